@@ -1,0 +1,90 @@
+"""Files that are complete or absent, and tables that say what is wrong with them."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from contigwas.errors import UserError
+
+PathLike = str | os.PathLike
+
+
+@contextmanager
+def replacing(path: PathLike) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, with the same suffix; rename it to `path` if the block succeeds."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def private_folder(path: PathLike) -> Path:
+    """Make the folder for files that name people, readable by its owner only (mode 0700), and return it."""
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o700)
+    return path
+
+
+def require(path: PathLike, what: str) -> Path:
+    """Return `path` as a Path, or raise a UserError that says which file of the config (`what`) is missing."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: correct {what} in the config, or put the file there")
+    return path
+
+
+def read_table(path: PathLike, columns: Sequence[str] = (), what: str = "table") -> pd.DataFrame:
+    """Read a tab- or white-space-separated text table with a header; `fid` and `iid` are strings.
+
+    Column names are lower-cased, a leading `#` is taken off the header. Raises UserError when the file is missing,
+    empty, ragged, or lacks one of `columns`.
+    """
+    path = require(path, what)
+    try:
+        header = pd.read_csv(path, sep="\t", nrows=0)
+        separator = "\t" if len(header.columns) > 1 else r"\s+"
+        table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
+    except pd.errors.EmptyDataError:
+        raise UserError(f"{path} is empty: a header line with {', '.join(columns)} is expected") from None
+    except pd.errors.ParserError as error:
+        reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        raise UserError(f"{path} is not a regular table ({reason}): mend that line") from None
+    table.columns = [str(name).lstrip("#") for name in table.columns]
+    lower = {name: name.lower() for name in table.columns if name.lower() in {"fid", "iid", *columns}}
+    table = table.rename(columns=lower)
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise UserError(
+            f"{path} has no column {', '.join(missing)}: its header names {', '.join(map(str, table.columns[:8]))}"
+        )
+    ids = [name for name in ("fid", "iid") if name in table.columns]
+    for name in table.columns.difference(ids):
+        table[name] = _numeric(table[name])
+    return table
+
+
+def _numeric(column: pd.Series) -> pd.Series:
+    """Numbers where every value is one (empty, NA, nan and . are missing), else the strings as they are."""
+    blank = column.str.strip().isin(["", "NA", "NaN", "nan", "."])
+    numbers = pd.to_numeric(column.where(~blank), errors="coerce")
+    return numbers if bool((numbers.notna() | blank).all()) else column
+
+
+def write_tsv(table: pd.DataFrame, path: PathLike) -> None:
+    """Write a table as TSV with a header, complete or not at all."""
+    with replacing(path) as temporary:
+        table.to_csv(temporary, sep="\t", index=False, na_rep="NA", lineterminator="\n")
+
+
+def write_parquet(table: pd.DataFrame, path: PathLike) -> None:
+    """Write a table as zstd Parquet without the index, complete or not at all."""
+    with replacing(path) as temporary:
+        table.to_parquet(temporary, index=False, compression="zstd")

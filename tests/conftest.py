@@ -1,0 +1,44 @@
+"""What every test may ask for: an oracle program, and the real data where it is at hand."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def absent(reason: str) -> None:
+    """Skip with the reason; fail where REQUIRE_ORACLES=1 says that nothing may be skipped."""
+    if os.environ.get("REQUIRE_ORACLES") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def oracle():
+    """A function: the path of an external program that serves as an oracle."""
+
+    def find(program: str) -> str:
+        path = shutil.which(program)
+        if path is None:
+            absent(f"{program} is not installed: on Debian, apt-get install {program}")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real genotypes and photographs, beside the repository."""
+    folder = Path(os.environ.get("CONTIGWAS_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}")
+    return folder
