@@ -1,0 +1,1 @@
+"""PLINK genotypes: reading, quality control, relatedness and genetic principal components."""
