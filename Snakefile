@@ -1,0 +1,35 @@
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+# Snakemake would merge a --configfile over the demo's keys, so the demo is loaded only where none is given.
+if not workflow.overwrite_configfiles:
+
+    configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/samples.smk"
+include: "workflow/rules/genotypes.smk"
+include: "workflow/rules/snps.smk"
+include: "workflow/rules/pgs.smk"
+include: "workflow/rules/burden.smk"
+include: "workflow/rules/images.smk"
+include: "workflow/rules/pretrain.smk"
+include: "workflow/rules/embed.smk"
+include: "workflow/rules/align.smk"
+include: "workflow/rules/phenotypes.smk"
+include: "workflow/rules/gwas.smk"
+include: "workflow/rules/loci.smk"
+include: "workflow/rules/plots.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.output,
+        rules.plots.input,
+    localrule: True

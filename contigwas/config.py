@@ -1,0 +1,163 @@
+"""The config: checked against its schema with messages a user understands, defaults filled in, settings handed out."""
+
+import copy
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import jsonschema
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.validators import extend
+
+from contigwas.errors import UserError
+
+TYPES = {"number": "a number", "integer": "a whole number", "string": "text", "boolean": "true or false"}
+ABSENT = object()
+TYPES |= {"object": "a block of keys", "array": "a list", "null": "null"}
+
+
+def check(config: dict, schema_file: Path) -> None:
+    """Fill the schema's defaults into `config`, in place; raise UserError for the first thing that is wrong."""
+    schema = yaml.safe_load(Path(schema_file).read_text())
+    error = jsonschema.exceptions.best_match(_validator()(schema).iter_errors(config))
+    if error is not None:
+        raise UserError(_sentence(error, schema))
+    _check_meaning(config)
+
+
+def _validator() -> type:
+    """A validator that fills defaults as it descends, so that absent blocks are checked like present ones."""
+
+    def properties(validator, subschemas: Mapping, instance: object, schema: Mapping) -> Iterator:
+        if validator.is_type(instance, "object"):
+            for key, subschema in subschemas.items():
+                if "default" in subschema:
+                    instance.setdefault(key, copy.deepcopy(subschema["default"]))
+        yield from Draft202012Validator.VALIDATORS["properties"](validator, subschemas, instance, schema)
+
+    return extend(Draft202012Validator, {"properties": properties})
+
+
+def _sentence(error: jsonschema.ValidationError, schema: Mapping) -> str:
+    where = ".".join(str(part) for part in error.absolute_path)
+    place = f"config: {where}" if where else "config"
+    value = error.instance
+    if error.validator in ("additionalProperties", "unevaluatedProperties"):
+        known = sorted({*error.schema.get("properties", {})})
+        patterns = error.schema.get("patternProperties", {})
+        odd = sorted(
+            str(key) for key in value if key not in known and not any(re.search(one, str(key)) for one in patterns)
+        )
+        near = difflib.get_close_matches(odd[0], known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known keys are {', '.join(known)}" if known else "rename it"
+        return f"{place} has a key {odd[0]} that is not one of its settings: {hint}"
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in value]
+        return f"{place} lacks {', '.join(missing)}: add it (docs/config.md explains every key)"
+    if error.validator == "type":
+        if isinstance(value, str) and _is_number(value) and {"number", "integer"} & set(_listed(error.validator_value)):
+            return (
+                f"{place} is {value!r}, which YAML reads as text: write it without quotes and with a point, "
+                f"such as {_with_point(value)}"
+            )
+        wanted = " or ".join(TYPES[one] for one in _listed(error.validator_value))
+        return f"{place} is {value!r}, but must be {wanted}: correct it"
+    if error.validator == "enum":
+        return f"{place} is {value!r}, but must be one of {', '.join(map(str, error.validator_value))}: correct it"
+    if error.validator == "not":
+        return f"{place} is {value!r}: write 1 (a held-out share is tested) or at least 3 (cross-fitting)"
+    return f"{place} is not valid ({error.message}): {error.schema.get('description', 'correct it')}"
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _with_point(text: str) -> str:
+    mantissa, exponent, power = text.lower().partition("e")
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}{exponent}{power}"
+
+
+def _check_meaning(config: Mapping) -> None:
+    """What a schema cannot say: blocks that refer to one another."""
+    for name, recipe in config["models"].items():
+        for modality in recipe.get("modalities", []):
+            if modality not in config:
+                raise UserError(
+                    f"config: models.{name}.modalities names {modality}, but there is no {modality}: block: "
+                    "add the block or drop the modality"
+                )
+        if "method" in recipe and "images" not in config:
+            raise UserError(f"config: models.{name} trains on images, but there is no images: block: add it")
+        if recipe.get("method") == "simclr" and recipe.get("modalities"):
+            raise UserError(f"config: models.{name} is simclr, which sees no genetics: drop its modalities")
+    if config["loci"]["test"] not in config["gwas"]["tests"]:
+        test = config["loci"]["test"]
+        raise UserError(f"config: loci.test is {test}, which gwas.tests does not list: add it there")
+    if config["loci"]["p2"] < config["loci"]["p1"]:
+        raise UserError("config: loci.p2 is smaller than loci.p1: the second threshold must be the laxer one")
+    patterns = [
+        config["genotypes"]["array"],
+        config["gwas"]["genotypes"],
+        (config.get("burden") or {}).get("genotypes"),
+    ]
+    for pattern in filter(None, patterns):
+        if "{" in pattern.replace("{chrom}", ""):
+            raise UserError(f"config: {pattern} holds braces other than {{chrom}}: that is the only wildcard")
+
+
+def ordered(value: object) -> object:
+    """The same value with every mapping sorted by key, so that a reordered YAML is no change."""
+    if isinstance(value, Mapping):
+        return {key: ordered(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, list | tuple):
+        return [ordered(one) for one in value]
+    return value
+
+
+def settings(config: Mapping, *names: str, model: str | None = None) -> dict:
+    """The settings of a rule as one flat, sorted dict.
+
+    Each name is a block (`gwas`: its keys), a key inside one (`gwas.covariates`, `seed`: stored under its last part),
+    `model` (the recipe of `model`, with its number of folds) or a key of it (`model.modalities`). A name that ends in
+    `?` is left out where the config lacks it. For a model that overrides `embed` or `phenotypes`, the override is
+    merged in. Raises UserError when the config lacks a block.
+    """
+    recipe = config["models"][model] if model is not None else {}
+    if "method" in recipe:
+        recipe = {**recipe, "folds": folds(config, model)}
+    tree = {**config, "model": {key: value for key, value in recipe.items() if key not in ("embed", "phenotypes")}}
+    result: dict = {}
+    for name in names:
+        path = name.removesuffix("?").split(".")
+        value: object = tree
+        for part in path:
+            value = value.get(part, ABSENT) if isinstance(value, Mapping) else ABSENT
+        if value is ABSENT:
+            if name.endswith("?"):
+                continue
+            raise UserError(f"config: there is no {name}: block, which this target needs: add it")
+        if isinstance(value, Mapping):
+            override = recipe.get(name)
+            result.update({**value, **(override if isinstance(override, Mapping) else {})})
+        else:
+            result[path[-1]] = value
+    return ordered(copy.deepcopy(result))
+
+
+def folds(config: Mapping, model: str) -> int:
+    """How many networks a model trains: its own `folds`, else samples.folds with genetics and 1 without."""
+    recipe = config["models"][model]
+    if recipe.get("folds"):
+        return recipe["folds"]
+    return config["samples"]["folds"] if recipe.get("modalities") else 1

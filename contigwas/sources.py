@@ -1,0 +1,61 @@
+"""Which files of this library a stage runs: Snakemake takes them as inputs, so that editing one reruns the stage."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def sources(*modules: str) -> list[Path]:
+    """The files of the named modules or sub-packages and of everything of this library that they import.
+
+    >>> [path.name for path in sources("people")]
+    ['errors.py', 'people.py']
+    """
+    found: set[Path] = set()
+    queue = [path for module in modules for path in _files(module)]
+    while queue:
+        path = queue.pop()
+        if path not in found:
+            found.add(path)
+            queue += _imports(path)
+    return sorted(found)
+
+
+def _files(module: str) -> list[Path]:
+    """The file of a module, or all files of a sub-package (`gwas`, `gwas.engine`)."""
+    base = PACKAGE.joinpath(*module.split("."))
+    if base.is_dir():
+        return sorted([*base.rglob("*.py"), *base.rglob("*.j2")])
+    return [base.with_suffix(".py")] if base.with_suffix(".py").is_file() else []
+
+
+@cache
+def _imports(path: Path) -> list[Path]:
+    found: list[Path] = []
+    if path.suffix != ".py":
+        return found
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            root, _, module = name.partition(".")
+            if root == PACKAGE.name and module:
+                found += _resolve(module)
+    return found
+
+
+def _resolve(name: str) -> list[Path]:
+    """The files behind `stage.module.function`, `stage.module` or `stage.function`: the longest part that is a file."""
+    parts = name.split(".")
+    files: list[Path] = []
+    for end in range(1, len(parts) + 1):
+        base = PACKAGE.joinpath(*parts[:end])
+        for path in (base / "__init__.py", base.with_suffix(".py")):
+            if path.is_file():
+                files.append(path)
+    return files

@@ -1,0 +1,57 @@
+# One row a person, from the network that did not train on them, in the coordinates of fold 0.
+
+
+rule align_folds:
+    input:
+        embeddings=lambda wildcards: expand(
+            rules.embed_fold.output.embeddings,
+            model=wildcards.model,
+            fold=folds(wildcards.model),
+        ),
+        code=library("align"),
+    output:
+        embeddings=MODEL + "/embeddings.h5ad",
+        alignment=MODEL + "/alignment.json",
+    log:
+        "results/logs/align_folds/{model}.log",
+    benchmark:
+        "results/benchmarks/align_folds/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(RECIPES),
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=stage("model.modalities?", "math_threads"),
+    script:
+        "../scripts/align_folds.py"
+
+
+rule align_brought:
+    input:
+        embeddings=lambda wildcards: given(
+            config["models"][wildcards.model]["embeddings"],
+            f"models.{wildcards.model}.embeddings",
+        ),
+        cohort=rules.samples.output.cohort,
+        code=library("align"),
+    output:
+        embeddings=MODEL + "/embeddings.h5ad",
+        alignment=MODEL + "/alignment.json",
+    log:
+        "results/logs/align_brought/{model}.log",
+    benchmark:
+        "results/benchmarks/align_brought/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(EMBEDDED),
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    script:
+        "../scripts/align_brought.py"
+
+
+rule align:
+    input:
+        expand(rules.align_folds.output, model=[*RECIPES, *EMBEDDED]),
+    localrule: True

@@ -1,0 +1,37 @@
+# Features of the image encoder's trunk for everyone with an image, fold by fold.
+
+
+rule embed_fold:
+    input:
+        checkpoint=rules.pretrain_fold.output.checkpoint,
+        images=rules.images.output.images,
+        table=rules.images.output.table,
+        cohort=rules.samples.output.cohort,
+        code=library("embed"),
+    output:
+        embeddings=FOLD + "/embeddings.h5ad",
+    log:
+        "results/logs/embed_fold/{model}.fold{fold}.log",
+    benchmark:
+        "results/benchmarks/embed_fold/{model}.fold{fold}.tsv"
+    wildcard_constraints:
+        model=one_of(RECIPES),
+    threads: config["math_threads"]
+    resources:
+        mem_mb=8000,
+        runtime=240,
+        gpu=1,
+    params:
+        settings=stage("embed", "math_threads"),
+    script:
+        "../scripts/embed_fold.py"
+
+
+rule embed:
+    input:
+        [
+            path
+            for model in RECIPES
+            for path in expand(rules.embed_fold.output, model=model, fold=folds(model))
+        ],
+    localrule: True

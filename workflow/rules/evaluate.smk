@@ -1,0 +1,43 @@
+# All models side by side; against the truth where it is known.
+
+
+rule evaluate:
+    input:
+        unpack(tested),
+        loci=expand(rules.loci_model.output.loci, model=MODELS),
+        summaries=expand(rules.gwas_chromosome.output.summary, model=MODELS, chrom=CHROMOSOMES),
+        phenotypes=expand(MODEL + "/phenotypes.parquet", model=MODELS),
+        embeddings=expand(MODEL + "/embeddings.h5ad", model=[*RECIPES, *EMBEDDED]),
+        truth=config["evaluate"]["truth"] or [],
+        latents=config["evaluate"]["latents"] or [],
+        code=library("evaluate"),
+    output:
+        models="results/evaluation/models.tsv",
+        planted="results/evaluation/planted.tsv",
+        probes="results/evaluation/probes.tsv",
+        png=report(
+            "results/evaluation/models.png",
+            caption="../report/evaluation.rst",
+            category="Evaluation",
+        ),
+        pdf="results/evaluation/models.pdf",
+    log:
+        "results/logs/evaluate/evaluate.log",
+    benchmark:
+        "results/benchmarks/evaluate/evaluate.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=stage(
+            "evaluate",
+            "genotypes.array",
+            "gwas.genotypes",
+            "loci.test",
+            "math_threads",
+            "seed",
+        ),
+        models=MODELS,
+        embedded=[*RECIPES, *EMBEDDED],
+    script:
+        "../scripts/evaluate.py"

@@ -1,0 +1,120 @@
+# Quality control of the array genotypes, genetic principal components, and related pairs.
+
+
+rule genotypes_variants:
+    input:
+        unpack(array),
+        candidates=rules.samples_candidates.output.candidates,
+        code=library("genotypes.qc"),
+    output:
+        variants=ensure("results/genotypes/variants/chr{chrom}.parquet", non_empty=True),
+        missing="results/genotypes/missing/chr{chrom}.parquet",
+    log:
+        "results/logs/genotypes_variants/chr{chrom}.log",
+    benchmark:
+        "results/benchmarks/genotypes_variants/chr{chrom}.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        settings=stage("genotypes.qc", "genotypes.array"),
+    script:
+        "../scripts/genotypes_variants.py"
+
+
+rule genotypes_people:
+    input:
+        missing=expand(rules.genotypes_variants.output.missing, chrom=CHROMOSOMES),
+        code=library("genotypes.qc"),
+    output:
+        people="results/genotypes/people.parquet",
+    log:
+        "results/logs/genotypes_people/genotypes_people.log",
+    benchmark:
+        "results/benchmarks/genotypes_people/genotypes_people.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=stage("genotypes.qc"),
+    script:
+        "../scripts/genotypes_people.py"
+
+
+rule genotypes_prune:
+    input:
+        unpack(array),
+        variants=rules.genotypes_variants.output.variants,
+        people=rules.genotypes_people.output.people,
+        code=library("genotypes.pcs"),
+    output:
+        pruned="results/genotypes/pruned/chr{chrom}.parquet",
+    log:
+        "results/logs/genotypes_prune/chr{chrom}.log",
+    benchmark:
+        "results/benchmarks/genotypes_prune/chr{chrom}.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        settings=stage("genotypes.prune", "genotypes.array"),
+    script:
+        "../scripts/genotypes_prune.py"
+
+
+rule genotypes_kinship:
+    input:
+        unpack(array),
+        pruned=expand(rules.genotypes_prune.output.pruned, chrom=CHROMOSOMES),
+        people=rules.genotypes_people.output.people,
+        code=library("genotypes.kinship"),
+    output:
+        kinship="results/genotypes/kinship.parquet",
+    log:
+        "results/logs/genotypes_kinship/genotypes_kinship.log",
+    benchmark:
+        "results/benchmarks/genotypes_kinship/genotypes_kinship.tsv"
+    threads: config["math_threads"]
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        settings=stage(
+            "genotypes.array", "genotypes.chromosomes", "samples.max_kinship", "math_threads"
+        ),
+    script:
+        "../scripts/genotypes_kinship.py"
+
+
+rule genotypes_pcs:
+    input:
+        unpack(array),
+        pruned=expand(rules.genotypes_prune.output.pruned, chrom=CHROMOSOMES),
+        people=rules.genotypes_people.output.people,
+        kinship=rules.genotypes_kinship.output.kinship,
+        code=library("genotypes.pcs"),
+    output:
+        pcs="results/genotypes/pcs.parquet",
+    log:
+        "results/logs/genotypes_pcs/genotypes_pcs.log",
+    benchmark:
+        "results/benchmarks/genotypes_pcs/genotypes_pcs.tsv"
+    threads: config["math_threads"]
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        settings=stage(
+            "genotypes.array", "genotypes.chromosomes", "genotypes.pcs", "seed", "math_threads"
+        ),
+    script:
+        "../scripts/genotypes_pcs.py"
+
+
+rule genotypes:
+    input:
+        expand(rules.genotypes_variants.output.variants, chrom=CHROMOSOMES),
+        rules.genotypes_people.output,
+        rules.genotypes_kinship.output,
+        rules.genotypes_pcs.output,
+    localrule: True

@@ -1,0 +1,24 @@
+# Photographs decoded once: cropped, resized, measured, and laid into one array on disk.
+
+
+rule images:
+    input:
+        table=lambda wildcards: given(block("images")["table"], "images.table"),
+        cohort=rules.samples.output.cohort,
+        code=library("images"),
+    output:
+        images="results/images/images.npy",
+        table="results/images/images.parquet",
+    log:
+        "results/logs/images/images.log",
+    benchmark:
+        "results/benchmarks/images/images.tsv"
+    threads: config["math_threads"]
+    resources:
+        mem_mb=4000,
+        runtime=720,
+    params:
+        settings=stage("images"),
+        private="results/private/images_dropped.tsv",
+    script:
+        "../scripts/images.py"

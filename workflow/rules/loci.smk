@@ -1,0 +1,36 @@
+# Clumps of significant variants: one row a locus.
+
+
+rule loci_model:
+    input:
+        unpack(tested),
+        gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
+        cohort=rules.samples.output.cohort,
+        genes=lambda wildcards: (
+            [given(config["loci"]["genes"], "loci.genes")] if config["loci"]["genes"] else []
+        ),
+        code=library("loci"),
+    output:
+        loci=report(
+            MODEL + "/loci.tsv",
+            caption="../report/loci.rst",
+            category="Loci",
+            labels={"model": "{model}"},
+        ),
+    log:
+        "results/logs/loci_model/{model}.log",
+    benchmark:
+        "results/benchmarks/loci_model/{model}.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        settings=stage("loci", "genotypes.array", "genotypes.chromosomes", "gwas.genotypes"),
+    script:
+        "../scripts/loci_model.py"
+
+
+rule loci:
+    input:
+        expand(rules.loci_model.output.loci, model=MODELS),
+    localrule: True

@@ -1,0 +1,113 @@
+# Figures: Manhattan and QQ of every model, training curves, and a montage of what the network sees.
+
+
+rule plots_manhattan:
+    input:
+        gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
+        loci=rules.loci_model.output.loci,
+        truth=lambda wildcards: config["evaluate"]["truth"] or [],
+        code=library("plots.manhattan"),
+    output:
+        png=report(
+            MODEL + "/plots/manhattan.png",
+            caption="../report/manhattan.rst",
+            category="Manhattan",
+            labels={"model": "{model}"},
+        ),
+        pdf=MODEL + "/plots/manhattan.pdf",
+    log:
+        "results/logs/plots_manhattan/{model}.log",
+    benchmark:
+        "results/benchmarks/plots_manhattan/{model}.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=stage("loci", "genotypes.chromosomes"),
+    script:
+        "../scripts/plots_manhattan.py"
+
+
+rule plots_qq:
+    input:
+        summaries=expand(
+            rules.gwas_chromosome.output.summary, chrom=CHROMOSOMES, allow_missing=True
+        ),
+        code=library("plots.qq"),
+    output:
+        png=report(
+            MODEL + "/plots/qq.png",
+            caption="../report/qq.rst",
+            category="QQ",
+            labels={"model": "{model}"},
+        ),
+        pdf=MODEL + "/plots/qq.pdf",
+    log:
+        "results/logs/plots_qq/{model}.log",
+    benchmark:
+        "results/benchmarks/plots_qq/{model}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=stage("loci.test"),
+    script:
+        "../scripts/plots_qq.py"
+
+
+rule plots_training:
+    input:
+        histories=lambda wildcards: expand(
+            rules.pretrain_fold.output.history,
+            model=wildcards.model,
+            fold=folds(wildcards.model),
+        ),
+        code=library("plots.training"),
+    output:
+        png=report(
+            MODEL + "/plots/training.png",
+            caption="../report/training.rst",
+            category="Training",
+            labels={"model": "{model}"},
+        ),
+        pdf=MODEL + "/plots/training.pdf",
+    log:
+        "results/logs/plots_training/{model}.log",
+    benchmark:
+        "results/benchmarks/plots_training/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(RECIPES),
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    script:
+        "../scripts/plots_training.py"
+
+
+rule plots_montage:
+    input:
+        images=rules.images.output.images,
+        table=rules.images.output.table,
+        code=library("plots.montage"),
+    output:
+        png="results/private/montage.png",
+    log:
+        "results/logs/plots_montage/plots_montage.log",
+    benchmark:
+        "results/benchmarks/plots_montage/plots_montage.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=stage("seed"),
+    script:
+        "../scripts/plots_montage.py"
+
+
+rule plots:
+    input:
+        expand(rules.plots_manhattan.output.png, model=MODELS),
+        expand(rules.plots_qq.output.png, model=MODELS),
+        expand(rules.plots_training.output.png, model=RECIPES),
+        [rules.plots_montage.output.png] if "images" in config else [],
+    localrule: True

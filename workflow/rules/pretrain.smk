@@ -1,0 +1,51 @@
+# One network a fold: contrastive training of an image encoder, with genetics or without.
+
+
+def modalities(wildcards) -> list[str]:
+    """The modalities that the model contrasts images with, in the order of its recipe."""
+    names = config["models"][wildcards.model].get("modalities", [])
+    return [f"results/modalities/{name}.h5ad" for name in names]
+
+
+rule pretrain_fold:
+    input:
+        images=rules.images.output.images,
+        table=rules.images.output.table,
+        cohort=rules.samples.output.cohort,
+        modalities=modalities,
+        code=library("pretrain"),
+    output:
+        checkpoint=FOLD + "/model.ckpt",
+        history=FOLD + "/history.csv",
+    log:
+        "results/logs/pretrain_fold/{model}.fold{fold}.log",
+    benchmark:
+        "results/benchmarks/pretrain_fold/{model}.fold{fold}.tsv"
+    wildcard_constraints:
+        model=one_of(RECIPES),
+    threads: config["math_threads"]
+    resources:
+        mem_mb=16000,
+        runtime=1440,
+        gpu=1,
+    params:
+        settings=stage(
+            "model",
+            "seed",
+            "math_threads",
+            "samples.validation",
+            "samples.heldout",
+            "burden.min_carriers?",
+        ),
+    script:
+        "../scripts/pretrain_fold.py"
+
+
+rule pretrain:
+    input:
+        [
+            path
+            for model in RECIPES
+            for path in expand(rules.pretrain_fold.output, model=model, fold=folds(model))
+        ],
+    localrule: True

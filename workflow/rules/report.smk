@@ -1,0 +1,38 @@
+# One self-contained page.
+
+
+rule report:
+    input:
+        candidates=rules.samples_candidates.output.candidates,
+        cohort=rules.samples.output.cohort,
+        variants=expand(rules.genotypes_variants.output.variants, chrom=CHROMOSOMES),
+        phenotypes=expand(MODEL + "/phenotypes.parquet", model=MODELS),
+        loci=expand(rules.loci_model.output.loci, model=MODELS),
+        manhattan=expand(rules.plots_manhattan.output.png, model=MODELS),
+        qq=expand(rules.plots_qq.output.png, model=MODELS),
+        training=expand(rules.plots_training.output.png, model=RECIPES),
+        images=[rules.images.output.table] if "images" in config else [],
+        matching=[rules.pgs.output.matching] if "pgs" in config else [],
+        evaluation=rules.evaluate.output.models,
+        figure=rules.evaluate.output.png,
+        captions=expand(
+            os.path.relpath(f"{workflow.basedir}/workflow/report") + "/{caption}.rst",
+            caption=["manhattan", "qq", "training", "loci", "evaluation"],
+        ),
+        code=library("report"),
+    output:
+        page="results/report.html",
+    log:
+        "results/logs/report/report.log",
+    benchmark:
+        "results/benchmarks/report/report.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        settings=stage("genotypes", "gwas.covariates", "gwas.missing", "loci", "models"),
+        models=MODELS,
+        trained=RECIPES,
+        chromosomes=CHROMOSOMES,
+    script:
+        "../scripts/report.py"

@@ -1,0 +1,80 @@
+# The demo's cohort with the truth known, or an artificial pairing of real photographs with real genotypes.
+
+if "simulate" in config:
+    SIMULATED = config["simulate"]["folder"]
+    SIMULATED_CHROMOSOMES = range(1, config["simulate"]["chromosomes"] + 1)
+    SIMULATED_SCORES = (
+        config["simulate"]["pgs"]["relevant"] + config["simulate"]["pgs"]["irrelevant"]
+    )
+
+    rule simulate:
+        input:
+            expand(f"{SIMULATED}/{{table}}.tsv", table=["truth", "images"]),
+        localrule: True
+
+    rule simulate_cohort:
+        input:
+            code=library("simulate.cohort"),
+        output:
+            plink=expand(
+                f"{SIMULATED}/{{kind}}/chr{{chrom}}.{{suffix}}",
+                kind=["genotypes", "exome"],
+                chrom=SIMULATED_CHROMOSOMES,
+                suffix=["bed", "bim", "fam"],
+            ),
+            exome=expand(f"{SIMULATED}/exome/{{table}}.tsv", table=["annotations", "sets"]),
+            scores=expand(
+                f"{SIMULATED}/pgs/SIM{{number:06d}}.txt.gz", number=range(1, SIMULATED_SCORES + 1)
+            ),
+            tables=expand(f"{SIMULATED}/{{table}}.tsv", table=["covariates", "truth", "latents"]),
+        log:
+            "results/logs/simulate_cohort/simulate_cohort.log",
+        benchmark:
+            "results/benchmarks/simulate_cohort/simulate_cohort.tsv"
+        resources:
+            mem_mb=4000,
+            runtime=30,
+        params:
+            settings=stage("simulate", "seed", "genotypes.build"),
+        script:
+            "../scripts/simulate_cohort.py"
+
+    rule simulate_images:
+        input:
+            latents=f"{SIMULATED}/latents.tsv",
+            code=library("simulate.images"),
+        output:
+            table=f"{SIMULATED}/images.tsv",
+            images=directory(f"{SIMULATED}/images"),
+        log:
+            "results/logs/simulate_images/simulate_images.log",
+        benchmark:
+            "results/benchmarks/simulate_images/simulate_images.tsv"
+        resources:
+            mem_mb=4000,
+            runtime=30,
+        params:
+            settings=stage("simulate", "seed"),
+        script:
+            "../scripts/simulate_images.py"
+
+
+if "pairing" in config:
+
+    rule pairing:
+        input:
+            unpack(array),
+            code=library("simulate.pairing"),
+        output:
+            table=config["pairing"]["folder"] + "/images.tsv",
+        log:
+            "results/logs/pairing/pairing.log",
+        benchmark:
+            "results/benchmarks/pairing/pairing.tsv"
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            settings=stage("pairing", "genotypes.array", "genotypes.chromosomes", "seed"),
+        script:
+            "../scripts/pairing.py"

@@ -1,0 +1,22 @@
+# Every k-th SNP of the array as a matrix of people and variants, raw.
+
+
+rule snps:
+    input:
+        unpack(array),
+        variants=expand(rules.genotypes_variants.output.variants, chrom=CHROMOSOMES),
+        cohort=rules.samples.output.cohort,
+        code=library("snps"),
+    output:
+        snps="results/modalities/snps.h5ad",
+    log:
+        "results/logs/snps/snps.log",
+    benchmark:
+        "results/benchmarks/snps/snps.tsv"
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        settings=stage("snps", "genotypes.array", "genotypes.chromosomes"),
+    script:
+        "../scripts/snps.py"

@@ -1,0 +1,11 @@
+from contigwas.align import align
+from contigwas.logs import job
+
+settings = snakemake.params.settings
+with job(snakemake.log[0], settings["math_threads"]):
+    align(
+        snakemake.input.embeddings,
+        snakemake.output.embeddings,
+        snakemake.output.alignment,
+        genetics=bool(settings.get("modalities")),
+    )

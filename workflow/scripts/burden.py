@@ -1,0 +1,14 @@
+from contigwas.burden import write_burden
+from contigwas.logs import job
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    write_burden(
+        settings["genotypes"],
+        settings["chromosomes"],
+        snakemake.input.annotations,
+        snakemake.input.sets,
+        snakemake.input.cohort,
+        settings,
+        snakemake.output.burden,
+    )

@@ -1,0 +1,13 @@
+from contigwas.embed import embed
+from contigwas.logs import job
+
+settings = snakemake.params.settings
+with job(snakemake.log[0], settings["math_threads"]):
+    embed(
+        snakemake.input.checkpoint,
+        snakemake.input.images,
+        snakemake.input.table,
+        snakemake.input.cohort,
+        settings,
+        snakemake.output.embeddings,
+    )

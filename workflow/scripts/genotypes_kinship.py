@@ -1,0 +1,13 @@
+from contigwas.genotypes.kinship import kinship
+from contigwas.logs import job
+
+settings = snakemake.params.settings
+with job(snakemake.log[0], settings["math_threads"]):
+    kinship(
+        settings["array"],
+        settings["chromosomes"],
+        snakemake.input.pruned,
+        snakemake.input.people,
+        settings["max_kinship"],
+        snakemake.output.kinship,
+    )

@@ -1,0 +1,15 @@
+from contigwas.genotypes.pcs import principal_components
+from contigwas.logs import job
+
+settings = snakemake.params.settings
+with job(snakemake.log[0], settings["math_threads"]):
+    principal_components(
+        settings["array"],
+        settings["chromosomes"],
+        snakemake.input.pruned,
+        snakemake.input.people,
+        snakemake.input.kinship,
+        settings["pcs"],
+        settings["seed"],
+        snakemake.output.pcs,
+    )

@@ -1,0 +1,13 @@
+from contigwas.genotypes.qc import variant_qc
+from contigwas.logs import job
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    variant_qc(
+        settings["array"],
+        snakemake.wildcards.chrom,
+        snakemake.input.candidates,
+        settings,
+        snakemake.output.variants,
+        snakemake.output.missing,
+    )

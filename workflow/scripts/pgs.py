@@ -1,0 +1,15 @@
+from contigwas.logs import job
+from contigwas.pgs import write_pgs
+
+settings = snakemake.params.settings
+with job(snakemake.log[0], settings["math_threads"]):
+    write_pgs(
+        snakemake.input.scores,
+        settings["array"],
+        dict(zip(map(str, settings["chromosomes"]), snakemake.input.variants, strict=True)),
+        snakemake.input.cohort,
+        settings,
+        settings["build"],
+        snakemake.output.pgs,
+        snakemake.output.matching,
+    )

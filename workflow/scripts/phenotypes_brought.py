@@ -1,0 +1,14 @@
+from contigwas.logs import job
+from contigwas.phenotypes import write_brought
+
+settings = snakemake.params.settings
+with job(snakemake.log[0], settings["math_threads"]):
+    write_brought(
+        snakemake.input.table,
+        snakemake.input.cohort,
+        snakemake.input.get("covariates"),
+        snakemake.input.pcs,
+        settings,
+        snakemake.output.phenotypes,
+        snakemake.output.covariates,
+    )

@@ -1,0 +1,16 @@
+from contigwas.logs import job
+from contigwas.phenotypes import write_phenotypes
+
+settings = snakemake.params.settings
+with job(snakemake.log[0], settings["math_threads"]):
+    write_phenotypes(
+        snakemake.input.embeddings,
+        next(iter(snakemake.input.reference), None),
+        snakemake.input.cohort,
+        snakemake.input.get("covariates"),
+        snakemake.input.pcs,
+        settings,
+        snakemake.output.phenotypes,
+        snakemake.output.covariates,
+        snakemake.output.pca,
+    )

@@ -1,0 +1,13 @@
+from contigwas.logs import job
+from contigwas.plots.manhattan import manhattan
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    manhattan(
+        dict(zip(map(str, settings["chromosomes"]), snakemake.input.gwas, strict=True)),
+        snakemake.input.loci,
+        settings,
+        [snakemake.output.png, snakemake.output.pdf],
+        title=snakemake.wildcards.model,
+        truth=next(iter(snakemake.input.truth), None),
+    )

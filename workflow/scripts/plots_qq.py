@@ -1,0 +1,11 @@
+from contigwas.logs import job
+from contigwas.plots.qq import qq
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    qq(
+        snakemake.input.summaries,
+        [snakemake.output.png, snakemake.output.pdf],
+        title=snakemake.wildcards.model,
+        test=settings["test"],
+    )

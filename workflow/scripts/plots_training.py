@@ -1,0 +1,9 @@
+from contigwas.logs import job
+from contigwas.plots.training import training_curves
+
+with job(snakemake.log[0]):
+    training_curves(
+        {f"fold {fold}": path for fold, path in enumerate(snakemake.input.histories)},
+        [snakemake.output.png, snakemake.output.pdf],
+        title=snakemake.wildcards.model,
+    )

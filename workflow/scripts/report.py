@@ -1,0 +1,26 @@
+from pathlib import Path
+
+from contigwas.logs import job
+from contigwas.report import write_report
+
+read, params = snakemake.input, snakemake.params
+kinds = ("phenotypes", "loci", "manhattan", "qq")
+models = {
+    name: {**dict(zip(kinds, files, strict=True)), "training": None}
+    for name, *files in zip(params.models, *(read[kind] for kind in kinds), strict=True)
+}
+for name, path in zip(params.trained, read.training, strict=True):
+    models[name]["training"] = path
+with job(snakemake.log[0]):
+    write_report(
+        candidates=read.candidates,
+        cohort=read.cohort,
+        variants=dict(zip(params.chromosomes, read.variants, strict=True)),
+        images=read.images[0] if read.images else None,
+        matching=read.matching[0] if read.matching else None,
+        models=models,
+        evaluation={"models": read.evaluation, "png": read.figure},
+        captions={Path(path).stem: path for path in read.captions},
+        settings=params.settings,
+        output=snakemake.output.page,
+    )

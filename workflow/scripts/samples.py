@@ -1,0 +1,13 @@
+from contigwas.logs import job
+from contigwas.samples.cohort import write_cohort
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    write_cohort(
+        snakemake.input.candidates,
+        snakemake.input.people,
+        snakemake.input.kinship,
+        settings,
+        settings["seed"],
+        snakemake.output.cohort,
+    )

@@ -1,0 +1,6 @@
+from contigwas.logs import job
+from contigwas.simulate.cohort import simulate_cohort
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    simulate_cohort(settings["folder"], settings, settings["build"], settings["seed"])

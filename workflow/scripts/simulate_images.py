@@ -1,0 +1,6 @@
+from contigwas.logs import job
+from contigwas.simulate.images import simulate_images
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    simulate_images(snakemake.input.latents, settings["folder"], settings, settings["seed"])

@@ -1,0 +1,12 @@
+from contigwas.logs import job
+from contigwas.snps import write_snps
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    write_snps(
+        settings["array"],
+        dict(zip(map(str, settings["chromosomes"]), snakemake.input.variants, strict=True)),
+        snakemake.input.cohort,
+        settings["stride"],
+        snakemake.output.snps,
+    )
