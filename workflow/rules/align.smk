@@ -10,14 +10,16 @@ rule align_folds:
         ),
         code=library("align"),
     output:
-        embeddings=MODEL + "/embeddings.h5ad",
-        alignment=MODEL + "/alignment.json",
+        embeddings="results/models/{model}/embeddings.h5ad",
+        alignment="results/models/{model}/alignment.json",
     log:
         "results/logs/align_folds/{model}.log",
     benchmark:
         "results/benchmarks/align_folds/{model}.tsv"
     wildcard_constraints:
         model=one_of(RECIPES),
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
@@ -36,14 +38,16 @@ rule align_brought:
         cohort=rules.samples.output.cohort,
         code=library("align"),
     output:
-        embeddings=MODEL + "/embeddings.h5ad",
-        alignment=MODEL + "/alignment.json",
+        embeddings="results/models/{model}/embeddings.h5ad",
+        alignment="results/models/{model}/alignment.json",
     log:
         "results/logs/align_brought/{model}.log",
     benchmark:
         "results/benchmarks/align_brought/{model}.tsv"
     wildcard_constraints:
         model=one_of(EMBEDDED),
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=4000,
         runtime=60,

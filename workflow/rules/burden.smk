@@ -1,16 +1,6 @@
 # Carriers of rare qualifying alleles, gene by gene and mask by mask.
 
 
-def exome(wildcards) -> dict[str, list[str]]:
-    """The exome calls of all chromosomes."""
-    return plink(block("burden")["genotypes"], "burden.genotypes")
-
-
-def gene_file(key: str):
-    """An input function: one of the REGENIE files that the burden block names."""
-    return lambda wildcards: given(block("burden")[key], f"burden.{key}")
-
-
 rule burden:
     input:
         unpack(exome),
@@ -24,6 +14,8 @@ rule burden:
         "results/logs/burden/burden.log",
     benchmark:
         "results/benchmarks/burden/burden.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=8000,
         runtime=240,

@@ -8,9 +8,6 @@ from contigwas import config as contigwas_config
 from contigwas import sources as contigwas_sources
 from contigwas.errors import UserError
 
-MODEL = "results/models/{model}"
-FOLD = MODEL + "/fold{fold}"
-
 
 def told(function: Callable, *arguments, **keywords):
     """Call a library function; its one-sentence errors end Snakemake with that sentence."""
@@ -41,7 +38,7 @@ def one_of(names: list[str]) -> str:
 
 
 def stage(*names: str) -> Callable:
-    """The settings that a rule reads, as its one param: blocks, single keys (gwas.covariates, seed), or the `model`."""
+    """The settings of a job, as its one param: blocks, single keys (gwas.covariates, seed), or the `model`."""
     return lambda wildcards: told(
         contigwas_config.settings, config, *names, model=dict(wildcards.items()).get("model")
     )
@@ -53,7 +50,7 @@ def block(name: str) -> dict:
 
 
 def library(*modules: str) -> list[str]:
-    """The library files behind a rule, as inputs: editing one of them reruns the rule."""
+    """The library files that a job runs, as inputs: editing one reruns the job."""
     return [os.path.relpath(path) for path in contigwas_sources.sources(*modules)]
 
 
@@ -63,40 +60,8 @@ def folds(model: str) -> range:
 
 
 def own(path: str) -> bool:
-    """Whether a rule of this workflow makes the file (the demo's cohort, an artificial pairing)."""
+    """Whether the workflow itself makes the file (the demo's cohort, an artificial pairing)."""
     made = [config[name]["folder"] for name in ("simulate", "pairing") if name in config]
     return any(
         os.path.normpath(path).startswith(os.path.normpath(folder) + os.sep) for folder in made
     )
-
-
-def given(path: str, key: str) -> str:
-    """A file that the config names; where it is absent, one sentence says under which key."""
-    if not own(path) and not os.path.exists(path):
-        raise WorkflowError(
-            f"config: {key} names {path}, which does not exist: correct it or put the file there"
-        )
-    return path
-
-
-def plink(pattern: str, key: str, chroms: list[str] = CHROMOSOMES) -> dict[str, list[str]]:
-    """The .bed, .bim and .fam files of some chromosomes, each file once."""
-    beds = [*dict.fromkeys(pattern.replace("{chrom}", chrom) for chrom in chroms)]
-    return {
-        suffix: [given(bed.removesuffix("bed") + suffix, key) for bed in beds]
-        for suffix in ("bed", "bim", "fam")
-    }
-
-
-def array(wildcards) -> dict[str, list[str]]:
-    """The array genotypes: of one chromosome where the rule has that wildcard, else of all."""
-    chrom = dict(wildcards.items()).get("chrom")
-    return plink(config["genotypes"]["array"], "genotypes.array", [chrom] if chrom else CHROMOSOMES)
-
-
-def tested(wildcards) -> dict[str, list[str]]:
-    """The genotypes that the GWAS tests: gwas.genotypes, else the array's."""
-    if config["gwas"]["genotypes"] is None:
-        return array(wildcards)
-    chrom = dict(wildcards.items()).get("chrom")
-    return plink(config["gwas"]["genotypes"], "gwas.genotypes", [chrom] if chrom else CHROMOSOMES)

@@ -9,13 +9,15 @@ rule embed_fold:
         cohort=rules.samples.output.cohort,
         code=library("embed"),
     output:
-        embeddings=FOLD + "/embeddings.h5ad",
+        embeddings="results/models/{model}/fold{fold}/embeddings.h5ad",
     log:
         "results/logs/embed_fold/{model}.fold{fold}.log",
     benchmark:
         "results/benchmarks/embed_fold/{model}.fold{fold}.tsv"
     wildcard_constraints:
         model=one_of(RECIPES),
+    conda:
+        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=8000,

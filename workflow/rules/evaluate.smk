@@ -6,8 +6,8 @@ rule evaluate:
         unpack(tested),
         loci=expand(rules.loci_model.output.loci, model=MODELS),
         summaries=expand(rules.gwas_chromosome.output.summary, model=MODELS, chrom=CHROMOSOMES),
-        phenotypes=expand(MODEL + "/phenotypes.parquet", model=MODELS),
-        embeddings=expand(MODEL + "/embeddings.h5ad", model=[*RECIPES, *EMBEDDED]),
+        phenotypes=expand("results/models/{model}/phenotypes.parquet", model=MODELS),
+        embeddings=expand("results/models/{model}/embeddings.h5ad", model=[*RECIPES, *EMBEDDED]),
         truth=config["evaluate"]["truth"] or [],
         latents=config["evaluate"]["latents"] or [],
         code=library("evaluate"),
@@ -25,6 +25,8 @@ rule evaluate:
         "results/logs/evaluate/evaluate.log",
     benchmark:
         "results/benchmarks/evaluate/evaluate.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=4000,
         runtime=60,

@@ -13,6 +13,8 @@ rule genotypes_variants:
         "results/logs/genotypes_variants/chr{chrom}.log",
     benchmark:
         "results/benchmarks/genotypes_variants/chr{chrom}.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=4000,
         runtime=120,
@@ -32,6 +34,8 @@ rule genotypes_people:
         "results/logs/genotypes_people/genotypes_people.log",
     benchmark:
         "results/benchmarks/genotypes_people/genotypes_people.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=4000,
         runtime=30,
@@ -53,6 +57,8 @@ rule genotypes_prune:
         "results/logs/genotypes_prune/chr{chrom}.log",
     benchmark:
         "results/benchmarks/genotypes_prune/chr{chrom}.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=4000,
         runtime=120,
@@ -74,6 +80,8 @@ rule genotypes_kinship:
         "results/logs/genotypes_kinship/genotypes_kinship.log",
     benchmark:
         "results/benchmarks/genotypes_kinship/genotypes_kinship.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=8000,
@@ -99,6 +107,8 @@ rule genotypes_pcs:
         "results/logs/genotypes_pcs/genotypes_pcs.log",
     benchmark:
         "results/benchmarks/genotypes_pcs/genotypes_pcs.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=8000,

@@ -1,27 +1,22 @@
 # Exact linear regression of every feature on every variant, in one pass per chromosome.
 
 
-def qc_table(wildcards) -> list[str]:
-    """The array's quality control; other genotypes (gwas.genotypes) are filtered among the tested people alone."""
-    if config["gwas"]["genotypes"] is not None:
-        return []
-    return expand(rules.genotypes_variants.output.variants, chrom=wildcards.chrom)
-
-
 rule gwas_chromosome:
     input:
         unpack(tested),
         variants=qc_table,
-        phenotypes=MODEL + "/phenotypes.parquet",
-        covariates=MODEL + "/covariates.parquet",
+        phenotypes="results/models/{model}/phenotypes.parquet",
+        covariates="results/models/{model}/covariates.parquet",
         code=library("gwas"),
     output:
-        gwas=ensure(MODEL + "/gwas/chr{chrom}.parquet", non_empty=True),
-        summary=MODEL + "/gwas/chr{chrom}.summary.parquet",
+        gwas=ensure("results/models/{model}/gwas/chr{chrom}.parquet", non_empty=True),
+        summary="results/models/{model}/gwas/chr{chrom}.summary.parquet",
     log:
         "results/logs/gwas_chromosome/{model}.chr{chrom}.log",
     benchmark:
         "results/benchmarks/gwas_chromosome/{model}.chr{chrom}.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=4000,
         runtime=480,

@@ -13,6 +13,8 @@ rule images:
         "results/logs/images/images.log",
     benchmark:
         "results/benchmarks/images/images.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=4000,

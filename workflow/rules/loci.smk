@@ -12,7 +12,7 @@ rule loci_model:
         code=library("loci"),
     output:
         loci=report(
-            MODEL + "/loci.tsv",
+            "results/models/{model}/loci.tsv",
             caption="../report/loci.rst",
             category="Loci",
             labels={"model": "{model}"},
@@ -21,6 +21,8 @@ rule loci_model:
         "results/logs/loci_model/{model}.log",
     benchmark:
         "results/benchmarks/loci_model/{model}.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=4000,
         runtime=120,

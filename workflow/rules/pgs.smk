@@ -1,18 +1,5 @@
 # Polygenic scores from PGS Catalog scoring files, matched by named alleles.
 
-import glob
-
-
-def scores(wildcards) -> list[str]:
-    """The scoring files: those that the demo simulates, or those that the glob of the config finds."""
-    pattern = block("pgs")["scores"]
-    if own(pattern):
-        return [path for path in rules.simulate_cohort.output.scores]
-    found = sorted(glob.glob(pattern))
-    if not found:
-        raise WorkflowError(f"config: pgs.scores is {pattern}, which no file matches: correct it")
-    return found
-
 
 rule pgs:
     input:
@@ -28,6 +15,8 @@ rule pgs:
         "results/logs/pgs/pgs.log",
     benchmark:
         "results/benchmarks/pgs/pgs.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=8000,

@@ -1,38 +1,25 @@
 # Features into phenotypes: principal components, residuals on the covariates, inverse-normal ranks.
 
 
-def design(wildcards) -> dict[str, str]:
-    """The files that hold what gwas.covariates may name: the covariates' table and the genetic PCs."""
-    files = {"pcs": rules.genotypes_pcs.output.pcs}
-    if config["samples"]["covariates"] is not None:
-        files["covariates"] = given(config["samples"]["covariates"], "samples.covariates")
-    return files
-
-
-def reference(wildcards) -> list[str]:
-    """The features of fold 0, on whose training people the components are fitted; none where features are brought."""
-    if wildcards.model in EMBEDDED:
-        return []
-    return expand(rules.embed_fold.output.embeddings, model=wildcards.model, fold=0)
-
-
 rule phenotypes_embedded:
     input:
         unpack(design),
-        embeddings=MODEL + "/embeddings.h5ad",
+        embeddings="results/models/{model}/embeddings.h5ad",
         reference=reference,
         cohort=rules.samples.output.cohort,
         code=library("phenotypes"),
     output:
-        phenotypes=MODEL + "/phenotypes.parquet",
-        covariates=MODEL + "/covariates.parquet",
-        pca=MODEL + "/pca.h5ad",
+        phenotypes="results/models/{model}/phenotypes.parquet",
+        covariates="results/models/{model}/covariates.parquet",
+        pca="results/models/{model}/pca.h5ad",
     log:
         "results/logs/phenotypes_embedded/{model}.log",
     benchmark:
         "results/benchmarks/phenotypes_embedded/{model}.tsv"
     wildcard_constraints:
         model=one_of([*RECIPES, *EMBEDDED]),
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
@@ -52,14 +39,16 @@ rule phenotypes_brought:
         cohort=rules.samples.output.cohort,
         code=library("phenotypes"),
     output:
-        phenotypes=MODEL + "/phenotypes.parquet",
-        covariates=MODEL + "/covariates.parquet",
+        phenotypes="results/models/{model}/phenotypes.parquet",
+        covariates="results/models/{model}/covariates.parquet",
     log:
         "results/logs/phenotypes_brought/{model}.log",
     benchmark:
         "results/benchmarks/phenotypes_brought/{model}.tsv"
     wildcard_constraints:
         model=one_of(BROUGHT),
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=4000,
         runtime=60,

@@ -9,16 +9,18 @@ rule plots_manhattan:
         code=library("plots.manhattan"),
     output:
         png=report(
-            MODEL + "/plots/manhattan.png",
+            "results/models/{model}/plots/manhattan.png",
             caption="../report/manhattan.rst",
             category="Manhattan",
             labels={"model": "{model}"},
         ),
-        pdf=MODEL + "/plots/manhattan.pdf",
+        pdf="results/models/{model}/plots/manhattan.pdf",
     log:
         "results/logs/plots_manhattan/{model}.log",
     benchmark:
         "results/benchmarks/plots_manhattan/{model}.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
@@ -36,16 +38,18 @@ rule plots_qq:
         code=library("plots.qq"),
     output:
         png=report(
-            MODEL + "/plots/qq.png",
+            "results/models/{model}/plots/qq.png",
             caption="../report/qq.rst",
             category="QQ",
             labels={"model": "{model}"},
         ),
-        pdf=MODEL + "/plots/qq.pdf",
+        pdf="results/models/{model}/plots/qq.pdf",
     log:
         "results/logs/plots_qq/{model}.log",
     benchmark:
         "results/benchmarks/plots_qq/{model}.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
@@ -65,18 +69,20 @@ rule plots_training:
         code=library("plots.training"),
     output:
         png=report(
-            MODEL + "/plots/training.png",
+            "results/models/{model}/plots/training.png",
             caption="../report/training.rst",
             category="Training",
             labels={"model": "{model}"},
         ),
-        pdf=MODEL + "/plots/training.pdf",
+        pdf="results/models/{model}/plots/training.pdf",
     log:
         "results/logs/plots_training/{model}.log",
     benchmark:
         "results/benchmarks/plots_training/{model}.tsv"
     wildcard_constraints:
         model=one_of(RECIPES),
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
@@ -95,6 +101,8 @@ rule plots_montage:
         "results/logs/plots_montage/plots_montage.log",
     benchmark:
         "results/benchmarks/plots_montage/plots_montage.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=2000,
         runtime=60,

@@ -1,12 +1,6 @@
 # One network a fold: contrastive training of an image encoder, with genetics or without.
 
 
-def modalities(wildcards) -> list[str]:
-    """The modalities that the model contrasts images with, in the order of its recipe."""
-    names = config["models"][wildcards.model].get("modalities", [])
-    return [f"results/modalities/{name}.h5ad" for name in names]
-
-
 rule pretrain_fold:
     input:
         images=rules.images.output.images,
@@ -15,14 +9,16 @@ rule pretrain_fold:
         modalities=modalities,
         code=library("pretrain"),
     output:
-        checkpoint=FOLD + "/model.ckpt",
-        history=FOLD + "/history.csv",
+        checkpoint="results/models/{model}/fold{fold}/model.ckpt",
+        history="results/models/{model}/fold{fold}/history.csv",
     log:
         "results/logs/pretrain_fold/{model}.fold{fold}.log",
     benchmark:
         "results/benchmarks/pretrain_fold/{model}.fold{fold}.tsv"
     wildcard_constraints:
         model=one_of(RECIPES),
+    conda:
+        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=16000,

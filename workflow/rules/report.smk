@@ -6,7 +6,7 @@ rule report:
         candidates=rules.samples_candidates.output.candidates,
         cohort=rules.samples.output.cohort,
         variants=expand(rules.genotypes_variants.output.variants, chrom=CHROMOSOMES),
-        phenotypes=expand(MODEL + "/phenotypes.parquet", model=MODELS),
+        phenotypes=expand("results/models/{model}/phenotypes.parquet", model=MODELS),
         loci=expand(rules.loci_model.output.loci, model=MODELS),
         manhattan=expand(rules.plots_manhattan.output.png, model=MODELS),
         qq=expand(rules.plots_qq.output.png, model=MODELS),
@@ -15,10 +15,10 @@ rule report:
         matching=[rules.pgs.output.matching] if "pgs" in config else [],
         evaluation=rules.evaluate.output.models,
         figure=rules.evaluate.output.png,
-        captions=expand(
-            os.path.relpath(f"{workflow.basedir}/workflow/report") + "/{caption}.rst",
-            caption=["manhattan", "qq", "training", "loci", "evaluation"],
-        ),
+        captions=[
+            os.path.relpath(Path(workflow.basedir, "workflow", "report", f"{caption}.rst"))
+            for caption in ("manhattan", "qq", "training", "loci", "evaluation")
+        ],
         code=library("report"),
     output:
         page="results/report.html",
@@ -26,6 +26,8 @@ rule report:
         "results/logs/report/report.log",
     benchmark:
         "results/benchmarks/report/report.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=2000,
         runtime=20,

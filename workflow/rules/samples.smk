@@ -1,19 +1,6 @@
 # Who is in the study: everyone that an input names, then those kept, their folds, and who is tested.
 
 
-def sources_of_people(wildcards) -> dict[str, list[str]]:
-    """Every configured file whose header or rows name people."""
-    files = {"genotypes": array(wildcards)["fam"]}
-    if "images" in config:
-        files["images"] = [given(config["images"]["table"], "images.table")]
-    if "burden" in config:
-        files["exome"] = plink(config["burden"]["genotypes"], "burden.genotypes")["fam"]
-    for key in ("covariates", "keep", "withdrawn"):
-        if config["samples"][key] is not None:
-            files[key] = [given(config["samples"][key], f"samples.{key}")]
-    return files
-
-
 rule samples_candidates:
     input:
         unpack(sources_of_people),
@@ -24,6 +11,8 @@ rule samples_candidates:
         "results/logs/samples_candidates/samples_candidates.log",
     benchmark:
         "results/benchmarks/samples_candidates/samples_candidates.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=2000,
         runtime=20,
@@ -43,6 +32,8 @@ rule samples:
         "results/logs/samples/samples.log",
     benchmark:
         "results/benchmarks/samples/samples.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=2000,
         runtime=20,

@@ -31,6 +31,8 @@ if "simulate" in config:
             "results/logs/simulate_cohort/simulate_cohort.log",
         benchmark:
             "results/benchmarks/simulate_cohort/simulate_cohort.tsv"
+        conda:
+            "../../envs/contigwas.yaml"
         resources:
             mem_mb=4000,
             runtime=30,
@@ -50,6 +52,8 @@ if "simulate" in config:
             "results/logs/simulate_images/simulate_images.log",
         benchmark:
             "results/benchmarks/simulate_images/simulate_images.tsv"
+        conda:
+            "../../envs/contigwas.yaml"
         resources:
             mem_mb=4000,
             runtime=30,
@@ -66,11 +70,13 @@ if "pairing" in config:
             unpack(array),
             code=library("simulate.pairing"),
         output:
-            table=config["pairing"]["folder"] + "/images.tsv",
+            table=f"{config['pairing']['folder']}/images.tsv",
         log:
             "results/logs/pairing/pairing.log",
         benchmark:
             "results/benchmarks/pairing/pairing.tsv"
+        conda:
+            "../../envs/contigwas.yaml"
         resources:
             mem_mb=2000,
             runtime=30,

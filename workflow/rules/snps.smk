@@ -13,6 +13,8 @@ rule snps:
         "results/logs/snps/snps.log",
     benchmark:
         "results/benchmarks/snps/snps.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
     resources:
         mem_mb=8000,
         runtime=120,
