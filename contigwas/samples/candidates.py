@@ -1,0 +1,145 @@
+"""Everyone that any input names, minus the withdrawn, with one column a source."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import anndata as ad
+import pandas as pd
+import pyarrow.lib
+import pyarrow.parquet as pq
+
+from contigwas.errors import UserError
+from contigwas.files import PathLike, read_table, require, write_tsv
+from contigwas.genotypes.reader import read_fam
+from contigwas.people import require_overlap, require_unique, shape
+
+log = logging.getLogger(__name__)
+
+
+def write_candidates(
+    genotypes: Sequence[PathLike],
+    images_table: PathLike | None = None,
+    covariates: PathLike | None = None,
+    exome: Sequence[PathLike] = (),
+    keep: PathLike | None = None,
+    withdrawn: PathLike | None = None,
+    phenotypes: Mapping[str, PathLike] | None = None,
+    output: PathLike = "candidates.tsv",
+) -> None:
+    """Write candidates.tsv: `fid iid sex`, then a 0/1 column for each source that is given.
+
+    `genotypes` and `exome` are .fam files; `phenotypes` maps a model's name to the table or .h5ad that was brought
+    for it (column `model:<name>`). fid and sex come from the genotypes, else from the exome; without a .fam the fid
+    is the IID and the sex 0. People in `withdrawn` get no row. Raises UserError when a file is malformed, names a
+    person twice, when the .fam files of one source name different people, or when a source shares nobody with the
+    genotypes.
+    """
+    array = _same_people(genotypes, "genotypes")
+    fams = [array]
+    sources = {"genotypes": (str(genotypes[0]), array["iid"])}
+    if images_table is not None:
+        sources["images"] = (str(images_table), _iids(images_table, "images.table").drop_duplicates())
+    if covariates is not None:
+        sources["covariates"] = (str(covariates), _unique(covariates, "samples.covariates"))
+    if exome:
+        fams.append(_same_people(exome, "exome"))
+        sources["exome"] = (str(exome[0]), fams[-1]["iid"])
+    if keep is not None:
+        sources["keep"] = (str(keep), _iids(keep, "samples.keep").drop_duplicates())
+    for name, path in (phenotypes or {}).items():
+        sources[f"model:{name}"] = (str(path), _unique(path, f"models.{name}"))
+
+    gone = _withdrawn(withdrawn, (iids for _, iids in sources.values()))
+    sources = {name: (path, iids[~iids.isin(gone)]) for name, (path, iids) in sources.items()}
+    path, genotyped = sources["genotypes"]
+    for name, (other, iids) in sources.items():
+        if name != "genotypes":
+            require_overlap(genotyped, iids, f"the genotypes ({path})", f"{name} ({other})")
+    write_tsv(_table(sources, pd.concat(fams).drop_duplicates("iid")), output)
+
+
+def read_candidates(path: PathLike) -> pd.DataFrame:
+    """The table of candidates, file order; IIDs are strings."""
+    return read_table(path, ["fid", "iid", "sex", "genotypes"], "the table of candidates")
+
+
+def analysed(candidates: pd.DataFrame) -> pd.DataFrame:
+    """The candidates whose genotypes are looked at: in the genotypes, and in `samples.keep` where there is one."""
+    wanted = candidates["genotypes"] == 1
+    if "keep" in candidates.columns:
+        wanted &= candidates["keep"] == 1
+    return candidates[wanted]
+
+
+def _table(sources: Mapping[str, tuple[str, pd.Series]], known: pd.DataFrame) -> pd.DataFrame:
+    """One row for each person of any source, in the order in which the sources name them."""
+    everyone = pd.concat([iids for _, iids in sources.values()]).drop_duplicates()
+    table = pd.DataFrame({"iid": everyone.to_numpy()}).merge(known, how="left", on="iid")
+    table["fid"] = table["fid"].fillna(table["iid"])
+    table["sex"] = table["sex"].fillna(0).astype(int)
+    table = table[["fid", "iid", "sex"]]
+    for name, (_, iids) in sources.items():
+        table[name] = table["iid"].isin(iids).astype(int)
+        log.info(
+            "%s: %d people, %d of them in the genotypes", name, len(iids), iids.isin(sources["genotypes"][1]).sum()
+        )
+    log.info("%d candidates, %d of them in every source", len(table), (table.iloc[:, 3:] == 1).all(axis=1).sum())
+    return table
+
+
+def _same_people(paths: Sequence[PathLike], source: str) -> pd.DataFrame:
+    """The people of the first .fam file, after a check that the others name the same ones, in any order."""
+    first = read_fam(paths[0])
+    for path in paths[1:]:
+        other = read_fam(path)
+        alone = len(set(first["iid"]) ^ set(other["iid"]))
+        if alone:
+            raise UserError(
+                f"{path} ({len(other)} people, IDs of {shape(other['iid'])}) and {paths[0]} ({len(first)} people, "
+                f"IDs of {shape(first['iid'])}) differ in {alone} people: all .fam files of the {source} must name "
+                "the same people"
+            )
+    return first
+
+
+def _iids(path: PathLike, what: str) -> pd.Series:
+    """The IIDs of a text table, a Parquet table, or an .h5ad file, row by row."""
+    path = require(path, what)
+    try:
+        if path.suffix == ".h5ad":
+            data = ad.read_h5ad(path, backed="r")
+            data.file.close()
+            return pd.Series(data.obs_names.astype(str))
+        if path.suffix == ".parquet":
+            column = next((name for name in pq.read_schema(path).names if name.lower() == "iid"), None)
+            if column is None:
+                raise UserError(f"{path} has no column iid: add it")
+            return pd.read_parquet(path, columns=[column])[column].astype(str)
+    except (OSError, KeyError, pyarrow.lib.ArrowInvalid):
+        raise UserError(f"{path} is not a {path.suffix} file ({what}): write it again") from None
+    return read_table(path, ["iid"], what)["iid"]
+
+
+def _unique(path: PathLike, what: str) -> pd.Series:
+    iids = _iids(path, what)
+    require_unique(iids, path)
+    return iids
+
+
+def _withdrawn(path: PathLike | None, named: Iterable[pd.Series]) -> set[str]:
+    """The withdrawn IIDs, one a line; how many of them no source names is only counted."""
+    if path is None:
+        return set()
+    lines = Path(require(path, "samples.withdrawn")).read_text().splitlines()
+    gone = set()
+    for number, line in enumerate(lines, 1):
+        words = line.split()
+        if len(words) > 1:
+            raise UserError(f"{path}, line {number} has {len(words)} columns: write one IID a line")
+        if words and not (number == 1 and words[0].lower() == "iid"):
+            gone.add(words[0])
+    found = gone.intersection(*[set().union(*named)])
+    log.info("%d people are withdrawn: %d of them were in the inputs, %d in none", len(gone), len(found),
+             len(gone) - len(found))  # fmt: skip
+    return found

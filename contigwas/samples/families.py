@@ -1,0 +1,60 @@
+"""Families and unrelated people, from pairs of relatives."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from heapq import heapify, heappop, heappush
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from contigwas.people import rows_of
+from contigwas.samples.folds import stable_hash
+
+
+def related_pairs(iids: Sequence[str], kinship: pd.DataFrame, min_kinship: float = 0.0) -> np.ndarray:
+    """Positions in `iids` of the pairs with `kinship` above `min_kinship` whose members both are in `iids`.
+
+    `kinship` has the columns iid1, iid2, kinship. int64 (pairs, 2).
+    """
+    above = kinship[kinship["kinship"] > min_kinship]
+    pairs = np.column_stack([rows_of(above["iid1"].astype(str), iids), rows_of(above["iid2"].astype(str), iids)])
+    return pairs[(pairs >= 0).all(axis=1) & (pairs[:, 0] != pairs[:, 1])].astype(np.int64)
+
+
+def families(iids: Sequence[str], pairs: np.ndarray) -> np.ndarray:
+    """A name for each person's family: the smallest hash (hex digest) of an IID in the connected component.
+
+    It depends on nobody outside the component, so no one else moves when an unrelated person leaves. `pairs` are
+    positions in `iids`, (pairs, 2). Returns strings, shape (people,).
+    """
+    people = len(iids)
+    links = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(people, people))
+    _, component = connected_components(links, directed=False)
+    digests = pd.Series([blake2b(iid.encode(), digest_size=8).hexdigest() for iid in iids], dtype=str)
+    return digests.groupby(component).transform("min").to_numpy(dtype=str)
+
+
+def unrelated(iids: Sequence[str], pairs: np.ndarray, seed: int) -> np.ndarray:
+    """A large set of people with no pair among them: bool (people,).
+
+    Greedy: the person with the most relatives left goes first, ties by hash, until no pair is left.
+    """
+    relatives: dict[int, set[int]] = {}
+    for one, other in pairs.tolist():
+        relatives.setdefault(one, set()).add(other)
+        relatives.setdefault(other, set()).add(one)
+    order = {person: stable_hash(f"related:{seed}:{iids[person]}") for person in relatives}
+    queue = [(-len(near), order[person], person) for person, near in relatives.items()]
+    heapify(queue)
+    kept = np.ones(len(iids), bool)
+    while queue:
+        count, _, person = heappop(queue)
+        if not kept[person] or len(relatives[person]) != -count or count == 0:
+            continue
+        kept[person] = False
+        for other in relatives.pop(person):
+            relatives[other].discard(person)
+            heappush(queue, (-len(relatives[other]), order[other], other))
+    return kept
