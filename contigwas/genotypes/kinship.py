@@ -1,0 +1,101 @@
+"""Kinship coefficients by KING-robust (Manichaikul et al. 2010, doi:10.1093/bioinformatics/btq559)."""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+
+from contigwas.errors import UserError
+from contigwas.files import PathLike, write_parquet
+from contigwas.genotypes.pruned import Pruned
+from contigwas.genotypes.qc import kept_people
+
+log = logging.getLogger(__name__)
+
+STRIP = 1024  # people compared with everyone in one pass over the genotypes
+DEGREES = {"duplicates or identical twins": 0.354, "first degree": 0.177, "second degree": 0.0884, "further": -np.inf}
+
+
+def kinship(
+    pattern: PathLike,
+    chromosomes: Sequence[object],
+    pruned: Sequence[PathLike],
+    people: PathLike,
+    min_kinship: float,
+    output: PathLike,
+) -> None:
+    """Write the pairs of kept people with a kinship above `min_kinship`: `iid1 iid2 kinship`, in the people's order.
+
+    KING-robust, between-family form: 1/2 - Σ(g_i - g_j)² / (4 min(het_i, het_j)) over the variants called in both.
+    It needs no allele frequencies, so ancestry does not look like kinship. Memory is O(people x 1024), time
+    O(people² x variants). Raises UserError when no variant was left by pruning.
+    """
+    stream = Pruned(pattern, chromosomes, pruned, kept_people(people))
+    if not stream.variants:
+        raise UserError("no variant is left after pruning, so relatives cannot be found: relax genotypes.qc or prune")
+    found = [_strip(stream, start, min_kinship) for start in range(0, len(stream.iids), STRIP)]
+    one, other, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    table = pd.DataFrame({"iid1": stream.iids[one], "iid2": stream.iids[other], "kinship": values})
+    left = table["kinship"]
+    for name, limit in DEGREES.items():
+        if (left > limit).any():
+            log.info("pairs of relatives, %s: %d", name, (left > limit).sum())
+        left = left[left <= limit]
+    log.info("%d pairs with a kinship above %g among %d people, from %d variants", len(table), min_kinship,
+             len(stream.iids), stream.variants)  # fmt: skip
+    write_parquet(table, output)
+
+
+def _strip(stream: Pruned, start: int, min_kinship: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of a person in [start, start + STRIP) and a later one: positions (two int64 arrays), kinship (float64)."""
+    people = np.arange(start, len(stream.iids))
+    mine = min(STRIP, people.size)
+    distance = np.zeros((mine, people.size), np.float32)
+    shared_het_mine, shared_het_theirs = np.zeros_like(distance), np.zeros_like(distance)
+    # Whole numbers below 2²⁴ are exact in float32: the sums are, up to four million variants.
+    for block in stream.blocks(people=people):
+        called = block >= 0
+        # Centred at one heterozygote; 0 where not called, so that only a correction is left for missing calls.
+        values = np.where(called, block - np.int8(1), np.int8(0)).astype(np.float32)
+        homozygous = values * values
+        hets = np.count_nonzero(block == 1, axis=1).astype(np.float32)
+        squares = homozygous.sum(axis=1)
+        distance += squares[:mine, None]
+        distance += squares
+        distance -= 2 * (values[:mine] @ values.T)
+        shared_het_mine += hets[:mine, None]
+        shared_het_theirs += hets
+        if not called.all():
+            _leave_out_missing(distance, shared_het_mine, shared_het_theirs, ~called, homozygous, block == 1, mine)
+    least = np.minimum(shared_het_mine, shared_het_theirs).astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = 0.5 - distance / (4 * least)
+    one, other = np.nonzero((values > min_kinship) & (least > 0))
+    later = other > one
+    one, other = one[later], other[later]
+    return one + start, other + start, values[one, other]
+
+
+def _leave_out_missing(
+    distance: np.ndarray,
+    het_mine: np.ndarray,
+    het_theirs: np.ndarray,
+    missing: np.ndarray,
+    homozygous: np.ndarray,
+    het: np.ndarray,
+    mine: int,
+) -> None:
+    """Take from the sums, in place, what a person has at the variants that the other one misses.
+
+    There (g - 1)² of the one was added although the pair does not share the variant. Missing calls are few, so they
+    are a sparse matrix.
+    """
+    gaps = csr_array(missing.astype(np.float32))
+    gaps_mine = gaps[:mine]
+    distance -= (gaps @ homozygous[:mine].T).T
+    distance -= gaps_mine @ homozygous.T
+    carriers = het.astype(np.float32)
+    het_mine -= (gaps @ carriers[:mine].T).T
+    het_theirs -= gaps_mine @ carriers.T
