@@ -2,9 +2,10 @@
 
 import copy
 import difflib
+import glob
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePath
 
 import jsonschema
 import yaml
@@ -161,3 +162,46 @@ def folds(config: Mapping, model: str) -> int:
     if recipe.get("folds"):
         return recipe["folds"]
     return config["samples"]["folds"] if recipe.get("modalities") else 1
+
+
+def made(config: Mapping, path: str) -> bool:
+    """Whether the workflow itself makes the file: the demo's cohort, an artificial pairing."""
+    folders = [config[block]["folder"] for block in ("simulate", "pairing") if block in config]
+    return any(PurePath(path).is_relative_to(folder) for folder in folders)
+
+
+def plink_files(pattern: str, chromosomes: Iterable[object]) -> dict[str, list[str]]:
+    """The .bed, .bim and .fam files of some chromosomes, each file once: `{chrom}` is filled in."""
+    beds = dict.fromkeys(pattern.replace("{chrom}", str(chrom)) for chrom in chromosomes)
+    return {suffix: [bed.removesuffix("bed") + suffix for bed in beds] for suffix in ("bed", "bim", "fam")}
+
+
+def check_files(config: Mapping) -> None:
+    """Raise UserError for the first file that the config names and that is not there. Nothing is opened."""
+    patterns = {"genotypes.array": config["genotypes"]["array"], "gwas.genotypes": config["gwas"]["genotypes"]}
+    patterns["burden.genotypes"] = config.get("burden", {}).get("genotypes")
+    named = [
+        (key, path)
+        for key, pattern in patterns.items()
+        if pattern
+        for paths in plink_files(pattern, config["genotypes"]["chromosomes"]).values()
+        for path in paths
+    ]
+    keys = ["samples.covariates", "samples.keep", "samples.withdrawn", "burden.annotations", "burden.sets"]
+    keys += ["images.table", "loci.genes", "evaluate.truth", "evaluate.latents", "pairing.photographs"]
+    for key in keys:
+        block, _, name = key.partition(".")
+        named.append((key, config.get(block, {}).get(name)))
+    for model, recipe in config["models"].items():
+        named += [(f"models.{model}.{kind}", recipe.get(kind)) for kind in ("embeddings", "phenotypes")]
+    for key, path in named:
+        if isinstance(path, str) and not made(config, path) and not Path(path).exists():
+            raise UserError(f"config: {key} names {path}, which does not exist: correct it or put it there")
+
+
+def found(pattern: str, key: str) -> list[str]:
+    """The files that a glob finds, sorted; raises UserError where it finds none."""
+    paths = sorted(glob.glob(pattern))  # noqa: PTH207 (Path.glob refuses absolute patterns)
+    if not paths:
+        raise UserError(f"config: {key} is {pattern}, which no file matches: correct it or put the files there")
+    return paths

@@ -31,10 +31,7 @@ rule align_folds:
 
 rule align_brought:
     input:
-        embeddings=lambda wildcards: given(
-            config["models"][wildcards.model]["embeddings"],
-            f"models.{wildcards.model}.embeddings",
-        ),
+        embeddings=lambda wildcards: config["models"][wildcards.model]["embeddings"],
         cohort=rules.samples.output.cohort,
         code=library("align"),
     output:

@@ -4,8 +4,6 @@
 rule burden:
     input:
         unpack(exome),
-        annotations=gene_file("annotations"),
-        sets=gene_file("sets"),
         cohort=rules.samples.output.cohort,
         code=library("burden"),
     output:

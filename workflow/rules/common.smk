@@ -1,8 +1,9 @@
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from contigwas import config as contigwas_config
 from contigwas import sources as contigwas_sources
@@ -14,10 +15,12 @@ def told(function: Callable, *arguments, **keywords):
     try:
         return function(*arguments, **keywords)
     except UserError as error:
-        raise WorkflowError(str(error)) from None
+        logger.error(str(error))
+        sys.exit(1)  # a WorkflowError raised in an input function would come with a traceback
 
 
 told(contigwas_config.check, config, Path(workflow.basedir, "workflow/schemas/config.schema.yaml"))
+told(contigwas_config.check_files, config)
 
 CHROMOSOMES = [str(chrom) for chrom in config["genotypes"]["chromosomes"]]
 RECIPES = [name for name, recipe in config["models"].items() if "method" in recipe]
@@ -57,11 +60,3 @@ def library(*modules: str) -> list[str]:
 def folds(model: str) -> range:
     """The folds of a model that is trained here."""
     return range(contigwas_config.folds(config, model))
-
-
-def own(path: str) -> bool:
-    """Whether the workflow itself makes the file (the demo's cohort, an artificial pairing)."""
-    made = [config[name]["folder"] for name in ("simulate", "pairing") if name in config]
-    return any(
-        os.path.normpath(path).startswith(os.path.normpath(folder) + os.sep) for folder in made
-    )

@@ -3,7 +3,7 @@
 
 rule images:
     input:
-        table=lambda wildcards: given(block("images")["table"], "images.table"),
+        table=lambda wildcards: block("images")["table"],
         cohort=rules.samples.output.cohort,
         code=library("images"),
     output:

@@ -6,9 +6,7 @@ rule loci_model:
         unpack(tested),
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
         cohort=rules.samples.output.cohort,
-        genes=lambda wildcards: (
-            [given(config["loci"]["genes"], "loci.genes")] if config["loci"]["genes"] else []
-        ),
+        genes=config["loci"]["genes"] or [],
         code=library("loci"),
     output:
         loci=report(

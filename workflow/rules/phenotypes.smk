@@ -32,10 +32,7 @@ rule phenotypes_embedded:
 rule phenotypes_brought:
     input:
         unpack(design),
-        table=lambda wildcards: given(
-            config["models"][wildcards.model]["phenotypes"],
-            f"models.{wildcards.model}.phenotypes",
-        ),
+        table=lambda wildcards: config["models"][wildcards.model]["phenotypes"],
         cohort=rules.samples.output.cohort,
         code=library("phenotypes"),
     output:

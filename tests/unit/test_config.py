@@ -1,0 +1,100 @@
+"""Settings: defaults, overrides, order, and the numbers of folds."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contigwas.config import check, folds, ordered, settings
+from contigwas.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+CONFIGS = [ROOT / "config/config.yaml", *ROOT.glob("config/examples/*.yaml"), *ROOT.glob("tests/config/*.yaml")]
+
+
+@pytest.fixture
+def demo() -> dict:
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    check(config, SCHEMA)
+    return config
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_of_the_repository_is_valid(path):
+    check(yaml.safe_load(path.read_text()), SCHEMA)
+
+
+def test_defaults_are_filled_in(demo):
+    assert demo["loci"]["kb"] == 150
+    assert demo["gwas"]["missing"] == "exact"
+    assert demo["models"]["contig"]["augment"]["rotation"] == 20
+    assert demo["models"]["latents"]["transform"] == "none", "brought phenotypes are not transformed"
+    assert "method" not in demo["models"]["latents"]
+
+
+def test_settings_are_flat_and_sorted(demo):
+    got = settings(demo, "gwas", "seed", "genotypes.array")
+    assert list(got) == sorted(got)
+    assert got["seed"] == demo["seed"]
+    assert got["array"] == demo["genotypes"]["array"]
+    assert got["qc"] == {"maf": 0.01}
+
+
+def test_a_model_overrides_its_stages(demo):
+    demo["models"]["contig"]["phenotypes"] = {"components": 3}
+    assert settings(demo, "phenotypes", model="contig") == {"components": 3, "transform": "inverse-normal"}
+    assert settings(demo, "phenotypes", model="simclr")["components"] == 10
+    assert "phenotypes" not in settings(demo, "model", model="contig")
+
+
+def test_folds_of_a_model(demo):
+    assert [folds(demo, name) for name in ("contig", "simclr")] == [3, 1]
+    demo["models"]["contig"]["folds"] = 1
+    assert settings(demo, "model", model="contig")["folds"] == 1
+
+
+def test_an_absent_block_is_named_and_an_optional_one_left_out(demo):
+    del demo["burden"]
+    with pytest.raises(UserError, match="no burden: block"):
+        settings(demo, "burden")
+    assert "min_carriers" not in settings(demo, "seed", "burden.min_carriers?")
+
+
+@given(st.recursive(st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner) | st.lists(inner)))
+def test_the_order_of_keys_is_no_setting(value):
+    def reverse(one):
+        if isinstance(one, dict):
+            return {key: reverse(one[key]) for key in reversed(one)}
+        return [reverse(item) for item in one] if isinstance(one, list) else one
+
+    assert repr(ordered(reverse(value))) == repr(ordered(value))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda c: c["models"]["contig"].update(modalities=["snps"]) or c.pop("snps"), "there is no snps: block"),
+        (lambda c: c.pop("images"), "there is no images: block"),
+        (lambda c: c["gwas"].update(tests=["minp"]), "loci.test is manova"),
+        (lambda c: c["loci"].update(p2=1e-9), "loci.p2 is smaller"),
+        (lambda c: c["models"].update({"a b": {"phenotypes": "x"}}), "a key a b"),
+        (lambda c: c["genotypes"].update(array="{chr}.bed"), "braces other than"),
+        (lambda c: c["genotypes"].pop("array"), "genotypes lacks array"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(change, sentence):
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    change(config)
+    with pytest.raises(UserError, match=sentence):
+        check(config, SCHEMA)
+
+
+def test_the_config_reference_is_current():
+    specification = importlib.util.spec_from_file_location("reference", ROOT / "docs/config_reference.py")
+    reference = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(reference)
+    assert (ROOT / "docs/config.md").read_text() == reference.page(), "run make docs"

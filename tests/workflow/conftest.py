@@ -1,0 +1,99 @@
+"""Snakemake runs for the workflow tests, in a copy of the repository so that a test may edit it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PARTS = ["Snakefile", "config", "contigwas", "envs", "profiles", "workflow"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished call of snakemake: its exit status, what it printed, and the jobs of its dry run."""
+
+    status: int
+    text: str
+
+    def jobs(self) -> Counter:
+        """Jobs by (rule, model); the model is empty where the rule has no such wildcard. `all` is left out."""
+        found: Counter = Counter()
+        for chunk in re.split(r"\n(?:local)?rule ", "\n" + self.text)[1:]:
+            rule, body = chunk.split(":", 1)
+            body = body.split("\n[", 1)[0]
+            wildcards = re.search(r"\n\s+wildcards: (.*)", body)
+            model = re.search(r"model=(\w+)", wildcards.group(1)) if wildcards else None
+            found[(rule.strip(), model.group(1) if model else "")] += 1
+        found.pop(("all", ""), None)
+        return found
+
+
+@dataclass(frozen=True)
+class Study:
+    """A folder with a copy of the workflow, where snakemake runs on one config."""
+
+    folder: Path
+    config: Path | None
+
+    def __call__(self, *arguments: str, cores: int = 2) -> Run:
+        command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--nocolor"]
+        if self.config is not None:
+            command += ["--configfile", str(self.config)]
+        environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONHASHSEED": "0"}
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        return Run(done.returncode, done.stdout)
+
+    def dry(self, *arguments: str) -> Run:
+        """A dry run."""
+        return self("--dry-run", *arguments)
+
+
+def clone(root: Path, folder: Path) -> Path:
+    """Copy what a run needs of the repository into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        source = root / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / part)
+    return folder
+
+
+@pytest.fixture
+def study(root, tmp_path):
+    """A function: a fresh copy of the workflow, with a config of tests/config by name (None is the demo)."""
+
+    def make(name: str | None = None) -> Study:
+        folder = clone(root, tmp_path / "study")
+        if name is None:
+            return Study(folder, None)
+        return Study(folder, Path(shutil.copy(root / "tests" / "config" / name, folder / "study.yaml")))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished(root, tmp_path_factory) -> Study:
+    """The small demo, run to its end once a session. Tests that change it must put it back."""
+    folder = clone(root, tmp_path_factory.mktemp("finished") / "a study")
+    config = Path(shutil.copy(root / "tests" / "config" / "small.yaml", folder / "study.yaml"))
+    small = Study(folder, config)
+    run = small()
+    assert run.status == 0, run.text[-6000:]
+    return small

@@ -1,0 +1,113 @@
+"""The DAG of every config, without running it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = sorted((ROOT / "config" / "examples").glob("*.yaml"))
+
+
+def touch_inputs(config: dict, folder: Path) -> None:
+    """Make every file that the config names, empty: a dry run asks only whether it is there."""
+    chromosomes = [str(one) for one in config["genotypes"]["chromosomes"]]
+    beds = [config["genotypes"]["array"], config.get("burden", {}).get("genotypes")]
+    names = [bed.replace("{chrom}", chrom) for bed in beds if bed for chrom in chromosomes]
+    names += [bed.removesuffix("bed") + suffix for bed in names for suffix in ("bim", "fam")]
+    names += [config["samples"].get(key) for key in ("covariates", "keep", "withdrawn")]
+    names += [config.get("burden", {}).get(key) for key in ("annotations", "sets")]
+    names += [config.get("images", {}).get("table"), config.get("loci", {}).get("genes")]
+    names += [config.get("pgs", {}).get("scores", "").replace("*", "PGS000001")]
+    names += [model.get("phenotypes") for model in config["models"].values()]
+    for name in names:
+        if isinstance(name, str) and name:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_make_a_dag(path, study):
+    run = study()
+    target = run.folder / "my study.yaml"
+    shutil.copy(path, target)
+    config = yaml.safe_load(path.read_text())
+    touch_inputs(config, run.folder)
+    dry = type(run)(run.folder, target).dry()
+    assert dry.status == 0, dry.text[-3000:]
+    trained = [name for name, model in config["models"].items() if "method" in model]
+    jobs = dry.jobs()
+    for name in config["models"]:
+        assert jobs[("gwas_chromosome", name)] == len(config["genotypes"]["chromosomes"])
+    for name in trained:
+        folds = config["samples"]["folds"] if config["models"][name].get("modalities") else 1
+        assert jobs[("pretrain_fold", name)] == folds
+
+
+def test_demo_makes_a_dag(study):
+    jobs = study().dry().jobs()
+    assert jobs[("pretrain_fold", "contig")] == 3
+    assert jobs[("pretrain_fold", "simclr")] == 1
+    assert jobs[("phenotypes_brought", "latents")] == 1
+
+
+def test_a_given_config_stands_alone(study):
+    run = study("phenotypes.yaml")
+    touch_inputs(yaml.safe_load(run.config.read_text()), run.folder)
+    dry = run.dry()
+    assert dry.status == 0, dry.text[-3000:]
+    assert {model for _, model in dry.jobs()} == {"", "traits"}
+    assert not {rule for rule, _ in dry.jobs()} & {"simulate_cohort", "pgs", "burden", "images", "pretrain_fold"}
+
+
+def test_single_keys_can_be_set_on_the_demo(study):
+    dry = study().dry("--config", "seed=2")
+    assert dry.status == 0, dry.text[-3000:]
+    assert dry.jobs()[("simulate_cohort", "")] == 1
+
+
+@pytest.mark.parametrize("target", ["images", "pgs", "burden", "snps"])
+def test_a_target_without_its_block_says_so(target, study):
+    run = study("phenotypes.yaml")
+    touch_inputs(yaml.safe_load(run.config.read_text()), run.folder)
+    dry = run.dry(target)
+    assert dry.status != 0
+    assert f"there is no {target}: block" in dry.text
+    assert "Traceback" not in dry.text
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("gwas.covariate", ["sex"], "did you mean covariates?"),
+        ("loci.p1", "5e-8", "write it without quotes and with a point, such as 5.0e-8"),
+        ("samples.folds", 2, "at least 3 (cross-fitting)"),
+        ("genotypes.array", "nowhere/chr{chrom}.bed", "nowhere/chr1.bed, which does not exist"),
+        ("samples.covariates", "nowhere.tsv", "samples.covariates names nowhere.tsv, which does not exist"),
+        ("models.contig.epochs", "many", "models.contig.epochs is 'many', but must be a whole number"),
+        ("models.contig.modalities", ["mri"], "must be one of snps, pgs, burden"),
+    ],
+)
+def test_mistakes_in_the_config_end_in_one_sentence(key, value, sentence, study):
+    run = study("small.yaml")
+    config = yaml.safe_load(run.config.read_text())
+    *blocks, last = key.split(".")
+    place = config
+    for one in blocks:
+        place = place[one]
+    place[last] = value
+    run.config.write_text(yaml.safe_dump(config).replace("'5e-8'", "5e-8"))
+    dry = run.dry()
+    assert dry.status != 0
+    assert sentence in dry.text, dry.text[-2000:]
+    assert "Traceback" not in dry.text
+
+
+def test_lint_is_clean(root):
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--lint"], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

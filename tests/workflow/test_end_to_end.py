@@ -1,0 +1,80 @@
+"""The small demo from nothing to loci: the files of the design, and what must be true of them."""
+
+import json
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+CROSS_FITTED = "contig"
+
+
+@pytest.fixture(scope="module")
+def results(finished):
+    return finished.folder / "results"
+
+
+def test_every_file_of_the_design_is_there(results):
+    expected = ["samples/candidates.tsv", "samples/cohort.tsv", "genotypes/people.parquet", "genotypes/pcs.parquet"]
+    expected += ["genotypes/kinship.parquet", "genotypes/variants/chr1.parquet", "modalities/snps.h5ad"]
+    expected += ["modalities/pgs.h5ad", "modalities/pgs_matching.tsv", "modalities/burden.h5ad", "images/images.npy"]
+    expected += ["images/images.parquet", "models/contig/fold2/model.ckpt", "models/contig/fold2/history.csv"]
+    expected += ["models/contig/embeddings.h5ad", "models/contig/alignment.json", "models/contig/phenotypes.parquet"]
+    expected += ["models/contig/pca.h5ad", "models/contig/gwas/chr2.parquet", "models/contig/gwas/chr2.summary.parquet"]
+    expected += ["models/latents/loci.tsv", "models/contig/plots/manhattan.pdf", "evaluation/models.tsv", "report.html"]
+    assert [path for path in expected if not (results / path).stat().st_size] == []
+    assert not [path for path in results.rglob(".*.tmp.*")]
+
+
+def test_nobody_is_embedded_by_a_network_that_trained_on_them(results):
+    aligned = ad.read_h5ad(results / f"models/{CROSS_FITTED}/embeddings.h5ad")
+    cohort = pd.read_csv(results / "samples/cohort.tsv", sep="\t", dtype={"iid": str}).set_index("iid")
+    assert aligned.obs["tested"].all()
+    assert (aligned.obs["role"] == "heldout").all()
+    assert set(aligned.obs["fold"]) == {0, 1, 2}
+    assert (cohort.loc[aligned.obs_names, "fold"].to_numpy() == aligned.obs["fold"].to_numpy()).all()
+    for fold in range(3):
+        roles = ad.read_h5ad(results / f"models/{CROSS_FITTED}/fold{fold}/embeddings.h5ad").obs["role"]
+        heldout = set(roles.index[roles == "heldout"])
+        assert set(aligned.obs_names[aligned.obs["fold"] == fold]) == heldout
+        families = cohort["family"]
+        assert not set(families[list(heldout)]) & set(families[roles.index[roles != "heldout"]])
+
+
+def test_the_held_out_share_alone_is_tested_with_one_fold(results):
+    aligned = ad.read_h5ad(results / "models/inner/embeddings.h5ad")
+    phenotypes = pd.read_parquet(results / "models/inner/phenotypes.parquet")
+    assert 0 < aligned.obs["tested"].sum() < len(aligned)
+    assert set(phenotypes["iid"]) <= set(aligned.obs_names[aligned.obs["tested"].to_numpy(bool)])
+    assert phenotypes.shape[1] == 3, "the model's own number of components"
+
+
+def test_the_true_traits_find_planted_loci(results):
+    models = pd.read_csv(results / "evaluation/models.tsv", sep="\t").set_index("model")
+    assert models.loc["latents", "planted_found"] >= 2
+    assert models.loc["latents", "planted_found"] <= models.loc["latents", "planted"]
+
+
+def test_alignment_improves_the_agreement_of_folds(results):
+    report = json.loads((results / f"models/{CROSS_FITTED}/alignment.json").read_text())
+    assert report, "one entry a fold"
+
+
+def test_the_gwas_table_is_one_row_a_variant(results):
+    for model in ("contig", "latents"):
+        table = pd.read_parquet(results / f"models/{model}/gwas/chr1.parquet")
+        assert table["pos"].is_monotonic_increasing
+        assert table["id"].is_unique
+        assert {"log10p_minp", "log10p_manova", "log10p_acat", "flag", "n", "eaf"} <= set(table.columns)
+        assert np.isfinite(table.loc[table["flag"] == "", "log10p_manova"]).all()
+
+
+def test_no_person_is_named_where_nobody_may_be(results):
+    people = pd.read_csv(results / "samples/candidates.tsv", sep="\t", dtype=str)["iid"]
+    texts = [path.read_text(errors="replace") for path in (results / "logs").rglob("*.log")]
+    texts += [(results / "report.html").read_text(), (results / "evaluation/models.tsv").read_text()]
+    assert not [one for one in people.sample(100, random_state=0) if any(one in text for text in texts)]
+    private = results / "private"
+    assert private.stat().st_mode & 0o777 == 0o700
+    assert (private / "images_dropped.tsv").stat().st_size
