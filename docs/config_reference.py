@@ -13,9 +13,9 @@ INTRODUCTION = """# Config reference
 Made from `workflow/schemas/config.schema.yaml` by `make docs`; do not edit.
 
 A config is a YAML file with one block a stage. `config/config.yaml` is the demo; `config/examples/` holds others.
-A file given with `--configfile` stands alone: the demo's keys do not leak into it, and the defaults below fill the rest.
-Paths are relative to the folder that snakemake runs in. Unknown keys are refused. In YAML `5e-8` is text; write `5.0e-8`.
-Each rule reads only its own keys: change one, and only the rules that read it, and those after them, run again.
+A file given with `--configfile` stands alone: no key of the demo leaks into it, and the defaults below fill the rest.
+Paths are relative to the folder that snakemake runs in. Unknown keys are refused. In YAML
+`5e-8` is text: write `5.0e-8`. Each rule reads only its own keys: change one, and only the rules that read it, and those after them, run again.
 
 """
 
@@ -60,11 +60,13 @@ def page() -> str:
             continue
         text += f"\n## {name}\n\n{block['description'] + chr(10) + chr(10) if 'description' in block else ''}"
         text += "\n".join([*head, *rows(block, definitions)]) + "\n"
-    text += "\n## models\n\nEach key is a model's name, its value one of three things.\n\n### A recipe: trained here\n\n"
+    text += "\n## models\n\nEach key is a model's name, its value one of three things.\n"
+    text += "\n### A recipe: trained here\n\n"
     text += "\n".join([*head, *rows(definitions["recipe"], definitions)]) + "\n"
     text += (
         "\n### Embeddings made elsewhere\n\n"
-        "`embeddings: features.h5ad` (people x features, `obs_names` are IIDs); `phenotypes:` may override that block.\n"
+        "`embeddings: features.h5ad` (people x features, `obs_names` are IIDs);"
+        " `phenotypes:` may override that block.\n"
         "\n### Phenotypes made elsewhere\n\n"
         "`phenotypes: traits.tsv` (TSV or Parquet: IID, perhaps FID, then one column a feature);"
         " `transform: inverse-normal` ranks them, the default `none` leaves them as they are.\n"
