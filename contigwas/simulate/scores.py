@@ -1,0 +1,165 @@
+"""Polygenic scores of the simulated traits, and of nothing, as PGS Catalog scoring files (format 2.0)."""
+
+import gzip
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from contigwas.files import replacing
+from contigwas.simulate.genomes import Chromosome
+from contigwas.simulate.settings import LATENTS, Simulation
+from contigwas.simulate.traits import POLYGENIC_AF, standardised
+
+log = logging.getLogger(__name__)
+
+SWAPPED = 0.3  # share of rows that name the reference allele as the effect allele
+OTHER_STRAND = 0.05  # share of rows given on the other strand, among those whose strand the alleles tell
+UNKNOWN = 0.03  # rows in addition, at positions where the genotypes have nothing
+COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A"}
+
+
+def write_scores(
+    folder: Path,
+    array: Sequence[Chromosome],
+    causal: pd.DataFrame,
+    latents: np.ndarray,
+    settings: Simulation,
+    build: str,
+    rng: np.random.Generator,
+) -> None:
+    """Write SIM000001.txt.gz … into `folder`: first the relevant scores, one latent after the other, then the others.
+
+    A relevant score has the true effects of one latent's common SNPs with noise added, so much that the rows which
+    can be matched (no A/T and C/G) explain 1 - `pgs.noise` of the latent; without noise where they explain less.
+    An irrelevant score has random effects at as many random SNPs.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    many = settings.polygenic_snps + len(settings.planted_q2)
+    for number in range(settings.pgs.relevant + settings.pgs.irrelevant):
+        if number < settings.pgs.relevant:
+            latent = number % len(LATENTS)
+            rows = causal[causal["latent"] == latent].drop_duplicates(["chromosome", "row"])
+            weights = _noisy(array, rows, latents[:, latent], 1 - settings.pgs.noise, rng)
+            trait = f"simulated {LATENTS[latent]}"
+        else:
+            rows = _random_rows(array, many, rng)
+            weights = rng.standard_normal(len(rows))
+            trait = f"simulated unrelated trait {number - settings.pgs.relevant + 1}"
+        table = _as_published(_per_allele(array, rows, weights), settings, rng)
+        _write(folder, f"SIM{number + 1:06d}", trait, table, build)
+    stale = [one for one in folder.glob("SIM[0-9]*.txt.gz") if int(one.name[3:9]) > number + 1] if many else []
+    for one in stale:
+        one.unlink()
+    log.info("%d relevant and %d irrelevant polygenic scores", settings.pgs.relevant, settings.pgs.irrelevant)
+
+
+def _noisy(
+    array: Sequence[Chromosome], rows: pd.DataFrame, latent: np.ndarray, wanted: float, rng: np.random.Generator
+) -> np.ndarray:
+    """True effects plus noise (per SD of dosage), with r² = `wanted` between the matchable rows' score and `latent`."""
+    effects = rows["effect"].to_numpy()
+    noise = rng.standard_normal(len(rows)) * np.sqrt(np.mean(effects**2)) if len(rows) else effects
+    signal, scatter = np.zeros(len(latent)), np.zeros(len(latent))
+    for chromosome, part in rows.assign(noise=noise).groupby("chromosome"):
+        part = part[~array[chromosome].ambiguous[part["row"]]]
+        dosage = standardised(array[chromosome].counts[part["row"]])
+        signal += part["effect"].to_numpy() @ dosage
+        scatter += part["noise"].to_numpy() @ dosage
+    if not signal.any():
+        return effects
+
+    def explained(amount: float) -> float:
+        return np.corrcoef(signal + amount * scatter, latent)[0, 1] ** 2
+
+    if explained(0) <= wanted:
+        return effects
+    low, high = 0.0, 1.0
+    while explained(high) > wanted and high < 1e3:
+        low, high = high, 2 * high
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if explained(middle) > wanted else (low, middle)
+    return effects + high * noise
+
+
+def _random_rows(array: Sequence[Chromosome], many: int, rng: np.random.Generator) -> pd.DataFrame:
+    pool = [
+        (chromosome, row)
+        for chromosome, variants in enumerate(array)
+        for row in np.flatnonzero((variants.af >= POLYGENIC_AF[0]) & (variants.af <= POLYGENIC_AF[1])).tolist()
+    ]
+    picks = np.sort(rng.permutation(len(pool))[:many])
+    return pd.DataFrame([pool[pick] for pick in picks], columns=["chromosome", "row"])
+
+
+def _per_allele(array: Sequence[Chromosome], rows: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
+    """Chromosome, position, alleles and weight per alternate allele, sorted by position."""
+    parts = []
+    for chromosome, part in rows.assign(weight=weights).groupby("chromosome"):
+        part = part.sort_values("row", kind="stable")
+        snps = array[chromosome].take(part["row"].to_numpy())
+        sd = snps.counts.std(axis=1, dtype=np.float64)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "chr_name": snps.name,
+                    "chr_position": snps.pos,
+                    "effect_allele": snps.alt,
+                    "other_allele": snps.ref,
+                    "effect_weight": part["weight"].to_numpy() / np.where(sd > 0, sd, 1),
+                    "ambiguous": snps.ambiguous,
+                }
+            )
+        )
+    columns = ["chr_name", "chr_position", "effect_allele", "other_allele", "effect_weight", "ambiguous"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _as_published(table: pd.DataFrame, settings: Simulation, rng: np.random.Generator) -> pd.DataFrame:
+    """The same score as another group would write it: other allele counted, other strand, variants we do not have."""
+    table = table.copy()
+    swap = rng.random(len(table)) < SWAPPED
+    alleles = table.loc[swap, ["other_allele", "effect_allele"]].to_numpy()
+    table.loc[swap, ["effect_allele", "other_allele"]] = alleles
+    table.loc[swap, "effect_weight"] *= -1
+    strand = (rng.random(len(table)) < OTHER_STRAND) & ~table["ambiguous"].to_numpy(dtype=bool)
+    for column in ("effect_allele", "other_allele"):
+        table.loc[strand, column] = table.loc[strand, column].map(COMPLEMENT)
+    unknown = pd.DataFrame(
+        {
+            "chr_name": [str(one) for one in rng.integers(1, settings.chromosomes + 1, round(UNKNOWN * len(table)))],
+            "chr_position": settings.length + rng.integers(1, 1_000_000, round(UNKNOWN * len(table))),
+            "effect_allele": "A",
+            "other_allele": "G",
+            "effect_weight": rng.standard_normal(round(UNKNOWN * len(table))) * table["effect_weight"].std(),
+        }
+    )
+    table = pd.concat([table.drop(columns="ambiguous"), unknown], ignore_index=True) if len(unknown) else table
+    table = table.sort_values(
+        ["chr_name", "chr_position"], kind="stable", key=lambda column: column.astype(int), ignore_index=True
+    )
+    identifiers = 1_000_000_000 * table["chr_name"].astype(int) + table["chr_position"].astype(int)
+    table.insert(0, "rsID", "rs" + identifiers.astype(str))
+    return table[["rsID", "chr_name", "chr_position", "effect_allele", "other_allele", "effect_weight"]]
+
+
+def _write(folder: Path, name: str, trait: str, table: pd.DataFrame, build: str) -> None:
+    """One scoring file; the gzip header holds neither time nor name, so that a rerun gives the same bytes."""
+    header = [
+        "###PGS CATALOG SCORING FILE - made by contigwas, simulated",
+        "#format_version=2.0",
+        "##POLYGENIC SCORE (PGS) INFORMATION",
+        f"#pgs_id={name}",
+        f"#pgs_name={trait.replace(' ', '_')}",
+        f"#trait_reported={trait}",
+        f"#genome_build={build}",
+        f"#variants_number={len(table)}",
+        "#weight_type=beta",
+    ]
+    body = table.to_csv(sep="\t", index=False, float_format="%.8g", lineterminator="\n")
+    text = "\n".join(header) + "\n" + body
+    with replacing(folder / f"{name}.txt.gz") as temporary:
+        temporary.write_bytes(gzip.compress(text.encode(), compresslevel=6, mtime=0))
