@@ -1,0 +1,149 @@
+"""Stack the folds' embeddings: standardise, rotate onto fold 0, take each person from the fold that held them out."""
+
+import json
+import logging
+from collections.abc import Sequence
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from contigwas.align.rotation import correlations, procrustes, standardise
+from contigwas.errors import UserError
+from contigwas.files import PathLike, replacing
+from contigwas.modality import read_modality
+from contigwas.people import require_overlap
+from contigwas.pretrain.data import read_cohort
+
+log = logging.getLogger(__name__)
+
+
+def align(embeddings: Sequence[PathLike], output: PathLike, output_report: PathLike, genetics: bool) -> None:
+    """Write one row a person in the coordinates of the first of `embeddings` (one file a fold, in their order).
+
+    Features are standardised on each network's own training people; network f is rotated onto network 0 by the
+    orthogonal Procrustes solution on people both trained on. obs: fold, role, tested. With one file everyone stays:
+    the held-out are tested if the method saw `genetics`, everyone otherwise. With several, each person comes from
+    the network that held them out, and is tested. uns: mean0, sd0 of network 0. The report has the people shared and
+    the correlations of the features before and after rotation, by fold. No genotype is used here.
+    """
+    folds = [ad.read_h5ad(path) for path in embeddings]
+    reference, mean, sd = _standardised(folds[0], embeddings[0])
+    report = [{"fold": 0, "people_shared": int((folds[0].obs["role"] == "train").sum()), "reference": True}]
+    parts = [_rows(folds[0], reference, 0, len(folds) > 1)]
+    for fold, data in enumerate(folds[1:], start=1):
+        values, *_ = _standardised(data, embeddings[fold])
+        values, figures = _rotated(values, data, reference, folds[0], fold)
+        report.append(figures)
+        parts.append(_rows(data, values, fold, True))
+    values = np.concatenate([part for part, _ in parts])
+    obs = pd.concat([part for _, part in parts])
+    repeated = obs.index.duplicated()
+    if repeated.any():
+        log.warning("%d people were held out by several networks: the first counts", int(repeated.sum()))
+        values, obs = values[~repeated], obs[~repeated]
+    never = len(folds[0].obs_names.difference(obs.index))
+    if never:
+        log.warning("%d people were held out by no network (their family has grown since) and are left out", never)
+    order = np.argsort(folds[0].obs_names.get_indexer(obs.index), kind="stable")
+    values, obs = values[order], obs.iloc[order]
+    if len(folds) == 1:
+        obs["tested"] = (obs["role"] == "heldout").to_numpy() if genetics else True
+    log.info(
+        "%d people aligned from %d networks, %d of them are tested", len(obs), len(folds), int(obs["tested"].sum())
+    )
+    _write(output, values, obs, folds[0].var_names, mean, sd)
+    _write_json(output_report, {"folds": report, "people": len(obs), "tested": int(obs["tested"].sum())})
+
+
+def brought(path: PathLike, cohort: PathLike, output: PathLike, output_report: PathLike) -> None:
+    """Give embeddings made elsewhere (.h5ad, people x features) the form of aligned ones: everyone is tested.
+
+    People outside the cohort and people who miss a value are left out and counted; features are standardised.
+    """
+    data = read_modality(path)
+    people = read_cohort(cohort)
+    require_overlap(data.obs_names, people["iid"], f"the embeddings ({path})", f"the cohort ({cohort})")
+    inside = data.obs_names.isin(people["iid"])
+    values = data.X.toarray() if hasattr(data.X, "toarray") else np.asarray(data.X)
+    complete = np.isfinite(values.astype(np.float64)).all(axis=1)
+    if not (inside & complete).any():
+        raise UserError(f"{path}: nobody of the cohort has a value for every feature: drop the features that lack them")
+    log.info(
+        "%d of %d people are not in the cohort and %d miss a value: %d stay",
+        int((~inside).sum()),
+        len(values),
+        int((inside & ~complete).sum()),
+        int((inside & complete).sum()),
+    )
+    use = inside & complete
+    values, mean, sd = standardise(values[use], np.full(int(use.sum()), "train"))
+    obs = pd.DataFrame({"fold": 0, "role": "heldout", "tested": True}, index=data.obs_names[use])
+    _write(output, values, obs, data.var_names, mean, sd)
+    _write_json(output_report, {"folds": [], "people": len(obs), "tested": len(obs)})
+
+
+def _standardised(data: ad.AnnData, path: PathLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if not (data.obs["role"] == "train").any():
+        raise UserError(f"{path} has no training person: embed with the cohort that the network was trained on")
+    return standardise(data.X, data.obs["role"].to_numpy())
+
+
+def _rotated(
+    values: np.ndarray, data: ad.AnnData, reference: np.ndarray, first: ad.AnnData, fold: int
+) -> tuple[np.ndarray, dict[str, object]]:
+    """`values` in the coordinates of network 0, and what the report says of it."""
+    both = data.obs_names[data.obs["role"] == "train"].intersection(first.obs_names[first.obs["role"] == "train"])
+    if len(both) < 2:
+        raise UserError(f"networks 0 and {fold} share no training people: embed with the cohort of their training")
+    if len(both) <= values.shape[1]:
+        log.warning(
+            "networks 0 and %d share only %d training people for %d features: the rotation is not determined in full",
+            fold,
+            len(both),
+            values.shape[1],
+        )
+    here, there = values[data.obs_names.get_indexer(both)], reference[first.obs_names.get_indexer(both)]
+    rotation = procrustes(here, there)
+    before, after = correlations(here, there), correlations(here @ rotation, there)
+    figures = {
+        "fold": fold,
+        "people_shared": len(both),
+        "reference": False,
+        "mean_correlation_before": float(np.nanmean(before)),
+        "mean_correlation_after": float(np.nanmean(after)),
+        "correlation_after": [None if np.isnan(one) else round(float(one), 4) for one in after],
+    }
+    log.info(
+        "network %d: mean correlation with network 0 %.3f before and %.3f after rotation, %d people",
+        fold,
+        figures["mean_correlation_before"],
+        figures["mean_correlation_after"],
+        len(both),
+    )
+    return values @ rotation, figures
+
+
+def _rows(data: ad.AnnData, values: np.ndarray, fold: int, only_heldout: bool) -> tuple[np.ndarray, pd.DataFrame]:
+    role = data.obs["role"].astype(str).to_numpy()
+    use = role == "heldout" if only_heldout else np.ones(len(role), dtype=bool)
+    obs = pd.DataFrame({"fold": fold, "role": role, "tested": use}, index=data.obs_names)
+    return values[use], obs[use]
+
+
+def _write(
+    path: PathLike, values: np.ndarray, obs: pd.DataFrame, names: pd.Index, mean: np.ndarray, sd: np.ndarray
+) -> None:
+    data = ad.AnnData(
+        X=values.astype(np.float32),
+        obs=obs,
+        var=pd.DataFrame(index=names.astype(str)),
+        uns={"mean0": mean, "sd0": sd},
+    )
+    with replacing(path) as temporary:
+        data.write_h5ad(temporary)
+
+
+def _write_json(path: PathLike, content: dict[str, object]) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")

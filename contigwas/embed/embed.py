@@ -1,0 +1,110 @@
+"""Trunk features of everyone with a usable photograph, averaged over a person's photographs."""
+
+import json
+import logging
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from contigwas.errors import UserError
+from contigwas.files import PathLike, replacing, require
+from contigwas.people import require_overlap, rows_of
+from contigwas.pretrain.data import load_photographs, read_cohort, read_images
+from contigwas.pretrain.networks import features_of, image_encoder
+from contigwas.pretrain.normalise import PixelScaler
+from contigwas.pretrain.roles import split
+from contigwas.pretrain.train import deterministic
+
+log = logging.getLogger(__name__)
+BATCH = 256
+
+
+def embed(
+    checkpoint: PathLike,
+    images_npy: PathLike,
+    images_table: PathLike,
+    cohort: PathLike,
+    settings: Mapping[str, object],
+    output: PathLike,
+) -> None:
+    """Embed everyone of the cohort with the network of `checkpoint`: X float32 (people, features), one row a person.
+
+    The features are the last stage of the trunk, pooled; a person's photographs are averaged (`eyes: mean`). obs: role
+    (train, validation or heldout in this network's training), n_images. `settings` is the block `embed` with
+    `math_threads`. Raises UserError when the checkpoint is not one, or when the photographs are of another size.
+    """
+    state = read_checkpoint(checkpoint)
+    people = read_cohort(cohort)
+    images = read_images(images_table)
+    require_overlap(people["iid"], images["iid"].unique(), "the cohort", f"the images ({images_table})")
+    people = people[people["iid"].isin(images["iid"])].reset_index(drop=True)
+    photographs = load_photographs(images_npy, images, pd.Index(people["iid"]))
+    if photographs.pixels.shape[-1] != state["size"]:
+        raise UserError(
+            f"{checkpoint} was trained on photographs of {state['size']} pixels, but {images_npy} holds "
+            f"{photographs.pixels.shape[-1]}: train again, or decode the images at the old images.size"
+        )
+    with deterministic(int(settings["math_threads"])):
+        features = _features(photographs.pixels, state)
+    owner = torch.repeat_interleave(torch.arange(len(people)), photographs.count)
+    total = torch.zeros((len(people), features.shape[1]), dtype=torch.float64).index_add_(0, owner, features.double())
+    roles = _roles(people, state)
+    obs = pd.DataFrame({"role": roles, "n_images": photographs.count.numpy()}, index=pd.Index(people["iid"], name=None))
+    counts = {role: int((roles == role).sum()) for role in ("train", "validation", "heldout")}
+    log.info("%d images of %d people embedded: %s", len(features), len(people), counts)
+    data = ad.AnnData(
+        X=(total / photographs.count[:, None]).float().numpy(),
+        obs=obs,
+        var=pd.DataFrame(index=[f"F{number}" for number in range(1, features.shape[1] + 1)]),
+        uns={"provenance": json.dumps({"checkpoint": str(checkpoint), "settings": dict(settings), "people": counts})},
+    )
+    with replacing(output) as temporary:
+        data.write_h5ad(temporary)
+
+
+def read_checkpoint(path: PathLike) -> dict:
+    """A checkpoint as `contigwas.pretrain.train` writes it; raises UserError when it is something else."""
+    path = require(path, "the checkpoint")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise UserError(f"{path} is not a checkpoint ({str(error).splitlines()[0]}): run pretrain again") from None
+    if not isinstance(state, dict) or not {"settings", "state_dict", "size", "roles"} <= state.keys():
+        raise UserError(f"{Path(path)} is not a checkpoint of contigwas: run pretrain again")
+    return state
+
+
+def _features(pixels: torch.Tensor, state: Mapping) -> torch.Tensor:
+    """Trunk features (images, features) float32 on the CPU."""
+    settings, weights = state["settings"], state["state_dict"]
+    scaler = PixelScaler(torch.zeros(3), torch.ones(3))
+    trunk = image_encoder(settings["image_encoder"], settings["width"], state["size"])
+    for name, module in (("pixels", scaler), ("trunk", trunk)):
+        prefix = f"{name}."
+        part = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+        module.load_state_dict(part)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    scaler.to(device)
+    trunk.to(device, memory_format=torch.channels_last).eval()
+    result = torch.empty((len(pixels), features_of(trunk)))
+    with torch.inference_mode():
+        for start in tqdm(range(0, len(pixels), BATCH), "embed", disable=None):
+            levels = pixels[start : start + BATCH].to(device).float() / 255
+            result[start : start + BATCH] = trunk(scaler(levels)).cpu()
+    return result
+
+
+def _roles(people: pd.DataFrame, state: Mapping) -> np.ndarray:
+    """Each person's role in the training; whoever joined the cohort since has the role of the family's hash."""
+    known = {iid: role for role, iids in state["roles"].items() for iid in iids}
+    roles = split(people["family"].tolist(), state["settings"], state["fold"])
+    there = rows_of(people["iid"], list(known)) >= 0
+    if not there.all():
+        log.warning("%d people were not in the cohort when the network was trained", int((~there).sum()))
+    return np.array([known.get(iid, role) for iid, role in zip(people["iid"], roles, strict=True)], dtype=object)

@@ -1,0 +1,198 @@
+"""The people of one fold as tensors in memory: pixels, raw genetics, who has what; batches are index gathers."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from contigwas.errors import UserError
+from contigwas.files import PathLike, read_table, require
+from contigwas.modality import read_modality
+from contigwas.people import require_overlap, require_unique, rows_of
+from contigwas.pretrain.roles import HELDOUT, TRAIN, VALIDATION, split
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """All kept photographs of some people, person after person.
+
+    pixels: uint8 (images, 3, height, width), channels last in memory; first, count: int64 (people,): the images of
+    person i are first[i] … first[i] + count[i] - 1.
+    """
+
+    pixels: Tensor
+    first: Tensor
+    count: Tensor
+
+
+@dataclass(frozen=True)
+class Genetics:
+    """One modality: raw values (people who have it, features); each person's row there, -1 without: int64 (people,)."""
+
+    values: Tensor
+    row: Tensor
+    features: list[str]
+
+    @property
+    def present(self) -> Tensor:
+        """Who has it: bool (people,)."""
+        return self.row >= 0
+
+
+@dataclass(frozen=True)
+class Study:
+    """The people that one fold's network learns from or is validated on, in the cohort's order.
+
+    train, validation: int64 positions of people; roles: IIDs of the whole cohort by role, the held-out among them.
+    """
+
+    photographs: Photographs
+    genetics: dict[str, Genetics]
+    train: Tensor
+    validation: Tensor
+    roles: dict[str, list[str]]
+
+
+def read_cohort(path: PathLike) -> pd.DataFrame:
+    """The people of cohort.tsv who are in the study: iid, family, fold and the other columns, in the file's order."""
+    cohort = read_table(path, ["iid", "family", "excluded"], "the cohort")
+    require_unique(cohort["iid"], path)
+    cohort = cohort[cohort["excluded"].isna() | (cohort["excluded"] == "")].reset_index(drop=True)
+    return cohort.astype({"family": str})
+
+
+def read_images(table: PathLike) -> pd.DataFrame:
+    """The kept images of images.parquet: row, iid and the other columns."""
+    images = pd.read_parquet(require(table, "the table of images"))
+    return images[images["kept"]]
+
+
+def load_photographs(npy: PathLike, images: pd.DataFrame, iids: pd.Index) -> Photographs:
+    """Read the pixels of the photographs of `iids` (each of whom has one) into memory."""
+    person = rows_of(images["iid"], iids)
+    order = np.argsort(person, kind="stable")
+    order = order[person[order] >= 0]
+    pixels = np.load(require(npy, "the array of images"), mmap_mode="r")[images["row"].to_numpy()[order]]
+    count = np.bincount(person[order], minlength=len(iids))
+    first = np.cumsum(count) - count
+    return Photographs(torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(first), torch.from_numpy(count))
+
+
+def load_genetics(path: PathLike, iids: pd.Index) -> Genetics:
+    """Read the raw values of one modality for those of `iids` who have it; whoever misses every value has none."""
+    data = read_modality(path)
+    row = rows_of(iids, data.obs_names)
+    values = data.X[row[row >= 0]]
+    values = values.toarray() if sparse.issparse(values) else np.asarray(values)
+    if values.dtype.kind == "f":
+        values = values.astype(np.float32)
+        absent = np.isnan(values).all(axis=1)
+    else:
+        absent = np.zeros(len(values), dtype=bool)
+    row[np.flatnonzero(row >= 0)[absent]] = -1
+    values = values[~absent]
+    row[row >= 0] = np.arange(len(values))
+    return Genetics(torch.from_numpy(np.ascontiguousarray(values)), torch.from_numpy(row), list(data.var_names))
+
+
+def load_study(
+    cohort: PathLike,
+    images_npy: PathLike,
+    images_table: PathLike,
+    modalities: Mapping[str, PathLike],
+    settings: Mapping[str, object],
+    fold: int,
+) -> Study:
+    """Everything that the network of fold `fold` may see. Raises UserError when nobody is left to train on.
+
+    With modalities, `settings["aggregate"]` says who takes part: `inner` (people with all), `outer` (with at least
+    one). Someone without a photograph takes no part.
+    """
+    people = read_cohort(cohort)
+    roles = split(people["family"].tolist(), settings, fold)
+    images = read_images(images_table)
+    require_overlap(people["iid"], images["iid"].unique(), "the cohort", f"the images ({images_table})")
+    seen = people["iid"].isin(images["iid"]).to_numpy()
+    log.info("%d of %d people have no usable image and take no part", int((~seen).sum()), len(people))
+    inside = seen & (roles != HELDOUT)
+    iids = pd.Index(people.loc[inside, "iid"])
+    genetics = {name: load_genetics(path, iids) for name, path in modalities.items()}
+    here = roles[inside]
+    if genetics:
+        inner = settings["aggregate"] == "inner"
+        present = torch.stack([one.present for one in genetics.values()])
+        takes_part = (present.all(dim=0) if inner else present.any(dim=0)).numpy()
+        needed = "all modalities" if inner else "any modality"
+        log.info("%d of %d people do not have %s and take no part", int((~takes_part).sum()), len(iids), needed)
+    else:
+        takes_part = np.ones(len(iids), dtype=bool)
+    train = torch.from_numpy(np.flatnonzero(takes_part & (here == TRAIN)))
+    validation = torch.from_numpy(np.flatnonzero(takes_part & (here == VALIDATION)))
+    _check(train, genetics, modalities, settings, fold)
+    log.info("fold %d: %d people train, %d validate", fold, len(train), len(validation))
+    for name, one in genetics.items():
+        log.info("fold %d: %d of the training people have %s", fold, int(one.present[train].sum()), name)
+    by_role = {role: people.loc[roles == role, "iid"].tolist() for role in (TRAIN, VALIDATION, HELDOUT)}
+    return Study(load_photographs(images_npy, images, iids), genetics, train, validation, by_role)
+
+
+def _check(
+    train: Tensor,
+    genetics: Mapping[str, Genetics],
+    modalities: Mapping[str, PathLike],
+    settings: Mapping[str, object],
+    fold: int,
+) -> None:
+    for name, one in genetics.items():
+        if not one.present[train].any():
+            raise UserError(
+                f"no training person of fold {fold} has {name} ({modalities[name]}): "
+                "drop the modality from the recipe, or bring people who have it"
+            )
+    if settings["batch"] > len(train):
+        raise UserError(
+            f"a batch is {settings['batch']} people, but only {len(train)} can be trained on in fold {fold}: "
+            "lower batch in the recipe"
+        )
+
+
+class Batches:
+    """An epoch's batches of training people in random order: pairs of int64 (people,), who and which image of theirs.
+
+    A person stands once in an epoch, so two eyes of one person are never in a batch; the eye is drawn anew each time.
+    The last, incomplete batch is left out: the loss depends on how many negatives there are.
+    """
+
+    def __init__(self, people: Tensor, photographs: Photographs, batch: int, generator: torch.Generator) -> None:
+        self.people, self.photographs, self.batch, self.generator = people, photographs, batch, generator
+
+    def __len__(self) -> int:
+        return len(self.people) // self.batch
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        order = self.people[torch.randperm(len(self.people), generator=self.generator)]
+        drawn = torch.rand(len(order), generator=self.generator, dtype=torch.float64)
+        images = self.photographs.first[order] + (drawn * self.photographs.count[order]).long()
+        for start in range(0, len(self) * self.batch, self.batch):
+            yield order[start : start + self.batch], images[start : start + self.batch]
+
+
+class Chunks:
+    """The validation people in a fixed order, each with the first image: pairs of int64 (people,)."""
+
+    def __init__(self, people: Tensor, photographs: Photographs, batch: int) -> None:
+        self.people, self.images, self.batch = people, photographs.first[people], batch
+
+    def __len__(self) -> int:
+        return -(-len(self.people) // self.batch)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for start in range(0, len(self.people), self.batch):
+            yield self.people[start : start + self.batch], self.images[start : start + self.batch]

@@ -1,0 +1,86 @@
+"""What is fitted to the training people: imputation and scaling of genetics, colour of the photographs."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from contigwas.errors import UserError
+from contigwas.modality import MISSING
+
+# a burden that one person in a thousand carries would reach 30 SD: rare carriers must not shout down everything else
+LEAST_SD = {"burden": 0.1}
+CHUNK = 4096  # features summed at a time
+
+
+class Normaliser(nn.Module):
+    """Raw values of one modality to kept, imputed (training mean), centred and scaled (training SD) float32.
+
+    Buffers: `keep` (kept,) int64, the features used; `mean` and `scale` (kept,) float32.
+    """
+
+    def __init__(self, keep: Tensor, mean: Tensor, scale: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("keep", keep)
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(people, features) raw, int8 with -127 or float with NaN missing -> (people, kept) float32."""
+        values = values[:, self.keep]
+        absent = missing(values)
+        return torch.where(absent, 0.0, (values.float() - self.mean) * self.scale)
+
+
+def missing(values: Tensor) -> Tensor:
+    """Where a raw value is missing: NaN in floats, -127 in integers."""
+    return values.isnan() if values.is_floating_point() else values == MISSING
+
+
+def fit(name: str, values: Tensor, min_carriers: int = 0) -> Normaliser:
+    """Fit a Normaliser to raw `values` (training people, features) of modality `name`.
+
+    Features that are constant or wholly missing among these people are left out; of `burden` also those with
+    fewer than `min_carriers` carriers. Raises UserError when no feature is left.
+    """
+    keep, means, scales = [], [], []
+    for start in range(0, values.shape[1], CHUNK):
+        block = values[:, start : start + CHUNK]
+        absent = missing(block)
+        numbers = torch.where(absent, 0, block).double()
+        count = (~absent).sum(dim=0)
+        mean = numbers.sum(dim=0) / count.clamp(min=1)
+        sd = (torch.where(absent, 0.0, numbers - mean).square().sum(dim=0) / count.clamp(min=1)).sqrt()
+        use = sd > 1e-8 * mean.abs().clamp(min=1e-12)
+        if name == "burden":
+            use &= (numbers > 0).sum(dim=0) >= min_carriers
+        keep.append(start + torch.nonzero(use).flatten())
+        means.append(mean[use])
+        scales.append(1 / sd[use].clamp(min=LEAST_SD.get(name, 0.0)))
+    normaliser = Normaliser(torch.cat(keep), torch.cat(means).float(), torch.cat(scales).float())
+    if not len(normaliser.keep):
+        raise UserError(
+            f"no feature of {name} varies among the {len(values)} training people: check the modality, or drop it"
+        )
+    return normaliser
+
+
+class PixelScaler(nn.Module):
+    """uint8 (images, 3, height, width) to float32 of mean 0 and SD 1 a channel, over the training photographs.
+
+    Buffers `mean` and `sd` (3,), of levels in 0 … 1. Augmentations work on levels, so the two steps are apart.
+    """
+
+    def __init__(self, mean: Tensor, sd: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("sd", sd)
+
+    def forward(self, levels: Tensor) -> Tensor:
+        """Levels in 0 … 1, (images, 3, height, width)."""
+        return (levels - self.mean[:, None, None]) / self.sd[:, None, None]
+
+
+def fit_pixels(pixels: Tensor, at_most: int = 1000) -> PixelScaler:
+    """Fit a PixelScaler to uint8 (images, 3, height, width), on `at_most` evenly spread images."""
+    some = pixels[torch.from_numpy(np.unique(np.linspace(0, len(pixels) - 1, at_most).astype(np.int64)))].double() / 255
+    return PixelScaler(some.mean(dim=(0, 2, 3)).float(), some.std(dim=(0, 2, 3)).clamp(min=1e-3).float())

@@ -1,0 +1,81 @@
+"""A small study on disk for the tests of pretraining, embedding and alignment: brightness follows one score."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from contigwas.modality import MISSING, write_modality
+from contigwas.samples.folds import assign_folds
+
+SIZE = 32
+RECIPE = {
+    "method": "contig",
+    "modalities": ["snps", "pgs", "burden"],
+    "aggregate": "outer",
+    "folds": 3,
+    "image_encoder": "resnet10",
+    "width": 4,
+    "genetics_encoder": "linear",
+    "hidden": 16,
+    "dropout": 0.2,
+    "temperature": 0.1,
+    "alpha": 0.75,
+    "embedding": 8,
+    "epochs": 2,
+    "batch": 8,
+    "lr": 2.0e-3,
+    "weight_decay": 1.0e-2,
+    "schedule": "onecycle",
+    "augment": {"rotation": 20, "flip": True, "crop": 0.9, "brightness": 0.1, "contrast": 0.1, "hue": 0.0, "blur": 0.0},
+    "seed": 3,
+    "math_threads": 1,
+    "validation": 0.2,
+    "heldout": 0.3,
+    "min_carriers": 1,
+}
+SIMCLR = {key: value for key, value in RECIPE.items() if key != "modalities"} | {"method": "simclr", "folds": 1}
+
+
+def write_study(folder: Path, people: int = 60, seed: int = 0, lacking: float = 0.1) -> dict[str, object]:
+    """Write cohort, images and modalities; returns the keyword arguments of `train` that name the files.
+
+    The IIDs are not sorted, images lie in random order, and each modality lacks some people and has them in an order
+    of its own. The last person is excluded, the first has no image.
+    """
+    rng = np.random.default_rng([seed, 1])
+    iids = pd.Index(rng.permutation(np.arange(1000001, 1000001 + people)).astype(str))
+    families = [f"f{number // 2}" for number in range(people)]  # pairs of relatives
+    cohort = pd.DataFrame({"fid": iids, "iid": iids, "sex": 1, "family": families})
+    cohort["fold"] = assign_folds(families, 3, 3)
+    cohort["in_gwas"], cohort["excluded"] = 1, ""
+    cohort.loc[people - 1, "excluded"] = "call rate"
+    cohort.to_csv(folder / "cohort.tsv", sep="\t", index=False)
+    shine = rng.normal(size=people)
+    rows = [(one, eye) for one in range(1, people) for eye in ("left", "right")]
+    rows = [rows[index] for index in rng.permutation(len(rows))]
+    pixels = np.stack([rng.normal(120 + 30 * shine[one], 20, (SIZE, SIZE, 3)) for one, _ in rows])
+    np.save(folder / "images.npy", pixels.clip(0, 255).astype(np.uint8))
+    table = pd.DataFrame({"row": np.arange(len(rows)), "iid": iids[[one for one, _ in rows]]})
+    table["eye"] = [eye for _, eye in rows]
+    table["kept"] = True
+    table.to_parquet(folder / "images.parquet")
+    values = {
+        "snps": rng.integers(0, 3, (people, 40)).astype(np.int8),
+        "pgs": rng.normal(size=(people, 5)).astype(np.float32),
+        "burden": (rng.random((people, 12)) < 0.1).astype(np.int8),
+    }
+    values["snps"][rng.random(values["snps"].shape) < 0.05] = MISSING
+    values["pgs"][:, 0] = shine
+    paths = {}
+    for name, array in values.items():
+        has = rng.permutation(people)[: int((1 - lacking) * people)]
+        paths[name] = folder / f"{name}.h5ad"
+        features = pd.DataFrame(index=[f"{name}{number}" for number in range(array.shape[1])])
+        write_modality(paths[name], array[has], iids[has], features, {})
+    return {
+        "cohort": folder / "cohort.tsv",
+        "images_npy": folder / "images.npy",
+        "images_table": folder / "images.parquet",
+        "modalities": paths,
+    }

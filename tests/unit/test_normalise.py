@@ -1,0 +1,67 @@
+"""What is fitted to training people: means, SDs, carrier filter, colour."""
+
+import numpy as np
+import pytest
+import torch
+
+from contigwas.errors import UserError
+from contigwas.modality import MISSING
+from contigwas.pretrain import normalise
+
+
+def test_snps_are_imputed_by_the_mean_and_scaled_by_the_called():
+    rng = np.random.default_rng(0)
+    raw = rng.integers(0, 3, (50, 6)).astype(np.int8)
+    raw[rng.random(raw.shape) < 0.2] = MISSING
+    raw[:, 2] = 1  # constant
+    raw[:, 4] = MISSING  # nobody called
+    normaliser = normalise.fit("snps", torch.from_numpy(raw))
+    assert normaliser.keep.tolist() == [0, 1, 3, 5]
+    new = rng.integers(0, 3, (9, 6)).astype(np.int8)
+    new[0, 0] = MISSING
+    got = normaliser(torch.from_numpy(new)).numpy()
+    for column, feature in enumerate([0, 1, 3, 5]):
+        called = raw[raw[:, feature] != MISSING, feature].astype(float)
+        expected = (new[:, feature] - called.mean()) / called.std()
+        expected[new[:, feature] == MISSING] = 0
+        assert got[:, column] == pytest.approx(expected, abs=1e-5)
+
+
+def test_blocks_of_features_join(monkeypatch):
+    raw = torch.randn(20, 7)
+    whole = normalise.fit("pgs", raw)(raw)
+    monkeypatch.setattr(normalise, "CHUNK", 3)
+    assert torch.equal(normalise.fit("pgs", raw)(raw), whole)
+
+
+def test_missing_scores_become_the_mean():
+    raw = torch.tensor([[1.0, 5.0], [3.0, float("nan")], [float("nan"), 7.0]])
+    got = normalise.fit("pgs", raw)(raw)
+    assert got.tolist() == [[-1, -1], [1, 0], [0, 1]]
+
+
+def test_carriers_are_counted_among_the_training_people_only():
+    raw = torch.zeros(100, 4, dtype=torch.int8)
+    raw[:1, 1], raw[:3, 2], raw[:50, 3] = 1, 2, 1
+    assert normalise.fit("burden", raw, min_carriers=1).keep.tolist() == [1, 2, 3]
+    assert normalise.fit("burden", raw, min_carriers=3).keep.tolist() == [2, 3]
+
+
+def test_rare_carriers_do_not_shout():
+    raw = torch.zeros(1000, 1, dtype=torch.int8)
+    raw[0] = 1
+    assert float(normalise.fit("burden", raw)(raw).max()) == pytest.approx(9.99, abs=0.01)
+
+
+def test_nothing_that_varies_is_an_error():
+    with pytest.raises(UserError, match="no feature of burden varies among the 10 training people"):
+        normalise.fit("burden", torch.zeros(10, 3, dtype=torch.int8))
+
+
+def test_pixels_are_centred_by_channel():
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (30, 3, 8, 8), dtype=torch.uint8, generator=generator)
+    pixels[:, 1] //= 2
+    scaled = normalise.fit_pixels(pixels)(pixels.float() / 255)
+    assert scaled.mean(dim=(0, 2, 3)).tolist() == pytest.approx([0] * 3, abs=1e-5)
+    assert scaled.std(dim=(0, 2, 3)).tolist() == pytest.approx([1] * 3, abs=1e-5)
