@@ -22,7 +22,9 @@ def job(log: str | os.PathLike, math_threads: int | None = None) -> Iterator[Non
     written to the log with its traceback and raised again.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(level=logging.INFO, format=FORMAT, force=True, handlers=[logging.FileHandler(log, mode="w")])
+    handler = logging.FileHandler(log, mode="w")
+    logging.basicConfig(level=logging.WARNING, format=FORMAT, force=True, handlers=[handler])
+    logging.getLogger("contigwas").setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
         if math_threads is None:

@@ -1,0 +1,78 @@
+"""Files that are complete or absent, and tables that say what is wrong with them."""
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contigwas.errors import UserError
+from contigwas.files import private_folder, read_table, replacing, write_parquet, write_tsv
+
+
+def test_an_interrupted_file_is_absent_and_leaves_the_old_one(tmp_path):
+    target = tmp_path / "new" / "a.tsv"
+    with pytest.raises(RuntimeError), replacing(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert list(target.parent.iterdir()) == []
+    target.write_text("old")
+    with pytest.raises(RuntimeError), replacing(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    with replacing(target) as temporary:
+        assert temporary.suffix == ".tsv"
+        temporary.write_text("whole")
+    assert target.read_text() == "whole"
+    assert len(list(target.parent.iterdir())) == 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.from_regex(r"[A-Z]{0,2}[0-9]{1,7}", fullmatch=True), st.floats(-1e6, 1e6)), min_size=1, max_size=20
+    )
+)
+def test_tables_come_back_as_they_were(tmp_path_factory, rows):
+    table = pd.DataFrame(rows, columns=["iid", "value"])
+    path = tmp_path_factory.mktemp("table") / "t.tsv"
+    write_tsv(table, path)
+    back = read_table(path, ["iid"])
+    assert back["iid"].tolist() == table["iid"].tolist(), "IDs stay strings, leading zeros too"
+    assert back["value"].astype(float).tolist() == pytest.approx(table["value"].tolist())
+
+
+def test_headers_are_read_as_people_write_them(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text("#FID IID AGE group\n1 007 50 a\n1 008 NA b\n")
+    table = read_table(path, ["iid", "age"])
+    assert table.columns.tolist() == ["fid", "iid", "age", "group"]
+    assert table["iid"].tolist() == ["007", "008"]
+    assert table["age"].isna().tolist() == [False, True]
+    assert table["group"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "is empty"),
+        ("id\tx\n1\t2\n", "has no column iid"),
+        ("iid\tx\n1\t2\n2\t3\t4\n", "line 3"),
+    ],
+)
+def test_broken_tables_are_told(tmp_path, text, sentence):
+    path = tmp_path / "t.tsv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=sentence):
+        read_table(path, ["iid"])
+
+
+def test_a_missing_file_names_its_key(tmp_path):
+    with pytest.raises(UserError, match=r"does not exist: correct samples.keep"):
+        read_table(tmp_path / "none.tsv", ["iid"], "samples.keep")
+
+
+def test_private_files_are_private(tmp_path):
+    folder = private_folder(tmp_path / "private")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    write_parquet(pd.DataFrame({"iid": ["1"]}), folder / "a.parquet")
+    assert pd.read_parquet(folder / "a.parquet")["iid"].tolist() == ["1"]

@@ -1,0 +1,35 @@
+"""What wraps a stage: its log, one-sentence errors, tracebacks for what is ours."""
+
+import logging
+
+import pytest
+from threadpoolctl import threadpool_info
+
+from contigwas.errors import UserError
+from contigwas.logs import job
+
+
+def test_a_users_mistake_ends_in_one_sentence(tmp_path, capsys):
+    with pytest.raises(SystemExit) as end, job(tmp_path / "a" / "b.log"):
+        raise UserError("the file x lacks y: add it")
+    assert end.value.code == 1
+    assert capsys.readouterr().err == "contigwas: the file x lacks y: add it\n"
+    text = (tmp_path / "a" / "b.log").read_text()
+    assert "the file x lacks y" in text
+    assert "Traceback" not in text
+
+
+def test_our_own_mistake_leaves_its_traceback_in_the_log(tmp_path):
+    with pytest.raises(ZeroDivisionError), job(tmp_path / "b.log"):
+        _ = 1 / 0
+    assert "Traceback" in (tmp_path / "b.log").read_text()
+
+
+def test_the_stage_speaks_into_its_log_and_threads_are_limited(tmp_path):
+    with job(tmp_path / "b.log", 1):
+        logging.getLogger("contigwas.stage").info("a column was dropped")
+        logging.getLogger("chatty").info("not ours")
+        assert {pool["num_threads"] for pool in threadpool_info()} <= {1}
+    text = (tmp_path / "b.log").read_text()
+    assert "a column was dropped" in text
+    assert "not ours" not in text
