@@ -53,25 +53,24 @@ def _strip(stream: Pruned, start: int, min_kinship: float) -> tuple[np.ndarray, 
     people = np.arange(start, len(stream.iids))
     mine = min(STRIP, people.size)
     distance = np.zeros((mine, people.size), np.float32)
-    shared_het_mine, shared_het_theirs = np.zeros_like(distance), np.zeros_like(distance)
+    absent_mine, absent_theirs = np.zeros_like(distance), np.zeros_like(distance)
+    squares, hets = np.zeros(people.size, np.float32), np.zeros(people.size, np.float32)
     # Whole numbers below 2²⁴ are exact in float32: the sums are, up to four million variants.
     for block in stream.blocks(people=people):
         called = block >= 0
         # Centred at one heterozygote; 0 where not called, so that only a correction is left for missing calls.
         values = np.where(called, block - np.int8(1), np.int8(0)).astype(np.float32)
         homozygous = values * values
-        hets = np.count_nonzero(block == 1, axis=1).astype(np.float32)
-        squares = homozygous.sum(axis=1)
-        distance += squares[:mine, None]
-        distance += squares
-        distance -= 2 * (values[:mine] @ values.T)
-        shared_het_mine += hets[:mine, None]
-        shared_het_theirs += hets
+        hets += np.count_nonzero(block == 1, axis=1)
+        squares += homozygous.sum(axis=1)
+        distance -= (2 * values[:mine]) @ values.T
         if not called.all():
-            _leave_out_missing(distance, shared_het_mine, shared_het_theirs, ~called, homozygous, block == 1, mine)
-    least = np.minimum(shared_het_mine, shared_het_theirs).astype(np.float64)
+            _leave_out_missing(distance, absent_mine, absent_theirs, ~called, homozygous, block == 1, mine)
+    distance += squares[:mine, None]
+    distance += squares
+    least = np.minimum(hets[:mine, None] - absent_mine, hets - absent_theirs)
     with np.errstate(divide="ignore", invalid="ignore"):
-        values = 0.5 - distance / (4 * least)
+        values = 0.5 - distance / (4.0 * least)
     one, other = np.nonzero((values > min_kinship) & (least > 0))
     later = other > one
     one, other = one[later], other[later]
@@ -80,22 +79,22 @@ def _strip(stream: Pruned, start: int, min_kinship: float) -> tuple[np.ndarray, 
 
 def _leave_out_missing(
     distance: np.ndarray,
-    het_mine: np.ndarray,
-    het_theirs: np.ndarray,
+    absent_mine: np.ndarray,
+    absent_theirs: np.ndarray,
     missing: np.ndarray,
     homozygous: np.ndarray,
     het: np.ndarray,
     mine: int,
 ) -> None:
-    """Take from the sums, in place, what a person has at the variants that the other one misses.
+    """Correct the sums, in place, for the variants that one of a pair misses.
 
-    There (g - 1)² of the one was added although the pair does not share the variant. Missing calls are few, so they
-    are a sparse matrix.
+    There (g - 1)² of the other one counts towards the distance, and a heterozygote of the other one towards its
+    total, although the pair does not share the variant. Missing calls are few, so they are a sparse matrix.
     """
     gaps = csr_array(missing.astype(np.float32))
     gaps_mine = gaps[:mine]
     distance -= (gaps @ homozygous[:mine].T).T
     distance -= gaps_mine @ homozygous.T
     carriers = het.astype(np.float32)
-    het_mine -= (gaps @ carriers[:mine].T).T
-    het_theirs -= gaps_mine @ carriers.T
+    absent_mine += (gaps @ carriers[:mine].T).T
+    absent_theirs += gaps_mine @ carriers.T

@@ -76,6 +76,7 @@ def _eigenvectors(
     Z (fitted people, variants) are standardised genotypes. Rayleigh-Ritz on all blocks of the Krylov space, kept
     orthonormal by a second Gram-Schmidt step.
     """
+    moments = [_moments(genotypes) for genotypes in stream.blocks(people=fitted)]
     width = min(count + EXTRA, len(fitted), stream.variants)
     basis = np.empty((len(fitted), 0), np.float32)
     images = np.empty((len(fitted), 0), np.float32)
@@ -83,7 +84,7 @@ def _eigenvectors(
     passes = 0
     for _ in range(PASSES):
         passes += 1
-        image = _product(stream, fitted, block.astype(np.float32))
+        image = _product(stream, fitted, moments, block.astype(np.float32))
         basis = np.hstack([basis, block.astype(np.float32)])
         images = np.hstack([images, image])
         small = (basis.T @ images).astype(np.float64)
@@ -107,12 +108,14 @@ def _eigenvectors(
     return vectors / np.linalg.norm(vectors, axis=0), values, passes
 
 
-def _product(stream: Pruned, fitted: np.ndarray, block: np.ndarray) -> np.ndarray:
-    """ZZᵀ times `block` (fitted people, columns), float32, in one pass over the genotypes."""
+def _product(
+    stream: Pruned, fitted: np.ndarray, moments: list[tuple[np.ndarray, np.ndarray]], block: np.ndarray
+) -> np.ndarray:
+    """ZZᵀ times `block` (fitted people, columns), float32, in one pass over the genotypes; `moments` of each block."""
     result = np.zeros_like(block)
-    for genotypes in stream.blocks(people=fitted):
-        standard = _standardise(genotypes, *_moments(genotypes))
-        result += standard @ (standard.T @ block)
+    for genotypes, (mean, scale) in zip(stream.blocks(people=fitted), moments, strict=True):
+        dosages = _filled(genotypes, mean)
+        result += _scores(dosages, mean, scale, _loadings(dosages, mean, scale, block))
     return result
 
 
@@ -122,10 +125,24 @@ def _project(
     """Scores (others, components) on the scale of `vectors`: Z_others Zᵀ U / eigenvalue."""
     scores = np.zeros((len(others), vectors.shape[1]))
     for genotypes in stream.blocks():
-        moments = _moments(genotypes[fitted])
-        loadings = _standardise(genotypes[fitted], *moments).T @ vectors.astype(np.float32)
-        scores += _standardise(genotypes[others], *moments) @ loadings
+        mean, scale = _moments(genotypes[fitted])
+        loadings = _loadings(_filled(genotypes[fitted], mean), mean, scale, vectors.astype(np.float32))
+        scores += _scores(_filled(genotypes[others], mean), mean, scale, loadings)
     return scores / values
+
+
+# Z = (dosages - mean) x scale is never formed: the mean and the scale act on the thin factors of its products.
+
+
+def _loadings(dosages: np.ndarray, mean: np.ndarray, scale: np.ndarray, block: np.ndarray) -> np.ndarray:
+    """Zᵀ block: float32 (variants, columns)."""
+    return (dosages.T @ block - mean[:, None] * block.sum(axis=0)) * scale[:, None]
+
+
+def _scores(dosages: np.ndarray, mean: np.ndarray, scale: np.ndarray, loadings: np.ndarray) -> np.ndarray:
+    """Z loadings: float32 (people, columns)."""
+    scaled = loadings * scale[:, None]
+    return dosages @ scaled - mean @ scaled
 
 
 def _moments(genotypes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -138,8 +155,10 @@ def _moments(genotypes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean.astype(np.float32), scale.astype(np.float32)
 
 
-def _standardise(genotypes: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """(g - mean) x scale, 0 where not called: float32 (people, variants)."""
-    values = (genotypes.astype(np.float32) - mean) * scale
-    values[genotypes < 0] = 0
+def _filled(genotypes: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Dosages with the mean where not called: float32 (people, variants)."""
+    values = genotypes.astype(np.float32)
+    missing = genotypes < 0
+    if missing.any():
+        np.copyto(values, mean, where=missing)
     return values

@@ -50,12 +50,11 @@ def write_candidates(
     for name, path in (phenotypes or {}).items():
         sources[f"model:{name}"] = (str(path), _unique(path, f"models.{name}"))
 
-    gone = _withdrawn(withdrawn, (iids for _, iids in sources.values()))
-    sources = {name: (path, iids[~iids.isin(gone)]) for name, (path, iids) in sources.items()}
     path, genotyped = sources["genotypes"]
     for name, (other, iids) in sources.items():
-        if name != "genotypes":
-            require_overlap(genotyped, iids, f"the genotypes ({path})", f"{name} ({other})")
+        require_overlap(genotyped, iids, f"the genotypes ({path})", f"{name} ({other})")
+    gone = _withdrawn(withdrawn, (iids for _, iids in sources.values()))
+    sources = {name: (path, iids[~iids.isin(gone)]) for name, (path, iids) in sources.items()}
     write_tsv(_table(sources, pd.concat(fams).drop_duplicates("iid")), output)
 
 

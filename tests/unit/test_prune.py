@@ -1,0 +1,77 @@
+"""Pruning: what is left is free of pairs in linkage disequilibrium, and nothing was dropped without cause."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from contigwas.genotypes.prune import prune
+from tests.plink_files import iids, simulate, write_people, write_plink
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prune")
+    dosages = simulate(np.random.default_rng(7), 400, 90, missing=0.01, blocks=5)
+    dosages[:, 44] = 1
+    write_plink(folder / "chr1.bed", dosages, iids(400))
+    write_people(folder, iids(400))
+    table = pd.DataFrame({"id": [f"rs1_{number}" for number in range(90)], "index": range(90), "kept": True})
+    table.loc[[3, 50], "kept"] = False
+    table.to_parquet(folder / "variants.parquet")
+    return folder, dosages
+
+
+def run(study, people=None, **settings):
+    folder, _ = study
+    settings = {"window": 20, "step": 5, "r2": 0.2, **settings}
+    prune(
+        folder / "chr{chrom}.bed", 1, folder / "variants.parquet", people or folder / "people.parquet", settings,
+        folder / "pruned.parquet",
+    )  # fmt: skip
+    return pd.read_parquet(folder / "pruned.parquet")["index"].to_numpy()
+
+
+def correlations(dosages):
+    values = np.where(dosages < 0, np.nan, dosages.astype(float))
+    values = np.where(np.isnan(values), np.nanmean(values, axis=0), values)
+    with np.errstate(invalid="ignore"):
+        return np.nan_to_num(np.corrcoef(values, rowvar=False) ** 2)
+
+
+def test_what_is_left(study):
+    left = run(study)
+    r2 = correlations(study[1])
+    assert not {3, 50} & set(left)
+    assert 44 in left
+    near = np.abs(np.subtract.outer(left, left)) <= 15
+    assert (r2[np.ix_(left, left)][near & ~np.eye(left.size, dtype=bool)] <= 0.2).all()
+    gone = np.setdiff1d(np.arange(90), [*left, 3, 50])
+    assert gone.size > 50
+    assert (r2[gone].copy() > 0.2).sum(axis=1).min() > 1
+
+
+def test_the_more_frequent_of_a_pair_stays(tmp_path):
+    rng = np.random.default_rng(8)
+    base = rng.binomial(2, 0.4, 500).astype(np.int8)
+    rarer = np.where(rng.random(500) < 0.1, 0, base).astype(np.int8)
+    write_plink(tmp_path / "chr1.bed", np.column_stack([rarer, base]), iids(500))
+    write_people(tmp_path, iids(500))
+    pd.DataFrame({"index": [0, 1], "kept": True}).to_parquet(tmp_path / "variants.parquet")
+    assert run((tmp_path, None)).tolist() == [1]
+
+
+@pytest.mark.parametrize("step", [1, 7, 20, 300])
+def test_any_step(study, step):
+    left = run(study, step=step)
+    assert 15 <= left.size <= 30
+    assert run(study, r2=1.0, step=step).size == 88
+
+
+def test_only_people_kept_count(study, tmp_path):
+    people = pd.read_parquet(study[0] / "people.parquet")
+    people["kept"] = np.arange(400) % 8 == 0
+    people.to_parquet(tmp_path / "people.parquet")
+    left = run(study, people=tmp_path / "people.parquet", window=90)
+    r2 = correlations(study[1][::8])[np.ix_(left, left)]
+    assert r2[~np.eye(left.size, dtype=bool)].max() <= 0.2
+    assert set(left) != set(run(study, window=90))
