@@ -4,7 +4,6 @@ import json
 import logging
 import pickle
 from collections.abc import Mapping
-from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -73,10 +72,10 @@ def read_checkpoint(path: PathLike) -> dict:
     path = require(path, "the checkpoint")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise UserError(f"{path} is not a checkpoint ({str(error).splitlines()[0]}): run pretrain again") from None
-    if not isinstance(state, dict) or not {"settings", "state_dict", "size", "roles"} <= state.keys():
-        raise UserError(f"{Path(path)} is not a checkpoint of contigwas: run pretrain again")
+    except (RuntimeError, EOFError, pickle.UnpicklingError):
+        state = None
+    if not isinstance(state, dict) or not {"settings", "fold", "state_dict", "size", "roles"} <= state.keys():
+        raise UserError(f"{path} is not a checkpoint of contigwas: remove it and run pretrain again")
     return state
 
 

@@ -1,0 +1,117 @@
+"""Embedding: the trunk's features, a person's photographs averaged, roles as trained, errors."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from pretraining import RECIPE, SIMCLR, write_study
+
+from contigwas.embed import embed
+from contigwas.errors import UserError
+from contigwas.pretrain import train
+from contigwas.pretrain.networks import image_encoder
+
+SETTINGS = {"eyes": "mean", "math_threads": 1}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    files = write_study(folder)
+    train(
+        **files,
+        settings=RECIPE | {"epochs": 1},
+        fold=1,
+        output_checkpoint=folder / "model.ckpt",
+        output_history=folder / "history.csv",
+    )
+    return folder, files
+
+
+def run(folder, files, output="embeddings.h5ad", checkpoint="model.ckpt", **changed):
+    names = {name: changed.get(name, files[name]) for name in ("images_npy", "images_table", "cohort")}
+    embed(folder / checkpoint, **names, settings=SETTINGS, output=folder / output)
+    return ad.read_h5ad(folder / output)
+
+
+def test_features_are_the_mean_over_a_persons_photographs(trained):
+    folder, files = trained
+    data = run(folder, files)
+    state = torch.load(folder / "model.ckpt", weights_only=True)["state_dict"]
+    trunk = image_encoder("resnet10", 4, 32).eval()
+    part = {name.removeprefix("trunk."): value for name, value in state.items() if name.startswith("trunk.")}
+    trunk.load_state_dict(part)
+    pixels, table = np.load(files["images_npy"]), pd.read_parquet(files["images_table"])
+    for iid in data.obs_names[:5]:
+        own = pixels[table.loc[table["iid"] == iid, "row"]].transpose(0, 3, 1, 2) / 255
+        own = (own - state["pixels.mean"].numpy()[:, None, None]) / state["pixels.sd"].numpy()[:, None, None]
+        with torch.inference_mode():
+            expected = trunk(torch.from_numpy(own).float()).mean(dim=0).numpy()
+        assert data[iid].X[0] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+        assert data.obs.loc[iid, "n_images"] == 2
+    assert data.X.dtype == np.float32 and data.var_names.tolist() == [f"F{number}" for number in range(1, 33)]
+
+
+def test_roles_are_those_of_the_training_and_everyone_with_a_photograph_is_there(trained):
+    folder, files = trained
+    data = run(folder, files)
+    cohort = pd.read_csv(files["cohort"], sep="\t", dtype=str, keep_default_na=False)
+    with_image = set(pd.read_parquet(files["images_table"])["iid"])
+    inside = (cohort["excluded"] == "") & cohort["iid"].isin(with_image)
+    assert data.obs_names.tolist() == cohort.loc[inside, "iid"].tolist()
+    held = cohort.loc[inside & (cohort["fold"] == "1"), "iid"]
+    assert set(data.obs_names[data.obs["role"] == "heldout"]) == set(held)
+    assert set(data.obs["role"]) == {"train", "validation", "heldout"}
+
+
+def test_images_that_were_dropped_do_not_count(trained):
+    folder, files = trained
+    table = pd.read_parquet(files["images_table"])
+    first = table["iid"].iloc[0]
+    table.loc[0, "kept"] = False
+    table.to_parquet(folder / "fewer.parquet")
+    data = run(folder, files, images_table=folder / "fewer.parquet", output="fewer.h5ad")
+    assert data.obs.loc[first, "n_images"] == 1
+    whole = run(folder, files)
+    assert not np.allclose(data[first].X, whole[first].X)
+    assert np.allclose(data[data.obs_names != first].X, whole[whole.obs_names != first].X)
+
+
+def test_who_joined_later_is_held_out_by_hash(trained, tmp_path):
+    folder, files = trained
+    cohort = files["cohort"].read_text().replace("call rate", "")
+    (tmp_path / "cohort.tsv").write_text(cohort)
+    data = run(folder, files, cohort=tmp_path / "cohort.tsv", output="joined.h5ad")
+    table = pd.read_csv(tmp_path / "cohort.tsv", sep="\t", dtype=str)
+    last = table.iloc[-1]
+    assert data.n_obs == run(folder, files).n_obs + 1
+    assert (data.obs.loc[last["iid"], "role"] == "heldout") == (last["fold"] == "1")
+
+
+def test_the_file_is_the_same_again(trained):
+    folder, files = trained
+    assert np.array_equal(run(folder, files).X, run(folder, files, output="again.h5ad").X)
+
+
+def test_photographs_of_another_size_are_refused(trained, tmp_path):
+    folder, files = trained
+    np.save(tmp_path / "images.npy", np.load(files["images_npy"])[:, ::2, ::2])
+    with pytest.raises(UserError, match=r"trained on photographs of 32 pixels, but .* holds 16"):
+        run(folder, files, images_npy=tmp_path / "images.npy", output="never.h5ad")
+    assert not (folder / "never.h5ad").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
+def test_something_else_is_no_checkpoint(trained, content):
+    folder, files = trained
+    (folder / "odd.ckpt").write_bytes(content)
+    with pytest.raises(UserError, match="is not a checkpoint"):
+        run(folder, files, checkpoint="odd.ckpt")
+
+
+def test_simclr_embeds_everyone_without_a_heldout_share(tmp_path):
+    files = write_study(tmp_path)
+    outputs = {"output_checkpoint": tmp_path / "model.ckpt", "output_history": tmp_path / "history.csv"}
+    train(**files | {"modalities": {}}, settings=SIMCLR | {"epochs": 1}, fold=0, **outputs)
+    assert set(run(tmp_path, files).obs["role"]) == {"train", "validation"}
