@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
+from scipy.stats import norm
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, write_parquet
@@ -15,6 +16,8 @@ from contigwas.genotypes.qc import kept_people
 log = logging.getLogger(__name__)
 
 STRIP = 1024  # people compared with everyone in one pass over the genotypes
+STAGE = 12  # separates this stage's random numbers from the others'
+SAMPLED, STRETCHES = 1000, 30  # pairs and stretches of the genome from which the level of chance is estimated
 DEGREES = {"duplicates or identical twins": 0.354, "first degree": 0.177, "second degree": 0.0884, "further": -np.inf}
 
 
@@ -29,15 +32,21 @@ def kinship(
     """Write the pairs of kept people with a kinship above `min_kinship`: `iid1 iid2 kinship`, in the people's order.
 
     KING-robust, between-family form: 1/2 - Σ(g_i - g_j)² / (4 min(het_i, het_j)) over the variants called in both.
-    It needs no allele frequencies, so ancestry does not look like kinship. Memory is O(people x 1024), time
-    O(people² x variants). Raises UserError when no variant was left by pruning.
+    It needs no allele frequencies, so ancestry does not look like kinship. On a genome so small that unrelated people
+    reach `min_kinship` by chance, only pairs above the chance level are written, with a warning: false relatives
+    would chain a cohort into one family. Memory is O(people x 1024), time O(people² x variants). Raises UserError
+    when no variant was left by pruning.
     """
     stream = Pruned(pattern, chromosomes, pruned, kept_people(people))
     if not stream.variants:
         raise UserError("no variant is left after pruning, so relatives cannot be found: relax genotypes.qc or prune")
-    found = [_strip(stream, start, min_kinship) for start in range(0, len(stream.iids), STRIP)]
-    one, other, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    table = pd.DataFrame({"iid1": stream.iids[one], "iid2": stream.iids[other], "kinship": values})
+    chance = chance_level(stream)
+    if chance > min_kinship:
+        log.warning("%d variants left after pruning are too few to tell a kinship of %g from chance among %d people: "
+                    "only pairs above %.3f count as relatives", stream.variants, min_kinship, len(stream.iids),
+                    chance)  # fmt: skip
+        min_kinship = chance
+    table = pairs_above(stream, min_kinship)
     left = table["kinship"]
     for name, limit in DEGREES.items():
         if (left > limit).any():
@@ -46,6 +55,41 @@ def kinship(
     log.info("%d pairs with a kinship above %g among %d people, from %d variants", len(table), min_kinship,
              len(stream.iids), stream.variants)  # fmt: skip
     write_parquet(table, output)
+
+
+def pairs_above(stream: Pruned, min_kinship: float) -> pd.DataFrame:
+    """All pairs of the stream's people with a kinship above `min_kinship`: `iid1 iid2 kinship`."""
+    found = [_strip(stream, start, min_kinship) for start in range(0, len(stream.iids), STRIP)]
+    one, other, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return pd.DataFrame({"iid1": stream.iids[one], "iid2": stream.iids[other], "kinship": values})
+
+
+def chance_level(stream: Pruned) -> float:
+    """The kinship that about one pair of unrelated people among all pairs exceeds by chance.
+
+    The sampling error of a pair's kinship is its block jackknife over stretches of the genome, so that linkage counts;
+    the median of randomly drawn pairs is taken, which neither relatives nor ancestry move much.
+    """
+    people = len(stream.iids)
+    if people < 2:
+        return 0.0
+    drawn = np.random.default_rng(STAGE).integers(0, people, (SAMPLED, 2))
+    drawn = drawn[drawn[:, 0] != drawn[:, 1]]
+    chosen, places = np.unique(drawn, return_inverse=True)
+    one, other = places.reshape(drawn.shape).T
+    sums = []
+    for block in stream.blocks(max(1, stream.variants // STRETCHES), chosen):
+        first, second = block[one], block[other]
+        both = (first >= 0) & (second >= 0)
+        distance = np.where(both, (first.astype(np.int16) - second) ** 2, 0).sum(axis=1)
+        sums.append((distance, ((first == 1) & both).sum(axis=1), ((second == 1) & both).sum(axis=1)))
+    parts = np.array(sums, dtype=np.float64)
+    distance, het_one, het_other = np.moveaxis(parts.sum(axis=0) - parts, 1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left_out = 0.5 - distance / (4 * np.minimum(het_one, het_other))
+        errors = np.sqrt((len(parts) - 1) * left_out.var(axis=0))
+    errors = errors[np.isfinite(errors)]
+    return float(norm.isf(min(0.5, 2 / (people * (people - 1)))) * np.median(errors)) if errors.size else np.inf
 
 
 def _strip(stream: Pruned, start: int, min_kinship: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

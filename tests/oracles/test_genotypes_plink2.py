@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.genotypes.kinship import kinship
+from contigwas.genotypes.kinship import chance_level, pairs_above
 from contigwas.genotypes.pcs import principal_components, prune
+from contigwas.genotypes.pruned import Pruned
 from contigwas.genotypes.qc import people_qc, variant_qc
 from tests.plink_files import child, iids, simulate, write_people, write_plink
 
@@ -114,8 +115,7 @@ def test_king_table(plink2, simulated, tmp_path):
     folder, bed = simulated
     everything = tmp_path / "all.parquet"
     pd.read_parquet(folder / "variants.parquet").to_parquet(everything)
-    kinship(bed, [1], [everything], folder / "people.parquet", -np.inf, tmp_path / "k.parquet")
-    ours = pd.read_parquet(tmp_path / "k.parquet")
+    ours = pairs_above(Pruned(bed, [1], [everything], iids(600)), -np.inf)
     theirs = plink2(bed, tmp_path / "k", "--make-king-table", suffix=".kin0")
     for name in ("IID1", "IID2"):
         theirs[name] = theirs[name].astype(str)
@@ -124,6 +124,12 @@ def test_king_table(plink2, simulated, tmp_path):
     theirs = pd.Series(theirs["KINSHIP"].to_numpy(), index=pair(theirs, "IID1", "IID2"))
     np.testing.assert_allclose(ours["kinship"], theirs.loc[pair(ours, "iid1", "iid2")], atol=2e-6)
     assert (ours["kinship"] > 0.177).sum() >= 24
+
+
+def test_a_whole_genome_tells_relatives_from_chance(real):
+    folder, bed, pruned, _ = real
+    names = pd.read_parquet(folder / "people.parquet")["iid"]
+    assert chance_level(Pruned(bed, range(1, 23), pruned, names)) < 0.0884
 
 
 def test_principal_components(plink2, real, tmp_path):

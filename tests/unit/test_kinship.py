@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from contigwas.errors import UserError
 from contigwas.genotypes import kinship as module
-from contigwas.genotypes.kinship import kinship
+from contigwas.genotypes.kinship import chance_level, kinship, pairs_above
+from contigwas.genotypes.pruned import Pruned
 from tests.plink_files import child, iids, simulate, write_people, write_plink
 
 
@@ -39,6 +41,11 @@ def study(request, tmp_path_factory):
     return folder, dosages[:, np.r_[0:700:2, 700:1400:2]]
 
 
+def stream(folder):
+    pruned = [folder / "pruned1.parquet", folder / "pruned2.parquet"]
+    return Pruned(folder / "chr{chrom}.bed", [1, 2], pruned, iids(90))
+
+
 def run(folder, limit):
     pruned = [folder / "pruned1.parquet", folder / "pruned2.parquet"]
     kinship(folder / "chr{chrom}.bed", [1, 2], pruned, folder / "people.parquet", limit, folder / "out.parquet")
@@ -49,7 +56,7 @@ def run(folder, limit):
 def test_every_pair(study, monkeypatch, strip):
     folder, dosages = study
     monkeypatch.setattr(module, "STRIP", strip)
-    found = run(folder, -np.inf).set_index(["iid1", "iid2"])["kinship"]
+    found = pairs_above(stream(folder), -np.inf).set_index(["iid1", "iid2"])["kinship"]
     names = iids(90)
     expected = {(names[a], names[b]): definition(dosages[a], dosages[b]) for a in range(90) for b in range(a + 1, 90)}
     assert set(found.index) == set(expected)
@@ -63,6 +70,27 @@ def test_only_relatives_are_written(study):
     pairs = {(0, 10), (1, 10), (20, 50), (71, 80), (72, 80)}
     assert {tuple(pair) for pair in found[["iid1", "iid2"]].to_numpy()} == {(names[a], names[b]) for a, b in pairs}
     assert found["kinship"].max() > 0.45
+
+
+def test_chance_level_follows_the_spread_of_unrelated_pairs(study):
+    folder, _ = study
+    values = pairs_above(stream(folder), -np.inf)["kinship"].to_numpy()
+    same_population = values[values > np.median(values) - 0.1]
+    spread = np.std(same_population[same_population < 0.15])
+    assert chance_level(stream(folder)) == pytest.approx(norm.isf(2 / (90 * 89)) * spread, rel=0.3)
+
+
+def test_a_small_genome_makes_no_relatives(tmp_path, caplog):
+    # 300 copies of 12 independent variants: at 0.0884 a tenth of all pairs would be relatives.
+    rng = np.random.default_rng(12)
+    write_plink(tmp_path / "chr1.bed", np.repeat(simulate(rng, 200, 12), 25, axis=1), iids(200))
+    write_people(tmp_path, iids(200))
+    pd.DataFrame({"index": range(300)}).to_parquet(tmp_path / "pruned.parquet")
+    arguments = [tmp_path / "chr{chrom}.bed", [1], [tmp_path / "pruned.parquet"]]
+    assert len(pairs_above(Pruned(*arguments, iids(200)), 0.0884)) > 1000
+    kinship(*arguments, tmp_path / "people.parquet", 0.0884, tmp_path / "out.parquet")
+    assert len(pd.read_parquet(tmp_path / "out.parquet")) < 10
+    assert "too few to tell a kinship of 0.0884 from chance among 200 people" in caplog.text
 
 
 def test_no_variant_left(study):
