@@ -38,7 +38,8 @@ def write_scores(
     """
     folder.mkdir(parents=True, exist_ok=True)
     many = settings.polygenic_snps + len(settings.planted_q2)
-    for number in range(settings.pgs.relevant + settings.pgs.irrelevant):
+    total = settings.pgs.relevant + settings.pgs.irrelevant
+    for number in range(total):
         if number < settings.pgs.relevant:
             latent = number % len(LATENTS)
             rows = causal[causal["latent"] == latent].drop_duplicates(["chromosome", "row"])
@@ -50,9 +51,9 @@ def write_scores(
             trait = f"simulated unrelated trait {number - settings.pgs.relevant + 1}"
         table = _as_published(_per_allele(array, rows, weights), settings, rng)
         _write(folder, f"SIM{number + 1:06d}", trait, table, build)
-    stale = [one for one in folder.glob("SIM[0-9]*.txt.gz") if int(one.name[3:9]) > number + 1] if many else []
-    for one in stale:
-        one.unlink()
+    for path in folder.glob("SIM[0-9]*.txt.gz"):
+        if int(path.name[3:9]) > total:  # of an earlier run: the config names the scores by a pattern
+            path.unlink()
     log.info("%d relevant and %d irrelevant polygenic scores", settings.pgs.relevant, settings.pgs.irrelevant)
 
 

@@ -22,6 +22,7 @@ CANDIDATES = 20  # for each planted SNP; the one with the least linkage beyond N
 PLANTED_AF = (0.2, 0.8)
 POLYGENIC_AF = (0.05, 0.95)
 LEAST_ENVIRONMENT = 0.05  # share of a latent's variance
+PLACE = ["chromosome", "row", "latent"]  # where a causal SNP stands among the array's, and what it changes
 TRUTH = ["kind", "chrom", "pos", "id", "effect_allele", "other_allele", "af", "latent", "q2", "on_grid"]
 
 
@@ -66,7 +67,7 @@ def _planted(array: Sequence[Chromosome], settings: Simulation, rng: np.random.G
             log.warning("no common SNP to plant in one of the bins of chromosome %s", array[chromosome].name)
             continue
         rows.append(("planted", chromosome, row, latent, q2s[order]))
-    return pd.DataFrame(rows, columns=["kind", "chromosome", "row", "latent", "q2"])
+    return pd.DataFrame(rows, columns=["kind", *PLACE, "q2"]).astype(dict.fromkeys(PLACE, int))
 
 
 def _bin_width(settings: Simulation, per_latent: int) -> float:
@@ -109,7 +110,7 @@ def _polygenic(array: Sequence[Chromosome], settings: Simulation, taken: set[tup
             rows += [("polygenic", chromosome, int(row), latent) for row in chosen]
     if len(rows) < many * len(LATENTS):
         log.warning("%d polygenic SNPs in all, not %d: the genome is small", len(rows), many * len(LATENTS))
-    return pd.DataFrame(rows, columns=["kind", "chromosome", "row", "latent"])
+    return pd.DataFrame(rows, columns=["kind", *PLACE]).astype(dict.fromkeys(PLACE, int))
 
 
 def _in_repulsion(array: Sequence[Chromosome], snps: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 from bed_reader import open_bed
 
 from contigwas.errors import UserError
-from contigwas.simulate import simulate_cohort
+from contigwas.simulate.cohort import simulate_cohort
 from contigwas.simulate.genomes import Chromosome
 from contigwas.simulate.settings import LATENTS, Simulation
 from contigwas.simulate.traits import choose_causal
@@ -283,3 +283,12 @@ def test_settings_that_contradict_each_other_are_refused_in_a_sentence(tmp_path)
     with pytest.raises(UserError, match="related_pairs is 200"):
         simulate_cohort(tmp_path, {**SETTINGS, "related_pairs": 200}, "GRCh37", 1)
     assert not list(tmp_path.iterdir())
+
+
+def test_traits_without_any_genetics_are_environment_only(tmp_path):
+    scores = {"relevant": 0, "irrelevant": 0, "noise": 0.5}
+    nothing = {"polygenic_snps": 0, "planted_q2": [], "burden_q2": 0.0, "pgs": scores}
+    simulate_cohort(tmp_path, {**SETTINGS, **nothing}, "GRCh37", 7)
+    assert table(tmp_path / "truth.tsv").empty
+    assert not list((tmp_path / "pgs").iterdir())
+    np.testing.assert_allclose(table(tmp_path / "latents.tsv")[list(LATENTS)].std(ddof=0), 1, atol=1e-3)

@@ -10,8 +10,7 @@ from PIL import Image
 
 from contigwas.errors import UserError
 from contigwas.modality import MISSING
-from contigwas.simulate import pair
-from contigwas.simulate.pairing import shift_colour
+from contigwas.simulate.pairing import pair, shift_colour
 
 PEOPLE, PHOTOGRAPHS = 30, 24
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from contigwas.errors import UserError
-from contigwas.simulate import simulate_images
+from contigwas.simulate.images import simulate_images
 from contigwas.simulate.settings import LATENTS
 
 SETTINGS = {"lacking": 0.1, "unusable_images": 7, "image_size": 64, "nuisance": 1.0}
