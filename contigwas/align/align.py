@@ -13,7 +13,7 @@ from contigwas.errors import UserError
 from contigwas.files import PathLike, replacing
 from contigwas.modality import read_modality
 from contigwas.people import require_overlap
-from contigwas.pretrain.data import read_cohort
+from contigwas.samples.cohort import read_cohort
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ def brought(path: PathLike, cohort: PathLike, output: PathLike, output_report: P
     """
     data = read_modality(path)
     people = read_cohort(cohort)
+    people = people[people["excluded"] == ""]
     require_overlap(data.obs_names, people["iid"], f"the embeddings ({path})", f"the cohort ({cohort})")
     inside = data.obs_names.isin(people["iid"])
     values = data.X.toarray() if hasattr(data.X, "toarray") else np.asarray(data.X)

@@ -14,11 +14,11 @@ from tqdm import tqdm
 from contigwas.errors import UserError
 from contigwas.files import PathLike, replacing, require
 from contigwas.people import require_overlap, rows_of
-from contigwas.pretrain.data import load_photographs, read_cohort, read_images
+from contigwas.pretrain.data import kept_people, load_photographs, read_images
+from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.networks import features_of, image_encoder
 from contigwas.pretrain.normalise import PixelScaler
 from contigwas.pretrain.roles import split
-from contigwas.pretrain.train import deterministic
 
 log = logging.getLogger(__name__)
 BATCH = 256
@@ -39,7 +39,7 @@ def embed(
     `math_threads`. Raises UserError when the checkpoint is not one, or when the photographs are of another size.
     """
     state = read_checkpoint(checkpoint)
-    people = read_cohort(cohort)
+    people = kept_people(cohort)
     images = read_images(images_table)
     require_overlap(people["iid"], images["iid"].unique(), "the cohort", f"the images ({images_table})")
     people = people[people["iid"].isin(images["iid"])].reset_index(drop=True)

@@ -16,6 +16,7 @@ from contigwas.errors import UserError
 from contigwas.files import PathLike, private_folder, read_table, replacing, write_parquet, write_tsv
 from contigwas.images.photograph import Photograph, read_photograph
 from contigwas.people import require_overlap
+from contigwas.samples.cohort import read_cohort
 
 log = logging.getLogger(__name__)
 AHEAD = 128  # photographs decoded ahead of the writer: bounds the memory
@@ -75,8 +76,8 @@ def _listed(table: PathLike, cohort: PathLike | None) -> pd.DataFrame:
         raise UserError(f"{table} names {twice} image files more than once: give each image one row and one person")
     if cohort is None:
         return listed[["iid", "eye", "visit", "source"]]
-    people = read_table(cohort, ["iid", "excluded"], "the cohort")
-    kept = people.loc[people["excluded"].isna() | (people["excluded"] == ""), "iid"]
+    people = read_cohort(cohort)
+    kept = people.loc[people["excluded"] == "", "iid"]
     require_overlap(listed["iid"].unique(), kept, f"images.table ({table})", f"the cohort ({cohort})")
     inside = listed["iid"].isin(kept)
     log.info("%d of %d images are of people outside the cohort and left out", int((~inside).sum()), len(listed))

@@ -11,10 +11,11 @@ from scipy import sparse
 from torch import Tensor
 
 from contigwas.errors import UserError
-from contigwas.files import PathLike, read_table, require
+from contigwas.files import PathLike, require
 from contigwas.modality import read_modality
 from contigwas.people import require_overlap, require_unique, rows_of
 from contigwas.pretrain.roles import HELDOUT, TRAIN, VALIDATION, split
+from contigwas.samples.cohort import read_cohort
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +61,11 @@ class Study:
     roles: dict[str, list[str]]
 
 
-def read_cohort(path: PathLike) -> pd.DataFrame:
-    """The people of cohort.tsv who are in the study: iid, family, fold and the other columns, in the file's order."""
-    cohort = read_table(path, ["iid", "family", "excluded"], "the cohort")
-    require_unique(cohort["iid"], path)
-    cohort = cohort[cohort["excluded"].isna() | (cohort["excluded"] == "")].reset_index(drop=True)
-    return cohort.astype({"family": str})
+def kept_people(cohort: PathLike) -> pd.DataFrame:
+    """The people of cohort.tsv who are in the study: iid, family and the other columns, in the file's order."""
+    people = read_cohort(cohort)
+    require_unique(people["iid"], cohort)
+    return people[people["excluded"] == ""].reset_index(drop=True)
 
 
 def read_images(table: PathLike) -> pd.DataFrame:
@@ -115,7 +115,7 @@ def load_study(
     With modalities, `settings["aggregate"]` says who takes part: `inner` (people with all), `outer` (with at least
     one). Someone without a photograph takes no part.
     """
-    people = read_cohort(cohort)
+    people = kept_people(cohort)
     roles = split(people["family"].tolist(), settings, fold)
     images = read_images(images_table)
     require_overlap(people["iid"], images["iid"].unique(), "the cohort", f"the images ({images_table})")

@@ -1,11 +1,8 @@
 """Train the network of one fold and write everything that was fitted on its training people."""
 
 import logging
-import os
 import sys
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from zlib import crc32
 
 import lightning
@@ -15,6 +12,7 @@ import torch
 
 from contigwas.files import PathLike, replacing
 from contigwas.pretrain.data import Batches, Chunks, Genetics, Study, load_study
+from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.module import Contig, Pretraining, SimCLR
 from contigwas.pretrain.normalise import Normaliser, fit, fit_pixels
 
@@ -97,23 +95,3 @@ def _train(
     )
     trainer.fit(module, batches, chunks if len(study.validation) > 1 else None)
     return module
-
-
-@contextmanager
-def deterministic(threads: int) -> Iterator[None]:
-    """Run torch with `threads` threads and deterministic kernels, Lightning and torch quietly; restore it all after."""
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    lightning_log = logging.getLogger("lightning.pytorch")
-    level = lightning_log.level
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    try:
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        lightning_log.setLevel(logging.WARNING)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    finally:
-        torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])
-        lightning_log.setLevel(level)

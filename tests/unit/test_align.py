@@ -118,7 +118,8 @@ def test_one_network_tests_the_held_out_only_where_it_saw_genetics(tmp_path, gen
 
 
 def write_cohort(folder, iids, excluded=""):
-    cohort = pd.DataFrame({"fid": iids, "iid": iids, "sex": 1, "family": iids, "excluded": excluded})
+    cohort = pd.DataFrame({"fid": iids, "iid": iids, "sex": 1, "family": iids, "fold": 0})
+    cohort["in_gwas"], cohort["excluded"] = 1, excluded
     cohort.to_csv(folder / "cohort.tsv", sep="\t", index=False)
     return folder / "cohort.tsv"
 

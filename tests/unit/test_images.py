@@ -148,17 +148,22 @@ def test_darkest_and_brightest_shares_are_dropped(tmp_path):
     assert images["reason"].iloc[10] == "black"
 
 
+def write_cohort(folder, iids, excluded):
+    cohort = pd.DataFrame({"fid": iids, "iid": iids, "sex": 1, "family": iids, "fold": 0, "in_gwas": 1})
+    cohort.assign(excluded=excluded).to_csv(folder / "cohort.tsv", sep="\t", index=False)
+    return folder / "cohort.tsv"
+
+
 def test_people_outside_the_cohort_are_left_out(tmp_path):
-    cohort = pd.DataFrame({"iid": ["1000001", "1000003"], "excluded": ["", "call rate"]})
-    cohort.to_csv(tmp_path / "cohort.tsv", sep="\t", index=False)
-    _, images, _ = run(tmp_path, study(tmp_path, ["good"] * 6), cohort=tmp_path / "cohort.tsv")
+    cohort = write_cohort(tmp_path, ["1000001", "1000003"], ["", "call rate"])
+    _, images, _ = run(tmp_path, study(tmp_path, ["good"] * 6), cohort=cohort)
     assert images["iid"].tolist() == ["1000001", "1000001"]
 
 
 def test_no_person_in_common_is_one_sentence_with_counts(tmp_path):
-    pd.DataFrame({"iid": ["HG00096"], "excluded": [""]}).to_csv(tmp_path / "cohort.tsv", sep="\t", index=False)
+    cohort = write_cohort(tmp_path, ["HG00096"], [""])
     with pytest.raises(UserError, match=r"3 people, IDs of 7 digits.*HG and 5 digits"):
-        run(tmp_path, study(tmp_path, ["good"] * 6), cohort=tmp_path / "cohort.tsv")
+        run(tmp_path, study(tmp_path, ["good"] * 6), cohort=cohort)
 
 
 def test_no_usable_image_is_an_error_and_leaves_nothing(tmp_path):
