@@ -1,0 +1,55 @@
+"""Reading the GWAS of one chromosome: only the columns and the rows that are needed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contigwas.errors import UserError
+from contigwas.files import PathLike, require
+
+OMNIBUS = ("minp", "manova", "acat")
+
+
+def open_gwas(path: PathLike) -> pq.ParquetFile:
+    """Open a GWAS Parquet file; UserError when it is missing or is not Parquet."""
+    require(path, "the GWAS")
+    try:
+        return pq.ParquetFile(path)
+    except pa.ArrowInvalid:
+        raise UserError(f"{path} is not a Parquet file: run the gwas stage again") from None
+
+
+def features(path: PathLike) -> list[str]:
+    """Names of the features that the file holds effects of, in file order."""
+    return [name.removeprefix("beta_") for name in open_gwas(path).schema_arrow.names if name.startswith("beta_")]
+
+
+def read_columns(path: PathLike, columns: Sequence[str]) -> pd.DataFrame:
+    """The named columns of all variants; UserError when one is not there."""
+    file = open_gwas(path)
+    missing = [name for name in columns if name not in file.schema_arrow.names]
+    if missing:
+        there = [name for name in file.schema_arrow.names if name.removeprefix("log10p_") in OMNIBUS]
+        raise UserError(
+            f"{path} has no column {', '.join(missing)} (tests in it: {', '.join(there) or 'none'}): "
+            "set loci.test to one of gwas.tests"
+        )
+    return file.read(columns=list(columns)).to_pandas()
+
+
+def read_rows(path: PathLike, rows: np.ndarray, columns: Sequence[str]) -> pd.DataFrame:
+    """The named columns (those that exist) of `rows`, in that order; only their row groups are read."""
+    file = open_gwas(path)
+    columns = [name for name in columns if name in file.schema_arrow.names]
+    rows = np.asarray(rows, dtype=np.int64)
+    starts = np.cumsum([0, *(file.metadata.row_group(group).num_rows for group in range(file.num_row_groups))])
+    groups = np.searchsorted(starts, rows, side="right") - 1
+    parts = []
+    for group in np.unique(groups):
+        inside = rows[groups == group]
+        part = file.read_row_group(int(group), columns=columns).take(inside - starts[group]).to_pandas()
+        parts.append(part.set_axis(inside, axis=0))
+    return pd.concat(parts).loc[rows].reset_index(drop=True) if parts else pd.DataFrame(columns=columns)

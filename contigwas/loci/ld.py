@@ -1,0 +1,104 @@
+"""Linkage disequilibrium of one variant with many: r2 of haplotypes phased by maximum likelihood."""
+
+import numpy as np
+
+from contigwas.genotypes.reader import Bed
+from contigwas.modality import MISSING
+
+CELLS = 2**24  # genotypes of a block turned into float32 at a time: 64 MB each array, whatever the number of people
+NO_D = 2.0**-44  # |D| below it is rounding, and counts as no disequilibrium (plink1.9 has the same limit)
+
+
+def joint_counts(index: np.ndarray, block: np.ndarray) -> np.ndarray:
+    """How many people have dosage i of the index variant and j of each other variant, both called.
+
+    `index`: int8 (people,), `block`: int8 (people, variants), -127 where not called. Returns float64 (3, 3, variants).
+    """
+    ours = np.stack([index == dosage for dosage in range(3)]).astype(np.float32)
+    counts = [ours @ (block == dosage).astype(np.float32) for dosage in range(3)]
+    return np.stack(counts, axis=1).astype(np.float64)
+
+
+def haplotype_r2(counts: np.ndarray) -> np.ndarray:
+    """r2 of the haplotype frequencies that make `counts` (3, 3, variants) most likely; float64 (variants,).
+
+    Only double heterozygotes are ambiguous: a share x of all haplotypes, 0 <= x <= h, is in coupling beyond those
+    that are known to be. The likelihood is largest at a root of a cubic in x (Gaunt et al., BMC Bioinformatics 2007;
+    what plink1.9 --ld and --clump report). NaN where one of the two variants does not vary among those called in both.
+    """
+    known = np.stack(
+        [
+            2 * counts[2, 2] + counts[2, 1] + counts[1, 2],
+            2 * counts[2, 0] + counts[2, 1] + counts[1, 0],
+            2 * counts[0, 2] + counts[0, 1] + counts[1, 2],
+            2 * counts[0, 0] + counts[0, 1] + counts[1, 0],
+        ]
+    )
+    total = known.sum(axis=0) + 2 * counts[1, 1]
+    size = np.where(total > 0, total, 1)
+    f11, f12, f21, f22 = known / size
+    h = counts[1, 1] / size
+    ours, other = (known[0] + known[1] + counts[1, 1]) / size, (known[0] + known[2] + counts[1, 1]) / size
+    varies = (ours > 0) & (ours < 1) & (other > 0) & (other < 1)
+    coupling = _most_likely(f11, f12, f21, f22, h)
+    d = f11 + coupling - ours * other
+    d[np.abs(d) < NO_D] = 0
+    spread = np.where(varies, ours * (1 - ours) * other * (1 - other), 1)
+    return np.where(varies, d * d / spread, np.nan)
+
+
+def _most_likely(f11: np.ndarray, f12: np.ndarray, f21: np.ndarray, f22: np.ndarray, h: np.ndarray) -> np.ndarray:
+    """The share x in [0, h] of the double heterozygotes' haplotypes in coupling; all arrays (variants,)."""
+    roots = _cubic_roots(
+        0.5 * (f11 + f22 - f12 - f21 - 3 * h),
+        0.5 * (f11 * f22 + f12 * f21 + h * (f12 + f21 - f11 - f22 + h)),
+        -0.5 * h * f11 * f22,
+    )
+    # The ends are roots wherever they can be the maximum; adding them spares the tolerance for roots just outside.
+    candidates = np.stack([np.zeros_like(h), *np.clip(roots, 0, h), h])
+    coupled, repelled = (f11 + candidates, f22 + candidates), (f12 + h - candidates, f21 + h - candidates)
+    likelihood = _weighted_log(h, coupled[0] * coupled[1] + repelled[0] * repelled[1])
+    for weight, frequency in zip((f11, f22, f12, f21), (*coupled, *repelled), strict=True):
+        likelihood += _weighted_log(weight, frequency)
+    return np.take_along_axis(candidates, likelihood.argmax(axis=0)[None], axis=0)[0]
+
+
+def _weighted_log(weight: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """weight * log(value), 0 where the weight is 0, -inf where only the value is."""
+    with np.errstate(divide="ignore"):
+        return np.where(weight > 0, weight, 0) * np.log(np.where(weight > 0, value, 1))
+
+
+def _cubic_roots(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Real roots of x^3 + a x^2 + b x + c (Viete, Cardano): (3, variants), a single real root three times."""
+    q = (a * a - 3 * b) / 9
+    r = (2 * a**3 - 9 * a * b + 27 * c) / 54
+    three = r * r < q**3
+    root = np.sqrt(np.where(three, q, 1))
+    angle = np.arccos(np.clip(r / root**3, -1, 1))
+    turned = np.stack([-2 * root * np.cos((angle + shift) / 3) for shift in (0, 2 * np.pi, -2 * np.pi)])
+    big = -np.sign(r) * np.cbrt(np.abs(r) + np.sqrt(np.where(three, 0, r * r - q**3)))
+    small = np.where(big != 0, q / np.where(big != 0, big, 1), 0)
+    single = big + small
+    double = -(big + small) / 2  # the two others, which are real (and equal) where r^2 = q^3 up to rounding
+    roots = np.where(three, turned, np.stack([single, double, double])) - a / 3
+    return roots
+
+
+class Linkage:
+    """r2 between variants of one chromosome, read from the .bed when asked: memory is people x a block of variants."""
+
+    def __init__(self, bed: Bed, variants: np.ndarray, people: np.ndarray) -> None:
+        """`variants`: positions in `bed.variants` of what the caller numbers 0, 1, …; `people`: rows of founders."""
+        self.bed = bed
+        self.variants = np.asarray(variants)
+        self.people = np.asarray(people)
+        self.size = int(np.clip(CELLS // max(len(self.people), 1), 16, 4096))
+
+    def __call__(self, index: int, others: np.ndarray) -> np.ndarray:
+        """Haplotype r2 of variant `index` with each of `others` (the caller's numbers): float64 (others,)."""
+        ours = self.bed.read(self.variants[[index]], self.people)[:, 0]
+        called = np.flatnonzero(ours != MISSING)
+        blocks = self.bed.blocks(self.variants[others], self.people[called], self.size)
+        parts = [haplotype_r2(joint_counts(ours[called], block)) for _, block in blocks]
+        return np.concatenate(parts) if parts else np.empty(0)

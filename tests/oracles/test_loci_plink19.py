@@ -1,0 +1,160 @@
+"""Clumps against plink1.9 --clump: index variants, SP2 and TOTAL identical."""
+
+import subprocess
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from contigwas.files import write_parquet, write_tsv
+from contigwas.genotypes.reader import Bed, open_bed
+from contigwas.loci import clump, write_loci
+from contigwas.loci.clump import Thresholds
+from contigwas.loci.ld import Linkage, haplotype_r2, joint_counts
+from tests.plink_files import iids, simulate, write_plink
+
+Clumps = dict[str, tuple[set[str], int]]  # index variant -> (SP2, TOTAL)
+
+
+def plink_clumps(plink: str, bed: Path, report: pd.DataFrame, folder: Path, thresholds: Thresholds) -> Clumps:
+    """What plink1.9 finds; `report` has id and log10p. Both texts of p carry all digits of float64."""
+    lines = [f"{name} {10.0**-value:.17g}" for name, value in zip(report["id"], report["log10p"], strict=True)]
+    (folder / "report.txt").write_text("\n".join(["SNP P", *lines]) + "\n")
+    options = [f"--clump-{name}={value}" for name, value in vars(thresholds).items()]
+    options = [part for one in options for part in one.split("=")]
+    command = [plink, "--bfile", bed.with_suffix(""), "--clump", folder / "report.txt", *options]
+    (folder / "plink.clumped").unlink(missing_ok=True)
+    subprocess.run([*command, "--out", folder / "plink"], check=True, capture_output=True)
+    path = folder / "plink.clumped"
+    if not path.exists():
+        return {}
+    table = pd.read_csv(path, sep=r"\s+", dtype={"SNP": str, "SP2": str}, keep_default_na=False)
+    return {
+        row.SNP: (set() if row.SP2 == "NONE" else {one.removesuffix("(1)") for one in row.SP2.split(",")}, row.TOTAL)
+        for row in table.itertuples()
+    }
+
+
+def our_clumps(path: Path, report: pd.DataFrame, thresholds: Thresholds) -> Clumps:
+    """What we find, chromosome by chromosome."""
+    found: Clumps = {}
+    for chrom in report["chrom"].unique():
+        bed = open_bed(path, chrom)
+        here = report[report["chrom"] == chrom].reset_index(drop=True)
+        rows = pd.Index(bed.variants["id"]).get_indexer(here["id"])
+        linkage = Linkage(bed, rows, np.arange(len(bed.people)))
+        log10p = here["log10p"].to_numpy(np.float32)
+        for one in clump(log10p, here["pos"].to_numpy(), thresholds, linkage, rows):
+            found[here["id"][one.index]] = (set(here["id"][one.listed]), len(one.claimed))
+    return found
+
+
+def association(dosages: np.ndarray, phenotype: np.ndarray) -> np.ndarray:
+    """-log10 p of each variant, float32; missing calls at the mean."""
+    called = np.where(dosages < 0, np.nan, dosages.astype(float))
+    g = np.nan_to_num(called - np.nanmean(called, axis=0))
+    y = phenotype - phenotype.mean()
+    with np.errstate(invalid="ignore"):
+        r = g.T @ y / np.sqrt((g**2).sum(axis=0) * (y**2).sum())
+    t = r * np.sqrt((len(y) - 2) / (1 - r**2))
+    return (-np.log10(2 * stats.t.sf(np.abs(t), len(y) - 2))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def europeans(shared_data):
+    """The .bed of 379 Europeans, and a GWAS of a trait with eight strong variants on two chromosomes."""
+    path = shared_data / "genotypes" / "EUR_subset.bed"
+    rng = np.random.default_rng(7)
+    tables, phenotype = [], rng.normal(size=len(Bed(path).people))
+    beds = {chrom: open_bed(path, chrom) for chrom in ("21", "22")}
+    dosages = {chrom: bed.read(np.arange(len(bed.variants))) for chrom, bed in beds.items()}
+    for values in dosages.values():
+        common = np.flatnonzero(np.abs(values.mean(axis=0) - 1) < 0.7)
+        phenotype += values[:, rng.choice(common, 4, replace=False)] @ rng.choice([-0.8, 0.8], 4)
+    for chrom, bed in beds.items():
+        table = bed.variants.assign(log10p=association(dosages[chrom], phenotype))
+        tables.append(table.dropna(subset="log10p"))
+    return path, pd.concat(tables, ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    "thresholds",
+    [
+        Thresholds(5e-8, 1e-7, 0.1, 150),
+        Thresholds(1e-4, 1e-2, 0.5, 250),
+        Thresholds(1e-3, 1e-3, 0.2, 1000),
+        Thresholds(1e-2, 0.05, 0.01, 37.5),
+        Thresholds(0.05, 1.0, 0.9, 5),
+        Thresholds(1e-300, 1e-2, 0.5, 250),
+    ],
+    ids=str,
+)
+def test_real_linkage(oracle, europeans, tmp_path, thresholds):
+    path, report = europeans
+    expected = plink_clumps(oracle("plink1.9"), path, report, tmp_path, thresholds)
+    assert our_clumps(path, report, thresholds) == expected
+    assert bool(expected) == (thresholds.p1 > 1e-300)
+
+
+@pytest.mark.parametrize("kb", [3, 10])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_missing_calls_ties_and_the_edge_of_the_window(oracle, tmp_path, seed, kb):
+    # Variants stand 1,000 base pairs apart, so some lie exactly kb away; p is coarse, so that many are tied.
+    rng = np.random.default_rng(seed)
+    dosages = simulate(rng, 60, 400, missing=0.05, blocks=8)
+    dosages[:, 5] = 0
+    path = write_plink(tmp_path / "all.bed", dosages, iids(60), ["1"] * 250 + ["2"] * 150)
+    report = Bed(path).variants.assign(log10p=np.round(rng.exponential(1, 400), 1).astype(np.float32))
+    report = report[rng.random(400) < 0.9].reset_index(drop=True)
+    thresholds = Thresholds(0.1, 0.3, 0.2, kb)
+    expected = plink_clumps(oracle("plink1.9"), path, report, tmp_path, thresholds)
+    assert our_clumps(path, report, thresholds) == expected
+    assert sum(total for _, total in expected.values()) > 20
+
+
+def test_r2_of_pairs(oracle, tmp_path):
+    # Few people make the awkward cases: perfect linkage, absent haplotypes, only double heterozygotes.
+    # Where there are several solutions plink does not say which --clump takes: tests/unit/test_loci_ld.py does.
+    rng, several = np.random.default_rng(3), 0
+    for people in (4, 9, 25):
+        dosages = simulate(rng, people, 12, missing=0.08, blocks=3)
+        dosages[:, 0] = 1
+        path = write_plink(tmp_path / f"{people}.bed", dosages, iids(people))
+        for first, second in [*combinations(range(0, 12, 2), 2), *combinations(range(1, 6), 2)]:
+            ours = haplotype_r2(joint_counts(dosages[:, first], dosages[:, [second]]))[0]
+            expected = plink_r2(oracle("plink1.9"), path, first, second)
+            assert np.isnan(ours) if not expected else min(abs(ours - one) for one in expected) < 6e-6
+            several += len(expected) > 1
+    assert several > 0
+
+
+def plink_r2(plink: str, path: Path, first: int, second: int) -> list[float]:
+    """R-sq of every solution that plink1.9 --ld prints (six digits); none where a variant does not vary."""
+    names = Bed(path).variants["id"]
+    command = [plink, "--bfile", path.with_suffix(""), "--out", path.parent / "ld"]
+    text = subprocess.run([*command, "--ld", names[first], names[second]], capture_output=True, text=True).stdout
+    return [float(line.split("=")[1].split()[0]) for line in text.splitlines() if "R-sq =" in line]
+
+
+def test_the_whole_table(oracle, europeans, tmp_path):
+    path, report = europeans
+    thresholds = Thresholds(1e-4, 1e-3, 0.1, 150)
+    expected = plink_clumps(oracle("plink1.9"), path, report, tmp_path, thresholds)
+    people = Bed(path).people
+    write_tsv(people[["fid", "iid"]].assign(in_gwas=1), tmp_path / "cohort.tsv")
+    gwas = {}
+    for chrom, table in report.groupby("chrom"):
+        gwas[chrom] = tmp_path / f"chr{chrom}.parquet"
+        log10p = table["log10p"].astype(np.float32)
+        columns = {"eaf": 0.5, "n": 379, "beta_a": 1.0, "se_a": 0.1, "log10p_a": log10p, "log10p_manova": log10p}
+        write_parquet(table.drop(columns="log10p").assign(**columns), gwas[chrom])
+    settings = vars(thresholds) | {"test": "manova", "genes": None}
+    write_loci(gwas, str(path), tmp_path / "cohort.tsv", settings, tmp_path / "loci.tsv")
+    loci = pd.read_csv(tmp_path / "loci.tsv", sep="\t")
+    assert dict(zip(loci["lead_id"], loci["n_variants"] - 1, strict=True)) == {
+        name: total for name, (_, total) in expected.items()
+    }
+    assert len(loci) > 5
