@@ -24,11 +24,13 @@ def shape(ids: Iterable[str]) -> str:
 
 def _shape(one: str) -> str:
     parts = []
-    for piece in re.findall(r"\d+|[^\d]+", one):
+    pieces = re.findall(r"\d+|[^\d]+", one)
+    for piece in pieces:
         if piece.isdigit():
             parts.append(f"{len(piece)} digits" if len(piece) > 1 else "1 digit")
         else:
-            parts.append(piece if len(piece) <= 4 else f"{len(piece)} characters")
+            # a short prefix before digits is a study's, letters alone may be a person's
+            parts.append(piece if len(piece) <= 4 and len(pieces) > 1 else f"{len(piece)} characters")
     return " and ".join(parts) if parts else "empty"
 
 

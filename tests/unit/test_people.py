@@ -14,6 +14,7 @@ from contigwas.people import require_overlap, require_unique, rows_of, shape
         (["1000014", "1000025", "x"], "7 digits"),
         (["HG00096"], "HG and 5 digits"),
         (["a-very-long-name"], "16 characters"),
+        (["ABCD"], "4 characters"),
         ([], "no ID at all"),
     ],
 )

@@ -1,0 +1,140 @@
+"""A user's mistake ends in one sentence, a status that is not 0, and no half-written output."""
+
+import gzip
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from bed_reader import to_bed
+from PIL import Image
+
+PEOPLE = [f"{1000000 + 7 * i}" for i in range(80)]
+
+
+def cohort(folder, seed=0, variants=60):
+    """Genotypes, covariates and traits of 80 people, as tests/config/phenotypes.yaml names them."""
+    rng = np.random.default_rng(seed)
+    frequency = rng.uniform(0.2, 0.8, variants)
+    genotypes = rng.binomial(2, frequency, (len(PEOPLE), variants)).astype(np.int8)
+    properties = {
+        "fid": PEOPLE,
+        "iid": PEOPLE,
+        "sex": rng.integers(1, 3, len(PEOPLE)),
+        "sid": [f"rs{i}" for i in range(variants)],
+        "chromosome": ["1"] * variants,
+        "bp_position": 1000 * np.arange(1, variants + 1),
+        "allele_1": ["A"] * variants,
+        "allele_2": ["G"] * variants,
+    }
+    to_bed(folder / "genotypes.bed", genotypes, properties=properties)
+    covariates = pd.DataFrame(
+        {"iid": PEOPLE, "sex": rng.integers(1, 3, len(PEOPLE)), "age": rng.normal(60, 5, len(PEOPLE))}
+    )
+    covariates.to_csv(folder / "covariates.tsv", sep="\t", index=False)
+    traits = pd.DataFrame(
+        {"FID": PEOPLE, "IID": PEOPLE, "height": rng.normal(size=len(PEOPLE)), "weight": genotypes[:, 5]}
+    )
+    traits.to_csv(folder / "traits.tsv", sep="\t", index=False)
+    return genotypes
+
+
+def set_config(study, **blocks):
+    config = yaml.safe_load(study.config.read_text())
+    for block, keys in blocks.items():
+        config[block] = {**config.get(block, {}), **keys}
+    study.config.write_text(yaml.safe_dump(config))
+
+
+def truncate(study):
+    path = study.folder / "genotypes.bed"
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def wrong_magic(study):
+    path = study.folder / "genotypes.bed"
+    path.write_bytes(b"PK\x03" + path.read_bytes()[3:])
+
+
+def duplicate(study):
+    path = study.folder / "genotypes.fam"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:-1], lines[0]]) + "\n")
+
+
+def strangers(study):
+    Image.new("RGB", (64, 64), (200, 90, 30)).save(study.folder / "eye.png")
+    rows = "".join(f"HG{i:05d}\tleft\t0\teye.png\n" for i in range(5))
+    (study.folder / "images.tsv").write_text("iid\teye\tvisit\tpath\n" + rows)
+    set_config(study, images={"table": "images.tsv"})
+
+
+def no_variant_left(study):
+    set_config(study, genotypes={"qc": {"maf": 0.5}})
+
+
+def unknown_covariate(study):
+    set_config(study, gwas={"covariates": ["sex", "height_cm"]})
+
+
+def score_without_alleles(study):
+    with gzip.open(study.folder / "score.txt.gz", "wt") as file:
+        file.write(
+            "#pgs_id=PGS9\n#genome_build=GRCh37\nrsID\tchr_name\tchr_position\teffect_weight\nrs1\t1\t2000\t0.1\n"
+        )
+    set_config(study, pgs={"scores": "score.txt.gz"})
+
+
+@pytest.mark.parametrize(
+    ("mistake", "target", "sentence", "absent"),
+    [
+        (truncate, "genotypes", "genotypes.bed", "genotypes/variants"),
+        (wrong_magic, "genotypes", "genotypes.bed", "genotypes/variants"),
+        (duplicate, "genotypes", "1 individual IDs appear more than once", "samples/candidates.tsv"),
+        (strangers, "genotypes", "5 people, IDs of HG and 5 digits", "samples/candidates.tsv"),
+        (no_variant_left, "genotypes", "no variant", "genotypes/people.parquet"),
+        (unknown_covariate, "phenotypes", "height_cm", "models/traits/phenotypes.parquet"),
+        (score_without_alleles, "pgs", "effect_allele", "modalities/pgs.h5ad"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_mistake_ends_in_one_sentence(study, mistake, target, sentence, absent):
+    run = study("phenotypes.yaml")
+    cohort(run.folder)
+    mistake(run)
+    done = run(target)
+    assert done.status != 0
+    told = [line for line in done.text.splitlines() if line.startswith("contigwas: ")]
+    assert len(set(told)) == 1, done.text[-3000:]
+    assert sentence in told[0]
+    assert "Traceback" not in done.text
+    assert not [one for one in PEOPLE if one in done.text]
+    path = run.folder / "results" / absent
+    assert not path.is_file() and not list(path.glob("*"))
+    assert not list((run.folder / "results").rglob(".*.tmp.*"))
+
+
+def test_brought_phenotypes_need_nothing_else(study):
+    """Also: a constant covariate is dropped with a warning, people without a covariate are counted."""
+    run = study("phenotypes.yaml")
+    genotypes = cohort(run.folder)
+    table = pd.read_csv(run.folder / "covariates.tsv", sep="\t")
+    table["batch"] = 1
+    table.loc[:4, "age"] = np.nan
+    table.to_csv(run.folder / "covariates.tsv", sep="\t", index=False, na_rep="NA")
+    set_config(run, gwas={"covariates": ["sex", "age", "batch"]}, loci={"p1": 1e-6, "p2": 1e-4})
+    done = run("gwas", "loci", "plots")
+    assert done.status == 0, done.text[-4000:]
+    log = "".join(path.read_text() for path in (run.folder / "results/logs/phenotypes_brought").glob("*.log"))
+    assert "batch" in log
+    assert "5" in log
+    results = run.folder / "results/models/traits"
+    assert len(pd.read_parquet(results / "phenotypes.parquet")) == 75
+    gwas = pd.read_parquet(results / "gwas/chr1.parquet")
+    loci = pd.read_csv(results / "loci.tsv", sep="\t")
+    assert len(gwas) == genotypes.shape[1]
+    assert loci["lead_id"].tolist() == ["rs5"], "the trait that is this variant"
+    assert (results / "plots/manhattan.png").stat().st_size
+    summary = json.dumps(sorted(path.name for path in results.iterdir()))
+    assert "fold0" not in summary
