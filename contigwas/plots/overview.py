@@ -1,0 +1,103 @@
+"""Which features each locus moves: a heat map of -log10 p at the lead variants."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from contigwas.errors import UserError
+from contigwas.files import PathLike, read_table
+from contigwas.genotypes.reader import chromosome
+from contigwas.loci.gwas_file import features, read_columns, read_rows
+from contigwas.plots import style
+from contigwas.plots.labels import measure, shorten
+
+log = logging.getLogger(__name__)
+MOST_LOCI, MOST_FEATURES = 80, 64
+CELL = 0.16  # inches
+
+
+def overview(
+    gwas: Mapping[str, PathLike],
+    loci: PathLike,
+    settings: Mapping[str, object],
+    outputs: Sequence[PathLike],
+    title: str,
+) -> Figure:
+    """Draw features x loci to `outputs` (PNG, PDF) and return the figure.
+
+    The colour is -log10 p of the feature at the lead variant; a dot marks p <= `settings["p1"]`. The 80 strongest loci
+    and the 64 features that reach the smallest p are shown where there are more.
+    """
+    table = read_table(loci, ["chrom", "pos", "lead_id", "log10p", "genes"], "the loci")
+    table["chrom"] = [chromosome(one) for one in table["chrom"]]
+    strongest = table.sort_values("log10p", ascending=False, kind="stable").index[:MOST_LOCI].sort_values()
+    dropped = len(table) - len(strongest)
+    table = table.loc[strongest].reset_index(drop=True)
+    values = _at_leads(gwas, table, loci)
+    if len(values) > MOST_FEATURES:
+        values = values.loc[values.max(axis=1).nlargest(MOST_FEATURES).index.intersection(values.index, sort=False)]
+    threshold = -np.log10(float(settings["p1"]))
+    with style.applied():
+        figure = _draw(values, table, threshold, title, dropped)
+        style.save(figure, outputs)
+    log.info("overview of %d features at %d loci", *values.shape)
+    return figure
+
+
+def _at_leads(gwas: Mapping[str, PathLike], table: pd.DataFrame, loci: PathLike) -> pd.DataFrame:
+    """-log10 p, features x loci; NaN where a feature was not tested."""
+    parts = []
+    for chrom, path in gwas.items():
+        here = table[table["chrom"] == chromosome(chrom)]
+        if here.empty:
+            continue
+        rows = pd.Index(read_columns(path, ["id"])["id"]).get_indexer_for(here["lead_id"].astype(str))
+        if len(rows) != len(here) or (rows < 0).any():
+            raise UserError(f"{loci} names lead variants that {path} has not, or has twice: run the loci stage again")
+        columns = {f"log10p_{name}": name for name in features(path)}
+        parts.append(read_rows(path, rows, list(columns)).rename(columns=columns).set_axis(here.index))
+    if not parts:
+        return pd.DataFrame(dtype=float)
+    return pd.concat(parts).reindex(table.index).T.astype(float)
+
+
+def _draw(values: pd.DataFrame, table: pd.DataFrame, threshold: float, title: str, dropped: int) -> Figure:
+    genes = table["genes"].fillna("").astype(str).str.split(r"[, ]", regex=True).str[0]
+    names = [shorten(str(gene or one)) for gene, one in zip(genes, table["lead_id"], strict=True)]
+    count, loci = values.shape
+    if not values.size:
+        figure = Figure(figsize=(5, 2))
+        axis = figure.add_axes((0, 0, 1, 0.8))
+        axis.set_axis_off()
+        style.say(axis, "no locus to show" if not len(table) else "the GWAS holds no feature")
+        figure.text(0.02, 0.95, title, fontsize=11, fontweight="bold", va="top")
+        return figure
+    left = 0.25 + max(measure(name, fontsize=7)[0] for name in values.index)
+    below = 0.3 + max(measure(name, fontsize=7)[0] for name in names)
+    note = f"{dropped} weaker loci are not shown" if dropped else ""
+    width, height = max(loci * CELL, 0.6), max(count * CELL, 0.6)
+    total = (max(left + width + 1.1, 3.4), below + height + (0.6 if note else 0.4))
+    figure = Figure(figsize=total)
+    axis = figure.add_axes((left / total[0], below / total[1], width / total[0], height / total[1]))
+    ceiling = max(min(float(np.nanmax(values, initial=0)), 3 * threshold), threshold)
+    image = axis.imshow(values, cmap="Blues", vmin=0, vmax=ceiling, aspect="auto", interpolation="nearest")
+    row, column = np.nonzero(values.to_numpy() >= threshold)
+    axis.plot(column, row, "o", ms=2.4, mew=0, color=style.HIT, gid="significant")
+    axis.set_xticks(range(loci), names, rotation=90, fontsize=7)
+    axis.set_yticks(range(count), values.index, fontsize=7)
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    bar_height = min(height, 1.6)
+    place = ((left + width + 0.12) / total[0], below / total[1], 0.09 / total[0], bar_height / total[1])
+    capped = float(np.nanmax(values, initial=0)) > ceiling
+    bar = figure.colorbar(image, cax=figure.add_axes(place), extend="max" if capped else "neither")
+    bar.set_label("−log₁₀ p", fontsize=7)
+    bar.ax.tick_params(labelsize=6.5, length=2)
+    bar.outline.set_visible(False)
+    figure.text(0.1 / total[0], 1 - 0.08 / total[1], title, fontsize=11, fontweight="bold", va="top")
+    if note:
+        figure.text(0.1 / total[0], 1 - 0.3 / total[1], note, fontsize=7, color=style.MUTED, va="top")
+    return figure

@@ -1,0 +1,52 @@
+"""Small GWAS files, loci and histograms for the tests of the figures."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from contigwas.files import write_tsv
+from contigwas.loci import COLUMNS
+
+P1 = 5e-8
+SETTINGS = {"test": "manova", "p1": P1}
+
+
+def write_gwas(folder: Path, chromosomes: int, variants: int, hits: int = 0, top: float = 40.0, seed: int = 1) -> dict:
+    """GWAS files of uniform p-values, with `hits` variants of each chromosome between p1 and `top`."""
+    rng = np.random.default_rng(seed)
+    paths = {}
+    for number in range(1, chromosomes + 1):
+        y = rng.exponential(1 / np.log(10), variants).clip(max=7)
+        y[rng.choice(variants, hits, replace=False)] = rng.uniform(-np.log10(P1), top, hits)
+        table = pd.DataFrame({"pos": np.sort(rng.choice(5_000_000, variants, replace=False)).astype(np.int32)})
+        table["id"] = [f"rs{number}_{row}" for row in range(variants)]
+        for name in ("E1", "E2"):
+            table[f"beta_{name}"] = np.float32(0.1)
+            table[f"log10p_{name}"] = (y * (0.9 if name == "E1" else 0.1)).astype(np.float32)
+        table["log10p_manova"] = y.astype(np.float32)
+        paths[str(number)] = folder / f"chr{number}.parquet"
+        table.to_parquet(paths[str(number)], index=False)
+    return paths
+
+
+def write_loci(folder: Path, gwas: dict, count: int, genes: str = "") -> Path:
+    """loci.tsv with the `count` strongest variants as leads."""
+    parts = [pd.read_parquet(path).assign(chrom=chrom) for chrom, path in gwas.items()]
+    table = pd.concat(parts).nlargest(count, "log10p_manova").rename(columns={"id": "lead_id"})
+    table = table.assign(log10p=table["log10p_manova"], genes=genes, n=100, n_variants=1, eaf=0.3)
+    loci = table.reindex(columns=COLUMNS).sort_values(["chrom", "pos"])
+    write_tsv(loci, folder / "loci.tsv")
+    return folder / "loci.tsv"
+
+
+def write_summary(path: Path, values: dict[str, np.ndarray]) -> Path:
+    """Histograms of -log10 p, fine below 2 and wider above, with an open last bin."""
+    edges = np.concatenate([np.arange(0, 2, 0.001), np.geomspace(2, 400, 2000), [np.inf]])
+    counts = {name: np.histogram(one, edges)[0] for name, one in values.items()}
+    parts = [
+        pd.DataFrame({"test": name, "bin_low": edges[:-1], "bin_high": edges[1:], "count": count})
+        for name, count in counts.items()
+    ]
+    pd.concat(parts).to_parquet(path, index=False)
+    return path

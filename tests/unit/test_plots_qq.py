@@ -1,0 +1,98 @@
+"""The QQ plot: quantiles and lambda from histograms against the p-values themselves."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from contigwas.errors import UserError
+from contigwas.plots.qq import band, expected_observed, qq, read_histograms
+from tests.unit.plots_data import write_summary
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+@pytest.fixture(scope="module")
+def values():
+    rng = np.random.default_rng(3)
+    names = ["manova", "minp", "E1", "E2"]
+    chi = {name: stats.chi2.rvs(1, size=20_000, random_state=rng) * (1.1 if name == "E1" else 1) for name in names}
+    return {name: -stats.chi2.logsf(one, 1) / np.log(10) for name, one in chi.items()}
+
+
+def test_quantiles_over_several_files(tmp_path, values):
+    halves = [{name: one[part::2] for name, one in values.items()} for part in (0, 1)]
+    paths = [write_summary(tmp_path / f"{number}.parquet", half) for number, half in enumerate(halves)]
+    histograms = read_histograms(paths)
+    assert set(histograms) == set(values)
+    for name, one in values.items():
+        assert histograms[name]["count"].sum() == len(one)
+        expected, observed = expected_observed(histograms[name])
+        ranked = np.sort(one)[::-1]
+        theory = -np.log10((np.arange(len(one)) + 0.5) / len(one))
+        exact = np.interp(expected[::-1], theory[::-1], ranked[::-1])[::-1]
+        assert np.abs(observed - exact).max() < 0.02
+        assert (np.diff(expected) < 0).all()
+        assert expected[0] == pytest.approx(theory[0], abs=0.4)
+
+
+def test_the_band_holds_what_the_null_gives():
+    rng = np.random.default_rng(4)
+    expected, low, high = band(500)
+    draws = -np.log10(np.sort(rng.random((2000, 500)), axis=1))
+    rank = np.round(10**-expected * 500 + 0.5).astype(int)
+    inside = ((draws[:, rank - 1] >= low) & (draws[:, rank - 1] <= high)).mean(axis=0)
+    assert (np.abs(inside - 0.95) < 0.025).all()
+
+
+def test_the_figure(tmp_path, values):
+    path = write_summary(tmp_path / "s.parquet", values)
+    figure = qq([path], [tmp_path / "q.png", tmp_path / "q.pdf"], title="contig", test="manova")
+    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    found = {}
+    for name, label in (("manova", "MANOVA, λ = "), ("minp", "min-p, λ = ")):
+        (found[name],) = [float(one.removeprefix(label)) for one in legend if one.startswith(label)]
+        median = np.median(values[name])
+        assert found[name] == pytest.approx(stats.chi2.isf(10**-median, 1) / stats.chi2.ppf(0.5, 1), abs=0.005)
+    (features,) = [one for one in legend if one.startswith("2 features, λ ")]
+    low, high = (float(one) for one in features.removeprefix("2 features, λ ").split(" to "))
+    assert 0.95 < low < 1.05 < high < 1.15
+    assert (tmp_path / "q.png").stat().st_size > 10_000
+    assert not list(tmp_path.glob(".*tmp*"))
+
+
+def test_the_top_stays_in_sight(tmp_path):
+    rng = np.random.default_rng(5)
+    y = np.append(rng.exponential(1 / np.log(10), 5000), [310.0, 900.0])  # the last lies in the open bin
+    figure = qq([write_summary(tmp_path / "s.parquet", {"manova": y})], [tmp_path / "q.png"], title="")
+    assert figure.axes[0].get_ylim()[1] > 310
+    assert "log scale above" in figure.axes[0].get_ylabel()
+
+
+def test_nothing_tested(tmp_path):
+    path = write_summary(tmp_path / "s.parquet", {"manova": np.array([])})
+    figure = qq([path], [tmp_path / "q.png", tmp_path / "q.pdf"], title="contig")
+    assert "no variant was tested" in [text.get_text() for text in figure.axes[0].texts]
+    assert (tmp_path / "q.pdf").exists()
+
+
+def test_bad_input(tmp_path, values):
+    path = write_summary(tmp_path / "s.parquet", values)
+    with pytest.raises(UserError, match=r"no test acat \(tests in it: minp, manova\)"):
+        qq([path], [tmp_path / "q.png"], title="", test="acat")
+    with pytest.raises(UserError, match="does not exist"):
+        qq([tmp_path / "t.parquet"], [tmp_path / "q.png"], title="")
+    pd.DataFrame({"test": ["manova"]}).to_parquet(tmp_path / "bad.parquet")
+    with pytest.raises(UserError, match="is not a summary of test, bin_low"):
+        qq([tmp_path / "bad.parquet"], [tmp_path / "q.png"], title="")
+    (tmp_path / "text.parquet").write_text("test\n")
+    with pytest.raises(UserError, match="is not a summary"):
+        qq([tmp_path / "text.parquet"], [tmp_path / "q.png"], title="")
+    assert not list(tmp_path.glob("*.png"))
