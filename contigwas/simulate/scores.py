@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 SWAPPED = 0.3  # share of rows that name the reference allele as the effect allele
 OTHER_STRAND = 0.05  # share of rows given on the other strand, among those whose strand the alleles tell
+AMBIGUOUS = 0.05  # rows of ambiguous strand in addition
 UNKNOWN = 0.03  # rows in addition, at positions where the genotypes have nothing
 COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A"}
 
@@ -32,9 +33,9 @@ def write_scores(
 ) -> None:
     """Write SIM000001.txt.gz … into `folder`: first the relevant scores, one latent after the other, then the others.
 
-    A relevant score has the true effects of one latent's common SNPs with noise added, so much that the rows which
-    can be matched (no A/T and C/G) explain 1 - `pgs.noise` of the latent; without noise where they explain less.
-    An irrelevant score has random effects at as many random SNPs.
+    A relevant score has the true effects of one latent's common SNPs with noise added, so much that it explains
+    1 - `pgs.noise` of the latent; no noise where the true effects explain less. It has rows for a few A/T and C/G SNPs
+    in addition, which mean nothing. An irrelevant score has random effects at as many random SNPs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     many = settings.polygenic_snps + len(settings.planted_q2)
@@ -44,6 +45,10 @@ def write_scores(
             latent = number % len(LATENTS)
             rows = causal[causal["latent"] == latent].drop_duplicates(["chromosome", "row"])
             weights = _noisy(array, rows, latents[:, latent], 1 - settings.pgs.noise, rng)
+            more = _random_rows(array, round(AMBIGUOUS * len(rows)), rng, ambiguous=True)
+            scale = np.sqrt(np.mean(weights**2)) if len(weights) else 0
+            weights = np.concatenate([weights, scale * rng.standard_normal(len(more))])
+            rows = pd.concat([rows, more], ignore_index=True)
             trait = f"simulated {LATENTS[latent]}"
         else:
             rows = _random_rows(array, many, rng)
@@ -60,12 +65,11 @@ def write_scores(
 def _noisy(
     array: Sequence[Chromosome], rows: pd.DataFrame, latent: np.ndarray, wanted: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """True effects plus noise (per SD of dosage), with r² = `wanted` between the matchable rows' score and `latent`."""
+    """True effects plus noise (per SD of dosage), with r² = `wanted` between the score and `latent`."""
     effects = rows["effect"].to_numpy()
     noise = rng.standard_normal(len(rows)) * np.sqrt(np.mean(effects**2)) if len(rows) else effects
     signal, scatter = np.zeros(len(latent)), np.zeros(len(latent))
     for chromosome, part in rows.assign(noise=noise).groupby("chromosome"):
-        part = part[~array[chromosome].ambiguous[part["row"]]]
         dosage = standardised(array[chromosome].counts[part["row"]])
         signal += part["effect"].to_numpy() @ dosage
         scatter += part["noise"].to_numpy() @ dosage
@@ -86,11 +90,16 @@ def _noisy(
     return effects + high * noise
 
 
-def _random_rows(array: Sequence[Chromosome], many: int, rng: np.random.Generator) -> pd.DataFrame:
+def _random_rows(
+    array: Sequence[Chromosome], many: int, rng: np.random.Generator, ambiguous: bool = False
+) -> pd.DataFrame:
+    """Common SNPs of either kind, or those of ambiguous strand only."""
     pool = [
         (chromosome, row)
         for chromosome, variants in enumerate(array)
-        for row in np.flatnonzero((variants.af >= POLYGENIC_AF[0]) & (variants.af <= POLYGENIC_AF[1])).tolist()
+        for row in np.flatnonzero(
+            (variants.af >= POLYGENIC_AF[0]) & (variants.af <= POLYGENIC_AF[1]) & (variants.ambiguous | (not ambiguous))
+        ).tolist()
     ]
     picks = np.sort(rng.permutation(len(pool))[:many])
     return pd.DataFrame([pool[pick] for pick in picks], columns=["chromosome", "row"])
