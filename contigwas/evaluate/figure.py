@@ -6,32 +6,30 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from contigwas.files import PathLike, replacing
-
-FOUND, FALSE, NEUTRAL = "#2b6ca3", "#d1495b", "#7a8794"
+from contigwas.files import PathLike
+from contigwas.plots import style
 
 
 def draw(models: pd.DataFrame, probes: pd.DataFrame, outputs: Sequence[PathLike]) -> None:
     """Loci of each model as bars (found and false where the truth is known), probe R2 as a heat map beside them."""
     wide = not probes.empty
     height = 1.5 + 0.42 * len(models)
-    figure = Figure(figsize=(10.5 if wide else 6, max(height, 2.6)), layout="constrained")
-    axes = figure.subplots(1, 2 if wide else 1, squeeze=False, width_ratios=[1, 1.25] if wide else None)[0]
-    _bars(axes[0], models)
-    if wide:
-        _heat(figure, axes[1], probes)
-    for path in outputs:
-        with replacing(path) as temporary:
-            figure.savefig(temporary, dpi=200)
+    with style.applied():
+        figure = Figure(figsize=(10.5 if wide else 6, max(height, 2.6)), layout="constrained")
+        axes = figure.subplots(1, 2 if wide else 1, squeeze=False, width_ratios=[1, 1.25] if wide else None)[0]
+        _bars(axes[0], models)
+        if wide:
+            _heat(figure, axes[1], probes)
+        style.save(figure, outputs)
 
 
 def _bars(axis, models: pd.DataFrame) -> None:
     place = np.arange(len(models))
     if "planted_found" in models:
-        axis.barh(place - 0.19, models["planted_found"], height=0.36, color=FOUND, label="planted variants found")
-        axis.barh(place + 0.19, models["false_loci"], height=0.36, color=FALSE, label="false loci")
+        axis.barh(place - 0.19, models["planted_found"], height=0.36, color=style.DARK, label="planted variants found")
+        axis.barh(place + 0.19, models["false_loci"], height=0.36, color=style.HIT, label="false loci")
         planted = int(models["planted"].max())
-        axis.axvline(planted, color=NEUTRAL, linestyle=":", linewidth=1)
+        axis.axvline(planted, color=style.MUTED, linestyle=":", linewidth=1)
         axis.set_xlim(0, max(planted, models["false_loci"].max(), 1) * 1.12)
         for y, (found, false) in enumerate(zip(models["planted_found"], models["false_loci"], strict=True)):
             axis.text(found, y - 0.19, f" {found}", va="center", fontsize=8)
@@ -39,7 +37,7 @@ def _bars(axis, models: pd.DataFrame) -> None:
         axis.set_xlabel(f"count (dotted: {planted} planted)")
         axis.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=2)
     else:
-        axis.barh(place, models["loci"], height=0.5, color=FOUND)
+        axis.barh(place, models["loci"], height=0.5, color=style.DARK)
         for y, count in enumerate(models["loci"]):
             axis.text(count, y, f" {count}", va="center", fontsize=8)
         axis.set_xlim(0, max(models["loci"].max(), 1) * 1.12)
@@ -50,7 +48,6 @@ def _bars(axis, models: pd.DataFrame) -> None:
     ]
     axis.set_yticks(place, labels, fontsize=8)
     axis.invert_yaxis()
-    axis.spines[["top", "right"]].set_visible(False)
 
 
 def _heat(figure: Figure, axis, probes: pd.DataFrame) -> None:

@@ -30,7 +30,7 @@ def write_report(
     settings: Mapping[str, object],
     output: PathLike,
 ) -> None:
-    """Write the page. `models` maps a name to its files: phenotypes, loci, manhattan, qq and, if trained, training.
+    """Write the page. `models` maps a name to its files: phenotypes, loci, manhattan, overview, qq; training if trained.
 
     `evaluation` holds models, planted, probes and png; `captions` the text under each kind of figure.
     """

@@ -52,6 +52,11 @@ def block(name: str) -> dict:
     return told(contigwas_config.settings, config, name)
 
 
+def optional(path: str | None) -> list[str]:
+    """A file that the config may name, as a list of one or none."""
+    return [path] if path else []
+
+
 def library(*modules: str) -> list[str]:
     """The library files that a job runs, as inputs: editing one reruns the job."""
     return [os.path.relpath(path) for path in contigwas_sources.sources(*modules)]

@@ -8,8 +8,8 @@ rule evaluate:
         summaries=expand(rules.gwas_chromosome.output.summary, model=MODELS, chrom=CHROMOSOMES),
         phenotypes=expand("results/models/{model}/phenotypes.parquet", model=MODELS),
         embeddings=expand("results/models/{model}/embeddings.h5ad", model=[*RECIPES, *EMBEDDED]),
-        truth=config["evaluate"]["truth"] or [],
-        latents=config["evaluate"]["latents"] or [],
+        truth=optional(config["evaluate"]["truth"]),
+        latents=optional(config["evaluate"]["latents"]),
         code=library("evaluate"),
     output:
         models="results/evaluation/models.tsv",

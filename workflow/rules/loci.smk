@@ -6,7 +6,7 @@ rule loci_model:
         unpack(tested),
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
         cohort=rules.samples.output.cohort,
-        genes=config["loci"]["genes"] or [],
+        genes=optional(config["loci"]["genes"]),
         code=library("loci"),
     output:
         loci=report(

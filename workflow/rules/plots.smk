@@ -1,11 +1,11 @@
-# Figures: Manhattan and QQ of every model, training curves, and a montage of what the network sees.
+# Figures: Manhattan, loci by feature and QQ of every model, training curves, and a montage of what the network sees.
 
 
 rule plots_manhattan:
     input:
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
         loci=rules.loci_model.output.loci,
-        truth=lambda wildcards: config["evaluate"]["truth"] or [],
+        truth=optional(config["evaluate"]["truth"]),
         code=library("plots.manhattan"),
     output:
         png=report(
@@ -28,6 +28,34 @@ rule plots_manhattan:
         settings=stage("loci", "genotypes.chromosomes"),
     script:
         "../scripts/plots_manhattan.py"
+
+
+rule plots_overview:
+    input:
+        gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
+        loci=rules.loci_model.output.loci,
+        code=library("plots.overview"),
+    output:
+        png=report(
+            "results/models/{model}/plots/overview.png",
+            caption="../report/overview.rst",
+            category="Overview",
+            labels={"model": "{model}"},
+        ),
+        pdf="results/models/{model}/plots/overview.pdf",
+    log:
+        "results/logs/plots_overview/{model}.log",
+    benchmark:
+        "results/benchmarks/plots_overview/{model}.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=stage("loci", "genotypes.chromosomes"),
+    script:
+        "../scripts/plots_overview.py"
 
 
 rule plots_qq:
@@ -115,6 +143,7 @@ rule plots_montage:
 rule plots:
     input:
         expand(rules.plots_manhattan.output.png, model=MODELS),
+        expand(rules.plots_overview.output.png, model=MODELS),
         expand(rules.plots_qq.output.png, model=MODELS),
         expand(rules.plots_training.output.png, model=RECIPES),
         [rules.plots_montage.output.png] if "images" in config else [],

@@ -9,6 +9,7 @@ rule report:
         phenotypes=expand("results/models/{model}/phenotypes.parquet", model=MODELS),
         loci=expand(rules.loci_model.output.loci, model=MODELS),
         manhattan=expand(rules.plots_manhattan.output.png, model=MODELS),
+        overview=expand(rules.plots_overview.output.png, model=MODELS),
         qq=expand(rules.plots_qq.output.png, model=MODELS),
         training=expand(rules.plots_training.output.png, model=RECIPES),
         images=[rules.images.output.table] if "images" in config else [],
@@ -17,7 +18,7 @@ rule report:
         figure=rules.evaluate.output.png,
         captions=[
             os.path.relpath(Path(workflow.basedir, "workflow", "report", f"{caption}.rst"))
-            for caption in ("manhattan", "qq", "training", "loci", "evaluation")
+            for caption in ("manhattan", "overview", "qq", "training", "loci", "evaluation")
         ],
         code=library("report"),
     output:

@@ -1,4 +1,4 @@
-from contigwas.gwas import write_gwas
+from contigwas.gwas.gwas import write_gwas
 from contigwas.logs import job
 
 settings = snakemake.params.settings

@@ -1,0 +1,12 @@
+from contigwas.logs import job
+from contigwas.plots.overview import overview
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    overview(
+        dict(zip(map(str, settings["chromosomes"]), snakemake.input.gwas, strict=True)),
+        snakemake.input.loci,
+        settings,
+        [snakemake.output.png, snakemake.output.pdf],
+        title=snakemake.wildcards.model,
+    )
