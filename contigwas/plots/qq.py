@@ -6,12 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
+from contigwas.gwas.summary import read_lambda, read_summary
 from contigwas.plots import style
 
 log = logging.getLogger(__name__)
@@ -27,44 +29,45 @@ def qq(summaries: Sequence[PathLike], outputs: Sequence[PathLike], title: str, t
     """
     histograms = read_histograms(summaries)
     shown = [one for one in style.TESTS if one in histograms]
-    features = {name: table for name, table in histograms.items() if name not in style.TESTS}
-    if test not in histograms and histograms:
+    if test not in histograms:
         there = ", ".join(shown) or "none"
         raise UserError(f"{summaries[0]} has no test {test} (tests in it: {there}): set loci.test to one of gwas.tests")
-    points = {name: expected_observed(table) for name, table in histograms.items()}
-    highest = max((float(observed.max()) for _, observed in points.values() if len(observed)), default=0.0)
-    if highest:
+    points = {name: expected_observed(table) for name, table in histograms.items() if len(table)}
+    highest = max((float(observed.max()) for _, observed in points.values()), default=0.0)
+    if test in points:
         highest = max(highest, float(band(float(histograms[test]["count"].sum()))[2].max()))
     scale = style.HeightScale(highest)
     with style.applied():
         figure = Figure(figsize=(4.6, 4.9), layout="constrained")
         axis = figure.subplots()
         scale.apply(axis)
-        if highest:
-            _draw(axis, points, histograms, shown, features, test)
+        if test in points:
+            lambdas = read_lambda(summaries).set_index("test")["lambda"].to_dict()
+            _draw(axis, points, float(histograms[test]["count"].sum()), lambdas, test)
             axis.legend(loc="upper left", handlelength=1.4, borderaxespad=0.2)
         else:
             axis.set_xlim(0, 1)
-            style.say(axis, "no variant was tested")
+            style.say(axis, f"no variant has a p-value of {style.TESTS.get(test, test)}")
         axis.set_xlabel("expected −log₁₀ p")
         axis.set_ylabel(f"observed −log₁₀ p{scale.note}")
         axis.set_title(title, fontsize=11, fontweight="bold")
         style.save(figure, outputs)
-    log.info("QQ of %d omnibus tests and %d features", len(shown), len(features))
+    log.info("QQ of %d omnibus tests and %d features", len(shown), len(histograms) - len(shown))
     return figure
 
 
 def read_histograms(paths: Sequence[PathLike]) -> dict[str, pd.DataFrame]:
-    """One histogram a test, over all files: bin_low, bin_high (-log10 p) and count > 0, ascending."""
-    tables = []
+    """One histogram a test, over all files: bin_low, bin_high (-log10 p) and count > 0, ascending; none may be left."""
     for path in paths:
         try:
-            tables.append(pd.read_parquet(require(path, "the GWAS summary"), columns=COLUMNS))
-        except (pa.ArrowInvalid, KeyError, ValueError):
-            raise UserError(f"{path} is not a summary of {', '.join(COLUMNS)}: run the gwas stage again") from None
-    table = pd.concat(tables)
-    table = table[table["count"] > 0].groupby(COLUMNS[:3], sort=True, as_index=False)["count"].sum()
-    return {str(name): part.reset_index(drop=True) for name, part in table.groupby("test", sort=False)}
+            absent = set(COLUMNS) - set(pq.read_schema(require(path, "the GWAS summary")).names)
+        except pa.ArrowInvalid:
+            absent = set(COLUMNS)
+        if absent:
+            raise UserError(f"{path} is not a summary of {', '.join(COLUMNS)}: run the gwas stage again")
+    table = read_summary(paths)
+    tests = table.groupby("test", sort=False)
+    return {str(name): part[part["count"] > 0].reset_index(drop=True) for name, part in tests}
 
 
 def expected_observed(histogram: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -80,17 +83,6 @@ def expected_observed(histogram: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return -np.log10(rank / count.sum()), np.maximum(observed, 0)
 
 
-def inflation(histogram: pd.DataFrame) -> float:
-    """Lambda: the chi-square (1 df) of the median p over its expectation; the median is interpolated in its bin."""
-    count = histogram["count"].to_numpy(dtype=float)
-    below, half = np.cumsum(count), count.sum() / 2
-    place = int(np.searchsorted(below, half))
-    low, high = (float(histogram[name].iloc[place]) for name in ("bin_low", "bin_high"))
-    share = (half - (below[place] - count[place])) / count[place]
-    median = low + share * (high - low) if np.isfinite(high) else low
-    return float(stats.chi2.isf(10.0**-median, 1) / stats.chi2.isf(0.5, 1))
-
-
 def band(tests: float, ranks: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Expected -log10 p, and the 2.5 % and 97.5 % quantiles of what the null gives at ranks 1 to `tests`.
 
@@ -104,30 +96,35 @@ def band(tests: float, ranks: int = 200) -> tuple[np.ndarray, np.ndarray, np.nda
 def _draw(
     axis: Axes,
     points: dict[str, tuple[np.ndarray, np.ndarray]],
-    histograms: dict[str, pd.DataFrame],
-    shown: list[str],
-    features: dict[str, pd.DataFrame],
+    tests: float,
+    lambdas: dict[str, float],
     test: str,
 ) -> None:
-    expected, low, high = band(float(histograms[test]["count"].sum()))
+    """The band of `tests` independent tests, the diagonal, the features, the other omnibus tests, and `test`."""
+    expected, low, high = band(tests)
     axis.fill_between(expected, low, high, color=style.FAINT, alpha=0.75, linewidth=0, label="95 % under the null")
     end = max(float(one.max()) for one, _ in points.values())
     axis.plot([0, end], [0, end], color=style.MUTED, linewidth=0.8, zorder=1.5)
+    features = [name for name in points if name not in style.TESTS]
     thin_line = {"linewidth": 0.7, "alpha": max(0.15, min(0.7, 5 / max(len(features), 1))), "color": style.LIGHT}
     for number, name in enumerate(features):
-        axis.plot(*points[name], zorder=1.6, label=_of_features(features) if number == 0 else None, **thin_line)
-    others = [name for name in shown if name != test]
+        axis.plot(
+            *points[name],
+            zorder=1.6,
+            label=_of_features([lambdas[one] for one in features]) if number == 0 else None,
+            **thin_line,
+        )
+    others = [name for name in style.TESTS if name in points and name != test]
     for color, name in zip((style.PALETTE[1], style.PALETTE[2]), others, strict=False):
-        label = f"{style.TESTS[name]}, λ = {inflation(histograms[name]):.3f}"
+        label = f"{style.TESTS[name]}, λ = {lambdas[name]:.3f}"
         axis.plot(*points[name], color=color, linewidth=1.2, zorder=2, label=label)
-    label = f"{style.TESTS[test]}, λ = {inflation(histograms[test]):.3f}"
+    label = f"{style.TESTS[test]}, λ = {lambdas[test]:.3f}"
     marks = {"ms": 3.2, "mew": 0, "color": style.DARK, "rasterized": True, "clip_on": False}
     axis.plot(*points[test], "o", zorder=3, label=label, **marks)
     axis.set_xlim(0, end * 1.02)
 
 
-def _of_features(features: dict[str, pd.DataFrame]) -> str:
-    values = [inflation(table) for table in features.values()]
+def _of_features(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"1 feature, λ = {values[0]:.3f}"
     return f"{len(values)} features, λ {min(values):.2f} to {max(values):.2f}"

@@ -76,10 +76,11 @@ def test_the_top_stays_in_sight(tmp_path):
     assert "log scale above" in figure.axes[0].get_ylabel()
 
 
-def test_nothing_tested(tmp_path):
-    path = write_summary(tmp_path / "s.parquet", {"manova": np.array([])})
+@pytest.mark.parametrize("others", [{}, {"E1": np.array([0.1, 0.5])}])
+def test_nothing_tested(tmp_path, others):
+    path = write_summary(tmp_path / "s.parquet", {"manova": np.array([]), **others})
     figure = qq([path], [tmp_path / "q.png", tmp_path / "q.pdf"], title="contig")
-    assert "no variant was tested" in [text.get_text() for text in figure.axes[0].texts]
+    assert "no variant has a p-value of MANOVA" in [text.get_text() for text in figure.axes[0].texts]
     assert (tmp_path / "q.pdf").exists()
 
 
