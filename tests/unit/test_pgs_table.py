@@ -1,0 +1,174 @@
+"""The table of scores against sums taken person by person, and what is told of scores that do not fit."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contigwas.errors import UserError
+from contigwas.files import read_table
+from contigwas.modality import read_modality
+from contigwas.pgs import score as score_module
+from contigwas.pgs import write_pgs
+from contigwas.pgs.matching import OUTCOMES, Match
+from contigwas.pgs.score import assemble, imputed
+from tests.modalities import EVERYTHING, quality, write_cohort, write_score
+from tests.plink_files import iids, simulate, write_plink
+
+NAMES = iids(50)
+SETTINGS = {"min_overlap": 0.5, "ambiguous": "drop"}
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Chromosomes 1 and 2 in a file each, 30 variants, missing calls; 5 people excluded, others in another order."""
+    rng = np.random.default_rng(8)
+    dosages = simulate(rng, 50, 60, missing=0.04)
+    tables = {}
+    for chrom, part in (("1", dosages[:, :30]), ("2", dosages[:, 30:])):
+        bed = write_plink(tmp_path / f"chr{chrom}.bed", part, NAMES, chrom)
+        tables |= quality(bed, tmp_path, NAMES, [chrom], EVERYTHING)
+    cohort = write_cohort(tmp_path, NAMES[::-1], NAMES[10:15])
+    return tmp_path, tables, cohort, dosages[[49 - row for row in range(50) if not 10 <= 49 - row < 15]]
+
+
+def random_score(rng, count):
+    columns = rng.permutation(60)[:count]
+    return columns, pd.DataFrame(
+        {
+            "chr_name": np.where(columns < 30, "1", "2"),
+            "chr_position": 1000 * (columns % 30 + 1),
+            "effect_allele": "A",
+            "other_allele": "G",
+            "effect_weight": rng.normal(size=count).round(6),
+        }
+    )
+
+
+def run(study, scores, **changed):
+    folder, tables, cohort, _ = study
+    chosen = {**SETTINGS, **changed}
+    output = folder / "pgs.h5ad", folder / "matching.tsv"
+    write_pgs(scores, folder / "chr{chrom}.bed", tables, cohort, chosen, "GRCh37", *output)
+    return read_modality(output[0]), read_table(output[1])
+
+
+def slowly(dosages, columns, rows):
+    """AVG person by person; `kind` of a row is additive, dominant, recessive or its three weights."""
+    average = np.zeros(len(dosages))
+    for column, row in zip(columns, rows.itertuples(), strict=True):
+        calls = dosages[:, column]
+        frequency = calls[calls >= 0].mean() / 2
+        effect = np.where(calls < 0, 2 * frequency, calls)
+        effect = 2 - effect if row.effect_allele in "GC" else effect
+        if row.kind == "dominant":
+            effect = np.minimum(effect, 1)
+        elif row.kind == "recessive":
+            effect = np.maximum(effect - 1, 0)
+        if row.kind == "dosage":
+            weights = [row.dosage_0_weight, row.dosage_1_weight, row.dosage_2_weight]
+            average += np.interp(effect, [0, 1, 2], weights)
+        else:
+            average += row.effect_weight * effect
+    return average / (2 * len(rows))
+
+
+@pytest.mark.parametrize("dense", [0.0, 2.0])
+def test_every_kind_of_row_and_product(study, dense, monkeypatch):
+    monkeypatch.setattr(score_module, "DENSE", dense)
+    monkeypatch.setattr(score_module, "BLOCK_BYTES", 8 * 45 * 7)
+    rng, files, expected = np.random.default_rng(9), [], []
+    for number, count in enumerate([60, 25, 3]):
+        columns, rows = random_score(rng, count)
+        rows["kind"] = np.resize(["additive", "dominant", "recessive", "dosage"], count)
+        rows.loc[rows.index % 3 == 1, ["effect_allele", "other_allele"]] = ["G", "A"]
+        rows.loc[rows.index % 5 == 4, ["effect_allele", "other_allele"]] = ["T", "C"]
+        rows.loc[rows.index % 7 == 6, ["effect_allele", "other_allele"]] = ["C", "T"]
+        rows["is_dominant"] = np.where(rows["kind"] == "dominant", "True", "")
+        rows["is_recessive"] = np.where(rows["kind"] == "recessive", "True", "")
+        for dosage in range(3):
+            rows[f"dosage_{dosage}_weight"] = np.where(rows["kind"] == "dosage", rng.normal(size=count), np.nan)
+        files.append(write_score(study[0] / f"S{number}.txt.gz", rows, pgs_id=f"S{number}", trait_reported="t"))
+        expected.append(slowly(study[3], columns, rows))
+    data, table = run(study, files)
+    assert data.X.dtype == np.float32
+    np.testing.assert_allclose(data.X, np.column_stack(expected), rtol=2e-6, atol=1e-8)
+    assert data.var_names.tolist() == ["S0", "S1", "S2"]
+    assert data.var["n_matched"].tolist() == [60, 25, 3]
+    assert data.var["trait"].tolist() == ["t"] * 3
+    assert data.obs_names.tolist() == [name for name in NAMES[::-1] if name not in NAMES[10:15]]
+    assert (table[["matched", "swapped", "flipped", "flipped_swapped"]] > 0).all(axis=1).tolist()[:2] == [True, True]
+    assert (table[list(OUTCOMES)].sum(axis=1) == table["rows"]).all()
+
+
+def test_a_score_below_the_overlap_is_reported_and_left_out(study):
+    rng = np.random.default_rng(2)
+    good = random_score(rng, 10)[1]
+    bad = random_score(rng, 10)[1]
+    bad.loc[:5, "chr_position"] += 7
+    files = [write_score(study[0] / f"{name}.txt", rows) for name, rows in (("good", good), ("bad", bad))]
+    data, table = run(study, files)
+    assert data.var_names.tolist() == ["good"]
+    assert table["score"].tolist() == ["good", "bad"]
+    assert table["overlap"].tolist() == [1, 0.4]
+    assert table["kept"].tolist() == [1, 0]
+    assert table["reason"].tolist() == ["", "overlap below 0.5"]
+    assert table["unmatched"].tolist() == [0, 6]
+    assert run(study, files, min_overlap=0.4)[0].var_names.tolist() == ["good", "bad"]
+
+
+def test_zero_weights_count_and_variants_that_were_dropped_do_not_match(study):
+    _folder, tables, _, dosages = study
+    quality_table = pd.read_parquet(tables["1"])
+    quality_table.loc[3, "kept"] = False
+    quality_table.to_parquet(tables["1"])
+    rows = pd.DataFrame({"chr_name": "1", "chr_position": [1000, 2000, 4000], "effect_allele": "A",
+                         "other_allele": "G", "effect_weight": [2, 0, 5]})  # fmt: skip
+    data, table = run(study, [write_score(study[0] / "x.txt", rows)])
+    called = dosages[:, 0] >= 0
+    np.testing.assert_allclose(data.X[called, 0], 2 * dosages[called, 0] / 4)
+    assert table["unmatched"].item() == 1
+
+
+def test_bad_input(study):
+    good = random_score(np.random.default_rng(2), 10)[1]
+    one = write_score(study[0] / "one.txt", good, pgs_id="PGS7")
+    two = write_score(study[0] / "two.txt", good, pgs_id="PGS7")
+    with pytest.raises(UserError, match=r"two.txt and .*one.txt are both the score PGS7"):
+        run(study, [one, two])
+    with pytest.raises(UserError, match="no file matches pgs.scores"):
+        run(study, [])
+    away = write_score(study[0] / "away.txt", good.assign(chr_position=good["chr_position"] + 7))
+    with pytest.raises(UserError, match=r"none of the 1 scores .* best overlap is 0.000"):
+        run(study, [away])
+    with pytest.raises(UserError, match="none of the 1 scores"):
+        run(study, [away], min_overlap=0.0)
+    complex_rows = write_score(study[0] / "hla.txt", good.assign(is_haplotype="True"), pgs_id="PGS8")
+    with pytest.raises(UserError, match="the score PGS8 has 10 rows of haplotypes"):
+        run(study, [one, complex_rows])
+    assert not (study[0] / "pgs.h5ad").exists()
+    assert not (study[0] / "matching.tsv").exists()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 7), st.booleans(), st.floats(-3, 3)), max_size=12), st.integers(0, 1000))
+def test_additive_weights_have_no_excess_and_reproduce_the_sum(rows, seed):
+    outcome = np.array([code for code, _, _ in rows], dtype=np.int8)
+    swapped = np.array([one for _, one, _ in rows], dtype=bool)
+    weight = np.array([one for _, _, one in rows])
+    variant = np.arange(len(rows))
+    dosages = np.random.default_rng(seed).integers(0, 3, (len(rows), 6))
+    weights = assemble([(weight[:, None] * [0.0, 1.0, 2.0], Match(outcome, variant, swapped))], len(rows))
+    used = outcome < 4
+    effect = np.where(swapped[:, None], 2 - dosages, dosages)
+    assert weights.excess.nnz == 0
+    found = weights.constant[0] + (weights.linear.T @ dosages)[0] if len(rows) else np.zeros(6)
+    np.testing.assert_allclose(found, (weight[:, None] * effect)[used].sum(axis=0), atol=1e-12)
+
+
+def test_imputation():
+    block = np.array([[0, -127, 2], [2, -127, -127], [1, -127, 0], [-127, -127, 2]], dtype=np.int8, order="F")
+    dosages, never = imputed(block)
+    assert never == 1
+    np.testing.assert_allclose(dosages, [[0, 2, 1, 1], [0, 0, 0, 0], [2, 4 / 3, 0, 2]])
