@@ -41,7 +41,7 @@ def plink2(oracle):
 def genotypes(request, tmp_path_factory):
     """400 variants on two chromosomes, ambiguous ones, places with two variants; our quality control and a cohort.
 
-    The last 100 variants are called in everyone: plink2 fills in a missing call after a model of inheritance, we before.
+    The last 100 variants are called in everyone: plink2 fills in a missing call after an inheritance model, we before.
     """
     folder = tmp_path_factory.mktemp("pgs")
     rng = np.random.default_rng(3)
