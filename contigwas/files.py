@@ -10,6 +10,8 @@ import pandas as pd
 from contigwas.errors import UserError
 
 PathLike = str | os.PathLike
+TEXT = ["fid", "iid", "id", "lead_id", "family", "chrom"]  # columns that stay strings, whatever stands in them
+NUMBER = r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
 
 
 @contextmanager
@@ -42,7 +44,7 @@ def require(path: PathLike, what: str) -> Path:
 
 
 def read_table(path: PathLike, columns: Sequence[str] = (), what: str = "table") -> pd.DataFrame:
-    """Read a tab- or white-space-separated text table with a header; `fid` and `iid` are strings.
+    """Read a tab- or white-space-separated text table with a header; the columns of `TEXT` are strings.
 
     Column names are lower-cased, a leading `#` is taken off the header. Raises UserError when the file is missing,
     empty, ragged, or lacks one of `columns`.
@@ -65,17 +67,20 @@ def read_table(path: PathLike, columns: Sequence[str] = (), what: str = "table")
         raise UserError(
             f"{path} has no column {', '.join(missing)}: its header names {', '.join(map(str, table.columns[:8]))}"
         )
-    ids = [name for name in ("fid", "iid") if name in table.columns]
-    for name in table.columns.difference(ids):
+    for name in table.columns.difference(TEXT):
         table[name] = _numeric(table[name])
     return table
 
 
 def _numeric(column: pd.Series) -> pd.Series:
     """Numbers where every value is one (empty, NA, nan and . are missing), else the strings as they are."""
-    blank = column.str.strip().isin(["", "NA", "NaN", "nan", "."])
-    numbers = pd.to_numeric(column.where(~blank), errors="coerce")
-    return numbers if bool((numbers.notna() | blank).all()) else column
+    values = column.str.strip()
+    blank = values.isin(["", "NA", "NaN", "nan", "."])
+    # pandas.to_numeric crashes on hashes such as 1e99999999999, and would take 007 for 7
+    if not bool((values.str.fullmatch(NUMBER) | blank).all()):
+        return column
+    whole = not bool(blank.any()) and bool(values.str.fullmatch(r"[+-]?\d{1,18}").all())
+    return values.astype("int64") if whole else values.mask(blank).astype(float)
 
 
 def write_tsv(table: pd.DataFrame, path: PathLike) -> None:

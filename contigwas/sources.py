@@ -14,7 +14,7 @@ def sources(*modules: str) -> list[Path]:
     ['errors.py', 'people.py']
     """
     found: set[Path] = set()
-    queue = [path for module in modules for path in _files(module)]
+    queue = [path for module in modules for path in [*_files(module), *_resolve(module)]]
     while queue:
         path = queue.pop()
         if path not in found:

@@ -30,7 +30,7 @@ def write_report(
     settings: Mapping[str, object],
     output: PathLike,
 ) -> None:
-    """Write the page. `models` maps a name to its files: phenotypes, loci, manhattan, overview, qq; training if trained.
+    """Write the page. `models` maps a name to its files: phenotypes, loci, manhattan, overview, qq, perhaps training.
 
     `evaluation` holds models, planted, probes and png; `captions` the text under each kind of figure.
     """

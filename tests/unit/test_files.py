@@ -76,3 +76,14 @@ def test_private_files_are_private(tmp_path):
     assert folder.stat().st_mode & 0o777 == 0o700
     write_parquet(pd.DataFrame({"iid": ["1"]}), folder / "a.parquet")
     assert pd.read_parquet(folder / "a.parquet")["iid"].tolist() == ["1"]
+
+
+def test_hashes_that_look_like_numbers_are_text(tmp_path):
+    path = tmp_path / "t.tsv"
+    rows = ["1e99999999999\t007\t1\t1e3", "4e7\t8\t2\t.5", "12\t9\t3\t-2.25e-300"]
+    path.write_text("hash\tcode\tlead_id\tnumber\n" + "\n".join(rows) + "\n")
+    table = read_table(path)
+    assert table["hash"].tolist() == ["1e99999999999", "4e7", "12"]
+    assert table["code"].tolist() == ["007", "8", "9"]
+    assert table["lead_id"].tolist() == ["1", "2", "3"]
+    assert table["number"].tolist() == [1000.0, 0.5, -2.25e-300]
