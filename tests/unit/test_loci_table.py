@@ -60,7 +60,7 @@ def test_a_locus(study):
     assert loci.columns.tolist() == COLUMNS
     assert len(loci) == 1
     row = loci.iloc[0]
-    assert (row["locus"], row["chrom"], row["lead_id"], row["pos"], row["test"]) == (1, 1, "rs1_14", 15000, "manova")
+    assert (row["locus"], row["chrom"], row["lead_id"], row["pos"], row["test"]) == (1, "1", "rs1_14", 15000, "manova")
     assert (row["effect_allele"], row["other_allele"], row["eaf"], row["n"]) == ("A", "G", 0.3, 200)
     assert (row["log10p"], row["best_feature"], row["beta"], row["se"]) == (320, "E2", 14.5, 0.1)
     assert (row["start"], row["end"], row["n_variants"]) == (13000, 18000, 6)  # its block of linked variants
@@ -72,7 +72,7 @@ def test_loci_are_numbered_along_the_genome(study):
     change(study[1]["1"], {(50, "log10p_manova"): 8.0})
     loci = run(study)
     assert loci["locus"].tolist() == [1, 2, 3, 4]
-    assert loci["chrom"].tolist() == [1, 1, 2, 2]
+    assert loci["chrom"].tolist() == ["1", "1", "2", "2"]
     assert (loci.groupby("chrom")["pos"].diff().dropna() > 0).all()
 
 
