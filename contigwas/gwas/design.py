@@ -1,0 +1,180 @@
+"""What is done once before any variant is read: covariates to an orthonormal basis, features to their residuals."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import qr
+
+from contigwas.errors import UserError
+
+log = logging.getLogger(__name__)
+
+DEPENDENT = 1e-8  # of the pivoted QR's diagonal: below it a covariate adds nothing
+DEPENDENT_FEATURE = 1e-6  # the same for features, whose cross-products must keep a Cholesky factor
+NO_VARIANCE = 1e-12  # share of its sum of squares that a feature keeps after the covariates
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Features that are known for the same people, with the covariates taken out.
+
+    Attributes:
+        people: rows among the tested people, int64 (n,).
+        features: columns of the phenotypes, int64 (P,): only those that vary.
+        basis: orthonormal basis of the intercept and the covariates, float64 (n, c), the intercept first.
+        residuals: features without their part in `basis`, each of unit standard deviation, float64 (n, P).
+        scale: what the residuals were divided by, float64 (P,).
+        spanning: positions in `features` of a linearly independent set that spans all of them.
+    """
+
+    people: np.ndarray
+    features: np.ndarray
+    basis: np.ndarray
+    residuals: np.ndarray
+    scale: np.ndarray
+    spanning: np.ndarray
+
+
+@dataclass(frozen=True)
+class Design:
+    """All setups of a GWAS.
+
+    Attributes:
+        setups: one a pattern of missing people; together they hold every feature that can be tested.
+        joint: the people who have every such feature, for the test over all of them; None where nobody is left.
+        covariates: names of the covariates in the first setup's basis.
+    """
+
+    setups: list[Setup]
+    joint: Setup | None
+    covariates: list[str]
+
+
+def design(covariates: np.ndarray, names: Sequence[str], features: np.ndarray, titles: Sequence[str]) -> Design:
+    """Set up the regression of `features` (people, P; NaN is missing) on `covariates` (people, q; without intercept).
+
+    `names` and `titles` name the columns of the two. Features that miss people are grouped by who is missing. A
+    feature without variance, without people, or explained by the covariates is left out with a warning, as are
+    constant and dependent covariates. Raises UserError when no feature is left, or where there are not more people
+    than covariates.
+    """
+    known = ~np.isnan(features)
+    patterns: dict[bytes, list[int]] = {}
+    for column in range(features.shape[1]):
+        patterns.setdefault(np.packbits(known[:, column]).tobytes(), []).append(column)
+    setups, kept = [], []
+    for columns in patterns.values():
+        people = np.flatnonzero(known[:, columns[0]])
+        found = _setup(covariates, names, features, titles, people, np.array(columns))
+        if found is not None:
+            setups.append(found[0])
+            kept.append(found[1])
+    if not setups:
+        raise UserError(
+            f"none of the {features.shape[1]} features can be tested: each is constant, is explained by the "
+            f"covariates, or is known for too few people to fit {covariates.shape[1]} covariates (there are "
+            f"{features.shape[0]} people): bring more people or shorten gwas.covariates"
+        )
+    log.info("%d people, %d features in %d patterns of missing people, %d covariates", features.shape[0],
+             sum(len(one.features) for one in setups), len(setups), len(kept[0]))  # fmt: skip
+    return Design(setups, _joint(covariates, names, features, titles, setups), kept[0])
+
+
+def _joint(
+    covariates: np.ndarray, names: Sequence[str], features: np.ndarray, titles: Sequence[str], setups: list[Setup]
+) -> Setup | None:
+    """The setup of the people who have every feature that any setup holds."""
+    if len(setups) == 1:
+        return setups[0]
+    columns = np.sort(np.concatenate([one.features for one in setups]))
+    people = np.flatnonzero(~np.isnan(features[:, columns]).any(axis=1))
+    log.info("features miss different people: the test over all of them uses the %d people with every one", len(people))
+    found = _setup(covariates, names, features, titles, people, columns)
+    return None if found is None else found[0]
+
+
+def _setup(
+    covariates: np.ndarray,
+    names: Sequence[str],
+    features: np.ndarray,
+    titles: Sequence[str],
+    people: np.ndarray,
+    columns: np.ndarray,
+) -> tuple[Setup, list[str]] | None:
+    """The setup of `columns` among `people` and the names of its covariates; None, with a warning, if none is left."""
+    told = ", ".join(titles[column] for column in columns[:10])
+    if len(people) < 3:
+        log.warning("%d features are known for %d people and are not tested: %s", len(columns), len(people), told)
+        return None
+    basis, kept = orthonormal(covariates[people], names)
+    if len(people) - basis.shape[1] - 1 < 1:
+        log.warning("%d features are known for %d people, too few for %d covariates, and are not tested: %s",
+                    len(columns), len(people), len(kept), told)  # fmt: skip
+        return None
+    values = features[np.ix_(people, columns)]
+    residuals, scale, varies = residualise(values, basis)
+    if not varies.all():
+        log.warning("features that do not vary, or only with the covariates, are not tested: %s",
+                    ", ".join(titles[column] for column in columns[~varies]))  # fmt: skip
+        if not varies.any():
+            return None
+    residuals = np.ascontiguousarray(residuals[:, varies])
+    spanning = independent(residuals, DEPENDENT_FEATURE)
+    if len(spanning) < residuals.shape[1]:
+        log.warning("%d of %d features depend linearly on the others: the test over all features spans %d dimensions",
+                    residuals.shape[1] - len(spanning), residuals.shape[1], len(spanning))  # fmt: skip
+    return Setup(people, columns[varies], basis, residuals, scale[varies], spanning), kept
+
+
+def orthonormal(covariates: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """Orthonormal basis (people, c) of the intercept and `covariates` (people, q), and the names of those in it.
+
+    Constant covariates and those that depend on others (pivoted QR) are left out and named in a warning.
+    """
+    people = len(covariates)
+    centred = covariates - covariates.mean(axis=0)
+    sd = np.sqrt((centred**2).mean(axis=0))
+    varies = sd > 1e-12 * np.abs(covariates).max(axis=0, initial=0.0)
+    if not varies.all():
+        constant = [name for name, one in zip(names, varies, strict=True) if not one]
+        log.warning("constant covariates are left out: %s", ", ".join(constant))
+    candidates = np.flatnonzero(varies)
+    standard = centred[:, candidates] / sd[candidates]
+    spanning = candidates[independent(standard)]
+    if len(spanning) < len(candidates):
+        dependent = [names[column] for column in candidates if column not in spanning]
+        log.warning("covariates that depend linearly on the others are left out: %s", ", ".join(dependent))
+    standard = centred[:, spanning] / sd[spanning]
+    standard -= standard.mean(axis=0)  # what rounding left of a large mean
+    intercept = np.full((people, 1), 1 / np.sqrt(people))
+    basis = np.hstack([intercept, np.linalg.qr(standard)[0]])
+    return basis, [names[column] for column in spanning]
+
+
+def independent(columns: np.ndarray, tolerance: float = DEPENDENT) -> np.ndarray:
+    """Positions, ascending, of a linearly independent set of `columns` (people, q) that spans them."""
+    if not columns.shape[1]:
+        return np.empty(0, np.int64)
+    # Pivoting on the small triangle instead of the columns finds the same, faster.
+    triangle, pivots = qr(np.linalg.qr(columns, mode="r"), mode="r", pivoting=True)
+    diagonal = np.abs(np.diagonal(triangle))
+    return np.sort(pivots[: len(diagonal)][diagonal >= tolerance * diagonal[0]]).astype(np.int64)
+
+
+def residualise(values: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Residuals of `values` (people, P) on `basis`, of unit SD; the SDs taken out; whether each column varies at all.
+
+    Projected twice, so that the residuals are orthogonal to the basis to the last bits. Columns that do not vary
+    have SD 1.
+    """
+    mean = values.mean(axis=0)
+    centred = values - mean
+    total = (centred**2).sum(axis=0)
+    residuals = centred - basis @ (basis.T @ centred)
+    residuals -= basis @ (basis.T @ residuals)
+    left = (residuals**2).sum(axis=0)
+    varies = (total > 1e-24 * (values**2).sum(axis=0)) & (left > NO_VARIANCE * total)
+    scale = np.where(varies, np.sqrt(left / max(len(values) - 1, 1)), 1.0)
+    return residuals / scale, scale, varies

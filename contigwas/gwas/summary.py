@@ -1,0 +1,81 @@
+"""Histograms of -log10 p of every test: they add up over chromosomes, and give lambda and the QQ plot."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2
+
+from contigwas.files import PathLike, require, write_parquet
+
+FINE, TURN, GROWTH, TOP = 0.001, 2.0, 1.01, 1e7
+# Bins of 0.001 up to 2, then each 1 % further; the last one is open.
+EDGES = np.concatenate(
+    [
+        np.arange(round(TURN / FINE)) * FINE,
+        TURN * GROWTH ** np.arange(int(np.log(TOP / TURN) / np.log(GROWTH)) + 1),
+        [np.inf],
+    ]
+)
+
+
+class Histogram:
+    """Counts of -log10 p of some tests in the bins between `EDGES`."""
+
+    def __init__(self, tests: Sequence[str]) -> None:
+        """Start at nothing."""
+        self.counts = {test: np.zeros(len(EDGES) - 1, np.int64) for test in tests}
+
+    def add(self, values: Mapping[str, np.ndarray]) -> None:
+        """Count the -log10 p of each test; NaN is not counted."""
+        for test, log10p in values.items():
+            known = np.asarray(log10p, np.float64)
+            known = np.maximum(known[~np.isnan(known)], 0.0)
+            bins = np.minimum(np.searchsorted(EDGES, known, side="right") - 1, len(EDGES) - 2)
+            self.counts[test] += np.bincount(bins, minlength=len(EDGES) - 1)
+
+    def write(self, path: PathLike) -> None:
+        """Write `test bin_low bin_high count`; a test without any p keeps its first bin, with a count of 0."""
+        parts = []
+        for test, counts in self.counts.items():
+            filled = np.flatnonzero(counts) if counts.any() else np.array([0])
+            parts.append(
+                pd.DataFrame(
+                    {"test": test, "bin_low": EDGES[filled], "bin_high": EDGES[filled + 1], "count": counts[filled]}
+                )
+            )
+        write_parquet(pd.concat(parts, ignore_index=True), path)
+
+
+def read_summary(paths: Sequence[PathLike]) -> pd.DataFrame:
+    """The histograms of several files added up: `test bin_low bin_high count`, tests in the first file's order."""
+    table = pd.concat([pd.read_parquet(require(path, "a summary of the GWAS")) for path in paths], ignore_index=True)
+    order = {test: place for place, test in enumerate(table["test"].unique())}
+    table = table.groupby(["test", "bin_low", "bin_high"], as_index=False)["count"].sum()
+    return table.sort_values(["test", "bin_low"], key=lambda one: one.map(order) if one.name == "test" else one,
+                             ignore_index=True)  # fmt: skip
+
+
+def read_lambda(paths: Sequence[PathLike]) -> pd.DataFrame:
+    """The genomic inflation factor of each test: `test`, `n` (variants with a p) and `lambda`.
+
+    lambda is the 1-df chi-squared quantile of the median p over that of 0.5 (Devlin and Roeder 1999); the median is
+    interpolated inside its bin of 0.001, so lambda near 1 is within 0.005, much nearer with many variants. NaN for a test without a p.
+    """
+    rows = []
+    for test, bins in read_summary(paths).groupby("test", sort=False):
+        rows.append({"test": test, "n": int(bins["count"].sum()), "lambda": _inflation(bins)})
+    return pd.DataFrame(rows, columns=["test", "n", "lambda"])
+
+
+def _inflation(bins: pd.DataFrame) -> float:
+    total = bins["count"].sum()
+    if not total:
+        return float("nan")
+    reached = bins["count"].cumsum().to_numpy()
+    place = int(np.searchsorted(reached, total / 2))
+    row = bins.iloc[place]
+    inside = 1 - (reached[place] - total / 2) / row["count"]
+    high = row["bin_high"] if np.isfinite(row["bin_high"]) else row["bin_low"]
+    median = row["bin_low"] + inside * (high - row["bin_low"])
+    return float(chi2.isf(10.0**-median, 1) / chi2.isf(0.5, 1))

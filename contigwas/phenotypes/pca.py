@@ -1,0 +1,91 @@
+"""Principal components fitted on some people and applied to all."""
+
+import logging
+from dataclasses import dataclass
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from contigwas.errors import UserError
+from contigwas.files import PathLike, replacing
+
+log = logging.getLogger(__name__)
+NO_VARIANCE = 1e-10  # of the first component's
+
+
+@dataclass(frozen=True)
+class Components:
+    """A fitted PCA.
+
+    Attributes:
+        names: E1, E2, …
+        mean: of the features among the people it was fitted on, float64 (features,).
+        loadings: float64 (components, features), rows of unit length; the largest entry of each is positive.
+        variance: explained by each component, float64 (components,).
+        ratio: the same as a share of the total.
+    """
+
+    names: list[str]
+    mean: np.ndarray
+    loadings: np.ndarray
+    variance: np.ndarray
+    ratio: np.ndarray
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """Scores (people, components) of `features` (people, features)."""
+        return (features - self.mean) @ self.loadings.T
+
+
+def fit(features: np.ndarray, components: int) -> Components:
+    """The first principal components of `features` (people, features), by the eigenvectors of their covariance.
+
+    Components without variance are left out with a warning. Raises UserError when there cannot be so many.
+    """
+    people, width = features.shape
+    if components > min(people - 1, width):
+        raise UserError(
+            f"config: phenotypes.components is {components}, but there are {width} features of {people} people to fit "
+            f"them on: set it to at most {max(min(people - 1, width), 0)}, or to 0 for the raw features"
+        )
+    mean = features.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.cov(features - mean, rowvar=False).reshape(width, width))
+    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1].T
+    real = int((values[:components] > NO_VARIANCE * values[0]).sum())
+    if real < components:
+        log.warning(
+            "only %d of the %d components asked for have any variance: the others are left out", real, components
+        )
+    loadings = vectors[:real]
+    loadings = loadings * np.where(loadings[np.arange(real), np.abs(loadings).argmax(axis=1)] < 0, -1.0, 1.0)[:, None]
+    ratio = values[:real] / values.sum() if real else np.empty(0)
+    log.info("%d components explain %.1f %% of the variance of %d features (%d people)", real, 100 * ratio.sum(), width,
+             people)  # fmt: skip
+    if not real:
+        raise UserError(f"the {width} features do not vary among the {people} training people: train or embed again")
+    return Components([f"E{number}" for number in range(1, real + 1)], mean, loadings, values[:real], ratio)
+
+
+def write_pca(
+    components: Components | None, features: pd.Index, mean: np.ndarray, sd: np.ndarray, path: PathLike
+) -> None:
+    """Write pca.h5ad: X loadings (components, features), obs explained_variance and explained_ratio.
+
+    uns mean and sd say how network 0's features were standardised, uns centre what was subtracted before the
+    loadings. Without components (raw features) it has no rows.
+    """
+    width = len(features)
+    loadings = np.empty((0, width)) if components is None else components.loadings
+    obs = pd.DataFrame(
+        {
+            "explained_variance": [] if components is None else components.variance,
+            "explained_ratio": [] if components is None else components.ratio,
+        },
+        index=pd.Index([] if components is None else components.names, dtype=str),
+        dtype=np.float64,
+    )
+    centre = np.zeros(width) if components is None else components.mean
+    uns = {"mean": np.asarray(mean), "sd": np.asarray(sd), "centre": centre}
+    data = ad.AnnData(X=loadings, obs=obs, var=pd.DataFrame(index=features.astype(str)), uns=uns)
+    with replacing(path) as temporary:
+        data.write_h5ad(temporary)

@@ -1,0 +1,55 @@
+"""What both kinds of phenotypes share: who is tested, the covariates, the transform, and the two tables."""
+
+import logging
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from contigwas.errors import UserError
+from contigwas.files import PathLike, write_parquet
+from contigwas.phenotypes.covariates import complete, numeric, read_covariates
+from contigwas.phenotypes.transform import transformed
+
+log = logging.getLogger(__name__)
+TAKEN = {"minp", "manova", "acat"}  # names of the tests over features
+
+
+def write_tables(
+    features: pd.DataFrame,
+    folds: pd.Series | None,
+    cohort: pd.DataFrame,
+    covariates: PathLike | None,
+    pcs: PathLike | None,
+    settings: Mapping[str, object],
+    output_phenotypes: PathLike,
+    output_covariates: PathLike,
+) -> None:
+    """Write phenotypes.parquet and covariates.parquet of those of `features` (indexed by iid) who can be tested.
+
+    These are people with in_gwas = 1 in `cohort` and with every covariate. `folds` (by iid) become indicators where
+    there are several. `settings`: covariates (names) and transform.
+    """
+    tested = cohort.loc[cohort["in_gwas"] == 1, "iid"].astype(str)
+    people = features.index[features.index.isin(tested)]
+    log.info("%d of %d people with features are in the cohort and tested", len(people), len(features))
+    if not len(people):
+        raise UserError(
+            f"none of the {len(features)} people with features has in_gwas = 1 in the cohort ({len(tested)} have): "
+            "see why people are excluded in the cohort's table"
+        )
+    named = read_covariates(settings["covariates"], covariates, pcs, cohort)
+    people = complete(named, people, covariates)
+    of = folds.loc[people] if folds is not None and folds.loc[people].nunique() > 1 else None
+    design = numeric(named.loc[people], of, covariates)
+    values = features.loc[people].to_numpy(np.float64)
+    for name, known in zip(features.columns, (~np.isnan(values)).sum(axis=0), strict=True):
+        if known < len(people):
+            log.warning("feature %s is missing for %d of %d people", name, len(people) - known, len(people))
+    values = transformed(values, design.to_numpy(), list(design.columns), str(settings["transform"]))
+    table = pd.DataFrame(values, columns=features.columns)
+    table.insert(0, "iid", people.to_numpy(dtype=str))
+    log.info("%d people, %d features (transform: %s), covariates: %s", len(table), features.shape[1],
+             settings["transform"], ", ".join(design.columns) or "none")  # fmt: skip
+    write_parquet(table, output_phenotypes)
+    write_parquet(design.reset_index(names="iid"), output_covariates)
