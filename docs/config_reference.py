@@ -14,8 +14,9 @@ Made from `workflow/schemas/config.schema.yaml` by `make docs`; do not edit.
 
 A config is a YAML file with one block a stage. `config/config.yaml` is the demo; `config/examples/` holds others.
 A file given with `--configfile` stands alone: no key of the demo leaks into it, and the defaults below fill the rest.
-Paths are relative to the folder that snakemake runs in. Unknown keys are refused. In YAML
-`5e-8` is text: write `5.0e-8`. Each rule reads only its own keys: change one, and only the rules that read it, and those after them, run again.
+Paths are relative to the folder that snakemake runs in. Unknown keys are refused.
+In YAML `5e-8` is text: write `5.0e-8`.
+Each rule reads only its own keys: change one, and only the rules that read it, and those after them, run again.
 
 """
 
