@@ -60,7 +60,8 @@ def read_lambda(paths: Sequence[PathLike]) -> pd.DataFrame:
     """The genomic inflation factor of each test: `test`, `n` (variants with a p) and `lambda`.
 
     lambda is the 1-df chi-squared quantile of the median p over that of 0.5 (Devlin and Roeder 1999); the median is
-    interpolated inside its bin of 0.001, so lambda near 1 is within 0.005, much nearer with many variants. NaN for a test without a p.
+    interpolated inside its bin of 0.001, so a lambda near 1 is within 0.005, much nearer with many variants. NaN for a
+    test without a p.
     """
     rows = []
     for test, bins in read_summary(paths).groupby("test", sort=False):
