@@ -129,7 +129,8 @@ def ordered(value: object) -> object:
 def settings(config: Mapping, *names: str, model: str | None = None) -> dict:
     """The settings of a rule as one flat, sorted dict.
 
-    Each name is a block (`gwas`: its keys), a key inside one (`gwas.covariates`, `seed`: stored under its last part),
+    Each name is a block (`gwas`: its keys; `models` is kept whole), a key inside one (`gwas.covariates`, `seed`: stored
+    under its last part),
     `model` (the recipe of `model`, with its number of folds) or a key of it (`model.modalities`). A name that ends in
     `?` is left out where the config lacks it. For a model that overrides `embed` or `phenotypes`, the override is
     merged in. Raises UserError when the config lacks a block.
@@ -148,7 +149,7 @@ def settings(config: Mapping, *names: str, model: str | None = None) -> dict:
             if name.endswith("?"):
                 continue
             raise UserError(f"config: there is no {name}: block, which this target needs: add it")
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and name != "models":
             override = recipe.get(name)
             result.update({**value, **(override if isinstance(override, Mapping) else {})})
         else:
