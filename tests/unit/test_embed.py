@@ -9,8 +9,8 @@ from pretraining import RECIPE, SIMCLR, write_study
 
 from contigwas.embed import embed
 from contigwas.errors import UserError
-from contigwas.pretrain import train
 from contigwas.pretrain.networks import image_encoder
+from contigwas.pretrain.train import train
 
 SETTINGS = {"eyes": "mean", "math_threads": 1}
 

@@ -8,7 +8,6 @@ from pretraining import RECIPE, SIMCLR, write_study
 
 from contigwas.errors import UserError
 from contigwas.modality import read_modality, write_modality
-from contigwas.pretrain import train
 from contigwas.pretrain.data import Batches, Genetics, Photographs, Study, load_study
 from contigwas.pretrain.losses import contig_loss
 from contigwas.pretrain.module import Contig, SimCLR
@@ -16,6 +15,7 @@ from contigwas.pretrain.networks import features_of, image_encoder
 from contigwas.pretrain.normalise import fit, fit_pixels
 from contigwas.pretrain.retrieval import retrieval
 from contigwas.pretrain.roles import split
+from contigwas.pretrain.train import train
 
 
 @pytest.fixture(scope="module")

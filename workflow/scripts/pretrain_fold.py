@@ -1,5 +1,5 @@
 from contigwas.logs import job
-from contigwas.pretrain import train
+from contigwas.pretrain.train import train
 
 settings = snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):
