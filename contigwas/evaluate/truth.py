@@ -25,12 +25,17 @@ class Findings:
 
 
 def read_truth(path: PathLike, large_q2: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The planted variants, and all variants large enough to be a locus (planted, or polygenic with q2 >= large_q2)."""
+    """The planted variants, and all variants large enough to be a locus.
+
+    These are the planted ones and the polygenic ones that explain at least `large_q2` of a trait's variance, with the
+    causal variants that they are linked with (`marginal_q2`; `q2` where the table has no such column).
+    """
     truth = read_table(path, COLUMNS, "evaluate.truth")
     truth["chrom"] = truth["chrom"].astype(str)
     variants = truth[truth["kind"].isin(["planted", "polygenic"])]
     planted = variants[variants["kind"] == "planted"].reset_index(drop=True)
-    large = variants[(variants["kind"] == "planted") | (variants["q2"] >= large_q2)].reset_index(drop=True)
+    size = variants["marginal_q2"] if "marginal_q2" in variants else variants["q2"]
+    large = variants[(variants["kind"] == "planted") | (size >= large_q2)].reset_index(drop=True)
     return planted, large
 
 

@@ -66,7 +66,8 @@ def simulate_cohort(folder: PathLike, settings: Mapping, build: str, seed: int) 
     _write_covariates(folder / "covariates.tsv", people, plan, stream(PEOPLE, 2))
     table = people[["fid", "iid"]].join(pd.DataFrame(latents, columns=list(LATENTS)).round(6))
     write_tsv(table, folder / "latents.tsv")
-    write_tsv(truth_table(array, causal, exomes, genes), folder / "truth.tsv")
+    truth = truth_table(array, causal, exomes, genes, genetic, pedigree.population)
+    write_tsv(truth, folder / "truth.tsv")
     log.info(
         "cohort: %d people (%d with exome calls), %d array and %d exome variants, %d planted SNPs, %d causal genes",
         plan.people, len(has_exome), sum(len(one.pos) for one in array),

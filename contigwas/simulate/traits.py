@@ -24,7 +24,7 @@ PLANTED_AF = (0.2, 0.8)
 POLYGENIC_AF = (0.05, 0.95)
 LEAST_ENVIRONMENT = 0.05  # share of a latent's variance
 PLACE = ["chromosome", "row", "latent"]  # where a causal SNP stands among the array's, and what it changes
-TRUTH = ["kind", "chrom", "pos", "id", "effect_allele", "other_allele", "af", "latent", "q2", "on_grid"]
+TRUTH = ["kind", "chrom", "pos", "id", "effect_allele", "other_allele", "af", "latent", "q2", "marginal_q2", "on_grid"]
 
 
 def choose_causal(
@@ -217,20 +217,34 @@ def make_latents(
 
 
 def truth_table(
-    array: Sequence[Chromosome], causal: pd.DataFrame, exomes: Sequence[Exome], genes: pd.DataFrame
+    array: Sequence[Chromosome],
+    causal: pd.DataFrame,
+    exomes: Sequence[Exome],
+    genes: pd.DataFrame,
+    genetic: np.ndarray,
+    population: np.ndarray,
 ) -> pd.DataFrame:
-    """What causes the latents, one row a cause; `q2` is the share of the latent's variance by design."""
+    """What causes the latents, one row a cause.
+
+    `q2` is the share of the latent's variance by design; `marginal_q2` what the SNP alone explains of it within
+    populations, through the causal SNPs that it is linked with as well: what a GWAS of the latent itself can see.
+    """
     rows = []
     frequencies = [variants.af for variants in array]
+    values = np.concatenate([genetic[population == one] - genetic[population == one].mean(axis=0) for one in (0, 1)])
+    order = np.concatenate([np.flatnonzero(population == one) for one in (0, 1)])
     for one in causal.sort_values(["kind", "chromosome", "row", "latent"], kind="stable").itertuples():
         snp = array[one.chromosome].take(np.array([one.row]))
         # the effect allele is the alternate one, whichever way it pushes
         named = (one.kind, snp.name, snp.pos[0], snp.ids[0], snp.alt[0], snp.ref[0])
         af, on_grid = frequencies[one.chromosome][one.row], int(one.row % STRIDE == 0)
-        rows.append((*named, af, LATENTS[one.latent], one.q2, on_grid))
+        dosage = _within(snp.counts, population)[0, order]
+        marginal = float(dosage @ values[:, one.latent] / len(population)) ** 2
+        rows.append((*named, af, LATENTS[one.latent], one.q2, marginal, on_grid))
     for one in genes.itertuples():
         gene, variants = exomes[one.exome].genes[one.gene], exomes[one.exome].variants
         af = variants.af[causal_rows(gene, variants)].sum()
-        rows.append(("gene", gene.chrom, gene.start, gene.name, "NA", "NA", af, LATENTS[one.latent], one.effect**2, 0))
+        q2 = one.effect**2
+        rows.append(("gene", gene.chrom, gene.start, gene.name, "NA", "NA", af, LATENTS[one.latent], q2, q2, 0))
     table = pd.DataFrame(rows, columns=TRUTH)
-    return table.round({"af": 6, "q2": 8})
+    return table.round({"af": 6, "q2": 8, "marginal_q2": 8})
