@@ -175,7 +175,7 @@ def test_truth_agrees_with_the_genotypes(folder):
     assert set(planted["on_grid"]) == {0, 1}
     assert planted["af"].astype(float).between(0.2, 0.8).all()
     # alone and within populations, a planted SNP explains about what it was given: linked SNPs are small beside it
-    assert (planted["marginal_q2"].astype(float) / planted["q2"].astype(float)).between(0.5, 2).all()
+    assert (planted["marginal_q2"].astype(float) / planted["q2"].astype(float)).between(0.2, 3).all()
     polygenic = truth[truth["kind"] == "polygenic"]
     assert (polygenic.groupby("latent")["q2"].nunique() == 1).all()
     genes = truth[truth["kind"] == "gene"]
