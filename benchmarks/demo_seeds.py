@@ -2,8 +2,8 @@
 
     python benchmarks/demo_seeds.py --seeds 42 43 44 --cores 2
 
-Runs the whole workflow in one folder a seed (--runs, kept, so that a call that stops goes on where it was), and writes
-benchmarks/demo_seeds.tsv: results/evaluation/models.tsv of every seed, one under the other.
+Runs the workflow in one folder a seed (the demo's own seed in place, others under --runs; all kept, so that a call that
+stops goes on where it was), and writes benchmarks/demo_seeds.tsv: the evaluation of every seed, one under the other.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,13 +24,14 @@ def main() -> None:
     parser.add_argument("--cores", default="all")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     arguments = parser.parse_args()
+    demo = yaml.safe_load((ROOT / "config/config.yaml").read_text())["seed"]
     tables = []
     for seed in arguments.seeds:
-        folder = arguments.runs / f"seed{seed}"
+        folder = ROOT if seed == demo else arguments.runs / f"seed{seed}"
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "snakemake", "evaluate", "--cores", str(arguments.cores), "--quiet"]
-        command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), "--config", f"seed={seed}"]
-        subprocess.run(command, check=True)
+        command += ["--snakefile", str(ROOT / "Snakefile"), "--config", f"seed={seed}"]
+        subprocess.run(command, check=True, cwd=folder)
         tables.append(pd.read_csv(folder / "results/evaluation/models.tsv", sep="\t").assign(seed=seed))
     table = pd.concat(tables)
     table.insert(0, "seed", table.pop("seed"))
