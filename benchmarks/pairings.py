@@ -48,7 +48,7 @@ def one_pairing(config: dict, results: Path, folder: Path, seed: int) -> dict[st
     images = folder / "images.npy", folder / "images.parquet"
     write_images(folder / "images.tsv", cohort, config["images"], *images, folder / "dropped.tsv")
 
-    names = ["model", "seed", "math_threads", "samples.validation", "samples.heldout", "burden.min_carriers?"]
+    names = ["model", "seed", "math_threads", "samples.validation", "samples.heldout"]
     recipe = {**settings(config, *names, model=MODEL), "seed": seed}
     modalities = {name: results / f"modalities/{name}.h5ad" for name in recipe["modalities"]}
     embeddings = []
@@ -56,7 +56,7 @@ def one_pairing(config: dict, results: Path, folder: Path, seed: int) -> dict[st
         checkpoint = folder / f"model{fold}.ckpt"
         train(cohort, *images, modalities, recipe, fold, checkpoint, folder / f"history{fold}.csv")
         embeddings.append(folder / f"fold{fold}.h5ad")
-        embed(checkpoint, *images, cohort, settings(config, "embed", "math_threads"), embeddings[-1])
+        embed(checkpoint, *images, cohort, settings(config, "math_threads"), embeddings[-1])
     aligned = folder / "embeddings.h5ad"
     align(embeddings, aligned, folder / "alignment.json", genetics=True)
     phenotypes, covariates = folder / "phenotypes.parquet", folder / "covariates.parquet"

@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import fnmatch
 import glob
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,10 +23,22 @@ TYPES |= {"object": "a block of keys", "array": "a list", "null": "null"}
 def check(config: dict, schema_file: Path) -> None:
     """Fill the schema's defaults into `config`, in place; raise UserError for the first thing that is wrong."""
     schema = yaml.safe_load(Path(schema_file).read_text())
+    _check_keys(config, "config")
     error = jsonschema.exceptions.best_match(_validator()(schema).iter_errors(config))
     if error is not None:
         raise UserError(_sentence(error, schema))
+    pcs = config["genotypes"]["pcs"]
+    config["gwas"].setdefault("covariates", [f"PC1-PC{pcs}"] if pcs else [])
     _check_meaning(config)
+
+
+def _check_keys(value: object, place: str) -> None:
+    """Every key must be text: YAML reads a model that is called 1, or yes, as something else."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise UserError(f"{place} has a key {key!r} that YAML does not read as text: give it a name of letters")
+            _check_keys(inner, f"{place}.{key}")
 
 
 def _validator() -> type:
@@ -100,8 +113,15 @@ def _check_meaning(config: Mapping) -> None:
                 )
         if "method" in recipe and "images" not in config:
             raise UserError(f"config: models.{name} trains on images, but there is no images: block: add it")
-        if recipe.get("method") == "simclr" and recipe.get("modalities"):
-            raise UserError(f"config: models.{name} is simclr, which sees no genetics: drop its modalities")
+    plain = [str(chrom) for chrom in config["genotypes"]["chromosomes"]]
+    for chrom in plain:
+        if not chrom.isdigit() or chrom != str(int(chrom)) or not 1 <= int(chrom) <= 22:
+            raise UserError(
+                f"config: genotypes.chromosomes holds {chrom}: write autosomes as plain numbers (1 to 22), "
+                "and what stands before the number in file names before {chrom}"
+            )
+    if len(set(plain)) < len(plain):
+        raise UserError("config: genotypes.chromosomes names a chromosome twice: keep one of them")
     if config["loci"]["test"] not in config["gwas"]["tests"]:
         test = config["loci"]["test"]
         raise UserError(f"config: loci.test is {test}, which gwas.tests does not list: add it there")
@@ -132,13 +152,13 @@ def settings(config: Mapping, *names: str, model: str | None = None) -> dict:
     Each name is a block (`gwas`: its keys; `models` is kept whole), a key inside one (`gwas.covariates`, `seed`: stored
     under its last part),
     `model` (the recipe of `model`, with its number of folds) or a key of it (`model.modalities`). A name that ends in
-    `?` is left out where the config lacks it. For a model that overrides `embed` or `phenotypes`, the override is
-    merged in. Raises UserError when the config lacks a block.
+    `?` is left out where the config lacks it. For a model that overrides `phenotypes`, the override is merged in.
+    Raises UserError when the config lacks a block.
     """
     recipe = config["models"][model] if model is not None else {}
     if "method" in recipe:
         recipe = {**recipe, "folds": folds(config, model)}
-    tree = {**config, "model": {key: value for key, value in recipe.items() if key not in ("embed", "phenotypes")}}
+    tree = {**config, "model": {key: value for key, value in recipe.items() if key != "phenotypes"}}
     result: dict = {}
     for name in names:
         path = name.removesuffix("?").split(".")
@@ -202,7 +222,12 @@ def check_files(config: Mapping) -> None:
 
 def found(pattern: str, key: str) -> list[str]:
     """The files that a glob finds, sorted; raises UserError where it finds none."""
-    paths = sorted(glob.glob(pattern))  # noqa: PTH207 (Path.glob refuses absolute patterns)
+    return matching(sorted(glob.glob(pattern)), pattern, key)  # noqa: PTH207 (Path.glob refuses absolute patterns)
+
+
+def matching(paths: Iterable[str], pattern: str, key: str) -> list[str]:
+    """Those of `paths` that match a glob; raises UserError where none does."""
+    paths = fnmatch.filter(paths, pattern)
     if not paths:
         raise UserError(f"config: {key} is {pattern}, which no file matches: correct it or put the files there")
     return paths

@@ -11,6 +11,7 @@ from contigwas.errors import UserError
 
 PathLike = str | os.PathLike
 TEXT = ["fid", "iid", "id", "lead_id", "family", "chrom"]  # columns that stay strings, whatever stands in them
+MISSING_VALUES = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>", "."]
 NUMBER = r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
 
 
@@ -51,31 +52,42 @@ def read_table(path: PathLike, columns: Sequence[str] = (), what: str = "table")
     """
     path = require(path, what)
     try:
-        header = pd.read_csv(path, sep="\t", nrows=0)
+        header = pd.read_csv(path, sep="\t", nrows=0, encoding="utf-8-sig")
         separator = "\t" if len(header.columns) > 1 else r"\s+"
-        table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
+        table = pd.read_csv(
+            path, sep=separator, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig"
+        )
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8 text: save it as plain UTF-8") from None
     except pd.errors.EmptyDataError:
         raise UserError(f"{path} is empty: a header line with {', '.join(columns)} is expected") from None
     except pd.errors.ParserError as error:
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
         raise UserError(f"{path} is not a regular table ({reason}): mend that line") from None
-    table.columns = [str(name).lstrip("#") for name in table.columns]
+    short = table.isna().any(axis=1)
+    if short.any():
+        line = int(short.to_numpy().argmax()) + 2
+        raise UserError(f"{path}, line {line} has fewer columns than the header: mend that line (NA where unknown)")
+    table.columns = [str(name).strip().lstrip("#") for name in table.columns]
     lower = {name: name.lower() for name in table.columns if name.lower() in {"fid", "iid", *columns}}
     table = table.rename(columns=lower)
     missing = [name for name in columns if name not in table.columns]
     if missing:
-        raise UserError(
-            f"{path} has no column {', '.join(missing)}: its header names {', '.join(map(str, table.columns[:8]))}"
-        )
+        # a file without a header would show a person's row here
+        names = [name for name in table.columns if not any(letter.isdigit() for letter in name)][:8]
+        seen = f"names {', '.join(names)}" if names else "names no column: is the first line a person?"
+        raise UserError(f"{path} has no column {', '.join(missing)}: its header {seen}")
     for name in table.columns.difference(TEXT):
         table[name] = _numeric(table[name])
+    for name in table.columns.intersection(["fid", "iid"]):
+        table[name] = table[name].str.strip()
     return table
 
 
 def _numeric(column: pd.Series) -> pd.Series:
-    """Numbers where every value is one (empty, NA, nan and . are missing), else the strings as they are."""
+    """Numbers where every value is one (`MISSING_VALUES` are missing), else the strings as they are."""
     values = column.str.strip()
-    blank = values.isin(["", "NA", "NaN", "nan", "."])
+    blank = values.isin(MISSING_VALUES)
     # pandas.to_numeric crashes on hashes such as 1e99999999999, and would take 007 for 7
     if not bool((values.str.fullmatch(NUMBER) | blank).all()):
         return column

@@ -62,8 +62,10 @@ def page() -> str:
         text += f"\n## {name}\n\n{block['description'] + chr(10) + chr(10) if 'description' in block else ''}"
         text += "\n".join([*head, *rows(block, definitions)]) + "\n"
     text += "\n## models\n\nEach key is a model's name, its value one of three things.\n"
-    text += "\n### A recipe: trained here\n\n"
-    text += "\n".join([*head, *rows(definitions["recipe"], definitions)]) + "\n"
+    for method in ("contig", "simclr"):
+        recipe = definitions[method]
+        text += f"\n### `method: {method}`, trained here\n\n{recipe['description']}.\n\n"
+        text += "\n".join([*head, *rows(recipe, definitions)]) + "\n"
     text += (
         "\n### Embeddings made elsewhere\n\n"
         "`embeddings: features.h5ad` (people x features, `obs_names` are IIDs);"

@@ -66,6 +66,8 @@ def brought(path: PathLike, cohort: PathLike, output: PathLike, output_report: P
     people = people[people["excluded"] == ""]
     require_overlap(data.obs_names, people["iid"], f"the embeddings ({path})", f"the cohort ({cohort})")
     inside = data.obs_names.isin(people["iid"])
+    if data.X is None or not data.n_vars:
+        raise UserError(f"{path} has no features: X must hold people x features")
     values = data.X.toarray() if hasattr(data.X, "toarray") else np.asarray(data.X)
     complete = np.isfinite(values.astype(np.float64)).all(axis=1)
     if not (inside & complete).any():

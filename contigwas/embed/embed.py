@@ -13,12 +13,13 @@ from tqdm import tqdm
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, replacing, require
-from contigwas.people import require_overlap, rows_of
+from contigwas.people import require_overlap
 from contigwas.pretrain.data import kept_people, load_photographs, read_images
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.networks import features_of, image_encoder
 from contigwas.pretrain.normalise import PixelScaler
-from contigwas.pretrain.roles import split
+from contigwas.pretrain.roles import ROLES, UNUSED, split
+from contigwas.samples.folds import stable_hash
 
 log = logging.getLogger(__name__)
 BATCH = 256
@@ -55,7 +56,7 @@ def embed(
     total = torch.zeros((len(people), features.shape[1]), dtype=torch.float64).index_add_(0, owner, features.double())
     roles = _roles(people, state)
     obs = pd.DataFrame({"role": roles, "n_images": photographs.count.numpy()}, index=pd.Index(people["iid"], name=None))
-    counts = {role: int((roles == role).sum()) for role in ("train", "validation", "heldout")}
+    counts = {role: int((roles == role).sum()) for role in (*ROLES, UNUSED)}
     log.info("%d images of %d people embedded: %s", len(features), len(people), counts)
     data = ad.AnnData(
         X=(total / photographs.count[:, None]).float().numpy(),
@@ -101,9 +102,10 @@ def _features(pixels: torch.Tensor, state: Mapping) -> torch.Tensor:
 
 def _roles(people: pd.DataFrame, state: Mapping) -> np.ndarray:
     """Each person's role in the training; whoever joined the cohort since has the role of the family's hash."""
-    known = {iid: role for role, iids in state["roles"].items() for iid in iids}
+    known = {one: role for role, hashes in state["roles"].items() for one in hashes}
+    hashes = people["iid"].map(stable_hash)
     roles = split(people["family"].tolist(), state["settings"], state["fold"])
-    there = rows_of(people["iid"], list(known)) >= 0
+    there = hashes.isin(list(known)).to_numpy()
     if not there.all():
         log.warning("%d people were not in the cohort when the network was trained", int((~there).sum()))
-    return np.array([known.get(iid, role) for iid, role in zip(people["iid"], roles, strict=True)], dtype=object)
+    return np.array([known.get(one, role) for one, role in zip(hashes, roles, strict=True)], dtype=object)

@@ -11,6 +11,7 @@ from contigwas.evaluate.probes import probe
 from contigwas.evaluate.truth import compare, linkage, read_truth
 from contigwas.files import PathLike, read_table, write_tsv
 from contigwas.gwas.summary import read_lambda
+from contigwas.people import require_unique
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,8 @@ def _probes(embeddings: Mapping[str, PathLike], latents: PathLike | None, seed: 
     columns = ["model", "latent", "r2", "people"]
     if latents is None or not embeddings:
         return pd.DataFrame(columns=columns)
-    traits = read_table(latents, ["iid"], "evaluate.latents").set_index("iid").drop(columns="fid", errors="ignore")
+    table = read_table(latents, ["iid"], "evaluate.latents")
+    require_unique(table["iid"], latents)
+    traits = table.set_index("iid").drop(columns="fid", errors="ignore")
     traits = traits.select_dtypes(np.number).dropna()
     return pd.concat([probe(path, traits, seed).assign(model=model) for model, path in embeddings.items()])[columns]

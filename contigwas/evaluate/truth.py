@@ -75,7 +75,8 @@ def linkage(pattern: str, loci: pd.DataFrame, causal: pd.DataFrame, people: pd.I
     pairs: dict[tuple[str, str], float] = {}
     for chrom in sorted(set(loci["chrom"].astype(str)) & set(causal["chrom"])):
         bed = open_bed(pattern, chrom)
-        ids = pd.Index(bed.variants["id"])
+        again = bed.variants["id"].duplicated()
+        ids = pd.Index(bed.variants["id"].where(~again, bed.variants.index.astype(str) + " again"))
         leads = [one for one in loci.loc[loci["chrom"].astype(str) == chrom, "lead_id"] if one in ids]
         others = [one for one in causal.loc[causal["chrom"] == chrom, "id"] if one in ids]
         rows = pd.Index(bed.people["iid"]).get_indexer(people)

@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 
 from contigwas.errors import UserError
-from contigwas.files import PathLike, read_table, require
+from contigwas.files import MISSING_VALUES, PathLike, read_table, require
 from contigwas.people import require_overlap, require_unique
 
 log = logging.getLogger(__name__)
-LEVELS = 20  # most different texts in a covariate
-UNKNOWN = ["", "NA", "NaN", "nan", ".", np.inf, -np.inf]
+LEVELS = 20  # most different texts in a covariate that is not said to be a factor
+FACTOR_LEVELS = 500
+FACTOR = re.compile(r"factor\((.+)\)")
+UNKNOWN = [*MISSING_VALUES, np.inf, -np.inf]
 RANGE = re.compile(r"(.*?)(\d+)-(.*?)(\d+)")
 
 
@@ -38,7 +40,8 @@ def read_covariates(
 ) -> pd.DataFrame:
     """The named covariates of everyone in `cohort` (columns iid, sex), indexed by iid; NaN or None where unknown.
 
-    A name is looked up in the table `covariates`, then among the genetic PCs; `sex` also in the cohort. Raises
+    A name is looked up in the table `covariates`, then among the genetic PCs; `sex` also in the cohort. `factor(name)`
+    takes the values of `name` as codes of categories. Raises
     UserError when a name is in none of them, and lists those that exist.
     """
     people = pd.Index(cohort["iid"].astype(str))
@@ -55,9 +58,12 @@ def read_covariates(
     columns = {}
     wanted = expand(names)
     for name in wanted:
-        source = next((one for one in sources if name in one.columns), None)
+        factor = FACTOR.fullmatch(name)
+        column = factor[1] if factor else name
+        source = next((one for one in sources if column in one.columns), None)
         if source is not None:
-            columns[name] = source[name].reindex(people)
+            values = source[column].reindex(people)
+            columns[name] = values.astype(object).where(values.notna(), None) if factor else values
     absent = [name for name in wanted if name not in columns]
     if absent:
         exist = list(dict.fromkeys(name for source in sources for name in source.columns))
@@ -93,8 +99,8 @@ def numeric(table: pd.DataFrame, folds: pd.Series | None, where: PathLike | None
     """Design columns of people who are complete, float64, without intercept; constant ones are left out and named.
 
     A text becomes one indicator a level but the first (`column=level`); `folds` become indicators fold1, fold2, … but
-    for the lowest. Raises UserError for a text with more than 20 levels, and when there are not more people than
-    columns.
+    for the lowest. Raises UserError for a text with more than 20 levels (500 for a factor), and when there are not
+    more people than columns.
     """
     columns: dict[str, np.ndarray] = {}
     for name in table.columns:
@@ -103,10 +109,11 @@ def numeric(table: pd.DataFrame, folds: pd.Series | None, where: PathLike | None
             continue
         texts = table[name].astype(str)
         levels = sorted(texts.unique())
-        if len(levels) > LEVELS:
+        most = FACTOR_LEVELS if FACTOR.fullmatch(name) else LEVELS
+        if len(levels) > most:
             raise UserError(
-                f"{where}: covariate {name} is text with {len(levels)} different values (at most {LEVELS} become "
-                "indicators): write numbers, or NA where it is not known"
+                f"{where}: covariate {name} is text with {len(levels)} different values (at most {most} become "
+                "indicators): write numbers, factor(name) in gwas.covariates for categories, or NA where unknown"
             )
         columns |= {f"{name}={level}": (texts == level).to_numpy(np.float64) for level in levels[1:]}
         if len(levels) == 1:

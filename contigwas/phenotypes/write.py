@@ -12,7 +12,7 @@ from contigwas.phenotypes.covariates import complete, numeric, read_covariates
 from contigwas.phenotypes.transform import transformed
 
 log = logging.getLogger(__name__)
-TAKEN = {"minp", "manova", "acat"}  # names of the tests over features
+TAKEN = {"minp", "manova", "acat", "iid", "fid"}  # names of the tests over features, and of people
 
 
 def write_tables(
@@ -30,6 +30,9 @@ def write_tables(
     These are people with in_gwas = 1 in `cohort` and with every covariate. `folds` (by iid) become indicators where
     there are several. `settings`: covariates (names) and transform.
     """
+    odd = sorted({str(name) for name in features.columns[features.columns.duplicated() | features.columns.isin(TAKEN)]})
+    if odd:
+        raise UserError(f"features may not be called {', '.join(odd[:5])}, nor two the same: rename those columns")
     tested = cohort.loc[cohort["in_gwas"] == 1, "iid"].astype(str)
     people = features.index[features.index.isin(tested)]
     log.info("%d of %d people with features are in the cohort and tested", len(people), len(features))

@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from contigwas.errors import UserError
-from contigwas.files import PathLike, replacing, require
+from contigwas.files import PathLike, private_folder, replacing, require
 
 log = logging.getLogger(__name__)
 STAGE = 8101  # of the random numbers: no other stage draws the same
@@ -42,6 +43,7 @@ def montage(
     tiles = [images[one] for one in drawn]
     picture = Image.fromarray(grid(tiles, rows, columns))
     for path in outputs:
+        private_folder(Path(path).parent)  # photographs show people
         with replacing(path) as temporary:
             picture.save(temporary)
     log.info("%d of %d kept images shown", len(tiles), len(kept))

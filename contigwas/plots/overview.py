@@ -16,6 +16,7 @@ from contigwas.plots.labels import measure, shorten
 
 log = logging.getLogger(__name__)
 MOST_LOCI, MOST_FEATURES = 80, 64
+VARIANT = ["pos", "id", "effect_allele", "other_allele"]  # names a variant, where its id is only a dot too
 CELL = 0.16  # inches
 
 
@@ -31,7 +32,9 @@ def overview(
     The colour is -log10 p of the feature at the lead variant; a dot marks p <= `settings["p1"]`. The 80 strongest loci
     and the 64 features that reach the smallest p are shown where there are more.
     """
-    table = read_table(loci, ["chrom", "pos", "lead_id", "log10p", "genes"], "the loci")
+    table = read_table(
+        loci, ["chrom", "pos", "lead_id", "effect_allele", "other_allele", "log10p", "genes"], "the loci"
+    )
     table["chrom"] = [chromosome(one) for one in table["chrom"]]
     strongest = table.sort_values("log10p", ascending=False, kind="stable").index[:MOST_LOCI].sort_values()
     dropped = len(table) - len(strongest)
@@ -54,7 +57,8 @@ def _at_leads(gwas: Mapping[str, PathLike], table: pd.DataFrame, loci: PathLike)
         here = table[table["chrom"] == chromosome(chrom)]
         if here.empty:
             continue
-        rows = pd.Index(read_columns(path, ["id"])["id"]).get_indexer_for(here["lead_id"].astype(str))
+        variants = pd.MultiIndex.from_frame(read_columns(path, VARIANT))
+        rows = variants.get_indexer_for(pd.MultiIndex.from_frame(here.rename(columns={"lead_id": "id"})[VARIANT]))
         if len(rows) != len(here) or (rows < 0).any():
             raise UserError(f"{loci} names lead variants that {path} has not, or has twice: run the loci stage again")
         columns = {f"log10p_{name}": name for name in features(path)}

@@ -14,8 +14,9 @@ from contigwas.errors import UserError
 from contigwas.files import PathLike, require
 from contigwas.modality import read_modality
 from contigwas.people import require_overlap, require_unique, rows_of
-from contigwas.pretrain.roles import HELDOUT, TRAIN, VALIDATION, split
+from contigwas.pretrain.roles import HELDOUT, ROLES, TRAIN, UNUSED, VALIDATION, split
 from contigwas.samples.cohort import read_cohort
+from contigwas.samples.folds import stable_hash
 
 log = logging.getLogger(__name__)
 
@@ -51,14 +52,14 @@ class Genetics:
 class Study:
     """The people that one fold's network learns from or is validated on, in the cohort's order.
 
-    train, validation: int64 positions of people; roles: IIDs of the whole cohort by role, the held-out among them.
+    train, validation: int64 positions of people; roles: hashes of the whole cohort's IIDs by role.
     """
 
     photographs: Photographs
     genetics: dict[str, Genetics]
     train: Tensor
     validation: Tensor
-    roles: dict[str, list[str]]
+    roles: dict[str, list[int]]
 
 
 def kept_people(cohort: PathLike) -> pd.DataFrame:
@@ -139,8 +140,12 @@ def load_study(
     log.info("fold %d: %d people train, %d validate", fold, len(train), len(validation))
     for name, one in genetics.items():
         log.info("fold %d: %d of the training people have %s", fold, int(one.present[train].sum()), name)
-    by_role = {role: people.loc[roles == role, "iid"].tolist() for role in (TRAIN, VALIDATION, HELDOUT)}
-    return Study(load_photographs(images_npy, images, iids), genetics, train, validation, by_role)
+    used = np.ones(len(people), dtype=bool)
+    used[np.flatnonzero(inside)] = takes_part
+    roles = np.where(used, roles, UNUSED)
+    # hashes instead of IIDs: a checkpoint knows whom it saw, and names nobody
+    hashes = {role: people.loc[roles == role, "iid"].map(stable_hash).tolist() for role in (*ROLES, UNUSED)}
+    return Study(load_photographs(images_npy, images, iids), genetics, train, validation, hashes)
 
 
 def _check(

@@ -6,7 +6,8 @@ import numpy as np
 
 from contigwas.samples.folds import assign_folds, heldout_share
 
-TRAIN, VALIDATION, HELDOUT = "train", "validation", "heldout"
+ROLES = TRAIN, VALIDATION, HELDOUT = "train", "validation", "heldout"
+UNUSED = "unused"  # not held out, but the network never saw them: they lack what the recipe asks for
 
 
 def split(families: Sequence[str], settings: Mapping[str, object], fold: int) -> np.ndarray:

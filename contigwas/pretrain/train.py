@@ -34,7 +34,7 @@ def train(
     `settings` is the recipe with `folds`, `seed`, `math_threads`, `validation`, `heldout` and, with burdens,
     `min_carriers`. `modalities` maps names to .h5ad files; empty for a method without genetics.
     The checkpoint loads with `weights_only=True`: settings, fold, size (pixels), state_dict (trunk, pixel scaler,
-    heads, genetics encoders with their normalisers), features (names kept, by modality), roles (IIDs by role). The
+    heads, genetics encoders with their normalisers), features (names kept, by modality), roles (hashes of IIDs). The
     history has a row an epoch. Raises UserError when there are too few people for a batch, when a modality has
     nobody or nothing that varies, and when the loss is no longer a number.
     """

@@ -130,10 +130,10 @@ def _withdrawn(path: PathLike | None, named: Iterable[pd.Series]) -> set[str]:
     """The withdrawn IIDs, one a line; how many of them no source names is only counted."""
     if path is None:
         return set()
-    lines = Path(require(path, "samples.withdrawn")).read_text().splitlines()
+    lines = Path(require(path, "samples.withdrawn")).read_text(encoding="utf-8-sig").splitlines()
     gone = set()
     for number, line in enumerate(lines, 1):
-        words = line.split()
+        words = line.replace('"', " ").replace(",", " ").split()
         if len(words) > 1:
             raise UserError(f"{path}, line {number} has {len(words)} columns: write one IID a line")
         if words and not (number == 1 and words[0].lower() == "iid"):
@@ -141,4 +141,6 @@ def _withdrawn(path: PathLike | None, named: Iterable[pd.Series]) -> set[str]:
     found = gone.intersection(*[set().union(*named)])
     log.info("%d people are withdrawn: %d of them were in the inputs, %d in none", len(gone), len(found),
              len(gone) - len(found))  # fmt: skip
+    if gone and not found:
+        log.warning("nobody of samples.withdrawn is in the inputs: its IDs have %s", shape(gone))
     return found

@@ -26,7 +26,7 @@ PEDIGREE, GENOMES, EXOME, CAUSAL, ENVIRONMENT, SCORES, PEOPLE, MISSINGNESS = ran
 
 
 def simulate_cohort(folder: PathLike, settings: Mapping, build: str, seed: int) -> None:
-    """Write a cohort with the truth known into `folder` (files as in docs/formats.md, images aside).
+    """Write a cohort with the truth known into `folder` (files as in docs/files.md, images aside).
 
     `settings` is the config block `simulate` with defaults filled in. The same settings and seed give the same bytes.
     The whole cohort is held in memory as int8: people x variants bytes. Raises UserError for settings that contradict

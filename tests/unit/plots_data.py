@@ -21,6 +21,7 @@ def write_gwas(folder: Path, chromosomes: int, variants: int, hits: int = 0, top
         y[rng.choice(variants, hits, replace=False)] = rng.uniform(-np.log10(P1), top, hits)
         table = pd.DataFrame({"pos": np.sort(rng.choice(5_000_000, variants, replace=False)).astype(np.int32)})
         table["id"] = [f"rs{number}_{row}" for row in range(variants)]
+        table["effect_allele"], table["other_allele"] = "A", "G"
         for name in ("E1", "E2"):
             table[f"beta_{name}"] = np.float32(0.1)
             table[f"log10p_{name}"] = (y * (0.9 if name == "E1" else 0.1)).astype(np.float32)

@@ -38,6 +38,15 @@ def test_many_loci_are_cut_to_the_strongest(tmp_path):
     assert min(box.y0 for box in boxes) >= 0
 
 
+def test_variants_without_an_id_are_told_apart_by_position(tmp_path):
+    gwas = write_gwas(tmp_path, 1, 50, hits=2)
+    pd.read_parquet(gwas["1"]).assign(id=".").to_parquet(gwas["1"])
+    path = write_loci(tmp_path, gwas, 2)
+    figure = overview(gwas, path, SETTINGS, [tmp_path / "o.png"], "contig")
+    expected = np.outer([0.9, 0.1], pd.read_csv(path, sep="\t")["log10p"])
+    np.testing.assert_allclose(figure.axes[0].images[0].get_array(), expected, rtol=1e-5)
+
+
 def test_no_locus(tmp_path):
     gwas = write_gwas(tmp_path, 1, 50)
     figure = overview(gwas, write_loci(tmp_path, gwas, 0), SETTINGS, [tmp_path / "o.png"], "contig")

@@ -70,6 +70,24 @@ def strangers(study):
     set_config(study, images={"table": "images.tsv"})
 
 
+def fam_of_others(study):
+    path = study.folder / "genotypes.fam"
+    path.write_text("\n".join(path.read_text().splitlines()[:-3]) + "\n")
+
+
+def headerless_keep(study):
+    (study.folder / "keep.txt").write_text("".join(f"{one}\t{one}\n" for one in PEOPLE))
+    set_config(study, samples={"keep": "keep.txt"})
+
+
+def no_usable_image(study):
+    Image.new("RGB", (64, 64)).save(study.folder / "black.png")
+    (study.folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photograph")
+    rows = f"{PEOPLE[0]}\tleft\t0\tblack.png\n{PEOPLE[1]}\tleft\t0\tbroken.jpg\n"
+    (study.folder / "images.tsv").write_text("iid\teye\tvisit\tpath\n" + rows)
+    set_config(study, images={"table": "images.tsv"})
+
+
 def no_variant_left(study):
     set_config(study, genotypes={"qc": {"maf": 0.5}})
 
@@ -91,9 +109,12 @@ def score_without_alleles(study):
     [
         (truncate, "genotypes", "genotypes.bed", "genotypes/variants"),
         (wrong_magic, "genotypes", "genotypes.bed", "genotypes/variants"),
+        (fam_of_others, "genotypes", "genotypes.bed", "genotypes/variants"),
+        (headerless_keep, "genotypes", "keep.txt has no column iid", "samples/candidates.tsv"),
+        (no_usable_image, "images", "black", "images/images.npy"),
         (duplicate, "genotypes", "1 individual IDs appear more than once", "samples/candidates.tsv"),
         (strangers, "genotypes", "5 people, IDs of HG and 5 digits", "samples/candidates.tsv"),
-        (no_variant_left, "genotypes", "no variant", "genotypes/people.parquet"),
+        (no_variant_left, "genotypes", "none of the 60 variants", "genotypes/people.parquet"),
         (unknown_covariate, "phenotypes", "height_cm", "models/traits/phenotypes.parquet"),
         (score_without_alleles, "pgs", "effect_allele", "modalities/pgs.h5ad"),
     ],
@@ -127,8 +148,8 @@ def test_brought_phenotypes_need_nothing_else(study):
     done = run("gwas", "loci", "plots")
     assert done.status == 0, done.text[-4000:]
     log = "".join(path.read_text() for path in (run.folder / "results/logs/phenotypes_brought").glob("*.log"))
-    assert "batch" in log
-    assert "5" in log
+    assert "constant covariates are left out: batch" in log
+    assert "5 of 80 people miss a covariate" in log
     results = run.folder / "results/models/traits"
     assert len(pd.read_parquet(results / "phenotypes.parquet")) == 75
     gwas = pd.read_parquet(results / "gwas/chr1.parquet")

@@ -11,6 +11,7 @@ AFTER_PHENOTYPES = {
     "gwas_chromosome",
     "loci_model",
     "plots_manhattan",
+    "plots_overview",
     "plots_qq",
     "evaluate",
     "report",
@@ -52,14 +53,40 @@ def test_changing_the_epochs_of_one_model(finished):
     with changed(finished, lambda config: config["models"]["simclr"].update(epochs=2)) as study:
         run = study.dry()
     of_the_model = {"pretrain_fold", "embed_fold", "align_folds", "phenotypes_embedded", "gwas_chromosome"}
-    of_the_model |= {"loci_model", "plots_manhattan", "plots_qq", "plots_training"}
+    of_the_model |= {"loci_model", "plots_manhattan", "plots_overview", "plots_qq", "plots_training"}
     assert rules(run) == of_the_model | {"evaluate", "report"}
     assert {model for _, model in run.jobs()} == {"simclr", ""}
 
 
 def test_changing_the_clumping(finished):
     with changed(finished, lambda config: config["loci"].update(kb=100)) as study:
-        assert rules(study.dry()) == {"loci_model", "plots_manhattan", "evaluate", "report"}
+        assert rules(study.dry()) == {"loci_model", "plots_manhattan", "plots_overview", "evaluate", "report"}
+
+
+def test_a_new_covariate_trains_nothing(finished):
+    path = finished.folder / "resources/demo/covariates.tsv"
+    before = path.read_text()
+    lines = before.splitlines()
+    path.write_text("\n".join([lines[0] + "\tbatch", *(line + "\t1" for line in lines[1:])]) + "\n")
+    try:
+        assert rules(finished.dry()) - {"simulate_cohort"} == AFTER_PHENOTYPES
+    finally:
+        path.write_text(before)
+
+
+@pytest.mark.parametrize(
+    ("block", "key", "value", "untouched"),
+    [
+        ("samples", "heldout", 0.4, {"samples", "snps", "images"}),
+        ("genotypes", "qc", {"person_call_rate": 0.9}, {"genotypes_variants"}),
+        ("evaluate", "kb", 50, {"pretrain_fold", "gwas_chromosome", "loci_model"}),
+    ],
+)
+def test_a_key_reruns_no_rule_that_does_not_read_it(finished, block, key, value, untouched):
+    with changed(finished, lambda config: config[block].update({key: value})) as study:
+        again = rules(study.dry())
+    assert again, "the key has an effect"
+    assert not again & untouched
 
 
 def test_reordering_the_config_changes_nothing(finished):

@@ -19,7 +19,9 @@ rule genotypes_variants:
         mem_mb=4000,
         runtime=120,
     params:
-        settings=stage("genotypes.qc", "genotypes.array"),
+        settings=stage(
+            "genotypes.qc.call_rate", "genotypes.qc.maf", "genotypes.qc.hwe", "genotypes.array"
+        ),
     script:
         "../scripts/genotypes_variants.py"
 
@@ -40,7 +42,7 @@ rule genotypes_people:
         mem_mb=4000,
         runtime=30,
     params:
-        settings=stage("genotypes.qc"),
+        settings=stage("genotypes.qc.person_call_rate"),
     script:
         "../scripts/genotypes_people.py"
 

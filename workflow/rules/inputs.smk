@@ -23,13 +23,13 @@ def exome(wildcards) -> dict[str, list[str]]:
 
 
 def sources_of_people(wildcards) -> dict[str, list[str]]:
-    """Every configured file whose header or rows name people."""
+    """The files that say who may take part. Covariates do not: a new column must not retrain networks."""
     files = {"genotypes": array(wildcards)["fam"]}
     if "images" in config:
         files["images"] = config["images"]["table"]
     if "burden" in config:
         files["exome"] = plink(config["burden"]["genotypes"], CHROMOSOMES)["fam"]
-    brought = {key: config["samples"][key] for key in ("covariates", "keep", "withdrawn")}
+    brought = {key: config["samples"][key] for key in ("keep", "withdrawn")}
     return files | {key: path for key, path in brought.items() if path}
 
 
@@ -37,7 +37,9 @@ def scores(wildcards) -> list[str]:
     """The scoring files: those that the demo simulates, or those that the glob of the config finds."""
     pattern = block("pgs")["scores"]
     if contigwas_config.made(config, pattern):
-        return rules.simulate_cohort.output.scores
+        return told(
+            contigwas_config.matching, rules.simulate_cohort.output.scores, pattern, "pgs.scores"
+        )
     return told(contigwas_config.found, pattern, "pgs.scores")
 
 

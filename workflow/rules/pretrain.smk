@@ -31,7 +31,6 @@ rule pretrain_fold:
             "math_threads",
             "samples.validation",
             "samples.heldout",
-            "burden.min_carriers?",
         ),
     script:
         "../scripts/pretrain_fold.py"

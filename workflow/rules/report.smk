@@ -33,7 +33,9 @@ rule report:
         mem_mb=2000,
         runtime=20,
     params:
-        settings=stage("genotypes", "gwas.covariates", "gwas.missing", "loci", "models"),
+        settings=stage(
+            "genotypes", "gwas.covariates", "gwas.missing", "gwas.genotypes", "loci", "models"
+        ),
         models=MODELS,
         trained=RECIPES,
         chromosomes=CHROMOSOMES,

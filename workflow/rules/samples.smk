@@ -38,6 +38,6 @@ rule samples:
         mem_mb=2000,
         runtime=20,
     params:
-        settings=stage("samples", "seed"),
+        settings=stage("samples.folds", "samples.max_kinship", "seed"),
     script:
         "../scripts/samples.py"

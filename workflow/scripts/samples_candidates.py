@@ -5,7 +5,6 @@ with job(snakemake.log[0]):
     write_candidates(
         genotypes=snakemake.input.genotypes,
         images_table=snakemake.input.get("images"),
-        covariates=snakemake.input.get("covariates"),
         exome=snakemake.input.get("exome", []),
         keep=snakemake.input.get("keep"),
         withdrawn=snakemake.input.get("withdrawn"),
