@@ -113,3 +113,16 @@ def test_duplicated_covariates(files, tmp_path):
     table(tmp_path / "covariates.tsv", ["a", "b", "b"])
     with pytest.raises(UserError, match="1 individual IDs appear more than once"):
         write_candidates(**files)
+
+
+@pytest.mark.parametrize("text", ["﻿a\nz\n", '"a"\n"z"\n', "a,\nz,\n"])
+def test_withdrawn_lists_as_spreadsheets_write_them(files, tmp_path, text):
+    (tmp_path / "withdrawn.csv").write_text(text, encoding="utf-8")
+    write_candidates(**files, withdrawn=tmp_path / "withdrawn.csv")
+    assert not {"a", "z"} & set(read_candidates(files["output"])["iid"])
+
+
+def test_a_withdrawn_list_that_matches_nobody_is_warned_of(files, tmp_path, caplog):
+    (tmp_path / "withdrawn.txt").write_text("1000014\n1000015\n")
+    write_candidates(**files, withdrawn=tmp_path / "withdrawn.txt")
+    assert "nobody of samples.withdrawn is in the inputs: its IDs have 7 digits" in caplog.text

@@ -85,6 +85,12 @@ def test_the_order_of_keys_is_no_setting(value):
         (lambda c: c["models"].update({"a b": {"phenotypes": "x"}}), "a key a b"),
         (lambda c: c["genotypes"].update(array="{chr}.bed"), "braces other than"),
         (lambda c: c["genotypes"].pop("array"), "genotypes lacks array"),
+        (lambda c: c["genotypes"].update(chromosomes=["chr1"]), "holds chr1: write autosomes as plain numbers"),
+        (lambda c: c["genotypes"].update(chromosomes=[1, "1"]), "names a chromosome twice"),
+        (lambda c: c["genotypes"].update(chromosomes=["X"]), "holds X: write autosomes"),
+        (lambda c: c["models"].update({1: {"phenotypes": "x"}}), "a key 1 that YAML does not read as text"),
+        (lambda c: c["models"]["simclr"].update(dropout=0.5), "simclr has a key dropout"),
+        (lambda c: c["models"]["contig"].update(epochs=True), "must be a whole number"),
     ],
 )
 def test_what_makes_no_sense_is_refused(change, sentence):
@@ -99,3 +105,20 @@ def test_the_config_reference_is_current():
     reference = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(reference)
     assert (ROOT / "docs/config.md").read_text() == reference.page(), "run make docs"
+
+
+def test_an_override_leaves_the_other_keys_as_the_block_has_them():
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config["phenotypes"] = {"components": 30, "transform": "none"}
+    config["models"]["simclr"]["phenotypes"] = {"transform": "inverse-normal"}
+    config["models"]["contig"]["phenotypes"] = {"components": 0}
+    check(config, SCHEMA)
+    assert settings(config, "phenotypes", model="simclr") == {"components": 30, "transform": "inverse-normal"}
+    assert settings(config, "phenotypes", model="contig") == {"components": 0, "transform": "none"}
+
+
+def test_the_covariates_default_to_the_genetic_components():
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    del config["gwas"]["covariates"]
+    check(config, SCHEMA)
+    assert config["gwas"]["covariates"] == ["PC1-PC10"]

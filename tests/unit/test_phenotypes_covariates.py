@@ -95,3 +95,25 @@ def test_fewer_people_than_covariates():
 def test_no_covariates(files):
     table = read_covariates([], None, None, files[2])
     assert numeric(table.loc[complete(table, pd.Index(NAMES), None)], None, None).shape == (12, 0)
+
+
+def test_coded_categories_are_no_amounts(tmp_path, files):
+    """UK Biobank's centres and batches are numbers that mean nothing as numbers."""
+    centres = [11010, 11011, 11012, 11011, "NA", 11010, 11012, 11011, 11010, 11010, 11012, 11011]
+    write_tsv(pd.DataFrame({"iid": NAMES, "centre": centres}), tmp_path / "centres.tsv")
+    found = read_covariates(["factor(centre)", "centre"], tmp_path / "centres.tsv", None, files[2])
+    people = complete(found, pd.Index(NAMES), None)
+    assert len(people) == 11, "who misses the code is left out"
+    design = numeric(found.loc[people], None, None)
+    assert [name.split("=")[0] for name in design.columns] == ["factor(centre)", "factor(centre)", "centre"]
+    known = np.array([one for one in centres if one != "NA"])
+    np.testing.assert_array_equal(design.iloc[:, 0], known == 11011)
+    np.testing.assert_array_equal(design.iloc[:, 1], known == 11012)
+    np.testing.assert_array_equal(design["centre"], known.astype(float))
+
+
+def test_na_in_every_spelling_is_missing(tmp_path, files):
+    table = pd.DataFrame({"iid": NAMES, "age": ["50", "N/A", "NULL", "None", "<NA>", "NA", ".", "", *"12345"][:12]})
+    write_tsv(table, tmp_path / "spelled.tsv")
+    found = read_covariates(["age"], tmp_path / "spelled.tsv", None, files[2])
+    assert found["age"].notna().tolist() == [True] + [False] * 7 + [True] * 4
