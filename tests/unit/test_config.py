@@ -48,7 +48,7 @@ def test_settings_are_flat_and_sorted(demo):
 def test_a_model_overrides_its_stages(demo):
     demo["models"]["contig"]["phenotypes"] = {"components": 3}
     assert settings(demo, "phenotypes", model="contig") == {"components": 3, "transform": "inverse-normal"}
-    assert settings(demo, "phenotypes", model="simclr")["components"] == 10
+    assert settings(demo, "phenotypes", model="simclr")["components"] == 5
     assert "phenotypes" not in settings(demo, "model", model="contig")
 
 
