@@ -42,12 +42,12 @@ class Study:
     config: Path | None
 
     def __call__(self, *arguments: str, cores: int = 2) -> Run:
-        command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--nocolor"]
+        command = [sys.executable, "-m", "snakemake", *arguments, "--cores", str(cores), "--nocolor"]
         if self.config is not None:
-            command += ["--configfile", str(self.config)]
+            command += ["--configfile", str(self.config)]  # last: it takes every word that follows
         environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONHASHSEED": "0"}
         done = subprocess.run(
-            [*command, *arguments],
+            command,
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,

@@ -72,7 +72,7 @@ def strangers(study):
 
 def fam_of_others(study):
     path = study.folder / "genotypes.fam"
-    path.write_text("\n".join(path.read_text().splitlines()[:-3]) + "\n")
+    path.write_text("\n".join(path.read_text().splitlines()[:-8]) + "\n")
 
 
 def headerless_keep(study):
@@ -89,7 +89,7 @@ def no_usable_image(study):
 
 
 def no_variant_left(study):
-    set_config(study, genotypes={"qc": {"maf": 0.5}})
+    set_config(study, genotypes={"qc": {"maf": 0.5, "hwe": 1.0}})
 
 
 def unknown_covariate(study):
