@@ -37,14 +37,16 @@ def families(iids: Sequence[str], pairs: np.ndarray) -> np.ndarray:
 
 
 def unrelated(iids: Sequence[str], pairs: np.ndarray, seed: int) -> np.ndarray:
-    """A large set of people with no pair among them: bool (people,).
+    """A large set of people with no pair among them, to which nobody can be added: bool (people,).
 
-    Greedy: the person with the most relatives left goes first, ties by hash, until no pair is left.
+    Greedy: the person with the most relatives left goes first, ties by hash, until no pair is left; who then has no
+    relative left in the set comes back.
     """
     relatives: dict[int, set[int]] = {}
     for one, other in pairs.tolist():
         relatives.setdefault(one, set()).add(other)
         relatives.setdefault(other, set()).add(one)
+    every = {person: frozenset(near) for person, near in relatives.items()}
     order = {person: stable_hash(f"related:{seed}:{iids[person]}") for person in relatives}
     queue = [(-len(near), order[person], person) for person, near in relatives.items()]
     heapify(queue)
@@ -57,4 +59,6 @@ def unrelated(iids: Sequence[str], pairs: np.ndarray, seed: int) -> np.ndarray:
         for other in relatives.pop(person):
             relatives[other].discard(person)
             heappush(queue, (-len(relatives[other]), order[other], other))
+    for person in sorted(every, key=order.__getitem__):
+        kept[person] |= not any(kept[other] for other in every[person])
     return kept

@@ -53,6 +53,15 @@ def test_unrelated_has_no_pair_and_is_maximal(pairs, random):
     assert {people[number] for number in np.array(order)[again]} == {people[number] for number in np.flatnonzero(kept)}
 
 
+def test_who_has_no_relative_left_comes_back():
+    """In a chain with branches the greedy choice alone would leave out someone whose relatives have all gone."""
+    pairs = [(0, 4), (1, 2), (1, 5), (2, 4), (2, 3)]
+    for seed in range(20):
+        kept = unrelated(iids(6), as_array(pairs), seed)
+        near = {number: {b if a == number else a for a, b in pairs if number in (a, b)} for number in range(6)}
+        assert all(kept[one] != any(kept[other] for other in near[one]) for one in range(6))
+
+
 def test_the_one_with_most_relatives_goes():
     kept = unrelated(iids(6), as_array([(2, 0), (2, 1), (3, 2), (4, 5)]), 1)
     assert kept[[0, 1, 3]].all()
