@@ -29,7 +29,7 @@ from contigwas.align import align  # noqa: E402
 from contigwas.config import check, settings  # noqa: E402
 from contigwas.embed import embed  # noqa: E402
 from contigwas.files import read_table, write_tsv  # noqa: E402
-from contigwas.gwas import write_gwas  # noqa: E402
+from contigwas.gwas.gwas import write_gwas  # noqa: E402
 from contigwas.gwas.summary import read_lambda  # noqa: E402
 from contigwas.images import write_images  # noqa: E402
 from contigwas.loci import write_loci  # noqa: E402
