@@ -89,6 +89,7 @@ def main() -> None:
     parser.add_argument("--config", required=True, type=Path)
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--pairings", type=int, default=20)
+    parser.add_argument("--first", type=int, default=1, help="the first seed: several calls may share the work")
     parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/pairings.tsv")
     arguments = parser.parse_args()
     logging.getLogger("lightning").setLevel(logging.ERROR)
@@ -97,7 +98,7 @@ def main() -> None:
     check(config, ROOT / "workflow/schemas/config.schema.yaml")
     torch.set_num_threads(config["math_threads"])
     table = read_table(arguments.table) if arguments.table.exists() else pd.DataFrame(columns=["seed"])
-    for seed in range(1, arguments.pairings + 1):
+    for seed in range(arguments.first, arguments.first + arguments.pairings):
         if seed in table["seed"].to_list():
             continue
         folder = Path(tempfile.mkdtemp(prefix="pairing"))
