@@ -2,6 +2,7 @@
 
 import logging
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import lightning
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 Batch = tuple[Tensor, Tensor]  # who, and which image of theirs: int64 (people,)
 
 
-class Pretraining(lightning.LightningModule):
+class Pretraining(lightning.LightningModule, ABC):
     """What the methods share; each adds `losses` (of a training batch) and `embeddings` (of a validation batch).
 
     `history` collects one dict an epoch. `generator` draws the augmentations, on the CPU.
@@ -51,21 +52,21 @@ class Pretraining(lightning.LightningModule):
         """Positions stay on the CPU, where the resident tensors are gathered; only what is gathered travels."""
         return batch
 
+    @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Scalar loss of each contrast of a training batch; their mean is minimised."""
-        raise NotImplementedError
 
+    @abstractmethod
     def embeddings(self, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
         """Both sides (people, width) of each contrast of a validation batch."""
-        raise NotImplementedError
 
+    @abstractmethod
     def contrast(self, first: Tensor, second: Tensor) -> Tensor:
         """The loss of two sides."""
-        raise NotImplementedError
 
+    @abstractmethod
     def directions(self, name: str) -> tuple[str, str]:
         """What the two ways of retrieval are called."""
-        raise NotImplementedError
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The mean over contrasts."""
