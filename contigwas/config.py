@@ -72,6 +72,8 @@ def _sentence(error: jsonschema.ValidationError, schema: Mapping) -> str:
         return f"{place} lacks {', '.join(missing)}: add it (docs/config.md explains every key)"
     if error.validator == "type":
         if isinstance(value, str) and _is_number(value) and {"number", "integer"} & set(_listed(error.validator_value)):
+            if value.strip().lstrip("+-").isdigit():
+                return f"{place} is {value!r}, which YAML reads as text: write it without quotes"
             return (
                 f"{place} is {value!r}, which YAML reads as text: write it without quotes and with a point, "
                 f"such as {_with_point(value)}"

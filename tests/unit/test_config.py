@@ -91,6 +91,7 @@ def test_the_order_of_keys_is_no_setting(value):
         (lambda c: c["models"].update({1: {"phenotypes": "x"}}), "a key 1 that YAML does not read as text"),
         (lambda c: c["models"]["simclr"].update(dropout=0.5), "simclr has a key dropout"),
         (lambda c: c["models"]["contig"].update(epochs=True), "must be a whole number"),
+        (lambda c: c["phenotypes"].update(components="10"), "reads as text: write it without quotes$"),
     ],
 )
 def test_what_makes_no_sense_is_refused(change, sentence):
