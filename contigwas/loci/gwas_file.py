@@ -1,6 +1,6 @@
 """Reading the GWAS of one chromosome: only the columns and the rows that are needed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,17 @@ def features(path: PathLike) -> list[str]:
 
 def read_columns(path: PathLike, columns: Sequence[str]) -> pd.DataFrame:
     """The named columns of all variants; UserError when one is not there."""
+    return _open_with(path, columns).read(columns=list(columns)).to_pandas()
+
+
+def read_groups(path: PathLike, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """The named columns, one row group at a time: memory does not grow with the file. Errors as of `read_columns`."""
+    file = _open_with(path, columns)
+    for group in range(file.num_row_groups):
+        yield file.read_row_group(group, columns=list(columns)).to_pandas()
+
+
+def _open_with(path: PathLike, columns: Sequence[str]) -> pq.ParquetFile:
     file = open_gwas(path)
     missing = [name for name in columns if name not in file.schema_arrow.names]
     if missing:
@@ -37,7 +48,7 @@ def read_columns(path: PathLike, columns: Sequence[str]) -> pd.DataFrame:
             f"{path} has no column {', '.join(missing)} (tests in it: {', '.join(there) or 'none'}): "
             "set loci.test to one of gwas.tests"
         )
-    return file.read(columns=list(columns)).to_pandas()
+    return file
 
 
 def read_rows(path: PathLike, rows: np.ndarray, columns: Sequence[str]) -> pd.DataFrame:
