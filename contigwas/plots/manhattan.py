@@ -1,4 +1,4 @@
-"""The Manhattan plot of a model's omnibus test."""
+"""The Manhattan plot: of a model's omnibus test, or of one feature."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,11 @@ from matplotlib.lines import Line2D
 from contigwas.errors import UserError
 from contigwas.files import PathLike, read_table
 from contigwas.genotypes.reader import chromosome
-from contigwas.loci.gwas_file import read_columns
 from contigwas.plots import style
-from contigwas.plots.genome import Genome, thin
+from contigwas.plots.genome import Genome
 from contigwas.plots.labels import measure, place, shorten
+from contigwas.plots.leads import read_leads
+from contigwas.plots.points import extent, points
 
 log = logging.getLogger(__name__)
 WIDTH, LEFT, RIGHT, HEIGHT, BOTTOM, TITLE = 10.0, 0.62, 0.2, 3.1, 0.58, 0.5  # inches
@@ -38,12 +39,36 @@ def manhattan(
     latent, and kind where only rows `planted` are meant) adds triangles under the axis. Dense points are thinned
     to what a pixel shows, but every variant at or below p1 is drawn. Returns the figure.
     """
-    test, threshold = str(settings["test"]), float(-np.log10(settings["p1"]))
-    tested = {str(chrom): _tested(path, test) for chrom, path in gwas.items()}
-    genome = Genome.of({chrom: table["pos"].to_numpy() for chrom, table in tested.items()})
-    leads = _leads(loci, genome)
-    top = max((float(table["y"].max()) for table in tested.values() if len(table)), default=0.0)
-    scale = style.HeightScale(top, threshold)
+    leads = read_leads(loci)
+    unknown = sorted(set(leads["chrom"]) - {chromosome(one) for one in gwas})
+    if unknown:
+        raise UserError(
+            f"{loci} has loci on chromosome {', '.join(unknown)}, of which no GWAS is drawn: run loci again"
+        )
+    return draw(gwas, leads, str(settings["test"]), float(settings["p1"]), outputs, title, truth=truth)
+
+
+def draw(
+    gwas: Mapping[str, PathLike],
+    leads: pd.DataFrame,
+    test: str,
+    p1: float,
+    outputs: Sequence[PathLike],
+    title: str,
+    detail: str = "",
+    truth: PathLike | pd.DataFrame | None = None,
+) -> Figure:
+    """Draw one Manhattan plot of `test` (an omnibus test or a feature) as `manhattan` does.
+
+    `leads` (chrom pos log10p label) are marked and labelled; `detail` is a part of the subtitle.
+    """
+    threshold = float(-np.log10(p1))
+    gwas = {chromosome(chrom): path for chrom, path in gwas.items()}
+    extents = {chrom: extent(path, test) for chrom, path in gwas.items()}
+    genome = Genome.of({chrom: one.ends for chrom, one in extents.items()})
+    leads = leads[leads["chrom"].isin(genome.chromosomes)]
+    leads = leads.assign(x=[float(genome.place(*one)) for one in zip(leads["chrom"], leads["pos"], strict=True)])
+    scale = style.HeightScale(max((one.top for one in extents.values()), default=0.0), threshold)
     planted = _planted(truth, genome)
     with style.applied():
         inner = WIDTH - LEFT - RIGHT
@@ -56,47 +81,24 @@ def manhattan(
         axis = figure.add_axes((LEFT / WIDTH, below / total, inner / WIDTH, HEIGHT / total))
         scale.apply(axis)
         axis.set_xlim(-0.003 * genome.width, 1.003 * genome.width)
-        drawn = _points(axis, tested, genome, scale, threshold)
+        drawn = 0
+        for number, chrom in enumerate(genome.chromosomes):
+            shown = points(gwas[chrom], test, chrom, genome, scale, threshold, extents[chrom].top, CELLS)
+            drawn += _points(axis, *shown, style.LIGHT if number % 2 else style.DARK)
         axis.axhline(threshold, color=style.HIT, linestyle="--", linewidth=0.8, zorder=1)
-        _lead_marks(axis, leads, scale)
+        _lead_marks(axis, leads)
         _labels(axis, leads, labels, scale, inner, font)
         _chromosomes(axis, genome, inner)
         if planted is not None and len(planted):
             _triangles(axis, planted, below)
-        axis.set_ylabel(f"−log₁₀ p, {style.TESTS.get(test, test)}{scale.note}")
-        count = sum(map(len, tested.values()))
-        _title(figure, axis, title, _subtitle(test, count, len(leads), len(labels.number), settings["p1"]), total)
+        axis.set_ylabel(f"−log₁₀ p, {shorten(style.TESTS.get(test, test))}{scale.note}")
+        count = sum(one.count for one in extents.values())
+        _title(figure, axis, title, _subtitle(test, count, detail, len(leads), len(labels.number), p1), total)
         if not count:
             style.say(axis, "no variant was tested")
         style.save(figure, outputs)
-    log.info("%d of %d variants drawn, %d loci, %d labelled", drawn, count, len(leads), len(labels.number))
+    log.info("%s: %d of %d variants drawn, %d loci, %d labelled", test, drawn, count, len(leads), len(labels.number))
     return figure
-
-
-def _tested(path: PathLike, test: str) -> pd.DataFrame:
-    """pos and y (-log10 p) of the variants with a p-value; an infinite one is drawn at the largest finite."""
-    table = read_columns(path, ["pos", f"log10p_{test}"]).set_axis(["pos", "y"], axis=1).dropna()
-    infinite = np.isinf(table["y"])
-    if infinite.any():
-        log.warning("%s: %d variants have an infinite -log10 p", path, int(infinite.sum()))
-        table.loc[infinite, "y"] = table.loc[~infinite, "y"].max() if not infinite.all() else 300.0
-    return table.astype({"y": np.float64})
-
-
-def _leads(path: PathLike, genome: Genome) -> pd.DataFrame:
-    """x, log10p and label of each locus."""
-    loci = read_table(path, ["chrom", "pos", "lead_id", "log10p", "genes"], "the loci")
-    chroms = [chromosome(one) for one in loci["chrom"]]
-    unknown = sorted({one for one in chroms if one not in genome.left})
-    if unknown:
-        raise UserError(
-            f"{path} has loci on chromosome {', '.join(unknown)}, of which no GWAS is drawn: run loci again"
-        )
-    x = [float(genome.place(chrom, pos)) for chrom, pos in zip(chroms, loci["pos"], strict=True)]
-    genes = loci["genes"].fillna("").astype(str).str.split(r"[, ]", regex=True).str[0]
-    label = [shorten(str(gene or name)) for gene, name in zip(genes, loci["lead_id"], strict=True)]
-    log10p = pd.to_numeric(loci["log10p"]).to_numpy(float)
-    return pd.DataFrame({"x": np.array(x, float), "log10p": log10p, "label": label})
 
 
 def _planted(truth: PathLike | pd.DataFrame | None, genome: Genome) -> pd.DataFrame | None:
@@ -115,36 +117,15 @@ def _planted(truth: PathLike | pd.DataFrame | None, genome: Genome) -> pd.DataFr
     return pd.DataFrame(rows, columns=["x", "latent"])
 
 
-def _points(
-    axis: Axes, tested: Mapping[str, pd.DataFrame], genome: Genome, scale: style.HeightScale, threshold: float
-) -> int:
-    """Draw the variants, in two colours by turns, those at or below p1 in a third; returns how many."""
-    limit, drawn = scale.forward(scale.limit()), 0
-    for number, chrom in enumerate(genome.chromosomes):
-        x, y = genome.place(chrom, tested[chrom]["pos"]), tested[chrom]["y"].to_numpy()
-        hit = y.astype(np.float32) >= np.float32(threshold)
-        kept = thin(x / genome.width, scale.forward(y) / limit, hit, CELLS)
-        for rows, color, size in (
-            (kept[~hit[kept]], style.LIGHT if number % 2 else style.DARK, 2.2),
-            (kept[hit[kept]], style.HIT, 3.0),
-        ):
-            axis.plot(
-                x[rows],
-                y[rows],
-                "o",
-                ms=size,
-                mew=0,
-                color=color,
-                rasterized=True,
-                clip_on=False,
-                zorder=2,
-                gid="variants",
-            )
-            drawn += len(rows)
-    return drawn
+def _points(axis: Axes, x: np.ndarray, y: np.ndarray, hit: np.ndarray, color: str) -> int:
+    """Draw the variants of a chromosome in its colour, the hits in another; returns how many."""
+    marks = {"mew": 0, "rasterized": True, "clip_on": False, "zorder": 2, "gid": "variants"}
+    axis.plot(x[~hit], y[~hit], "o", ms=2.2, color=color, **marks)
+    axis.plot(x[hit], y[hit], "o", ms=3.0, color=style.HIT, **marks)
+    return len(x)
 
 
-def _lead_marks(axis: Axes, leads: pd.DataFrame, scale: style.HeightScale) -> None:
+def _lead_marks(axis: Axes, leads: pd.DataFrame) -> None:
     axis.plot(
         leads["x"],
         leads["log10p"],
@@ -239,12 +220,12 @@ def _triangles(axis: Axes, planted: pd.DataFrame, below: float) -> None:
     )
 
 
-def _subtitle(test: str, variants: int, loci: int, labelled: int, p1: float) -> str:
-    name, limit = style.TESTS.get(test, test), style.p_text(p1)
+def _subtitle(test: str, variants: int, detail: str, loci: int, labelled: int, p1: float) -> str:
+    limit = style.p_text(p1)
     found = f"{loci:,} {'locus' if loci == 1 else 'loci'} at p ≤ {limit}" if loci else f"no locus at p ≤ {limit}"
     if labelled < loci:
         found += f" (the {labelled} strongest are labelled)"
-    return f"{name} over all features, {variants:,} variants, {found}"
+    return ", ".join(filter(None, [style.test_name(test), f"{variants:,} variants", detail, found]))
 
 
 def _title(figure: Figure, axis: Axes, title: str, subtitle: str, total: float) -> None:

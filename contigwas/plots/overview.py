@@ -7,16 +7,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, read_table
-from contigwas.genotypes.reader import chromosome
-from contigwas.loci.gwas_file import features, read_columns, read_rows
+from contigwas.files import PathLike
 from contigwas.plots import style
 from contigwas.plots.labels import measure, shorten
+from contigwas.plots.leads import at_leads, read_leads
 
 log = logging.getLogger(__name__)
 MOST_LOCI, MOST_FEATURES = 80, 64
-VARIANT = ["pos", "id", "effect_allele", "other_allele"]  # names a variant, where its id is only a dot too
 CELL = 0.16  # inches
 
 
@@ -32,45 +29,25 @@ def overview(
     The colour is -log10 p of the feature at the lead variant; a dot marks p <= `settings["p1"]`. The 80 strongest loci
     and the 64 features that reach the smallest p are shown where there are more.
     """
-    table = read_table(
-        loci, ["chrom", "pos", "lead_id", "effect_allele", "other_allele", "log10p", "genes"], "the loci"
-    )
-    table["chrom"] = [chromosome(one) for one in table["chrom"]]
+    table = read_leads(loci)
     strongest = table.sort_values("log10p", ascending=False, kind="stable").index[:MOST_LOCI].sort_values()
-    dropped = len(table) - len(strongest)
+    notes = [f"{len(table) - MOST_LOCI:,} weaker loci"] if len(table) > MOST_LOCI else []
     table = table.loc[strongest].reset_index(drop=True)
-    values = _at_leads(gwas, table, loci)
+    values = at_leads(gwas, table, loci)
     if len(values) > MOST_FEATURES:
-        values = values.loc[values.max(axis=1).nlargest(MOST_FEATURES).index.intersection(values.index, sort=False)]
+        notes.append(f"{len(values) - MOST_FEATURES:,} features of larger p")
+        best = values.max(axis=1).fillna(-np.inf).nlargest(MOST_FEATURES).index
+        values = values[values.index.isin(best)]
     threshold = -np.log10(float(settings["p1"]))
     with style.applied():
-        figure = _draw(values, table, threshold, title, dropped)
+        figure = _draw(values, table, threshold, title, f"not shown: {', '.join(notes)}" if notes else "")
         style.save(figure, outputs)
-    log.info("overview of %d features at %d loci", *values.shape)
+    log.info("overview of %d features at %d loci; %s", *values.shape, ", ".join(notes) or "all are shown")
     return figure
 
 
-def _at_leads(gwas: Mapping[str, PathLike], table: pd.DataFrame, loci: PathLike) -> pd.DataFrame:
-    """-log10 p, features x loci; NaN where a feature was not tested."""
-    parts = []
-    for chrom, path in gwas.items():
-        here = table[table["chrom"] == chromosome(chrom)]
-        if here.empty:
-            continue
-        variants = pd.MultiIndex.from_frame(read_columns(path, VARIANT))
-        rows = variants.get_indexer_for(pd.MultiIndex.from_frame(here.rename(columns={"lead_id": "id"})[VARIANT]))
-        if len(rows) != len(here) or (rows < 0).any():
-            raise UserError(f"{loci} names lead variants that {path} has not, or has twice: run the loci stage again")
-        columns = {f"log10p_{name}": name for name in features(path)}
-        parts.append(read_rows(path, rows, list(columns)).rename(columns=columns).set_axis(here.index))
-    if not parts:
-        return pd.DataFrame(dtype=float)
-    return pd.concat(parts).reindex(table.index).T.astype(float)
-
-
-def _draw(values: pd.DataFrame, table: pd.DataFrame, threshold: float, title: str, dropped: int) -> Figure:
-    genes = table["genes"].fillna("").astype(str).str.split(r"[, ]", regex=True).str[0]
-    names = [shorten(str(gene or one)) for gene, one in zip(genes, table["lead_id"], strict=True)]
+def _draw(values: pd.DataFrame, table: pd.DataFrame, threshold: float, title: str, note: str) -> Figure:
+    names, rows = list(table["label"]), [shorten(str(one)) for one in values.index]
     count, loci = values.shape
     if not values.size:
         figure = Figure(figsize=(5, 2))
@@ -79,9 +56,8 @@ def _draw(values: pd.DataFrame, table: pd.DataFrame, threshold: float, title: st
         style.say(axis, "no locus to show" if not len(table) else "the GWAS holds no feature")
         figure.text(0.02, 0.95, title, fontsize=11, fontweight="bold", va="top")
         return figure
-    left = 0.25 + max(measure(name, fontsize=7)[0] for name in values.index)
+    left = 0.25 + max(measure(name, fontsize=7)[0] for name in rows)
     below = 0.3 + max(measure(name, fontsize=7)[0] for name in names)
-    note = f"{dropped} weaker loci are not shown" if dropped else ""
     width, height = max(loci * CELL, 0.6), max(count * CELL, 0.6)
     total = (max(left + width + 1.1, 3.4), below + height + (0.6 if note else 0.4))
     figure = Figure(figsize=total)
@@ -91,7 +67,7 @@ def _draw(values: pd.DataFrame, table: pd.DataFrame, threshold: float, title: st
     row, column = np.nonzero(values.to_numpy() >= threshold)
     axis.plot(column, row, "o", ms=2.4, mew=0, color=style.HIT, gid="significant")
     axis.set_xticks(range(loci), names, rotation=90, fontsize=7)
-    axis.set_yticks(range(count), values.index, fontsize=7)
+    axis.set_yticks(range(count), rows, fontsize=7)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     bar_height = min(height, 1.6)

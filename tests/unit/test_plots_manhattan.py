@@ -123,6 +123,18 @@ def test_planted_variants(tmp_path, as_file):
     assert marks == {"cup": 1, "disc": 1}  # the other rows are not planted, or not on a chromosome that is drawn
 
 
+def test_a_feature_may_be_the_test(tmp_path):
+    gwas = write_gwas(tmp_path, 2, 300, hits=2)
+    settings = {"test": "E1", "p1": P1}
+    figure = manhattan(gwas, write_loci(tmp_path, gwas, 0), settings, [tmp_path / "m.png"], title="contig")
+    assert "feature E1, 600 variants" in texts(figure)
+    assert "over all features" not in texts(figure)
+    assert figure.axes[0].get_ylabel().startswith("−log₁₀ p, E1")
+    heights = np.concatenate([line.get_ydata() for line in lines(figure, "variants")])
+    everything = np.concatenate([pd.read_parquet(path)["log10p_E1"] for path in gwas.values()])
+    np.testing.assert_allclose(np.sort(heights)[-4:], np.sort(everything)[-4:])
+
+
 def test_bad_input(tmp_path):
     gwas = write_gwas(tmp_path, 1, 50, hits=1)
     loci = write_loci(tmp_path, gwas, 1)

@@ -31,7 +31,7 @@ def test_many_loci_are_cut_to_the_strongest(tmp_path):
     path = write_loci(tmp_path, gwas, 120, genes="GENE1,GENE2")
     figure = overview(gwas, path, SETTINGS, [tmp_path / "o.png"], "contig")
     assert figure.axes[0].images[0].get_array().shape == (2, 80)
-    assert "40 weaker loci are not shown" in [text.get_text() for text in figure.texts]
+    assert "not shown: 40 weaker loci" in [text.get_text() for text in figure.texts]
     renderer = FigureCanvasAgg(figure).get_renderer()
     boxes = [label.get_window_extent(renderer) for label in figure.axes[0].get_xticklabels()]
     assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
