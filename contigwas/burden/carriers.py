@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from contigwas.genotypes.reader import Bed
+from contigwas.genotypes.interface import Genotypes
 from contigwas.modality import MISSING
 
 BLOCK_BYTES = 2**28  # of a block of int8 calls
@@ -26,7 +26,7 @@ class Rare:
     dosages: sparse.csc_array
 
 
-def read_rare(bed: Bed, variants: np.ndarray, people: np.ndarray, max_aaf: float) -> Rare:
+def read_rare(bed: Genotypes, variants: np.ndarray, people: np.ndarray, max_aaf: float) -> Rare:
     """Read `variants` (positions in `bed.variants`) for `people` (positions in `bed.people`), block by block.
 
     The alternate allele is column 5 of the .bim. A frequency equal to `max_aaf` is rare. Only calls of rare alleles
@@ -55,7 +55,7 @@ def read_rare(bed: Bed, variants: np.ndarray, people: np.ndarray, max_aaf: float
     return Rare(np.concatenate(frequency), np.concatenate(missing), dosages)
 
 
-def _blocks(bed: Bed, variants: np.ndarray, people: np.ndarray) -> Iterator[np.ndarray]:
+def _blocks(bed: Genotypes, variants: np.ndarray, people: np.ndarray) -> Iterator[np.ndarray]:
     """Calls (variants, people), C order."""
     size = max(1, min(1024, BLOCK_BYTES // max(people.size, 1)))
     for _, block in bed.blocks(variants, people, size):

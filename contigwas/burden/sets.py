@@ -8,7 +8,7 @@ import pandas as pd
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
-from contigwas.genotypes.reader import chromosome
+from contigwas.genotypes.names import chromosome
 
 log = logging.getLogger(__name__)
 

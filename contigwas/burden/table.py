@@ -12,8 +12,9 @@ from contigwas.burden.carriers import most, read_rare
 from contigwas.burden.sets import check_masks, members, read_annotations, read_sets
 from contigwas.errors import UserError
 from contigwas.files import PathLike
+from contigwas.genotypes.names import require_autosome
 from contigwas.genotypes.pruned import person_rows
-from contigwas.genotypes.reader import Bed, open_bed, require_autosome
+from contigwas.genotypes.reader import Genotypes, open_genotypes
 from contigwas.modality import write_modality
 from contigwas.people import require_overlap
 from contigwas.samples.cohort import read_cohort
@@ -56,7 +57,7 @@ def write_burden(
         of_chrom = listed[listed["chrom"] == chrom]
         if of_chrom.empty:
             continue
-        bed = open_bed(pattern, chrom)
+        bed = open_genotypes(pattern, chrom)
         if iids is None:
             iids = _people(everyone, bed, cohort)
         table = members(of_chrom, annotated, settings["masks"])
@@ -92,7 +93,7 @@ def write_burden(
     write_modality(output, matrix, pd.Index(iids), kept[columns], provenance)
 
 
-def _people(everyone: pd.DataFrame, bed: Bed, cohort: PathLike) -> np.ndarray:
+def _people(everyone: pd.DataFrame, bed: Genotypes, cohort: PathLike) -> np.ndarray:
     """IIDs of the cohort's people with exome calls, in the cohort's order."""
     included = everyone.loc[everyone["excluded"] == "", "iid"].astype(str)
     require_overlap(included, bed.people["iid"], f"the cohort ({cohort})", f"the exome calls ({bed.path})")
@@ -102,7 +103,7 @@ def _people(everyone: pd.DataFrame, bed: Bed, cohort: PathLike) -> np.ndarray:
 
 
 def _chromosome(
-    bed: Bed, people: np.ndarray, table: pd.DataFrame, max_aaf: float
+    bed: Genotypes, people: np.ndarray, table: pd.DataFrame, max_aaf: float
 ) -> tuple[sparse.csc_array, pd.DataFrame]:
     """The burden (people, features) of one chromosome, and a row of counts a feature.
 

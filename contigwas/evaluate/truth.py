@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from contigwas.files import PathLike, read_table
-from contigwas.genotypes.reader import open_bed
+from contigwas.genotypes.reader import open_genotypes
 from contigwas.modality import MISSING
 
 COLUMNS = ["kind", "chrom", "pos", "id", "latent", "q2"]
@@ -74,7 +74,7 @@ def linkage(pattern: str, loci: pd.DataFrame, causal: pd.DataFrame, people: pd.I
     """Squared genotype correlation of every lead with every causal variant of its chromosome, over `people`."""
     pairs: dict[tuple[str, str], float] = {}
     for chrom in sorted(set(loci["chrom"].astype(str)) & set(causal["chrom"])):
-        bed = open_bed(pattern, chrom)
+        bed = open_genotypes(pattern, chrom)
         again = bed.variants["id"].duplicated()
         ids = pd.Index(bed.variants["id"].where(~again, bed.variants.index.astype(str) + " again"))
         leads = [one for one in loci.loc[loci["chrom"].astype(str) == chrom, "lead_id"] if one in ids]

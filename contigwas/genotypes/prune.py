@@ -9,7 +9,7 @@ import pandas as pd
 from contigwas.files import PathLike, require, write_parquet
 from contigwas.genotypes.pruned import person_rows
 from contigwas.genotypes.qc import kept_people
-from contigwas.genotypes.reader import open_bed
+from contigwas.genotypes.reader import open_genotypes
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def prune(
     with the lower minor-allele frequency goes. r² is the squared correlation of the dosages among the kept `people`,
     a missing call being the variant's mean. Raises UserError for malformed genotypes.
     """
-    bed = open_bed(pattern, chrom)
+    bed = open_genotypes(pattern, chrom)
     rows = person_rows(bed, kept_people(people))
     table = pd.read_parquet(require(variants, "the checked variants"))
     table = table[table["kept"]].reset_index(drop=True)

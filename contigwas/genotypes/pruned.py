@@ -7,11 +7,11 @@ import pandas as pd
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
-from contigwas.genotypes.reader import Bed, open_bed
+from contigwas.genotypes.reader import Genotypes, open_genotypes
 from contigwas.people import rows_of
 
 
-def person_rows(bed: Bed, iids: Sequence[str]) -> np.ndarray:
+def person_rows(bed: Genotypes, iids: Sequence[str]) -> np.ndarray:
     """Where each person stands in the .fam; UserError when one does not."""
     rows = rows_of(iids, bed.people["iid"])
     if (rows < 0).any():
@@ -36,7 +36,7 @@ class Pruned:
         for chrom, path in zip(chromosomes, pruned, strict=True):
             rows = pd.read_parquet(require(path, "the pruned variants"), columns=["index"])["index"].to_numpy()
             if rows.size:
-                bed = open_bed(pattern, chrom)
+                bed = open_genotypes(pattern, chrom)
                 self._parts.append((bed, person_rows(bed, self.iids), rows))
         self.variants = sum(rows.size for _, _, rows in self._parts)
 

@@ -11,7 +11,7 @@ import pandas as pd
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require, write_parquet
 from contigwas.genotypes.hwe import hwe_exact
-from contigwas.genotypes.reader import Bed, open_bed
+from contigwas.genotypes.reader import Genotypes, open_genotypes
 from contigwas.people import require_overlap, rows_of
 from contigwas.samples.candidates import analysed, read_candidates
 
@@ -31,12 +31,12 @@ def variant_qc(
     `settings` has `call_rate` (least share of people called), `maf` and `hwe` (least p of the exact test).
     `output_variants`: one row a variant of the file, file order: `chrom pos id effect_allele other_allele call_rate
     af hwe_p kept reason index`; af is the effect allele's frequency, reason the first that applies of `duplicate`,
-    `call rate`, `maf`, `hwe`, and index the position in `Bed.variants`.
+    `call rate`, `maf`, `hwe`, and index the position in `Genotypes.variants`.
     `output_people`: `iid called variants hets`, counts over the kept variants; the number of variants for each reason
     travels in its `attrs`, from which `people_qc` tells why nothing is left.
     Raises UserError for malformed genotypes, and when no candidate is in them.
     """
-    bed = open_bed(pattern, chrom)
+    bed = open_genotypes(pattern, chrom)
     named = analysed(read_candidates(candidates))["iid"]
     require_overlap(named, bed.people["iid"], f"the candidates to analyse ({candidates})", str(bed.path))
     people = _rows(named, bed, candidates)
@@ -116,7 +116,7 @@ def kept_people(path: PathLike) -> np.ndarray:
     return table.loc[table["kept"], "iid"].to_numpy(dtype=str)
 
 
-def _rows(named: pd.Series, bed: Bed, candidates: PathLike) -> np.ndarray:
+def _rows(named: pd.Series, bed: Genotypes, candidates: PathLike) -> np.ndarray:
     rows = rows_of(named, bed.people["iid"])
     if (rows < 0).any():
         raise UserError(

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from contigwas.files import PathLike
 from contigwas.genotypes.pruned import person_rows
-from contigwas.genotypes.reader import open_bed
+from contigwas.genotypes.reader import open_genotypes
 from contigwas.modality import MISSING
 from contigwas.pgs.matching import Match
 
@@ -67,7 +67,7 @@ def _matrix(values: list[np.ndarray], rows: list[np.ndarray], shape: tuple[int, 
 def score_sums(pattern: PathLike, variants: pd.DataFrame, weights: Weights, iids: Sequence[str]) -> np.ndarray:
     """Sums of weights: float64 (scores, people).
 
-    `variants` has `chrom` and `index` (position in the chromosome's `Bed.variants`) for the rows of `weights`. A
+    `variants` has `chrom` and `index` (position in the chromosome's `Genotypes.variants`) for the rows of `weights`. A
     missing call is 2 x the effect allele's frequency among `iids`. Peak memory is people x (scores + block).
     """
     size = max(1, min(1024, BLOCK_BYTES // (8 * max(len(iids), 1))))
@@ -78,7 +78,7 @@ def score_sums(pattern: PathLike, variants: pd.DataFrame, weights: Weights, iids
         rows = np.flatnonzero((chroms == chrom) & used)
         if not rows.size:
             continue
-        bed, start = open_bed(pattern, chrom), 0
+        bed, start = open_genotypes(pattern, chrom), 0
         for part, block in bed.blocks(index[rows], person_rows(bed, iids), size):
             here = rows[start : start + part.size]
             start += part.size

@@ -14,7 +14,7 @@ import pyarrow.csv
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
-from contigwas.genotypes.reader import chromosome
+from contigwas.genotypes.names import chromosome
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, read_table, require, write_tsv
-from contigwas.genotypes.reader import read_fam
+from contigwas.genotypes.reader import read_people
 from contigwas.people import require_overlap, require_unique, shape
 
 log = logging.getLogger(__name__)
@@ -89,9 +89,9 @@ def _table(sources: Mapping[str, tuple[str, pd.Series]], known: pd.DataFrame) ->
 
 def _same_people(paths: Sequence[PathLike], source: str) -> pd.DataFrame:
     """The people of the first .fam file, after a check that the others name the same ones, in any order."""
-    first = read_fam(paths[0])
+    first = read_people(paths[0])
     for path in paths[1:]:
-        other = read_fam(path)
+        other = read_people(path)
         alone = len(set(first["iid"]) ^ set(other["iid"]))
         if alone:
             raise UserError(

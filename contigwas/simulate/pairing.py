@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, replacing, write_tsv
-from contigwas.genotypes.reader import fam_path, open_bed, read_fam
+from contigwas.genotypes.reader import open_genotypes
 from contigwas.images.fundus import find_field
 from contigwas.modality import MISSING
 
@@ -28,25 +28,24 @@ HEIGHT = 480  # pixels, of altered photographs at most
 
 
 def pair(
-    fam_pattern: PathLike,
+    pattern: PathLike,
     photographs: PathLike,
     folder: PathLike,
     planted: Mapping | None,
     chromosomes: Sequence[object],
     seed: int,
 ) -> None:
-    """Write `folder`/images.tsv (iid, eye, visit, path), which gives people of the .fam one photograph each at random.
+    """Write `folder`/images.tsv (iid, eye, visit, path), which gives people one photograph each at random.
 
-    `fam_pattern` is the path of the .fam (or .bed), with `{chrom}` or one for all. With `planted` (keys `variant`, an
-    id of the .bim, and `shift`, levels of 255), every paired photograph is written again into `folder`/images: within
-    its field of view `shift` is added to red and taken from blue for each effect allele (column 5 of the .bim), and
-    the result is clipped. Photographs of people who carry none are written again too, so that only colour tells the
-    genotype; so are those of people who were not called, unshifted and counted. The pairing does not depend on
-    `planted`. Raises UserError when there is no photograph or the variant is not in the genotypes.
+    `pattern` is the path of the genotypes, with `{chrom}` or one for all. With `planted` (keys `variant`, an id in
+    the genotypes, and `shift`, levels of 255), every paired photograph is written again into `folder`/images: within
+    its field of view `shift` is added to red and taken from blue for each effect allele, and the result is clipped.
+    Photographs of people who carry none are written again too, so that only colour tells the genotype; so are those
+    of people who were not called, unshifted and counted. The pairing does not depend on `planted`. Raises UserError
+    when there is no photograph or the variant is not in the genotypes.
     """
     folder = Path(folder)
-    bed_pattern = str(Path(fam_pattern).with_suffix(".bed"))
-    iids = read_fam(fam_path(bed_pattern.replace("{chrom}", str(chromosomes[0]))))["iid"].to_numpy()
+    iids = open_genotypes(pattern, chromosomes[0]).people["iid"].to_numpy()
     pictures = _photographs(Path(photographs))
     rng = np.random.default_rng([seed, STREAM])
     pairs = min(len(iids), len(pictures))
@@ -57,7 +56,7 @@ def pair(
     if planted is None:
         paths = [os.path.relpath(source.resolve(), folder.resolve()) for source in sources]
     else:
-        alleles = _effect_alleles(bed_pattern, chromosomes, str(planted["variant"]))[people]
+        alleles = _effect_alleles(pattern, chromosomes, str(planted["variant"]))[people]
         paths = [f"images/{number:06d}.jpg" for number in rng.permutation(pairs)]
         _write_shifted(sources, [folder / path for path in paths], alleles, float(planted["shift"]))
     table = pd.DataFrame({"iid": iids[people], "eye": "unknown", "visit": 0, "path": paths})
@@ -71,10 +70,10 @@ def _photographs(folder: Path) -> list[Path]:
     return found
 
 
-def _effect_alleles(bed_pattern: str, chromosomes: Sequence[object], variant: str) -> np.ndarray:
-    """Copies of the effect allele, -127 where not called, for everyone in the order of the .fam: int8 (people,)."""
+def _effect_alleles(pattern: PathLike, chromosomes: Sequence[object], variant: str) -> np.ndarray:
+    """Copies of the effect allele, -127 where not called, for everyone in the order of the file: int8 (people,)."""
     for chrom in chromosomes:
-        bed = open_bed(bed_pattern, chrom)
+        bed = open_genotypes(pattern, chrom)
         rows = np.flatnonzero(bed.variants["id"] == variant)
         if len(rows) > 1:
             raise UserError(f"{bed.path}: {variant} is the id of {len(rows)} variants: name another in pairing.planted")
@@ -87,7 +86,7 @@ def _effect_alleles(bed_pattern: str, chromosomes: Sequence[object], variant: st
             return alleles
     named = ", ".join(map(str, chromosomes))
     raise UserError(
-        f"{bed_pattern} has no variant {variant} on chromosomes {named}: correct pairing.planted.variant in the config"
+        f"{pattern} has no variant {variant} on chromosomes {named}: correct pairing.planted.variant in the config"
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
 from contigwas.genotypes.pruned import person_rows
-from contigwas.genotypes.reader import open_bed
+from contigwas.genotypes.reader import open_genotypes
 from contigwas.modality import MISSING, write_modality
 from contigwas.samples.cohort import read_cohort
 
@@ -46,7 +46,7 @@ def write_snps(
         columns = np.flatnonzero((grid["chrom"] == chrom).to_numpy())
         if not columns.size:
             continue
-        bed, start = open_bed(pattern, chrom), 0
+        bed, start = open_genotypes(pattern, chrom), 0
         for part, block in bed.blocks(grid["index"].to_numpy()[columns], person_rows(bed, iids), size=256):
             values[:, columns[start : start + part.size]] = block
             start += part.size

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contigwas.errors import UserError
-from contigwas.genotypes.reader import Bed, chromosome, open_bed, read_bim, read_fam
+from contigwas.genotypes.bed import Bed, read_bim, read_fam
+from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.reader import open_genotypes
 from tests.plink_files import iids, simulate, write_plink
 
 
@@ -47,7 +49,7 @@ def test_first_byte_by_hand(path, dosages):
 
 
 def test_a_chromosome_is_found_wherever_it_stands(path, dosages):
-    bed = open_bed(path, "chr1")
+    bed = open_genotypes(path, "chr1")
     rows = np.r_[0:20, 45:60]
     np.testing.assert_array_equal(bed.rows, rows)
     assert set(bed.variants["chrom"]) == {"1"}
@@ -57,7 +59,7 @@ def test_a_chromosome_is_found_wherever_it_stands(path, dosages):
 
 @given(st.lists(st.integers(0, 24), max_size=30), st.lists(st.integers(0, 22), max_size=30), st.integers(1, 9))
 def test_any_order_and_block_size(path, dosages, variants, people, size):
-    bed = open_bed(path, 2)
+    bed = open_genotypes(path, 2)
     expected = dosages[:, 20:45][np.ix_(np.array(people, int), np.array(variants, int))]
     np.testing.assert_array_equal(bed.read(np.array(variants, int), np.array(people, int)), expected)
     blocks = list(bed.blocks(np.array(variants, int), np.array(people, int), size))
@@ -77,25 +79,49 @@ def test_an_abandoned_stream_ends(path):
 
 def test_pattern(path, dosages, tmp_path):
     write_plink(tmp_path / "chr3.bed", dosages, iids(23), 3)
-    assert len(open_bed(tmp_path / "chr{chrom}.bed", 3).variants) == 60
+    assert len(open_genotypes(tmp_path / "chr{chrom}.bed", 3).variants) == 60
     with pytest.raises(UserError, match=r"chr4\.bed does not exist"):
-        open_bed(tmp_path / "chr{chrom}.bed", "4")
+        open_genotypes(tmp_path / "chr{chrom}.bed", "4")
 
 
-@pytest.mark.parametrize(("name", "plain"), [(1, "1"), ("chr7", "7"), ("CHR07", "7"), ("x", "X"), ("MT", "MT")])
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [(1, "1"), ("chr7", "7"), ("CHR07", "7"), ("x", "X"), (23, "X"), ("24", "Y"), (25, "XY"), ("chrM", "MT")],
+)
 def test_chromosome_names(name, plain):
     assert chromosome(name) == plain
 
 
-@pytest.mark.parametrize("chrom", ["X", 23, "MT", 0])
-def test_autosomes_only(path, chrom):
-    with pytest.raises(UserError, match="not an autosome"):
-        open_bed(path, chrom)
+@pytest.mark.parametrize(
+    ("chrom", "why"),
+    [
+        ("MT", "chromosome MT is haploid"),
+        (24, "chromosome 24 is haploid"),
+        ("PAR1", "chromosome PAR1 is pseudo-autosomal"),
+        (25, "chromosome 25 is pseudo-autosomal"),
+        (0, "neither an autosome nor X"),
+    ],
+)
+def test_autosomes_and_x_only(path, chrom, why):
+    with pytest.raises(UserError, match=why):
+        open_genotypes(path, chrom)
+
+
+def test_x_by_any_of_its_names(dosages, tmp_path):
+    chroms = ["1"] * 10 + ["23"] * 20 + ["X"] * 10 + ["25"] * 20
+    bed = open_genotypes(write_plink(tmp_path / "all.bed", dosages, iids(23), chroms), "X")
+    np.testing.assert_array_equal(bed.rows, np.arange(10, 40))
+    assert set(bed.variants["chrom"]) == {"X"}
+
+
+def test_another_suffix(tmp_path):
+    with pytest.raises(UserError, match=r"all\.vcf is not a file of genotypes .* its name must end in \.bed"):
+        open_genotypes(tmp_path / "all.vcf", 1)
 
 
 def test_a_chromosome_without_variants(path):
     with pytest.raises(UserError, match=r"no variant on chromosome 9 \(it has 1, 2\)"):
-        open_bed(path, 9)
+        open_genotypes(path, 9)
 
 
 def test_truncated(copy):

@@ -26,7 +26,7 @@ def genotypes(tmp_path):
         properties = {"iid": iids, "fid": iids, "sid": names, "chromosome": [str(chrom)] * 5,
                       "bp_position": range(5), "allele_1": ["A"] * 5, "allele_2": ["G"] * 5}  # fmt: skip
         to_bed(tmp_path / f"chr{chrom}.bed", calls, properties=properties, num_threads=1)
-    return str(tmp_path / "chr{chrom}.fam"), dict(zip(iids, calls[:, 2].tolist(), strict=True))
+    return str(tmp_path / "chr{chrom}.bed"), dict(zip(iids, calls[:, 2].tolist(), strict=True))
 
 
 @pytest.fixture
