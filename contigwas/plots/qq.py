@@ -15,6 +15,8 @@ from contigwas.errors import UserError
 from contigwas.files import PathLike, require
 from contigwas.gwas.summary import read_lambda, read_summary
 from contigwas.plots import style
+from contigwas.plots.inflation import Inflation, inflation
+from contigwas.plots.labels import shorten
 
 log = logging.getLogger(__name__)
 COLUMNS = ["test", "bin_low", "bin_high", "count"]
@@ -25,12 +27,13 @@ def qq(summaries: Sequence[PathLike], outputs: Sequence[PathLike], title: str, t
 
     `summaries` are the histograms of -log10 p of each chromosome (Parquet: test, bin_low, bin_high, count). `test` is
     drawn as points with the 95 % band of its ranks under the null (of independent tests), the other omnibus tests as
-    lines, the features as light lines. Lambda is the median chi-square over its expectation.
+    lines, the features as light lines; it may be a feature. Lambda is the median chi-square over its expectation, with
+    the interval of `contigwas.plots.inflation`.
     """
     histograms = read_histograms(summaries)
-    shown = [one for one in style.TESTS if one in histograms]
+    omnibus = [one for one in style.TESTS if one in histograms]
     if test not in histograms:
-        there = ", ".join(shown) or "none"
+        there = ", ".join(omnibus) or "none"
         raise UserError(f"{summaries[0]} has no test {test} (tests in it: {there}): set loci.test to one of gwas.tests")
     points = {name: expected_observed(table) for name, table in histograms.items() if len(table)}
     highest = max((float(observed.max()) for _, observed in points.values()), default=0.0)
@@ -43,16 +46,18 @@ def qq(summaries: Sequence[PathLike], outputs: Sequence[PathLike], title: str, t
         scale.apply(axis)
         if test in points:
             lambdas = read_lambda(summaries).set_index("test")["lambda"].to_dict()
-            _draw(axis, points, float(histograms[test]["count"].sum()), lambdas, test)
+            intervals = inflation(summaries, [name for name in points if name in (*omnibus, test)])
+            _draw(axis, points, float(histograms[test]["count"].sum()), lambdas, intervals, test)
+            log.info("; ".join(f"{name}: {one} ({one.method})" for name, one in intervals.items()))
             axis.legend(loc="upper left", handlelength=1.4, borderaxespad=0.2)
         else:
             axis.set_xlim(0, 1)
-            style.say(axis, f"no variant has a p-value of {style.TESTS.get(test, test)}")
+            style.say(axis, f"no variant has a p-value of {shorten(style.TESTS.get(test, test))}")
         axis.set_xlabel("expected −log₁₀ p")
         axis.set_ylabel(f"observed −log₁₀ p{scale.note}")
         axis.set_title(title, fontsize=11, fontweight="bold")
         style.save(figure, outputs)
-    log.info("QQ of %d omnibus tests and %d features", len(shown), len(histograms) - len(shown))
+    log.info("QQ of %d omnibus tests and %d features", len(omnibus), len(histograms) - len(omnibus))
     return figure
 
 
@@ -98,6 +103,7 @@ def _draw(
     points: dict[str, tuple[np.ndarray, np.ndarray]],
     tests: float,
     lambdas: dict[str, float],
+    intervals: dict[str, Inflation],
     test: str,
 ) -> None:
     """The band of `tests` independent tests, the diagonal, the features, the other omnibus tests, and `test`."""
@@ -105,7 +111,7 @@ def _draw(
     axis.fill_between(expected, low, high, color=style.FAINT, alpha=0.75, linewidth=0, label="95 % under the null")
     end = max(float(one.max()) for one, _ in points.values())
     axis.plot([0, end], [0, end], color=style.MUTED, linewidth=0.8, zorder=1.5)
-    features = [name for name in points if name not in style.TESTS]
+    features = [name for name in points if name not in intervals]
     thin_line = {"linewidth": 0.7, "alpha": max(0.15, min(0.7, 5 / max(len(features), 1))), "color": style.LIGHT}
     for number, name in enumerate(features):
         axis.plot(
@@ -114,11 +120,11 @@ def _draw(
             label=_of_features([lambdas[one] for one in features]) if number == 0 else None,
             **thin_line,
         )
-    others = [name for name in style.TESTS if name in points and name != test]
-    for color, name in zip((style.PALETTE[1], style.PALETTE[2]), others, strict=False):
-        label = f"{style.TESTS[name]}, λ = {lambdas[name]:.3f}"
+    others = [name for name in intervals if name != test]
+    for color, name in zip(style.PALETTE[1:], others, strict=False):
+        label = f"{style.TESTS[name]}, {intervals[name]}"
         axis.plot(*points[name], color=color, linewidth=1.2, zorder=2, label=label)
-    label = f"{style.TESTS[test]}, λ = {lambdas[test]:.3f}"
+    label = f"{shorten(style.TESTS.get(test, test))}, {intervals[test]}"
     marks = {"ms": 3.2, "mew": 0, "color": style.DARK, "rasterized": True, "clip_on": False}
     axis.plot(*points[test], "o", zorder=3, label=label, **marks)
     axis.set_xlim(0, end * 1.02)

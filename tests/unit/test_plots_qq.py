@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from contigwas.errors import UserError
+from contigwas.plots.inflation import inflation
 from contigwas.plots.qq import band, expected_observed, qq, read_histograms
 from tests.unit.plots_data import write_summary
 
@@ -58,7 +59,13 @@ def test_the_figure(tmp_path, values):
     legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     found = {}
     for name, label in (("manova", "MANOVA, λ = "), ("minp", "min-p, λ = ")):
-        (found[name],) = [float(one.removeprefix(label)) for one in legend if one.startswith(label)]
+        (text,) = [one.removeprefix(label) for one in legend if one.startswith(label)]
+        value, low, high = (
+            float(one.strip("()")) for one in text.removesuffix(" if independent)").split() if one != "to"
+        )
+        found[name] = value
+        assert low < value < high  # two files: too few chromosomes for the jackknife
+        assert text.endswith("if independent)")
         median = np.median(values[name])
         assert found[name] == pytest.approx(stats.chi2.isf(10**-median, 1) / stats.chi2.ppf(0.5, 1), abs=0.005)
     (features,) = [one for one in legend if one.startswith("2 features, λ ")]
@@ -66,6 +73,18 @@ def test_the_figure(tmp_path, values):
     assert 0.95 < low < 1.05 < high < 1.15
     assert (tmp_path / "q.png").stat().st_size > 10_000
     assert not list(tmp_path.glob(".*tmp*"))
+
+
+def test_a_feature_may_be_the_test_and_six_chromosomes_give_the_jackknife(tmp_path, values):
+    parts = [{name: one[number::6] for name, one in values.items()} for number in range(6)]
+    paths = [write_summary(tmp_path / f"{number}.parquet", one) for number, one in enumerate(parts)]
+    figure = qq(paths, [tmp_path / "q.png"], title="contig", test="E1")
+    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    expected = inflation(paths, ["E1", "manova"])
+    assert expected["E1"].method == "jackknife"
+    assert f"E1, {expected['E1']}" in legend
+    assert f"MANOVA, {expected['manova']}" in legend
+    assert any(one.startswith("1 feature, λ = ") for one in legend)
 
 
 def test_the_top_stays_in_sight(tmp_path):
