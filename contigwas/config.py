@@ -13,10 +13,12 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
+from contigwas.builds import named_build
 from contigwas.errors import UserError
 
 TYPES = {"number": "a number", "integer": "a whole number", "string": "text", "boolean": "true or false"}
 ABSENT = object()
+OMNIBUS = ("minp", "manova", "acat")  # what gwas.tests may name; any other loci.test is the name of a feature
 TYPES |= {"object": "a block of keys", "array": "a list", "null": "null"}
 
 
@@ -81,7 +83,8 @@ def _sentence(error: jsonschema.ValidationError, schema: Mapping) -> str:
         wanted = " or ".join(TYPES[one] for one in _listed(error.validator_value))
         return f"{place} is {value!r}, but must be {wanted}: correct it"
     if error.validator == "enum":
-        return f"{place} is {value!r}, but must be one of {', '.join(map(str, error.validator_value))}: correct it"
+        names = ", ".join("null" if one is None else str(one) for one in error.validator_value)
+        return f"{place} is {value!r}, but must be one of {names}: correct it"
     if error.validator == "not":
         return f"{place} is {value!r}: write 1 (a held-out share is tested) or at least 3 (cross-fitting)"
     return f"{place} is not valid ({error.message}): {error.schema.get('description', 'correct it')}"
@@ -124,11 +127,12 @@ def _check_meaning(config: Mapping) -> None:
             )
     if len(set(plain)) < len(plain):
         raise UserError("config: genotypes.chromosomes names a chromosome twice: keep one of them")
-    if config["loci"]["test"] not in config["gwas"]["tests"]:
-        test = config["loci"]["test"]
+    test = config["loci"]["test"]
+    if test in OMNIBUS and test not in config["gwas"]["tests"]:
         raise UserError(f"config: loci.test is {test}, which gwas.tests does not list: add it there")
     if config["loci"]["p2"] < config["loci"]["p1"]:
         raise UserError("config: loci.p2 is smaller than loci.p1: the second threshold must be the laxer one")
+    _check_genes(config)
     patterns = [
         config["genotypes"]["array"],
         config["gwas"]["genotypes"],
@@ -137,6 +141,18 @@ def _check_meaning(config: Mapping) -> None:
     for pattern in filter(None, patterns):
         if "{" in pattern.replace("{chrom}", ""):
             raise UserError(f"config: {pattern} holds braces other than {{chrom}}: that is the only wildcard")
+
+
+def _check_genes(config: Mapping) -> None:
+    """The list of genes must be of the genotypes' build, by its declaration, else by its name."""
+    build, loci = config["genotypes"]["build"], config["loci"]
+    said = loci["genes_build"] or named_build(PurePath(loci["genes"] or "").name)
+    if loci["genes"] and said and said != build:
+        raise UserError(
+            f"config: loci.genes names {loci['genes']}, which is of {said} by its "
+            f"{'declaration loci.genes_build' if loci['genes_build'] else 'name'}, but genotypes.build is {build}: "
+            f"bring a list of {build}, or correct the build (loci.genes_build declares that of the list)"
+        )
 
 
 def ordered(value: object) -> object:

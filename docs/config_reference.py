@@ -24,7 +24,7 @@ Each rule reads only its own keys: change one, and only the rules that read it, 
 def kind(schema: dict) -> str:
     """The type of a key, in words."""
     if "enum" in schema:
-        return " or ".join(f"`{one}`" for one in schema["enum"])
+        return " or ".join(f"`{'null' if one is None else one}`" for one in schema["enum"])
     kinds = schema.get("type", "")
     text = " or ".join(kinds) if isinstance(kinds, list) else kinds
     return f"list of {schema['items'].get('type', 'names')}" if text == "array" and "items" in schema else text

@@ -60,9 +60,9 @@ def clump(
     tested = tested[np.argsort(pos[tested], kind="stable")]
     places = pos[tested].astype(np.int64)
     free = ~np.isnan(log10p)
-    leads = np.flatnonzero(log10p >= _cut(thresholds.p1, log10p))
+    leads = np.flatnonzero(log10p >= threshold(thresholds.p1, log10p))
     leads = leads[np.lexsort((order[leads], -log10p[leads]))]
-    lists = _cut(thresholds.p2, log10p)
+    lists = threshold(thresholds.p2, log10p)
     clumps = []
     for lead in leads:
         if not free[lead]:
@@ -79,6 +79,6 @@ def clump(
     return clumps
 
 
-def _cut(p: float, log10p: np.ndarray) -> np.floating:
+def threshold(p: float, log10p: np.ndarray) -> np.floating:
     """-log10 of a threshold in the precision of the column, so that a p equal to it compares as equal."""
     return log10p.dtype.type(-np.log10(p))

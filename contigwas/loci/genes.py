@@ -1,35 +1,94 @@
 """Which genes lie in a locus, or next to it."""
 
-from collections.abc import Iterable
+import gzip
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from contigwas.builds import named_build
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
 from contigwas.genotypes.reader import chromosome
 
 HEADERS = ("#", "track", "browser", "chrom\t", "chrom ", "chr\t", "chr ")
+ATTRIBUTES = (r'\bgene_name "([^"]+)"', r'\bgene_id "([^"]+)"')  # of a GTF line: the first that it has names the gene
 
 
-def read_genes(path: PathLike) -> pd.DataFrame:
-    """A gene list, `chrom start end name` separated by white space, as chrom (str) start end (int64 bp) name.
+def read_genes(path: PathLike, build: str | None = None, declared: str | None = None) -> pd.DataFrame:
+    """Genes as chrom (str) start end (int64, base pairs, both inside the gene) name, in file order.
 
-    PLINK's gene lists and BED files both fit (BED starts one base earlier, which matters to no locus); further
-    columns, comments and a header line are ignored. Raises UserError for a line that is none of that.
+    The suffix says what `path` is, gzipped or not: .gtf (its lines of type gene, by gene_name, else gene_id), .bed
+    (starts count from 0, and are made to count from 1), anything else lines of `chrom start end name` as PLINK's gene
+    lists; further columns, comments and a header line are ignored. All genes count, of whatever type.
+
+    `build` is that of the genotypes, `declared` that of the list where the user named it. Raises UserError for a line
+    that is none of that, and for a list whose header names another build, or whose name does where none is declared.
     """
-    with require(path, "loci.genes").open(encoding="utf-8", errors="replace") as file:
-        lines = [(number, line.split()) for number, line in enumerate(file, 1) if not _skipped(line)]
+    path = require(path, "loci.genes")
+    suffixes = [one.lower() for one in path.suffixes if one.lower() != ".gz"]
+    kind = suffixes[-1] if suffixes else ""
+    header, lines = [], []
+    for number, line in _lines(path):
+        if _skipped(line):
+            header.append(line)
+        elif kind != ".gtf":
+            lines.append((number, line.split()[:4]))
+        elif line.split("\t", 3)[2:3] == ["gene"]:
+            lines.append((number, _gtf(path, number, line)))
+    _require_build(path, "".join(header), build, declared)
     if not lines:
-        raise UserError(f"{path} lists no gene: lines of chrom start end name are expected")
+        expected = "lines of type gene" if kind == ".gtf" else "lines of chrom start end name"
+        raise UserError(f"{path} lists no gene: {expected} are expected")
+    return _table(path, lines, first=0 if kind == ".bed" else 1)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a text file, gzipped or not, numbered from 1."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    try:
+        with opened(path, "rt", encoding="utf-8", errors="replace") as file:
+            yield from enumerate(file, 1)
+    except (gzip.BadGzipFile, EOFError):
+        raise UserError(f"{path} is not a complete gzip file: fetch it again, or take .gz off its name") from None
+
+
+def _gtf(path: Path, number: int, line: str) -> list[str]:
+    """chrom, start, end and name of a GTF line."""
+    fields = line.rstrip("\n").split("\t")
+    names = (re.search(one, fields[-1]) for one in ATTRIBUTES)
+    name = next((found[1] for found in names if found), None)
+    if len(fields) < 9 or name is None:
+        raise UserError(f"{path}, line {number}: expected nine columns with gene_name or gene_id in the last: mend it")
+    return [fields[0], fields[3], fields[4], name]
+
+
+def _table(path: Path, lines: list[tuple[int, list[str]]], first: int) -> pd.DataFrame:
+    """The genes of `lines`; `first` is the number that the file gives to the first base of a chromosome."""
     for number, fields in lines:
         if len(fields) < 4 or not (fields[1].isdecimal() and fields[2].isdecimal()):
             raise UserError(f"{path}, line {number}: expected chrom start end name, with positions in base pairs")
-        if int(fields[2]) < int(fields[1]):
+        if int(fields[2]) < int(fields[1]) + 1 - first:
             raise UserError(f"{path}, line {number}: the gene ends before it starts: swap the two positions")
-    table = pd.DataFrame([fields[:4] for _, fields in lines], columns=["chrom", "start", "end", "name"])
+    table = pd.DataFrame([fields for _, fields in lines], columns=["chrom", "start", "end", "name"])
     table["chrom"] = table["chrom"].map({name: chromosome(name) for name in table["chrom"].unique()})
-    return table.astype({"start": np.int64, "end": np.int64})
+    table = table.astype({"start": np.int64, "end": np.int64})
+    table["start"] += 1 - first
+    return table
+
+
+def _require_build(path: Path, header: str, build: str | None, declared: str | None) -> None:
+    """Raise UserError where the header, or the name of an undeclared list, says another build than `build`."""
+    said = named_build(header)
+    where = "header" if said else "name"
+    said = said or (None if declared else named_build(path.name))
+    if build and said and said != build:
+        raise UserError(
+            f"loci.genes names {path}, which is of {said} by its {where}, but genotypes.build is {build}: bring a "
+            f"list of {build}" + ("" if where == "header" else f", or declare loci.genes_build: {build} if it is one")
+        )
 
 
 def _skipped(line: str) -> bool:

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from contigwas.genotypes.reader import Bed
+from contigwas.genotypes.reader import Genotypes
 from contigwas.modality import MISSING
 
+MALE = 1  # the code of .fam and .psam
 CELLS = 2**24  # genotypes of a block turned into float32 at a time: 64 MB each array, whatever the number of people
 NO_D = 2.0**-44  # |D| below it is rounding, and counts as no disequilibrium (plink1.9 has the same limit)
 
@@ -19,8 +20,11 @@ def joint_counts(index: np.ndarray, block: np.ndarray) -> np.ndarray:
     return np.stack(counts, axis=1).astype(np.float64)
 
 
-def haplotype_r2(counts: np.ndarray) -> np.ndarray:
+def haplotype_r2(counts: np.ndarray, single: np.ndarray | None = None) -> np.ndarray:
     """r2 of the haplotype frequencies that make `counts` (3, 3, variants) most likely; float64 (variants,).
+
+    `single` (3, 3, variants) says how many of them carry one haplotype (males on chromosome X): they are called 0 or 2
+    and count half.
 
     Only double heterozygotes are ambiguous: a share x of all haplotypes, 0 <= x <= h, is in coupling beyond those
     that are known to be. The likelihood is largest at a root of a cubic in x (Gaunt et al., BMC Bioinformatics 2007;
@@ -34,6 +38,8 @@ def haplotype_r2(counts: np.ndarray) -> np.ndarray:
             2 * counts[0, 0] + counts[0, 1] + counts[1, 0],
         ]
     )
+    if single is not None:
+        known -= np.stack([single[2, 2], single[2, 0], single[0, 2], single[0, 0]])
     total = known.sum(axis=0) + 2 * counts[1, 1]
     size = np.where(total > 0, total, 1)
     f11, f12, f21, f22 = known / size
@@ -86,19 +92,52 @@ def _cubic_roots(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
 
 
 class Linkage:
-    """r2 between variants of one chromosome, read from the .bed when asked: memory is people x a block of variants."""
+    """r2 between variants of one chromosome, read from its file when asked: memory is people x a block of variants."""
 
-    def __init__(self, bed: Bed, variants: np.ndarray, people: np.ndarray) -> None:
-        """`variants`: positions in `bed.variants` of what the caller numbers 0, 1, …; `people`: rows of founders."""
-        self.bed = bed
+    def __init__(
+        self, genotypes: Genotypes, variants: np.ndarray, people: np.ndarray, x_linked: np.ndarray | None = None
+    ) -> None:
+        """`variants`: positions in `genotypes.variants` of what the caller numbers 0, 1, …; `people`: founders' rows.
+
+        `x_linked` (variants,) bool, by the caller's numbers: of those, males (sex 1 in `genotypes.people`) carry one
+        copy. None: nobody does.
+        """
+        self.genotypes = genotypes
         self.variants = np.asarray(variants)
         self.people = np.asarray(people)
+        self.x_linked = np.zeros(len(self.variants), bool) if x_linked is None else np.asarray(x_linked)
+        self.male = genotypes.people["sex"].to_numpy()[self.people] == MALE
         self.size = int(np.clip(CELLS // max(len(self.people), 1), 16, 4096))
 
     def __call__(self, index: int, others: np.ndarray) -> np.ndarray:
-        """Haplotype r2 of variant `index` with each of `others` (the caller's numbers): float64 (others,)."""
-        ours = self.bed.read(self.variants[[index]], self.people)[:, 0]
-        called = np.flatnonzero(ours != MISSING)
-        blocks = self.bed.blocks(self.variants[others], self.people[called], self.size)
-        parts = [haplotype_r2(joint_counts(ours[called], block)) for _, block in blocks]
-        return np.concatenate(parts) if parts else np.empty(0)
+        """Haplotype r2 of variant `index` with each of `others` (the caller's numbers): float64 (others,).
+
+        Of two X-linked variants a male is one haplotype, his heterozygous calls are none (as in plink1.9). Of an
+        X-linked and a diploid variant males are left out: which allele of the pair lies on their X is unknown.
+        """
+        others = np.asarray(others, dtype=np.int64)
+        result = np.empty(len(others))
+        alike = self.x_linked[others] == self.x_linked[index]
+        for some, people, male in (
+            (alike, np.arange(len(self.people)), self.male & self.x_linked[index]),
+            (~alike, np.flatnonzero(~self.male), np.zeros(int((~self.male).sum()), bool)),
+        ):
+            if some.any():
+                result[some] = self._r2(index, others[some], people, male)
+        return result
+
+    def _r2(self, index: int, others: np.ndarray, people: np.ndarray, male: np.ndarray) -> np.ndarray:
+        """r2 among `people`, of whom `male` carry one haplotype."""
+        ours = self.genotypes.read(self.variants[[index]], self.people[people])[:, 0]
+        usable = (ours != MISSING) & ~(male & (ours == 1))
+        ours, male, people = ours[usable], male[usable], people[usable]
+        parts = []
+        for _, block in self.genotypes.blocks(self.variants[others], self.people[people], self.size):
+            if not male.any():
+                parts.append(haplotype_r2(joint_counts(ours, block)))
+                continue
+            single = joint_counts(ours[male], block[male])
+            single[:, 1] = 0
+            counts = joint_counts(ours[~male], block[~male]) + single
+            parts.append(haplotype_r2(counts, single))
+        return np.concatenate(parts)

@@ -9,10 +9,11 @@ from tqdm import tqdm
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, read_table, write_tsv
-from contigwas.genotypes.reader import Bed, open_bed
+from contigwas.genotypes.reader import Bed, open_genotypes
 from contigwas.loci.clump import Clump, Thresholds, clump
+from contigwas.loci.effects import effects_at, require_test
 from contigwas.loci.genes import genes_of, read_genes
-from contigwas.loci.gwas_file import features, read_columns, read_rows
+from contigwas.loci.gwas_file import read_columns
 from contigwas.loci.ld import Linkage
 from contigwas.people import require_overlap, rows_of
 
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 VARIANT = ["pos", "id", "effect_allele", "other_allele"]
 COLUMNS = [
     *("locus", "chrom", "start", "end", "lead_id", "pos", "effect_allele", "other_allele", "eaf", "n", "test"),
-    *("log10p", "best_feature", "beta", "se", "n_variants", "genes"),
+    *("log10p", "best_feature", "beta", "se", "n_variants", "features", "genes"),
 ]
 
 
@@ -34,16 +35,19 @@ def write_loci(
     """Write loci.tsv (columns `COLUMNS`): a header only when no variant reaches p1.
 
     `gwas` maps chromosomes to the Parquet files of the GWAS, `pattern` names the .bed files that it tested; linkage
-    is measured over the people of `cohort` with in_gwas = 1. `settings`: test p1 p2 r2 kb genes (a path or None).
+    is measured over the people of `cohort` with in_gwas = 1. `settings`: test (over features, or the name of one) p1
+    p2 r2 kb feature_p (None: p1) genes (a path or None) genes_build and build.
     start and end span the lead and all variants it claimed, n_variants counts them; best_feature has the smallest p
-    at the lead; beta and se are its. Loci are numbered along the genome. Raises UserError for thresholds that make no
-    sense, and for files that do not belong together.
+    at the lead; beta and se are its; features are all with p <= feature_p there, the best first, joined by commas.
+    Loci are numbered along the genome. Raises UserError for thresholds that make no sense, for a test that was not
+    made, and for files that do not belong together.
     """
     thresholds = Thresholds(**{name: settings[name] for name in ("p1", "p2", "r2", "kb")})
-    genes = read_genes(settings["genes"]) if settings.get("genes") else None
+    listed = settings["genes"]
+    genes = read_genes(listed, settings["build"], settings["genes_build"]) if listed else None
     founders = _founders(cohort)
     tables = [
-        _loci_of(str(chrom), path, pattern, founders, (cohort, settings["test"]), thresholds)
+        _loci_of(str(chrom), path, pattern, founders, cohort, settings, thresholds)
         for chrom, path in tqdm(gwas.items(), "loci", disable=None)
     ]
     found = [table for table in tables if len(table)]
@@ -69,20 +73,22 @@ def _loci_of(
     path: PathLike,
     pattern: str,
     founders: pd.Index,
-    named: tuple[PathLike, str],
+    cohort: PathLike,
+    settings: Mapping[str, object],
     thresholds: Thresholds,
 ) -> pd.DataFrame:
-    """The loci of one chromosome in order of position, without number and genes. `named`: the cohort's path, the test.
+    """The loci of one chromosome in order of position, without number and genes; `founders` are people of `cohort`.
 
     The genotypes are opened only if a variant is significant.
     """
-    cohort, test = named
+    test = str(settings["test"])
+    require_test(path, test)
     tested = read_columns(path, [*VARIANT, f"log10p_{test}"]).rename(columns={f"log10p_{test}": "log10p"})
     values = tested["log10p"].to_numpy()
     log.info("chromosome %s: %d variants, %d without a p-value", chrom, len(values), int(np.isnan(values).sum()))
     if not (values >= values.dtype.type(-np.log10(thresholds.p1))).any():
         return pd.DataFrame(columns=COLUMNS)
-    bed = open_bed(pattern, chrom)
+    bed = open_genotypes(pattern, chrom)
     rows = _match(tested, bed, path)
     people = rows_of(founders, bed.people["iid"])
     require_overlap(founders, bed.people["iid"], f"the tested people of {cohort}", str(bed.path))
@@ -91,7 +97,8 @@ def _loci_of(
     linkage = Linkage(bed, rows, np.sort(people[people >= 0]))
     clumps = clump(values, tested["pos"].to_numpy(), thresholds, linkage, rows)
     clumps.sort(key=lambda one: (tested["pos"].iat[one.index], rows[one.index]))
-    return _rows(chrom, test, path, tested, clumps)
+    feature_p = settings["feature_p"]
+    return _rows(chrom, test, path, tested, clumps, thresholds.p1 if feature_p is None else float(feature_p))
 
 
 def _match(tested: pd.DataFrame, bed: Bed, path: PathLike) -> np.ndarray:
@@ -109,14 +116,13 @@ def _match(tested: pd.DataFrame, bed: Bed, path: PathLike) -> np.ndarray:
     return rows.to_numpy(np.int64)
 
 
-def _rows(chrom: str, test: str, path: PathLike, tested: pd.DataFrame, clumps: list[Clump]) -> pd.DataFrame:
-    """One row a clump, with the best feature read from the rows of the leads alone."""
+def _rows(
+    chrom: str, test: str, path: PathLike, tested: pd.DataFrame, clumps: list[Clump], feature_p: float
+) -> pd.DataFrame:
+    """One row a clump, with the features' effects read from the rows of the leads alone."""
     leads = np.array([one.index for one in clumps])
     pos = tested["pos"].to_numpy()
     spans = [pos[np.append(one.claimed, one.index)] for one in clumps]
-    names = features(path)
-    wanted = [f"{kind}_{name}" for name in names for kind in ("log10p", "beta", "se")]
-    found = read_rows(path, leads, ["eaf", "n", *wanted])
     table = pd.DataFrame(
         {
             "locus": 0,
@@ -131,21 +137,4 @@ def _rows(chrom: str, test: str, path: PathLike, tested: pd.DataFrame, clumps: l
     )
     for name in ("pos", "effect_allele", "other_allele", "log10p"):
         table[name] = tested[name].to_numpy()[leads]
-    table[["eaf", "n"]] = found[["eaf", "n"]]
-    return pd.concat([table, _best_feature(found, names)], axis=1)[COLUMNS]
-
-
-def _best_feature(found: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """best_feature beta se: of the feature with the largest log10p_<f> in each row; empty and NaN if there is none."""
-    names = [name for name in names if f"log10p_{name}" in found]
-    if not names:
-        return pd.DataFrame({"best_feature": "", "beta": np.nan, "se": np.nan}, index=found.index)
-    log10p = found[[f"log10p_{name}" for name in names]].to_numpy(dtype=np.float64)
-    best = np.where(np.isnan(log10p), -np.inf, log10p).argmax(axis=1)
-    none = np.isnan(log10p).all(axis=1)
-    values = {}
-    for kind in ("beta", "se"):
-        columns = [f"{kind}_{name}" for name in names]
-        every = found.reindex(columns=columns).to_numpy(dtype=np.float64)
-        values[kind] = np.where(none, np.nan, every[np.arange(len(best)), best])
-    return pd.DataFrame({"best_feature": np.where(none, "", np.array(names, dtype=object)[best]), **values})
+    return pd.concat([table, effects_at(path, leads, feature_p)], axis=1)[COLUMNS]

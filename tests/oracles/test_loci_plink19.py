@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from contigwas.files import write_parquet, write_tsv
-from contigwas.genotypes.reader import Bed, open_bed
+from contigwas.genotypes.reader import Bed, open_genotypes
 from contigwas.loci import clump, write_loci
 from contigwas.loci.clump import Thresholds
 from contigwas.loci.ld import Linkage, haplotype_r2, joint_counts
@@ -42,7 +42,7 @@ def our_clumps(path: Path, report: pd.DataFrame, thresholds: Thresholds) -> Clum
     """What we find, chromosome by chromosome."""
     found: Clumps = {}
     for chrom in report["chrom"].unique():
-        bed = open_bed(path, chrom)
+        bed = open_genotypes(path, chrom)
         here = report[report["chrom"] == chrom].reset_index(drop=True)
         rows = pd.Index(bed.variants["id"]).get_indexer(here["id"])
         linkage = Linkage(bed, rows, np.arange(len(bed.people)))
@@ -69,7 +69,7 @@ def europeans(shared_data):
     path = shared_data / "genotypes" / "EUR_subset.bed"
     rng = np.random.default_rng(7)
     tables, phenotype = [], rng.normal(size=len(Bed(path).people))
-    beds = {chrom: open_bed(path, chrom) for chrom in ("21", "22")}
+    beds = {chrom: open_genotypes(path, chrom) for chrom in ("21", "22")}
     dosages = {chrom: bed.read(np.arange(len(bed.variants))) for chrom, bed in beds.items()}
     for values in dosages.values():
         common = np.flatnonzero(np.abs(values.mean(axis=0) - 1) < 0.7)
@@ -88,6 +88,8 @@ def europeans(shared_data):
         Thresholds(1e-3, 1e-3, 0.2, 1000),
         Thresholds(1e-2, 0.05, 0.01, 37.5),
         Thresholds(0.05, 1.0, 0.9, 5),
+        Thresholds(1e-6, 1e-6, 0.05, 3000),
+        Thresholds(1e-3, 0.5, 0.99, 500),
         Thresholds(1e-300, 1e-2, 0.5, 250),
     ],
     ids=str,
@@ -97,6 +99,64 @@ def test_real_linkage(oracle, europeans, tmp_path, thresholds):
     expected = plink_clumps(oracle("plink1.9"), path, report, tmp_path, thresholds)
     assert our_clumps(path, report, thresholds) == expected
     assert bool(expected) == (thresholds.p1 > 1e-300)
+
+
+@pytest.fixture(scope="module")
+def with_missing_calls(europeans, tmp_path_factory):
+    """A stretch of the Europeans' chromosome 22 with 4 % of the calls taken away, and its GWAS."""
+    path, _ = europeans
+    bed, rng = open_genotypes(path, "22"), np.random.default_rng(8)
+    rows = np.arange(4000)
+    dosages = bed.read(rows)
+    phenotype = dosages[:, [500, 1700, 3100]] @ [1.0, -1.0, 0.8] + rng.normal(size=len(dosages))
+    dosages[rng.random(dosages.shape) < 0.04] = -127
+    copy = write_plink(tmp_path_factory.mktemp("missing") / "all.bed", dosages, iids(len(dosages)), "22",
+                       bp_position=bed.variants["pos"][rows].tolist())  # fmt: skip
+    table = Bed(copy).variants.assign(log10p=association(dosages, phenotype))
+    return copy, table.dropna(subset="log10p").reset_index(drop=True)
+
+
+@pytest.mark.parametrize(
+    "thresholds",
+    [
+        Thresholds(5e-8, 1e-7, 0.1, 150),
+        Thresholds(1e-4, 1e-4, 0.5, 250),
+        Thresholds(1e-2, 0.2, 0.8, 50),
+        Thresholds(1e-3, 1e-2, 0.02, 2000),
+    ],
+    ids=str,
+)
+def test_real_linkage_with_missing_calls(oracle, with_missing_calls, tmp_path, thresholds):
+    path, report = with_missing_calls
+    expected = plink_clumps(oracle("plink1.9"), path, report, tmp_path, thresholds)
+    assert our_clumps(path, report, thresholds) == expected
+    assert expected
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_chromosome_x(oracle, tmp_path, seed):
+    # Males are called as homozygous, but for a few heterozygous calls, which count as missing; some sexes are unknown.
+    rng = np.random.default_rng(seed)
+    dosages = simulate(rng, 90, 200, missing=0.05, blocks=5)
+    sex = np.array([1, 2, 1, 2, 0] * 18)
+    male = dosages[sex == 1]
+    dosages[sex == 1] = np.where((male == 1) & (rng.random(male.shape) < 0.95), rng.choice([0, 2], male.shape), male)
+    path = write_plink(tmp_path / "x.bed", dosages, iids(90), "X", sex=sex.tolist())
+    bed = Bed(path)
+    report = bed.variants.assign(log10p=np.round(rng.exponential(1, 200), 1).astype(np.float32))
+    linkage = Linkage(bed, np.arange(200), np.arange(90), np.ones(200, bool))
+    for thresholds in (Thresholds(0.1, 0.3, 0.2, 10), Thresholds(0.05, 0.05, 0.6, 100), Thresholds(0.3, 1.0, 0.05, 4)):
+        expected = plink_clumps(oracle("plink1.9"), path, report, tmp_path, thresholds)
+        found = clump(report["log10p"].to_numpy(), report["pos"].to_numpy(), thresholds, linkage)
+        names = report["id"].to_numpy()
+        assert {names[one.index]: (set(names[one.listed]), len(one.claimed)) for one in found} == expected
+        assert sum(total for _, total in expected.values()) > 10
+    pairs = [(first, first + 1) for first in range(0, 60, 7)]
+    for first, second in pairs:
+        (known,) = plink_r2(oracle("plink1.9"), path, first, second)
+        assert abs(linkage(first, np.array([second]))[0] - known) < 6e-6
+    diploid = Linkage(bed, np.arange(200), np.arange(90))
+    assert any(abs(diploid(a, np.array([b])) - linkage(a, np.array([b]))) > 1e-3 for a, b in pairs)
 
 
 @pytest.mark.parametrize("kb", [3, 10])
@@ -151,7 +211,7 @@ def test_the_whole_table(oracle, europeans, tmp_path):
         log10p = table["log10p"].astype(np.float32)
         columns = {"eaf": 0.5, "n": 379, "beta_a": 1.0, "se_a": 0.1, "log10p_a": log10p, "log10p_manova": log10p}
         write_parquet(table.drop(columns="log10p").assign(**columns), gwas[chrom])
-    settings = vars(thresholds) | {"test": "manova", "genes": None}
+    settings = vars(thresholds) | {"test": "manova", "feature_p": None, "genes": None}
     write_loci(gwas, str(path), tmp_path / "cohort.tsv", settings, tmp_path / "loci.tsv")
     loci = pd.read_csv(tmp_path / "loci.tsv", sep="\t")
     assert dict(zip(loci["lead_id"], loci["n_variants"] - 1, strict=True)) == {

@@ -82,6 +82,9 @@ def test_the_order_of_keys_is_no_setting(value):
         (lambda c: c.pop("images"), "there is no images: block"),
         (lambda c: c["gwas"].update(tests=["minp"]), "loci.test is manova"),
         (lambda c: c["loci"].update(p2=1e-9), "loci.p2 is smaller"),
+        (lambda c: c["loci"].update(genes="a.bed", genes_build="GRCh38"), "GRCh38 by its declaration loci.genes_build"),
+        (lambda c: c["loci"].update(genes="glist-hg38.txt"), "GRCh38 by its name, but genotypes.build is GRCh37"),
+        (lambda c: c["loci"].update(genes_build="hg19"), "must be one of GRCh37, GRCh38, null"),
         (lambda c: c["models"].update({"a b": {"phenotypes": "x"}}), "a key a b"),
         (lambda c: c["genotypes"].update(array="{chr}.bed"), "braces other than"),
         (lambda c: c["genotypes"].pop("array"), "genotypes lacks array"),
@@ -99,6 +102,12 @@ def test_what_makes_no_sense_is_refused(change, sentence):
     change(config)
     with pytest.raises(UserError, match=sentence):
         check(config, SCHEMA)
+
+
+def test_a_list_of_genes_and_a_test_that_are_well(demo):
+    demo["loci"] |= {"test": "disc", "genes": "glist-hg38.txt", "genes_build": "GRCh37"}
+    check(demo, SCHEMA)
+    assert demo["loci"]["test"] == "disc"
 
 
 def test_the_config_reference_is_current():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contigwas.genotypes.reader import open_bed
+from contigwas.genotypes.reader import open_genotypes
 from contigwas.loci import ld
 from contigwas.loci.ld import Linkage, haplotype_r2, joint_counts
 from tests.plink_files import iids, simulate, write_plink
@@ -83,10 +83,47 @@ def test_symmetric_and_blind_to_the_counted_allele():
 def test_linkage_reads_blocks_of_the_founders(tmp_path, monkeypatch, cells):
     monkeypatch.setattr(ld, "CELLS", cells)
     dosages = simulate(np.random.default_rng(6), 50, 60, missing=0.1, blocks=5)
-    bed = open_bed(write_plink(tmp_path / "a.bed", dosages, iids(50)), 1)
+    bed = open_genotypes(write_plink(tmp_path / "a.bed", dosages, iids(50)), 1)
     founders, report = np.arange(0, 50, 2), np.arange(3, 60)
     linkage = Linkage(bed, report, founders)
     others = np.array([0, 5, 8, *range(20, 50)])
     expected = haplotype_r2(joint_counts(dosages[founders, 3 + 7], dosages[np.ix_(founders, report[others])]))
     np.testing.assert_allclose(linkage(7, others), expected, atol=1e-12)
     assert linkage(7, np.array([], int)).shape == (0,)
+
+
+def by_haplotypes(index, other, male):
+    """The counts of a male's one haplotype and of a female's two, by a loop: joint counts and those of males."""
+    counts, single = np.zeros((3, 3)), np.zeros((3, 3))
+    for a, b, one in zip(index, other, male, strict=True):
+        if min(a, b) >= 0 and not (one and 1 in (a, b)):
+            counts[a, b] += 1
+            single[a, b] += one
+    return counts, single
+
+
+def test_males_are_one_haplotype_of_x(tmp_path):
+    rng = np.random.default_rng(7)
+    dosages = simulate(rng, 60, 12, missing=0.1, blocks=4)
+    male = np.arange(60) % 2 == 0  # sex 1 in the .fam
+    bed = open_genotypes(write_plink(tmp_path / "a.bed", dosages, iids(60)), 1)
+    x_linked = np.arange(12) >= 4  # the first four are pseudo-autosomal
+    found = Linkage(bed, np.arange(12), np.arange(60), x_linked)(6, np.arange(12))
+    for other in range(12):
+        if other < 4:  # which of a male's two alleles lies on his X is unknown
+            expected = haplotype_r2(joint_counts(dosages[~male, 6], dosages[~male][:, [other]]))
+        else:
+            counts, single = by_haplotypes(dosages[:, 6], dosages[:, other], male)
+            expected = haplotype_r2(counts[:, :, None], single[:, :, None])
+        np.testing.assert_allclose(found[other], expected[0], atol=1e-12)
+    diploid = Linkage(bed, np.arange(12), np.arange(60), x_linked)(1, np.arange(4))
+    np.testing.assert_allclose(diploid, haplotype_r2(joint_counts(dosages[:, 1], dosages[:, :4])), atol=1e-12)
+
+
+def test_males_alone_show_their_haplotypes(tmp_path):
+    # Without females nothing is ambiguous: r2 is the squared correlation of the alleles.
+    rng = np.random.default_rng(8)
+    dosages = 2 * (simulate(rng, 80, 6, blocks=3) > 0).astype(np.int8)
+    bed = open_genotypes(write_plink(tmp_path / "a.bed", dosages, iids(80), sex=[1] * 80), 1)
+    found = Linkage(bed, np.arange(6), np.arange(80), np.ones(6, bool))(0, np.arange(1, 6))
+    np.testing.assert_allclose(found, np.corrcoef(dosages.T.astype(float))[0, 1:] ** 2, atol=1e-9)

@@ -6,12 +6,13 @@ import pytest
 
 from contigwas.errors import UserError
 from contigwas.files import read_table, write_tsv
-from contigwas.genotypes.reader import open_bed
+from contigwas.genotypes.reader import open_genotypes
 from contigwas.loci import COLUMNS, write_loci
 from contigwas.loci.gwas_file import features, read_rows
 from tests.plink_files import iids, simulate, write_plink
 
-SETTINGS = {"test": "manova", "p1": 5e-8, "p2": 1e-6, "r2": 0.2, "kb": 10, "genes": None}
+SETTINGS = {"test": "manova", "p1": 5e-8, "p2": 1e-6, "r2": 0.2, "kb": 10, "feature_p": None}
+SETTINGS |= {"genes": None, "genes_build": None, "build": "GRCh37"}
 
 
 @pytest.fixture
@@ -67,6 +68,35 @@ def test_a_locus(study):
     assert not list(folder.glob(".*tmp*"))
 
 
+def test_features_that_reach_the_threshold_best_first(study):
+    assert run(study)["features"].tolist() == ["E2"]
+    change(study[1]["1"], {(14, "log10p_E1"): 301.0})
+    assert run(study)["features"].tolist() == ["E1,E2"]
+    assert run(study, feature_p=1e-300)["features"].tolist() == ["E1,E2"], "p equal to the threshold counts"
+    change(study[1]["1"], {(14, "log10p_E1"): np.nan})
+    assert run(study, feature_p=1e-301).fillna("")["features"].tolist() == [""]
+
+
+def test_the_test_may_be_one_feature(study):
+    loci = run(study, test="E2")
+    assert loci[["lead_id", "test", "log10p", "best_feature"]].values.tolist() == [["rs1_14", "E2", 300.0, "E2"]]
+    change(study[1]["1"], {(40, "log10p_E1"): 20.0, (14, "log10p_E1"): 30.0})
+    assert run(study, test="E1")["lead_id"].tolist() == ["rs1_14", "rs1_40"]
+
+
+@pytest.mark.parametrize(
+    ("test", "sentence"),
+    [
+        ("E3", "loci.test is E3, .* nor a feature of .*: did you mean E2 or E1[?]"),
+        ("manva", "did you mean manova[?]"),
+        ("xyz", "features are E1, E2$"),
+    ],
+)
+def test_a_test_that_is_no_feature(study, test, sentence):
+    with pytest.raises(UserError, match=sentence):
+        run(study, test=test)
+
+
 def test_loci_are_numbered_along_the_genome(study):
     change(study[1]["2"], {(3, "log10p_manova"): 30.0, (40, "log10p_manova"): 60.0})
     change(study[1]["1"], {(50, "log10p_manova"): 8.0})
@@ -82,6 +112,14 @@ def test_genes(study):
     assert run(study, genes=str(path))["genes"].tolist() == ["NEAR,FAR"]
 
 
+def test_genes_of_another_build(study):
+    path = study[0] / "genes.gtf"
+    path.write_text('#!genome-build GRCh38.p14\n1\tx\tgene\t14500\t15500\t.\t+\t.\tgene_id "G"; gene_name "NEAR";\n')
+    with pytest.raises(UserError, match="is of GRCh38 by its header, but genotypes.build is GRCh37"):
+        run(study, genes=str(path))
+    assert run(study, genes=str(path), build="GRCh38")["genes"].tolist() == ["NEAR"]
+
+
 def test_nothing_significant(study):
     loci = run(study, p1=1e-321, p2=1e-300)
     assert loci.columns.tolist() == COLUMNS
@@ -91,7 +129,7 @@ def test_nothing_significant(study):
 def test_linkage_is_of_the_tested_people(study):
     # Among people who are all homozygous at the lead it does not vary: it claims nobody.
     folder, _ = study
-    bed = open_bed(folder / "chr1.bed", 1)
+    bed = open_genotypes(folder / "chr1.bed", 1)
     dosages = bed.read(np.array([14]))[:, 0]
     alike = dosages == max((0, 2), key=lambda dosage: (dosages == dosage).sum())
     write_tsv(pd.DataFrame({"iid": bed.people["iid"], "in_gwas": alike.astype(int)}), folder / "cohort.tsv")

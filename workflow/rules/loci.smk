@@ -25,7 +25,13 @@ rule loci_model:
         mem_mb=4000,
         runtime=120,
     params:
-        settings=stage("loci", "genotypes.array", "genotypes.chromosomes", "gwas.genotypes"),
+        settings=stage(
+            "loci",
+            "genotypes.array",
+            "genotypes.build",
+            "genotypes.chromosomes",
+            "gwas.genotypes",
+        ),
     script:
         "../scripts/loci_model.py"
 
