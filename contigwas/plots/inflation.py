@@ -32,7 +32,17 @@ class Inflation:
         if not np.isfinite(self.low):
             return f"λ = {self.value:.3f}"
         condition = " if independent" if self.method == "independent" else ""
-        return f"λ = {self.value:.3f} ({self.low:.2f} to {self.high:.2f}{condition})"
+        return f"λ = {self.value:.3f} ({span(self.low, self.high)}{condition})"
+
+
+def span(low: float, high: float) -> str:
+    """Two values of lambda with as many digits as tell them apart.
+
+    >>> span(0.981, 1.04), span(1.0104, 1.0142)
+    ('0.98 to 1.04', '1.010 to 1.014')
+    """
+    digits = 2 if high - low >= 0.02 else 3
+    return f"{low:.{digits}f} to {high:.{digits}f}"
 
 
 def inflation(summaries: Sequence[PathLike], tests: Sequence[str]) -> dict[str, Inflation]:

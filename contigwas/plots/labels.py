@@ -62,6 +62,12 @@ def place(labels: Sequence[str], wanted: np.ndarray, strength: np.ndarray, high:
     return Placed(number, centre, widths[number], upright, float(height))
 
 
+def fitting(text: str, width: float, **font: object) -> dict[str, object]:
+    """The font in the size in which the text is at most `width` inches wide; `font` holds the largest `fontsize`."""
+    wide = measure(text, **font)[0]
+    return {**font, "fontsize": font["fontsize"] * min(1.0, width / wide if wide else 1.0)}
+
+
 def measure(text: str, **font: object) -> tuple[float, float]:
     """Width and height of a text in inches."""
     figure = Figure(dpi=200)

@@ -14,7 +14,7 @@ from contigwas.files import PathLike, read_table
 from contigwas.genotypes.reader import chromosome
 from contigwas.plots import style
 from contigwas.plots.genome import Genome
-from contigwas.plots.labels import measure, place, shorten
+from contigwas.plots.labels import fitting, measure, place, shorten
 from contigwas.plots.leads import read_leads
 from contigwas.plots.points import extent, points
 
@@ -230,5 +230,9 @@ def _subtitle(test: str, variants: int, detail: str, loci: int, labelled: int, p
 
 def _title(figure: Figure, axis: Axes, title: str, subtitle: str, total: float) -> None:
     left = axis.get_position().x0
-    figure.text(left, 1 - 0.1 / total, title, fontsize=11, fontweight="bold", va="top", ha="left")
-    figure.text(left, 1 - 0.3 / total, subtitle, fontsize=8, color=style.MUTED, va="top", ha="left")
+    width = WIDTH - LEFT - RIGHT
+    for text, y, font in (
+        (title, 0.1, {"fontsize": 11, "fontweight": "bold"}),
+        (subtitle, 0.3, {"fontsize": 8, "color": style.MUTED}),
+    ):
+        figure.text(left, 1 - y / total, text, va="top", ha="left", **fitting(text, width, **font))

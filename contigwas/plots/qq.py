@@ -15,8 +15,8 @@ from contigwas.errors import UserError
 from contigwas.files import PathLike, require
 from contigwas.gwas.summary import read_lambda, read_summary
 from contigwas.plots import style
-from contigwas.plots.inflation import Inflation, inflation
-from contigwas.plots.labels import shorten
+from contigwas.plots.inflation import Inflation, inflation, span
+from contigwas.plots.labels import fitting, shorten
 
 log = logging.getLogger(__name__)
 COLUMNS = ["test", "bin_low", "bin_high", "count"]
@@ -55,7 +55,7 @@ def qq(summaries: Sequence[PathLike], outputs: Sequence[PathLike], title: str, t
             style.say(axis, f"no variant has a p-value of {shorten(style.TESTS.get(test, test))}")
         axis.set_xlabel("expected −log₁₀ p")
         axis.set_ylabel(f"observed −log₁₀ p{scale.note}")
-        axis.set_title(title, fontsize=11, fontweight="bold")
+        axis.set_title(title, **fitting(title, 4.0, fontsize=11, fontweight="bold"))
         style.save(figure, outputs)
     log.info("QQ of %d omnibus tests and %d features", len(omnibus), len(histograms) - len(omnibus))
     return figure
@@ -133,4 +133,4 @@ def _draw(
 def _of_features(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"1 feature, λ = {values[0]:.3f}"
-    return f"{len(values)} features, λ {min(values):.2f} to {max(values):.2f}"
+    return f"{len(values)} features, λ {span(min(values), max(values))}"

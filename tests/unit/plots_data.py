@@ -9,6 +9,7 @@ from contigwas.files import write_tsv
 from contigwas.loci import COLUMNS
 
 P1 = 5e-8
+EDGES = np.concatenate([np.arange(0, 2, 0.001), np.geomspace(2, 400, 2000), [np.inf]])  # of -log10 p, the last is open
 SETTINGS = {"test": "manova", "p1": P1}
 
 
@@ -43,10 +44,9 @@ def write_loci(folder: Path, gwas: dict, count: int, genes: str = "") -> Path:
 
 def write_summary(path: Path, values: dict[str, np.ndarray]) -> Path:
     """Histograms of -log10 p, fine below 2 and wider above, with an open last bin."""
-    edges = np.concatenate([np.arange(0, 2, 0.001), np.geomspace(2, 400, 2000), [np.inf]])
-    counts = {name: np.histogram(one, edges)[0] for name, one in values.items()}
+    counts = {name: np.histogram(one, EDGES)[0] for name, one in values.items()}
     parts = [
-        pd.DataFrame({"test": name, "bin_low": edges[:-1], "bin_high": edges[1:], "count": count})
+        pd.DataFrame({"test": name, "bin_low": EDGES[:-1], "bin_high": EDGES[1:], "count": count})
         for name, count in counts.items()
     ]
     pd.concat(parts).to_parquet(path, index=False)

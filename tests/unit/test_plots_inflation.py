@@ -5,27 +5,23 @@ import pytest
 from scipy import stats
 
 from contigwas.errors import UserError
-from contigwas.gwas.summary import EDGES, Histogram, read_lambda
+from contigwas.gwas.summary import read_lambda
 from contigwas.plots.inflation import Inflation, estimate, inflation, jackknife_error
+from tests.unit.plots_data import EDGES, write_summary
 
 MEDIAN = stats.chi2.ppf(0.5, 1)
 
 
 def write(folder, chromosomes):
     """One summary a chromosome, of chi-squares."""
-    paths = []
-    for number, one in enumerate(chromosomes):
-        histogram = Histogram(["manova"])
-        histogram.add({"manova": -stats.chi2.logsf(one, 1) / np.log(10)})
-        paths.append(folder / f"{number}.parquet")
-        histogram.write(paths[-1])
-    return paths
-
-
-def counted(chromosomes):
-    """The same in memory."""
     log10p = [-stats.chi2.logsf(one, 1) / np.log(10) for one in chromosomes]
-    counts = np.stack([np.histogram(one, EDGES)[0] for one in log10p], axis=1).astype(float)
+    return [write_summary(folder / f"{number}.parquet", {"manova": one}) for number, one in enumerate(log10p)]
+
+
+def counted(chromosomes, times=1):
+    """The same in memory, with every test `times` over: as in perfect LD."""
+    log10p = [-stats.chi2.logsf(one, 1) / np.log(10) for one in chromosomes]
+    counts = times * np.stack([np.histogram(one, EDGES)[0] for one in log10p], axis=1).astype(float)
     filled = counts.any(axis=1)
     return estimate(EDGES[:-1][filled], EDGES[1:][filled], counts[filled])
 
@@ -75,9 +71,8 @@ def test_linkage_widens_the_jackknife_but_not_the_ranks():
     rng = np.random.default_rng(4)
     covered = {"jackknife": 0, "independent": 0}
     for _ in range(100):
-        # every test is repeated 50 times, as in perfect LD: the effective number is a fiftieth
-        chi = [np.repeat(rng.chisquare(1, 60), 50) for _ in range(12)]
-        for found in (counted(chi), counted([np.concatenate(chi)])):
+        chi = [rng.chisquare(1, 60) for _ in range(12)]
+        for found in (counted(chi, times=50), counted([np.concatenate(chi)], times=50)):
             covered[found.method] += found.low <= 1 <= found.high
     assert covered["jackknife"] >= 85
     assert covered["independent"] < 50
@@ -95,6 +90,7 @@ def test_ranks_of_the_median(tmp_path):
 
 def test_in_words():
     assert str(Inflation(1.0123, 0.981, 1.04, "jackknife")) == "λ = 1.012 (0.98 to 1.04)"
+    assert str(Inflation(1.0123, 1.0104, 1.0142, "jackknife")) == "λ = 1.012 (1.010 to 1.014)"
     assert str(Inflation(1.0123, 0.981, 1.04, "independent")) == "λ = 1.012 (0.98 to 1.04 if independent)"
     assert str(Inflation(np.nan, np.nan, np.nan, "independent")) == "λ unknown"
 

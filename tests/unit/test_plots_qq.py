@@ -64,7 +64,7 @@ def test_the_figure(tmp_path, values):
             float(one.strip("()")) for one in text.removesuffix(" if independent)").split() if one != "to"
         )
         found[name] = value
-        assert low < value < high  # two files: too few chromosomes for the jackknife
+        assert low < value < high  # one file: too few chromosomes for the jackknife
         assert text.endswith("if independent)")
         median = np.median(values[name])
         assert found[name] == pytest.approx(stats.chi2.isf(10**-median, 1) / stats.chi2.ppf(0.5, 1), abs=0.005)
