@@ -77,7 +77,7 @@ def write_gwas(
     options = Settings.of(settings)
     bed = open_bed(pattern, chrom)
     rows = _variants(bed, variants)
-    people = _people(bed, phenotypes, covariates)
+    people = tested_people(bed, phenotypes, covariates)
     plan = design(
         people.covariates.to_numpy(np.float64),
         list(people.covariates.columns),
@@ -199,7 +199,7 @@ def _variants(bed: Bed, path: PathLike | None) -> np.ndarray:
     return rows[np.argsort(bed.variants["pos"].to_numpy()[rows], kind="stable")]
 
 
-def _people(bed: Bed, phenotypes: PathLike, covariates: PathLike) -> People:
+def tested_people(bed: Bed, phenotypes: PathLike, covariates: PathLike) -> People:
     """The people who have a feature, every covariate and a row in the genotypes, in the genotypes' order."""
     features = _table(phenotypes, "the phenotypes")
     design = _table(covariates, "the covariates of the phenotypes")

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, read_table, write_tsv
-from contigwas.genotypes.reader import Bed, open_genotypes
+from contigwas.genotypes.reader import Genotypes, open_genotypes
 from contigwas.loci.clump import Clump, Thresholds, clump
 from contigwas.loci.effects import effects_at, require_test
 from contigwas.loci.genes import genes_of, read_genes
@@ -89,7 +89,7 @@ def _loci_of(
     if not (values >= values.dtype.type(-np.log10(thresholds.p1))).any():
         return pd.DataFrame(columns=COLUMNS)
     bed = open_genotypes(pattern, chrom)
-    rows = _match(tested, bed, path)
+    rows = match_variants(tested, bed, path)
     people = rows_of(founders, bed.people["iid"])
     require_overlap(founders, bed.people["iid"], f"the tested people of {cohort}", str(bed.path))
     if (people < 0).any():
@@ -101,17 +101,17 @@ def _loci_of(
     return _rows(chrom, test, path, tested, clumps, thresholds.p1 if feature_p is None else float(feature_p))
 
 
-def _match(tested: pd.DataFrame, bed: Bed, path: PathLike) -> np.ndarray:
+def match_variants(tested: pd.DataFrame, bed: Genotypes, path: PathLike) -> np.ndarray:
     """Where each tested variant stands in `bed.variants`, by position, id and alleles; UserError if one does not.
 
-    Of variants that are repeated in the .bed, the first is meant: quality control drops the others.
+    Of variants that are repeated in the file, the first is meant: quality control drops the others.
     """
     here = bed.variants[VARIANT].reset_index(names="row").drop_duplicates(VARIANT)
     rows = tested[VARIANT].merge(here, on=VARIANT, how="left", validate="many_to_one")["row"]
     if rows.isna().any():
         raise UserError(
-            f"{path} has {int(rows.isna().sum())} variants (of {len(rows)}) that {bed.path.with_suffix('.bim')} has "
-            "not: give the genotypes that this GWAS tested"
+            f"{path} has {int(rows.isna().sum())} variants (of {len(rows)}) that {bed.path} has not: give "
+            " the genotypes that this GWAS tested"
         )
     return rows.to_numpy(np.int64)
 

@@ -147,7 +147,7 @@ def test_only_the_rows_of_the_leads_are_read(study):
 
 def test_files_that_do_not_belong_together(study):
     change(study[1]["1"], {(20, "other_allele"): "T"})
-    with pytest.raises(UserError, match=r"1 variants \(of 60\) that .*chr1\.bim has not"):
+    with pytest.raises(UserError, match=r"1 variants \(of 60\) that .*chr1\.bed has not"):
         run(study)
 
 
