@@ -8,13 +8,21 @@ import pandas as pd
 from contigwas.errors import UserError
 from contigwas.files import PathLike
 from contigwas.genotypes.bed import Bed, read_fam
+from contigwas.genotypes.bgen import Bgen, read_bgen_people, read_sample
 from contigwas.genotypes.interface import Genotypes
 from contigwas.genotypes.names import chromosome, require_analysed
+from contigwas.genotypes.pgen import Pgen
+from contigwas.genotypes.plink2_tables import read_psam
 
 __all__ = ["Bed", "Genotypes", "chromosome", "open_bed", "open_genotypes", "read_people"]
 
-FORMATS: dict[str, Callable[..., Genotypes]] = {".bed": Bed}
-PEOPLE: dict[str, Callable[[PathLike], pd.DataFrame]] = {".fam": read_fam}
+FORMATS: dict[str, Callable[..., Genotypes]] = {".bed": Bed, ".pgen": Pgen, ".bgen": Bgen}
+PEOPLE: dict[str, Callable[[PathLike], pd.DataFrame]] = {
+    ".fam": read_fam,
+    ".psam": read_psam,
+    ".sample": read_sample,
+    ".bgen": read_bgen_people,
+}
 
 
 def open_genotypes(pattern: PathLike, chrom: object, threads: int | None = None) -> Genotypes:

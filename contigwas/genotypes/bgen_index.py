@@ -1,0 +1,177 @@
+"""Where the variants of a .bgen file stand: from the .bgi beside it, else from one pass over the file."""
+
+import logging
+import mmap
+import sqlite3
+import struct
+from contextlib import closing
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+
+from contigwas.errors import UserError
+from contigwas.genotypes.names import chromosome
+
+log = logging.getLogger(__name__)
+
+MANY = 1_000_000  # variants: above it a pass over the file takes long enough to advise an index
+
+
+@dataclass(frozen=True)
+class Header:
+    """first: where the first variant stands, in bytes; variants, people: counts; ids: where IDs stand, or None."""
+
+    first: int
+    variants: int
+    people: int
+    ids: int | None
+
+
+def read_header(path: Path) -> Header:
+    """The header of a .bgen file (www.well.ox.ac.uk/~gav/bgen_format). UserError unless it is one of layout 2."""
+    with path.open("rb") as file:
+        start = file.read(24)
+        if len(start) < 24 or start[16:20] not in (b"bgen", bytes(4)):
+            raise UserError(f"{path} is not a .bgen file (wrong first bytes): bring a .bgen file")
+        offset, length, variants, people = struct.unpack_from("<4I", start)
+        file.seek(length)
+        flags = file.read(4)
+    if length < 20 or offset < length or len(flags) < 4:
+        raise UserError(f"{path} is not a .bgen file (its header makes no sense), or is cut short: copy it again")
+    (flags,) = struct.unpack("<I", flags)
+    layout = flags >> 2 & 15
+    if layout != 2:
+        raise UserError(f"{path} is a .bgen file of layout {layout}: write it again with plink2 --export bgen-1.2")
+    return Header(offset + 4, variants, people, length + 4 if flags >> 31 else None)
+
+
+def read_ids(path: Path) -> list[str] | None:
+    """The IDs of people in the header of a .bgen file; None where it has none."""
+    header = read_header(path)
+    if header.ids is None:
+        return None
+    with path.open("rb") as file:
+        file.seek(header.ids)
+        block = file.read(header.first - header.ids)
+    names, place = [], 8
+    try:
+        for _ in range(header.people):
+            name, place = _text(block, place)
+            names.append(name.decode("utf-8", errors="replace"))
+    except struct.error:
+        raise _cut_short(path) from None
+    return names
+
+
+def read_index(path: Path) -> pd.DataFrame:
+    """Variants in file order: `chrom id pos effect_allele other_allele alleles start`.
+
+    `alleles` is how many there are, the effect allele the second; `start` is where the variant stands, in bytes.
+    Raises UserError when the file is cut short, or the .bgi is that of another file.
+    """
+    header = read_header(path)
+    beside = path.with_name(path.name + ".bgi")
+    if beside.is_file():
+        table = _from_bgi(path, beside, header)
+    else:
+        if header.variants > MANY:
+            log.warning("%s has no index: a pass over its %d variants is made; bgenix -index saves it", path,
+                        header.variants)  # fmt: skip
+        table = _from_pass(path, header)
+    names = {name: chromosome(name) for name in table["chrom"].unique()}
+    table["chrom"] = table["chrom"].map(names)
+    table["id"] = table["id"].where(table["id"] != "", ".")
+    for name in ("effect_allele", "other_allele"):
+        table[name] = table[name].str.upper()
+    return table.astype({"pos": np.int32, "alleles": np.int32, "start": np.int64})
+
+
+def genotype_offset(file: BufferedReader, start: int) -> int:
+    """Where the genotypes of the variant that stands at `start` begin, in bytes."""
+    file.seek(int(start))
+    for _ in range(3):
+        _skip(file, "<H")
+    file.seek(4, 1)
+    (alleles,) = struct.unpack("<H", file.read(2))
+    for _ in range(alleles):
+        _skip(file, "<I")
+    return file.tell()
+
+
+def _skip(file: BufferedReader, width: str) -> None:
+    (length,) = struct.unpack(width, file.read(struct.calcsize(width)))
+    file.seek(length, 1)
+
+
+def _from_bgi(path: Path, beside: Path, header: Header) -> pd.DataFrame:
+    """Variants from the SQLite index that bgenix writes."""
+    query = (
+        "SELECT chromosome AS chrom, rsid AS id, position AS pos, allele2 AS effect_allele, allele1 AS other_allele, "
+        "number_of_alleles AS alleles, file_start_position AS start, size_in_bytes AS size FROM Variant "
+        "ORDER BY file_start_position"
+    )
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(beside))}?mode=ro&immutable=1", uri=True)) as index:
+            table = pd.read_sql_query(query, index, dtype={"chrom": str, "id": str})
+    except (sqlite3.Error, pd.errors.DatabaseError):
+        raise UserError(f"{beside} is not an index that bgenix wrote: make it again with bgenix -index") from None
+    end = int((table["start"] + table["size"]).iat[-1]) if len(table) else header.first
+    if len(table) != header.variants or end != path.stat().st_size:
+        raise UserError(
+            f"{path} is cut short, or {beside} is the index of another file (it ends at byte {end}, the .bgen at "
+            f"{path.stat().st_size}): copy the file again or make the index again with bgenix -index"
+        )
+    return table.drop(columns="size")
+
+
+def _from_pass(path: Path, header: Header) -> pd.DataFrame:
+    """Variants from the file itself."""
+    rows = []
+    size = path.stat().st_size
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        place = header.first
+        try:
+            for _ in range(header.variants):
+                row, place = _variant(data, place)
+                rows.append(row)
+        except struct.error:
+            raise _cut_short(path) from None
+    if place > size:
+        raise _cut_short(path)
+    if place < size:
+        raise UserError(f"{path} goes on after its last variant (byte {place} of {size}): copy it again")
+    names = ["chrom", "id", "pos", "effect_allele", "other_allele", "alleles", "start"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _variant(data: mmap.mmap, start: int) -> tuple[tuple, int]:
+    """A row of the index, and where the next variant stands."""
+    _, place = _text(data, start)
+    rsid, place = _text(data, place)
+    chrom, place = _text(data, place)
+    pos, count = struct.unpack_from("<IH", data, place)
+    place += 6
+    alleles = []
+    for _ in range(count):
+        allele, place = _text(data, place, "<I")
+        alleles.append(allele.decode())
+    (length,) = struct.unpack_from("<I", data, place)
+    second, first = (alleles[1], alleles[0]) if count > 1 else ("", "")
+    return (chrom.decode(), rsid.decode(), pos, second, first, count, start), place + 4 + length
+
+
+def _text(data: bytes | mmap.mmap, place: int, width: str = "<H") -> tuple[bytes, int]:
+    """The text whose length stands at `place`, and what follows it. struct.error where the data end before."""
+    (length,) = struct.unpack_from(width, data, place)
+    start = place + struct.calcsize(width)
+    if start + length > len(data):
+        raise struct.error
+    return data[start : start + length], start + length
+
+
+def _cut_short(path: Path) -> UserError:
+    return UserError(f"{path} is cut short: its header promises more than it holds; copy it again")
