@@ -14,15 +14,17 @@ from contigwas.files import PathLike, require
 from contigwas.genotypes.reader import chromosome
 
 HEADERS = ("#", "track", "browser", "chrom\t", "chrom ", "chr\t", "chr ")
+STRANDS = ("+", "-")
 ATTRIBUTES = (r'\bgene_name "([^"]+)"', r'\bgene_id "([^"]+)"')  # of a GTF line: the first that it has names the gene
 
 
 def read_genes(path: PathLike, build: str | None = None, declared: str | None = None) -> pd.DataFrame:
-    """Genes as chrom (str) start end (int64, base pairs, both inside the gene) name, in file order.
+    """Genes as chrom (str) start end (int64, base pairs, both inside the gene) name strand, in file order.
 
     The suffix says what `path` is, gzipped or not: .gtf (its lines of type gene, by gene_name, else gene_id), .bed
     (starts count from 0, and are made to count from 1), anything else lines of `chrom start end name` as PLINK's gene
-    lists; further columns, comments and a header line are ignored. All genes count, of whatever type.
+    lists; comments, a header line and further columns are ignored, but for the first that is + or -: strand is that,
+    or empty. All genes count, of whatever type.
 
     `build` is that of the genotypes, `declared` that of the list where the user named it. Raises UserError for a line
     that is none of that, and for a list whose header names another build, or whose name does where none is declared.
@@ -35,7 +37,9 @@ def read_genes(path: PathLike, build: str | None = None, declared: str | None = 
         if _skipped(line):
             header.append(line)
         elif kind != ".gtf":
-            lines.append((number, line.split()[:4]))
+            fields = line.split()
+            strand = next((one for one in fields[4:] if one in STRANDS), "")
+            lines.append((number, [*fields[:4], strand] if len(fields) >= 4 else fields))
         elif line.split("\t", 3)[2:3] == ["gene"]:
             lines.append((number, _gtf(path, number, line)))
     _require_build(path, "".join(header), build, declared)
@@ -56,13 +60,13 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _gtf(path: Path, number: int, line: str) -> list[str]:
-    """chrom, start, end and name of a GTF line."""
+    """chrom, start, end, name and strand of a GTF line."""
     fields = line.rstrip("\n").split("\t")
     names = (re.search(one, fields[-1]) for one in ATTRIBUTES)
     name = next((found[1] for found in names if found), None)
     if len(fields) < 9 or name is None:
         raise UserError(f"{path}, line {number}: expected nine columns with gene_name or gene_id in the last: mend it")
-    return [fields[0], fields[3], fields[4], name]
+    return [fields[0], fields[3], fields[4], name, fields[6] if fields[6] in STRANDS else ""]
 
 
 def _table(path: Path, lines: list[tuple[int, list[str]]], first: int) -> pd.DataFrame:
@@ -72,7 +76,7 @@ def _table(path: Path, lines: list[tuple[int, list[str]]], first: int) -> pd.Dat
             raise UserError(f"{path}, line {number}: expected chrom start end name, with positions in base pairs")
         if int(fields[2]) < int(fields[1]) + 1 - first:
             raise UserError(f"{path}, line {number}: the gene ends before it starts: swap the two positions")
-    table = pd.DataFrame([fields for _, fields in lines], columns=["chrom", "start", "end", "name"])
+    table = pd.DataFrame([fields for _, fields in lines], columns=["chrom", "start", "end", "name", "strand"])
     table["chrom"] = table["chrom"].map({name: chromosome(name) for name in table["chrom"].unique()})
     table = table.astype({"start": np.int64, "end": np.int64})
     table["start"] += 1 - first

@@ -41,7 +41,7 @@ chrX\tensembl\tgene\t30\t30\t.\t-\t.\tgene_id "ENSG2"; gene_biotype "lncRNA";
 
 def test_a_bed_file_counts_from_0(tmp_path):
     path = write(tmp_path / "genes.bed", BED)
-    assert read_genes(path).values.tolist() == [["1", 1, 5, "A"], ["1", 10, 10, "B"]]
+    assert read_genes(path).values.tolist() == [["1", 1, 5, "A", ""], ["1", 10, 10, "B", ""]]
     genes = read_genes(path)
     # Bases 6 and 9 lie 1 base from either gene, base 10 is in the second.
     assert [genes_of(genes, "1", base, base, base) for base in (5, 6, 9, 10)] == ["A", "A (1 bp)", "B (1 bp)", "B"]
@@ -59,7 +59,7 @@ def test_the_genes_of_a_gtf(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(gzip.compress(GTF.encode()) if name.endswith("gz") else GTF.encode())
     genes = read_genes(path, "GRCh38")
-    assert genes.values.tolist() == [["1", 11, 20, "A"], ["X", 30, 30, "ENSG2"]]
+    assert genes.values.tolist() == [["1", 11, 20, "A", "+"], ["X", 30, 30, "ENSG2", "-"]]
 
 
 def test_gzipped_lists(tmp_path):
@@ -133,3 +133,11 @@ def test_the_real_list(shared_data):
     genes = read_genes(shared_data / "genes" / "glist-hg19.txt")
     assert len(genes) == 26292
     assert "HERC2" in genes_of(genes, "15", 28365618, 28365618, 28365618)
+
+
+def test_strands(tmp_path):
+    text = "1 0 5 A 0 -\n1 7 9 B 0 +\n1 7 9 C\n1 7 9 D 0 .\n"
+    assert read_genes(write(tmp_path / "genes.bed", text))["strand"].tolist() == ["-", "+", "", ""]
+    assert read_genes(write(tmp_path / "genes.txt", "1 1 5 A +\n"))["strand"].tolist() == ["+"]
+    line = 'chr1\tx\tgene\t1\t5\t.\t-\t.\tgene_id "A"; gene_name "B";\n'
+    assert read_genes(write(tmp_path / "genes.gtf", line))["strand"].tolist() == ["-"]
