@@ -12,6 +12,7 @@ from contigwas.files import PathLike, require
 
 LEAST_CHROMOSOMES = 5  # from which the jackknife is used: its variance has one degree of freedom fewer
 LEVEL = 0.95
+MEDIAN = stats.chi2.isf(0.5, 1)  # of the chi-squared distribution under the null
 
 
 @dataclass(frozen=True)
@@ -113,4 +114,4 @@ def quantile(low: np.ndarray, high: np.ndarray, counts: np.ndarray, rank: float)
 
 def factor(log10p: float) -> float:
     """The 1-df chi-squared quantile of a median p, over that of 0.5."""
-    return float(stats.chi2.isf(10.0**-log10p, 1) / stats.chi2.isf(0.5, 1))
+    return float(stats.chi2.isf(10.0**-log10p, 1) / MEDIAN)

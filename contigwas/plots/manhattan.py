@@ -225,7 +225,7 @@ def _subtitle(test: str, variants: int, detail: str, loci: int, labelled: int, p
     found = f"{loci:,} {'locus' if loci == 1 else 'loci'} at p ≤ {limit}" if loci else f"no locus at p ≤ {limit}"
     if labelled < loci:
         found += f" (the {labelled} strongest are labelled)"
-    return ", ".join(filter(None, [style.test_name(test), f"{variants:,} variants", detail, found]))
+    return ", ".join(filter(None, [style.name_of_test(test), f"{variants:,} variants", detail, found]))
 
 
 def _title(figure: Figure, axis: Axes, title: str, subtitle: str, total: float) -> None:

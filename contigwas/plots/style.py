@@ -57,10 +57,10 @@ def say(axis: Axes, sentence: str) -> None:
     axis.text(0.5, 0.5, sentence, transform=axis.transAxes, ha="center", va="center", fontsize=10, color=MUTED)
 
 
-def test_name(test: str) -> str:
+def name_of_test(test: str) -> str:
     """What a test is, for a subtitle.
 
-    >>> test_name("manova"), test_name("PC3")
+    >>> name_of_test("manova"), name_of_test("PC3")
     ('MANOVA over all features', 'feature PC3')
     """
     return f"{TESTS[test]} over all features" if test in TESTS else f"feature {test}"
