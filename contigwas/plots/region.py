@@ -1,0 +1,77 @@
+"""The variants around a lead: their -log10 p, and their linkage with it among the tested people."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from contigwas.files import PathLike, read_table
+from contigwas.genotypes.reader import Genotypes, open_genotypes
+from contigwas.genotypes.sex import x_linked
+from contigwas.loci.gwas_file import read_columns, read_rows
+from contigwas.loci.ld import Linkage
+from contigwas.loci.table import VARIANT, match_variants
+from contigwas.people import require_overlap, rows_of
+from contigwas.plots.leads import rows_of_leads
+
+log = logging.getLogger(__name__)
+MOST_PEOPLE = 20_000  # among whom r2 is measured: its standard error is below 0.01 then, and a cohort may be larger
+
+
+@dataclass(frozen=True)
+class Region:
+    """Variants with a p-value within a window around the lead: arrays (variants,), positions ascending.
+
+    y: -log10 p; r2: with the lead, NaN where one of the two does not vary; lead: its place; people: among whom r2 is
+    measured.
+    """
+
+    pos: np.ndarray
+    y: np.ndarray
+    r2: np.ndarray
+    lead: int
+    people: int
+
+
+class Regions:
+    """The windows of one chromosome."""
+
+    def __init__(self, chrom: str, gwas: PathLike, pattern: str, cohort: PathLike, build: str, test: str) -> None:
+        """`pattern` names the genotypes that `gwas` tested; people are those of `cohort` with in_gwas = 1."""
+        self.chrom, self.gwas, self.build, self.test = chrom, gwas, build, test
+        self.pos = read_columns(gwas, ["pos"])["pos"].to_numpy()
+        self.genotypes: Genotypes = open_genotypes(pattern, chrom)
+        table = read_table(cohort, ["iid", "in_gwas"], "the cohort")
+        tested = pd.Index(table.loc[table["in_gwas"] == 1, "iid"])
+        here = self.genotypes.people["iid"]
+        require_overlap(tested, here, f"the tested people of {cohort}", str(self.genotypes.path))
+        people = rows_of(tested, here)
+        people = np.sort(people[people >= 0])
+        if len(people) > MOST_PEOPLE:
+            log.info("chromosome %s: r2 is measured among %d of %d people", chrom, MOST_PEOPLE, len(people))
+            people = people[np.linspace(0, len(people) - 1, MOST_PEOPLE).astype(np.int64)]
+        self.people = people
+
+    def around(self, lead: pd.Series, loci: PathLike, reach: float) -> Region:
+        """The variants within `reach` base pairs of a row of `loci`; only their row groups are read."""
+        row = int(rows_of_leads(self.gwas, lead.to_frame().T, loci)[0])
+        near = np.flatnonzero(np.abs(self.pos.astype(np.int64) - int(lead["pos"])) <= reach)
+        column = f"log10p_{self.test}"
+        table = read_rows(self.gwas, near, [*VARIANT, column])
+        known = table[column].notna().to_numpy() | (near == row)
+        table, near = table[known], near[known]
+        y = table[column].to_numpy(dtype=float)
+        finite = np.isfinite(y)
+        if not finite.all():
+            log.warning("locus %s: %d variants have no finite p, drawn at the top", lead["locus"], int((~finite).sum()))
+            y = np.where(finite, y, y[finite].max(initial=float(lead["log10p"])))
+        index = int(np.flatnonzero(near == row)[0])
+        linkage = Linkage(
+            self.genotypes,
+            match_variants(table, self.genotypes, self.gwas),
+            self.people,
+            x_linked(self.chrom, table["pos"].to_numpy(), self.build),
+        )
+        r2 = linkage(index, np.arange(len(table)))
+        return Region(table["pos"].to_numpy(), y, r2, index, len(self.people))
