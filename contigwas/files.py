@@ -1,6 +1,7 @@
 """Files that are complete or absent, and tables that say what is wrong with them."""
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,22 @@ def replacing(path: PathLike) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: PathLike) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; rename it to `path`, whatever stood there, if the block succeeds."""
+    path = Path(path)
+    temporary, old = (path.with_name(f".{os.getpid()}.{kind}.{path.name}") for kind in ("tmp", "old"))
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if path.exists():
+            path.rename(old)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def private_folder(path: PathLike) -> Path:

@@ -1,5 +1,6 @@
 """Reading the GWAS of one chromosome: only the columns and the rows that are needed."""
 
+import json
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -20,6 +21,16 @@ def open_gwas(path: PathLike) -> pq.ParquetFile:
         return pq.ParquetFile(path)
     except pa.ArrowInvalid:
         raise UserError(f"{path} is not a Parquet file: run the gwas stage again") from None
+
+
+def names(path: PathLike) -> list[str]:
+    """Names of all columns, in file order."""
+    return list(open_gwas(path).schema_arrow.names)
+
+
+def notes(path: PathLike) -> dict[str, object]:
+    """What the GWAS wrote about itself: people, covariates and how it tested; empty where the file has no notes."""
+    return json.loads((open_gwas(path).metadata.metadata or {}).get(b"contigwas", b"{}"))
 
 
 def features(path: PathLike) -> list[str]:

@@ -1,0 +1,136 @@
+"""GWAS-SSF, the GWAS Catalog's standard (v1.0): a table and its metadata for every feature.
+
+Hayhurst et al. 2022, doi:10.1101/2022.07.15.500230; the order of the columns and what they may hold are those of
+gwas-ssf_v1.1.0 in the Catalog's repository gwas-summary-statistics-standard.
+"""
+
+import hashlib
+import logging
+import os
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import yaml
+
+from contigwas import __version__
+from contigwas.export.alleles import no_position, not_nucleotides
+from contigwas.export.folder import Form, Written, write_folder
+from contigwas.export.results import GENOME, Result, along_genome, chosen, leave_out, with_result
+from contigwas.export.text import number
+from contigwas.files import PathLike
+from contigwas.loci.gwas_file import names, notes
+
+log = logging.getLogger(__name__)
+COLUMNS = [
+    *("chromosome", "base_pair_location", "effect_allele", "other_allele", "beta", "standard_error"),
+    *("effect_allele_frequency", "neg_log_10_p_value", "rsid", "n"),
+]
+MISSING = "#NA"
+LEAST_LOG10P = np.float32(1e-8)  # the Catalog's validator refuses a 0; single precision tells no p this near 1 from 1
+REASONS = {
+    "with alleles other than A, C, G and T": not_nucleotides,
+    "without a position": no_position,
+    "without an allele frequency": lambda frame: frame["eaf"].isna().to_numpy(),
+    "on a chromosome that the standard does not name": lambda frame: ~frame["chrom"].isin(list(GENOME)).to_numpy(),
+}
+AUTOSOMES = {str(number) for number in range(1, 23)}
+ASKED = ("genotyping_technology", "sample_ancestry_category")  # mandatory, and unknown here
+SAMPLE = ("sample_ancestry_category", "sample_ancestry", "ancestry_method")
+
+
+def write_gwas_ssf(gwas: Mapping[str, PathLike], model: str, settings: Mapping[str, object], output: PathLike) -> None:
+    """Write `<feature>.tsv.gz` and `<feature>.tsv.gz-meta.yaml` for the features of `model` into the folder `output`.
+
+    `gwas` maps chromosomes to the Parquet files of the GWAS. `settings`: features (None: all), build, and metadata,
+    which is copied into the YAML. Tests over features have no effect size, which the standard demands, and are passed
+    over. The p-value is a -log10 p, so that none becomes 0. Rows that the standard cannot express are left out and
+    counted. The date is that of SOURCE_DATE_EPOCH, else of the newest of the GWAS files, so that a rerun is the same.
+    Raises UserError for a feature that the GWAS has not.
+    """
+    results = chosen(gwas, settings["features"], "GWAS-SSF file")
+    _hint(gwas, settings)
+    sizes, day = notes(along_genome(gwas)[0]), _day(gwas)
+
+    def finish(result: Result, written: Written) -> None:
+        own = f"n_{result.name}" in names(along_genome(gwas)[0])
+        people = written.largest_n if own else sizes.get("people", written.largest_n)
+        text = _metadata(result, written.path, model, people, sizes.get("covariates", []), day, settings)
+        written.path.with_name(f"{written.path.name}-meta.yaml").write_text(text, encoding="utf-8")
+
+    write_folder(gwas, results, lambda result: Form(".tsv.gz", COLUMNS, _rows), output, finish)
+
+
+def _hint(gwas: Mapping[str, PathLike], settings: Mapping[str, object]) -> None:
+    """Log what the Catalog will ask for and these files have not."""
+    absent = [name for name in ASKED if not settings["metadata"].get(name)]
+    if absent:
+        log.warning("the GWAS Catalog asks for %s: give them in export.metadata", " and ".join(absent))
+    if AUTOSOMES - set(gwas) and set(gwas) != {"X"}:
+        log.warning("the GWAS Catalog's validator takes files of all autosomes (or of X alone): these have %d "
+                    "chromosomes", len(gwas))  # fmt: skip
+
+
+def _rows(frame: pd.DataFrame, counts: Counter) -> dict[str, pa.Array]:
+    frame = leave_out(with_result(frame, counts), REASONS, counts)
+    ids = pa.array(frame["id"].to_numpy(), pa.string())
+    return {
+        "chromosome": number(frame["chrom"].map(GENOME).to_numpy(np.int64)),
+        "base_pair_location": number(frame["pos"].to_numpy()),
+        "effect_allele": pa.array(frame["effect_allele"].str.upper().to_numpy(), pa.string()),
+        "other_allele": pa.array(frame["other_allele"].str.upper().to_numpy(), pa.string()),
+        "beta": number(frame["beta"].to_numpy()),
+        "standard_error": number(frame["se"].to_numpy()),
+        "effect_allele_frequency": number(frame["eaf"].to_numpy()),
+        "neg_log_10_p_value": number(np.maximum(frame["log10p"].to_numpy(), LEAST_LOG10P)),
+        "rsid": pc.if_else(pc.match_substring_regex(ids, "^rs[0-9]+$"), ids, MISSING),
+        "n": number(frame["n"].to_numpy(), MISSING),
+    }
+
+
+def _metadata(
+    result: Result,
+    path: Path,
+    model: str,
+    people: object,
+    covariates: object,
+    day: date,
+    settings: Mapping[str, object],
+) -> str:
+    """The YAML beside a table, in the order of the Catalog's own examples; what is unknown is left out."""
+    given = {name: value for name, value in settings["metadata"].items() if value}
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(2**20), b""):
+            digest.update(block)
+    fields = {
+        "author_notes": given.get("author_notes"),
+        "date_metadata_last_modified": day,
+        "trait_description": [f"{result.name} (feature of the model {model})"],
+        "genome_assembly": settings["build"],
+        "coordinate_system": "1-based",
+        **{name: given.get(name) for name in ("genotyping_technology", "imputation_panel", "imputation_software")},
+        "samples": [{**{name: given[name] for name in SAMPLE if name in given}, "sample_size": people}],
+        "sex": given.get("sex"),
+        "data_file_name": path.name,
+        "file_type": "GWAS-SSF v1.0",
+        "data_file_md5sum": digest.hexdigest(),
+        "analysis_software": f"contigwas {__version__}",
+        "adjusted_covariates": covariates or None,
+        "is_harmonised": False,
+        "is_sorted": True,
+    }
+    known = {name: value for name, value in fields.items() if value is not None}
+    return yaml.safe_dump(known, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def _day(gwas: Mapping[str, PathLike]) -> date:
+    """The day, UTC: of SOURCE_DATE_EPOCH where it is set, else of the newest of the GWAS files."""
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    seconds = int(given) if given.isdigit() else max(Path(path).stat().st_mtime for path in gwas.values())
+    return datetime.fromtimestamp(seconds, UTC).date()

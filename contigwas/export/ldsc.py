@@ -1,0 +1,44 @@
+"""Text for LD score regression: what munge_sumstats.py takes (Bulik-Sullivan et al. 2015, Nat Genet 47:291)."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from contigwas.export.alleles import no_id, not_snp
+from contigwas.export.folder import Form, write_folder
+from contigwas.export.results import chosen, leave_out, with_result
+from contigwas.export.text import number, p_value
+from contigwas.files import PathLike
+
+COLUMNS = ["SNP", "A1", "A2", "N", "Z", "P"]
+MOST_LOG10P = 300.0  # munge_sumstats drops a P that it reads as 0
+REASONS = {"that are not SNPs": not_snp, "without an identifier": no_id}
+
+
+def write_ldsc(gwas: Mapping[str, PathLike], settings: Mapping[str, object], output: PathLike) -> None:
+    """Write `<feature>.sumstats.gz` into the folder `output`: A1 is the effect allele, Z = beta / se, P >= 1e-300.
+
+    `gwas` maps chromosomes to the Parquet files of the GWAS. `settings`: features (None: all). Tests over features
+    have no direction and are passed over. Strand-ambiguous SNPs and repeated identifiers are left to munge_sumstats.
+    Raises UserError for a feature that the GWAS has not.
+    """
+    results = chosen(gwas, settings["features"], "LDSC input")
+    write_folder(gwas, results, lambda result: Form(".sumstats.gz", COLUMNS, _rows), output)
+
+
+def _rows(frame: pd.DataFrame, counts: Counter) -> dict[str, pa.Array]:
+    frame = leave_out(with_result(frame, counts), REASONS, counts)
+    beta, se, log10p = (frame[name].to_numpy(np.float64) for name in ("beta", "se", "log10p"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = (beta / se).astype(np.float32)
+    return {
+        "SNP": pa.array(frame["id"].to_numpy(), pa.string()),
+        "A1": pa.array(frame["effect_allele"].str.upper().to_numpy(), pa.string()),
+        "A2": pa.array(frame["other_allele"].str.upper().to_numpy(), pa.string()),
+        "N": number(frame["n"].to_numpy()),
+        "Z": number(z),
+        "P": p_value(np.minimum(log10p, MOST_LOG10P)),
+    }

@@ -1,0 +1,54 @@
+"""The phenotypes of the tested people as a table that plink and regenie read. It holds people: a private file."""
+
+import difflib
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from contigwas.errors import UserError
+from contigwas.files import PathLike, private_folder, read_table, require, write_tsv
+from contigwas.loci.gwas_file import OMNIBUS
+from contigwas.people import require_unique, rows_of
+
+log = logging.getLogger(__name__)
+
+
+def write_phenotypes(phenotypes: PathLike, cohort: PathLike, wanted: Sequence[str] | None, output: PathLike) -> None:
+    """Write `FID IID`, then one column a feature (those `wanted`, or all), as TSV; NA is missing.
+
+    `phenotypes` is the model's Parquet table, `cohort` says the families. The folder of `output` becomes readable by
+    its owner only. White space in a feature's name becomes `_`, since plink splits there. Raises UserError for a
+    feature that is not there, and for people whom the cohort has not.
+    """
+    table = pd.read_parquet(require(phenotypes, "the phenotypes"))
+    iid = table.pop("iid").astype(str)
+    people = read_table(cohort, ["fid", "iid"], "the cohort")
+    require_unique(people["iid"], cohort)
+    rows = rows_of(iid, people["iid"])
+    if (rows < 0).any():
+        raise UserError(
+            f"{int((rows < 0).sum())} people of {phenotypes} are not in {cohort}: run the stage samples again"
+        )
+    names = [name for name in wanted or [] if name not in OMNIBUS]
+    for name in names:
+        if name not in table.columns:
+            near = difflib.get_close_matches(name, list(table.columns), 3)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(table.columns[:5])}"
+            raise UserError(f"config: export.features names {name}, which is no feature of {phenotypes}: {hint}")
+    table = table[[name for name in table.columns if wanted is None or name in names]]
+    if not len(table.columns):
+        raise UserError(
+            "config: export.features names only tests over features, which are no phenotypes: add a feature"
+        )
+    columns = [re.sub(r"\s", "_", name) for name in table.columns]
+    if len(set(columns)) < len(columns):
+        raise UserError(f"{phenotypes}: two features differ only in white space, where plink splits: rename one")
+    table = table.set_axis(columns, axis=1)
+    table.insert(0, "FID", people["fid"].to_numpy()[rows])
+    table.insert(1, "IID", iid.to_numpy())
+    private_folder(Path(output).parent)
+    write_tsv(table, output)
+    log.info("%d people, %d features", len(table), len(columns))
