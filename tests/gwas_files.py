@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
+from contigwas.gwas.engine import Associations, Kernel
 from tests.plink_files import iids, simulate, write_plink
 
 SETTINGS = {"missing": "exact", "tests": ["minp", "manova", "acat"], "min_ac": 1, "qc": {"maf": 0.0}}
@@ -20,6 +22,12 @@ def arrays(
     values = rng.normal(size=(people, features)) @ (np.eye(features) + 0.5)
     values += 0.3 * np.where(dosages[:, :features] < 0, 1, dosages[:, :features]) + design[:, :1] * 0.2
     return dosages, design, values * [3.0**k for k in range(features)]
+
+
+def associate(kernel: Kernel, dosages: np.ndarray) -> Associations:
+    """Run a kernel on dosages (people, variants); its results as arrays."""
+    found = kernel(torch.from_numpy(np.ascontiguousarray(dosages.T)))
+    return Associations(**{name: getattr(found, name).numpy() for name in found.__dataclass_fields__})
 
 
 def least_squares(dosage: np.ndarray, design: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:

@@ -23,18 +23,28 @@ class Setup:
     Attributes:
         people: rows among the tested people, int64 (n,).
         features: columns of the phenotypes, int64 (P,): only those that vary.
-        basis: orthonormal basis of the intercept and the covariates, float64 (n, c), the intercept first.
-        residuals: features without their part in `basis`, each of unit standard deviation, float64 (n, P).
+        columns: `basis` and `residuals` side by side, float64 (n, c + P).
+        rank: c, the number of columns of `basis`.
         scale: what the residuals were divided by, float64 (P,).
         spanning: positions in `features` of a linearly independent set that spans all of them.
     """
 
     people: np.ndarray
     features: np.ndarray
-    basis: np.ndarray
-    residuals: np.ndarray
+    columns: np.ndarray
+    rank: int
     scale: np.ndarray
     spanning: np.ndarray
+
+    @property
+    def basis(self) -> np.ndarray:
+        """Orthonormal basis of the intercept and the covariates, (n, c), the intercept first."""
+        return self.columns[:, : self.rank]
+
+    @property
+    def residuals(self) -> np.ndarray:
+        """Features without their part in `basis` (and their offsets), each of unit standard deviation, (n, P)."""
+        return self.columns[:, self.rank :]
 
 
 @dataclass(frozen=True)
@@ -52,22 +62,51 @@ class Design:
     covariates: list[str]
 
 
-def design(covariates: np.ndarray, names: Sequence[str], features: np.ndarray, titles: Sequence[str]) -> Design:
+@dataclass(frozen=True)
+class Table:
+    """What is regressed on what: float64 arrays with a row a person.
+
+    covariates: (people, q), complete, without an intercept; `names` of its columns. features: (people, P), NaN is
+    missing; `titles` of its columns. offsets: None, or (people, P) predictions to take out of the features, in SDs of
+    the residualised feature; NaN is missing.
+    """
+
+    covariates: np.ndarray
+    names: Sequence[str]
+    features: np.ndarray
+    titles: Sequence[str]
+    offsets: np.ndarray | None = None
+
+    @property
+    def known(self) -> np.ndarray:
+        """Where a feature, and its offset, is there: bool (people, P)."""
+        known = ~np.isnan(self.features)
+        return known if self.offsets is None else known & ~np.isnan(self.offsets)
+
+
+def design(
+    covariates: np.ndarray,
+    names: Sequence[str],
+    features: np.ndarray,
+    titles: Sequence[str],
+    offsets: np.ndarray | None = None,
+) -> Design:
     """Set up the regression of `features` (people, P; NaN is missing) on `covariates` (people, q; without intercept).
 
-    `names` and `titles` name the columns of the two. Features that miss people are grouped by who is missing. A
-    feature without variance, without people, or explained by the covariates is left out with a warning, as are
-    constant and dependent covariates. Raises UserError when no feature is left, or where there are not more people
-    than covariates.
+    `names` and `titles` name the columns of the two, `offsets` are those of `Table`. Features that miss people are
+    grouped by who is missing. A feature without variance, without people, or explained by the covariates is left out
+    with a warning, as are constant and dependent covariates. Raises UserError when no feature is left, or where there
+    are not more people than covariates.
     """
-    known = ~np.isnan(features)
+    table = Table(covariates, names, features, titles, offsets)
+    known = table.known
     patterns: dict[bytes, list[int]] = {}
     for column in range(features.shape[1]):
         patterns.setdefault(np.packbits(known[:, column]).tobytes(), []).append(column)
     setups, kept = [], []
     for columns in patterns.values():
         people = np.flatnonzero(known[:, columns[0]])
-        found = _setup(covariates, names, features, titles, people, np.array(columns))
+        found = _setup(table, people, np.array(columns))
         if found is not None:
             setups.append(found[0])
             kept.append(found[1])
@@ -79,53 +118,45 @@ def design(covariates: np.ndarray, names: Sequence[str], features: np.ndarray, t
         )
     log.info("%d people, %d features in %d patterns of missing people, %d covariates", features.shape[0],
              sum(len(one.features) for one in setups), len(setups), len(kept[0]))  # fmt: skip
-    return Design(setups, _joint(covariates, names, features, titles, setups), kept[0])
+    return Design(setups, _joint(table, setups), kept[0])
 
 
-def _joint(
-    covariates: np.ndarray, names: Sequence[str], features: np.ndarray, titles: Sequence[str], setups: list[Setup]
-) -> Setup | None:
+def _joint(table: Table, setups: list[Setup]) -> Setup | None:
     """The setup of the people who have every feature that any setup holds."""
     if len(setups) == 1:
         return setups[0]
     columns = np.sort(np.concatenate([one.features for one in setups]))
-    people = np.flatnonzero(~np.isnan(features[:, columns]).any(axis=1))
+    people = np.flatnonzero(table.known[:, columns].all(axis=1))
     log.info("features miss different people: the test over all of them uses the %d people with every one", len(people))
-    found = _setup(covariates, names, features, titles, people, columns)
+    found = _setup(table, people, columns)
     return None if found is None else found[0]
 
 
-def _setup(
-    covariates: np.ndarray,
-    names: Sequence[str],
-    features: np.ndarray,
-    titles: Sequence[str],
-    people: np.ndarray,
-    columns: np.ndarray,
-) -> tuple[Setup, list[str]] | None:
+def _setup(table: Table, people: np.ndarray, columns: np.ndarray) -> tuple[Setup, list[str]] | None:
     """The setup of `columns` among `people` and the names of its covariates; None, with a warning, if none is left."""
-    told = ", ".join(titles[column] for column in columns[:10])
+    told = ", ".join(table.titles[column] for column in columns[:10])
     if len(people) < 3:
         log.warning("%d features are known for %d people and are not tested: %s", len(columns), len(people), told)
         return None
-    basis, kept = orthonormal(covariates[people], names)
+    basis, kept = orthonormal(table.covariates[people], table.names)
     if len(people) - basis.shape[1] - 1 < 1:
         log.warning("%d features are known for %d people, too few for %d covariates, and are not tested: %s",
                     len(columns), len(people), len(kept), told)  # fmt: skip
         return None
-    values = features[np.ix_(people, columns)]
-    residuals, scale, varies = residualise(values, basis)
+    part = np.ix_(people, columns)
+    offsets = None if table.offsets is None else table.offsets[part]
+    residuals, scale, varies = residualise(table.features[part], basis, offsets)
     if not varies.all():
         log.warning("features that do not vary, or only with the covariates, are not tested: %s",
-                    ", ".join(titles[column] for column in columns[~varies]))  # fmt: skip
+                    ", ".join(table.titles[column] for column in columns[~varies]))  # fmt: skip
         if not varies.any():
             return None
-    residuals = np.ascontiguousarray(residuals[:, varies])
+    residuals = residuals[:, varies]
     spanning = independent(residuals, DEPENDENT_FEATURE)
     if len(spanning) < residuals.shape[1]:
         log.warning("%d of %d features depend linearly on the others: the test over all features spans %d dimensions",
                     residuals.shape[1] - len(spanning), residuals.shape[1], len(spanning))  # fmt: skip
-    return Setup(people, columns[varies], basis, residuals, scale[varies], spanning), kept
+    return Setup(people, columns[varies], np.hstack([basis, residuals]), basis.shape[1], scale[varies], spanning), kept
 
 
 def orthonormal(covariates: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
@@ -163,18 +194,29 @@ def independent(columns: np.ndarray, tolerance: float = DEPENDENT) -> np.ndarray
     return np.sort(pivots[: len(diagonal)][diagonal >= tolerance * diagonal[0]]).astype(np.int64)
 
 
-def residualise(values: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def residualise(
+    values: np.ndarray, basis: np.ndarray, offsets: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Residuals of `values` (people, P) on `basis`, of unit SD; the SDs taken out; whether each column varies at all.
 
-    Projected twice, so that the residuals are orthogonal to the basis to the last bits. Columns that do not vary
-    have SD 1.
+    Projected twice, so that the residuals are orthogonal to the basis to the last bits. `offsets` (people, P), in SDs
+    of the residuals, are residualised too and taken out. Columns that do not vary have SD 1.
     """
+    people, rank = basis.shape
     mean = values.mean(axis=0)
     centred = values - mean
     total = (centred**2).sum(axis=0)
-    residuals = centred - basis @ (basis.T @ centred)
-    residuals -= basis @ (basis.T @ residuals)
+    residuals = _project(centred, basis)
     left = (residuals**2).sum(axis=0)
     varies = (total > 1e-24 * (values**2).sum(axis=0)) & (left > NO_VARIANCE * total)
-    scale = np.where(varies, np.sqrt(left / max(len(values) - 1, 1)), 1.0)
+    if offsets is not None:
+        residuals -= np.sqrt(left / max(people - rank, 1)) * _project(offsets, basis)
+        left = (residuals**2).sum(axis=0)
+        varies &= left > NO_VARIANCE * total
+    scale = np.where(varies, np.sqrt(left / max(people - 1, 1)), 1.0)
     return residuals / scale, scale, varies
+
+
+def _project(values: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    residuals = values - basis @ (basis.T @ values)
+    return residuals - basis @ (basis.T @ residuals)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from contigwas.gwas.counts import Counts, count
 from contigwas.gwas.design import Setup
 
 FLAGS = np.array(["", "MONOMORPHIC", "TOO_FEW", "COLLINEAR"])
@@ -13,10 +14,11 @@ MONOMORPHIC, TOO_FEW, COLLINEAR = 1, 2, 3
 LEAST_SHARE = 0.02  # of a variant's sum of squares left by the covariates: a variance inflation factor of 50
 LEAST_PIVOT = 1e-6  # of the downdated Cholesky factor, squared
 DOUBTFUL_SHARE, DOUBTFUL_R2 = 0.1, 0.99  # here float32 products lose too many digits and are made again in float64
+DOUBTFUL_PIVOT = 0.1  # of a downdate, squared: likewise
 NO_VARIANCE = 1e-10  # share of a feature's sum of squares left among the people called: below it, it is constant
 ILL_CONDITIONED = 1e4  # of the features' correlation matrix: from here float32 does not carry the joint test
-LEAST_HEIGHT = 64  # variants in a product
-BATCH = 2**23  # numbers in the largest temporary array of the downdate (64 MiB)
+LEAST_HEIGHT = 64  # variants in a product: small ones take other paths through the BLAS
+BATCH = 2**20  # numbers in the largest temporary array of a downdate: what a core's cache holds
 
 
 @dataclass(frozen=True)
@@ -32,35 +34,41 @@ class Associations:
         joint_r2: share of a variant's variance explained by all features together, 1 - Wilks' lambda, float64 (B,).
     """
 
-    n: np.ndarray
-    flag: np.ndarray
-    df: np.ndarray
-    beta: np.ndarray
-    se: np.ndarray
-    r2: np.ndarray
-    joint_r2: np.ndarray
+    n: torch.Tensor
+    flag: torch.Tensor
+    df: torch.Tensor
+    beta: torch.Tensor
+    se: torch.Tensor
+    r2: torch.Tensor
+    joint_r2: torch.Tensor
 
 
 @dataclass(frozen=True)
 class _Block:
-    """Products and sums of a block: dosages as read (B, n), who is missing, means, sums of squares, products."""
+    """A block of variants: dosages (B, n), their counts, means, sums of squares, and the missing calls in order."""
 
     raw: torch.Tensor
-    absent: torch.Tensor
+    counts: Counts
     mean: torch.Tensor
     gg: torch.Tensor
-    products: torch.Tensor
+    lost: torch.Tensor
+    variant: torch.Tensor
+    person: torch.Tensor
 
 
 @dataclass(frozen=True)
-class _Downdate:
-    """What the people without a call take away: Cholesky factor (V, c, c), L⁻¹D (V, c, P), syy (V, P), S or None."""
+class _Moments:
+    """Of V variants: residual sums of squares and products sgg (V,), sgy (V, P), syy (V, P) or (P,), joint r2 (V,).
 
-    factor: torch.Tensor
-    cross: torch.Tensor
+    `failed`: the covariates are dependent among the people called; `doubtful`: float32 was not enough. Both (V,).
+    """
+
+    sgg: torch.Tensor
+    sgy: torch.Tensor
     syy: torch.Tensor
-    scatter: torch.Tensor | None
+    joint_r2: torch.Tensor
     failed: torch.Tensor
+    doubtful: torch.Tensor
 
 
 class Kernel:
@@ -68,7 +76,7 @@ class Kernel:
 
     Missing genotypes are taken out of the covariates' basis and of the features by a downdate, so each variant is
     fitted on the people called; `missing="mean"` puts the variant's mean instead. `joint` asks for `joint_r2`. The
-    products are made in `dtype`, everything after them in float64.
+    products are made in `dtype`, everything after them in float64, all on `device`.
     """
 
     def __init__(
@@ -79,74 +87,96 @@ class Kernel:
         min_ac: int = 0,
         joint: bool = False,
         dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
     ) -> None:
         """Take up a setup."""
         self.setup, self.exact, self.min_ac, self.joint = setup, missing == "exact", min_ac, joint
-        self.n, self.c = setup.basis.shape
-        # A row of zeros at the end: what lists of missing people are padded with.
-        columns = np.hstack([setup.basis, setup.residuals])
-        self.columns = torch.from_numpy(np.vstack([columns, np.zeros((1, columns.shape[1]))]))
-        residuals = self.columns[:-1, self.c :]
+        self.n, self.c = len(setup.columns), setup.rank
+        self.device = torch.device(device)
+        columns = torch.from_numpy(setup.columns).to(self.device)
+        residuals = columns[:, self.c :]
         self.syy = (residuals**2).sum(0)
-        self.scale = torch.from_numpy(setup.scale)
-        self.spanning = torch.from_numpy(setup.spanning)
+        self.scale = torch.from_numpy(setup.scale).to(self.device)
+        self.spanning = torch.from_numpy(setup.spanning).to(self.device)
+        self.columns = {torch.float64: columns}
+        self.white: dict[torch.dtype, torch.Tensor] = {}
         if joint:
-            self.scatter = residuals[:, self.spanning].T @ residuals[:, self.spanning]
-            self.scatter_factor = torch.linalg.cholesky(self.scatter)
-            if torch.linalg.cond(self.scatter) > ILL_CONDITIONED:
+            scatter = residuals[:, self.spanning].T @ residuals[:, self.spanning]
+            factor = torch.linalg.cholesky(scatter)
+            self.whitening = torch.linalg.solve_triangular(factor, torch.eye(len(factor)).to(factor), upper=False).T
+            if torch.linalg.cond(scatter) > ILL_CONDITIONED:
                 dtype = torch.float64
         self.dtype = dtype
-        self.rounded = self.columns[:-1].to(dtype)
+        self.columns[dtype] = columns.to(dtype)
+        self.padded: dict[torch.dtype, torch.Tensor] = {}
+        self.buffer = torch.empty(0, self.n, dtype=dtype, device=self.device)
 
-    def __call__(self, dosages: np.ndarray) -> Associations:
-        """Test a block: int8 dosages (n, B), -127 where not called, rows as the setup's people."""
-        block = self._multiply(torch.from_numpy(np.ascontiguousarray(dosages.T)))
-        lost = block.absent.sum(1)
-        n = self.n - lost
-        alleles = block.mean * n
+    def __call__(
+        self, raw: torch.Tensor, counted: tuple[Counts, torch.Tensor, torch.Tensor] | None = None
+    ) -> Associations:
+        """Test a block: dosages (B, n) as `count` takes them, on the device, people as in the setup.
+
+        `counted` is what `count` gave for this very block, if the caller has it.
+        """
+        counts, variant, person = counted or count(raw)
+        block = self._describe(raw, counts, variant, person)
+        n, size, features = counts.called, len(raw), self.setup.columns.shape[1] - self.c
         df = n - self.c - 1 if self.exact else torch.full_like(n, self.n - self.c - 1)
-        flag = torch.zeros(len(n), dtype=torch.int8)
-        flag[(df < 1) | (torch.minimum(alleles, 2 * n - alleles).round() < self.min_ac)] = TOO_FEW
+        flag = torch.zeros(size, dtype=torch.int8, device=self.device)
+        minor = torch.minimum(counts.alleles, counts.chromosomes - counts.alleles)
+        flag[(df < 1) | (minor.round() < self.min_ac)] = TOO_FEW
         flag[block.gg <= 0] = MONOMORPHIC
-        count = self.setup.residuals.shape[1]
-        beta, se, r2 = (torch.full((len(n), count), torch.nan, dtype=torch.float64) for _ in range(3))
-        joint_r2 = torch.full((len(n),), torch.nan, dtype=torch.float64)
-        for rows in self._batches(flag, lost):
-            downdate = self._downdate(block.absent[rows], lost[rows]) if self.exact and lost[rows[0]] else None
-            sgg, sgy, syy = self._moments(block, rows, downdate)
-            collinear = sgg < LEAST_SHARE * block.gg[rows]
-            if downdate is not None:
-                collinear |= downdate.failed
+        products = self._multiply(block)
+        options = {"dtype": torch.float64, "device": self.device}
+        beta, se, r2 = (torch.full((size, features), torch.nan, **options) for _ in range(3))
+        joint_r2 = torch.full((size,), torch.nan, **options)
+        for rows in self._batches(flag, block.lost):
+            found = self._moments(block, rows, products)
+            collinear = found.failed | (found.sgg < LEAST_SHARE * block.gg[rows])
             flag[rows[collinear]] = COLLINEAR
-            squared = (sgy**2 / (sgg[:, None] * syy)).clamp(0, 1)
-            constant = syy <= NO_VARIANCE * self.syy
-            squared[constant | collinear[:, None]] = torch.nan
+            squared = (found.sgy**2).div_(found.sgg[:, None]).div_(found.syy).clamp_(0, 1)
+            squared.masked_fill_((found.syy <= NO_VARIANCE * self.syy) | collinear[:, None], torch.nan)
             r2[rows] = squared
-            beta[rows] = torch.where(squared.isnan(), torch.nan, self.scale * sgy / sgg[:, None])
-            se[rows] = self.scale * (syy * (1 - squared) / (df[rows] * sgg)[:, None]).sqrt()
+            beta[rows] = (found.sgy / found.sgg[:, None]).mul_(self.scale).masked_fill_(squared.isnan(), torch.nan)
+            left = squared.neg_().add_(1).mul_(found.syy).div_((df[rows] * found.sgg)[:, None])
+            se[rows] = left.sqrt_().mul_(self.scale)
             if self.joint:
-                joint = self._joint_r2(sgg, sgy, downdate)
                 # Fewer people than the features need, counted as in the F test, have no joint test.
-                joint[collinear | (df[rows] + 1 - len(self.spanning) < 1)] = torch.nan
-                joint_r2[rows] = joint
-        arrays = (one.numpy() for one in (n, flag, df, beta, se, r2, joint_r2))
-        return Associations(*arrays)
+                few = df[rows] + 1 - len(self.spanning) < 1
+                joint_r2[rows] = found.joint_r2.masked_fill(collinear | few, torch.nan)
+        return Associations(n, flag, df, beta, se, r2, joint_r2)
 
-    def _multiply(self, raw: torch.Tensor) -> _Block:
-        """Centre the dosages by the mean of those called, missing ones at 0, and multiply by basis and residuals."""
-        absent = raw < 0
-        values = raw.to(self.dtype).masked_fill_(absent, 0)
-        # Sums of small whole numbers: exact also in float32, as long as there are fewer than four million people.
-        first, second = values.sum(1).double(), (values * values).sum(1).double()
-        mean = torch.where(first > 0, first / (self.n - absent.sum(1)), 0.0)
-        values.sub_(mean.to(self.dtype)[:, None]).masked_fill_(absent, 0)
-        # Small products take other paths through the BLAS: of this height at least, they agree to the last bit.
-        height = max(LEAST_HEIGHT, len(values))
-        products = (torch.nn.functional.pad(values, (0, 0, 0, height - len(values))) @ self.rounded)[
-            : len(raw)
-        ].double()
+    def _describe(self, raw: torch.Tensor, counts: Counts, variant: torch.Tensor, person: torch.Tensor) -> _Block:
+        mean = counts.total / counts.called.clamp(min=1)
+        if raw.is_floating_point():
+            # dosages are no whole numbers, whose sums of squares could be taken before the mean is
+            pairs = zip(raw, mean, strict=True)
+            parts = [(row.double() - middle).nan_to_num_(0.0).square_().sum() for row, middle in pairs]
+            gg = torch.stack(parts) if parts else mean
+            gg = torch.where(gg <= 1e-9 * counts.squares, 0.0, gg)
+        else:
+            gg = counts.squares - counts.total * mean
+        return _Block(raw, counts, mean, gg, self.n - counts.called, variant, person)
+
+    def _multiply(self, block: _Block) -> torch.Tensor:
+        """Products of the variants, centred and with missing calls at their mean, with the columns: float64 (B, c + P).
+
+        Hard calls are centred by the nearest whole number only, which the columns, that sum to 0, do not notice.
+        """
+        size = len(block.raw)
+        if len(self.buffer) < max(size, LEAST_HEIGHT):
+            self.buffer = torch.zeros(max(size, LEAST_HEIGHT), self.n, dtype=self.dtype, device=self.device)
+        values = self.buffer[:size]
+        values.copy_(block.raw)
+        shift = block.mean if block.raw.is_floating_point() else block.mean.round()
+        if shift.any():
+            values.sub_(shift.to(self.dtype)[:, None])
+        if len(block.variant):
+            values[block.variant, block.person] = (block.mean - shift).to(self.dtype)[block.variant]
+        height = max(size, LEAST_HEIGHT)
+        products = (self.buffer[:height] @ self.columns[self.dtype])[:size].double()
         products[:, 0] = 0  # the intercept: a centred variant sums to 0
-        return _Block(raw, absent, mean, second - first * mean, products)
+        return products
 
     def _batches(self, flag: torch.Tensor, lost: torch.Tensor) -> Iterator[torch.Tensor]:
         """Rows still to be tested: those without a missing call at once, the others by similar numbers of them."""
@@ -157,79 +187,123 @@ class Kernel:
         rows = rows[~plain]
         rows = rows[torch.argsort(lost[rows], stable=True)]
         sizes = lost[rows].tolist()
-        width = self.columns.shape[1]
+        width = self.setup.columns.shape[1]
         start = 0
         for stop in range(1, len(rows) + 1):
             full = stop == len(rows)
             if not full:
-                each = sizes[stop] * width + self.c * width + (width * width if self.joint else 0)
+                small = min(sizes[stop], width) if self.joint else 0
+                each = sizes[stop] * width + self.c * width + small * small
                 full = (stop + 1 - start) * each > BATCH or sizes[stop] > 1.25 * sizes[start] + 8
             if full:
                 yield rows[start:stop]
                 start = stop
 
-    def _downdate(self, absent: torch.Tensor, lost: torch.Tensor) -> _Downdate:
-        """Take the people without a call out of the setup, for each of V variants: `absent` (V, n), `lost` (V,)."""
-        variant, person = torch.nonzero(absent, as_tuple=True)
-        place = torch.arange(len(person)) - (lost.cumsum(0) - lost)[variant]
-        people = torch.full((len(lost), int(lost.max())), self.n)
-        people[variant, place] = person
-        taken = self.columns[people]
-        features = taken[..., self.c :]
-        against = taken[..., : self.c].mT @ taken
-        factor, info = torch.linalg.cholesky_ex(torch.eye(self.c, dtype=torch.float64) - against[..., : self.c])
-        failed = (info != 0) | (torch.diagonal(factor, dim1=-2, dim2=-1).amin(-1) ** 2 < LEAST_PIVOT)
-        factor[failed] = torch.eye(self.c, dtype=torch.float64)
-        cross = torch.linalg.solve_triangular(factor, -against[..., self.c :], upper=False)
-        syy = self.syy - (features**2).sum(1) - (cross**2).sum(1)
-        scatter = None
-        if self.joint:
-            features, across = features[..., self.spanning], cross[..., self.spanning]
-            scatter = self.scatter - features.mT @ features - across.mT @ across
-        return _Downdate(factor, cross, syy, scatter, failed)
+    def _moments(self, block: _Block, rows: torch.Tensor, products: torch.Tensor) -> _Moments:
+        """Moments of `rows`, which all lack calls or all do not; in float64 throughout where float32 is not enough."""
+        exact = self.exact and bool(block.lost[rows[0]])
+        absent = self._absent(block, rows) if exact else None
+        found = self._residual(products[rows], block.gg[rows], absent, self.dtype)
+        if self.dtype == torch.float64:
+            return found
+        doubtful = torch.nonzero(found.doubtful)[:, 0]
+        for some in doubtful.split(max(1, BATCH // self.n)) if len(doubtful) else ():
+            chosen = rows[some]
+            values = (block.raw[chosen].double() - block.mean[chosen, None]).nan_to_num_(0.0)
+            if not block.raw.is_floating_point():
+                values.masked_fill_(block.raw[chosen] < 0, 0.0)
+            again = values @ self.columns[torch.float64]
+            again[:, 0] = 0
+            taken = None if absent is None else absent[some]
+            better = self._residual(again, block.gg[chosen], taken, torch.float64)
+            for name in ("sgg", "sgy", "joint_r2", "failed"):
+                getattr(found, name)[some] = getattr(better, name)
+            if absent is not None:
+                found.syy[some] = better.syy
+        return found
 
-    def _moments(
-        self, block: _Block, rows: torch.Tensor, downdate: _Downdate | None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Residual sums of squares and products of `rows`: sgg (V,), sgy (V, P), syy (V, P).
-
-        Where float32 cannot be trusted, the products are made again in float64.
-        """
-        products, gg = block.products[rows], block.gg[rows]
-        sgg, sgy, syy = self._residual(products, gg, downdate)
-        if self.dtype != torch.float64:
-            r2 = sgy**2 / (sgg[:, None] * syy)
-            doubtful = torch.nonzero((sgg < DOUBTFUL_SHARE * gg) | (r2 > DOUBTFUL_R2).any(1))[:, 0]
-            if len(doubtful):
-                step = max(1, BATCH // self.n)
-                for some in doubtful.split(step):
-                    chosen = rows[some]
-                    values = (block.raw[chosen].double() - block.mean[chosen, None]).masked_fill_(
-                        block.absent[chosen], 0
-                    )
-                    products[some] = values @ self.columns[:-1]
-                sgg, sgy, syy = self._residual(products, gg, downdate)
-        return sgg, sgy, syy
+    def _absent(self, block: _Block, rows: torch.Tensor) -> torch.Tensor:
+        """People without a call, of each of `rows`: (V, the most of one), padded with n."""
+        lost = block.lost[rows]
+        starts = (block.lost.cumsum(0) - block.lost)[rows]
+        slots = torch.arange(int(lost.max()), device=self.device)
+        places = (starts[:, None] + slots).clamp_(max=len(block.person) - 1)
+        return torch.where(slots < lost[:, None], block.person[places], self.n)
 
     def _residual(
-        self, products: torch.Tensor, gg: torch.Tensor, downdate: _Downdate | None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        self, products: torch.Tensor, gg: torch.Tensor, absent: torch.Tensor | None, dtype: torch.dtype
+    ) -> _Moments:
+        """Take the covariates, and the people `absent`, out of the products (V, c + P), with arrays of `dtype`."""
         b, gy = products[:, : self.c], products[:, self.c :]
-        if downdate is None:
-            return gg - (b**2).sum(1), gy, self.syy.expand_as(gy)
-        u = torch.linalg.solve_triangular(downdate.factor, b[..., None], upper=False)
-        sgy = gy - (u.mT @ downdate.cross)[:, 0]
-        return gg - (u[..., 0] ** 2).sum(1), sgy, downdate.syy
+        no = torch.zeros(len(gg), dtype=torch.bool, device=self.device)
+        joint_r2 = torch.full_like(gg, torch.nan)
+        if absent is None:
+            sgg, sgy, syy, failed, doubtful = gg - (b**2).sum(1), gy, self.syy, no, no
+            if self.joint:
+                joint_r2 = ((gy[:, self.spanning] @ self.whitening) ** 2).sum(1) / sgg
+        else:
+            taken = self._rows_of(absent, dtype)
+            q, y = taken[..., : self.c], taken[..., self.c :]
+            one = torch.eye(self.c, dtype=torch.float64, device=self.device)
+            inverse, pivot = _inverse_factor(one - (q.mT @ q).double())
+            failed, doubtful = pivot < LEAST_PIVOT, pivot < DOUBTFUL_PIVOT
+            u = (inverse @ b[..., None])[..., 0]
+            v = inverse.to(dtype) @ -(q.mT @ y)
+            sgg = gg - (u**2).sum(1)
+            sgy = gy - (u.to(dtype)[:, None] @ v)[:, 0]
+            syy = self.syy - y.square().sum(1) - v.square().sum(1)
+            if self.joint:
+                white = gy[:, self.spanning] @ self.whitening
+                full, loose = self._explained(torch.hstack([b, white]), q, absent, dtype)
+                joint_r2 = (full - (u**2).sum(1)) / sgg
+                doubtful = doubtful | loose
+        doubtful = doubtful | (sgg < DOUBTFUL_SHARE * gg)
+        best = (sgy**2 / syy).nan_to_num_(torch.inf).amax(1) / sgg
+        return _Moments(sgg, sgy, syy, joint_r2.clamp_(0, 1), failed, doubtful | ~(best <= DOUBTFUL_R2))
 
-    def _joint_r2(self, sgg: torch.Tensor, sgy: torch.Tensor, downdate: _Downdate | None) -> torch.Tensor:
-        """sgyᵀ S⁻¹ sgy / sgg, (V,): the variant regressed on all features. NaN where S is singular."""
-        sgy = sgy[:, self.spanning]
-        if downdate is None:
-            white = torch.linalg.solve_triangular(self.scatter_factor, sgy.T, upper=False).T
-            return ((white**2).sum(1) / sgg).clamp(0, 1)
-        factor, info = torch.linalg.cholesky_ex(downdate.scatter)
-        pivots = torch.diagonal(factor, dim1=-2, dim2=-1) ** 2
-        singular = (info != 0) | (pivots <= NO_VARIANCE * self.scatter.diagonal()).any(-1)
-        factor[singular] = torch.eye(len(self.spanning), dtype=torch.float64)
-        white = torch.linalg.solve_triangular(factor, sgy[..., None], upper=False)[..., 0]
-        return ((white**2).sum(1) / sgg).clamp(0, 1).masked_fill_(singular, torch.nan)
+    def _rows_of(self, people: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """Rows of the columns, (V, m, c + P); person n has zeros."""
+        if dtype not in self.padded:
+            self.padded[dtype] = torch.nn.functional.pad(self.columns[dtype], (0, 0, 0, 1))
+        return self.padded[dtype].index_select(0, people.flatten()).view(*people.shape, -1)
+
+    def _white_rows_of(self, people: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """The same of the whitened features: orthonormal columns that span them, (V, m, features)."""
+        if dtype not in self.white:
+            residuals = self.columns[torch.float64][:, self.c :]
+            self.white[dtype] = torch.nn.functional.pad(
+                (residuals[:, self.spanning] @ self.whitening).to(dtype), (0, 0, 0, 1)
+            )
+        return self.white[dtype].index_select(0, people.flatten()).view(*people.shape, -1)
+
+    def _explained(
+        self, z: torch.Tensor, q: torch.Tensor, absent: torch.Tensor, dtype: torch.dtype
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Sum of squares of a variant explained by covariates and features among the people called, (V,).
+
+        With Z the orthonormal columns of both, Z_k their rows of the people absent and z = Z'g: z'(I - Z_k'Z_k)^-1 z,
+        which is |z|^2 + (Z_k z)'(I - Z_k Z_k')^-1 (Z_k z); the smaller of the two systems is solved. NaN where the
+        system is singular. Also returns where it is so near that as to need float64.
+        """
+        rows = torch.cat([q, self._white_rows_of(absent, dtype)], -1)
+        if rows.shape[1] <= rows.shape[2]:
+            rest, start, values = rows @ rows.mT, (z**2).sum(1), (rows @ z.to(dtype)[..., None]).double()
+        else:
+            rest, start, values = rows.mT @ rows, torch.zeros_like(z[:, 0]), z[..., None]
+        one = torch.eye(rest.shape[-1], dtype=torch.float64, device=self.device)
+        factor, info = torch.linalg.cholesky_ex(one - rest.double())
+        pivot = torch.diagonal(factor, dim1=-2, dim2=-1).amin(-1).nan_to_num(0.0) ** 2
+        singular = (info != 0) | (pivot <= NO_VARIANCE)
+        factor[singular] = one
+        solved = torch.linalg.solve_triangular(factor, values, upper=False)[..., 0]
+        return (start + (solved**2).sum(1)).masked_fill_(singular, torch.nan), singular | (pivot < DOUBTFUL_PIVOT)
+
+
+def _inverse_factor(matrices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inverse of the lower Cholesky factor, (V, c, c), and the factor's least pivot squared, (V,); 0 where it fails."""
+    factor, info = torch.linalg.cholesky_ex(matrices)
+    pivot = torch.diagonal(factor, dim1=-2, dim2=-1).amin(-1).nan_to_num(0.0) ** 2
+    failed = (info != 0) | (pivot < LEAST_PIVOT)
+    one = torch.eye(matrices.shape[-1], dtype=matrices.dtype, device=matrices.device)
+    factor[failed] = one
+    return torch.linalg.solve_triangular(factor, one.expand_as(factor), upper=False), pivot.masked_fill(info != 0, 0.0)

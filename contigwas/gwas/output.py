@@ -1,8 +1,10 @@
-"""The GWAS table of a chromosome, written as it grows."""
+"""The GWAS tables of a chromosome, written as they grow."""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +13,7 @@ import pyarrow.parquet as pq
 from contigwas.files import PathLike, replacing
 
 ROW_GROUP = 16_384  # variants
+FILE_FEATURES = 256  # features of a file; further ones go to files of their own
 VARIANT = {
     "chrom": pa.string(),
     "pos": pa.int32(),
@@ -21,61 +24,148 @@ VARIANT = {
     "n": pa.int32(),
     "flag": pa.string(),
 }
+REPEATED = ["chrom", "effect_allele", "other_allele", "flag"]  # texts worth a dictionary
+NUMBERS = ("beta", "se", "log10p")  # of every feature
 OMNIBUS = ("minp", "manova", "acat")
 
 
-def columns_of(features: Sequence[str], partial: Sequence[str], tests: Sequence[str]) -> dict[str, pa.DataType]:
-    """Names and types of the columns: of the variant, of every feature, of the tests over features.
-
-    `partial` are the features that miss people: they have their own `n_<feature>`.
-    """
-    columns = dict(VARIANT)
-    for name in features:
-        columns |= {f"{kind}_{name}": pa.float32() for kind in ("beta", "se", "log10p")}
-        if name in partial:
-            columns[f"n_{name}"] = pa.int32()
-    return columns | {f"log10p_{test}": pa.float32() for test in OMNIBUS if test in tests}
+def features_folder(path: PathLike) -> Path:
+    """Where the features beyond the first 256 of the GWAS file `path` lie: chr1.features beside chr1.parquet."""
+    return Path(path).with_suffix(".features")
 
 
 class Table:
-    """A Parquet file that takes blocks of variants and writes them in row groups of at least 16,384."""
+    """Parquet files that take blocks of variants and write them in row groups of 16,384 or a little more.
 
-    def __init__(self, path: PathLike, columns: Mapping[str, pa.DataType]) -> None:
-        """Open `path` for `columns`; texts that repeat are stored as dictionaries, numbers are not."""
-        self.schema = pa.schema(list(columns.items()))
-        repeated = [name for name in ("chrom", "effect_allele", "other_allele", "flag") if name in columns]
-        self.writer = pq.ParquetWriter(path, self.schema, compression="zstd", use_dictionary=repeated)
-        self.waiting: list[pa.Table] = []
-        self.rows = 0
+    `path` holds the variants, the first 256 features and the tests over features; 256 further features each go to a
+    file in `features_folder(path)`, row by row the same variants.
+    """
 
-    def append(self, block: Mapping[str, np.ndarray]) -> None:
-        """Add the rows of a block: one array a column."""
-        arrays = [
-            pa.array(block[name], type=kind) for name, kind in zip(self.schema.names, self.schema.types, strict=True)
+    def __init__(
+        self,
+        path: PathLike,
+        folder: Path,
+        features: Sequence[str],
+        partial: Sequence[int],
+        tests: Sequence[str],
+        columns: Sequence[str] | None = None,
+        least_log10p: float | None = None,
+    ) -> None:
+        """Open the files.
+
+        `partial` are positions of the features that have their own `n_<feature>`; `columns` are those of `NUMBERS` to
+        store (None: all). Effects with -log10 p below `least_log10p` are left empty; the rows stay.
+        """
+        self.kinds = [kind for kind in NUMBERS if columns is None or kind in columns]
+        self.features, self.partial, self.tests = list(features), list(partial), list(tests)
+        self.least = least_log10p
+        self.groups = [
+            range(start, min(start + FILE_FEATURES, len(self.features)))
+            for start in range(0, max(len(self.features), 1), FILE_FEATURES)
         ]
-        self.waiting.append(pa.Table.from_arrays(arrays, schema=self.schema))
-        self.rows += len(arrays[0])
-        if sum(len(one) for one in self.waiting) >= 2 * ROW_GROUP:
-            together = pa.concat_tables(self.waiting)
-            self._write(together.slice(0, ROW_GROUP))
-            self.waiting = [together.slice(ROW_GROUP)]
+        paths = [Path(path)] + [folder / f"features_{one[0] + 1}-{one[-1] + 1}.parquet" for one in self.groups[1:]]
+        self.schemas = [self._schema(number) for number in range(len(paths))]
+        self.writers = [
+            pq.ParquetWriter(one, schema, compression="zstd", use_dictionary=REPEATED)
+            for one, schema in zip(paths, self.schemas, strict=True)
+        ]
+        self.rows = self._filled = self.emptied = 0
+        self._variants: list[Mapping[str, np.ndarray]] = []
+        self._buffers: tuple[np.ndarray, ...] = ()
 
-    def _write(self, table: pa.Table) -> None:
-        self.writer.write_table(table.combine_chunks(), row_group_size=len(table))
+    def _schema(self, number: int) -> pa.Schema:
+        columns = dict(VARIANT) if number == 0 else {name: VARIANT[name] for name in ("pos", "id")}
+        for place in self.groups[number]:
+            name = self.features[place]
+            columns |= {f"{kind}_{name}": pa.float32() for kind in self.kinds}
+            if place in self.partial:
+                columns[f"n_{name}"] = pa.int32()
+        if number == 0:
+            columns |= {f"log10p_{test}": pa.float32() for test in self.tests}
+        return pa.schema(list(columns.items()))
 
-    def close(self, notes: Mapping[str, object]) -> None:
-        """Write what waits, and `notes` as JSON under the key `contigwas` of the file's metadata."""
-        rest = pa.concat_tables(self.waiting) if self.waiting else self.schema.empty_table()
-        if len(rest) or not self.rows:
-            self._write(rest) if len(rest) else self.writer.write_table(rest)
-        self.writer.add_key_value_metadata({"contigwas": json.dumps(notes)})
+    def _grow(self, size: int) -> None:
+        """Make the buffers, a row a column of the files, hold `size` variants, with those that wait."""
+        old, filled = self._buffers, slice(0, self._filled)
+        self._buffers = (
+            np.empty((len(NUMBERS), len(self.features), size), np.float32),
+            np.empty((len(self.partial), size), np.int32),
+            np.empty((len(self.tests), size), np.float32),
+        )
+        for new, waiting in zip(self._buffers, old, strict=False):
+            new[..., filled] = waiting[..., filled]
+
+    def append(
+        self,
+        variants: Mapping[str, np.ndarray],
+        numbers: Sequence[np.ndarray],
+        partial_n: np.ndarray,
+        omnibus: np.ndarray,
+    ) -> None:
+        """Add B variants.
+
+        `variants` has the columns of `VARIANT`; `numbers` are beta, se and log10p (B, features); `partial_n` (B, partial
+        features); `omnibus` is -log10 p (B, tests).
+        """
+        size = len(omnibus)
+        if not self._buffers or self._filled + size > self._buffers[-1].shape[1]:
+            self._grow(max(ROW_GROUP, self._filled) + size)
+        inside = slice(self._filled, self._filled + size)
+        self._variants.append(variants)
+        for buffer, values in zip(self._buffers[0], numbers, strict=True):
+            buffer[:, inside] = values.T
+        self._buffers[1][:, inside] = partial_n.T
+        self._buffers[2][:, inside] = omnibus.T
+        self._filled += size
+        self.rows += size
+        if self._filled >= ROW_GROUP:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits as one row group."""
+        columns = {name: pa.array(np.concatenate([one[name] for one in self._variants]), kind)
+                   for name, kind in VARIANT.items()}  # fmt: skip
+        filled = slice(0, self._filled)
+        numbers, partial_n, omnibus = self._buffers
+        for kind, buffer in zip(NUMBERS, numbers, strict=True):
+            for place, name in enumerate(self.features):
+                empty = None if self.least is None else ~(numbers[-1, place, filled] >= self.least)
+                columns[f"{kind}_{name}"] = pa.array(buffer[place, filled], mask=empty)
+        if self.least is not None:
+            self.emptied += int((numbers[-1, :, filled] < self.least).sum())
+        columns |= {f"n_{self.features[place]}": pa.array(row[filled])
+                    for place, row in zip(self.partial, partial_n, strict=True)}  # fmt: skip
+        columns |= {f"log10p_{test}": pa.array(row[filled])
+                    for test, row in zip(self.tests, omnibus, strict=True)}  # fmt: skip
+        for writer, schema in zip(self.writers, self.schemas, strict=True):
+            writer.write_table(pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema))
+        self._filled, self._variants = 0, []
+
+    def finish(self, notes: Mapping[str, object]) -> None:
+        """Write what waits, and `notes` as JSON under the key `contigwas` of the files' metadata."""
+        if self._filled:
+            self.flush()
+        for writer, schema in zip(self.writers, self.schemas, strict=True):
+            if not self.rows:
+                writer.write_table(schema.empty_table())
+            writer.add_key_value_metadata({"contigwas": json.dumps(notes)})
 
 
 @contextmanager
-def gwas_table(path: PathLike, columns: Mapping[str, pa.DataType], notes: dict) -> Iterator[Table]:
-    """A `Table` that is complete or absent; `notes` may be filled until the end of the block."""
+def gwas_table(path: PathLike, notes: dict, **options) -> Iterator[Table]:
+    """A `Table` whose files are complete or absent; `notes` may be filled until the end of the block."""
+    folder = features_folder(path)
     with replacing(path) as temporary:
-        table = Table(temporary, columns)
-        with table.writer:
-            yield table
-            table.close(notes)
+        beside = temporary.with_suffix(".features")
+        beside.mkdir()
+        try:
+            with ExitStack() as stack:
+                table = Table(temporary, beside, **options)
+                for writer in table.writers:
+                    stack.enter_context(writer)
+                yield table
+                table.finish(notes)
+            shutil.rmtree(folder, ignore_errors=True)
+            beside.replace(folder)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)

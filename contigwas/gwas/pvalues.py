@@ -1,38 +1,74 @@
 """-log10 p of t and F tests from the share of variance explained, without underflow."""
 
 import numpy as np
-from scipy.special import betaincc, betaln, log_ndtr
+import torch
+from numpy.polynomial import chebyshev
+from scipy.special import betaincc, betaln, erfcx
 
 HILL_DF = 100  # from here on Hill's expansion is accurate to 3e-5 or better
 LARGEST_R2 = 1 - 2.0**-53  # what float64 can tell from a perfect fit
 TAIL = 1e-280  # below it scipy's incomplete beta function nears its underflow
-LN2, LN10 = np.log(2.0), np.log(10.0)
+LN10 = np.log(10.0)
 
 
-def log10p_t(r2: np.ndarray, df: np.ndarray) -> np.ndarray:
+def log10p_t(r2: torch.Tensor | np.ndarray, df: torch.Tensor | np.ndarray) -> torch.Tensor | np.ndarray:
     """-log10 of the two-sided p of t = sqrt(df r2 / (1 - r2)) on df degrees of freedom; broadcasts; NaN stays NaN.
 
-    Hill's normal approximation (Hill 1970, CACM 13:617) for df >= 100, the incomplete beta function below. Against
-    exact values the relative error at |t| >= 0.1 is at most 3e-5 at df = 100 and 3e-9 at df >= 5000, |t| <= 200. An
-    r2 of 1 counts as the largest float64 below it.
+    Tensors (of any device) give a tensor, arrays an array, float64. Hill's normal approximation (Hill 1970, CACM
+    13:617) for df >= 100, the incomplete beta function below. Against exact values the relative error at |t| >= 0.1 is
+    at most 3e-5 at df = 100 and 3e-9 at df >= 5000, |t| <= 200. An r2 of 1 counts as the largest float64 below it.
     """
-    r2, df = np.broadcast_arrays(np.asarray(r2, np.float64), np.asarray(df, np.float64))
-    result = np.full(r2.shape, np.nan)
-    usable = ~np.isnan(r2) & (df > 0)
-    large = usable & (df >= HILL_DF)
-    result[large] = _hill(np.clip(r2[large], 0.0, LARGEST_R2), df[large])
-    small = usable & ~large
-    result[small] = log10p_beta(r2[small], df[small] / 2, 0.5)
-    return result
+    if not isinstance(r2, torch.Tensor):
+        return log10p_t(torch.as_tensor(np.asarray(r2, np.float64)), torch.as_tensor(df)).numpy()
+    large = df >= HILL_DF
+    if large.all():
+        return _hill(r2, df)
+    r2, df = torch.broadcast_tensors(r2, df)
+    beta = log10p_beta(r2.cpu().numpy(), df.double().cpu().numpy() / 2, 0.5)
+    beta = torch.from_numpy(beta).to(r2.device).masked_fill(df <= 0, torch.nan)
+    return torch.where(df >= HILL_DF, _hill(r2, df.clamp(min=HILL_DF)), beta)
 
 
-def _hill(r2: np.ndarray, df: np.ndarray) -> np.ndarray:
+def _hill(r2: torch.Tensor, df: torch.Tensor) -> torch.Tensor:
     a = df - 0.5
     q = 48 * a**2
-    z = np.sqrt(-a * np.log1p(-r2))
-    numerator = z * (85.5 + z**2 * (24 + z**2 * (3.3 + 0.4 * z**2)))
-    z = z + (z * (z**2 + 3) - numerator / (0.8 * z**4 + 100 + q)) / q
-    return np.maximum(-(LN2 + log_ndtr(-z)) / LN10, 0.0)
+    square = torch.log1p(-r2.clamp(0.0, LARGEST_R2)) * -a
+    z = square.sqrt()
+    numerator = z * (85.5 + square * (24 + square * (3.3 + 0.4 * square)))
+    z = z + (z * (square + 3) - numerator / (0.8 * square**2 + 100 + q)) / q
+    return log10p_normal(z)
+
+
+def _series(degree: int = 24) -> list[float]:
+    """Coefficients, highest first, of ln(erfcx(x) / s) in 2s - 1, where s = 2 / (2 + x): smooth for all x >= 0.
+
+    Interpolated at Chebyshev nodes; the error is below 3e-14.
+    """
+
+    def values(place: np.ndarray) -> np.ndarray:
+        s = (place + 1) / 2
+        return np.log(erfcx(2 * (1 - s) / s) / s)
+
+    return chebyshev.cheb2poly(chebyshev.chebinterpolate(values, degree))[::-1].tolist()
+
+
+SERIES = _series()
+
+
+def log10p_normal(z: torch.Tensor) -> torch.Tensor:
+    """-log10 of the two-sided p of a standard normal z >= 0, float64, without underflow.
+
+    p = erfc(x), x = z / sqrt(2), and ln erfc(x) = ln s - x^2 + a polynomial in s = 2 / (2 + x). Only multiplications
+    and a logarithm: several times faster than log_ndtr, on any device.
+    """
+    x = z * np.sqrt(0.5)
+    s = 2 / (2 + x)
+    place = 2 * s - 1
+    total = torch.full_like(z, SERIES[0])
+    for coefficient in SERIES[1:]:
+        total.mul_(place).add_(coefficient)
+    # log1p, because torch has a vectorised one and no such log
+    return ((x * x - (s - 1).log1p_() - total) * (1 / LN10)).clamp_(min=0)
 
 
 def log10p_f(r2: np.ndarray, numerator_df: np.ndarray, denominator_df: np.ndarray) -> np.ndarray:

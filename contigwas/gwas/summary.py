@@ -1,10 +1,11 @@
 """Histograms of -log10 p of every test: they add up over chromosomes, and give lambda and the QQ plot."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
+import torch
+from scipy.special import chdtri
 
 from contigwas.files import PathLike, require, write_parquet
 
@@ -22,17 +23,35 @@ EDGES = np.concatenate(
 class Histogram:
     """Counts of -log10 p of some tests in the bins between `EDGES`."""
 
-    def __init__(self, tests: Sequence[str]) -> None:
-        """Start at nothing."""
-        self.counts = {test: np.zeros(len(EDGES) - 1, np.int64) for test in tests}
+    def __init__(self, tests: Sequence[str], device: torch.device | str = "cpu") -> None:
+        """Start at nothing, counting on `device`."""
+        self.tests = list(tests)
+        self.edges = torch.from_numpy(EDGES).to(device)
+        # the last bin takes what has no p
+        self._counts = torch.zeros(len(self.tests) * len(EDGES), dtype=torch.int64, device=device)
 
-    def add(self, values: Mapping[str, np.ndarray]) -> None:
-        """Count the -log10 p of each test; NaN is not counted."""
-        for test, log10p in values.items():
-            known = np.asarray(log10p, np.float64)
-            known = np.maximum(known[~np.isnan(known)], 0.0)
-            bins = np.minimum(np.searchsorted(EDGES, known, side="right") - 1, len(EDGES) - 2)
-            self.counts[test] += np.bincount(bins, minlength=len(EDGES) - 1)
+    def add(self, log10p: torch.Tensor, first: int = 0) -> None:
+        """Count `log10p` (variants, some tests), float64: those from number `first` on; NaN is not counted."""
+        absent = log10p.isnan()
+        value = log10p.masked_fill(absent, 0.0).clamp_(min=0, max=TOP * 10)
+        steps = torch.where(
+            value < TURN, value / FINE, round(TURN / FINE) + (value / TURN - 1).clamp_(min=0).log1p_() / np.log(GROWTH)
+        )
+        bins = steps.long().clamp_(max=len(EDGES) - 2)
+        # rounding may have missed by one
+        bins -= (value < self.edges[bins]).long()
+        bins += (value >= self.edges[bins + 1]).long()
+        bins.masked_fill_(absent, len(EDGES) - 1)
+        bins += torch.arange(first, first + bins.shape[1], device=bins.device) * len(EDGES)
+        self._counts.index_add_(
+            0, bins.flatten(), torch.ones(1, dtype=torch.int64, device=bins.device).expand(bins.numel())
+        )
+
+    @property
+    def counts(self) -> dict[str, np.ndarray]:
+        """Counts of each test, int64 (bins,)."""
+        table = self._counts.reshape(len(self.tests), len(EDGES))[:, :-1].cpu().numpy()
+        return dict(zip(self.tests, table, strict=True))
 
     def write(self, path: PathLike) -> None:
         """Write `test bin_low bin_high count`; a test without any p keeps its first bin, with a count of 0."""
@@ -79,4 +98,4 @@ def _inflation(bins: pd.DataFrame) -> float:
     inside = 1 - (reached[place] - total / 2) / row["count"]
     high = row["bin_high"] if np.isfinite(row["bin_high"]) else row["bin_low"]
     median = row["bin_low"] + inside * (high - row["bin_low"])
-    return float(chi2.isf(10.0**-median, 1) / chi2.isf(0.5, 1))
+    return float(chdtri(1, 10.0**-median) / chdtri(1, 0.5))

@@ -11,7 +11,7 @@ from contigwas.genotypes.reader import Bed
 from contigwas.gwas.design import design
 from contigwas.gwas.engine import FLAGS, Kernel
 from contigwas.gwas.gwas import write_gwas
-from tests.gwas_files import SETTINGS
+from tests.gwas_files import SETTINGS, associate
 from tests.plink_files import iids, simulate, write_plink
 
 
@@ -67,7 +67,7 @@ def both(bed, covariates, values):
     names = [f"c{k}" for k in range(covariates.shape[1])]
     setup = design(covariates, names, values, [f"p{k}" for k in range(values.shape[1])]).setups[0]
     dosages = bed.read(np.arange(len(bed.variants)))
-    return [Kernel(setup, dtype=dtype)(dosages) for dtype in (torch.float64, torch.float32)]
+    return [associate(Kernel(setup, dtype=dtype), dosages) for dtype in (torch.float64, torch.float32)]
 
 
 def test_simulated(glm, tmp_path):
@@ -131,7 +131,7 @@ def test_features_that_miss_people(glm, tmp_path):
     setups = design(covariates, list("abc"), values, list("xyz")).setups
     assert len(setups) == 3
     for setup in setups:
-        found = Kernel(setup, dtype=torch.float64)(dosages[setup.people])
+        found = associate(Kernel(setup, dtype=torch.float64), dosages[setup.people])
         one = theirs[theirs["feature"] == setup.features[0]].sort_values("row")
         assert (found.n == one["OBS_CT"]).all()
         np.testing.assert_allclose(found.beta[:, 0], one["BETA"], rtol=6e-6)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from contigwas.errors import UserError
 from contigwas.gwas import output as output_module
-from contigwas.gwas.gwas import frequencies, write_gwas
+from contigwas.gwas.gwas import write_gwas
 from contigwas.gwas.summary import read_lambda
 from tests.gwas_files import SETTINGS, arrays, least_squares, write_study
 from tests.plink_files import iids, write_plink
@@ -27,7 +27,7 @@ def run(paths, folder, variants=None, block=None, **settings):
         {**SETTINGS, **settings},
         folder / "out.parquet",
         folder / "summary.parquet",
-        block,
+        block=block,
     )
     return pd.read_parquet(folder / "out.parquet")
 
@@ -171,7 +171,7 @@ def test_row_groups_are_large(study, monkeypatch):
     file = pq.ParquetFile(folder / "out.parquet")
     sizes = [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)]
     assert sum(sizes) == 40
-    assert min(sizes) >= 8
+    assert min(sizes[:-1]) >= 8
     assert table["pos"].is_monotonic_increasing
     column = file.metadata.row_group(0).column(file.schema_arrow.names.index("beta_E1"))
     assert column.compression == "ZSTD"
@@ -213,12 +213,6 @@ def test_null_calibration(tmp_path):
         p = 10.0 ** -table[f"log10p_{test}"]
         assert (p < 0.05).mean() == pytest.approx(0.05, abs=0.02)
     assert (10.0 ** -table["log10p_minp"] < 0.05).mean() == pytest.approx(0.05, abs=0.02)
-
-
-def test_frequencies():
-    eaf, n = frequencies(np.array([[0, -127, 2], [1, -127, 2], [-127, -127, 2]], np.int8))
-    np.testing.assert_allclose(eaf, [0.25, np.nan, 1])
-    assert n.tolist() == [2, 0, 3]
 
 
 def test_strangers(study):

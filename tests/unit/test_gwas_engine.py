@@ -6,7 +6,7 @@ import torch
 
 from contigwas.gwas.design import design
 from contigwas.gwas.engine import FLAGS, Kernel
-from tests.gwas_files import arrays, least_squares
+from tests.gwas_files import arrays, associate, least_squares
 
 
 def setup_of(covariates, values):
@@ -34,21 +34,21 @@ def compare(result, dosages, covariates, values, rtol):
 @pytest.mark.parametrize("missing", [0.0, 0.002, 0.05, 0.6])
 def test_float64_is_exact(missing):
     dosages, covariates, values = arrays(1, missing=missing)
-    result = kernel(covariates, values)(dosages)
+    result = associate(kernel(covariates, values), dosages)
     assert len(compare(result, dosages, covariates, values, 1e-11)) == 40
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.03])
 def test_float32_products_are_enough(missing):
     dosages, covariates, values = arrays(2, people=1500, missing=missing)
-    result = kernel(covariates, values, dtype=torch.float32)(dosages)
+    result = associate(kernel(covariates, values, dtype=torch.float32), dosages)
     assert len(compare(result, dosages, covariates, values, 1e-6)) == 40
 
 
 def test_without_covariates_and_with_one_feature():
     dosages, _, values = arrays(3)
     nothing = np.empty((300, 0))
-    result = kernel(nothing, values[:, :1])(dosages)
+    result = associate(kernel(nothing, values[:, :1]), dosages)
     compare(result, dosages, nothing, values[:, :1], 1e-11)
     np.testing.assert_allclose(result.joint_r2, result.r2[:, 0], rtol=1e-11)
 
@@ -58,7 +58,7 @@ def test_variants_next_to_the_covariates_are_done_again_in_float64():
     rng = np.random.default_rng(5)
     covariates[:, 0] = np.where(dosages[:, 7] < 0, 1, dosages[:, 7]) + rng.normal(size=2000) * 0.15
     values[:, 0] = np.where(dosages[:, 9] < 0, 1, dosages[:, 9]) + rng.normal(size=2000) * 0.03
-    result = kernel(covariates, values, dtype=torch.float32)(dosages)
+    result = associate(kernel(covariates, values, dtype=torch.float32), dosages)
     assert result.r2[9, 0] > 0.99
     for row in (7, 9):
         exact = least_squares(dosages[:, row], covariates, values)
@@ -78,7 +78,7 @@ def test_flags_in_their_order():
     dosages[280:, 5] = -127  # one genotype among the called
     covariates[:, 1] = np.arange(300) >= 290
     dosages[:, 6] = np.where(np.arange(300) < 290, dosages[:, 6], -127)  # the second covariate is constant where called
-    result = kernel(covariates, values, min_ac=4)(dosages)
+    result = associate(kernel(covariates, values, min_ac=4), dosages)
     names = FLAGS[result.flag]
     assert names[:7].tolist() == [
         *("MONOMORPHIC", "MONOMORPHIC", "TOO_FEW", "TOO_FEW", "COLLINEAR", "MONOMORPHIC", "COLLINEAR")
@@ -93,9 +93,9 @@ def test_variance_inflation_of_fifty():
     rng = np.random.default_rng(7)
     dosages = rng.binomial(2, 0.4, (5000, 2)).astype(np.int8)
     covariates = dosages + rng.normal(size=(5000, 2)) * np.sqrt(0.48) * [0.13, 0.16]
-    result = kernel(covariates[:, :1], rng.normal(size=(5000, 2)), dtype=torch.float32)(dosages[:, :1])
+    result = associate(kernel(covariates[:, :1], rng.normal(size=(5000, 2)), dtype=torch.float32), dosages[:, :1])
     assert FLAGS[result.flag].tolist() == ["COLLINEAR"]
-    result = kernel(covariates[:, 1:], rng.normal(size=(5000, 2)), dtype=torch.float32)(dosages[:, 1:])
+    result = associate(kernel(covariates[:, 1:], rng.normal(size=(5000, 2)), dtype=torch.float32), dosages[:, 1:])
     assert FLAGS[result.flag].tolist() == [""]
 
 
@@ -104,7 +104,7 @@ def test_a_feature_that_is_constant_among_the_called():
     values[:, 1] = 0
     values[:6, 1] = np.arange(6)
     dosages[:6, 20] = -127
-    result = kernel(covariates[:, :0], values)(dosages)
+    result = associate(kernel(covariates[:, :0], values), dosages)
     assert np.isnan(result.r2[20]).tolist() == [False, True, False, False]
     assert np.isnan(result.joint_r2[20])
     assert np.isfinite(result.joint_r2[21])
@@ -114,7 +114,7 @@ def test_a_perfect_fit():
     dosages, covariates, values = arrays(9)
     values[:, 2] = 5 * dosages[:, 11].astype(float) - 3
     for dtype in (torch.float32, torch.float64):
-        result = kernel(covariates, values, dtype=dtype)(dosages)
+        result = associate(kernel(covariates, values, dtype=dtype), dosages)
         assert result.beta[11, 2] == pytest.approx(5, rel=1e-6)
         assert result.se[11, 2] < 1e-5
         assert 1 - 1e-12 < result.r2[11, 2] <= 1
@@ -127,20 +127,20 @@ def test_dependent_features_span_fewer_dimensions():
     setup = setup_of(covariates, more)
     assert len(setup.spanning) == 4
     assert len(setup.features) == 6
-    result = Kernel(setup, joint=True, dtype=torch.float64)(dosages)
-    np.testing.assert_allclose(result.joint_r2, kernel(covariates, values)(dosages).joint_r2, rtol=1e-8)
+    result = associate(Kernel(setup, joint=True, dtype=torch.float64), dosages)
+    np.testing.assert_allclose(result.joint_r2, associate(kernel(covariates, values), dosages).joint_r2, rtol=1e-8)
 
 
 def test_nearly_dependent_features_are_multiplied_in_float64():
     dosages, covariates, values = arrays(11, people=1000)
     values[:, 3] = values[:, 0] + 1e-4 * values[:, 3]
-    result = kernel(covariates, values, dtype=torch.float32)(dosages)
+    result = associate(kernel(covariates, values, dtype=torch.float32), dosages)
     compare(result, dosages, covariates, values, 1e-9)
 
 
 def test_mean_imputation():
     dosages, covariates, values = arrays(12)
-    result = kernel(covariates, values, missing="mean")(dosages)
+    result = associate(kernel(covariates, values, missing="mean"), dosages)
     filled = dosages.astype(float)
     for row in range(40):
         called = dosages[:, row] >= 0
@@ -155,8 +155,8 @@ def test_mean_imputation():
 def test_people_without_calls_in_batches_of_any_size(monkeypatch):
     dosages, covariates, values = arrays(13, variants=60, missing=0.1)
     dosages[:, 30:] = np.where(np.random.default_rng(0).random((300, 30)) < 0.3, -127, dosages[:, 30:])
-    whole = kernel(covariates, values)(dosages)
+    whole = associate(kernel(covariates, values), dosages)
     monkeypatch.setattr("contigwas.gwas.engine.BATCH", 1)
-    single = kernel(covariates, values)(dosages)
+    single = associate(kernel(covariates, values), dosages)
     for name in ("beta", "se", "r2", "joint_r2"):
         np.testing.assert_allclose(getattr(single, name), getattr(whole, name), rtol=1e-12)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.stats import chi2
 
 from contigwas.gwas.summary import EDGES, Histogram, read_lambda, read_summary
@@ -10,7 +11,7 @@ from contigwas.gwas.summary import EDGES, Histogram, read_lambda, read_summary
 
 def write(path, values):
     histogram = Histogram(list(values))
-    histogram.add(values)
+    histogram.add(torch.from_numpy(np.column_stack(list(values.values()))))
     histogram.write(path)
     return path
 
@@ -64,7 +65,7 @@ def test_lambda_from_all_chromosomes(tmp_path):
 
 
 def test_a_test_without_any_p(tmp_path):
-    found = read_lambda([write(tmp_path / "s.parquet", {"E1": np.full(5, np.nan), "E2": np.array([0.3])})])
+    found = read_lambda([write(tmp_path / "s.parquet", {"E1": np.full(2, np.nan), "E2": np.array([0.3, np.nan])})])
     assert found["n"].tolist() == [0, 1]
     assert np.isnan(found["lambda"][0])
     assert found["lambda"][1] == pytest.approx(1, abs=0.01)

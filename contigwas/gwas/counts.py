@@ -1,0 +1,89 @@
+"""Sums over people of a block of genotypes: exact for hard calls, on any device."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Sums over the people of a block of B variants.
+
+    Attributes:
+        called: people with a call, int64 (B,).
+        total: sum of their dosages, float64 (B,).
+        squares: sum of their squared dosages, float64 (B,).
+        alleles: copies of the effect allele that were seen, float64 (B,): `total`, but one for a man's 2 on X.
+        chromosomes: copies of the variant that were called, int64 (B,): two a person, one a man on X.
+    """
+
+    called: torch.Tensor
+    total: torch.Tensor
+    squares: torch.Tensor
+    alleles: torch.Tensor
+    chromosomes: torch.Tensor
+
+    @property
+    def eaf(self) -> torch.Tensor:
+        """Frequency of the effect allele, float64 (B,); NaN without calls."""
+        return self.alleles / self.chromosomes
+
+    @property
+    def info(self) -> torch.Tensor:
+        """MaCH's r2: variance of the dosages over what Hardy-Weinberg proportions give, float64 (B,)."""
+        mean = self.total / self.called
+        variance = self.squares / self.called - mean**2
+        males = 2 * self.called - self.chromosomes
+        return variance / (self.eaf * (1 - self.eaf) * 2 * (1 + males / self.called))
+
+    def rows(self, chosen: torch.Tensor) -> "Counts":
+        """Those of some variants."""
+        return Counts(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+
+
+def count(
+    block: torch.Tensor, males: torch.Tensor | None = None, x_linked: torch.Tensor | None = None
+) -> tuple[Counts, torch.Tensor, torch.Tensor]:
+    """Counts of a block (B, people), and where calls are missing: rows and people, int64 (missing calls,), by row.
+
+    The block is int8 (missing below 0) or float32 dosages (missing NaN). `males` (people,) and `x_linked` (B,), both
+    bool, tell where a dosage of 2 is one allele.
+    """
+    variant, person = _absent(block)
+    lost = torch.bincount(variant, minlength=len(block))
+    called = block.shape[1] - lost
+    if block.is_floating_point():
+        values = block.nan_to_num(0.0)
+        total = values.sum(1, dtype=torch.float64)
+        squares = torch.stack([row.double().square().sum() for row in values]) if len(values) else total
+    else:
+        # g >> 1 is 1 for two alleles, 0 for one or none, and -64 for a missing call, which is -127
+        total = _sum(block) + 127 * lost
+        squares = total + 2 * (_sum(block >> 1) + 64 * lost)
+        total, squares = total.double(), squares.double()
+    alleles, chromosomes = total, 2 * called
+    if x_linked is not None and males is not None and x_linked.any():
+        theirs = block[:, males]
+        there = (theirs >= 0).sum(1)
+        copies = (theirs.nan_to_num(0.0) if theirs.is_floating_point() else theirs.clamp(min=0)).sum(1).double()
+        alleles = torch.where(x_linked, total - copies / 2, total)
+        chromosomes = torch.where(x_linked, chromosomes - there, chromosomes)
+    return Counts(called, total, squares, alleles, chromosomes), variant, person
+
+
+def _absent(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows and people of the missing calls."""
+    absent = block.isnan() if block.is_floating_point() else block < 0
+    if block.device.type == "cpu":  # numpy is several times faster here
+        places = torch.from_numpy(np.flatnonzero(absent.numpy()))
+        variant = places // max(block.shape[1], 1)
+        return variant, places - variant * block.shape[1]
+    return torch.nonzero(absent, as_tuple=True)
+
+
+def _sum(block: torch.Tensor) -> torch.Tensor:
+    """Row sums of int8, int64."""
+    if block.device.type == "cpu":
+        return torch.from_numpy(block.numpy().sum(axis=1, dtype=np.int32)).long()
+    return block.sum(1, dtype=torch.int64)

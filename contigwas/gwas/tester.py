@@ -1,0 +1,134 @@
+"""The tests of a block: the kernels of all setups, p-values, and the tests over features."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from contigwas.gwas.counts import Counts, count
+from contigwas.gwas.design import Design
+from contigwas.gwas.engine import Associations, Kernel
+from contigwas.gwas.omnibus import acat, minp
+from contigwas.gwas.output import OMNIBUS
+from contigwas.gwas.pvalues import log10p_f, log10p_t
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a block of B variants gives; NaN where a variant or a feature cannot be tested.
+
+    Attributes:
+        flag: positions in `engine.FLAGS`, (B,): that of the first setup where every setup has one, else 0.
+        beta, se, log10p: float64 (B, P), features in the order of the phenotypes.
+        partial_n: people called of each feature that misses people, int64 (B, those features).
+        omnibus: -log10 p of each test over features, float64 (B, tests).
+    """
+
+    flag: torch.Tensor
+    beta: torch.Tensor
+    se: torch.Tensor
+    log10p: torch.Tensor
+    partial_n: torch.Tensor
+    omnibus: torch.Tensor
+
+
+class Tester:
+    """Runs the kernels of all setups of a design on blocks, and joins what they find."""
+
+    def __init__(
+        self,
+        plan: Design,
+        names: Sequence[str],
+        people: int,
+        *,
+        tests: Sequence[str] = OMNIBUS,
+        missing: str = "exact",
+        min_ac: int = 0,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Take up a design over `people` tested people; `names` are those of all features of the phenotypes."""
+        self.names, self.tests = list(names), [test for test in OMNIBUS if test in tests]
+        self.device = torch.device(device)
+        choice = {"missing": missing, "min_ac": min_ac, "device": self.device, "dtype": dtype}
+        joint = "manova" in self.tests
+        self.kernels = [Kernel(one, joint=joint and one is plan.joint, **choice) for one in plan.setups]
+        self.joint = next((kernel for kernel in self.kernels if kernel.joint), None)
+        if joint and self.joint is None and plan.joint is not None:
+            self.joint = Kernel(plan.joint, joint=True, **choice)
+        whole = [len(one.people) == people for one in plan.setups]
+        full = {
+            column
+            for one, all_of_them in zip(plan.setups, whole, strict=True)
+            if all_of_them
+            for column in one.features
+        }
+        self.partial = [column for column in range(len(self.names)) if column not in full]
+        self._single = len(plan.setups) == 1 and whole[0] and len(plan.setups[0].features) == len(self.names)
+        kernels = {id(kernel): kernel for kernel in [*self.kernels, self.joint] if kernel is not None}
+        self._people = {
+            key: None if len(one.setup.people) == people else torch.from_numpy(one.setup.people).to(self.device)
+            for key, one in kernels.items()
+        }
+
+    def __call__(
+        self,
+        block: torch.Tensor,
+        counted: tuple[Counts, torch.Tensor, torch.Tensor],
+        males: torch.Tensor | None = None,
+        x_linked: torch.Tensor | None = None,
+    ) -> Results:
+        """Test a block (B, people); `counted` is what `count` gave for it, with these `males` and `x_linked`."""
+        found = [self._run(kernel, block, counted, males, x_linked) for kernel in self.kernels]
+        if self._single:
+            (one,) = found
+            beta, se, log10p = one.beta, one.se, log10p_t(one.r2, one.df.double()[:, None])
+            n = one.n[:, None][:, :0]
+        else:
+            beta, se, log10p, n = self._join(found, len(block))
+        flags = torch.stack([one.flag for one in found])
+        joint = next((one for one, kernel in zip(found, self.kernels, strict=True) if kernel is self.joint), None)
+        if joint is None and self.joint is not None:
+            joint = self._run(self.joint, block, counted, males, x_linked)
+        tests = {
+            "minp": lambda: minp(log10p),
+            "acat": lambda: acat(log10p),
+            "manova": lambda: self._manova(joint, log10p),
+        }
+        omnibus = [tests[test]() for test in self.tests]
+        omnibus = torch.stack(omnibus, 1) if omnibus else log10p[:, :0]
+        return Results(torch.where((flags != 0).all(0), flags[0], 0), beta, se, log10p, n, omnibus)
+
+    def _join(self, found: Sequence[Associations], size: int) -> tuple[torch.Tensor, ...]:
+        """beta, se, log10p and the n of `partial` features, each setup's in its columns."""
+        shape = (size, len(self.names))
+        beta, se, log10p = (torch.full(shape, torch.nan, dtype=torch.float64, device=self.device) for _ in range(3))
+        n = torch.zeros(shape, dtype=torch.int64, device=self.device)
+        for kernel, one in zip(self.kernels, found, strict=True):
+            columns = torch.from_numpy(kernel.setup.features).to(self.device)
+            beta[:, columns], se[:, columns] = one.beta, one.se
+            log10p[:, columns] = log10p_t(one.r2, one.df.double()[:, None])
+            n[:, columns] = one.n[:, None].expand(-1, len(columns))
+        return beta, se, log10p, n[:, self.partial]
+
+    def _run(
+        self,
+        kernel: Kernel,
+        block: torch.Tensor,
+        counted: tuple[Counts, torch.Tensor, torch.Tensor],
+        males: torch.Tensor | None,
+        x_linked: torch.Tensor | None,
+    ) -> Associations:
+        people = self._people[id(kernel)]
+        if people is None:
+            return kernel(block, counted)
+        some = block[:, people]
+        return kernel(some, count(some, None if males is None else males[people], x_linked))
+
+    def _manova(self, joint: Associations | None, log10p: torch.Tensor) -> torch.Tensor:
+        if joint is None:
+            return torch.full_like(log10p[:, 0], torch.nan)
+        span = len(self.joint.setup.spanning)
+        found = log10p_f(joint.joint_r2.cpu().numpy(), span, joint.df.cpu().numpy() + 1 - span)
+        return torch.from_numpy(np.asarray(found)).to(log10p)
