@@ -1,0 +1,102 @@
+# Results in the forms that other people's programs read. Not part of a plain run: snakemake export.
+
+
+rule export_gwas_ssf:
+    input:
+        gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
+        code=library("export.gwas_ssf"),
+    output:
+        folder=directory("results/models/{model}/gwas-ssf"),
+    log:
+        "results/logs/export_gwas_ssf/{model}.log",
+    benchmark:
+        "results/benchmarks/export_gwas_ssf/{model}.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=720,
+    params:
+        settings=stage(
+            "export.features", "export.metadata", "genotypes.build", "genotypes.chromosomes"
+        ),
+    script:
+        "../scripts/export_gwas_ssf.py"
+
+
+rule export_plink2:
+    input:
+        gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
+        code=library("export.plink2"),
+    output:
+        folder=directory("results/models/{model}/plink2"),
+    log:
+        "results/logs/export_plink2/{model}.log",
+    benchmark:
+        "results/benchmarks/export_plink2/{model}.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=720,
+    params:
+        settings=stage("export.features", "export.log10_p", "genotypes.chromosomes"),
+    script:
+        "../scripts/export_plink2.py"
+
+
+rule export_ldsc:
+    input:
+        gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
+        code=library("export.ldsc"),
+    output:
+        folder=directory("results/models/{model}/ldsc"),
+    log:
+        "results/logs/export_ldsc/{model}.log",
+    benchmark:
+        "results/benchmarks/export_ldsc/{model}.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=720,
+    params:
+        settings=stage("export.features", "genotypes.chromosomes"),
+    script:
+        "../scripts/export_ldsc.py"
+
+
+rule export_phenotypes:
+    input:
+        phenotypes="results/models/{model}/phenotypes.parquet",
+        cohort=rules.samples.output.cohort,
+        code=library("export.phenotypes"),
+    output:
+        table="results/private/{model}.phenotypes.tsv",
+    log:
+        "results/logs/export_phenotypes/{model}.log",
+    benchmark:
+        "results/benchmarks/export_phenotypes/{model}.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=stage("export.features"),
+    script:
+        "../scripts/export_phenotypes.py"
+
+
+EXPORTS = {
+    "gwas-ssf": rules.export_gwas_ssf.output.folder,
+    "plink2": rules.export_plink2.output.folder,
+    "ldsc": rules.export_ldsc.output.folder,
+    "phenotypes": rules.export_phenotypes.output.table,
+}
+
+
+rule export:
+    input:
+        [expand(EXPORTS[form], model=MODELS) for form in config["export"]["formats"]],
+    localrule: True

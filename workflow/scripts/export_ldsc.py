@@ -1,0 +1,10 @@
+from contigwas.export.ldsc import write_ldsc
+from contigwas.logs import job
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    write_ldsc(
+        dict(zip(map(str, settings["chromosomes"]), snakemake.input.gwas, strict=True)),
+        settings,
+        snakemake.output.folder,
+    )

@@ -1,0 +1,10 @@
+from contigwas.export.phenotypes import write_phenotypes
+from contigwas.logs import job
+
+with job(snakemake.log[0]):
+    write_phenotypes(
+        snakemake.input.phenotypes,
+        snakemake.input.cohort,
+        snakemake.params.settings["features"],
+        snakemake.output.table,
+    )

@@ -1,0 +1,10 @@
+from contigwas.export.plink2 import write_plink2
+from contigwas.logs import job
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    write_plink2(
+        dict(zip(map(str, settings["chromosomes"]), snakemake.input.gwas, strict=True)),
+        settings,
+        snakemake.output.folder,
+    )
