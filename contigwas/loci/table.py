@@ -111,7 +111,7 @@ def match_variants(tested: pd.DataFrame, bed: Genotypes, path: PathLike) -> np.n
     if rows.isna().any():
         raise UserError(
             f"{path} has {int(rows.isna().sum())} variants (of {len(rows)}) that {bed.path} has not: give "
-            " the genotypes that this GWAS tested"
+            "the genotypes that this GWAS tested"
         )
     return rows.to_numpy(np.int64)
 

@@ -1,0 +1,118 @@
+"""The follow-up of lead variants against fits written out with statsmodels' formulas, and sums over people."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+from scipy import stats
+from statsmodels.multivariate.manova import MANOVA
+
+from contigwas.files import read_table, write_tsv
+from contigwas.followup import COLUMNS, write_followup
+from contigwas.gwas.gwas import write_gwas
+from contigwas.loci import write_loci
+from tests.gwas_files import SETTINGS, arrays, write_study
+from tests.plink_files import iids
+
+LOCI = {"test": "manova", "p1": 0.2, "p2": 0.2, "r2": 0.5, "kb": 1, "feature_p": 0.5}
+LOCI |= {"genes": None, "genes_build": None, "build": "GRCh37"}
+MODEL = "~ c1 + c2 + c3 + g"
+PEOPLE = 400
+
+
+def study(folder, seed, missing=0.05, absent=0):
+    """A GWAS of four features, its loci and their follow-up, with the data that statsmodels gets.
+
+    The first feature misses `absent` people.
+    """
+    dosages, design, values = arrays(seed, people=PEOPLE, missing=missing)
+    values[:absent, 0] = np.nan
+    paths = write_study(folder, dosages, design, values)
+    tables = (paths["phenotypes"], paths["covariates"])
+    gwas = {"1": folder / "chr1.parquet"}
+    write_gwas(paths["pattern"], 1, None, *tables, SETTINGS, gwas["1"], folder / "summary.parquet")
+    write_tsv(pd.DataFrame({"iid": iids(PEOPLE), "in_gwas": 1}), folder / "cohort.tsv")
+    write_loci(gwas, str(paths["pattern"]), folder / "cohort.tsv", LOCI, folder / "loci.tsv")
+    settings = {"features": 20, "p1": 0.2, "missing": "exact"}
+    write_followup(folder / "loci.tsv", gwas, str(paths["pattern"]), *tables, settings, folder / "followup.tsv")
+    data = pd.DataFrame(np.hstack([design, values]), columns=["c1", "c2", "c3", "E1", "E2", "E3", "E4"])
+    data["male"] = np.arange(PEOPLE) % 2 == 0
+    calls = pd.DataFrame(np.where(dosages < 0, np.nan, dosages), columns=[f"rs1_{k}" for k in range(40)])
+    return read_table(folder / "followup.tsv"), read_table(folder / "loci.tsv"), data, calls
+
+
+def expected(data, feature):
+    """n, df, beta, se and t of every fit of one feature; `data` holds the variant as g."""
+    known = data.dropna(subset=[feature, "g"])
+    fits = {
+        "ols": smf.ols(feature + MODEL, known).fit(),
+        "hc3": smf.ols(feature + MODEL, known).fit(cov_type="HC3", use_t=True),
+        "males": smf.ols(feature + MODEL, known[known["male"]]).fit(),
+        "females": smf.ols(feature + MODEL, known[~known["male"]]).fit(),
+    }
+    numbers = {name: (fit.nobs, fit.df_resid, fit.params["g"], fit.bse["g"]) for name, fit in fits.items()}
+    logs = {name: stats.t.logsf(abs(fit.tvalues["g"]), fit.df_resid) for name, fit in fits.items()}
+    beta = numbers["males"][2] - numbers["females"][2]
+    se = np.sqrt(numbers["males"][3] ** 2 + numbers["females"][3] ** 2)
+    numbers["sex_difference"] = (known.shape[0], numbers["males"][1] + numbers["females"][1], beta, se)
+    logs["sex_difference"] = stats.norm.logsf(abs(beta / se))
+    return {name: (*numbers[name], -(logs[name] + np.log(2)) / np.log(10)) for name in numbers}
+
+
+def wald(data):
+    """F, its degrees of freedom of the robust test over the four features: a sum over people of their influence."""
+    known = data.dropna()
+    x = np.column_stack([np.ones(len(known)), known[["c1", "c2", "c3", "g"]]])
+    inverse = np.linalg.inv(x.T @ x)
+    coefficients = inverse @ x.T @ known[["E1", "E2", "E3", "E4"]].to_numpy()
+    beta, covariance = coefficients[-1], np.zeros((4, 4))
+    for row, y in zip(x, known[["E1", "E2", "E3", "E4"]].to_numpy(), strict=True):
+        influence = (inverse @ row)[-1] * (y - row @ coefficients) / (1 - row @ inverse @ row)
+        covariance += np.outer(influence, influence)
+    df = len(known) - 5
+    return float(beta @ np.linalg.solve(covariance, beta)) * (df - 3) / (4 * df), 4, df - 3
+
+
+@pytest.mark.parametrize(("missing", "absent"), [(0.0, 0), (0.05, 0), (0.05, 60)])
+def test_every_fit(tmp_path, missing, absent):
+    found, loci, data, calls = study(tmp_path, 31, missing, absent)
+    assert found.columns.tolist() == COLUMNS
+    assert len(loci) >= 3
+    assert found["locus"].unique().tolist() == loci["locus"].tolist()
+    for _, lead in loci.iterrows():
+        here = found[found["locus"] == lead["locus"]]
+        assert (here[["chrom", "lead_id", "effect_allele"]] == lead[["chrom", "lead_id", "effect_allele"]]).all(None)
+        data["g"] = calls[lead["lead_id"]]
+        names = [name for name in here["feature"].unique() if name]
+        assert names == lead["features"].split(",")
+        assert names[0] == lead["best_feature"]
+        for name in names:
+            rows = here[here["feature"] == name].set_index("fit")
+            truth = expected(data, name)
+            assert rows.index.tolist() == list(truth)
+            for fit, numbers in truth.items():
+                n, df, beta, se, log10p = numbers
+                row = rows.loc[fit]
+                assert (row["n"], row["df"]) == (n, df)
+                assert abs(row["beta"] - beta) <= 1e-8 * se
+                assert row["se"] == pytest.approx(se, rel=1e-8)
+                assert row["log10p"] == pytest.approx(log10p, rel=3e-5, abs=1e-6)  # Hill's expansion
+            assert abs(rows.loc["ols", "difference"]) < 1e-4
+            assert rows["agrees"].fillna(-1).tolist() == [1, -1, -1, -1, -1]
+
+
+@pytest.mark.parametrize(("missing", "absent"), [(0.0, 0), (0.05, 60)])
+def test_over_all_features(tmp_path, missing, absent):
+    found, loci, data, calls = study(tmp_path, 32, missing, absent)
+    for _, lead in loci.iterrows():
+        rows = found[(found["locus"] == lead["locus"]) & (found["feature"] == "")].set_index("fit")
+        data["g"] = calls[lead["lead_id"]]
+        known = data.dropna()
+        assert rows["n"].tolist() == [len(known)] * 2
+        assert rows["df"].tolist() == [4, 4]
+        test = MANOVA.from_formula("E1 + E2 + E3 + E4 " + MODEL, known).mv_test([("g", "g")])
+        row = test.results["g"]["stat"].loc["Wilks' lambda"]
+        log10p = -stats.f.logsf(float(row["F Value"]), row["Num DF"], row["Den DF"]) / np.log(10)
+        assert rows.loc["manova", "log10p"] == pytest.approx(log10p, rel=1e-8)
+        assert rows.loc["manova_hc3", "log10p"] == pytest.approx(-stats.f.logsf(*wald(data)) / np.log(10), rel=1e-8)
+        assert rows.loc["manova", "log10p"] == pytest.approx(lead["log10p"], rel=1e-5)

@@ -1,0 +1,219 @@
+"""Second looks at lead variants: what heteroscedasticity does, whose sex is known, and what does not agree."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from contigwas.errors import UserError
+from contigwas.files import read_table, write_tsv
+from contigwas.followup import COLUMNS, write_followup
+from contigwas.followup.fits import fit_joint, fit_one
+from contigwas.followup.sexes import sexes
+from tests.gwas_files import arrays, least_squares, write_study
+
+SETTINGS = {"features": 20, "p1": 1e-3, "missing": "exact"}
+LEAD = {"locus": 1, "chrom": "1", "effect_allele": "A", "other_allele": "G"}
+
+
+def populations(seed, variance, people=600, variants=400, features=4):
+    """-log10 p by MANOVA and by its robust form, (variants, 2), of variants without any effect.
+
+    A quarter of the people are of another population, with other allele frequencies, means and variance of the
+    features; the covariates tell the populations apart.
+    """
+    rng = np.random.default_rng(seed)
+    other = np.arange(people) < people // 4
+    basis = np.column_stack([np.ones(people), other, rng.normal(size=(people, 2))])
+    values = rng.normal(size=(people, features)) @ (np.eye(features) + 0.4)
+    values = values * np.where(other, np.sqrt(variance), 1.0)[:, None] + other[:, None]
+    dosages = rng.binomial(2, np.where(other, 0.5, 0.08)[:, None], (people, variants)).astype(float)
+    found = [fit_joint(values, dosage, basis) for dosage in dosages.T]
+    return np.array([(one.classical, one.robust) for one in found])
+
+
+def test_features_whose_variance_differs_between_populations():
+    # 400 tests: at 5 % a calibrated test rejects 20, SD 4.4.
+    classical, robust = (populations(51, variance=5.0) > -np.log10(0.05)).sum(axis=0)
+    assert classical > 80
+    assert robust < 38
+    classical, robust = (populations(52, variance=1.0) > -np.log10(0.05)).sum(axis=0)
+    assert classical < 34
+    assert robust < 38
+
+
+def test_an_effect_is_found_by_both_forms():
+    rng = np.random.default_rng(53)
+    dosage = rng.binomial(2, 0.3, 2000).astype(float)
+    values = rng.normal(size=(2000, 3)) + dosage[:, None] * [0.0, 0.4, 0.0]
+    found = fit_joint(values, dosage, np.ones((2000, 1)))
+    assert found.classical > 20
+    assert found.robust == pytest.approx(found.classical, rel=0.1)
+
+
+def test_far_beyond_what_a_float_holds():
+    rng = np.random.default_rng(54)
+    dosage = rng.binomial(2, 0.4, 5000).astype(float)
+    values = rng.normal(size=(5000, 2)) * 0.1 + dosage[:, None]
+    joint = fit_joint(values, dosage, np.ones((5000, 1)))
+    classical, robust = fit_one(values[:, 0], dosage, np.ones((5000, 1)))
+    for value in (joint.classical, joint.robust, classical.log10p, robust.log10p):
+        assert 1000 < value < np.inf
+
+
+def test_dependent_features_span_fewer_dimensions():
+    rng = np.random.default_rng(55)
+    dosage, values = rng.binomial(2, 0.4, 300).astype(float), rng.normal(size=(300, 3))
+    twice = np.column_stack([values, values[:, 0] * 3 - values[:, 1], np.full(300, 7.0)])
+    plain, spanned = (fit_joint(one, dosage, np.ones((300, 1))) for one in (values, twice))
+    assert (plain.span, spanned.span) == (3, 3)
+    assert spanned.robust == pytest.approx(plain.robust, rel=1e-8)
+    assert spanned.classical == pytest.approx(plain.classical, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("dosage", "people"),
+    [(np.ones(40), 40), (np.array([0.0, 1, 2]), 3), (np.arange(40) % 2 + 1e-3, 40)],
+    ids=["does not vary", "too few people", "is a covariate"],
+)
+def test_what_cannot_be_fitted_is_missing(dosage, people):
+    rng = np.random.default_rng(56)
+    basis = np.column_stack([np.ones(people), np.arange(people) % 2, rng.normal(size=people)])
+    for found in fit_one(rng.normal(size=people), dosage, basis):
+        assert np.isnan([found.beta, found.se, found.log10p]).all()
+    joint = fit_joint(rng.normal(size=(people, 2)), dosage, basis)
+    assert np.isnan([joint.classical, joint.robust]).all()
+
+
+def test_a_person_of_whom_the_fit_is_certain_leaves_no_robust_error():
+    rng = np.random.default_rng(57)
+    dosage = rng.binomial(2, 0.4, 50).astype(float)
+    alone = np.zeros(50)
+    alone[3] = 1
+    found = fit_joint(rng.normal(size=(50, 2)), dosage, np.column_stack([np.ones(50), alone]))
+    assert np.isnan(found.robust)
+    assert found.classical >= 0
+
+
+@pytest.mark.parametrize(
+    ("genotyped", "columns", "expected"),
+    [
+        ([1, 2, 0, 1], {"sex": [2, 2, 1, 1]}, [1, 2, 0, 1]),
+        ([0, 0, 0, 0], {"age": [5, 6, 7, 8], "sex": [1, 2, 2, 1]}, [1, 2, 2, 1]),
+        ([0, 0, 0, 0], {"Sex": [0, 1, 1, 0]}, [2, 1, 1, 2]),
+        ([0, 0, 0, 0], {"sex=M": [0, 1, 1, 0]}, [2, 1, 1, 2]),
+        ([0, 0, 0, 0], {"sex=male": [0, 1, 1, 0]}, [2, 1, 1, 2]),
+        ([0, 0, 0, 0], {"factor(sex)=2": [0, 1, 1, 0]}, [1, 2, 2, 1]),
+        ([0, 0, 0, 0], {"factor(sex)=1": [0, 1, 1, 0]}, [2, 1, 1, 2]),
+        ([0, 0, 0, 0], {"sex": [0, 1, 2, 0]}, [0, 0, 0, 0]),
+        ([0, 0, 0, 0], {"age": [1, 2, 2, 1], "sex_site": [1, 2, 2, 1]}, [0, 0, 0, 0]),
+    ],
+)
+def test_whose_sex_is_known(genotyped, columns, expected, caplog):
+    found = sexes(np.array(genotyped), pd.DataFrame(columns, dtype=float))
+    assert found.tolist() == expected
+    assert ("no fits by sex" in caplog.text) == (not any(expected))
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Files of 300 people with a GWAS table that holds the truth of four variants, and loci at two of them."""
+    dosages, design, values = arrays(58, variants=4)
+    paths = write_study(tmp_path, dosages, design, values)
+    table = pd.DataFrame({"pos": [1000, 2000, 3000, 4000], "id": [f"rs1_{k}" for k in range(4)]})
+    table = table.assign(effect_allele="A", other_allele="G", n=300)
+    exact = [least_squares(dosages[:, k], design, values) for k in range(4)]
+    for kind in ("beta", "se"):
+        for k in range(4):
+            table[f"{kind}_E{k + 1}"] = [one[kind][k] for one in exact]
+    table.to_parquet(tmp_path / "chr1.parquet", index=False)
+    loci = [
+        LEAD | {"lead_id": "rs1_1", "pos": 2000, "best_feature": "E2", "features": "E2,E1,E4"},
+        LEAD | {"locus": 2, "lead_id": "rs1_3", "pos": 4000, "best_feature": "E4", "features": ""},
+    ]
+    write_tsv(pd.DataFrame(loci), tmp_path / "loci.tsv")
+    return tmp_path, paths
+
+
+def run(study, **settings):
+    folder, paths = study
+    tables = (paths["phenotypes"], paths["covariates"])
+    gwas = {"1": folder / "chr1.parquet"}
+    output = folder / "followup.tsv"
+    write_followup(folder / "loci.tsv", gwas, str(paths["pattern"]), *tables, SETTINGS | settings, output)
+    return read_table(output)
+
+
+def change(path, **columns):
+    read, write = (pd.read_parquet, pd.DataFrame.to_parquet) if path.suffix == ".parquet" else (read_table, None)
+    table = read(path).assign(**columns)
+    write(table, path, index=False) if write else write_tsv(table, path)
+
+
+def test_a_row_for_every_fit_of_every_feature(study, caplog):
+    caplog.set_level(logging.INFO)
+    table = run(study)
+    assert table.columns.tolist() == COLUMNS
+    fits = ["ols", "hc3", "males", "females", "sex_difference"]
+    assert table.loc[table["locus"] == 1, "feature"].tolist() == ["E2"] * 5 + ["E1"] * 5 + ["E4"] * 5 + ["", ""]
+    assert table.loc[table["locus"] == 2, "fit"].tolist() == [*fits, "manova", "manova_hc3"]
+    assert (table.loc[table["fit"] == "ols", "agrees"] == 1).all()
+    assert "2 loci, 24 rows" in caplog.text
+    assert "differ from the GWAS" not in caplog.text
+    sizes = table[table["feature"] == "E2"].set_index("fit")["n"]
+    assert sizes["males"] + sizes["females"] == sizes["ols"] == sizes["sex_difference"]
+
+
+def test_only_the_strongest_features(study):
+    table = run(study, features=2)
+    assert [name for name in table["feature"].unique() if name] == ["E2", "E1", "E4"]
+    assert table.loc[table["locus"] == 1, "feature"].unique().tolist() == ["E2", "E1", ""]
+
+
+@pytest.mark.parametrize(("kind", "share"), [("beta", 0.001), ("se", 1.001)])
+def test_a_gwas_that_says_something_else(study, kind, share, caplog):
+    path = study[0] / "chr1.parquet"
+    before = pd.read_parquet(path)
+    shift = before["se_E2"] * share if kind == "beta" else before["se_E2"] * (share - 1)
+    change(path, **{f"{kind}_E2": before[f"{kind}_E2"] + shift})
+    table = run(study)
+    row = table[(table["feature"] == "E2") & (table["fit"] == "ols")].iloc[0]
+    assert row["agrees"] == 0
+    assert row["difference"] == pytest.approx(-0.001 if kind == "beta" else 0.0, abs=1e-8)
+    assert "1 refits of a feature differ from the GWAS" in caplog.text
+
+
+def test_means_in_place_of_missing_calls_are_not_compared(study):
+    table = run(study, missing="mean")
+    assert table.loc[table["fit"] == "ols", ["difference", "agrees"]].isna().all(None)
+
+
+def test_without_sexes_there_are_no_fits_by_sex(study, caplog):
+    fam = study[1]["pattern"].with_suffix(".fam")
+    people = pd.read_csv(fam, sep=r"\s+", header=None, dtype=str)
+    people[4] = "0"
+    people.to_csv(fam, sep=" ", header=False, index=False)
+    assert set(run(study)["fit"]) == {"ols", "hc3", "manova", "manova_hc3"}
+    assert "no fits by sex" in caplog.text
+
+
+def test_no_locus_is_a_header_only(study):
+    folder, _ = study
+    write_tsv(read_table(folder / "loci.tsv").iloc[:0], folder / "loci.tsv")
+    table = run(study)
+    assert table.columns.tolist() == COLUMNS
+    assert table.empty
+
+
+def test_a_feature_of_another_study(study):
+    change(study[0] / "loci.tsv", features=["E2,B7", ""])
+    with pytest.raises(UserError, match="name a feature B7, which .*phenotypes.parquet has not"):
+        run(study)
+    assert not (study[0] / "followup.tsv").exists()
+
+
+def test_loci_of_another_gwas(study):
+    change(study[0] / "chr1.parquet", other_allele="T")
+    with pytest.raises(UserError, match="lacks 2 of 2 lead variants: run the stage loci again"):
+        run(study)
