@@ -15,6 +15,8 @@ from jsonschema.validators import extend
 
 from contigwas.builds import named_build
 from contigwas.errors import UserError
+from contigwas.genotypes.files import genotype_files
+from contigwas.genotypes.names import chromosome
 
 TYPES = {"number": "a number", "integer": "a whole number", "string": "text", "boolean": "true or false"}
 ABSENT = object()
@@ -118,15 +120,7 @@ def _check_meaning(config: Mapping) -> None:
                 )
         if "method" in recipe and "images" not in config:
             raise UserError(f"config: models.{name} trains on images, but there is no images: block: add it")
-    plain = [str(chrom) for chrom in config["genotypes"]["chromosomes"]]
-    for chrom in plain:
-        if not chrom.isdigit() or chrom != str(int(chrom)) or not 1 <= int(chrom) <= 22:
-            raise UserError(
-                f"config: genotypes.chromosomes holds {chrom}: write autosomes as plain numbers (1 to 22), "
-                "and what stands before the number in file names before {chrom}"
-            )
-    if len(set(plain)) < len(plain):
-        raise UserError("config: genotypes.chromosomes names a chromosome twice: keep one of them")
+    _check_chromosomes(config)
     test = config["loci"]["test"]
     if test in OMNIBUS and test not in config["gwas"]["tests"]:
         raise UserError(f"config: loci.test is {test}, which gwas.tests does not list: add it there")
@@ -155,6 +149,40 @@ def _check_genes(config: Mapping) -> None:
         )
 
 
+def _check_chromosomes(config: Mapping) -> None:
+    """1 to 22 and X, by those names, each once; X is analysed beside autosomes only."""
+    plain = chromosomes(config)
+    for chrom in plain:
+        if chrom == "X":
+            continue
+        if chromosome(chrom) == "X":
+            raise UserError(f"config: genotypes.chromosomes holds {chrom}: write X")
+        if chromosome(chrom) in ("Y", "MT"):
+            raise UserError(f"config: genotypes.chromosomes holds {chrom}: Y and MT are not analysed, take it out")
+        if not chrom.isdigit() or chrom != str(int(chrom)) or not 1 <= int(chrom) <= 22:
+            raise UserError(
+                f"config: genotypes.chromosomes holds {chrom}: write autosomes as plain numbers (1 to 22) and X, "
+                "and what stands before the name in file names before {chrom}"
+            )
+    if len(set(plain)) < len(plain):
+        raise UserError("config: genotypes.chromosomes names a chromosome twice: keep one of them")
+    if not autosomes(config):
+        raise UserError(
+            "config: genotypes.chromosomes holds X alone: people, relatives and components are judged on autosomes, "
+            "so add at least one"
+        )
+
+
+def chromosomes(config: Mapping) -> list[str]:
+    """The chromosomes that are analysed, as text, in the order of the config."""
+    return [str(chrom) for chrom in config["genotypes"]["chromosomes"]]
+
+
+def autosomes(config: Mapping) -> list[str]:
+    """Those of the chromosomes that are not X: people, pruning, PCs, relatives and modalities come from them."""
+    return [chrom for chrom in chromosomes(config) if chrom != "X"]
+
+
 def ordered(value: object) -> object:
     """The same value with every mapping sorted by key, so that a reordered YAML is no change."""
     if isinstance(value, Mapping):
@@ -168,15 +196,19 @@ def settings(config: Mapping, *names: str, model: str | None = None) -> dict:
     """The settings of a rule as one flat, sorted dict.
 
     Each name is a block (`gwas`: its keys; `models` is kept whole), a key inside one (`gwas.covariates`, `seed`: stored
-    under its last part),
-    `model` (the recipe of `model`, with its number of folds) or a key of it (`model.modalities`). A name that ends in
-    `?` is left out where the config lacks it. For a model that overrides `phenotypes`, the override is merged in.
+    under its last part), `autosomes` (the chromosomes but X), `model` (the recipe of `model`, with its number of folds)
+    or a key of it (`model.modalities`). A name that ends in `?` is left out where the config lacks it. For a model that
+    overrides `phenotypes`, the override is merged in.
     Raises UserError when the config lacks a block.
     """
     recipe = config["models"][model] if model is not None else {}
     if "method" in recipe:
         recipe = {**recipe, "folds": folds(config, model)}
-    tree = {**config, "model": {key: value for key, value in recipe.items() if key != "phenotypes"}}
+    tree = {
+        **config,
+        "autosomes": autosomes(config),
+        "model": {key: value for key, value in recipe.items() if key != "phenotypes"},
+    }
     result: dict = {}
     for name in names:
         path = name.removesuffix("?").split(".")
@@ -209,23 +241,15 @@ def made(config: Mapping, path: str) -> bool:
     return any(PurePath(path).is_relative_to(folder) for folder in folders)
 
 
-def plink_files(pattern: str, chromosomes: Iterable[object]) -> dict[str, list[str]]:
-    """The .bed, .bim and .fam files of some chromosomes, each file once: `{chrom}` is filled in."""
-    beds = dict.fromkeys(pattern.replace("{chrom}", str(chrom)) for chrom in chromosomes)
-    return {suffix: [bed.removesuffix("bed") + suffix for bed in beds] for suffix in ("bed", "bim", "fam")}
-
-
 def check_files(config: Mapping) -> None:
     """Raise UserError for the first file that the config names and that is not there. Nothing is opened."""
     patterns = {"genotypes.array": config["genotypes"]["array"], "gwas.genotypes": config["gwas"]["genotypes"]}
     patterns["burden.genotypes"] = config.get("burden", {}).get("genotypes")
-    named = [
-        (key, path)
-        for key, pattern in patterns.items()
-        if pattern
-        for paths in plink_files(pattern, config["genotypes"]["chromosomes"]).values()
-        for path in paths
-    ]
+    named = []
+    for key, pattern in patterns.items():
+        analysed = autosomes(config) if key == "burden.genotypes" else chromosomes(config)
+        for paths in genotype_files(pattern, analysed).values() if pattern else ():
+            named += [(key, path) for path in paths]
     keys = ["samples.covariates", "samples.keep", "samples.withdrawn", "burden.annotations", "burden.sets"]
     keys += ["images.table", "loci.genes", "evaluate.truth", "evaluate.latents", "pairing.photographs"]
     for key in keys:

@@ -19,7 +19,15 @@ def quality(bed: Path, folder: Path, names: Sequence[str], chromosomes: Sequence
     tables = {}
     for chrom in chromosomes:
         tables[chrom] = folder / f"variants_{chrom}.parquet"
-        variant_qc(bed, chrom, folder / "candidates.tsv", settings, tables[chrom], folder / f"missing_{chrom}.parquet")
+        variant_qc(
+            bed,
+            chrom,
+            folder / "candidates.tsv",
+            settings,
+            "GRCh37",
+            tables[chrom],
+            folder / f"missing_{chrom}.parquet",
+        )
     return tables
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
 from contigwas.genotypes.bgen_index import genotype_offset, read_header, read_ids, read_index
+from contigwas.genotypes.files import sample_path
 from contigwas.genotypes.interface import MISSING, Genotypes, read_once
 from contigwas.genotypes.plink2_tables import sexes
 from contigwas.people import require_unique
@@ -104,12 +105,6 @@ def hard_calls(dosages: np.ndarray, haploid: np.ndarray) -> np.ndarray:
     nearest = np.rint(dosages)
     certain = (np.abs(dosages - nearest) <= CERTAIN) & ~(haploid & (nearest == 1))
     return np.where(certain, nearest, MISSING).astype(np.int8)
-
-
-def sample_path(bgen: PathLike) -> Path:
-    """The .sample file beside a .bgen; the .bgen itself where there is none."""
-    beside = Path(bgen).with_suffix(".sample")
-    return beside if beside.is_file() else Path(bgen)
 
 
 def read_bgen_people(path: PathLike) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from contigwas.errors import UserError
+from contigwas.genotypes.files import bgi_path
 from contigwas.genotypes.names import chromosome
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def read_index(path: Path) -> pd.DataFrame:
     Raises UserError when the file is cut short, or the .bgi is that of another file.
     """
     header = read_header(path)
-    beside = path.with_name(path.name + ".bgi")
+    beside = bgi_path(path)
     if beside.is_file():
         table = _from_bgi(path, beside, header)
     else:

@@ -9,6 +9,7 @@ import pgenlib
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
+from contigwas.genotypes.files import pvar_path
 from contigwas.genotypes.interface import MISSING, Genotypes, read_once
 from contigwas.genotypes.pgen_header import read_header
 from contigwas.genotypes.plink2_tables import read_psam, read_pvar
@@ -88,10 +89,3 @@ class Pgen(Genotypes):
                 raise self._broken() from None
         in_order = chosen.size == people.size and (place == np.arange(people.size)).all()
         return (values if in_order else values[:, place]).T
-
-
-def pvar_path(pgen: PathLike) -> Path:
-    """The .pvar beside a .pgen; the .pvar.zst where that is what stands there."""
-    plain = Path(pgen).with_suffix(".pvar")
-    packed = plain.with_suffix(".pvar.zst")
-    return packed if packed.is_file() and not plain.is_file() else plain

@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ import pandas as pd
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require, write_parquet
 from contigwas.genotypes.hwe import hwe_exact
+from contigwas.genotypes.names import chromosome
 from contigwas.genotypes.reader import Genotypes, open_genotypes
+from contigwas.genotypes.sex import code_males, frequencies, x_linked
 from contigwas.people import require_overlap, rows_of
 from contigwas.samples.candidates import analysed, read_candidates
 
@@ -23,6 +26,7 @@ def variant_qc(
     chrom: object,
     candidates: PathLike,
     settings: Mapping[str, float],
+    build: str,
     output_variants: PathLike,
     output_people: PathLike,
 ) -> None:
@@ -32,22 +36,30 @@ def variant_qc(
     `output_variants`: one row a variant of the file, file order: `chrom pos id effect_allele other_allele call_rate
     af hwe_p kept reason index`; af is the effect allele's frequency, reason the first that applies of `duplicate`,
     `call rate`, `maf`, `hwe`, and index the position in `Genotypes.variants`.
+    On X outside the pseudo-autosomal regions of `build` (see `sex`): males' heterozygous calls are missing and counted;
+    the call rate is that of people of known sex; a male counts one allele; the exact test is among females alone, as in
+    plink1.9 --hardy (plink2's test on X uses males as well). Everything is counted on the hard calls.
     `output_people`: `iid called variants hets`, counts over the kept variants; the number of variants for each reason
     travels in its `attrs`, from which `people_qc` tells why nothing is left.
     Raises UserError for malformed genotypes, and when no candidate is in them.
     """
     bed = open_genotypes(pattern, chrom)
-    named = analysed(read_candidates(candidates))["iid"]
+    candidate = analysed(read_candidates(candidates))
+    named = candidate["iid"]
     require_overlap(named, bed.people["iid"], f"the candidates to analyse ({candidates})", str(bed.path))
     people = _rows(named, bed, candidates)
     log.info("chromosome %s: %d of the %d people of the genotypes are looked at", chrom, len(people), len(bed.people))
 
+    sexes = _sexes(candidate["sex"].to_numpy(), x_linked(chromosome(chrom), bed.variants["pos"], build), chrom)
+
     table = bed.variants[["chrom", "pos", "id", "effect_allele", "other_allele"]].copy()
     table[["call_rate", "af", "hwe_p"]] = np.nan
     table["reason"] = np.where(_repeats(table), "duplicate", "")
-    called, hets, variants = np.zeros(len(people), np.int64), np.zeros(len(people), np.int64), 0
+    called, hets, variants, errors = np.zeros(len(people), np.int64), np.zeros(len(people), np.int64), 0, 0
     for part, block in bed.blocks(np.arange(len(table)), people):
-        checked = _check(block, table["reason"].to_numpy()[part], settings)
+        block, lost = code_males(block, sexes.male, sexes.unknown, sexes.x_linked[part])
+        errors += lost
+        checked = _check(block, table["reason"].to_numpy()[part], settings, sexes, sexes.x_linked[part])
         table.loc[part, checked.columns] = checked.to_numpy(dtype=object)
         kept = block[:, checked["reason"].to_numpy() == ""]
         called += np.count_nonzero(kept >= 0, axis=1)
@@ -57,6 +69,8 @@ def variant_qc(
     table["kept"] = table["reason"] == ""
     table["index"] = np.arange(len(table), dtype=np.int32)
 
+    if sexes.x_linked.any():
+        log.info("chromosome %s: %d heterozygous calls of males became missing", chrom, errors)
     reasons = table.loc[~table["kept"], "reason"].value_counts().sort_index().to_dict()
     told = ", ".join(f"{count} {why}" for why, count in reasons.items()) or "none"
     log.info("chromosome %s: %d of %d variants kept; dropped: %s", chrom, variants, len(table), told)
@@ -134,13 +148,45 @@ def _repeats(table: pd.DataFrame) -> np.ndarray:
     return (same_place | (table["id"].duplicated() & (table["id"] != "."))).to_numpy()
 
 
-def _check(block: np.ndarray, reason: np.ndarray, settings: Mapping[str, float]) -> pd.DataFrame:
-    """Call rate, frequency, Hardy-Weinberg p and reason of a block of int8 dosages (people, variants)."""
-    none, het, both = (np.count_nonzero(block == dosage, axis=0) for dosage in (0, 1, 2))
-    called = none + het + both
-    call_rate = called / block.shape[0]
-    af = np.divide(het + 2 * both, 2 * called, out=np.full(called.size, np.nan), where=called > 0)
-    hwe_p = hwe_exact(het, none, both)
+@dataclass(frozen=True)
+class _Sexes:
+    """male, unknown: bool (people,); x_linked: bool (variants of the chromosome,)."""
+
+    male: np.ndarray
+    unknown: np.ndarray
+    x_linked: np.ndarray
+
+
+def _sexes(sex: np.ndarray, linked: np.ndarray, chrom: object) -> _Sexes:
+    """Who is male where it matters; UserError where it matters and nobody's sex is known."""
+    unknown = ~np.isin(sex, (1, 2))
+    if linked.any():
+        if unknown.all():
+            raise UserError(
+                f"chromosome {chrom} cannot be analysed, because the genotypes tell nobody's sex: fill the column "
+                "of the .fam, .psam or .sample, or take X out of genotypes.chromosomes"
+            )
+        log.info("chromosome %s: %d variants outside the pseudo-autosomal regions; %d males, %d females, %d people of "
+                 "unknown sex, who are missing there", chrom, linked.sum(), (sex == 1).sum(), (sex == 2).sum(),
+                 unknown.sum())  # fmt: skip
+    return _Sexes(sex == 1, unknown, linked)
+
+
+def _check(
+    block: np.ndarray, reason: np.ndarray, settings: Mapping[str, float], sexes: _Sexes, linked: np.ndarray
+) -> pd.DataFrame:
+    """Call rate, frequency, Hardy-Weinberg p and reason of a block of int8 dosages (people, variants) after the coding.
+
+    `linked`: bool (variants,), which of the block are X-linked.
+    """
+    af, called = frequencies(block, sexes.male, linked)
+    call_rate = called / np.where(linked, block.shape[0] - sexes.unknown.sum(), block.shape[0])
+    hwe_p = np.empty(len(called))
+    for some, people in ((~linked, None), (linked, ~sexes.male)):
+        calls = block if some.all() else block[:, some]
+        calls = calls if people is None else calls[people]
+        none, het, both = (np.count_nonzero(calls == dosage, axis=0) for dosage in (0, 1, 2))
+        hwe_p[some] = hwe_exact(het, none, both)
     maf = np.minimum(af, 1 - af)
     for why, fails in (
         ("call rate", (call_rate < settings["call_rate"]) | (called == 0)),

@@ -44,7 +44,9 @@ def simulated(tmp_path_factory):
     dosages[7, rng.random(1500) < 0.3] = -127
     bed = write_plink(folder / "all.bed", dosages, iids(600))
     write_people(folder, iids(600))
-    variant_qc(bed, 1, folder / "candidates.tsv", EVERYTHING, folder / "variants.parquet", folder / "missing.parquet")
+    variant_qc(
+        bed, 1, folder / "candidates.tsv", EVERYTHING, "GRCh37", folder / "variants.parquet", folder / "missing.parquet"
+    )
     people_qc([folder / "missing.parquet"], EVERYTHING, folder / "people.parquet")
     return folder, bed
 
@@ -60,7 +62,9 @@ def real(tmp_path_factory, shared_data):
     for chrom in range(1, 23):
         variants = folder / f"variants{chrom}.parquet"
         settings = {**EVERYTHING, "maf": 0.01}
-        variant_qc(bed, chrom, folder / "candidates.tsv", settings, variants, folder / f"missing{chrom}.parquet")
+        variant_qc(
+            bed, chrom, folder / "candidates.tsv", settings, "GRCh37", variants, folder / f"missing{chrom}.parquet"
+        )
         pruned.append(folder / f"pruned{chrom}.parquet")
         prune(bed, chrom, variants, folder / "people.parquet", WINDOW, pruned[-1])
     ids = pd.concat([pd.read_parquet(path) for path in pruned])["id"]
@@ -88,7 +92,7 @@ def test_hardy_freq_and_missing(plink2, simulated, tmp_path):
 def test_filters_keep_the_same_variants(plink2, simulated, tmp_path):
     folder, bed = simulated
     settings = {"call_rate": 0.975, "maf": 0.01, "hwe": 1e-3}
-    variant_qc(bed, 1, folder / "candidates.tsv", settings, tmp_path / "v.parquet", tmp_path / "p.parquet")
+    variant_qc(bed, 1, folder / "candidates.tsv", settings, "GRCh37", tmp_path / "v.parquet", tmp_path / "p.parquet")
     ours = pd.read_parquet(tmp_path / "v.parquet")
     arguments = ["--geno", "0.025", "--maf", "0.01", "--hwe", "1e-3", "--write-snplist"]
     theirs = plink2(bed, tmp_path / "q", *arguments, suffix=".snplist")["0"].tolist()

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contigwas.config import check, folds, ordered, settings
+from contigwas.config import check, chromosomes, folds, ordered, settings
 from contigwas.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +52,12 @@ def test_a_model_overrides_its_stages(demo):
     assert "phenotypes" not in settings(demo, "model", model="contig")
 
 
+def test_x_is_no_autosome(demo):
+    demo["genotypes"]["chromosomes"] = [1, "X", 2]
+    assert chromosomes(demo) == ["1", "X", "2"]
+    assert settings(demo, "autosomes", "snps")["autosomes"] == ["1", "2"]
+
+
 def test_folds_of_a_model(demo):
     assert [folds(demo, name) for name in ("contig", "simclr")] == [3, 1]
     demo["models"]["contig"]["folds"] = 1
@@ -90,7 +96,12 @@ def test_the_order_of_keys_is_no_setting(value):
         (lambda c: c["genotypes"].pop("array"), "genotypes lacks array"),
         (lambda c: c["genotypes"].update(chromosomes=["chr1"]), "holds chr1: write autosomes as plain numbers"),
         (lambda c: c["genotypes"].update(chromosomes=[1, "1"]), "names a chromosome twice"),
-        (lambda c: c["genotypes"].update(chromosomes=["X"]), "holds X: write autosomes"),
+        (lambda c: c["genotypes"].update(chromosomes=["X"]), "holds X alone"),
+        (lambda c: c["genotypes"].update(chromosomes=[1, 23]), "holds 23: write X"),
+        (lambda c: c["genotypes"].update(chromosomes=[1, "Y"]), "Y and MT are not analysed"),
+        (lambda c: c["genotypes"].update(chromosomes=[1, 26]), "holds 26: Y and MT are not analysed"),
+        (lambda c: c["genotypes"].update(chromosomes=[1, "PAR1"]), "holds PAR1: write autosomes"),
+        (lambda c: c["genotypes"].update(array="chr{chrom}.vcf.gz"), "array.*not valid.*bed, .pgen or .bgen"),
         (lambda c: c["models"].update({1: {"phenotypes": "x"}}), "a key 1 that YAML does not read as text"),
         (lambda c: c["models"]["simclr"].update(dropout=0.5), "simclr has a key dropout"),
         (lambda c: c["models"]["contig"].update(epochs=True), "must be a whole number"),

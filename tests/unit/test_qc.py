@@ -41,7 +41,7 @@ def cohort(tmp_path):
 
 def check(folder, chrom=1, settings=SETTINGS):
     variants, missing = folder / f"variants{chrom}.parquet", folder / f"missing{chrom}.parquet"
-    variant_qc(folder / "chr{chrom}.bed", chrom, folder / "candidates.tsv", settings, variants, missing)
+    variant_qc(folder / "chr{chrom}.bed", chrom, folder / "candidates.tsv", settings, "GRCh37", variants, missing)
     return pd.read_parquet(variants), pd.read_parquet(missing)
 
 

@@ -18,6 +18,6 @@ rule burden:
         mem_mb=8000,
         runtime=240,
     params:
-        settings=stage("burden", "genotypes.chromosomes"),
+        settings=stage("burden", "autosomes"),
     script:
         "../scripts/burden.py"

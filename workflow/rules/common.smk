@@ -22,7 +22,8 @@ def told(function: Callable, *arguments, **keywords):
 told(contigwas_config.check, config, Path(workflow.basedir, "workflow/schemas/config.schema.yaml"))
 told(contigwas_config.check_files, config)
 
-CHROMOSOMES = [str(chrom) for chrom in config["genotypes"]["chromosomes"]]
+CHROMOSOMES = contigwas_config.chromosomes(config)
+AUTOSOMES = contigwas_config.autosomes(config)
 RECIPES = [name for name, recipe in config["models"].items() if "method" in recipe]
 EMBEDDED = [name for name, recipe in config["models"].items() if "embeddings" in recipe]
 BROUGHT = [name for name, recipe in config["models"].items() if name not in {*RECIPES, *EMBEDDED}]

@@ -20,7 +20,11 @@ rule genotypes_variants:
         runtime=120,
     params:
         settings=stage(
-            "genotypes.qc.call_rate", "genotypes.qc.maf", "genotypes.qc.hwe", "genotypes.array"
+            "genotypes.qc.call_rate",
+            "genotypes.qc.maf",
+            "genotypes.qc.hwe",
+            "genotypes.array",
+            "genotypes.build",
         ),
     script:
         "../scripts/genotypes_variants.py"
@@ -28,7 +32,7 @@ rule genotypes_variants:
 
 rule genotypes_people:
     input:
-        missing=expand(rules.genotypes_variants.output.missing, chrom=CHROMOSOMES),
+        missing=expand(rules.genotypes_variants.output.missing, chrom=AUTOSOMES),
         code=library("genotypes.qc"),
     output:
         people="results/genotypes/people.parquet",
@@ -73,7 +77,7 @@ rule genotypes_prune:
 rule genotypes_kinship:
     input:
         unpack(array),
-        pruned=expand(rules.genotypes_prune.output.pruned, chrom=CHROMOSOMES),
+        pruned=expand(rules.genotypes_prune.output.pruned, chrom=AUTOSOMES),
         people=rules.genotypes_people.output.people,
         code=library("genotypes.kinship"),
     output:
@@ -89,9 +93,7 @@ rule genotypes_kinship:
         mem_mb=8000,
         runtime=240,
     params:
-        settings=stage(
-            "genotypes.array", "genotypes.chromosomes", "samples.max_kinship", "math_threads"
-        ),
+        settings=stage("genotypes.array", "autosomes", "samples.max_kinship", "math_threads"),
     script:
         "../scripts/genotypes_kinship.py"
 
@@ -99,7 +101,7 @@ rule genotypes_kinship:
 rule genotypes_pcs:
     input:
         unpack(array),
-        pruned=expand(rules.genotypes_prune.output.pruned, chrom=CHROMOSOMES),
+        pruned=expand(rules.genotypes_prune.output.pruned, chrom=AUTOSOMES),
         people=rules.genotypes_people.output.people,
         kinship=rules.genotypes_kinship.output.kinship,
         code=library("genotypes.pcs"),
@@ -116,9 +118,7 @@ rule genotypes_pcs:
         mem_mb=8000,
         runtime=240,
     params:
-        settings=stage(
-            "genotypes.array", "genotypes.chromosomes", "genotypes.pcs", "seed", "math_threads"
-        ),
+        settings=stage("genotypes.array", "autosomes", "genotypes.pcs", "seed", "math_threads"),
     script:
         "../scripts/genotypes_pcs.py"
 

@@ -1,34 +1,35 @@
 # What the jobs read: input functions. Each takes the wildcards and returns paths.
 
-plink = contigwas_config.plink_files
+genotype_files = contigwas_config.genotype_files
 
 
 def array(wildcards) -> dict[str, list[str]]:
-    """The array genotypes: of the chromosome at hand, else of all."""
+    """The array genotypes: of the chromosome at hand, else of all autosomes."""
     chrom = dict(wildcards.items()).get("chrom")
-    return plink(config["genotypes"]["array"], [chrom] if chrom else CHROMOSOMES)
+    return genotype_files(config["genotypes"]["array"], [chrom] if chrom else AUTOSOMES)
 
 
 def tested(wildcards) -> dict[str, list[str]]:
     """The genotypes that the GWAS tests: gwas.genotypes, else the array's."""
     chrom = dict(wildcards.items()).get("chrom")
     pattern = config["gwas"]["genotypes"] or config["genotypes"]["array"]
-    return plink(pattern, [chrom] if chrom else CHROMOSOMES)
+    return genotype_files(pattern, [chrom] if chrom else CHROMOSOMES)
 
 
 def exome(wildcards) -> dict[str, list[str]]:
-    """The exome calls of all chromosomes, and REGENIE's annotation and set files."""
-    files = plink(block("burden")["genotypes"], CHROMOSOMES)
+    """The exome calls of all autosomes, and REGENIE's annotation and set files."""
+    files = genotype_files(block("burden")["genotypes"], AUTOSOMES)
     return files | {key: config["burden"][key] for key in ("annotations", "sets")}
 
 
 def sources_of_people(wildcards) -> dict[str, list[str]]:
     """The files that say who may take part. Covariates do not: a new column must not retrain networks."""
-    files = {"genotypes": array(wildcards)["fam"]}
+    files = {"genotypes": array(wildcards)["genotyped_people"]}
     if "images" in config:
         files["images"] = config["images"]["table"]
     if "burden" in config:
-        files["exome"] = plink(config["burden"]["genotypes"], CHROMOSOMES)["fam"]
+        calls = genotype_files(config["burden"]["genotypes"], AUTOSOMES)
+        files["exome"] = calls["genotyped_people"]
     brought = {key: config["samples"][key] for key in ("keep", "withdrawn")}
     return files | {key: path for key, path in brought.items() if path}
 

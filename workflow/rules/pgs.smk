@@ -5,7 +5,7 @@ rule pgs:
     input:
         unpack(array),
         scores=scores,
-        variants=expand(rules.genotypes_variants.output.variants, chrom=CHROMOSOMES),
+        variants=expand(rules.genotypes_variants.output.variants, chrom=AUTOSOMES),
         cohort=rules.samples.output.cohort,
         code=library("pgs"),
     output:
@@ -22,8 +22,6 @@ rule pgs:
         mem_mb=8000,
         runtime=240,
     params:
-        settings=stage(
-            "pgs", "genotypes.array", "genotypes.chromosomes", "genotypes.build", "math_threads"
-        ),
+        settings=stage("pgs", "genotypes.array", "autosomes", "genotypes.build", "math_threads"),
     script:
         "../scripts/pgs.py"

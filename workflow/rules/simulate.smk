@@ -81,6 +81,6 @@ if "pairing" in config:
             mem_mb=2000,
             runtime=30,
         params:
-            settings=stage("pairing", "genotypes.array", "genotypes.chromosomes", "seed"),
+            settings=stage("pairing", "genotypes.array", "autosomes", "seed"),
         script:
             "../scripts/pairing.py"

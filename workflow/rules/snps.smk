@@ -4,7 +4,7 @@
 rule snps:
     input:
         unpack(array),
-        variants=expand(rules.genotypes_variants.output.variants, chrom=CHROMOSOMES),
+        variants=expand(rules.genotypes_variants.output.variants, chrom=AUTOSOMES),
         cohort=rules.samples.output.cohort,
         code=library("snps"),
     output:
@@ -19,6 +19,6 @@ rule snps:
         mem_mb=8000,
         runtime=120,
     params:
-        settings=stage("snps", "genotypes.array", "genotypes.chromosomes"),
+        settings=stage("snps", "genotypes.array", "autosomes"),
     script:
         "../scripts/snps.py"

@@ -5,7 +5,7 @@ settings = snakemake.params.settings
 with job(snakemake.log[0]):
     write_burden(
         settings["genotypes"],
-        settings["chromosomes"],
+        settings["autosomes"],
         snakemake.input.annotations,
         snakemake.input.sets,
         snakemake.input.cohort,

@@ -5,7 +5,7 @@ settings = snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):
     kinship(
         settings["array"],
-        settings["chromosomes"],
+        settings["autosomes"],
         snakemake.input.pruned,
         snakemake.input.people,
         settings["max_kinship"],

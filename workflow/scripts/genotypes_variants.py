@@ -8,6 +8,7 @@ with job(snakemake.log[0]):
         snakemake.wildcards.chrom,
         snakemake.input.candidates,
         settings,
+        settings["build"],
         snakemake.output.variants,
         snakemake.output.missing,
     )

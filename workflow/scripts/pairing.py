@@ -8,6 +8,6 @@ with job(snakemake.log[0]):
         settings["photographs"],
         settings["folder"],
         settings.get("planted"),
-        settings["chromosomes"],
+        settings["autosomes"],
         settings["seed"],
     )

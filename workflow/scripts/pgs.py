@@ -6,7 +6,7 @@ with job(snakemake.log[0], settings["math_threads"]):
     write_pgs(
         snakemake.input.scores,
         settings["array"],
-        dict(zip(map(str, settings["chromosomes"]), snakemake.input.variants, strict=True)),
+        dict(zip(settings["autosomes"], snakemake.input.variants, strict=True)),
         snakemake.input.cohort,
         settings,
         settings["build"],

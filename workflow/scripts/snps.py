@@ -5,7 +5,7 @@ settings = snakemake.params.settings
 with job(snakemake.log[0]):
     write_snps(
         settings["array"],
-        dict(zip(map(str, settings["chromosomes"]), snakemake.input.variants, strict=True)),
+        dict(zip(settings["autosomes"], snakemake.input.variants, strict=True)),
         snakemake.input.cohort,
         settings["stride"],
         snakemake.output.snps,
