@@ -51,7 +51,7 @@ def file_name(name: str) -> str:
     >>> file_name("PC1"), file_name("a/b c")
     ('PC1', 'a_b_c-0af99a')
     """
-    safe = re.sub(r"[^A-Za-z0-9._+-]|^[.-]", "_", name)[:LONGEST]
+    safe = re.sub(r"[^A-Za-z0-9._+-]|^[.-]|^$", "_", name)[:LONGEST]
     return safe if safe == name else f"{safe}-{sha256(name.encode()).hexdigest()[:6]}"
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contigwas.errors import UserError
-from contigwas.files import private_folder, read_table, replacing, write_parquet, write_tsv
+from contigwas.files import private_folder, read_table, replacing, replacing_folder, write_parquet, write_tsv
 
 
 def test_an_interrupted_file_is_absent_and_leaves_the_old_one(tmp_path):
@@ -87,3 +87,17 @@ def test_hashes_that_look_like_numbers_are_text(tmp_path):
     assert table["code"].tolist() == ["007", "8", "9"]
     assert table["lead_id"].tolist() == ["1", "2", "3"]
     assert table["number"].tolist() == [1000.0, 0.5, -2.25e-300]
+
+
+def test_an_interrupted_folder_is_absent_and_leaves_the_old_one(tmp_path):
+    target = tmp_path / "new" / "folder"
+    for old in (None, "old"):
+        with pytest.raises(RuntimeError), replacing_folder(target) as temporary:
+            (temporary / "a").write_text("half")
+            raise RuntimeError
+        assert [path.read_text() for path in target.parent.rglob("*") if path.is_file()] == ([old] if old else [])
+        with replacing_folder(target) as temporary:
+            (temporary / "b").write_text("old")
+    with replacing_folder(target) as temporary:
+        (temporary / "c").write_text("whole")
+    assert {path.name for path in target.parent.rglob("*")} == {"folder", "c"}
