@@ -131,6 +131,7 @@ def _check_meaning(config: Mapping) -> None:
         config["genotypes"]["array"],
         config["gwas"]["genotypes"],
         (config.get("burden") or {}).get("genotypes"),
+        config["plots"]["recombination"],
     ]
     for pattern in filter(None, patterns):
         if "{" in pattern.replace("{chrom}", ""):
@@ -255,6 +256,8 @@ def check_files(config: Mapping) -> None:
     for key in keys:
         block, _, name = key.partition(".")
         named.append((key, config.get(block, {}).get(name)))
+    maps = config["plots"]["recombination"]
+    named += [("plots.recombination", maps.replace("{chrom}", one)) for one in chromosomes(config) if maps]
     for model, recipe in config["models"].items():
         named += [(f"models.{model}.{kind}", recipe.get(kind)) for kind in ("embeddings", "phenotypes")]
     for key, path in named:

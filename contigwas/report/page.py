@@ -15,6 +15,7 @@ from contigwas import __version__
 from contigwas.files import PathLike, read_table, replacing
 
 log = logging.getLogger(__name__)
+REGIONS = 2  # of each model
 PACKAGES = ["snakemake", "torch", "lightning", "monai", "kornia", "numpy", "scipy", "anndata"]
 
 
@@ -30,8 +31,9 @@ def write_report(
     settings: Mapping[str, object],
     output: PathLike,
 ) -> None:
-    """Write the page. `models` maps a name to its files: phenotypes, loci, manhattan, overview, qq, perhaps training.
+    """Write the page.
 
+    `models` maps a name to its files: phenotypes, loci, manhattan, overview, regional (a folder), qq, perhaps training.
     `evaluation` holds models, planted, probes and png; `captions` the text under each kind of figure.
     """
     environment = Environment(
@@ -45,7 +47,10 @@ def write_report(
         variants=variant_flow(variants),
         images=image_flow(images) if images else None,
         scores=score_flow(matching) if matching else None,
-        models={name: {**files, "rows": read_table(files["loci"])} for name, files in models.items()},
+        models={
+            name: {**files, "rows": read_table(files["loci"]), "regions": strongest_regions(files["regional"])}
+            for name, files in models.items()
+        },
         evaluation={"png": evaluation["png"], "models": read_table(evaluation["models"])},
         captions={name: " ".join(Path(path).read_text().split()) for name, path in captions.items()},
         settings=settings,
@@ -94,6 +99,12 @@ def image_flow(table: PathLike) -> pd.DataFrame:
 def score_flow(matching: PathLike) -> pd.DataFrame:
     """How the rows of every polygenic score matched, as the pgs stage wrote it."""
     return read_table(matching)
+
+
+def strongest_regions(folder: PathLike) -> list[Path]:
+    """The regional plots of the strongest loci, the first of the folder's index: few, for a small page."""
+    names = read_table(Path(folder, "index.tsv"), ["name"])["name"][:REGIONS]
+    return [Path(folder, f"{name}.png") for name in names]
 
 
 def picture(path: PathLike) -> str:

@@ -38,6 +38,7 @@ def write_loci(folder: Path, gwas: dict, count: int, genes: str = "") -> Path:
     table = pd.concat(parts).nlargest(count, "log10p_manova").rename(columns={"id": "lead_id"})
     table = table.assign(log10p=table["log10p_manova"], genes=genes, n=100, n_variants=1, eaf=0.3)
     loci = table.reindex(columns=COLUMNS).sort_values(["chrom", "pos"])
+    loci["locus"] = np.arange(1, len(loci) + 1)
     write_tsv(loci, folder / "loci.tsv")
     return folder / "loci.tsv"
 

@@ -96,6 +96,8 @@ def test_the_order_of_keys_is_no_setting(value):
         (lambda c: c["genotypes"].pop("array"), "genotypes lacks array"),
         (lambda c: c["genotypes"].update(chromosomes=["chr1"]), "holds chr1: write autosomes as plain numbers"),
         (lambda c: c["genotypes"].update(chromosomes=[1, "1"]), "names a chromosome twice"),
+        (lambda c: c.update(plots={"features": "PC1"}), "a list of names, all, or null"),
+        (lambda c: c.update(plots={"recombination": "{build}.map"}), "braces other than {chrom}"),
         (lambda c: c["genotypes"].update(chromosomes=["X"]), "holds X alone"),
         (lambda c: c["genotypes"].update(chromosomes=[1, 23]), "holds 23: write X"),
         (lambda c: c["genotypes"].update(chromosomes=[1, "Y"]), "Y and MT are not analysed"),

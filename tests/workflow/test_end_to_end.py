@@ -23,6 +23,7 @@ def test_every_file_of_the_design_is_there(results):
     expected += ["models/contig/embeddings.h5ad", "models/contig/alignment.json", "models/contig/phenotypes.parquet"]
     expected += ["models/contig/pca.h5ad", "models/contig/gwas/chr2.parquet", "models/contig/gwas/chr2.summary.parquet"]
     expected += ["models/latents/loci.tsv", "models/contig/plots/manhattan.pdf", "evaluation/models.tsv", "report.html"]
+    expected += [f"models/latents/plots/{name}" for name in ("features/index.tsv", "regional/index.tsv", "qq.pdf")]
     assert [path for path in expected if not (results / path).stat().st_size] == []
     assert not [path for path in results.rglob(".*.tmp.*")]
 
@@ -54,6 +55,27 @@ def test_the_true_traits_find_planted_loci(results):
     models = pd.read_csv(results / "evaluation/models.tsv", sep="\t").set_index("model")
     assert models.loc["latents", "planted_found"] >= 2
     assert models.loc["latents", "planted_found"] <= models.loc["latents", "planted"]
+
+
+def test_every_locus_has_a_regional_plot_and_its_best_feature_a_manhattan_plot(results):
+    loci = pd.read_csv(results / "models/latents/loci.tsv", sep="\t")
+    assert 2 <= len(loci) <= 30
+    regional = pd.read_csv(results / "models/latents/plots/regional/index.tsv", sep="\t")
+    assert sorted(regional["locus"]) == loci["locus"].tolist()
+    assert regional["log10p"].is_monotonic_decreasing
+    features = pd.read_csv(results / "models/latents/plots/features/index.tsv", sep="\t")
+    assert set(features["feature"]) == set(loci["best_feature"])
+    for kind, index in (("regional", regional), ("features", features)):
+        folder = results / f"models/latents/plots/{kind}"
+        names = [f"{name}.{suffix}" for name in index["name"] for suffix in ("pdf", "png")]
+        assert all((folder / name).stat().st_size > 5000 for name in names)
+
+
+def test_the_report_is_small_and_shows_the_strongest_loci(results):
+    page = (results / "report.html").read_text()
+    loci = {path.parent.name: pd.read_csv(path, sep="\t") for path in results.glob("models/*/loci.tsv")}
+    assert page.count('alt="Variants and genes around a lead') == sum(min(len(one), 2) for one in loci.values()) > 0
+    assert len(page) < 10e6
 
 
 def test_alignment_improves_the_agreement_of_folds(results):

@@ -12,6 +12,8 @@ AFTER_PHENOTYPES = {
     "loci_model",
     "plots_manhattan",
     "plots_overview",
+    "plots_features",
+    "plots_regional",
     "plots_qq",
     "evaluate",
     "report",
@@ -54,13 +56,21 @@ def test_changing_the_epochs_of_one_model(finished):
         run = study.dry()
     of_the_model = {"pretrain_fold", "embed_fold", "align_folds", "phenotypes_embedded", "gwas_chromosome"}
     of_the_model |= {"loci_model", "plots_manhattan", "plots_overview", "plots_qq", "plots_training"}
+    of_the_model |= {"plots_features", "plots_regional"}
     assert rules(run) == of_the_model | {"evaluate", "report"}
     assert {model for _, model in run.jobs()} == {"simclr", ""}
 
 
 def test_changing_the_clumping(finished):
     with changed(finished, lambda config: config["loci"].update(kb=100)) as study:
-        assert rules(study.dry()) == {"loci_model", "plots_manhattan", "plots_overview", "evaluate", "report"}
+        again = rules(study.dry())
+    figures = {"plots_manhattan", "plots_overview", "plots_features", "plots_regional"}
+    assert again == {"loci_model", *figures, "evaluate", "report"}
+
+
+def test_changing_the_window_of_regional_plots(finished):
+    with changed(finished, lambda config: config.update(plots={"regional_kb": 200})) as study:
+        assert rules(study.dry()) == {"plots_regional", "report"}
 
 
 def test_a_new_covariate_trains_nothing(finished):

@@ -16,6 +16,12 @@ def tested(wildcards) -> dict[str, list[str]]:
     return genotype_files(pattern, [chrom] if chrom else CHROMOSOMES)
 
 
+def recombination(wildcards) -> list[str]:
+    """The recombination maps of all chromosomes, each file once."""
+    maps = optional(config["plots"]["recombination"])
+    return [*dict.fromkeys(one.replace("{chrom}", chrom) for one in maps for chrom in CHROMOSOMES)]
+
+
 def exome(wildcards) -> dict[str, list[str]]:
     """The exome calls of all autosomes, and REGENIE's annotation and set files."""
     files = genotype_files(block("burden")["genotypes"], AUTOSOMES)

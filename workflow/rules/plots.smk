@@ -1,4 +1,4 @@
-# Figures: Manhattan, loci by feature and QQ of every model, training curves, and a montage of what the network sees.
+# Figures: Manhattan, single features, loci by feature, regions and QQ of every model, training curves, and a montage.
 
 
 rule plots_manhattan:
@@ -56,6 +56,79 @@ rule plots_overview:
         settings=stage("loci", "genotypes.chromosomes"),
     script:
         "../scripts/plots_overview.py"
+
+
+rule plots_features:
+    input:
+        gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
+        summaries=expand(
+            rules.gwas_chromosome.output.summary, chrom=CHROMOSOMES, allow_missing=True
+        ),
+        loci=rules.loci_model.output.loci,
+        code=library("plots.features"),
+    output:
+        folder=report(
+            directory("results/models/{model}/plots/features"),
+            patterns=["{name}.png"],
+            caption="../report/features.rst",
+            category="Features",
+            labels={"model": "{model}", "feature": "{name}"},
+        ),
+    log:
+        "results/logs/plots_features/{model}.log",
+    benchmark:
+        "results/benchmarks/plots_features/{model}.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        settings=stage("plots.features", "loci.p1", "genotypes.chromosomes"),
+    script:
+        "../scripts/plots_features.py"
+
+
+rule plots_regional:
+    input:
+        unpack(tested),
+        gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
+        loci=rules.loci_model.output.loci,
+        cohort=rules.samples.output.cohort,
+        genes=optional(config["loci"]["genes"]),
+        recombination=recombination,
+        code=library("plots.regional"),
+    output:
+        folder=report(
+            directory("results/models/{model}/plots/regional"),
+            patterns=["{name}.png"],
+            caption="../report/regional.rst",
+            category="Regions",
+            labels={"model": "{model}", "locus": "{name}"},
+        ),
+    log:
+        "results/logs/plots_regional/{model}.log",
+    benchmark:
+        "results/benchmarks/plots_regional/{model}.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        settings=stage(
+            "plots.regional_kb",
+            "plots.recombination",
+            "loci.test",
+            "loci.genes",
+            "loci.genes_build",
+            "genotypes.array",
+            "genotypes.build",
+            "genotypes.chromosomes",
+            "gwas.genotypes",
+        ),
+    script:
+        "../scripts/plots_regional.py"
 
 
 rule plots_qq:
@@ -144,6 +217,8 @@ rule plots:
     input:
         expand(rules.plots_manhattan.output.png, model=MODELS),
         expand(rules.plots_overview.output.png, model=MODELS),
+        expand(rules.plots_features.output.folder, model=MODELS),
+        expand(rules.plots_regional.output.folder, model=MODELS),
         expand(rules.plots_qq.output.png, model=MODELS),
         expand(rules.plots_training.output.png, model=RECIPES),
         [rules.plots_montage.output.png] if "images" in config else [],

@@ -10,6 +10,7 @@ rule report:
         loci=expand(rules.loci_model.output.loci, model=MODELS),
         manhattan=expand(rules.plots_manhattan.output.png, model=MODELS),
         overview=expand(rules.plots_overview.output.png, model=MODELS),
+        regional=expand(rules.plots_regional.output.folder, model=MODELS),
         qq=expand(rules.plots_qq.output.png, model=MODELS),
         training=expand(rules.plots_training.output.png, model=RECIPES),
         images=[rules.images.output.table] if "images" in config else [],
@@ -18,7 +19,15 @@ rule report:
         figure=rules.evaluate.output.png,
         captions=[
             os.path.relpath(Path(workflow.basedir, "workflow", "report", f"{caption}.rst"))
-            for caption in ("manhattan", "overview", "qq", "training", "loci", "evaluation")
+            for caption in (
+                "manhattan",
+                "overview",
+                "regional",
+                "qq",
+                "training",
+                "loci",
+                "evaluation",
+            )
         ],
         code=library("report"),
     output:

@@ -1,0 +1,89 @@
+"""Manhattan plots of single features: which are chosen, what is labelled, and the index of them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from contigwas.errors import UserError
+from contigwas.files import read_table
+from contigwas.plots.features import choose, feature_plots, safe
+from contigwas.plots.inflation import inflation
+from contigwas.plots.leads import read_leads
+from tests.unit.plots_data import P1, write_gwas, write_loci, write_summary
+
+SETTINGS = {"features": None, "p1": P1}
+
+
+def summaries(folder, gwas):
+    tests = ("E1", "E2", "manova")
+    tables = {chrom: pd.read_parquet(path) for chrom, path in gwas.items()}
+    return [
+        write_summary(folder / f"{chrom}.summary.parquet", {name: table[f"log10p_{name}"] for name in tests})
+        for chrom, table in tables.items()
+    ]
+
+
+@pytest.fixture
+def study(tmp_path):
+    gwas = write_gwas(tmp_path, 6, 300, hits=2, top=20)
+    return tmp_path, gwas, summaries(tmp_path, gwas)
+
+
+def test_the_best_features_of_the_loci(study):
+    folder, gwas, histograms = study
+    loci = write_loci(folder, gwas, 5, genes="GENE1,GENE2")
+    table = pd.read_csv(loci, sep="\t").assign(best_feature="E1")
+    table.to_csv(loci, sep="\t", index=False)
+    index = feature_plots(gwas, histograms, loci, SETTINGS, folder / "features", "contig")
+    assert index["feature"].tolist() == ["E1"]
+    assert {one.name for one in (folder / "features").iterdir()} == {"index.tsv", "1_E1.png", "1_E1.pdf"}
+    # E1 has 0.9 times the -log10 p of the test, which not all leads keep above the threshold
+    assert index["loci"].tolist() == [int((0.9 * table["log10p"] >= -np.log10(P1)).sum())]
+    assert index["lambda"][0] == pytest.approx(inflation(histograms, ["E1"])["E1"].value)
+    assert index["interval"].tolist() == ["jackknife"]
+    assert read_table(folder / "features" / "index.tsv")["feature"].tolist() == ["E1"]
+    assert not list(folder.glob(".*tmp*"))
+
+
+def test_what_is_drawn(study, monkeypatch):
+    folder, gwas, histograms = study
+    drawn = []
+    monkeypatch.setattr("contigwas.plots.features.draw", lambda *arguments, **rest: drawn.append((arguments, rest)))
+    loci = write_loci(folder, gwas, 12, genes="GENE1")
+    feature_plots(gwas, histograms, loci, {**SETTINGS, "features": "all"}, folder / "features", "contig")
+    assert [arguments[2] for arguments, _ in drawn] == ["E1", "E2"]
+    leads, every = drawn[0][0][1], read_leads(loci)
+    reached = every[0.9 * every["log10p"] >= -np.log10(P1)]
+    assert leads["pos"].tolist() == reached["pos"].tolist()
+    np.testing.assert_allclose(leads["log10p"], 0.9 * reached["log10p"], rtol=1e-5)
+    assert drawn[1][0][1].empty, "E2 reaches it at no lead"
+    assert drawn[0][1]["detail"] == str(inflation(histograms, ["E1"])["E1"])
+
+
+def test_without_loci_those_of_the_smallest_p(tmp_path):
+    rng = np.random.default_rng(1)
+    values = {f"F{number}": np.append(rng.random(20), 3 + number % 9) for number in range(9)}
+    path = write_summary(tmp_path / "s.parquet", {**values, "manova": np.array([50.0])})
+    leads = pd.DataFrame({"best_feature": [], "log10p": []})
+    assert choose(None, list(values), leads, [path]) == ["F8", "F7", "F6", "F5", "F4"]
+
+
+def test_the_strongest_loci_first_and_twenty_at_most():
+    there = [f"F{number}" for number in range(30)]
+    leads = pd.DataFrame({"best_feature": [*there, "F29", "gone"], "log10p": [*range(10, 40), 5, 99]})
+    assert choose(None, there, leads, []) == there[:9:-1]
+
+
+def test_named_features():
+    assert choose(["B", "A", "B"], ["A", "B", "C"], pd.DataFrame(), []) == ["B", "A"]
+    assert choose("all", ["A", "B"], pd.DataFrame(), []) == ["A", "B"]
+    assert choose([], ["A"], pd.DataFrame(), []) == []
+    with pytest.raises(UserError, match="plots.features names PC11, .*: did you mean PC1"):
+        choose(["PC11"], ["PC1", "X"], pd.DataFrame(), [])
+    with pytest.raises(UserError, match="the GWAS has A, B"):
+        choose(["zzz"], ["A", "B"], pd.DataFrame(), [])
+
+
+def test_names_of_files():
+    assert safe("a/b c:d-1.2") == "a_b_c_d-1.2"
+    assert len(safe("x" * 300)) == 60

@@ -1,0 +1,14 @@
+from contigwas.logs import job
+from contigwas.plots.regional import regional
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    regional(
+        dict(zip(map(str, settings["chromosomes"]), snakemake.input.gwas, strict=True)),
+        snakemake.input.loci,
+        settings["genotypes"] or settings["array"],
+        snakemake.input.cohort,
+        settings,
+        snakemake.output.folder,
+        title=snakemake.wildcards.model,
+    )
