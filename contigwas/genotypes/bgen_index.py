@@ -19,6 +19,7 @@ from contigwas.genotypes.names import chromosome
 
 log = logging.getLogger(__name__)
 
+COMPRESSED = (1, 2)  # zlib and zstd, as the flags of the header say; cbgen misreads blocks without compression
 MANY = 1_000_000  # variants: above it a pass over the file takes long enough to advise an index
 
 
@@ -33,7 +34,7 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """The header of a .bgen file (www.well.ox.ac.uk/~gav/bgen_format). UserError unless it is one of layout 2."""
+    """The header of a .bgen file (www.well.ox.ac.uk/~gav/bgen_format). UserError unless of layout 2, compressed."""
     with path.open("rb") as file:
         start = file.read(24)
         if len(start) < 24 or start[16:20] not in (b"bgen", bytes(4)):
@@ -47,6 +48,8 @@ def read_header(path: Path) -> Header:
     layout = flags >> 2 & 15
     if layout != 2:
         raise UserError(f"{path} is a .bgen file of layout {layout}: write it again with plink2 --export bgen-1.2")
+    if flags & 3 not in COMPRESSED:
+        raise UserError(f"{path} is not compressed, which is not read: write it again with plink2 --export bgen-1.2")
     return Header(offset + 4, variants, people, length + 4 if flags >> 31 else None)
 
 
