@@ -3,7 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 export MPLBACKEND := Agg
 
-.PHONY: demo test lint format docs clean
+# the validator's pandas has no wheels beyond Python 3.11
+SSF_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
+
+.PHONY: demo test lint format docs validator clean
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores all
@@ -36,5 +39,14 @@ docs: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint envs/constraints.txt --editable ".[demo,test]"
 	touch $@
 
+# the GWAS Catalog's validator and LDSC's munge_sumstats, which the tests of the export run where they are
+validator: .venv-ssf/installed
+
+.venv-ssf/installed: envs/gwas-sumstats-tools.txt
+	$(SSF_PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 12) and "the validator needs Python 3.11: make SSF_PYTHON=python3.11 validator")'
+	$(SSF_PYTHON) -m venv .venv-ssf
+	.venv-ssf/bin/python -m pip install --quiet --no-deps --requirement $<
+	touch $@
+
 clean:
-	rm -rf .venv .snakemake resources/demo results/[!R]*
+	rm -rf .venv .venv-ssf .snakemake resources/demo results/[!R]*

@@ -36,6 +36,19 @@ def oracle():
 
 
 @pytest.fixture(scope="session")
+def validator():
+    """A function: the path of a program of the environment that `make validator` makes."""
+
+    def find(program: str) -> str:
+        path = ROOT / ".venv-ssf" / "bin" / program
+        if not (path.is_file() and (ROOT / ".venv-ssf" / "installed").is_file()):
+            absent(f"{program} is not installed: make validator")
+        return str(path)
+
+    return find
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real genotypes and photographs, beside the repository."""
     folder = Path(os.environ.get("CONTIGWAS_DATA", ROOT.parent / "shared" / "data"))
