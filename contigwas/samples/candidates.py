@@ -29,11 +29,11 @@ def write_candidates(
 ) -> None:
     """Write candidates.tsv: `fid iid sex`, then a 0/1 column for each source that is given.
 
-    `genotypes` and `exome` are .fam files; `phenotypes` maps a model's name to the table or .h5ad that was brought
-    for it (column `model:<name>`). fid and sex come from the genotypes, else from the exome; without a .fam the fid
-    is the IID and the sex 0. People in `withdrawn` get no row. Raises UserError when a file is malformed, names a
-    person twice, when the .fam files of one source name different people, or when a source shares nobody with the
-    genotypes.
+    `genotypes` and `exome` are .fam, .psam or .sample files (or a .bgen without one); `phenotypes` maps a model's name
+    to the table or .h5ad that was brought for it (column `model:<name>`). fid and sex come from the genotypes, else
+    from the exome; of the others the fid is the IID and the sex 0. People in `withdrawn` get no row. Raises UserError
+    when a file is malformed, names a person twice, when the files of one source name different people, or when a
+    source shares nobody with the genotypes.
     """
     array = _same_people(genotypes, "genotypes")
     fams = [array]
@@ -88,7 +88,7 @@ def _table(sources: Mapping[str, tuple[str, pd.Series]], known: pd.DataFrame) ->
 
 
 def _same_people(paths: Sequence[PathLike], source: str) -> pd.DataFrame:
-    """The people of the first .fam file, after a check that the others name the same ones, in any order."""
+    """The people of the first file, after a check that the others name the same ones, in any order."""
     first = read_people(paths[0])
     for path in paths[1:]:
         other = read_people(path)
@@ -96,7 +96,7 @@ def _same_people(paths: Sequence[PathLike], source: str) -> pd.DataFrame:
         if alone:
             raise UserError(
                 f"{path} ({len(other)} people, IDs of {shape(other['iid'])}) and {paths[0]} ({len(first)} people, "
-                f"IDs of {shape(first['iid'])}) differ in {alone} people: all .fam files of the {source} must name "
+                f"IDs of {shape(first['iid'])}) differ in {alone} people: all files of the {source} must name "
                 "the same people"
             )
     return first

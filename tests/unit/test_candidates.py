@@ -105,7 +105,7 @@ def test_no_overlap_is_told_by_counts_and_shapes(files, tmp_path, source):
 
 def test_fam_files_that_differ(files, tmp_path):
     fam(tmp_path / "chr2.fam", "abce")
-    with pytest.raises(UserError, match=r"differ in 2 people: all \.fam files of the genotypes"):
+    with pytest.raises(UserError, match=r"differ in 2 people: all files of the genotypes"):
         write_candidates(**files)
 
 
@@ -126,3 +126,15 @@ def test_a_withdrawn_list_that_matches_nobody_is_warned_of(files, tmp_path, capl
     (tmp_path / "withdrawn.txt").write_text("1000014\n1000015\n")
     write_candidates(**files, withdrawn=tmp_path / "withdrawn.txt")
     assert "nobody of samples.withdrawn is in the inputs: its IDs have 7 digits" in caplog.text
+
+
+def test_people_of_any_format(files, tmp_path):
+    (tmp_path / "chr1.psam").write_text("#IID\tSEX\n" + "".join(f"{name}\t2\n" for name in "abcd"))
+    (tmp_path / "chr2.sample").write_text(
+        "ID_1 ID_2 missing sex\n0 0 0 D\n" + "".join(f"{n} {n} 0 2\n" for n in "dcba")
+    )
+    files["genotypes"] = [tmp_path / "chr1.psam", tmp_path / "chr2.sample"]
+    write_candidates(**files)
+    written = read_candidates(files["output"]).set_index("iid")
+    assert written.index[written["genotypes"] == 1].tolist() == ["a", "b", "c", "d"]
+    assert written.loc["a", ["fid", "sex"]].tolist() == ["a", 2]

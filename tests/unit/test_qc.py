@@ -137,3 +137,51 @@ def test_haploid_chromosomes_are_refused(cohort):
     folder, _ = cohort
     with pytest.raises(UserError, match="chromosome Y is haploid"):
         check(folder, "Y")
+
+
+@pytest.fixture
+def x_chromosome(tmp_path):
+    """200 people, every third male, every tenth of unknown sex; 4 of 30 variants are pseudo-autosomal."""
+    rng = np.random.default_rng(6)
+    sexes = np.where(np.arange(200) % 10 == 9, 0, np.where(np.arange(200) % 3 == 0, 1, 2))
+    dosages = simulate(rng, 200, 30, missing=0.03)
+    dosages[np.ix_(sexes == 1, range(4, 28))] = 2 * (dosages[np.ix_(sexes == 1, range(4, 28))] > 0)
+    dosages[sexes == 1, 6] = 1
+    dosages[sexes == 2, 7] = np.where(rng.random((sexes == 2).sum()) < 0.5, 0, 2)
+    positions = [*range(1000, 1004), *range(3_000_000, 3_000_024), 155_000_000, 155_000_001]
+    write_plink(tmp_path / "chrX.bed", dosages, iids(200), "23", sex=sexes.tolist(), bp_position=positions)
+    names = iids(200)
+    table = pd.DataFrame({"fid": names, "iid": names, "sex": sexes, "genotypes": 1})
+    write_tsv(table, tmp_path / "candidates.tsv")
+    return tmp_path, dosages, sexes
+
+
+def test_x_is_counted_as_each_sex_has_it(x_chromosome, caplog):
+    folder, dosages, sexes = x_chromosome
+    with caplog.at_level(logging.INFO):
+        table, _ = check(folder, "X", {"call_rate": 0.8, "maf": 0.0, "hwe": 1e-6})
+    males = (sexes == 1).sum()
+    assert "24 variants outside the pseudo-autosomal regions" in caplog.text
+    assert f"{males} males, {(sexes == 2).sum()} females, 20 people of unknown sex" in caplog.text
+    assert f"{males} heterozygous calls of males became missing" in caplog.text
+    reasons = dict(table.loc[table["reason"] != "", "reason"].items())
+    assert reasons == {6: "call rate", 7: "hwe"}
+    for number in range(30):
+        calls = dosages[:, number].astype(int)
+        linked = 4 <= number < 28
+        if linked:
+            calls[(sexes == 0) | ((sexes == 1) & (calls == 1))] = -127
+        copies = np.where(linked & (sexes == 1), 1, 2)[calls >= 0]
+        tested = calls[sexes != 1] if linked else calls
+        assert table["call_rate"][number] == pytest.approx((calls >= 0).sum() / (180 if linked else 200))
+        assert table["af"][number] == pytest.approx((calls[calls >= 0] / 2 * copies).sum() / copies.sum())
+        expected = float(hwe_exact(*(int((tested == dosage).sum()) for dosage in (1, 0, 2))))
+        assert table["hwe_p"][number] == pytest.approx(expected)
+
+
+def test_x_without_any_sex_is_refused(x_chromosome):
+    folder, _, _ = x_chromosome
+    candidates = read_table(folder / "candidates.tsv")
+    write_tsv(candidates.assign(sex=0), folder / "candidates.tsv")
+    with pytest.raises(UserError, match="chromosome X cannot be analysed, because the genotypes tell nobody's sex"):
+        check(folder, "X")
