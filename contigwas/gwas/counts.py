@@ -74,12 +74,13 @@ def count(
 
 def _absent(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows and people of the missing calls."""
-    absent = block.isnan() if block.is_floating_point() else block < 0
-    if block.device.type == "cpu":  # numpy is several times faster here
-        places = torch.from_numpy(np.flatnonzero(absent.numpy()))
-        variant = places // max(block.shape[1], 1)
-        return variant, places - variant * block.shape[1]
-    return torch.nonzero(absent, as_tuple=True)
+    if block.device.type != "cpu":
+        return torch.nonzero(block.isnan() if block.is_floating_point() else block < 0, as_tuple=True)
+    values = block.numpy()  # which is several times faster here
+    absent = np.isnan(values) if block.is_floating_point() else values < 0
+    places = torch.from_numpy(np.flatnonzero(absent))
+    variant = places // max(block.shape[1], 1)
+    return variant, places - variant * block.shape[1]
 
 
 def _sum(block: torch.Tensor) -> torch.Tensor:

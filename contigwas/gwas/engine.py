@@ -1,5 +1,6 @@
 """The regression of all features on a block of variants: one product of matrices, then sums of squares in float64."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -109,7 +110,8 @@ class Kernel:
         self.dtype = dtype
         self.columns[dtype] = columns.to(dtype)
         self.padded: dict[torch.dtype, torch.Tensor] = {}
-        self.buffer = torch.empty(0, self.n, dtype=dtype, device=self.device)
+        self._own = threading.local()  # blocks are tested by several threads
+        self._lock = threading.Lock()
 
     def __call__(
         self, raw: torch.Tensor, counted: tuple[Counts, torch.Tensor, torch.Tensor] | None = None
@@ -164,9 +166,11 @@ class Kernel:
         Hard calls are centred by the nearest whole number only, which the columns, that sum to 0, do not notice.
         """
         size = len(block.raw)
-        if len(self.buffer) < max(size, LEAST_HEIGHT):
-            self.buffer = torch.zeros(max(size, LEAST_HEIGHT), self.n, dtype=self.dtype, device=self.device)
-        values = self.buffer[:size]
+        buffer = getattr(self._own, "buffer", None)
+        if buffer is None or len(buffer) < max(size, LEAST_HEIGHT):
+            buffer = torch.zeros(max(size, LEAST_HEIGHT), self.n, dtype=self.dtype, device=self.device)
+            self._own.buffer = buffer
+        values = buffer[:size]
         values.copy_(block.raw)
         shift = block.mean if block.raw.is_floating_point() else block.mean.round()
         if shift.any():
@@ -174,7 +178,7 @@ class Kernel:
         if len(block.variant):
             values[block.variant, block.person] = (block.mean - shift).to(self.dtype)[block.variant]
         height = max(size, LEAST_HEIGHT)
-        products = (self.buffer[:height] @ self.columns[self.dtype])[:size].double()
+        products = (buffer[:height] @ self.columns[self.dtype])[:size].double()
         products[:, 0] = 0  # the intercept: a centred variant sums to 0
         return products
 
@@ -263,18 +267,21 @@ class Kernel:
 
     def _rows_of(self, people: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """Rows of the columns, (V, m, c + P); person n has zeros."""
-        if dtype not in self.padded:
-            self.padded[dtype] = torch.nn.functional.pad(self.columns[dtype], (0, 0, 0, 1))
-        return self.padded[dtype].index_select(0, people.flatten()).view(*people.shape, -1)
+        with self._lock:
+            if dtype not in self.padded:
+                self.padded[dtype] = torch.nn.functional.pad(self.columns[dtype], (0, 0, 0, 1))
+        columns = self.padded[dtype]
+        return columns.index_select(0, people.flatten()).view(*people.shape, columns.shape[1])
 
     def _white_rows_of(self, people: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """The same of the whitened features: orthonormal columns that span them, (V, m, features)."""
-        if dtype not in self.white:
-            residuals = self.columns[torch.float64][:, self.c :]
-            self.white[dtype] = torch.nn.functional.pad(
-                (residuals[:, self.spanning] @ self.whitening).to(dtype), (0, 0, 0, 1)
-            )
-        return self.white[dtype].index_select(0, people.flatten()).view(*people.shape, -1)
+        with self._lock:
+            if dtype not in self.white:
+                residuals = self.columns[torch.float64][:, self.c :]
+                white = residuals[:, self.spanning] @ self.whitening
+                self.white[dtype] = torch.nn.functional.pad(white.to(dtype), (0, 0, 0, 1))
+        columns = self.white[dtype]
+        return columns.index_select(0, people.flatten()).view(*people.shape, columns.shape[1])
 
     def _explained(
         self, z: torch.Tensor, q: torch.Tensor, absent: torch.Tensor, dtype: torch.dtype

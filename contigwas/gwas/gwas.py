@@ -1,34 +1,27 @@
 """The GWAS of one chromosome: every feature on every variant, in one pass over the genotypes."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-import torch
 from tqdm import tqdm
 
 from contigwas.errors import UserError
-from contigwas.files import PathLike, require
-from contigwas.genotypes.reader import Genotypes, open_genotypes
-from contigwas.genotypes.sex import code_males, x_linked
-from contigwas.gwas.counts import Counts, count
+from contigwas.files import PathLike
+from contigwas.genotypes.reader import open_genotypes
 from contigwas.gwas.design import design
 from contigwas.gwas.engine import FLAGS
 from contigwas.gwas.offsets import read_offsets
 from contigwas.gwas.output import NUMBERS, OMNIBUS, gwas_table
-from contigwas.gwas.people import People, tested_people
-from contigwas.gwas.sexes import MALE, sexes
+from contigwas.gwas.people import tested_people
+from contigwas.gwas.scan import Limits, scan
 from contigwas.gwas.summary import Histogram
 from contigwas.gwas.tester import Tester
-from contigwas.gwas.transfer import on_device
+from contigwas.gwas.variants import Variants, variants_to_test
 
 log = logging.getLogger(__name__)
-CELLS = 2**25  # genotypes read at a time
-LARGEST_BLOCK = 4096  # variants
-NUMBERS_AT_ONCE = {"cpu": 2**16, "cuda": 2**24}  # effects of variants tested together: what the caches hold
-IDENTITY = ["chrom", "pos", "id", "effect_allele", "other_allele"]
+CELLS = 2**23  # genotypes of a block: read at once, tested by one thread
 
 
 @dataclass(frozen=True)
@@ -98,21 +91,21 @@ def write_gwas(
     `pattern` names the genotypes (.bed, .pgen or .bgen); `variants` is the quality control of the chromosome (None: all
     variants are tested); `phenotypes` and `covariates` are tables with `iid` and numeric columns. `settings` are those
     of `Settings`; variants below its frequency or imputation quality among the tested people are left out and counted.
-    `threads` decode, `device` (cpu or cuda) computes, `block` variants are read at a time: the results do not depend
-    on them. `output_summary` holds the histograms of -log10 p of all tests. The columns are those of docs/files.md; a
+    `threads` work on the CPU, `device` is cpu or cuda, `block` variants are read at a time: none of them changes the
+    results, a device but in their last digits. `output_summary` holds the histograms of -log10 p of all tests. The
+    columns are those of docs/files.md, further features lie in `output.features_folder(output)`; a
     row that cannot be tested says why in `flag`. On X outside the pseudo-autosomal regions males count 0 or 2, and sex
     is a covariate. Raises UserError when files do not belong together, share nobody, or leave nothing to test.
     """
     options = Settings.of(settings)
     genotypes = open_genotypes(pattern, chrom, threads)
-    rows = _variants(genotypes, variants)
     people = tested_people(genotypes, phenotypes, covariates)
     names = list(people.features.columns)
     reserved = [name for name in names if name in OMNIBUS]
     if reserved:
         raise UserError(f"{phenotypes}: a feature is called {reserved[0]}, which is the name of a test: rename it")
-    places = Variants.of(genotypes, rows, people, options)
-    table, columns = places.covariates(people)
+    tested = Variants(genotypes, variants_to_test(genotypes, variants), people, options.build)
+    table, columns = tested.covariates(people)
     offsets = read_offsets(options.offsets, chrom, names, people.features.index) if options.offsets else None
     plan = design(table, columns, people.features.to_numpy(np.float64), names, offsets)
     tester = Tester(
@@ -135,7 +128,8 @@ def write_gwas(
         "max_p": options.max_p,
         "offsets": options.offsets is not None,
     }
-    left_out, flags = np.zeros(2, np.int64), np.zeros(len(FLAGS), np.int64)
+    rare = badly_imputed = 0
+    flags = np.zeros(len(FLAGS), np.int64)
     form = {
         "features": names,
         "partial": tester.partial,
@@ -145,29 +139,22 @@ def write_gwas(
     }
     with (
         gwas_table(output, notes, **form) as tables,
-        tqdm(total=len(rows), desc=f"gwas, chromosome {chrom}", unit=" variants", disable=None) as progress,
+        tqdm(total=len(tested), desc=f"gwas, chromosome {chrom}", unit=" variants", disable=None) as progress,
     ):
-        size = block or int(np.clip(CELLS // len(people.rows), 1, LARGEST_BLOCK))
-        for part, values, counted, linked in places.blocks(size, tester, options, left_out):
-            results = tester(values, counted, places.males, linked)
-            histogram.add(results.log10p)
-            histogram.add(results.omnibus, first=len(names))
-            flag = results.flag.cpu().numpy()
-            flags += np.bincount(flag, minlength=len(FLAGS))
-            described = {name: places.identity[name][part] for name in IDENTITY}
-            described |= {"eaf": _array(counted[0].eaf), "n": counted[0].called.cpu().numpy(), "flag": FLAGS[flag]}
-            numbers = [_array(getattr(results, kind)) for kind in NUMBERS]
-            tables.append(described, numbers, results.partial_n.cpu().numpy(), _array(results.omnibus))
-            progress.update(len(part))
-        notes |= {"variants": tables.rows, "variants_below_maf": int(left_out[0])}
-        notes |= {"variants_below_info": int(left_out[1]), "male_heterozygotes": places.hets}
+        blocks = tested.blocks(block or max(CELLS // len(people.rows), 1))
+        limits = Limits(options.maf, options.info)
+        for found in scan(blocks, tester, histogram, limits, tested.males, threads or 1):
+            flags += np.bincount(found.flag, minlength=len(FLAGS))
+            described = {name: values[found.places] for name, values in tested.identity.items()}
+            described |= {"eaf": found.eaf, "n": found.n, "flag": FLAGS[found.flag]}
+            tables.append(described, found.numbers, found.partial_n, found.omnibus)
+            rare, badly_imputed = rare + found.rare, badly_imputed + found.badly_imputed
+            progress.update(len(found.places) + found.rare + found.badly_imputed)
+        notes |= {"variants": tables.rows, "variants_below_maf": rare, "variants_below_info": badly_imputed}
+        notes["male_heterozygotes"] = tested.hets
         histogram.write(output_summary)
     notes["emptied"] = tables.emptied
     _tell(chrom, notes, options, flags)
-
-
-def _array(values: torch.Tensor) -> np.ndarray:
-    return values.float().cpu().numpy()
 
 
 def _tell(chrom: object, notes: Mapping[str, object], options: Settings, flags: np.ndarray) -> None:
@@ -184,114 +171,3 @@ def _tell(chrom: object, notes: Mapping[str, object], options: Settings, flags: 
     for name, number in zip(FLAGS[1:], flags[1:], strict=True):
         if number:
             log.info("chromosome %s: %d variants are %s", chrom, number, name)
-
-
-class Variants:
-    """The variants to test, in order of position, read for the tested people.
-
-    Attributes:
-        identity: arrays of the columns `IDENTITY`.
-        males: who is male, bool (people,), on the device; None where the chromosome has no X-linked variant.
-        hets: heterozygous calls of males met so far.
-    """
-
-    def __init__(self, genotypes: Genotypes, rows: np.ndarray, people: People, linked: np.ndarray) -> None:
-        """`rows` in `genotypes.variants`; `linked`: whether each is X-linked, bool."""
-        self.genotypes, self.rows, self.people, self.linked = genotypes, rows, people.rows, linked
-        described = genotypes.variants.iloc[rows]
-        self.identity = {name: described[name].to_numpy() for name in IDENTITY}
-        self.males: torch.Tensor | None = None
-        self.hets = 0
-        self._sex = np.zeros(len(people.rows), np.int64)
-        if linked.any():
-            self._sex = sexes(genotypes.people["sex"].to_numpy()[people.rows], people.covariates)
-            self.males = torch.from_numpy(self._sex == MALE)
-
-    @classmethod
-    def of(cls, genotypes: Genotypes, rows: np.ndarray, people: People, options: Settings) -> "Variants":
-        """With what is X-linked by `options.build`."""
-        described = genotypes.variants.iloc[rows]
-        linked = np.zeros(len(rows), bool)
-        for chrom in described["chrom"].unique():
-            here = (described["chrom"] == chrom).to_numpy()
-            linked[here] = x_linked(chrom, described["pos"].to_numpy()[here], options.build)
-        return cls(genotypes, rows, people, linked)
-
-    def covariates(self, people: People) -> tuple[np.ndarray, list[str]]:
-        """The covariates, float64 (people, q), and their names: on X with sex, as in plink2, unless they tell it."""
-        values, names = people.covariates.to_numpy(np.float64), list(people.covariates.columns)
-        if self.males is None:
-            return values, names
-        unknown = self._sex == 0
-        if unknown.any():
-            log.warning("%d people of unknown sex have no genotype on X outside the pseudo-autosomal regions",
-                        int(unknown.sum()))  # fmt: skip
-        sex = np.where(unknown, self._sex[~unknown].mean() if (~unknown).any() else 0.0, self._sex).astype(np.float64)
-        centred = np.column_stack([np.ones(len(sex)), values])
-        left = sex - centred @ np.linalg.lstsq(centred, sex, rcond=None)[0]
-        if (left**2).sum() <= 1e-8 * len(sex):
-            return values, names
-        log.info("sex is a covariate on X")
-        return np.column_stack([values, sex]), [*names, "sex (of the genotypes)"]
-
-    def blocks(
-        self, size: int, tester: Tester, options: Settings, left_out: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, torch.Tensor, tuple[Counts, torch.Tensor, torch.Tensor], torch.Tensor | None]]:
-        """Yield (places among the variants, dosages (B, people), their counts, which are X-linked) of those to test.
-
-        `size` variants are read at a time, as many tested together as caches hold; `left_out` counts those below the
-        frequency and those below the imputation quality of `options`.
-        """
-        males = self.males = None if self.males is None else self.males.to(tester.device)
-        step = int(np.clip(NUMBERS_AT_ONCE[tester.device.type] // max(len(tester.names), 1), 64, 8192))
-        for places, read in on_device(self._coded(size), tester.device):
-            for start in range(0, len(places), step):
-                part, values = places[start : start + step], read[start : start + step]
-                linked = None if males is None else torch.from_numpy(self.linked[part]).to(tester.device)
-                counted = count(values, males, linked)
-                common, good = _passing(counted[0], options, values.is_floating_point())
-                left_out += [int((~common).sum()), int((common & ~good).sum())]
-                kept = common & good
-                if not kept.any():
-                    continue
-                if not kept.all():
-                    part, values = part[kept.cpu().numpy()], values[kept]
-                    linked = None if linked is None else linked[kept]
-                    counted = count(values, males, linked)
-                yield part, values, counted, linked
-
-    def _coded(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Blocks of the genotypes (people, B) with their places among the variants, males as X calls for."""
-        start = 0
-        for part, block in self.genotypes.blocks(self.rows, self.people, size, dosages=True):
-            places = np.arange(start, start + len(part))
-            start += len(part)
-            if self.males is not None:
-                block, hets = code_males(block, self._sex == MALE, self._sex == 0, self.linked[places])
-                self.hets += hets
-            yield places, block
-
-
-def _passing(counts: Counts, options: Settings, dosages: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Which variants are common enough, and which are imputed well enough (hard calls are)."""
-    eaf = counts.eaf
-    common = ~(torch.minimum(eaf, 1 - eaf) < options.maf)
-    if options.maf > 0:
-        common &= ~eaf.isnan()
-    good = ~(counts.info < options.info) if dosages else torch.ones_like(common)
-    return common, good
-
-
-def _variants(genotypes: Genotypes, path: PathLike | None) -> np.ndarray:
-    """Positions in `genotypes.variants` of the variants to test, in order of position."""
-    if path is None:
-        rows = np.arange(len(genotypes.variants))
-    else:
-        table = pd.read_parquet(require(path, "the variants' quality control"))
-        table = table[table["kept"]]
-        rows = table["index"].to_numpy(np.int64)
-        inside = len(rows) == 0 or rows.max() < len(genotypes.variants)
-        if not inside or not (genotypes.variants["id"].to_numpy()[rows] == table["id"].to_numpy()).all():
-            raise UserError(f"{path} does not describe {genotypes.path}: run the stage genotypes again")
-        log.info("%d of %d variants passed quality control", len(rows), len(genotypes.variants))
-    return rows[np.argsort(genotypes.variants["pos"].to_numpy()[rows], kind="stable")]

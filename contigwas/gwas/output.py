@@ -98,24 +98,22 @@ class Table:
     def append(
         self,
         variants: Mapping[str, np.ndarray],
-        numbers: Sequence[np.ndarray],
+        numbers: np.ndarray,
         partial_n: np.ndarray,
         omnibus: np.ndarray,
     ) -> None:
         """Add B variants.
 
-        `variants` has the columns of `VARIANT`; `numbers` are beta, se and log10p (B, features); `partial_n` (B, partial
-        features); `omnibus` is -log10 p (B, tests).
+        `variants` has the columns of `VARIANT`; `numbers` are beta, se and log10p (3, features, B); `partial_n` is
+        (those features, B); `omnibus` is -log10 p (tests, B).
         """
-        size = len(omnibus)
+        size = numbers.shape[2]
         if not self._buffers or self._filled + size > self._buffers[-1].shape[1]:
             self._grow(max(ROW_GROUP, self._filled) + size)
         inside = slice(self._filled, self._filled + size)
         self._variants.append(variants)
-        for buffer, values in zip(self._buffers[0], numbers, strict=True):
-            buffer[:, inside] = values.T
-        self._buffers[1][:, inside] = partial_n.T
-        self._buffers[2][:, inside] = omnibus.T
+        for buffer, values in zip(self._buffers, (numbers, partial_n, omnibus), strict=True):
+            buffer[..., inside] = values
         self._filled += size
         self.rows += size
         if self._filled >= ROW_GROUP:

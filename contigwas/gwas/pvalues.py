@@ -39,10 +39,10 @@ def _hill(r2: torch.Tensor, df: torch.Tensor) -> torch.Tensor:
     return log10p_normal(z)
 
 
-def _series(degree: int = 24) -> list[float]:
+def _series(degree: int = 20) -> list[float]:
     """Coefficients, highest first, of ln(erfcx(x) / s) in 2s - 1, where s = 2 / (2 + x): smooth for all x >= 0.
 
-    Interpolated at Chebyshev nodes; the error is below 3e-14.
+    Interpolated at Chebyshev nodes; the relative error is below 1e-12.
     """
 
     def values(place: np.ndarray) -> np.ndarray:
@@ -64,9 +64,10 @@ def log10p_normal(z: torch.Tensor) -> torch.Tensor:
     x = z * np.sqrt(0.5)
     s = 2 / (2 + x)
     place = 2 * s - 1
-    total = torch.full_like(z, SERIES[0])
-    for coefficient in SERIES[1:]:
-        total.mul_(place).add_(coefficient)
+    first, *others = torch.tensor(SERIES, dtype=z.dtype, device=z.device)
+    total = first.expand_as(z).clone()
+    for coefficient in others:
+        torch.addcmul(coefficient, total, place, out=total)
     # log1p, because torch has a vectorised one and no such log
     return ((x * x - (s - 1).log1p_() - total) * (1 / LN10)).clamp_(min=0)
 

@@ -1,6 +1,7 @@
 """Histograms of -log10 p of every test: they add up over chromosomes, and give lambda and the QQ plot."""
 
 from collections.abc import Sequence
+from threading import Lock
 
 import numpy as np
 import pandas as pd
@@ -27,25 +28,23 @@ class Histogram:
         """Start at nothing, counting on `device`."""
         self.tests = list(tests)
         self.edges = torch.from_numpy(EDGES).to(device)
+        self._lock = Lock()  # blocks are tested by several threads
         # the last bin takes what has no p
         self._counts = torch.zeros(len(self.tests) * len(EDGES), dtype=torch.int64, device=device)
 
     def add(self, log10p: torch.Tensor, first: int = 0) -> None:
         """Count `log10p` (variants, some tests), float64: those from number `first` on; NaN is not counted."""
         absent = log10p.isnan()
-        value = log10p.masked_fill(absent, 0.0).clamp_(min=0, max=TOP * 10)
-        steps = torch.where(
-            value < TURN, value / FINE, round(TURN / FINE) + (value / TURN - 1).clamp_(min=0).log1p_() / np.log(GROWTH)
-        )
-        bins = steps.long().clamp_(max=len(EDGES) - 2)
-        # rounding may have missed by one
-        bins -= (value < self.edges[bins]).long()
-        bins += (value >= self.edges[bins + 1]).long()
+        value = log10p.masked_fill(absent, 0.0).clamp_(min=0)
+        bins = (value * (1 / FINE)).clamp_(max=TURN / FINE).long()
+        rows, columns = torch.nonzero(value >= TURN, as_tuple=True)
+        far = torch.searchsorted(self.edges, value[rows, columns], right=True) - 1
+        bins[rows, columns] = far.clamp_(max=len(EDGES) - 2)
         bins.masked_fill_(absent, len(EDGES) - 1)
         bins += torch.arange(first, first + bins.shape[1], device=bins.device) * len(EDGES)
-        self._counts.index_add_(
-            0, bins.flatten(), torch.ones(1, dtype=torch.int64, device=bins.device).expand(bins.numel())
-        )
+        one = torch.ones(1, dtype=torch.int64, device=bins.device)
+        with self._lock:
+            self._counts.index_add_(0, bins.flatten(), one.expand(bins.numel()))
 
     @property
     def counts(self) -> dict[str, np.ndarray]:
