@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,10 +11,8 @@ from tqdm import tqdm
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require, write_tsv
 from contigwas.followup.fits import Fit, fit_joint, fit_one
-from contigwas.followup.sexes import FEMALE, MALE, sexes
-from contigwas.genotypes.reader import Genotypes, open_genotypes
-from contigwas.gwas.design import Design, design
-from contigwas.gwas.gwas import tested_people
+from contigwas.followup.study import Study
+from contigwas.gwas.sexes import FEMALE, MALE
 from contigwas.loci.gwas_file import read_columns, read_rows
 from contigwas.loci.table import VARIANT, match_variants
 
@@ -23,21 +20,7 @@ log = logging.getLogger(__name__)
 LEAD = ["locus", "chrom", "lead_id", "pos", "effect_allele", "other_allele"]
 COLUMNS = [*LEAD, "feature", "fit", "n", "df", "beta", "se", "log10p", "difference", "agrees"]
 SAME = 1e-4  # of a standard error: a refit must agree with the GWAS to this
-
-
-@dataclass(frozen=True)
-class Study:
-    """The tested people in the genotypes' order: their rows there, features, design and sexes.
-
-    values: the features, float64 (people, P). exact: whether the GWAS fits complete cases where calls are missing.
-    """
-
-    rows: np.ndarray
-    names: list[str]
-    values: np.ndarray
-    plan: Design
-    sex: np.ndarray
-    exact: bool
+NEAR = 2.0  # standard errors: effects with and without offsets that are this near agree
 
 
 def write_followup(
@@ -53,37 +36,27 @@ def write_followup(
 
     `gwas` maps chromosomes to the GWAS Parquet files, `pattern` names the genotypes that it tested, `phenotypes` and
     `covariates` are its tables. `settings`: features (most features of a locus that are looked at: best_feature and
-    those of the column features, the strongest first), p1 of the loci, missing of the GWAS. The fits are those of
-    docs/files.md; all are of people with a call, a feature and every covariate. A header only where there is no locus.
-    Raises UserError for files that do not belong together.
+    those of the column features, the strongest first), p1 of the loci, missing, build and offsets of the GWAS. The
+    fits are those of docs/files.md; all are of people with a call, a feature and every covariate. A header only where
+    there is no locus. Raises UserError for files that do not belong together.
     """
     table = pd.read_csv(require(loci, "the loci"), sep="\t", dtype=str, keep_default_na=False)
     table[["locus", "pos"]] = table[["locus", "pos"]].astype(np.int64)
     table = table.rename(columns={"lead_id": "id"})
+    cut = float(-np.log10(settings["p1"]))
     parts = []
     for chrom, here in tqdm(table.groupby("chrom", sort=False), "follow-up", disable=None):
-        genotypes = open_genotypes(pattern, chrom)
-        study = _study(genotypes, phenotypes, covariates, settings)
-        rows = match_variants(here, genotypes, loci)
+        study = Study.read(pattern, chrom, phenotypes, covariates, settings)
+        rows = match_variants(here, study.genotypes, loci)
         wanted = [_features(one, study.names, int(settings["features"]), phenotypes) for _, one in here.iterrows()]
         known = _known(gwas[chrom], here, sorted({name for names in wanted for name in names}))
         for (_, lead), row, names, (_, effects) in zip(here.iterrows(), rows, wanted, known.iterrows(), strict=True):
-            dosage = _dosage(genotypes, row, study.rows)
-            found = [one for name in names for one in _fits(study, dosage, name, effects)]
-            found += _joint(study, dosage, float(-np.log10(settings["p1"])))
+            dosage = study.dosage(row)
+            found = [one for name in names for one in _fits(study, dosage, name, effects)] + _joint(study, dosage, cut)
             parts.append(pd.DataFrame(found).assign(**lead.rename({"id": "lead_id"})[LEAD]))
     result = pd.concat(parts, ignore_index=True).sort_values("locus", kind="stable") if parts else pd.DataFrame()
     _tell(result)
     write_tsv(_rounded(result.reindex(columns=COLUMNS)), output)
-
-
-def _study(genotypes: Genotypes, phenotypes: PathLike, covariates: PathLike, settings: Mapping[str, object]) -> Study:
-    people = tested_people(genotypes, phenotypes, covariates)
-    values = people.features.to_numpy(np.float64)
-    names = list(people.features.columns)
-    plan = design(people.covariates.to_numpy(np.float64), list(people.covariates.columns), values, names)
-    sex = sexes(genotypes.people["sex"].to_numpy()[people.rows], people.covariates)
-    return Study(people.rows, names, values, plan, sex, settings["missing"] == "exact")
 
 
 def _features(lead: pd.Series, names: list[str], most: int, phenotypes: PathLike) -> list[str]:
@@ -108,12 +81,6 @@ def _known(path: PathLike, leads: pd.DataFrame, names: list[str]) -> pd.DataFram
     return read_rows(path, rows.to_numpy(np.int64), ["n", *columns]).reindex(columns=columns).astype(np.float64)
 
 
-def _dosage(genotypes: Genotypes, row: int, people: np.ndarray) -> np.ndarray:
-    """Copies of the effect allele of the tested people as the GWAS reads them, NaN where missing; float64 (people,)."""
-    dosage = genotypes.dosages(np.array([row]), people)[:, 0].astype(np.float64)
-    return np.where(dosage < 0, np.nan, dosage)
-
-
 def _fits(study: Study, dosage: np.ndarray, name: str, effects: pd.Series) -> list[dict]:
     """The rows of one feature; `effects` holds beta_<name> and se_<name> of the GWAS."""
     column = study.names.index(name)
@@ -122,7 +89,7 @@ def _fits(study: Study, dosage: np.ndarray, name: str, effects: pd.Series) -> li
         return []
     called = ~np.isnan(dosage[setup.people])
     people, basis = setup.people[called], setup.basis[called]
-    values = study.values[people, column]
+    values = study.outcome(setup, np.array([column]))[called, 0]
     classical, robust = fit_one(values, dosage[people], basis)
     rows = [_row(name, "ols", classical), _row(name, "hc3", robust)]
     if study.exact or called.all():
@@ -135,6 +102,10 @@ def _fits(study: Study, dosage: np.ndarray, name: str, effects: pd.Series) -> li
             rows.append(_row(name, fit, by_sex[fit]))
     if len(by_sex) == 2:
         rows.append(_row(name, "sex_difference", _contrast(*by_sex.values())))
+    if study.offsets is not None:
+        values = study.outcome(setup, np.array([column]), offsets=False)[called, 0]
+        without = fit_one(values, dosage[people], basis)[0]
+        rows.append(_row(name, "without_offsets", without) | _near(without, classical))
     return rows
 
 
@@ -143,11 +114,22 @@ def _row(feature: str, fit: str, found: Fit) -> dict:
 
 
 def _compared(found: Fit, beta: float, se: float) -> dict:
-    """How far the refit is from the GWAS's beta, in the GWAS's se, and whether beta and se are the same."""
+    """How far the refit is from the GWAS's beta, in the GWAS's se, and whether beta and se are the same.
+
+    Nothing is said where the GWAS stored no effect.
+    """
+    if np.isnan(beta) or np.isnan(se):
+        return {}
     difference = (found.beta - beta) / se
-    same = abs(difference) <= SAME and abs(found.se / se - 1) <= SAME
-    unknown = np.isnan(found.beta) and np.isnan(beta)
-    return {"difference": difference, "agrees": int(same or unknown)}
+    return {"difference": difference, "agrees": int(abs(difference) <= SAME and abs(found.se / se - 1) <= SAME)}
+
+
+def _near(found: Fit, other: Fit) -> dict:
+    """How far two fits of the same people are apart, in the other's se, and whether they tell of the same effect."""
+    if np.isnan(found.beta) or np.isnan(other.beta):
+        return {}
+    difference = (found.beta - other.beta) / other.se
+    return {"difference": difference, "agrees": int(found.beta * other.beta > 0 and abs(difference) <= NEAR)}
 
 
 def _contrast(one: Fit, other: Fit) -> Fit:
@@ -165,7 +147,7 @@ def _joint(study: Study, dosage: np.ndarray, cut: float) -> list[dict]:
     called = ~np.isnan(dosage[setup.people])
     people = setup.people[called]
     features = setup.features[setup.spanning]
-    found = fit_joint(study.values[np.ix_(people, features)], dosage[people], setup.basis[called])
+    found = fit_joint(study.outcome(setup, features)[called], dosage[people], setup.basis[called])
     rows = [
         _row("", fit, Fit(found.n, found.span, log10p=log10p))
         for fit, log10p in (("manova", found.classical), ("manova_hc3", found.robust))
@@ -186,6 +168,7 @@ def _tell(table: pd.DataFrame) -> None:
             "ols",
             "refits of a feature differ from the GWAS by more than 1e-4 of a standard error: see the column agrees",
         ),
+        ("without_offsets", "effects differ without the offsets in sign, or by more than 2 standard errors"),
         ("manova_hc3", "loci are significant by MANOVA or by its robust form, and not by both: see manova_hc3"),
     ):
         count = int((table.loc[table["fit"] == fit, "agrees"] == 0).sum())

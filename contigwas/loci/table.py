@@ -10,6 +10,7 @@ from tqdm import tqdm
 from contigwas.errors import UserError
 from contigwas.files import PathLike, read_table, write_tsv
 from contigwas.genotypes.reader import Genotypes, open_genotypes
+from contigwas.genotypes.sex import x_linked
 from contigwas.loci.clump import Clump, Thresholds, clump
 from contigwas.loci.effects import effects_at, require_test
 from contigwas.loci.genes import genes_of, read_genes
@@ -94,8 +95,9 @@ def _loci_of(
     require_overlap(founders, bed.people["iid"], f"the tested people of {cohort}", str(bed.path))
     if (people < 0).any():
         log.warning("chromosome %s: %d tested people are not in the genotypes", chrom, int((people < 0).sum()))
-    linkage = Linkage(bed, rows, np.sort(people[people >= 0]))
-    clumps = clump(values, tested["pos"].to_numpy(), thresholds, linkage, rows)
+    pos = tested["pos"].to_numpy()
+    linkage = Linkage(bed, rows, np.sort(people[people >= 0]), x_linked(chrom, pos, str(settings["build"])))
+    clumps = clump(values, pos, thresholds, linkage, rows)
     clumps.sort(key=lambda one: (tested["pos"].iat[one.index], rows[one.index]))
     feature_p = settings["feature_p"]
     return _rows(chrom, test, path, tested, clumps, thresholds.p1 if feature_p is None else float(feature_p))

@@ -20,25 +20,39 @@ MODEL = "~ c1 + c2 + c3 + g"
 PEOPLE = 400
 
 
-def study(folder, seed, missing=0.05, absent=0):
+def study(folder, seed, missing=0.05, absent=0, predictions=None):
     """A GWAS of four features, its loci and their follow-up, with the data that statsmodels gets.
 
-    The first feature misses `absent` people.
+    The first feature misses `absent` people; `predictions` (people, 4) are REGENIE's, written as its files.
     """
     dosages, design, values = arrays(seed, people=PEOPLE, missing=missing)
     values[:absent, 0] = np.nan
     paths = write_study(folder, dosages, design, values)
     tables = (paths["phenotypes"], paths["covariates"])
     gwas = {"1": folder / "chr1.parquet"}
-    write_gwas(paths["pattern"], 1, None, *tables, SETTINGS, gwas["1"], folder / "summary.parquet")
+    offsets = None if predictions is None else write_predictions(folder, predictions)
+    options = SETTINGS | {"offsets": offsets}
+    write_gwas(paths["pattern"], 1, None, *tables, options, gwas["1"], folder / "summary.parquet")
     write_tsv(pd.DataFrame({"iid": iids(PEOPLE), "in_gwas": 1}), folder / "cohort.tsv")
     write_loci(gwas, str(paths["pattern"]), folder / "cohort.tsv", LOCI, folder / "loci.tsv")
-    settings = {"features": 20, "p1": 0.2, "missing": "exact"}
+    settings = {"features": 20, "p1": 0.2, "missing": "exact", "build": "GRCh37", "offsets": offsets}
     write_followup(folder / "loci.tsv", gwas, str(paths["pattern"]), *tables, settings, folder / "followup.tsv")
     data = pd.DataFrame(np.hstack([design, values]), columns=["c1", "c2", "c3", "E1", "E2", "E3", "E4"])
     data["male"] = np.arange(PEOPLE) % 2 == 0
     calls = pd.DataFrame(np.where(dosages < 0, np.nan, dosages), columns=[f"rs1_{k}" for k in range(40)])
     return read_table(folder / "followup.tsv"), read_table(folder / "loci.tsv"), data, calls
+
+
+def write_predictions(folder, predictions):
+    """REGENIE's list and .loco files; the list."""
+    lines = []
+    for k in range(4):
+        path = folder / f"fit_{k + 1}.loco"
+        people = " ".join(f"{iid}_{iid}" for iid in iids(PEOPLE))
+        path.write_text(f"FID_IID {people}\n1 " + " ".join(f"{one:.17g}" for one in predictions[:, k]) + "\n")
+        lines.append(f"E{k + 1} {path}\n")
+    (folder / "pred.list").write_text("".join(lines))
+    return str(folder / "pred.list")
 
 
 def expected(data, feature):
@@ -99,6 +113,44 @@ def test_every_fit(tmp_path, missing, absent):
                 assert row["log10p"] == pytest.approx(log10p, rel=3e-5, abs=1e-6)  # Hill's expansion
             assert abs(rows.loc["ols", "difference"]) < 1e-4
             assert rows["agrees"].fillna(-1).tolist() == [1, -1, -1, -1, -1]
+
+
+def test_with_offsets(tmp_path):
+    # What the rest of the genome predicts is taken out of the features, in SDs of their residuals.
+    rng = np.random.default_rng(33)
+    predictions = 0.4 * rng.normal(size=(PEOPLE, 4))
+    predictions[:20, 1] = np.nan
+    found, loci, data, calls = study(tmp_path, 33, 0.05, 0, predictions)
+    raw = data.copy()
+    for k in range(4):
+        name, known = f"E{k + 1}", data.index[~np.isnan(predictions[:, k])]
+        null = smf.ols(f"{name} ~ c1 + c2 + c3", data.loc[known]).fit()
+        data[name] -= np.sqrt(null.ssr / null.df_resid) * predictions[:, k]
+        raw.loc[data[name].isna(), name] = np.nan
+    every = raw.dropna().copy()  # the test over all features has its people, and their SDs
+    for k in range(4):
+        null = smf.ols(f"E{k + 1} ~ c1 + c2 + c3", every).fit()
+        every[f"E{k + 1}"] -= np.sqrt(null.ssr / null.df_resid) * predictions[every.index, k]
+    for _, lead in loci.iterrows():
+        here = found[found["locus"] == lead["locus"]]
+        data["g"] = raw["g"] = calls[lead["lead_id"]]
+        for name in lead["features"].split(","):
+            rows = here[here["feature"] == name].set_index("fit")
+            truth = expected(data, name) | {"without_offsets": expected(raw, name)["ols"]}
+            assert rows.index.tolist() == list(truth)
+            for fit, (n, df, beta, se, _) in truth.items():
+                assert (rows.loc[fit, "n"], rows.loc[fit, "df"]) == (n, df)
+                assert abs(rows.loc[fit, "beta"] - beta) <= 1e-8 * se
+                assert rows.loc[fit, "se"] == pytest.approx(se, rel=1e-8)
+            assert rows.loc["ols", "agrees"] == 1
+            apart = (truth["without_offsets"][2] - truth["ols"][2]) / truth["ols"][3]
+            assert rows.loc["without_offsets", "difference"] == pytest.approx(apart, rel=1e-6)
+            same = truth["without_offsets"][2] * truth["ols"][2] > 0 and abs(apart) <= 2
+            assert rows.loc["without_offsets", "agrees"] == same
+        every["g"] = calls.loc[every.index, lead["lead_id"]]
+        joint = here.set_index("fit")["log10p"]
+        assert joint["manova_hc3"] == pytest.approx(-stats.f.logsf(*wald(every)) / np.log(10), rel=1e-8)
+        assert joint["manova"] == pytest.approx(lead["log10p"], rel=1e-5)
 
 
 @pytest.mark.parametrize(("missing", "absent"), [(0.0, 0), (0.05, 60)])

@@ -10,10 +10,13 @@ from contigwas.errors import UserError
 from contigwas.files import read_table, write_tsv
 from contigwas.followup import COLUMNS, write_followup
 from contigwas.followup.fits import fit_joint, fit_one
-from contigwas.followup.sexes import sexes
+from contigwas.gwas.gwas import write_gwas
+from contigwas.gwas.sexes import sexes
+from tests.gwas_files import SETTINGS as GWAS
 from tests.gwas_files import arrays, least_squares, write_study
+from tests.plink_files import iids, write_plink
 
-SETTINGS = {"features": 20, "p1": 1e-3, "missing": "exact"}
+SETTINGS = {"features": 20, "p1": 1e-3, "missing": "exact", "build": "GRCh37", "offsets": None}
 LEAD = {"locus": 1, "chrom": "1", "effect_allele": "A", "other_allele": "G"}
 
 
@@ -196,6 +199,39 @@ def test_without_sexes_there_are_no_fits_by_sex(study, caplog):
     people.to_csv(fam, sep=" ", header=False, index=False)
     assert set(run(study)["fit"]) == {"ols", "hc3", "manova", "manova_hc3"}
     assert "no fits by sex" in caplog.text
+
+
+def test_chromosome_x_as_the_gwas_takes_it(tmp_path):
+    # Males count 0 or 2, their heterozygous calls are missing, as are people of unknown sex; sex is a covariate.
+    dosages, design, values = arrays(59, variants=5, missing=0.02)
+    names = iids(300)
+    sex = np.where(np.arange(300) < 10, 0, 1 + np.arange(300) % 2)
+    values[:, 0] += 2.0 * (sex == 1)
+    paths = write_study(tmp_path, dosages, design, values)
+    positions = [5_000_000 + 1000 * k for k in range(4)] + [100]  # the last is pseudo-autosomal
+    write_plink(paths["pattern"], dosages, names, "X", sex=sex.tolist(), bp_position=positions)
+    gwas = tmp_path / "chrX.parquet"
+    tables = (paths["phenotypes"], paths["covariates"])
+    options = GWAS | {"build": "GRCh37"}
+    write_gwas(paths["pattern"], "X", None, *tables, options, gwas, tmp_path / "summary.parquet")
+    features = ",".join(f"E{k}" for k in range(1, 5))
+    leads = [
+        LEAD | {"locus": k, "chrom": "X", "lead_id": f"rsX_{k}", "pos": positions[k], "best_feature": "E1"}
+        for k in (0, 4)
+    ]
+    write_tsv(pd.DataFrame(leads).assign(features=features), tmp_path / "loci.tsv")
+    output = tmp_path / "followup.tsv"
+    write_followup(tmp_path / "loci.tsv", {"X": gwas}, str(paths["pattern"]), *tables, SETTINGS, output)
+    table = read_table(output)
+    refits = table[table["fit"] == "ols"]
+    assert len(refits) == 8
+    assert (refits["agrees"] == 1).all()
+    called = dosages[:, [0, 4]] >= 0
+    called[:, 0] &= (sex != 0) & ~((sex == 1) & (dosages[:, 0] == 1))
+    assert refits["n"].tolist() == [called[:, 0].sum()] * 4 + [called[:, 1].sum()] * 4
+    males = table[(table["locus"] == 0) & (table["feature"] == "E1") & (table["fit"] == "males")].iloc[0]
+    exact = least_squares(np.where(called[:, 0], dosages[:, 0], -127)[sex == 1], design[sex == 1], values[sex == 1])
+    assert (males["n"], males["beta"]) == (exact["n"], pytest.approx(exact["beta"][0], rel=1e-8))
 
 
 def test_no_locus_is_a_header_only(study):
