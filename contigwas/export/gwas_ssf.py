@@ -42,16 +42,17 @@ REASONS = {
 AUTOSOMES = {str(number) for number in range(1, 23)}
 ASKED = ("genotyping_technology", "sample_ancestry_category")  # mandatory, and unknown here
 SAMPLE = ("sample_ancestry_category", "sample_ancestry", "ancestry_method")
+STUDY = ("genotyping_technology", "imputation_panel", "imputation_software")
 
 
 def write_gwas_ssf(gwas: Mapping[str, PathLike], model: str, settings: Mapping[str, object], output: PathLike) -> None:
     """Write `<feature>.tsv.gz` and `<feature>.tsv.gz-meta.yaml` for the features of `model` into the folder `output`.
 
-    `gwas` maps chromosomes to the Parquet files of the GWAS. `settings`: features (None: all), build, and metadata,
-    which is copied into the YAML. Tests over features have no effect size, which the standard demands, and are passed
-    over. The p-value is a -log10 p, so that none becomes 0. Rows that the standard cannot express are left out and
-    counted. The date is that of SOURCE_DATE_EPOCH, else of the newest of the GWAS files, so that a rerun is the same.
-    Raises UserError for a feature that the GWAS has not.
+    `gwas` maps chromosomes to the Parquet files of the GWAS. `settings`: features (None: all), build, and what of
+    export.metadata is to be copied into the YAML. Tests over features have no effect size, which the standard demands,
+    and are passed over. The p-value is a -log10 p, so that none becomes 0. Rows that the standard cannot express are
+    left out and counted. The date is that of SOURCE_DATE_EPOCH, else of the newest of the GWAS files, so that a rerun
+    is the same. Raises UserError for a feature that the GWAS has not.
     """
     results = chosen(gwas, settings["features"], "GWAS-SSF file")
     _hint(gwas, settings)
@@ -68,7 +69,7 @@ def write_gwas_ssf(gwas: Mapping[str, PathLike], model: str, settings: Mapping[s
 
 def _hint(gwas: Mapping[str, PathLike], settings: Mapping[str, object]) -> None:
     """Log what the Catalog will ask for and these files have not."""
-    absent = [name for name in ASKED if not settings["metadata"].get(name)]
+    absent = [name for name in ASKED if not settings.get(name)]
     if absent:
         log.warning("the GWAS Catalog asks for %s: give them in export.metadata", " and ".join(absent))
     if AUTOSOMES - set(gwas) and set(gwas) != {"X"}:
@@ -103,20 +104,19 @@ def _metadata(
     settings: Mapping[str, object],
 ) -> str:
     """The YAML beside a table, in the order of the Catalog's own examples; what is unknown is left out."""
-    given = {name: value for name, value in settings["metadata"].items() if value}
     digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
         for block in iter(lambda: file.read(2**20), b""):
             digest.update(block)
     fields = {
-        "author_notes": given.get("author_notes"),
+        "author_notes": settings.get("author_notes"),
         "date_metadata_last_modified": day,
         "trait_description": [f"{result.name} (feature of the model {model})"],
         "genome_assembly": settings["build"],
         "coordinate_system": "1-based",
-        **{name: given.get(name) for name in ("genotyping_technology", "imputation_panel", "imputation_software")},
-        "samples": [{**{name: given[name] for name in SAMPLE if name in given}, "sample_size": people}],
-        "sex": given.get("sex"),
+        **{name: settings.get(name) or None for name in STUDY},
+        "samples": [{**{name: settings[name] for name in SAMPLE if settings.get(name)}, "sample_size": people}],
+        "sex": settings.get("sex"),
         "data_file_name": path.name,
         "file_type": "GWAS-SSF v1.0",
         "data_file_md5sum": digest.hexdigest(),

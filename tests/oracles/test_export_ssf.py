@@ -60,7 +60,7 @@ def exported(tmp_path_factory) -> Path:
         table.loc[9, "beta_PC1"] = 1e-30
         tables[chrom] = table
     gwas = write_gwas_files(folder / "gwas", dict(reversed(tables.items())))
-    settings = {"features": None, "build": "GRCh37", "metadata": METADATA}
+    settings = {"features": None, "build": "GRCh37", **METADATA}
     write_gwas_ssf(gwas, "contig", settings, folder / "out")
     return folder / "out"
 

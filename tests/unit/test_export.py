@@ -23,7 +23,7 @@ from contigwas.export.results import Result, chosen, frames
 from contigwas.export.text import number, p_value
 from tests.export_files import random_table, write_gwas_files
 
-SSF = {"features": None, "build": "GRCh37", "metadata": {}}
+SSF = {"features": None, "build": "GRCh37"}
 WRITERS = {
     "ssf": lambda gwas, output, features=None: write_gwas_ssf(gwas, "m", {**SSF, "features": features}, output),
     "plink2": lambda gwas, output, features=None: write_plink2(gwas, {"features": features, "log10_p": False}, output),

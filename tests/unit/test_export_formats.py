@@ -16,7 +16,7 @@ from contigwas.export.ldsc import write_ldsc
 from contigwas.export.plink2 import write_plink2
 from tests.export_files import NOTES, random_table, write_gwas_files
 
-SETTINGS = {"features": None, "build": "GRCh38", "metadata": {}, "log10_p": False}
+SETTINGS = {"features": None, "build": "GRCh38", "log10_p": False}
 ORDER = ["2", "10", "X"]
 
 
@@ -94,7 +94,7 @@ def test_the_metadata_describes_the_file(study, tmp_path, monkeypatch):
     for path, day in zip(gwas.values(), (1, 2, 0), strict=True):
         os.utime(path, (0, 86400 * (365 + day) + 5))
     given = {"genotyping_technology": ["Exome array"], "sample_ancestry_category": ["European"], "sex": None}
-    write_gwas_ssf(gwas, "m", {**SETTINGS, "metadata": given}, tmp_path / "out")
+    write_gwas_ssf(gwas, "m", SETTINGS | given, tmp_path / "out")
     sizes = {}
     for feature in ("PC1", "PC2"):
         path = tmp_path / "out" / f"{feature}.tsv.gz"
