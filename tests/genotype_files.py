@@ -13,10 +13,15 @@ import zstandard
 COMPRESSION = {"zlib": 1, "zstd": 2}
 
 
+def position(place: int, chrom: str) -> int:
+    """1000 base pairs apart; on X beyond the pseudo-autosomal region."""
+    return 1000 * (place + 1) + (10_000_000 if chrom == "X" else 0)
+
+
 def write_pgen(
     path: Path, values: np.ndarray, names: Sequence[str], chroms: Sequence[str], sexes: Sequence[object] = ()
 ) -> Path:
-    """Write path (.pgen) with .pvar and .psam: REF G, ALT A, 1000 base pairs apart.
+    """Write path (.pgen) with .pvar and .psam: REF G, ALT A, placed by `position`.
 
     `values` (people, variants): int8 calls, -127 where missing, or float32 dosages with NaN.
     """
@@ -29,7 +34,7 @@ def write_pgen(
         else:
             writer.append_dosages(np.where(np.isnan(column), -9, column).astype(np.float32))
     writer.close()
-    rows = "".join(f"{chrom}\t{1000 * (i + 1)}\trs{chrom}_{i}\tG\tA\n" for i, chrom in enumerate(chroms))
+    rows = "".join(f"{chrom}\t{position(i, chrom)}\trs{chrom}_{i}\tG\tA\n" for i, chrom in enumerate(chroms))
     path.with_suffix(".pvar").write_text("##a comment\n#CHROM\tPOS\tID\tREF\tALT\n" + rows)
     sexes = sexes or [1 + i % 2 for i in range(people)]
     rows = "".join(f"{name}\t{name}\t{sex}\n" for name, sex in zip(names, sexes, strict=True))
@@ -50,7 +55,8 @@ def write_bgen(
     ids: bool = True,
     alleles: Sequence[Sequence[str]] = (),
 ) -> Path:
-    """Write a .bgen of layout 2, as the format's specification says: first allele G, second A, 1000 base pairs apart.
+    """Write a .bgen of layout 2, as the format's specification says: first allele G, second A, placed by
+    `position`.
 
     `shares` (people, variants, 2), whole numbers of 2^bits - 1: the probabilities of GG and GA, or, if `phased`, of G
     on each haplotype; of a haploid person (`ploidy` 1) the first is that of G. `missing` (people, variants). More
@@ -66,7 +72,12 @@ def write_bgen(
     parts = [struct.pack("<I", len(header) + len(block)) + header + block]
     for i, chrom in enumerate(chroms):
         named = alleles[i] if alleles else ("G", "A")
-        parts += [_text(f"v{i}"), _text(f"rs{chrom}_{i}"), _text(chrom), struct.pack("<IH", 1000 * (i + 1), len(named))]
+        parts += [
+            _text(f"v{i}"),
+            _text(f"rs{chrom}_{i}"),
+            _text(chrom),
+            struct.pack("<IH", position(i, chrom), len(named)),
+        ]
         parts += [_text(allele, "<I") for allele in named]
         parts.append(_genotypes(shares[:, i], ploidy, missing[:, i], bits, phased, compression))
     path.write_bytes(b"".join(parts))
@@ -95,7 +106,7 @@ def write_bgi(bgen: Path, starts: Sequence[int], chroms: Sequence[str]) -> Path:
             "file_start_position INT NOT NULL, size_in_bytes INT NOT NULL)"
         )
         rows = [
-            (chrom, 1000 * (i + 1), f"rs{chrom}_{i}", 2, "G", "A", int(starts[i]), int(starts[i + 1] - starts[i]))
+            (chrom, position(i, chrom), f"rs{chrom}_{i}", 2, "G", "A", int(starts[i]), int(starts[i + 1] - starts[i]))
             for i, chrom in enumerate(chroms)
         ]
         index.executemany("INSERT INTO Variant VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows[::-1])

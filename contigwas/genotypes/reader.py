@@ -14,7 +14,7 @@ from contigwas.genotypes.names import chromosome, require_analysed
 from contigwas.genotypes.pgen import Pgen
 from contigwas.genotypes.plink2_tables import read_psam
 
-__all__ = ["Bed", "Genotypes", "chromosome", "open_bed", "open_genotypes", "read_people"]
+__all__ = ["Bed", "Genotypes", "chromosome", "open_genotypes", "read_people"]
 
 FORMATS: dict[str, Callable[..., Genotypes]] = {".bed": Bed, ".pgen": Pgen, ".bgen": Bgen}
 PEOPLE: dict[str, Callable[[PathLike], pd.DataFrame]] = {
@@ -50,6 +50,3 @@ def _known(path: Path, formats: dict) -> str:
             f"{path} is not a file of genotypes that can be read: its name must end in {', '.join(formats)}"
         )
     return path.suffix
-
-
-open_bed = open_genotypes  # the name before there were other formats
