@@ -260,9 +260,19 @@ def check_files(config: Mapping) -> None:
     named += [("plots.recombination", maps.replace("{chrom}", one)) for one in chromosomes(config) if maps]
     for model, recipe in config["models"].items():
         named += [(f"models.{model}.{kind}", recipe.get(kind)) for kind in ("embeddings", "phenotypes")]
+        if config["gwas"]["offsets"]:
+            named.append(("gwas.offsets", config["gwas"]["offsets"].replace("{model}", model)))
     for key, path in named:
         if isinstance(path, str) and not made(config, path) and not Path(path).exists():
             raise UserError(f"config: {key} names {path}, which does not exist: correct it or put it there")
+
+
+def loco_files(predictions: str) -> list[str]:
+    """REGENIE's list of predictions, and the .loco files that it names."""
+    lines = [line.split() for line in Path(predictions).read_text(errors="replace").splitlines()]
+    named = [Path(fields[1]) for fields in lines if len(fields) == 2]
+    beside = [one if one.is_file() else Path(predictions).parent / one for one in named]
+    return [predictions, *(str(one) for one in beside if one.is_file())]
 
 
 def found(pattern: str, key: str) -> list[str]:

@@ -48,8 +48,8 @@ def read_bim(path: PathLike) -> pd.DataFrame:
             "chrom": table[0].map(names),
             "id": table[1],
             "pos": positions.astype(np.int32),
-            "effect_allele": table[4].str.upper(),
-            "other_allele": table[5].str.upper(),
+            "effect_allele": table[4].map({allele: allele.upper() for allele in table[4].unique()}),
+            "other_allele": table[5].map({allele: allele.upper() for allele in table[5].unique()}),
         }
     )
 

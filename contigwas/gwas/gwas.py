@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from contigwas.errors import UserError
@@ -36,7 +37,6 @@ class Settings:
         columns: which numbers of every feature to store; None is all.
         max_p: effects with a larger p are left empty; None keeps all.
         build: of the genome, which tells where X is pseudo-autosomal.
-        offsets: REGENIE's list of leave-one-chromosome-out predictions, or None.
     """
 
     missing: str = "exact"
@@ -47,7 +47,6 @@ class Settings:
     columns: tuple[str, ...] | None = None
     max_p: float | None = None
     build: str = "GRCh37"
-    offsets: str | None = None
 
     @classmethod
     def of(cls, settings: Mapping[str, object]) -> "Settings":
@@ -68,8 +67,14 @@ class Settings:
             None if columns is None else tuple(columns),
             settings.get("max_p"),
             settings.get("build", "GRCh37"),
-            settings.get("offsets"),
         )
+
+
+def device(gpus: int) -> str:
+    """The device for a job that was given `gpus` GPUs: cuda, or cpu where it was given none, or where none is there."""
+    if gpus and not torch.cuda.is_available():
+        log.warning("no GPU that torch can use: the CPU tests instead")
+    return "cuda" if gpus and torch.cuda.is_available() else "cpu"
 
 
 def write_gwas(
@@ -82,6 +87,7 @@ def write_gwas(
     output: PathLike,
     output_summary: PathLike,
     *,
+    offsets: PathLike | None = None,
     threads: int | None = None,
     device: str = "cpu",
     block: int | None = None,
@@ -89,13 +95,16 @@ def write_gwas(
     """Test every feature on every kept variant of `chrom`: one row a variant, in order of position.
 
     `pattern` names the genotypes (.bed, .pgen or .bgen); `variants` is the quality control of the chromosome (None: all
-    variants are tested); `phenotypes` and `covariates` are tables with `iid` and numeric columns. `settings` are those
+    variants are tested); `phenotypes` and `covariates` are tables with `iid` and numeric columns; `offsets` is
+    REGENIE's list of leave-one-chromosome-out predictions, which are taken out of the features. `settings` are those
     of `Settings`; variants below its frequency or imputation quality among the tested people are left out and counted.
     `threads` work on the CPU, `device` is cpu or cuda, `block` variants are read at a time: none of them changes the
-    results, a device but in their last digits. `output_summary` holds the histograms of -log10 p of all tests. The
-    columns are those of docs/files.md, further features lie in `output.features_folder(output)`; a
-    row that cannot be tested says why in `flag`. On X outside the pseudo-autosomal regions males count 0 or 2, and sex
-    is a covariate. Raises UserError when files do not belong together, share nobody, or leave nothing to test.
+    results, a device but in their last digits.
+
+    `output` has the columns of docs/files.md; further features lie in `output.features_folder(output)`; a row that
+    cannot be tested says why in `flag`. `output_summary` holds the histograms of -log10 p of all tests. On X outside
+    the pseudo-autosomal regions males count 0 or 2, and sex is a covariate. Raises UserError when files do not belong
+    together, share nobody, or leave nothing to test.
     """
     options = Settings.of(settings)
     genotypes = open_genotypes(pattern, chrom, threads)
@@ -106,8 +115,8 @@ def write_gwas(
         raise UserError(f"{phenotypes}: a feature is called {reserved[0]}, which is the name of a test: rename it")
     tested = Variants(genotypes, variants_to_test(genotypes, variants), people, options.build)
     table, columns = tested.covariates(people)
-    offsets = read_offsets(options.offsets, chrom, names, people.features.index) if options.offsets else None
-    plan = design(table, columns, people.features.to_numpy(np.float64), names, offsets)
+    predicted = read_offsets(offsets, chrom, names, people.features.index) if offsets else None
+    plan = design(table, columns, people.features.to_numpy(np.float64), names, predicted)
     tester = Tester(
         plan,
         names,
@@ -126,7 +135,7 @@ def write_gwas(
         "maf": options.maf,
         "info": options.info if genotypes.has_dosages else None,
         "max_p": options.max_p,
-        "offsets": options.offsets is not None,
+        "offsets": offsets is not None,
     }
     rare = badly_imputed = 0
     flags = np.zeros(len(FLAGS), np.int64)

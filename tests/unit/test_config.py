@@ -42,7 +42,7 @@ def test_settings_are_flat_and_sorted(demo):
     assert list(got) == sorted(got)
     assert got["seed"] == demo["seed"]
     assert got["array"] == demo["genotypes"]["array"]
-    assert got["qc"] == {"maf": 0.01}
+    assert got["qc"] == {"info": 0.4, "maf": 0.01}
 
 
 def test_a_model_overrides_its_stages(demo):

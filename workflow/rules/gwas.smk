@@ -5,23 +5,27 @@ rule gwas_chromosome:
     input:
         unpack(tested),
         variants=qc_table,
+        offsets=predictions,
         phenotypes="results/models/{model}/phenotypes.parquet",
         covariates="results/models/{model}/covariates.parquet",
         code=library("gwas"),
     output:
         gwas=ensure("results/models/{model}/gwas/chr{chrom}.parquet", non_empty=True),
         summary="results/models/{model}/gwas/chr{chrom}.summary.parquet",
+        features=directory("results/models/{model}/gwas/chr{chrom}.features"),
     log:
         "results/logs/gwas_chromosome/{model}.chr{chrom}.log",
     benchmark:
         "results/benchmarks/gwas_chromosome/{model}.chr{chrom}.tsv"
     conda:
         "../../envs/contigwas.yaml"
+    threads: 4
     resources:
         mem_mb=4000,
         runtime=480,
+        gpu=0,
     params:
-        settings=stage("gwas", "genotypes.array"),
+        settings=stage("gwas", "genotypes.array", "genotypes.build"),
     script:
         "../scripts/gwas_chromosome.py"
 

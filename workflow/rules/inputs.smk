@@ -75,3 +75,9 @@ def qc_table(wildcards) -> list[str]:
     if config["gwas"]["genotypes"]:
         return []
     return expand(rules.genotypes_variants.output.variants, chrom=wildcards.chrom)
+
+
+def predictions(wildcards) -> list[str]:
+    """The leave-one-chromosome-out predictions that are taken out of the features: none, or REGENIE's list and files."""
+    path = config["gwas"]["offsets"]
+    return contigwas_config.loco_files(path.replace("{model}", wildcards.model)) if path else []

@@ -1,8 +1,8 @@
-from contigwas.gwas.gwas import write_gwas
+from contigwas.gwas.gwas import device, write_gwas
 from contigwas.logs import job
 
 settings = snakemake.params.settings
-with job(snakemake.log[0]):
+with job(snakemake.log[0], snakemake.threads):
     write_gwas(
         settings["genotypes"] or settings["array"],
         snakemake.wildcards.chrom,
@@ -12,4 +12,7 @@ with job(snakemake.log[0]):
         settings,
         snakemake.output.gwas,
         snakemake.output.summary,
+        offsets=next(iter(snakemake.input.offsets), None),
+        threads=snakemake.threads,
+        device=device(snakemake.resources.gpu),
     )
