@@ -2,13 +2,19 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
+
+from contigwas.export.text import text
 
 NO_ID = [".", "", "0", "NA"]
 
 
 def _alleles(frame: pd.DataFrame, pattern: str) -> np.ndarray:
-    both = [frame[name].str.fullmatch(pattern, case=False) for name in ("effect_allele", "other_allele")]
-    return (both[0] & both[1]).to_numpy(bool)
+    both = [
+        pc.match_substring_regex(text(frame[name]), f"^{pattern}$", ignore_case=True)
+        for name in ("effect_allele", "other_allele")
+    ]
+    return pc.fill_null(pc.and_(*both), False).to_numpy(zero_copy_only=False)
 
 
 def not_nucleotides(frame: pd.DataFrame) -> np.ndarray:

@@ -4,6 +4,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -61,29 +62,35 @@ def write_folder(
     form: Callable[[Result], Form],
     output: PathLike,
     finish: Callable[[Result, Written], None] = lambda result, written: None,
+    threads: int = 1,
 ) -> None:
     """Write one file a result, and `CONTENTS` (test, file, rows, left_out, reasons), into the folder `output`.
 
-    `form` says how a result is written, `finish` is called for each finished file. Memory is bounded by one row group
-    of the GWAS. Rows left out are counted in the log and in the table.
+    `form` says how a result is written, `finish` is called for each finished file. `threads` results are written at a
+    time, each with one row group of the GWAS in memory; the files do not depend on it. Rows left out are counted in
+    the log and in the table.
     """
-    contents = []
     results = list(results)
     paths = {result: f"{file_name(result.name)}{form(result).suffix}" for result in results}
     if len(set(paths.values())) < len(paths):
         raise UserError("two features would have the same file name: rename one")
+
+    def write(result: Result) -> tuple[str, str, int, int, str]:
+        counts: Counter = Counter()
+        written = _write(gwas, result, form(result), folder / paths[result], counts)
+        finish(result, written)
+        reasons = "; ".join(f"{count} {reason}" for reason, count in sorted(counts.items()) if count)
+        log.info("%s: %d rows, %d left out%s", result.name, written.rows, counts.total(), reasons and f": {reasons}")
+        return result.name, written.path.name, written.rows, counts.total(), reasons
+
     with replacing_folder(output) as folder:
-        for result in tqdm(results, desc="export", unit=" files", disable=None):
-            counts: Counter = Counter()
-            written = _write(gwas, result, form(result), folder / paths[result], counts)
-            finish(result, written)
-            reasons = "; ".join(f"{count} {reason}" for reason, count in sorted(counts.items()) if count)
-            log.info(
-                "%s: %d rows, %d left out%s", result.name, written.rows, counts.total(), reasons and f": {reasons}"
-            )
-            contents.append((result.name, written.path.name, written.rows, counts.total(), reasons))
-        columns = ["test", "file", "rows", "left_out", "reasons"]
-        write_tsv(pd.DataFrame(contents, columns=columns), folder / CONTENTS)
+        pool = ThreadPoolExecutor(threads)
+        try:
+            done = tqdm(pool.map(write, results), desc="export", total=len(results), unit=" files", disable=None)
+            contents = pd.DataFrame(done, columns=["test", "file", "rows", "left_out", "reasons"])
+        finally:
+            pool.shutdown(cancel_futures=True)  # before the folder is renamed or removed
+        write_tsv(contents, folder / CONTENTS)
     log.info("%d files in %s", len(contents), output)
 
 

@@ -22,7 +22,7 @@ from contigwas import __version__
 from contigwas.export.alleles import no_position, not_nucleotides
 from contigwas.export.folder import Form, Written, write_folder
 from contigwas.export.results import GENOME, Result, along_genome, chosen, leave_out, with_result
-from contigwas.export.text import number
+from contigwas.export.text import number, text
 from contigwas.files import PathLike
 from contigwas.loci.gwas_file import names, notes
 
@@ -45,14 +45,16 @@ SAMPLE = ("sample_ancestry_category", "sample_ancestry", "ancestry_method")
 STUDY = ("genotyping_technology", "imputation_panel", "imputation_software")
 
 
-def write_gwas_ssf(gwas: Mapping[str, PathLike], model: str, settings: Mapping[str, object], output: PathLike) -> None:
+def write_gwas_ssf(
+    gwas: Mapping[str, PathLike], model: str, settings: Mapping[str, object], output: PathLike, threads: int = 1
+) -> None:
     """Write `<feature>.tsv.gz` and `<feature>.tsv.gz-meta.yaml` for the features of `model` into the folder `output`.
 
     `gwas` maps chromosomes to the Parquet files of the GWAS. `settings`: features (None: all), build, and what of
     export.metadata is to be copied into the YAML. Tests over features have no effect size, which the standard demands,
     and are passed over. The p-value is a -log10 p, so that none becomes 0. Rows that the standard cannot express are
     left out and counted. The date is that of SOURCE_DATE_EPOCH, else of the newest of the GWAS files, so that a rerun
-    is the same. Raises UserError for a feature that the GWAS has not.
+    is the same. `threads` features are written at a time. Raises UserError for a feature that the GWAS has not.
     """
     results = chosen(gwas, settings["features"], "GWAS-SSF file")
     _hint(gwas, settings)
@@ -61,10 +63,10 @@ def write_gwas_ssf(gwas: Mapping[str, PathLike], model: str, settings: Mapping[s
     def finish(result: Result, written: Written) -> None:
         own = f"n_{result.name}" in names(along_genome(gwas)[0])
         people = written.largest_n if own else sizes.get("people", written.largest_n)
-        text = _metadata(result, written.path, model, people, sizes.get("covariates", []), day, settings)
-        written.path.with_name(f"{written.path.name}-meta.yaml").write_text(text, encoding="utf-8")
+        described = _metadata(result, written.path, model, people, sizes.get("covariates", []), day, settings)
+        written.path.with_name(f"{written.path.name}-meta.yaml").write_text(described, encoding="utf-8")
 
-    write_folder(gwas, results, lambda result: Form(".tsv.gz", COLUMNS, _rows), output, finish)
+    write_folder(gwas, results, lambda result: Form(".tsv.gz", COLUMNS, _rows), output, finish, threads)
 
 
 def _hint(gwas: Mapping[str, PathLike], settings: Mapping[str, object]) -> None:
@@ -79,12 +81,12 @@ def _hint(gwas: Mapping[str, PathLike], settings: Mapping[str, object]) -> None:
 
 def _rows(frame: pd.DataFrame, counts: Counter) -> dict[str, pa.Array]:
     frame = leave_out(with_result(frame, counts), REASONS, counts)
-    ids = pa.array(frame["id"].to_numpy(), pa.string())
+    ids = text(frame["id"])
     return {
         "chromosome": number(frame["chrom"].map(GENOME).to_numpy(np.int64)),
         "base_pair_location": number(frame["pos"].to_numpy()),
-        "effect_allele": pa.array(frame["effect_allele"].str.upper().to_numpy(), pa.string()),
-        "other_allele": pa.array(frame["other_allele"].str.upper().to_numpy(), pa.string()),
+        "effect_allele": pc.utf8_upper(text(frame["effect_allele"])),
+        "other_allele": pc.utf8_upper(text(frame["other_allele"])),
         "beta": number(frame["beta"].to_numpy()),
         "standard_error": number(frame["se"].to_numpy()),
         "effect_allele_frequency": number(frame["eaf"].to_numpy()),

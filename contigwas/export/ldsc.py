@@ -6,11 +6,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contigwas.export.alleles import no_id, not_snp
 from contigwas.export.folder import Form, write_folder
 from contigwas.export.results import chosen, leave_out, with_result
-from contigwas.export.text import number, p_value
+from contigwas.export.text import number, p_value, text
 from contigwas.files import PathLike
 
 COLUMNS = ["SNP", "A1", "A2", "N", "Z", "P"]
@@ -18,15 +19,17 @@ MOST_LOG10P = 300.0  # munge_sumstats drops a P that it reads as 0
 REASONS = {"that are not SNPs": not_snp, "without an identifier": no_id}
 
 
-def write_ldsc(gwas: Mapping[str, PathLike], settings: Mapping[str, object], output: PathLike) -> None:
+def write_ldsc(
+    gwas: Mapping[str, PathLike], settings: Mapping[str, object], output: PathLike, threads: int = 1
+) -> None:
     """Write `<feature>.sumstats.gz` into the folder `output`: A1 is the effect allele, Z = beta / se, P >= 1e-300.
 
     `gwas` maps chromosomes to the Parquet files of the GWAS. `settings`: features (None: all). Tests over features
     have no direction and are passed over. Strand-ambiguous SNPs and repeated identifiers are left to munge_sumstats.
-    Raises UserError for a feature that the GWAS has not.
+    `threads` features are written at a time. Raises UserError for a feature that the GWAS has not.
     """
     results = chosen(gwas, settings["features"], "LDSC input")
-    write_folder(gwas, results, lambda result: Form(".sumstats.gz", COLUMNS, _rows), output)
+    write_folder(gwas, results, lambda result: Form(".sumstats.gz", COLUMNS, _rows), output, threads=threads)
 
 
 def _rows(frame: pd.DataFrame, counts: Counter) -> dict[str, pa.Array]:
@@ -35,9 +38,9 @@ def _rows(frame: pd.DataFrame, counts: Counter) -> dict[str, pa.Array]:
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (beta / se).astype(np.float32)
     return {
-        "SNP": pa.array(frame["id"].to_numpy(), pa.string()),
-        "A1": pa.array(frame["effect_allele"].str.upper().to_numpy(), pa.string()),
-        "A2": pa.array(frame["other_allele"].str.upper().to_numpy(), pa.string()),
+        "SNP": text(frame["id"]),
+        "A1": pc.utf8_upper(text(frame["effect_allele"])),
+        "A2": pc.utf8_upper(text(frame["other_allele"])),
         "N": number(frame["n"].to_numpy()),
         "Z": number(z),
         "P": p_value(np.minimum(log10p, MOST_LOG10P)),

@@ -9,20 +9,23 @@ import pyarrow as pa
 
 from contigwas.export.folder import Form, write_folder
 from contigwas.export.results import Result, chosen, stored, with_result
-from contigwas.export.text import number, p_value
+from contigwas.export.text import number, p_value, text
 from contigwas.files import PathLike
 
 VARIANT = ["#CHROM", "POS", "ID", "REF", "ALT", "A1", "A1_FREQ", "TEST", "OBS_CT"]
 
 
-def write_plink2(gwas: Mapping[str, PathLike], settings: Mapping[str, object], output: PathLike) -> None:
+def write_plink2(
+    gwas: Mapping[str, PathLike], settings: Mapping[str, object], output: PathLike, threads: int = 1
+) -> None:
     """Write `<feature>.glm.linear.gz` and `<test>.omnibus.gz` into the folder `output`.
 
     `gwas` maps chromosomes to the Parquet files of the GWAS. `settings`: features (features and tests; None: all) and
     log10_p: whether LOG10_P stands in place of P, as with plink2's modifier log10; a test over features has both. A1
     and ALT are the effect allele, REF the other: PLINK 1 files do not say which one the reference genome has. A
-    variant that was not tested keeps its row, with NA and the GWAS's flag as ERRCODE; one whose result was not
-    stored is left out, as with plink2's --pfilter. Raises UserError for a feature that the GWAS has not.
+    variant that was not tested keeps its row, with NA and the GWAS's flag as ERRCODE; one whose result was not stored
+    is left out, as with plink2's --pfilter. `threads` results are written at a time. Raises UserError for a feature
+    that the GWAS has not.
     """
     p_column = "LOG10_P" if settings["log10_p"] else "P"
 
@@ -31,7 +34,7 @@ def write_plink2(gwas: Mapping[str, PathLike], settings: Mapping[str, object], o
         suffix, test = (".omnibus.gz", result.name.upper()) if result.omnibus else (".glm.linear.gz", "ADD")
         return Form(suffix, [*VARIANT, *kinds, "ERRCODE"], lambda frame, counts: _rows(frame, counts, test))
 
-    write_folder(gwas, chosen(gwas, settings["features"]), form, output)
+    write_folder(gwas, chosen(gwas, settings["features"]), form, output, threads=threads)
 
 
 def _rows(frame: pd.DataFrame, counts: Counter, test: str) -> dict[str, pa.Array]:
@@ -39,12 +42,12 @@ def _rows(frame: pd.DataFrame, counts: Counter, test: str) -> dict[str, pa.Array
     unstored = ~stored(frame) & (frame["flag"] == "").to_numpy()
     with_result(frame[unstored], counts)
     frame = frame[~unstored]
-    other, effect = (pa.array(frame[name].to_numpy(), pa.string()) for name in ("other_allele", "effect_allele"))
+    other, effect = (text(frame[name]) for name in ("other_allele", "effect_allele"))
     flags = frame["flag"].to_numpy()
     columns = {
-        "#CHROM": pa.array(frame["chrom"].to_numpy(), pa.string()),
+        "#CHROM": text(frame["chrom"]),
         "POS": number(frame["pos"].to_numpy()),
-        "ID": pa.array(frame["id"].to_numpy(), pa.string()),
+        "ID": text(frame["id"]),
         "REF": other,
         "ALT": effect,
         "A1": effect,

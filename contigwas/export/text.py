@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,6 +21,11 @@ def gzipped(path: PathLike) -> Iterator[BinaryIO]:
     """Write a gzip file without a name and a time in its header, so that the same text is the same file."""
     with open(path, "wb") as file, gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as stream:  # noqa: PTH123
         yield stream
+
+
+def text(values: pd.Series) -> pa.Array:
+    """Text as it is."""
+    return pa.array(values.to_numpy(), pa.string())
 
 
 def number(values: np.ndarray, missing: str = "NA") -> pa.Array:
@@ -39,8 +45,7 @@ def p_value(log10p: np.ndarray, missing: str = "NA") -> pa.Array:
     short = pc.binary_join_element_wise(
         pc.cast(pa.array(mantissa), pa.string()), pc.cast(pa.array(exponent), pa.string()), "e"
     )
-    text = pc.if_else(pa.array(known <= PLAIN), plain, short)
-    return pc.if_else(pa.array(np.isnan(log10p)), missing, text)
+    return pc.if_else(pa.array(np.isnan(log10p)), missing, pc.if_else(pa.array(known <= PLAIN), plain, short))
 
 
 def header(columns: Mapping[str, pa.Array] | list[str]) -> bytes:

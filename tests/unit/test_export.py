@@ -143,6 +143,17 @@ def test_reruns_are_identical_to_the_byte(gwas, tmp_path, form):
         assert one.read_bytes() == two.read_bytes(), name
 
 
+def test_threads_change_nothing(tmp_path):
+    features = [f"F{number}" for number in range(9)]
+    gwas = write_gwas_files(tmp_path / "gwas", {"1": random_table(1, "1", 100, features, ("F3",))})
+    for threads in (1, 4):
+        write_gwas_ssf(gwas, "m", SSF, tmp_path / str(threads), threads)
+    names = sorted(path.name for path in (tmp_path / "1").iterdir())
+    assert len(names) == 2 * 9 + 1
+    for name in names:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "4" / name).read_bytes()
+
+
 @pytest.mark.parametrize("form", WRITERS)
 def test_a_full_disk_leaves_nothing_new(gwas, tmp_path, form, monkeypatch):
     WRITERS[form](gwas, tmp_path / "out", ["PC1"])

@@ -13,6 +13,7 @@ rule export_gwas_ssf:
         "results/benchmarks/export_gwas_ssf/{model}.tsv"
     conda:
         "../../envs/contigwas.yaml"
+    threads: 4
     resources:
         mem_mb=2000,
         runtime=720,
@@ -36,6 +37,7 @@ rule export_plink2:
         "results/benchmarks/export_plink2/{model}.tsv"
     conda:
         "../../envs/contigwas.yaml"
+    threads: 4
     resources:
         mem_mb=2000,
         runtime=720,
@@ -57,6 +59,7 @@ rule export_ldsc:
         "results/benchmarks/export_ldsc/{model}.tsv"
     conda:
         "../../envs/contigwas.yaml"
+    threads: 4
     resources:
         mem_mb=2000,
         runtime=720,

@@ -8,4 +8,5 @@ with job(snakemake.log[0]):
         snakemake.wildcards.model,
         settings,
         snakemake.output.folder,
+        snakemake.threads,
     )

@@ -7,4 +7,5 @@ with job(snakemake.log[0]):
         dict(zip(map(str, settings["chromosomes"]), snakemake.input.gwas, strict=True)),
         settings,
         snakemake.output.folder,
+        snakemake.threads,
     )
