@@ -5,6 +5,7 @@ import os
 import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import BufferedReader
 from pathlib import Path
 
 import cbgen
@@ -13,6 +14,7 @@ import pandas as pd
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
+from contigwas.genotypes.bgen_block import Damaged, any_dosages, common_dosages, read_block
 from contigwas.genotypes.bgen_index import genotype_offset, read_header, read_ids, read_index
 from contigwas.genotypes.files import sample_path
 from contigwas.genotypes.interface import MISSING, Genotypes, read_once
@@ -54,6 +56,7 @@ class Bgen(Genotypes):
         left_out = self._choose(everything, self.path, chrom, (everything["alleles"] == 2).to_numpy())
         if left_out:
             log.info("%s: %d variants of more than two alleles are left out", self.path, left_out)
+        self._compression = header.compression
         self._starts = everything["start"].to_numpy()
 
     def _hard_calls(self, rows: np.ndarray, people: np.ndarray) -> np.ndarray:
@@ -69,11 +72,8 @@ class Bgen(Genotypes):
         def work(first: int) -> None:
             with self.path.open("rb") as file, cbgen.bgen_file(self.path) as bgen:
                 for number in range(first, rows.size, workers):
-                    try:
-                        genotype = bgen.read_genotype(genotype_offset(file, self._starts[rows[number]]), 32)
-                    except (RuntimeError, struct.error):
-                        raise self._broken(rows[number]) from None
-                    values[number] = kind(*self._dosages(genotype, rows[number]))[people]
+                    dosages, haploid = self._dosages(file, bgen, rows[number])
+                    values[number] = kind(dosages[people], haploid[people])
 
         workers = min(self.threads, rows.size)
         with ThreadPoolExecutor(workers) as pool:
@@ -81,23 +81,19 @@ class Bgen(Genotypes):
                 pass
         return values.T
 
-    def _dosages(self, genotype: cbgen.typing.Genotype, row: int) -> tuple[np.ndarray, np.ndarray]:
+    def _dosages(self, file: BufferedReader, bgen: cbgen.bgen_file, row: int) -> tuple[np.ndarray, np.ndarray]:
         """Expected copies of the second allele, float32, NaN where missing, and who is haploid; both (people,)."""
-        p, ploidy = genotype.probability, genotype.ploidy
-        if ploidy.max(initial=0) > 2:
-            raise UserError(f"{self.path}: the variant {row + 1} has more than two copies a person: leave it out")
-        dosages = np.full(len(p), np.nan, np.float32)
-        haploid = ploidy == 1
-        dosages[haploid] = 2 * p[haploid, 1]
-        diploid = ploidy == 2
-        if diploid.any():
-            two = p if diploid.all() else p[diploid]
-            dosages[diploid] = two[:, 1] + (two[:, 3] if genotype.phased else 2 * two[:, 2])
-        dosages[genotype.missing] = np.nan
-        return dosages, haploid
-
-    def _broken(self, row: int) -> UserError:
-        return UserError(f"{self.path}: the variant {row + 1} cannot be decoded: the file is damaged, copy it again")
+        named = f"{self.path}: the variant {row + 1}"
+        try:
+            offset = genotype_offset(file, self._starts[row])
+            dosages = common_dosages(read_block(file, offset, self._compression), len(self.people))
+            if dosages is not None:
+                return dosages, np.zeros(len(dosages), bool)
+            return any_dosages(bgen, offset)
+        except (Damaged, struct.error):
+            raise UserError(f"{named} cannot be decoded: the file is damaged, copy it again") from None
+        except ValueError:
+            raise UserError(f"{named} has more than two copies a person: leave it out") from None
 
 
 def hard_calls(dosages: np.ndarray, haploid: np.ndarray) -> np.ndarray:

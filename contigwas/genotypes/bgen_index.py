@@ -25,12 +25,15 @@ MANY = 1_000_000  # variants: above it a pass over the file takes long enough to
 
 @dataclass(frozen=True)
 class Header:
-    """first: where the first variant stands, in bytes; variants, people: counts; ids: where IDs stand, or None."""
+    """first: where the first variant stands, in bytes; variants, people: counts; ids: where IDs stand, or None;
+    compression: 1 is zlib, 2 is zstd.
+    """
 
     first: int
     variants: int
     people: int
     ids: int | None
+    compression: int
 
 
 def read_header(path: Path) -> Header:
@@ -50,7 +53,7 @@ def read_header(path: Path) -> Header:
         raise UserError(f"{path} is a .bgen file of layout {layout}: write it again with plink2 --export bgen-1.2")
     if flags & 3 not in COMPRESSED:
         raise UserError(f"{path} is not compressed, which is not read: write it again with plink2 --export bgen-1.2")
-    return Header(offset + 4, variants, people, length + 4 if flags >> 31 else None)
+    return Header(offset + 4, variants, people, length + 4 if flags >> 31 else None, flags & 3)
 
 
 def read_ids(path: Path) -> list[str] | None:
