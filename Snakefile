@@ -23,6 +23,7 @@ include: "workflow/rules/align.smk"
 include: "workflow/rules/phenotypes.smk"
 include: "workflow/rules/gwas.smk"
 include: "workflow/rules/loci.smk"
+include: "workflow/rules/followup.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/plots.smk"
 include: "workflow/rules/evaluate.smk"
@@ -34,4 +35,5 @@ rule all:
     input:
         rules.report.output,
         rules.plots.input,
+        rules.followup.input,
     localrule: True

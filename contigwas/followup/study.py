@@ -43,20 +43,25 @@ class Study:
 
     @classmethod
     def read(
-        cls, pattern: str, chrom: str, phenotypes: PathLike, covariates: PathLike, settings: Mapping[str, object]
+        cls,
+        pattern: str,
+        chrom: str,
+        phenotypes: PathLike,
+        covariates: PathLike,
+        settings: Mapping[str, object],
+        offsets: PathLike | None = None,
     ) -> "Study":
-        """From the files of the GWAS of `chrom`; `settings`: missing, build and offsets (a path or None) of it."""
+        """From the files of the GWAS of `chrom`; `settings`: missing and build; `offsets`: REGENIE's list, if any."""
         genotypes = open_genotypes(pattern, chrom)
         people = tested_people(genotypes, phenotypes, covariates)
         names, values = list(people.features.columns), people.features.to_numpy(np.float64)
         everything = Variants(genotypes, np.arange(len(genotypes.variants)), people, str(settings["build"]))
         table, columns = everything.covariates(people)  # with sex, on X
-        path = settings["offsets"]
-        offsets = read_offsets(path, chrom, names, people.features.index) if path else None
-        plan = design(table, columns, values, names, offsets)
+        predicted = read_offsets(offsets, chrom, names, people.features.index) if offsets else None
+        plan = design(table, columns, values, names, predicted)
         sex = sexes(genotypes.people["sex"].to_numpy()[people.rows], people.covariates)
         exact = settings["missing"] == "exact"
-        return cls(genotypes, people.rows, names, values, offsets, plan, sex, everything.x_linked, exact)
+        return cls(genotypes, people.rows, names, values, predicted, plan, sex, everything.x_linked, exact)
 
     def dosage(self, row: int) -> np.ndarray:
         """Copies of the effect allele of variant `row` as the GWAS takes them, NaN where missing; float64 (people,)."""

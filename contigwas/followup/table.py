@@ -31,14 +31,16 @@ def write_followup(
     covariates: PathLike,
     settings: Mapping[str, object],
     output: PathLike,
+    offsets: PathLike | None = None,
 ) -> None:
     """Write followup.tsv (columns `COLUMNS`): every lead variant of `loci` against its features, one row a fit.
 
     `gwas` maps chromosomes to the GWAS Parquet files, `pattern` names the genotypes that it tested, `phenotypes` and
     `covariates` are its tables. `settings`: features (most features of a locus that are looked at: best_feature and
-    those of the column features, the strongest first), p1 of the loci, missing, build and offsets of the GWAS. The
-    fits are those of docs/files.md; all are of people with a call, a feature and every covariate. A header only where
-    there is no locus. Raises UserError for files that do not belong together.
+    those of the column features, the strongest first), p1 of the loci, missing of the GWAS and build of the genotypes.
+    `offsets` is REGENIE's list that the GWAS took out of the features. The fits are those of docs/files.md; all are of
+    people with a call, a feature and every covariate. A header only where there is no locus. Raises UserError for
+    files that do not belong together.
     """
     table = pd.read_csv(require(loci, "the loci"), sep="\t", dtype=str, keep_default_na=False)
     table[["locus", "pos"]] = table[["locus", "pos"]].astype(np.int64)
@@ -46,7 +48,7 @@ def write_followup(
     cut = float(-np.log10(settings["p1"]))
     parts = []
     for chrom, here in tqdm(table.groupby("chrom", sort=False), "follow-up", disable=None):
-        study = Study.read(pattern, chrom, phenotypes, covariates, settings)
+        study = Study.read(pattern, chrom, phenotypes, covariates, settings, offsets)
         rows = match_variants(here, study.genotypes, loci)
         wanted = [_features(one, study.names, int(settings["features"]), phenotypes) for _, one in here.iterrows()]
         known = _known(gwas[chrom], here, sorted({name for names in wanted for name in names}))

@@ -16,6 +16,7 @@ from contigwas.files import PathLike, read_table, replacing
 
 log = logging.getLogger(__name__)
 REGIONS = 2  # of each model
+LOOKS = ["ols", "hc3", "sex_difference", "without_offsets", "manova", "manova_hc3"]
 PACKAGES = ["snakemake", "torch", "lightning", "monai", "kornia", "numpy", "scipy", "anndata"]
 
 
@@ -33,7 +34,8 @@ def write_report(
 ) -> None:
     """Write the page.
 
-    `models` maps a name to its files: phenotypes, loci, manhattan, overview, regional (a folder), qq, perhaps training.
+    `models` maps a name to its files: phenotypes, loci, followup, manhattan, overview, regional (a folder), qq, perhaps
+    training.
     `evaluation` holds models, planted, probes and png; `captions` the text under each kind of figure.
     """
     environment = Environment(
@@ -48,7 +50,12 @@ def write_report(
         images=image_flow(images) if images else None,
         scores=score_flow(matching) if matching else None,
         models={
-            name: {**files, "rows": read_table(files["loci"]), "regions": strongest_regions(files["regional"])}
+            name: {
+                **files,
+                "rows": read_table(files["loci"]),
+                "looks": second_looks(files["followup"]),
+                "regions": strongest_regions(files["regional"]),
+            }
             for name, files in models.items()
         },
         evaluation={"png": evaluation["png"], "models": read_table(evaluation["models"])},
@@ -105,6 +112,17 @@ def strongest_regions(folder: PathLike) -> list[Path]:
     """The regional plots of the strongest loci, the first of the folder's index: few, for a small page."""
     names = read_table(Path(folder, "index.tsv"), ["name"])["name"][:REGIONS]
     return [Path(folder, f"{name}.png") for name in names]
+
+
+def second_looks(path: PathLike) -> pd.DataFrame:
+    """-log10 p of a locus's best feature and of all features together, one row a locus and one column a fit."""
+    rows = read_table(path)
+    rows["feature"] = rows["feature"].fillna("").astype(str)
+    best = rows[rows["feature"] != ""].groupby("locus", sort=False)["feature"].first()
+    shown = rows[(rows["feature"] == "") | (rows["feature"] == rows["locus"].map(best))]
+    wide = shown.pivot(index=["locus", "lead_id"], columns="fit", values="log10p").reset_index()
+    wide["feature"] = wide["locus"].map(best).fillna("")
+    return wide[["locus", "lead_id", "feature", *(name for name in LOOKS if name in wide)]].rename_axis(columns=None)
 
 
 def picture(path: PathLike) -> str:

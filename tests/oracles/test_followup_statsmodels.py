@@ -31,12 +31,14 @@ def study(folder, seed, missing=0.05, absent=0, predictions=None):
     tables = (paths["phenotypes"], paths["covariates"])
     gwas = {"1": folder / "chr1.parquet"}
     offsets = None if predictions is None else write_predictions(folder, predictions)
-    options = SETTINGS | {"offsets": offsets}
-    write_gwas(paths["pattern"], 1, None, *tables, options, gwas["1"], folder / "summary.parquet")
+    output = (gwas["1"], folder / "summary.parquet")
+    write_gwas(paths["pattern"], 1, None, *tables, SETTINGS, *output, offsets=offsets)
     write_tsv(pd.DataFrame({"iid": iids(PEOPLE), "in_gwas": 1}), folder / "cohort.tsv")
     write_loci(gwas, str(paths["pattern"]), folder / "cohort.tsv", LOCI, folder / "loci.tsv")
-    settings = {"features": 20, "p1": 0.2, "missing": "exact", "build": "GRCh37", "offsets": offsets}
-    write_followup(folder / "loci.tsv", gwas, str(paths["pattern"]), *tables, settings, folder / "followup.tsv")
+    settings = {"features": 20, "p1": 0.2, "missing": "exact", "build": "GRCh37"}
+    write_followup(
+        folder / "loci.tsv", gwas, str(paths["pattern"]), *tables, settings, folder / "followup.tsv", offsets
+    )
     data = pd.DataFrame(np.hstack([design, values]), columns=["c1", "c2", "c3", "E1", "E2", "E3", "E4"])
     data["male"] = np.arange(PEOPLE) % 2 == 0
     calls = pd.DataFrame(np.where(dosages < 0, np.nan, dosages), columns=[f"rs1_{k}" for k in range(40)])

@@ -16,7 +16,7 @@ from tests.gwas_files import SETTINGS as GWAS
 from tests.gwas_files import arrays, least_squares, write_study
 from tests.plink_files import iids, write_plink
 
-SETTINGS = {"features": 20, "p1": 1e-3, "missing": "exact", "build": "GRCh37", "offsets": None}
+SETTINGS = {"features": 20, "p1": 1e-3, "missing": "exact", "build": "GRCh37"}
 LEAD = {"locus": 1, "chrom": "1", "effect_allele": "A", "other_allele": "G"}
 
 

@@ -22,6 +22,7 @@ def test_every_file_of_the_design_is_there(results):
     expected += ["images/images.parquet", "models/contig/fold2/model.ckpt", "models/contig/fold2/history.csv"]
     expected += ["models/contig/embeddings.h5ad", "models/contig/alignment.json", "models/contig/phenotypes.parquet"]
     expected += ["models/contig/pca.h5ad", "models/contig/gwas/chr2.parquet", "models/contig/gwas/chr2.summary.parquet"]
+    expected += ["models/latents/followup.tsv"]
     expected += ["models/latents/loci.tsv", "models/contig/plots/manhattan.pdf", "evaluation/models.tsv", "report.html"]
     expected += [f"models/latents/plots/{name}" for name in ("features/index.tsv", "regional/index.tsv", "qq.pdf")]
     assert [path for path in expected if not (results / path).stat().st_size] == []

@@ -10,6 +10,7 @@ AFTER_PHENOTYPES = {
     "phenotypes_brought",
     "gwas_chromosome",
     "loci_model",
+    "followup_model",
     "plots_manhattan",
     "plots_overview",
     "plots_features",
@@ -56,7 +57,7 @@ def test_changing_the_epochs_of_one_model(finished):
         run = study.dry()
     of_the_model = {"pretrain_fold", "embed_fold", "align_folds", "phenotypes_embedded", "gwas_chromosome"}
     of_the_model |= {"loci_model", "plots_manhattan", "plots_overview", "plots_qq", "plots_training"}
-    of_the_model |= {"plots_features", "plots_regional"}
+    of_the_model |= {"plots_features", "plots_regional", "followup_model"}
     assert rules(run) == of_the_model | {"evaluate", "report"}
     assert {model for _, model in run.jobs()} == {"simclr", ""}
 
@@ -65,7 +66,12 @@ def test_changing_the_clumping(finished):
     with changed(finished, lambda config: config["loci"].update(kb=100)) as study:
         again = rules(study.dry())
     figures = {"plots_manhattan", "plots_overview", "plots_features", "plots_regional"}
-    assert again == {"loci_model", *figures, "evaluate", "report"}
+    assert again == {"loci_model", "followup_model", *figures, "evaluate", "report"}
+
+
+def test_changing_how_many_features_are_looked_at_again(finished):
+    with changed(finished, lambda config: config.update(followup={"features": 2})) as study:
+        assert rules(study.dry()) == {"followup_model", "report"}
 
 
 def test_changing_the_window_of_regional_plots(finished):

@@ -8,6 +8,7 @@ rule report:
         variants=expand(rules.genotypes_variants.output.variants, chrom=CHROMOSOMES),
         phenotypes=expand("results/models/{model}/phenotypes.parquet", model=MODELS),
         loci=expand(rules.loci_model.output.loci, model=MODELS),
+        followup=expand(rules.followup_model.output.followup, model=MODELS),
         manhattan=expand(rules.plots_manhattan.output.png, model=MODELS),
         overview=expand(rules.plots_overview.output.png, model=MODELS),
         regional=expand(rules.plots_regional.output.folder, model=MODELS),
@@ -26,6 +27,7 @@ rule report:
                 "qq",
                 "training",
                 "loci",
+                "followup",
                 "evaluation",
             )
         ],

@@ -4,7 +4,7 @@ from contigwas.logs import job
 from contigwas.report import write_report
 
 read, params = snakemake.input, snakemake.params
-kinds = ("phenotypes", "loci", "manhattan", "overview", "regional", "qq")
+kinds = ("phenotypes", "loci", "followup", "manhattan", "overview", "regional", "qq")
 models = {
     name: {**dict(zip(kinds, files, strict=True)), "training": None}
     for name, *files in zip(params.models, *(read[kind] for kind in kinds), strict=True)

@@ -1,0 +1,46 @@
+# Second looks at the lead variants: robust errors, each sex alone, with and without offsets.
+
+
+rule followup_model:
+    input:
+        unpack(tested),
+        loci=rules.loci_model.output.loci,
+        gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
+        phenotypes="results/models/{model}/phenotypes.parquet",
+        covariates="results/models/{model}/covariates.parquet",
+        offsets=predictions,
+        code=library("followup"),
+    output:
+        followup=report(
+            "results/models/{model}/followup.tsv",
+            caption="../report/followup.rst",
+            category="Loci",
+            labels={"model": "{model}"},
+        ),
+    log:
+        "results/logs/followup_model/{model}.log",
+    benchmark:
+        "results/benchmarks/followup_model/{model}.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=stage(
+            "followup",
+            "loci.p1",
+            "genotypes.array",
+            "genotypes.build",
+            "genotypes.chromosomes",
+            "gwas.genotypes",
+            "gwas.missing",
+        ),
+    script:
+        "../scripts/followup_model.py"
+
+
+rule followup:
+    input:
+        expand(rules.followup_model.output.followup, model=MODELS),
+    localrule: True
