@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, replacing_folder, write_tsv
-from contigwas.loci.gwas_file import features as features_of
+from contigwas.loci.gwas_file import features, names
 from contigwas.plots.inflation import inflation
 from contigwas.plots.leads import at_leads, read_leads
 from contigwas.plots.manhattan import draw
@@ -38,7 +38,8 @@ def feature_plots(
     counts those labelled. The folder is complete or absent. Raises UserError for a feature that was not tested.
     """
     files = list(gwas.values())
-    there = features_of(files[0]) if files else []
+    stored = set(names(files[0])) if files else set()
+    there = [name for name in (features(files[0]) if files else []) if f"log10p_{name}" in stored]
     leads = read_leads(loci)
     chosen = choose(settings["features"], there, leads, summaries)
     values = at_leads(gwas, leads, loci, chosen) if chosen else pd.DataFrame()
@@ -53,7 +54,8 @@ def feature_plots(
             name = f"{number:0{len(str(len(chosen)))}d}_{safe(feature)}"
             outputs = [Path(temporary, f"{name}.{suffix}") for suffix in ("png", "pdf")]
             found = inflations[feature]
-            draw(gwas, marked, feature, float(settings["p1"]), outputs, f"{title}, {feature}", detail=str(found))
+            words = {"title": f"{title}, {feature}", "detail": str(found), "tested": found.count}
+            draw(gwas, marked, feature, float(settings["p1"]), outputs, **words)
             rows.append((feature, found.value, found.low, found.high, found.method, int(reached.sum()), name))
         index = pd.DataFrame(rows, columns=INDEX)
         write_tsv(index, Path(temporary, "index.tsv"))
@@ -76,7 +78,7 @@ def choose(
             if name not in there:
                 near = difflib.get_close_matches(name, there, 1)
                 hint = f"did you mean {near[0]}?" if near else f"the GWAS has {', '.join(list(there)[:8]) or 'none'}"
-                raise UserError(f"config: plots.features names {name}, which is no feature of this GWAS: {hint}")
+                raise UserError(f"config: plots.features names {name}, whose p-values this GWAS does not hold: {hint}")
         return list(dict.fromkeys(wanted))
     if "best_feature" in leads and len(leads):
         strongest = leads.sort_values("log10p", ascending=False, kind="stable")["best_feature"]

@@ -17,15 +17,17 @@ MEDIAN = stats.chi2.isf(0.5, 1)  # of the chi-squared distribution under the nul
 
 @dataclass(frozen=True)
 class Inflation:
-    """The genomic inflation factor of a test: its value, the ends of a 95 % interval (NaN: none), and its method.
+    """The genomic inflation factor of a test: its value, the ends of a 95 % interval (NaN: none), and how it was made.
 
     method: `jackknife` (over chromosomes) or `independent` (rank interval of the median, as if no tests were linked).
+    count: of the p-values behind it.
     """
 
     value: float
     low: float
     high: float
     method: str
+    count: int = 0
 
     def __str__(self) -> str:
         if not np.isfinite(self.value):
@@ -80,19 +82,19 @@ def estimate(low: np.ndarray, high: np.ndarray, counts: np.ndarray) -> Inflation
     chromosomes, everything = counts.shape[1], counts.sum(axis=1)
     total = everything.sum()
     if not total:
-        return Inflation(np.nan, np.nan, np.nan, "independent")
+        return Inflation(np.nan, np.nan, np.nan, "independent", 0)
     value = factor(quantile(low, high, everything, total / 2))
     if chromosomes < LEAST_CHROMOSOMES:
         below = stats.binom.ppf((1 - LEVEL) / 2, total, 0.5)
         ranks = max(below, 0.0), min(total - below, total)
         ends = sorted(factor(quantile(low, high, everything, rank)) for rank in ranks)
-        return Inflation(value, *ends, "independent")
+        return Inflation(value, *ends, "independent", int(total))
     without = [
         factor(quantile(low, high, left := everything - counts[:, one], left.sum() / 2)) for one in range(chromosomes)
     ]
     error = jackknife_error(value, np.array(without), counts.sum(axis=0))
     reach = stats.t.ppf((1 + LEVEL) / 2, chromosomes - 1) * error
-    return Inflation(value, max(value - reach, 0.0), value + reach, "jackknife")
+    return Inflation(value, max(value - reach, 0.0), value + reach, "jackknife", int(total))
 
 
 def jackknife_error(value: float, without: np.ndarray, sizes: np.ndarray) -> float:

@@ -32,6 +32,16 @@ def shorten(label: str) -> str:
     return label if len(label) <= LONGEST else label[: LONGEST - 1] + "…"
 
 
+def shorten_middle(label: str) -> str:
+    """A label of at most 22 characters that keeps its end: features of one kind differ there.
+
+    >>> shorten_middle("a_long_feature_name_1234")
+    'a_long_fea…e_name_1234'
+    """
+    half = (LONGEST - 1) // 2
+    return label if len(label) <= LONGEST else f"{label[:half]}…{label[half + 1 - LONGEST :]}"
+
+
 def spread(wanted: np.ndarray, widths: np.ndarray, high: float) -> np.ndarray:
     """Centres of intervals of `widths` inside [0, high] that keep their order, do not overlap, and move least.
 

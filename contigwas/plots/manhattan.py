@@ -14,7 +14,7 @@ from contigwas.files import PathLike, read_table
 from contigwas.genotypes.reader import chromosome
 from contigwas.plots import style
 from contigwas.plots.genome import Genome
-from contigwas.plots.labels import fitting, measure, place, shorten
+from contigwas.plots.labels import fitting, measure, place
 from contigwas.plots.leads import read_leads
 from contigwas.plots.points import extent, points
 
@@ -56,11 +56,13 @@ def draw(
     outputs: Sequence[PathLike],
     title: str,
     detail: str = "",
+    tested: int = 0,
     truth: PathLike | pd.DataFrame | None = None,
 ) -> Figure:
     """Draw one Manhattan plot of `test` (an omnibus test or a feature) as `manhattan` does.
 
-    `leads` (chrom pos log10p label) are marked and labelled; `detail` is a part of the subtitle.
+    `leads` (chrom pos log10p label) are marked and labelled; `detail` is a part of the subtitle. `tested`
+    is how many variants had a p-value, which may be more than the files hold where weak effects are not stored.
     """
     threshold = float(-np.log10(p1))
     gwas = {chromosome(chrom): path for chrom, path in gwas.items()}
@@ -91,9 +93,10 @@ def draw(
         _chromosomes(axis, genome, inner)
         if planted is not None and len(planted):
             _triangles(axis, planted, below)
-        axis.set_ylabel(f"−log₁₀ p, {shorten(style.TESTS.get(test, test))}{scale.note}")
+        axis.set_ylabel(f"−log₁₀ p, {style.short_name(test)}{scale.note}")
         count = sum(one.count for one in extents.values())
-        _title(figure, axis, title, _subtitle(test, count, detail, len(leads), len(labels.number), p1), total)
+        words = _subtitle(test, _variants(count, tested), detail, len(leads), len(labels.number), p1)
+        _title(figure, axis, title, words, total)
         if not count:
             style.say(axis, "no variant was tested")
         style.save(figure, outputs)
@@ -220,12 +223,16 @@ def _triangles(axis: Axes, planted: pd.DataFrame, below: float) -> None:
     )
 
 
-def _subtitle(test: str, variants: int, detail: str, loci: int, labelled: int, p1: float) -> str:
+def _variants(stored: int, tested: int) -> str:
+    return f"{stored:,} variants" if tested <= stored else f"{stored:,} of {tested:,} variants stored"
+
+
+def _subtitle(test: str, variants: str, detail: str, loci: int, labelled: int, p1: float) -> str:
     limit = style.p_text(p1)
     found = f"{loci:,} {'locus' if loci == 1 else 'loci'} at p ≤ {limit}" if loci else f"no locus at p ≤ {limit}"
     if labelled < loci:
         found += f" (the {labelled} strongest are labelled)"
-    return ", ".join(filter(None, [style.name_of_test(test), f"{variants:,} variants", detail, found]))
+    return ", ".join(filter(None, [style.name_of_test(test), variants, detail, found]))
 
 
 def _title(figure: Figure, axis: Axes, title: str, subtitle: str, total: float) -> None:

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 
 from contigwas.files import PathLike
 from contigwas.plots import style
-from contigwas.plots.labels import measure, shorten
+from contigwas.plots.labels import fitting, measure, shorten_middle
 from contigwas.plots.leads import at_leads, read_leads
 
 log = logging.getLogger(__name__)
-MOST_LOCI, MOST_FEATURES = 80, 64
+MOST_LOCI, MOST_FEATURES, FEW = 80, 64, 20
 CELL = 0.16  # inches
 
 
@@ -27,18 +27,19 @@ def overview(
     """Draw features x loci to `outputs` (PNG, PDF) and return the figure.
 
     The colour is -log10 p of the feature at the lead variant; a dot marks p <= `settings["p1"]`. The 80 strongest loci
-    and the 64 features that reach the smallest p are shown where there are more.
+    are shown where there are more, and of more than 64 features those of the smallest p (20 to 64).
     """
     table = read_leads(loci)
     strongest = table.sort_values("log10p", ascending=False, kind="stable").index[:MOST_LOCI].sort_values()
     notes = [f"{len(table) - MOST_LOCI:,} weaker loci"] if len(table) > MOST_LOCI else []
     table = table.loc[strongest].reset_index(drop=True)
     values = at_leads(gwas, table, loci)
-    if len(values) > MOST_FEATURES:
-        notes.append(f"{len(values) - MOST_FEATURES:,} features of larger p")
-        best = values.max(axis=1).fillna(-np.inf).nlargest(MOST_FEATURES).index
-        values = values[values.index.isin(best)]
     threshold = -np.log10(float(settings["p1"]))
+    if len(values) > MOST_FEATURES:
+        highest = values.max(axis=1).fillna(-np.inf)
+        shown = int(np.clip((highest >= threshold).sum(), FEW, MOST_FEATURES))
+        notes.append(f"{len(values) - shown:,} features of larger p")
+        values = values[values.index.isin(highest.nlargest(shown).index)]
     with style.applied():
         figure = _draw(values, table, threshold, title, f"not shown: {', '.join(notes)}" if notes else "")
         style.save(figure, outputs)
@@ -47,14 +48,14 @@ def overview(
 
 
 def _draw(values: pd.DataFrame, table: pd.DataFrame, threshold: float, title: str, note: str) -> Figure:
-    names, rows = list(table["label"]), [shorten(str(one)) for one in values.index]
+    names, rows = list(table["label"]), [shorten_middle(str(one)) for one in values.index]
     count, loci = values.shape
     if not values.size:
         figure = Figure(figsize=(5, 2))
         axis = figure.add_axes((0, 0, 1, 0.8))
         axis.set_axis_off()
         style.say(axis, "no locus to show" if not len(table) else "the GWAS holds no feature")
-        figure.text(0.02, 0.95, title, fontsize=11, fontweight="bold", va="top")
+        figure.text(0.02, 0.95, title, va="top", **fitting(title, 4.8, fontsize=11, fontweight="bold"))
         return figure
     left = 0.25 + max(measure(name, fontsize=7)[0] for name in rows)
     below = 0.3 + max(measure(name, fontsize=7)[0] for name in names)
@@ -77,7 +78,9 @@ def _draw(values: pd.DataFrame, table: pd.DataFrame, threshold: float, title: st
     bar.set_label("−log₁₀ p", fontsize=7)
     bar.ax.tick_params(labelsize=6.5, length=2)
     bar.outline.set_visible(False)
-    figure.text(0.1 / total[0], 1 - 0.08 / total[1], title, fontsize=11, fontweight="bold", va="top")
+    font = fitting(title, total[0] - 0.2, fontsize=11, fontweight="bold")
+    figure.text(0.1 / total[0], 1 - 0.08 / total[1], title, va="top", **font)
     if note:
-        figure.text(0.1 / total[0], 1 - 0.3 / total[1], note, fontsize=7, color=style.MUTED, va="top")
+        font = fitting(note, total[0] - 0.2, fontsize=7, color=style.MUTED)
+        figure.text(0.1 / total[0], 1 - 0.3 / total[1], note, va="top", **font)
     return figure

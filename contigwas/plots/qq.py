@@ -16,7 +16,7 @@ from contigwas.files import PathLike, require
 from contigwas.gwas.summary import read_lambda, read_summary
 from contigwas.plots import style
 from contigwas.plots.inflation import Inflation, inflation, span
-from contigwas.plots.labels import fitting, shorten
+from contigwas.plots.labels import fitting
 
 log = logging.getLogger(__name__)
 COLUMNS = ["test", "bin_low", "bin_high", "count"]
@@ -52,7 +52,7 @@ def qq(summaries: Sequence[PathLike], outputs: Sequence[PathLike], title: str, t
             axis.legend(loc="upper left", handlelength=1.4, borderaxespad=0.2)
         else:
             axis.set_xlim(0, 1)
-            style.say(axis, f"no variant has a p-value of {shorten(style.TESTS.get(test, test))}")
+            style.say(axis, f"no variant has a p-value of {style.short_name(test)}")
         axis.set_xlabel("expected −log₁₀ p")
         axis.set_ylabel(f"observed −log₁₀ p{scale.note}")
         axis.set_title(title, **fitting(title, 4.0, fontsize=11, fontweight="bold"))
@@ -124,7 +124,7 @@ def _draw(
     for color, name in zip(style.PALETTE[1:], others, strict=False):
         label = f"{style.TESTS[name]}, {intervals[name]}"
         axis.plot(*points[name], color=color, linewidth=1.2, zorder=2, label=label)
-    label = f"{shorten(style.TESTS.get(test, test))}, {intervals[test]}"
+    label = f"{style.short_name(test)}, {intervals[test]}"
     marks = {"ms": 3.2, "mew": 0, "color": style.DARK, "rasterized": True, "clip_on": False}
     axis.plot(*points[test], "o", zorder=3, label=label, **marks)
     axis.set_xlim(0, end * 1.02)

@@ -15,7 +15,7 @@ from contigwas.files import PathLike, replacing_folder, write_tsv
 from contigwas.genotypes.reader import chromosome
 from contigwas.loci.genes import read_genes
 from contigwas.plots import gene_rows, style
-from contigwas.plots.labels import fitting, shorten
+from contigwas.plots.labels import fitting, shorten, shorten_middle
 from contigwas.plots.leads import read_leads
 from contigwas.plots.recombination import inside, read_map
 from contigwas.plots.region import Region, Regions
@@ -145,7 +145,7 @@ def _variants(axis: Axes, region: Region, lead: pd.Series, test: str) -> None:
         fontsize=7.5,
         zorder=6,
     )
-    axis.set_ylabel(f"−log₁₀ p, {shorten(style.TESTS.get(test, test))}{scale.note}")
+    axis.set_ylabel(f"−log₁₀ p, {style.short_name(test)}{scale.note}")
 
 
 def colours(r2: np.ndarray) -> np.ndarray:
@@ -205,7 +205,7 @@ def effect(lead: pd.Series) -> str:
     if not lead.get("best_feature") or pd.isna(lead.get("best_feature")) or pd.isna(lead["beta"]):
         return ""
     beta = f"{lead['beta']:.3g}".replace("-", "−")
-    feature, allele = shorten(str(lead["best_feature"])), shorten(str(lead["effect_allele"]))
+    feature, allele = shorten_middle(str(lead["best_feature"])), shorten(str(lead["effect_allele"]))
     return f"; {feature}: β = {beta} (SE {lead['se']:.2g}) per {allele}"
 
 

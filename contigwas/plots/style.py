@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from contigwas.files import PathLike, replacing
+from contigwas.plots.labels import shorten_middle
 
 DPI = 200
 INK, MUTED, FAINT = "#22303c", "#71808e", "#d5dbe1"
@@ -55,6 +56,11 @@ def save(figure: Figure, outputs: Sequence[PathLike]) -> None:
 def say(axis: Axes, sentence: str) -> None:
     """Write a sentence in the middle of axes that have nothing else to show."""
     axis.text(0.5, 0.5, sentence, transform=axis.transAxes, ha="center", va="center", fontsize=10, color=MUTED)
+
+
+def short_name(test: str) -> str:
+    """The same for the label of an axis."""
+    return TESTS.get(test) or shorten_middle(test)
 
 
 def name_of_test(test: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from contigwas.errors import UserError
 from contigwas.files import read_table
+from contigwas.plots import manhattan
 from contigwas.plots.features import choose, feature_plots, safe
 from contigwas.plots.inflation import inflation
 from contigwas.plots.leads import read_leads
@@ -58,6 +59,24 @@ def test_what_is_drawn(study, monkeypatch):
     np.testing.assert_allclose(leads["log10p"], 0.9 * reached["log10p"], rtol=1e-5)
     assert drawn[1][0][1].empty, "E2 reaches it at no lead"
     assert drawn[0][1]["detail"] == str(inflation(histograms, ["E1"])["E1"])
+    assert drawn[0][1]["tested"] == 1800
+
+
+def test_p_values_that_are_not_stored(study):
+    folder, gwas, histograms = study
+    table = pd.read_parquet(gwas["1"])
+    table.loc[table["log10p_E1"] < 1, "log10p_E1"] = np.nan
+    stored = int(table["log10p_E1"].notna().sum())
+    table.to_parquet(gwas["1"])
+    one, leads = {"1": gwas["1"]}, read_leads(write_loci(folder, gwas, 0))
+    figure = manhattan.draw(one, leads, "E1", P1, [folder / "m.png"], "contig", tested=300)
+    assert f"{stored} of 300 variants stored" in " ".join(text.get_text() for text in figure.texts)
+    for path in gwas.values():
+        pd.read_parquet(path).drop(columns=["log10p_E1", "log10p_E2"]).to_parquet(path)
+    loci = write_loci(folder, gwas, 3)
+    assert feature_plots(gwas, histograms, loci, SETTINGS, folder / "features", "contig").empty
+    with pytest.raises(UserError, match="features names E1, whose p-values this GWAS does not hold"):
+        feature_plots(gwas, histograms, loci, {**SETTINGS, "features": ["E1"]}, folder / "features", "contig")
 
 
 def test_without_loci_those_of_the_smallest_p(tmp_path):

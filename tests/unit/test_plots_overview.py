@@ -53,6 +53,27 @@ def test_no_locus(tmp_path):
     assert "no locus to show" in [text.get_text() for text in figure.axes[0].texts]
 
 
+def test_of_very_many_features_those_are_shown_that_reach_the_threshold(tmp_path):
+    gwas = write_gwas(tmp_path, 1, 50, hits=2, top=20)
+    table = pd.read_parquet(gwas["1"])
+    reached = [f"a_feature_of_a_long_name_{number}" for number in range(3, 300, 10)]
+    names = [f"a_feature_of_a_long_name_{number}" for number in range(300)]
+    more = {f"log10p_{name}": np.float32(table["log10p_manova"] * (1.5 if name in reached else 0.01)) for name in names}
+    more |= {f"beta_{name}": np.float32(0) for name in names}
+    pd.concat([table.drop(columns=["beta_E1", "log10p_E1"]), pd.DataFrame(more, index=table.index)], axis=1).to_parquet(
+        gwas["1"]
+    )
+    title = "a_model_with_a_name_that_is_wider_than_its_narrow_figure"
+    figure = overview(gwas, write_loci(tmp_path, gwas, 2), SETTINGS, [tmp_path / "o.png"], title)
+    labels = [one.get_text() for one in figure.axes[0].get_yticklabels()]
+    assert len(labels) == len(set(labels)) == len(reached) == 30
+    assert [int(one.rpartition("_")[2]) for one in labels] == list(range(3, 300, 10)), "in the order of the file"
+    assert "not shown: 271 features of larger p" in [text.get_text() for text in figure.texts]
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    width = figure.canvas.get_width_height()[0]
+    assert all(text.get_window_extent(renderer).x1 <= width for text in figure.texts)
+
+
 def test_loci_of_another_run(tmp_path):
     gwas = write_gwas(tmp_path, 1, 50, hits=2)
     path = write_loci(tmp_path, gwas, 2)
