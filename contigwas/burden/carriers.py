@@ -29,8 +29,8 @@ class Rare:
 def read_rare(bed: Genotypes, variants: np.ndarray, people: np.ndarray, max_aaf: float) -> Rare:
     """Read `variants` (positions in `bed.variants`) for `people` (positions in `bed.people`), block by block.
 
-    The alternate allele is column 5 of the .bim. A frequency equal to `max_aaf` is rare. Only calls of rare alleles
-    stay in memory.
+    The alternate allele is the effect allele of the reader. A frequency equal to `max_aaf` is rare. Only calls of rare
+    alleles stay in memory.
     """
     frequency, missing = [], []
     counts, persons, values = [], [], []

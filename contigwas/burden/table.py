@@ -33,7 +33,7 @@ def write_burden(
 ) -> None:
     """Write the burden modality: int8 CSR (people, features), one feature `GENE.mask`, the statistic `max`.
 
-    A value is the most alternate alleles (.bim column 5) at one qualifying variant: 0, 1 or 2; a missing call counts
+    A value is the most alternate (effect) alleles at one qualifying variant: 0, 1 or 2; a missing call counts
     as 0. A variant qualifies when the gene's set lists it, its annotation for the gene is in the mask, and its
     frequency among the people written is at most `max_aaf`. `settings` has `masks` (name: categories) and `max_aaf`.
     People: those of the cohort who are not excluded and have exome calls. Features without any carrier are left out
@@ -77,7 +77,7 @@ def write_burden(
     if not carried.any():
         raise UserError(
             f"nobody carries a qualifying variant of any gene in {sets} (variants that do not qualify: {told}): check "
-            "that its variant ids are those of the exome's .bim, burden.masks and burden.max_aaf"
+            "that its variant ids are those of the exome calls, burden.masks and burden.max_aaf"
         )
     kept = described[carried].reset_index(drop=True).astype({"pos": np.int64})
     log.info("%d missing calls of qualifying variants are taken as 0", kept["missing"].sum())

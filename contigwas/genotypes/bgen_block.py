@@ -1,7 +1,7 @@
 """The genotypes of one variant of a .bgen file: decoded here in the common case, by cbgen in all others.
 
-What biobanks store (diploid people, 8 or 16 bits) is a table of whole numbers, which numpy turns into dosages three times
-as fast as cbgen, decompression included (100,000 people, one core).
+What biobanks store (diploid people, 8 or 16 bits) is a table of whole numbers, which numpy turns into dosages three
+times as fast as cbgen, decompression included (100,000 people, one core).
 """
 
 import struct

@@ -12,7 +12,7 @@ from contigwas.people import rows_of
 
 
 def person_rows(bed: Genotypes, iids: Sequence[str]) -> np.ndarray:
-    """Where each person stands in the .fam; UserError when one does not."""
+    """Where each person stands in the genotypes; UserError when one does not."""
     rows = rows_of(iids, bed.people["iid"])
     if (rows < 0).any():
         raise UserError(f"{bed.path} lacks {(rows < 0).sum()} of {len(rows)} people: run the stage samples again")
@@ -20,7 +20,7 @@ def person_rows(bed: Genotypes, iids: Sequence[str]) -> np.ndarray:
 
 
 class Pruned:
-    """The pruned variants of all chromosomes for some people, streamed as often as needed, whatever the .fam order.
+    """The pruned variants of all chromosomes for some people, streamed as often as needed, whatever the files' order.
 
     Attributes:
         iids: the people, the rows of every block.

@@ -72,8 +72,8 @@ def test_people_and_variants(path):
 @pytest.mark.parametrize("bits", [1, 2, 8, 13, 16, 32])
 @pytest.mark.parametrize("phased", [False, True])
 @pytest.mark.parametrize("compression", ["zlib", "zstd"])
-def test_every_kind_of_block(tmp_path, bits, phased, compression):
-    ploidy = np.where(np.arange(PEOPLE) % 3, 2, 1)
+@pytest.mark.parametrize("ploidy", [TWO, np.where(np.arange(PEOPLE) % 3, 2, 1)], ids=["diploid", "mixed"])
+def test_every_kind_of_block(tmp_path, bits, phased, compression, ploidy):
     shares = draw(bits, bits, phased, ploidy)
     path = tmp_path / "a.bgen"
     write_bgen(path, shares, iids(PEOPLE), CHROMS, bits, phased, ploidy, lost(bits), compression)
