@@ -16,7 +16,11 @@ from contigwas.files import PathLike
 
 COLUMNS = ["SNP", "A1", "A2", "N", "Z", "P"]
 MOST_LOG10P = 300.0  # munge_sumstats drops a P that it reads as 0
-REASONS = {"that are not SNPs": not_snp, "without an identifier": no_id}
+REASONS = {
+    "that are not SNPs": not_snp,
+    "without an identifier": no_id,
+    "with a standard error of 0": lambda frame: (frame["se"] == 0).to_numpy(),
+}
 
 
 def write_ldsc(
@@ -35,13 +39,11 @@ def write_ldsc(
 def _rows(frame: pd.DataFrame, counts: Counter) -> dict[str, pa.Array]:
     frame = leave_out(with_result(frame, counts), REASONS, counts)
     beta, se, log10p = (frame[name].to_numpy(np.float64) for name in ("beta", "se", "log10p"))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = (beta / se).astype(np.float32)
     return {
         "SNP": text(frame["id"]),
         "A1": pc.utf8_upper(text(frame["effect_allele"])),
         "A2": pc.utf8_upper(text(frame["other_allele"])),
         "N": number(frame["n"].to_numpy()),
-        "Z": number(z),
+        "Z": number((beta / se).astype(np.float32)),
         "P": p_value(np.minimum(log10p, MOST_LOG10P)),
     }

@@ -54,6 +54,22 @@ def test_frames_follow_the_genome_and_have_the_features_own_n(gwas):
     assert list(next(frames(gwas, Result("manova", True))).columns)[-2:] == ["flag", "log10p"]
 
 
+def test_features_beyond_the_first_file_of_a_chromosome(tmp_path):
+    """More than 256 features lie in several files: here the last three of five, one of which misses people."""
+    table = random_table(1, "1", 50, [f"F{number}" for number in range(1, 6)], ("F4",))
+    further = [name for name in table.columns if name[-2:] in ("F3", "F4", "F5")]
+    gwas = write_gwas_files(tmp_path / "gwas", {"1": table.drop(columns=further)})
+    files = write_gwas_files(tmp_path / "gwas" / "chr1.features", {"1": table[["pos", "id", *further]]})
+    files["1"].rename(files["1"].with_name("features_3-5.parquet"))
+    assert [result.name for result in chosen(gwas, None)] == ["F1", "F2", "F3", "F4", "F5", "manova"]
+    WRITERS["ssf"](gwas, tmp_path / "out", ["F2", "F4"])
+    for name, n in (("F2", "n"), ("F4", "n_F4")):
+        written = pd.read_csv(tmp_path / "out" / f"{name}.tsv.gz", sep="\t")
+        assert written["rsid"].tolist() == table["id"].tolist()
+        assert (written["beta"].to_numpy(np.float32) == table[f"beta_{name}"].to_numpy()).all()
+        assert written["n"].tolist() == table[n].tolist()
+
+
 def test_all_results_or_those_asked_for(gwas):
     every = [Result("PC1", False), Result("PC2", False), Result("manova", True)]
     assert chosen(gwas, None) == every

@@ -176,13 +176,17 @@ def test_plink2_text_of_log10_p_and_of_a_test_over_features(study, tmp_path):
 
 def test_ldsc_text_has_directions_and_no_zero(study, tmp_path):
     source, gwas = study
+    first = pd.read_parquet(gwas["2"])
+    first.loc[0, "se_PC1"] = 0
+    write_gwas_files(gwas["2"].parent, {"2": first})
     write_ldsc(gwas, {**SETTINGS, "features": ["PC1"]}, tmp_path / "out")
     table = read(tmp_path / "out" / "PC1.sumstats.gz")
     assert list(table.columns) == ["SNP", "A1", "A2", "N", "Z", "P"]
     row = contents(tmp_path / "out").loc["PC1"]
-    assert [row["rows"], row["left_out"]] == [173, 7]
+    assert [row["rows"], row["left_out"]] == [172, 8]
     assert "3 that are not SNPs" in row["reasons"] and "1 without an identifier" in row["reasons"]
-    source = source.drop(index=60 + np.array([3, 4, 5, 7, 8, 9, 10]))
+    assert "1 with a standard error of 0" in row["reasons"]
+    source = source.drop(index=[0, *(60 + np.array([3, 4, 5, 7, 8, 9, 10]))])
     assert table["SNP"].tolist() == source["id"].tolist()
     assert table["A1"].tolist() == source["effect_allele"].tolist()
     assert table["N"].astype(int).tolist() == source["n"].tolist()
