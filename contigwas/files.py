@@ -1,5 +1,6 @@
 """Files that are complete or absent, and tables that say what is wrong with them."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ import pandas as pd
 
 from contigwas.errors import UserError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, no quota, no larger file
 PathLike = str | os.PathLike
 TEXT = ["fid", "iid", "id", "lead_id", "family", "chrom"]  # columns that stay strings, whatever stands in them
 MISSING_VALUES = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>", "."]
@@ -18,13 +20,20 @@ NUMBER = r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
 
 @contextmanager
 def replacing(path: PathLike) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, with the same suffix; rename it to `path` if the block succeeds."""
+    """Yield a temporary path beside `path`, with the same suffix; rename it to `path` if the block succeeds.
+
+    Raises UserError when the disk is full; nothing is left behind then, as after any error.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise UserError(f"{path} cannot be written, because the disk is full: free some space there") from error
     finally:
         temporary.unlink(missing_ok=True)
 
