@@ -41,7 +41,7 @@ def formats(study):
     traits.to_csv(run.folder / "traits.tsv", sep="\t", index=False)
     config = yaml.safe_load(run.config.read_text())
     config["genotypes"] |= {"array": "array.pgen", "chromosomes": [1, "X"]}
-    config["gwas"]["genotypes"] = "imputed.bgen"
+    config["gwas"] |= {"genotypes": "imputed.bgen", "qc": {"info": 0}}  # random dosages inform poorly
     run.config.write_text(yaml.safe_dump(config))
     return run, calls, dosages
 
