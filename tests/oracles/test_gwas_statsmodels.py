@@ -25,14 +25,14 @@ def wilks(dosage, covariates, values):
 
 @pytest.mark.parametrize(("people", "missing"), [(120, 0.0), (120, 0.05), (379, 0.03), (1200, 0.005)])
 def test_ols_and_manova(people, missing):
-    dosages, covariates, values = arrays(31, people=people, variants=12, features=5, covariates=6, missing=missing)
+    dosages, covariates, values = arrays(31, people=people, variants=14, features=5, covariates=6, missing=missing)
     titles = [f"E{k}" for k in range(5)]
     setup = design(covariates, list("abcdef"), values, titles).joint
     exact = associate(Kernel(setup, joint=True, dtype=torch.float64), dosages)
     shipped = associate(Kernel(setup, joint=True), dosages)
     log10p = log10p_t(exact.r2, exact.df[:, None])
     joint = log10p_f(exact.joint_r2, 5, exact.df - 4)
-    for row in range(12):
+    for row in range(14):
         called = dosages[:, row] >= 0
         exog = np.column_stack([np.ones(called.sum()), covariates[called], dosages[called, row]])
         for k in range(5):
