@@ -9,7 +9,7 @@ import numpy as np
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
-from contigwas.genotypes.reader import chromosome
+from contigwas.genotypes.names import chromosome
 from contigwas.people import require_unique, shape
 
 log = logging.getLogger(__name__)
