@@ -159,6 +159,28 @@ def test_chromosome_x(oracle, tmp_path, seed):
     assert any(abs(diploid(a, np.array([b])) - linkage(a, np.array([b]))) > 1e-3 for a, b in pairs)
 
 
+def test_the_whole_table_of_chromosome_x(oracle, tmp_path):
+    rng = np.random.default_rng(12)
+    dosages = simulate(rng, 200, 150, missing=0.03, blocks=5)
+    sex = 1 + np.arange(200) % 2
+    dosages[sex == 1] = np.where(dosages[sex == 1] == 1, 2 * (rng.random((100, 150)) < 0.5), dosages[sex == 1])
+    positions = (5_000_000 + 1000 * np.arange(150)).tolist()  # beyond the pseudo-autosomal region
+    path = write_plink(tmp_path / "x.bed", dosages, iids(200), "X", sex=sex.tolist(), bp_position=positions)
+    report = Bed(path).variants.assign(log10p=np.round(rng.exponential(1, 150), 1).astype(np.float32))
+    thresholds = Thresholds(0.1, 0.3, 0.5, 10)
+    expected = plink_clumps(oracle("plink1.9"), path, report, tmp_path, thresholds)
+    write_tsv(pd.DataFrame({"iid": iids(200), "in_gwas": 1}), tmp_path / "cohort.tsv")
+    columns = {"eaf": 0.5, "n": 200, "beta_a": 1.0, "se_a": 0.1, "log10p_a": report["log10p"]}
+    write_parquet(report.drop(columns="log10p").assign(**columns), tmp_path / "chrX.parquet")
+    settings = vars(thresholds) | {"test": "a", "feature_p": None, "genes": None, "build": "GRCh38"}
+    write_loci({"X": tmp_path / "chrX.parquet"}, str(path), tmp_path / "cohort.tsv", settings, tmp_path / "loci.tsv")
+    loci = pd.read_csv(tmp_path / "loci.tsv", sep="\t")
+    claimed = dict(zip(loci["lead_id"], loci["n_variants"] - 1, strict=True))
+    assert claimed == {name: total for name, (_, total) in expected.items()}
+    diploid = our_clumps(path, report, thresholds)
+    assert {name: total for name, (_, total) in diploid.items()} != claimed
+
+
 @pytest.mark.parametrize("kb", [3, 10])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_missing_calls_ties_and_the_edge_of_the_window(oracle, tmp_path, seed, kb):
@@ -211,7 +233,7 @@ def test_the_whole_table(oracle, europeans, tmp_path):
         log10p = table["log10p"].astype(np.float32)
         columns = {"eaf": 0.5, "n": 379, "beta_a": 1.0, "se_a": 0.1, "log10p_a": log10p, "log10p_manova": log10p}
         write_parquet(table.drop(columns="log10p").assign(**columns), gwas[chrom])
-    settings = vars(thresholds) | {"test": "manova", "feature_p": None, "genes": None}
+    settings = vars(thresholds) | {"test": "manova", "feature_p": None, "genes": None, "build": "GRCh37"}
     write_loci(gwas, str(path), tmp_path / "cohort.tsv", settings, tmp_path / "loci.tsv")
     loci = pd.read_csv(tmp_path / "loci.tsv", sep="\t")
     assert dict(zip(loci["lead_id"], loci["n_variants"] - 1, strict=True)) == {
