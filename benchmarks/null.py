@@ -2,11 +2,11 @@
 
     python benchmarks/null.py --genotypes ../shared/data/genotypes/EUR_subset.bed --features 1000
 
-Each feature is a random permutation of the people: a normal score, or a skewed trait (log-normal, not transformed),
-half of them each. Covariates are the first four principal components of the genotypes. Appends to benchmarks/null.tsv,
-for each kind of feature: mean lambda with two standard errors, the share of p below 1e-4 with its 95 % bootstrap
-interval over features (LD makes the binomial one too narrow), and lambda of manova and acat over groups of ten features
-(minp is Bonferroni's bound, capped at 1: its median says nothing).
+Each feature is a random permutation of the people: a normal score, or a skewed trait (log-normal, not transformed).
+Covariates are the first four principal components of the genotypes. Appends to benchmarks/null.tsv, for each kind of
+feature: mean lambda with two standard errors, the share of p below 1e-4 with its 95 % bootstrap interval over features
+(LD makes the binomial one too narrow), and lambda of manova and acat over groups of ten features (minp is Bonferroni's
+bound, capped at 1: its median says nothing).
 """
 
 import argparse
@@ -73,7 +73,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--genotypes", type=Path, required=True)
     parser.add_argument("--chromosomes", nargs="+", default=["17", "18", "19", "20", "21", "22"])
-    parser.add_argument("--features", type=int, default=1000)
+    parser.add_argument("--features", type=int, default=1000, help="normal ones")
+    parser.add_argument("--skewed", type=int, default=200)
     parser.add_argument("--maf", type=float, default=0.05)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/null.tsv")
@@ -85,10 +86,10 @@ def main() -> None:
     )
     covariates.insert(0, "iid", iids)
     rows = []
-    for kind in ("normal", "skewed"):
+    for kind, features in (("normal", arguments.features), ("skewed", arguments.skewed)):
         found = {"lambda": [], "below": [], "manova": [], "acat": []}
-        for start in range(0, arguments.features // 2, 10):
-            values = traits(kind, len(iids), min(10, arguments.features // 2 - start), rng)
+        for start in range(0, features, 10):
+            values = traits(kind, len(iids), min(10, features - start), rng)
             table = pd.DataFrame(values, columns=[f"f{start + k}" for k in range(values.shape[1])])
             table.insert(0, "iid", iids)
             with tempfile.TemporaryDirectory() as folder:
