@@ -30,7 +30,7 @@ def sexes(genotyped: np.ndarray, covariates: pd.DataFrame) -> np.ndarray:
             if known is not None:
                 log.info("sex by the covariate %s: %d males, %d females, %d unknown", name, *_counts(known))
                 return known
-    log.warning("no fits by sex: the genotypes' table of people has none, and no covariate sex is coded 1 and 2 or 0")
+    log.warning("nobody's sex is known: the genotypes name none, and no covariate sex is coded 1 and 2 or 0")
     return np.zeros(len(genotyped), np.int64)
 
 

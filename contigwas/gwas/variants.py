@@ -53,6 +53,11 @@ class Variants:
         self._sex = np.zeros(len(people.rows), np.int64)
         if self.x_linked.any():
             self._sex = sexes(genotypes.people["sex"].to_numpy()[people.rows], people.covariates)
+            if not self._sex.any():
+                raise UserError(
+                    f"{genotypes.path}: nobody's sex is known, which chromosome X calls for: write it into the table "
+                    "of people (1 male, 2 female), or bring a covariate sex and name it in gwas.covariates"
+                )
             self.males = self._sex == MALE
 
     def __len__(self) -> int:

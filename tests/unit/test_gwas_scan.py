@@ -17,7 +17,7 @@ from contigwas.gwas.counts import count
 from contigwas.gwas.gwas import write_gwas
 from tests.genotype_files import write_pgen
 from tests.gwas_files import SETTINGS, arrays, least_squares, write_study
-from tests.plink_files import iids
+from tests.plink_files import iids, write_plink
 
 ROOT = Path(__file__).resolve().parents[2]
 FEATURES = ["E1", "E2", "E3", "E4"]
@@ -177,6 +177,19 @@ def test_a_feature_with_the_name_of_a_test(study):
     table.to_parquet(paths["phenotypes"])
     with pytest.raises(UserError, match="a feature is called minp, which is the name of a test: rename it"):
         run(paths, folder)
+
+
+def test_x_without_anyones_sex(tmp_path):
+    dosages, design, values = arrays(64, people=60, variants=8)
+    paths = write_study(tmp_path, dosages, design, values)
+    write_plink(paths["pattern"], dosages, iids(60), "X", sex=[0] * 60, bp_position=[5_000_000 + k for k in range(8)])
+    with pytest.raises(UserError, match="nobody's sex is known, which chromosome X calls for"):
+        run(paths, tmp_path, chrom="X")
+    # a covariate tells it
+    table = pd.read_parquet(paths["covariates"])
+    table["sex"] = (table["iid"].astype(int) % 2).astype(float)
+    table.to_parquet(paths["covariates"])
+    assert len(run(paths, tmp_path, chrom="X")) == 8
 
 
 def test_a_full_disk_leaves_nothing(study):
