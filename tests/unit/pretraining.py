@@ -15,7 +15,7 @@ RECIPE = {
     "aggregate": "outer",
     "folds": 3,
     "image_encoder": "resnet10",
-    "width": 4,
+    "width": 8,
     "genetics_encoder": "linear",
     "hidden": 16,
     "dropout": 0.2,

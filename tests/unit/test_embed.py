@@ -39,7 +39,7 @@ def test_features_are_the_mean_over_a_persons_photographs(trained):
     folder, files = trained
     data = run(folder, files)
     state = torch.load(folder / "model.ckpt", weights_only=True)["state_dict"]
-    trunk = image_encoder("resnet10", 4, 32).eval()
+    trunk = image_encoder("resnet10", 8, 32).eval()
     part = {name.removeprefix("trunk."): value for name, value in state.items() if name.startswith("trunk.")}
     trunk.load_state_dict(part)
     pixels, table = np.load(files["images_npy"]), pd.read_parquet(files["images_table"])
@@ -50,7 +50,7 @@ def test_features_are_the_mean_over_a_persons_photographs(trained):
             expected = trunk(torch.from_numpy(own).float()).mean(dim=0).numpy()
         assert data[iid].X[0] == pytest.approx(expected, rel=1e-4, abs=1e-5)
         assert data.obs.loc[iid, "n_images"] == 2
-    assert data.X.dtype == np.float32 and data.var_names.tolist() == [f"F{number}" for number in range(1, 33)]
+    assert data.X.dtype == np.float32 and data.var_names.tolist() == [f"F{number}" for number in range(1, 65)]
 
 
 def test_roles_are_those_of_the_training_and_everyone_with_a_photograph_is_there(trained):
