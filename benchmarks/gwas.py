@@ -8,7 +8,8 @@ Data are made by gwas_data.py in --folder, once; there are 17 covariates. plink2
 --no-psam-pheno --threads 2` with OPENBLAS_NUM_THREADS=1 (have libopenblas0-pthread installed: with the reference BLAS
 it is many times slower). contigwas runs as the rule's process does, with imports, tests over features and histograms.
 Appends to benchmarks/gwas.tsv: medians of wall and user seconds and peak memory, and the ratio of plink2's wall
-seconds to ours (of engine: to the sum of reading and product).
+seconds to ours (of engine: of its seconds to the sum of reading and product); at least that where plink2 had not
+finished when it was stopped.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import datetime
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from statistics import median
@@ -76,16 +78,19 @@ def plink2(place: Path, features: int) -> list[str]:
     ]
 
 
-def timed(command: list[str]) -> dict[str, float]:
-    """Wall and user seconds and peak memory (MiB) of a whole process."""
+def timed(command: list[str], limit: float = float("inf")) -> dict[str, float]:
+    """Wall and user seconds and peak memory (MiB) of a whole process; it is stopped after `limit` seconds."""
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"} if command[0] == "plink2" else dict(os.environ)
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment, cwd=ROOT)
+    timer = threading.Timer(min(limit, 86_400), process.kill)
+    timer.start()
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - start
-    if status:
+    timer.cancel()
+    if status and wall < limit:
         raise SystemExit(f"{command[0]} failed")
-    return {"wall_s": wall, "user_s": usage.ru_utime, "peak_mib": usage.ru_maxrss / 1024}
+    return {"wall_s": wall, "user_s": usage.ru_utime, "peak_mib": usage.ru_maxrss / 1024, "stopped": bool(status)}
 
 
 def row(program: str, runs: list[dict[str, float]], **what: object) -> dict[str, object]:
@@ -93,6 +98,7 @@ def row(program: str, runs: list[dict[str, float]], **what: object) -> dict[str,
     digits = {"wall_s": 2, "user_s": 2, "peak_mib": 0}
     medians = {name: round(median(run[name] for run in runs), places) for name, places in digits.items()}
     found = {"date": datetime.date.today().isoformat(), "program": program, **what, **medians, "runs": len(runs)}
+    found["finished"] = not any(run["stopped"] for run in runs)
     sys.stdout.write(f"{found}\n")
     return found
 
@@ -109,7 +115,7 @@ def compare(arguments: argparse.Namespace) -> list[dict[str, object]]:
         for _ in range(arguments.runs):
             for program, command in pair.items():
                 if len(runs[program]) == 0 or program == "contigwas" or runs[program][0]["wall_s"] < 60:
-                    runs[program].append(timed(command))
+                    runs[program].append(timed(command, arguments.limit))
         what = {"people": 8000, "variants": variants, "features": features, "missing": missing}
         both = [row(program, runs[program], **what) for program in pair]
         both[0]["ratio"] = round(both[1]["wall_s"] / both[0]["wall_s"], 1)
@@ -183,6 +189,7 @@ def main() -> None:
     parser.add_argument("what", choices=["compare", "scale", "engine"])
     parser.add_argument("--folder", type=Path, default=Path("resources/benchmarks"))
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--limit", type=float, default=400, help="seconds after which a run is stopped")
     parser.add_argument("--case", type=int, choices=range(len(CASES)), help="one of the cases of compare")
     parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/gwas.tsv")
     arguments = parser.parse_args()
