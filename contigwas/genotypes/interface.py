@@ -78,8 +78,8 @@ class Genotypes(ABC):
         """As `read`, of at least one row of the file and one person."""
 
     def _expected(self, rows: np.ndarray, people: np.ndarray) -> np.ndarray:
-        """As `dosages` of a file that has them."""
-        raise NotImplementedError(f"{type(self).__name__} has hard calls only")
+        """As `dosages`, float32, of a file that has them; one that has hard calls only gives those, int8."""
+        return self._hard_calls(rows, people)
 
     def _choose(self, everything: pd.DataFrame, named_in: Path, chrom: object, usable: np.ndarray | None = None) -> int:
         """Set `variants` and `rows` to those of `chrom` (None: all) among `everything`, the variants of the file.

@@ -37,10 +37,6 @@ class Counts:
         males = 2 * self.called - self.chromosomes
         return variance / (self.eaf * (1 - self.eaf) * 2 * (1 + males / self.called))
 
-    def rows(self, chosen: torch.Tensor) -> "Counts":
-        """Those of some variants."""
-        return Counts(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
-
 
 def count(
     block: torch.Tensor, males: torch.Tensor | None = None, x_linked: torch.Tensor | None = None

@@ -162,11 +162,10 @@ def write_gwas(
         notes |= {"variants": tables.rows, "variants_below_maf": rare, "variants_below_info": badly_imputed}
         notes["male_heterozygotes"] = tested.hets
         histogram.write(output_summary)
-    notes["emptied"] = tables.emptied
-    _tell(chrom, notes, options, flags)
+    _tell(chrom, notes, options, flags, tables.emptied)
 
 
-def _tell(chrom: object, notes: Mapping[str, object], options: Settings, flags: np.ndarray) -> None:
+def _tell(chrom: object, notes: Mapping[str, object], options: Settings, flags: np.ndarray, emptied: int) -> None:
     log.info("chromosome %s: %d variants tested, %d left out below a minor-allele frequency of %g among the %d tested "
              "people", chrom, notes["variants"], notes["variants_below_maf"], options.maf, notes["people"])  # fmt: skip
     if notes["info"] is not None:
@@ -176,7 +175,7 @@ def _tell(chrom: object, notes: Mapping[str, object], options: Settings, flags: 
         log.warning("chromosome %s: %d heterozygous calls of males are taken as missing", chrom,
                     notes["male_heterozygotes"])  # fmt: skip
     if options.max_p is not None:
-        log.info("chromosome %s: %d effects with p above %g are left empty", chrom, notes["emptied"], options.max_p)
+        log.info("chromosome %s: %d effects with p above %g are left empty", chrom, emptied, options.max_p)
     for name, number in zip(FLAGS[1:], flags[1:], strict=True):
         if number:
             log.info("chromosome %s: %d variants are %s", chrom, number, name)
