@@ -252,6 +252,7 @@ def check_files(config: Mapping) -> None:
         for paths in genotype_files(pattern, analysed).values() if pattern else ():
             named += [(key, path) for path in paths]
     keys = ["samples.covariates", "samples.keep", "samples.withdrawn", "burden.annotations", "burden.sets"]
+    keys += ["burden.masks", "burden.aaf"]
     keys += ["images.table", "loci.genes", "evaluate.truth", "evaluate.latents", "pairing.photographs"]
     for key in keys:
         block, _, name = key.partition(".")

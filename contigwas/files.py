@@ -1,11 +1,13 @@
 """Files that are complete or absent, and tables that say what is wrong with them."""
 
 import errno
+import gzip
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 
@@ -68,6 +70,14 @@ def require(path: PathLike, what: str) -> Path:
     if not path.is_file():
         raise UserError(f"{path} does not exist: correct {what} in the config, or put the file there")
     return path
+
+
+def unpacked(path: PathLike) -> BinaryIO:
+    """The bytes of a file, decompressed where it is gzipped or bgzipped, whatever its name says."""
+    path = Path(path)
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if zipped else path.open("rb")
 
 
 def read_table(path: PathLike, columns: Sequence[str] = (), what: str = "table") -> pd.DataFrame:

@@ -47,3 +47,10 @@ def write_score(path: Path, rows: pd.DataFrame, **header: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
     return path
+
+
+def burden_settings(**changed: object) -> dict:
+    """The settings of the burden with the schema's defaults."""
+    vep = {"gene": "SYMBOL", "score": None, "min_score": 0.5, "loftee": False, **changed.pop("vep", {})}
+    defaults = {"statistic": "max", "max_aaf": 0.001, "aaf": None, "max_missing": 1, "singletons": False}
+    return {**defaults, "vep": vep, **changed}

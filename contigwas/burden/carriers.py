@@ -1,4 +1,4 @@
-"""The rare alleles of everyone at some variants, and the most of them in each set of variants."""
+"""The rare alleles of everyone at some variants, and what they come to in each set of variants."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,50 +9,58 @@ from scipy import sparse
 from contigwas.genotypes.interface import Genotypes
 from contigwas.modality import MISSING
 
-BLOCK_BYTES = 2**28  # of a block of int8 calls
+BLOCK_BYTES = 2**26  # of a block of int8 calls; two are in memory
 
 
 @dataclass(frozen=True)
 class Rare:
     """The calls of some variants.
 
-    frequency: float64 (variants,), of the alternate allele among the called, NaN where nobody is; missing: int64
-    (variants,), people not called; dosages: int8 CSC (people, variants), nonzero calls of the variants whose
-    frequency is at most the limit, nothing for the others.
+    frequency: float64 (variants,), of the alternate allele among the called, NaN where nobody is; alleles, missing:
+    int64 (variants,), alternate alleles of the called, and people not called; dosages: int8 CSC (people, variants),
+    nonzero calls of the rare variants, nothing for the others.
     """
 
     frequency: np.ndarray
+    alleles: np.ndarray
     missing: np.ndarray
     dosages: sparse.csc_array
 
 
-def read_rare(bed: Genotypes, variants: np.ndarray, people: np.ndarray, max_aaf: float) -> Rare:
+def read_rare(
+    bed: Genotypes, variants: np.ndarray, people: np.ndarray, max_aaf: float, given: np.ndarray | None = None
+) -> Rare:
     """Read `variants` (positions in `bed.variants`) for `people` (positions in `bed.people`), block by block.
 
-    The alternate allele is the effect allele of the reader. A frequency equal to `max_aaf` is rare. Only calls of rare
-    alleles stay in memory.
+    The alternate allele is the effect allele of the reader. A frequency equal to `max_aaf` is rare; `given` (variants,)
+    are frequencies that decide instead of those among these people, and none where NaN. Only calls of rare alleles
+    stay in memory.
     """
-    frequency, missing = [], []
+    frequency, alleles, missing = [], [], []
     counts, persons, values = [], [], []
+    start = 0
     for calls in _blocks(bed, variants, people):
         absent = np.count_nonzero(calls == MISSING, axis=1)
-        alleles = np.count_nonzero(calls == 1, axis=1) + 2 * np.count_nonzero(calls == 2, axis=1)
+        carried = np.count_nonzero(calls == 1, axis=1) + 2 * np.count_nonzero(calls == 2, axis=1)
         called = calls.shape[1] - absent
-        part = np.divide(alleles, 2 * called, out=np.full(called.size, np.nan), where=called > 0)
-        rare = np.flatnonzero(part <= max_aaf)
+        part = np.divide(carried, 2 * called, out=np.full(called.size, np.nan), where=called > 0)
+        rare = np.flatnonzero((part if given is None else given[start : start + called.size]) <= max_aaf)
         row, carrier = np.nonzero(calls[rare] > 0)
         frequency.append(part)
+        alleles.append(carried)
         missing.append(absent)
         counts.append(np.bincount(rare[row], minlength=called.size))
         persons.append(carrier.astype(np.int32))
         values.append(calls[rare[row], carrier])
+        start += called.size
     if not frequency:
-        return Rare(np.zeros(0), np.zeros(0, np.int64), sparse.csc_array((people.size, 0), dtype=np.int8))
+        nothing = np.zeros(0, np.int64)
+        return Rare(np.zeros(0), nothing, nothing, sparse.csc_array((people.size, 0), dtype=np.int8))
     ends = np.cumsum(np.concatenate([[0], *counts]))
     dosages = sparse.csc_array(
         (np.concatenate(values), np.concatenate(persons), ends), shape=(people.size, variants.size)
     )
-    return Rare(np.concatenate(frequency), np.concatenate(missing), dosages)
+    return Rare(np.concatenate(frequency), np.concatenate(alleles), np.concatenate(missing), dosages)
 
 
 def _blocks(bed: Genotypes, variants: np.ndarray, people: np.ndarray) -> Iterator[np.ndarray]:
@@ -62,19 +70,37 @@ def _blocks(bed: Genotypes, variants: np.ndarray, people: np.ndarray) -> Iterato
         yield block.T
 
 
-def most(dosages: sparse.csc_array, columns: np.ndarray, features: np.ndarray, count: int) -> sparse.csc_array:
-    """The most alleles at one variant, for every person and set of variants: int8 CSC (people, count).
+def collapse(
+    dosages: sparse.csc_array, columns: np.ndarray, features: np.ndarray, count: int, statistic: str
+) -> sparse.csc_array:
+    """One number for every person and set of variants: int32 CSC (people, count).
 
-    `columns` and `features` are pairs: this column of `dosages` (people, variants) belongs to this set.
+    `columns` and `features` are pairs, each once: this column of `dosages` (people, variants; 1 or 2 where stored)
+    belongs to this set. `statistic`: `sum` of the alleles, `comphet` (the sum, at most 2), `max` (the most at one
+    variant) or `binary` (1 for any).
     """
-    people = dosages.shape[0]
-    chosen = dosages[:, columns]
-    # One key a (set, person): after sorting by it, what belongs together is adjacent, and a maximum of runs is left.
-    key = np.repeat(features.astype(np.int64), np.diff(chosen.indptr)) * people + chosen.indices
-    order = np.argsort(key, kind="stable")
-    key, value = key[order], chosen.data[order]
-    starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]]) if key.size else np.zeros(0, np.int64)
-    value = np.maximum.reduceat(value, starts) if key.size else value
-    feature, person = np.divmod(key[starts], people)
-    ends = np.searchsorted(feature, np.arange(count + 1))
-    return sparse.csc_array((value.astype(np.int8), person.astype(np.int32), ends), shape=(people, count))
+    pairs = (np.ones(len(columns), np.int32), (columns, features))
+    sets = sparse.csc_array(pairs, shape=(dosages.shape[1], count))
+    if statistic == "max":
+        # a person has 1 with any allele, and 2 with two of them at one variant
+        twice = _with(dosages, (dosages.data == 2).astype(np.int32))
+        twice.eliminate_zeros()
+        return (_any(dosages, sets) + _any(twice, sets)).tocsc()
+    if statistic == "binary":
+        return _any(dosages, sets)
+    total = (_with(dosages, dosages.data.astype(np.int32)) @ sets).tocsc()
+    if statistic == "comphet":
+        total.data = np.minimum(total.data, 2)
+    return total
+
+
+def _any(dosages: sparse.csc_array, sets: sparse.csc_array) -> sparse.csc_array:
+    """1 where a person has any entry in a set."""
+    found = (_with(dosages, np.ones(dosages.nnz, np.int32)) @ sets).tocsc()
+    found.data[:] = 1
+    return found
+
+
+def _with(matrix: sparse.csc_array, data: np.ndarray) -> sparse.csc_array:
+    """A matrix of the same pattern with other data; the pattern is not shared, so either may be changed."""
+    return sparse.csc_array((data, matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape)

@@ -8,7 +8,7 @@ import pytest
 
 from contigwas.burden import carriers, write_burden
 from contigwas.modality import read_modality
-from tests.modalities import write_cohort
+from tests.modalities import burden_settings, write_cohort
 from tests.plink_files import iids, write_plink
 
 MASKS = {"lof": ["LoF"], "damaging": ["LoF", "missense"], "all": ["LoF", "missense", "synonymous"]}
@@ -48,7 +48,7 @@ def study(request, tmp_path):
 def test_every_gene_and_mask(study, monkeypatch):
     monkeypatch.setattr(carriers, "BLOCK_BYTES", 330 * 17)
     folder, cohort, names, people, calls, annotations, sets, max_aaf = study
-    settings = {"masks": MASKS, "max_aaf": max_aaf, "statistic": "max"}
+    settings = burden_settings(masks=MASKS, max_aaf=max_aaf)
     write_burden(
         folder / "chr{chrom}.bed", [1, 2], folder / "annotations.tsv", folder / "sets.tsv", cohort, settings,
         folder / "burden.h5ad",

@@ -8,11 +8,11 @@ import pytest
 from contigwas.burden import write_burden
 from contigwas.errors import UserError
 from contigwas.modality import read_modality
-from tests.modalities import write_cohort
+from tests.modalities import burden_settings, write_cohort
 from tests.plink_files import iids, write_plink
 
 NAMES = iids(20)
-SETTINGS = {"masks": {"lof": ["LoF"], "damaging": ["LoF", "missense"]}, "max_aaf": 0.1, "statistic": "max"}
+SETTINGS = burden_settings(masks={"lof": ["LoF"], "damaging": ["LoF", "missense"]}, max_aaf=0.1)
 ANNOTATIONS = "a G1 LoF\nb G1 missense\nc G1 synonymous\nd G1 LoF\ne G1 LoF\ng G2 missense\nh G1 LoF\ni G1 LoF\n"
 SETS = "G1 1 1000 a,b,c,d,e,f,g,h,i,zz\nG2 1 7000 g,f\nG3 2 10 a\n"
 
@@ -90,7 +90,8 @@ def test_the_frequency_limit_is_inclusive_and_of_the_people_kept(study):
         ("sets.tsv", "G1 1 x a,b\n", "line 1: column 3 is not a position"),
         ("sets.tsv", "G1 1 5 a\nG1 1 9 b\n", r"1 genes on a second line \(the first is G1\)"),
         ("sets.tsv", "G1 X 5 a\n", r"no gene on the chromosomes of genotypes.chromosomes \(it has X\)"),
-        ("sets.tsv", "G1 1 5 1:100:A:G\n", "nobody carries .* not annotated.*: check that its variant ids"),
+        ("sets.tsv", "G1 1 5 1:100:A:G,rs5\n", "names 2 variants, none of which is in the exome calls"),
+        ("sets.tsv", "G1 1 5 g\n", "nobody carries .* not annotated.*: check that its variant ids"),
     ],
 )
 def test_malformed_files(study, file, text, told):

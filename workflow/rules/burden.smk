@@ -21,3 +21,26 @@ rule burden:
         settings=stage("burden", "autosomes"),
     script:
         "../scripts/burden.py"
+
+
+# Not part of a plain run: snakemake burden_masks.
+rule burden_masks:
+    input:
+        burden=rules.burden.output.burden,
+        cohort=rules.samples.output.cohort,
+        code=library("burden.mask_bed"),
+    output:
+        bed="results/modalities/burden_masks.bed",
+        bim="results/modalities/burden_masks.bim",
+        fam="results/modalities/burden_masks.fam",
+    log:
+        "results/logs/burden_masks/burden_masks.log",
+    benchmark:
+        "results/benchmarks/burden_masks/burden_masks.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    script:
+        "../scripts/burden_masks.py"

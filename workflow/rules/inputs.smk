@@ -23,9 +23,10 @@ def recombination(wildcards) -> list[str]:
 
 
 def exome(wildcards) -> dict[str, list[str]]:
-    """The exome calls of all autosomes, and REGENIE's annotation and set files."""
+    """The exome calls of all autosomes, the annotations, and the other files that the config names."""
     files = genotype_files(block("burden")["genotypes"], AUTOSOMES)
-    return files | {key: config["burden"][key] for key in ("annotations", "sets")}
+    named = {key: config["burden"][key] for key in ("annotations", "sets", "aaf", "masks")}
+    return files | {key: path for key, path in named.items() if isinstance(path, str)}
 
 
 def sources_of_people(wildcards) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ with job(snakemake.log[0]):
         settings["genotypes"],
         settings["autosomes"],
         snakemake.input.annotations,
-        snakemake.input.sets,
+        settings["sets"],
         snakemake.input.cohort,
         settings,
         snakemake.output.burden,

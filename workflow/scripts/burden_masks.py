@@ -1,0 +1,5 @@
+from contigwas.burden import write_mask_bed
+from contigwas.logs import job
+
+with job(snakemake.log[0]):
+    write_mask_bed(snakemake.input.burden, snakemake.input.cohort, snakemake.output.bed)
