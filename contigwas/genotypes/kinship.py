@@ -5,17 +5,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array
 from scipy.stats import norm
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, write_parquet
+from contigwas.genotypes import king
+from contigwas.genotypes.packed import pack
 from contigwas.genotypes.pruned import Pruned
 from contigwas.genotypes.qc import kept_people
 
 log = logging.getLogger(__name__)
 
-STRIP = 1024  # people compared with everyone in one pass over the genotypes
 STAGE = 12  # separates this stage's random numbers from the others'
 SAMPLED, STRETCHES = 1000, 30  # pairs and stretches of the genome from which the level of chance is estimated
 DEGREES = {"duplicates or identical twins": 0.354, "first degree": 0.177, "second degree": 0.0884, "further": -np.inf}
@@ -34,8 +34,8 @@ def kinship(
     KING-robust, between-family form: 1/2 - Σ(g_i - g_j)² / (4 min(het_i, het_j)) over the variants called in both.
     It needs no allele frequencies, so ancestry does not look like kinship. On a genome so small that unrelated people
     reach `min_kinship` by chance, only pairs above the chance level are written, with a warning: false relatives
-    would chain a cohort into one family. Memory is O(people x 1024), time O(people² x variants). Raises UserError
-    when no variant was left by pruning.
+    would chain a cohort into one family. The file is read twice; memory is people x variants / 4 bytes and a few
+    hundred megabytes, time O(people² x variants). Raises UserError when no variant was left by pruning.
     """
     stream = Pruned(pattern, chromosomes, pruned, kept_people(people))
     if not stream.variants:
@@ -58,9 +58,9 @@ def kinship(
 
 
 def pairs_above(stream: Pruned, min_kinship: float) -> pd.DataFrame:
-    """All pairs of the stream's people with a kinship above `min_kinship`: `iid1 iid2 kinship`."""
-    found = [_strip(stream, start, min_kinship) for start in range(0, len(stream.iids), STRIP)]
-    one, other, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    """All pairs of the stream's people with a kinship above `min_kinship`: `iid1 iid2 kinship`, in their order."""
+    packed = pack(stream.blocks(), len(stream.iids), stream.variants)
+    one, other, values = king.pairs_above(packed, min_kinship)
     return pd.DataFrame({"iid1": stream.iids[one], "iid2": stream.iids[other], "kinship": values})
 
 
@@ -90,55 +90,3 @@ def chance_level(stream: Pruned) -> float:
         errors = np.sqrt((len(parts) - 1) * left_out.var(axis=0))
     errors = errors[np.isfinite(errors)]
     return float(norm.isf(min(0.5, 2 / (people * (people - 1)))) * np.median(errors)) if errors.size else np.inf
-
-
-def _strip(stream: Pruned, start: int, min_kinship: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of a person in [start, start + STRIP) and a later one: positions (two int64 arrays), kinship (float64)."""
-    people = np.arange(start, len(stream.iids))
-    mine = min(STRIP, people.size)
-    distance = np.zeros((mine, people.size), np.float32)
-    absent_mine, absent_theirs = np.zeros_like(distance), np.zeros_like(distance)
-    squares, hets = np.zeros(people.size, np.float32), np.zeros(people.size, np.float32)
-    # Whole numbers below 2²⁴ are exact in float32: the sums are, up to four million variants.
-    for block in stream.blocks(people=people):
-        called = block >= 0
-        # Centred at one heterozygote; 0 where not called, so that only a correction is left for missing calls.
-        values = np.where(called, block - np.int8(1), np.int8(0)).astype(np.float32)
-        homozygous = values * values
-        hets += np.count_nonzero(block == 1, axis=1)
-        squares += homozygous.sum(axis=1)
-        distance -= (2 * values[:mine]) @ values.T
-        if not called.all():
-            _leave_out_missing(distance, absent_mine, absent_theirs, ~called, homozygous, block == 1, mine)
-    distance += squares[:mine, None]
-    distance += squares
-    least = np.minimum(hets[:mine, None] - absent_mine, hets - absent_theirs)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        values = 0.5 - distance / (4.0 * least)
-    one, other = np.nonzero((values > min_kinship) & (least > 0))
-    later = other > one
-    one, other = one[later], other[later]
-    return one + start, other + start, values[one, other]
-
-
-def _leave_out_missing(
-    distance: np.ndarray,
-    absent_mine: np.ndarray,
-    absent_theirs: np.ndarray,
-    missing: np.ndarray,
-    homozygous: np.ndarray,
-    het: np.ndarray,
-    mine: int,
-) -> None:
-    """Correct the sums, in place, for the variants that one of a pair misses.
-
-    There (g - 1)² of the other one counts towards the distance, and a heterozygote of the other one towards its
-    total, although the pair does not share the variant. Missing calls are few, so they are a sparse matrix.
-    """
-    gaps = csr_array(missing.astype(np.float32))
-    gaps_mine = gaps[:mine]
-    distance -= (gaps @ homozygous[:mine].T).T
-    distance -= gaps_mine @ homozygous.T
-    carriers = het.astype(np.float32)
-    absent_mine += (gaps @ carriers[:mine].T).T
-    absent_theirs += gaps_mine @ carriers.T

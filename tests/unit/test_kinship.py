@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import norm
 
 from contigwas.errors import UserError
-from contigwas.genotypes import kinship as module
+from contigwas.genotypes import king
 from contigwas.genotypes.kinship import chance_level, kinship, pairs_above
 from contigwas.genotypes.pruned import Pruned
 from tests.plink_files import child, iids, simulate, write_people, write_plink
@@ -52,10 +52,12 @@ def run(folder, limit):
     return pd.read_parquet(folder / "out.parquet")
 
 
-@pytest.mark.parametrize("strip", [17, 1024])
-def test_every_pair(study, monkeypatch, strip):
+@pytest.mark.parametrize(("tile", "part", "pairs"), [(17, 9, 2000), (2048, 4096, 2**24)])
+def test_every_pair(study, monkeypatch, tile, part, pairs):
     folder, dosages = study
-    monkeypatch.setattr(module, "STRIP", strip)
+    monkeypatch.setattr(king, "TILE", tile)
+    monkeypatch.setattr(king, "PART", part)
+    monkeypatch.setattr(king, "PAIR_BYTES", pairs)
     found = pairs_above(stream(folder), -np.inf).set_index(["iid1", "iid2"])["kinship"]
     names = iids(90)
     expected = {(names[a], names[b]): definition(dosages[a], dosages[b]) for a in range(90) for b in range(a + 1, 90)}
