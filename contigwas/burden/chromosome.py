@@ -39,7 +39,7 @@ def burden_of(
     """
     chosen = members.masks.any(axis=0) & (members.row >= 0)
     variants, column = np.unique(members.row[chosen], return_inverse=True)
-    given, forced = _given(aaf, names, len(bed.variants), variants)
+    given, forced = _given(aaf, names, variants)
     rare = read_rare(bed, variants, people, rules.max_aaf, given)
 
     of_variant = _reasons(rare.frequency, rare.missing / max(people.size, 1), given, rules)
@@ -85,20 +85,18 @@ def burden_of(
     return Burden(values, described, _counts(tally.sum(axis=0)))
 
 
-def _given(
-    aaf: pd.DataFrame | None, names: Names, count: int, variants: np.ndarray
-) -> tuple[np.ndarray | None, np.ndarray | None]:
+def _given(aaf: pd.DataFrame | None, names: Names, variants: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
     """The brought frequencies of some variants, NaN where there is none, and which are singletons by the file."""
     if aaf is None:
         return None, None
-    row = names.rows(aaf.index.to_series())
-    known = row >= 0
-    frequency, single = np.full(count, np.nan), np.zeros(count, bool)
-    frequency[row[known]] = aaf["aaf"].to_numpy()[known]
+    place = names.places_in(aaf.index, variants)
+    known = place >= 0
+    frequency, single = np.full(variants.size, np.nan), np.zeros(variants.size, bool)
+    frequency[known] = aaf["aaf"].to_numpy()[place[known]]
     if "singleton" not in aaf:
-        return frequency[variants], None
-    single[row[known]] = aaf["singleton"].to_numpy()[known]
-    return frequency[variants], single[variants]
+        return frequency, None
+    single[known] = aaf["singleton"].to_numpy()[place[known]]
+    return frequency, single
 
 
 def _reasons(frequency: np.ndarray, missing: np.ndarray, given: np.ndarray | None, rules: Rules) -> np.ndarray:

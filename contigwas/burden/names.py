@@ -40,6 +40,20 @@ class Names:
         found[rest[agree]] = np.where(by_id[agree] == UNKNOWN, found[rest[agree]], by_id[agree])
         return found
 
+    def places_in(self, names: pd.Index, rows: np.ndarray) -> np.ndarray:
+        """Where the variants at `rows` stand in `names` (each once): int64 (rows,), UNKNOWN where they do not.
+
+        By ID, unless another variant has it too, else by `chrom:pos:ref:alt`, with or without `chr`.
+        """
+        chosen = self._variants.iloc[rows]
+        place = ":" + chosen["pos"].astype(str) + ":" + chosen["other_allele"] + ":" + chosen["effect_allele"]
+        found = names.get_indexer(pd.Index(chosen["id"]))
+        found[self._by_id(chosen["id"]) == REPEATED] = UNKNOWN
+        for prefix in ("", "chr"):
+            rest = np.flatnonzero(found == UNKNOWN)
+            found[rest] = names.get_indexer(pd.Index(prefix + self.chrom + place.iloc[rest]))
+        return found
+
     def _by_id(self, names: pd.Series) -> np.ndarray:
         return _look_up(self._ids, self._rows, pd.Index(names))
 

@@ -77,6 +77,11 @@ def write_burden(
     carried = (described["carriers"] > 0).to_numpy()
     log.info("%d features of genes and masks, %d of them without a carrier and left out", len(carried),
              (~carried).sum())  # fmt: skip
+    if not carried.any() and aaf is not None and reasons["no aaf"]:
+        raise UserError(
+            f"nobody carries a qualifying variant of any gene, and {settings['aaf']} has no frequency for "
+            f"{reasons['no aaf']} of them: give its variants the ids of the exome calls"
+        )
     if not carried.any():
         raise UserError(
             f"nobody carries a qualifying variant of any gene in {sets or annotations} (variants that do not qualify: "

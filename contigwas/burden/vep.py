@@ -122,6 +122,10 @@ def _tab(path: PathLike, needed: Sequence[str]) -> Iterator[Row]:
             if "Extra" not in columns:
                 _require(path, columns, needed)
             continue
+        if not columns:
+            raise UserError(
+                f"{path}, line {number} comes before the header #Uploaded_variation: write VEP's table again"
+            )
         values = line.split("\t")
         if len(values) != len(columns):
             raise UserError(
@@ -189,8 +193,8 @@ def _vcf(path: PathLike, needed: Sequence[str]) -> Iterator[Row]:
 
 
 def _vep_alleles(ref: str, alternatives: Sequence[str]) -> dict[str, str]:
-    """The alternate allele by the name that VEP gives it: without the first base where all alleles share it."""
+    """The alternate alleles by the names VEP gives them: those of an indel without the first base that all share."""
     alleles = [ref, *alternatives]
-    longer = any(len(one) > 1 for one in alleles)
-    cut = longer and len({one[:1].upper() for one in alleles if one != "*"}) == 1
+    indel = any(len(one) != len(ref) for one in alternatives)
+    cut = indel and len({one[:1].upper() for one in alleles if one != "*"}) == 1
     return {(one[1:] or "-") if cut and one != "*" else one: one for one in alternatives}
