@@ -1,6 +1,5 @@
 """Carriers of rare qualifying alleles, gene by gene, as a modality."""
 
-from contigwas.burden.mask_bed import write_mask_bed
 from contigwas.burden.table import write_burden
 
-__all__ = ["write_burden", "write_mask_bed"]
+__all__ = ["write_burden"]

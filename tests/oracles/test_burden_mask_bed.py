@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.burden import write_burden, write_mask_bed
+from contigwas.burden import write_burden
 from contigwas.errors import UserError
+from contigwas.export.mask_bed import write_mask_bed
 from contigwas.genotypes.bed import Bed
 from contigwas.modality import read_modality
 from tests.modalities import burden_settings, write_cohort

@@ -28,7 +28,7 @@ rule burden_masks:
     input:
         burden=rules.burden.output.burden,
         cohort=rules.samples.output.cohort,
-        code=library("burden.mask_bed"),
+        code=library("export.mask_bed"),
     output:
         bed="results/modalities/burden_masks.bed",
         bim="results/modalities/burden_masks.bim",

@@ -1,4 +1,4 @@
-from contigwas.burden import write_mask_bed
+from contigwas.export.mask_bed import write_mask_bed
 from contigwas.logs import job
 
 with job(snakemake.log[0]):

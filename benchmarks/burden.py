@@ -1,0 +1,163 @@
+"""The burden of a simulated exome: seconds and peak memory of the stage's whole process.
+
+    python benchmarks/burden.py                                 # 20,000 people, 20,000 genes, 400,000 variants
+    python benchmarks/burden.py --people 2000 --genes 1000      # to try it
+
+Data are made in --folder, once: 22 .bed files of rare variants (allele counts in proportion to 1/count, up to twice
+the cut-off, a little of it missing), annotations, a set list, and how many entries the burden must have. The stage
+runs as the rule's process does, masks lof (LoF) and damaging (LoF, missense), max_aaf 0.001, with imports and the file
+written. Appends to benchmarks/burden.tsv: sizes, features, entries (checked), seconds, peak memory, size of the file.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from contigwas.files import read_table, write_tsv  # noqa: E402
+
+CHROMOSOMES, MAX_AAF, MISSING, BLOCK = 22, 0.001, 1e-4, 2048
+CATEGORIES, SHARES = ["LoF", "missense", "synonymous"], [0.15, 0.6, 0.25]
+MASKS = {"lof": ["LoF"], "damaging": ["LoF", "missense"]}
+STAGE = """
+import json, sys
+from contigwas.burden import write_burden
+from contigwas.logs import job
+folder, settings, out = sys.argv[1:4]
+with job(out + ".log"):
+    write_burden(folder + "/chr{chrom}.bed", range(1, 23), folder + "/annotations.txt", folder + "/sets.txt",
+                 folder + "/cohort.tsv", json.loads(settings), out)
+"""
+
+
+def bits(people: np.ndarray) -> np.ndarray:
+    """Where a person's two bits lie in the byte."""
+    return (2 * (people % 4)).astype(np.uint8)
+
+
+def write_chromosome(folder: Path, chrom: int, people: int, sizes: np.ndarray, rng: np.random.Generator) -> dict:
+    """A .bed of rare variants, genes of `sizes` variants one after another; returns the entries of every mask."""
+    count = int(sizes.sum())
+    gene = np.repeat(np.arange(len(sizes)), sizes)
+    category = rng.choice(len(CATEGORIES), count, p=SHARES)
+    counts = np.arange(1, max(2, int(4 * MAX_AAF * people)) + 1)
+    drawn = rng.choice(counts, count, p=1 / counts / (1 / counts).sum())
+    names = [f"{chrom}:{1000 + number}:A:G" for number in range(count)]
+    pairs = {mask: [] for mask in MASKS}
+    with (folder / f"chr{chrom}.bed").open("wb") as file:
+        file.write(b"\x6c\x1b\x01")
+        for start in range(0, count, BLOCK):
+            part = drawn[start : start + BLOCK]
+            block = np.full((len(part), -(-people // 4)), 0xFF, np.uint8)  # nobody carries the first allele
+            row = np.repeat(np.arange(len(part)), part)
+            keys = np.unique(row * people + rng.integers(0, people, row.size))
+            row, carrier = np.divmod(keys, people)
+            np.bitwise_xor.at(block, (row, carrier // 4), np.uint8(1) << bits(carrier))  # 11 becomes 10
+            absent = np.setdiff1d(rng.integers(0, len(part) * people, int(MISSING * len(part) * people)), keys)
+            lost, person = np.divmod(absent, people)
+            np.bitwise_xor.at(block, (lost, person // 4), np.uint8(2) << bits(person))  # 11 becomes 01
+            if people % 4:
+                block[:, -1] &= (1 << 2 * (people % 4)) - 1
+            file.write(block.tobytes())
+            called = people - np.bincount(lost, minlength=len(part))
+            rare = np.bincount(row, minlength=len(part)) / (2 * called) <= MAX_AAF
+            for mask, categories in MASKS.items():
+                fits = rare & np.isin(category[start : start + BLOCK], [CATEGORIES.index(one) for one in categories])
+                chosen = fits[row]
+                pairs[mask].append(gene[start : start + BLOCK][row[chosen]] * people + carrier[chosen])
+    with (folder / f"chr{chrom}.bim").open("w") as file:
+        file.writelines(f"{chrom}\t{name}\t0\t{1000 + number}\tG\tA\n" for number, name in enumerate(names))
+    fam = "".join(f"{one}\t{one}\t0\t0\t0\t-9\n" for one in range(1, people + 1))
+    (folder / f"chr{chrom}.fam").write_text(fam)
+    with (folder / "annotations.txt").open("a") as file:
+        told = zip(names, gene, category, strict=True)
+        file.writelines(f"{name} G{chrom}_{one} {CATEGORIES[kind]}\n" for name, one, kind in told)
+    with (folder / "sets.txt").open("a") as file:
+        ends = np.cumsum(sizes)
+        for number, (end, size) in enumerate(zip(ends, sizes, strict=True)):
+            file.write(f"G{chrom}_{number} {chrom} {1000 + end - size} {','.join(names[end - size : end])}\n")
+    return {mask: int(np.unique(np.concatenate(one)).size) for mask, one in pairs.items()}
+
+
+def data(folder: Path, people: int, genes: int, variants: int) -> Path:
+    """The folder of a data set, made where it is not there."""
+    place = folder / f"n{people}_g{genes}_v{variants}"
+    if (place / "entries.json").exists():
+        return place
+    place.mkdir(parents=True, exist_ok=True)
+    for name in ("annotations.txt", "sets.txt"):
+        (place / name).unlink(missing_ok=True)
+    rng = np.random.default_rng(1)
+    chrom = rng.integers(0, CHROMOSOMES, genes)
+    sizes = np.maximum(1, rng.multinomial(variants, rng.dirichlet(np.full(genes, 1.5))))
+    entries = [write_chromosome(place, one + 1, people, sizes[chrom == one], rng) for one in range(CHROMOSOMES)]
+    iid = np.arange(1, people + 1)
+    cohort = {"fid": iid, "iid": iid, "sex": 0, "family": "f", "fold": 0, "in_gwas": 1, "excluded": "", "untested": ""}
+    write_tsv(pd.DataFrame(cohort), place / "cohort.tsv")
+    (place / "entries.json").write_text(json.dumps(sum(sum(one.values()) for one in entries)))
+    return place
+
+
+def measured(place: Path, statistic: str) -> dict[str, float]:
+    """The stage in a fresh process."""
+    vep = {"gene": "SYMBOL", "score": None, "min_score": 0.5, "loftee": False}
+    rules = {"masks": MASKS, "statistic": statistic, "max_aaf": MAX_AAF, "max_missing": 1, "singletons": False}
+    out = place / f"{statistic}.h5ad"
+    command = [sys.executable, "-c", STAGE, str(place), json.dumps({**rules, "aaf": None, "vep": vep}), str(out)]
+    started = time.perf_counter()
+    child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    _, status, used = os.wait4(child.pid, 0)
+    seconds = time.perf_counter() - started
+    if status:
+        sys.exit("the stage failed")
+    burden = anndata.read_h5ad(out).X
+    expected = json.loads((place / "entries.json").read_text())
+    if burden.nnz != expected:
+        sys.exit(f"the burden has {burden.nnz} entries, where {expected} were simulated")
+    return {
+        "features": burden.shape[1],
+        "entries": burden.nnz,
+        "seconds": round(seconds, 1),
+        "peak_mb": round(used.ru_maxrss / 1024),  # Linux counts in KiB
+        "file_mb": round(out.stat().st_size / 1e6, 1),
+    }
+
+
+def main() -> None:
+    """Make the data, run the stage as often as is asked, append the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path("/tmp/burden_benchmark"))
+    parser.add_argument("--people", type=int, default=20_000)
+    parser.add_argument("--genes", type=int, default=20_000)
+    parser.add_argument("--variants", type=int, help="20 for each gene unless said")
+    parser.add_argument("--statistics", nargs="+", default=["max", "sum"], choices=["max", "sum", "comphet", "binary"])
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/burden.tsv")
+    parser.add_argument("--machine", default=f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}")
+    arguments = parser.parse_args()
+    variants = arguments.variants or 20 * arguments.genes
+    place = data(arguments.folder, arguments.people, arguments.genes, variants)
+    rows = [read_table(arguments.table)] if arguments.table.exists() else []
+    for statistic in arguments.statistics * arguments.repeats:
+        row = {"date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(), "machine": arguments.machine}
+        row |= {"people": arguments.people, "genes": arguments.genes, "variants": variants, "statistic": statistic}
+        row |= measured(place, statistic)
+        rows.append(pd.DataFrame([row]))
+        sys.stdout.write(f"{row}\n")
+    write_tsv(pd.concat(rows, ignore_index=True), arguments.table)
+
+
+if __name__ == "__main__":
+    main()
