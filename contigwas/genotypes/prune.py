@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from contigwas.files import PathLike, require, write_parquet
+from contigwas.genotypes.long_range_ld import in_long_range_ld
 from contigwas.genotypes.pruned import person_rows
 from contigwas.genotypes.qc import kept_people
 from contigwas.genotypes.reader import open_genotypes
@@ -19,10 +20,13 @@ def prune(
     chrom: object,
     variants: PathLike,
     people: PathLike,
-    settings: Mapping[str, float],
+    settings: Mapping[str, object],
     output: PathLike,
 ) -> None:
     """Write the rows of `variants` that are kept and have no r² above `settings["r2"]` with another in the window.
+
+    Where `settings["long_range_ld"]` is `drop`, the variants in regions of long-range LD of `settings["build"]` are
+    left out first: their components would be haplotypes, not ancestry.
 
     The window of `settings["window"]` variants moves by `settings["step"]`; of a pair above the limit the variant
     with the lower minor-allele frequency goes. r² is the squared correlation of the dosages among the kept `people`,
@@ -32,6 +36,9 @@ def prune(
     rows = person_rows(bed, kept_people(people))
     table = pd.read_parquet(require(variants, "the checked variants"))
     table = table[table["kept"]].reset_index(drop=True)
+    kept = len(table)
+    if settings["long_range_ld"] == "drop":
+        table = table[~in_long_range_ld(chrom, table["pos"], settings["build"])].reset_index(drop=True)
     window, step = int(settings["window"]), int(settings["step"])
     survivors = np.zeros(len(table), bool)
     # The variants of the window that survive so far: positions in `table`, unit columns, minor-allele frequencies.
@@ -48,7 +55,8 @@ def prune(
         survivors[near] = stays
         near, columns, frequencies = near[stays], columns[:, stays], frequencies[stays]
         start = end
-    log.info("chromosome %s: %d of %d variants are left after pruning", chrom, survivors.sum(), len(table))
+    log.info("chromosome %s: %d of %d variants are left after pruning; %d are in regions of long-range LD", chrom,
+             survivors.sum(), kept, kept - len(table))  # fmt: skip
     write_parquet(table[survivors], output)
 
 

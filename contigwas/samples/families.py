@@ -39,8 +39,9 @@ def families(iids: Sequence[str], pairs: np.ndarray) -> np.ndarray:
 def unrelated(iids: Sequence[str], pairs: np.ndarray, seed: int) -> np.ndarray:
     """A large set of people with no pair among them, to which nobody can be added: bool (people,).
 
-    Greedy: the person with the most relatives left goes first, ties by hash, until no pair is left; who then has no
-    relative left in the set comes back.
+    Greedy, as plink2 --king-cutoff: as long as someone has a single relative left, that relative goes, which loses
+    nobody; else the person with the most relatives left goes. Ties by hash. Who then has no relative in the set comes
+    back.
     """
     relatives: dict[int, set[int]] = {}
     for one, other in pairs.tolist():
@@ -48,17 +49,26 @@ def unrelated(iids: Sequence[str], pairs: np.ndarray, seed: int) -> np.ndarray:
         relatives.setdefault(other, set()).add(one)
     every = {person: frozenset(near) for person, near in relatives.items()}
     order = {person: stable_hash(f"related:{seed}:{iids[person]}") for person in relatives}
-    queue = [(-len(near), order[person], person) for person, near in relatives.items()]
+    queue = [(_rank(len(near)), order[person], person) for person, near in relatives.items()]
     heapify(queue)
     kept = np.ones(len(iids), bool)
     while queue:
-        count, _, person = heappop(queue)
-        if not kept[person] or len(relatives[person]) != -count or count == 0:
+        rank, _, person = heappop(queue)
+        if person not in relatives or not relatives[person] or _rank(len(relatives[person])) != rank:
             continue
-        kept[person] = False
-        for other in relatives.pop(person):
-            relatives[other].discard(person)
-            heappush(queue, (-len(relatives[other]), order[other], other))
+        leaves = person
+        if len(relatives[person]) == 1:
+            (only,) = relatives[person]
+            leaves = only if len(relatives[only]) > 1 else person
+        kept[leaves] = False
+        for other in relatives.pop(leaves):
+            relatives[other].discard(leaves)
+            heappush(queue, (_rank(len(relatives[other])), order[other], other))
     for person in sorted(every, key=order.__getitem__):
         kept[person] |= not any(kept[other] for other in every[person])
     return kept
+
+
+def _rank(relatives: int) -> int:
+    """Who is looked at first, the smaller number: people with one relative, then those with the most."""
+    return np.iinfo(np.int64).min if relatives == 1 else -relatives

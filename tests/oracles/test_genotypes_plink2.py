@@ -13,7 +13,7 @@ from contigwas.genotypes.qc import people_qc, variant_qc
 from tests.plink_files import child, iids, simulate, write_people, write_plink
 
 EVERYTHING = {"call_rate": 0.0, "maf": 0.0, "hwe": 0.0, "person_call_rate": 0.0}
-WINDOW = {"window": 200, "step": 50, "r2": 0.2}
+WINDOW = {"window": 200, "step": 50, "r2": 0.2, "long_range_ld": "keep", "build": "GRCh37"}
 
 
 @pytest.fixture(scope="module")

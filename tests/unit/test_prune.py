@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contigwas.errors import UserError
+from contigwas.genotypes.long_range_ld import in_long_range_ld
 from contigwas.genotypes.prune import prune
 from tests.plink_files import iids, simulate, write_people, write_plink
 
@@ -23,7 +25,7 @@ def study(tmp_path_factory):
 
 def run(study, people=None, **settings):
     folder, _ = study
-    settings = {"window": 20, "step": 5, "r2": 0.2, **settings}
+    settings = {"window": 20, "step": 5, "r2": 0.2, "long_range_ld": "keep", "build": "GRCh37", **settings}
     prune(
         folder / "chr{chrom}.bed", 1, folder / "variants.parquet", people or folder / "people.parquet", settings,
         folder / "pruned.parquet",
@@ -75,3 +77,27 @@ def test_only_people_kept_count(study, tmp_path):
     r2 = correlations(study[1][::8])[np.ix_(left, left)]
     assert r2[~np.eye(left.size, dtype=bool)].max() <= 0.2
     assert set(left) != set(run(study, window=90))
+
+
+def test_regions_of_long_range_ld_are_left_out(tmp_path, caplog):
+    caplog.set_level("INFO")
+    write_plink(tmp_path / "chr1.bed", simulate(np.random.default_rng(9), 100, 4), iids(100))
+    write_people(tmp_path, iids(100))
+    pos = [47_999_999, 48_000_000, 52_000_000, 52_000_001]
+    pd.DataFrame({"index": range(4), "kept": True, "pos": pos}).to_parquet(tmp_path / "variants.parquet")
+    assert run((tmp_path, None), r2=1.0).tolist() == [0, 1, 2, 3]
+    assert run((tmp_path, None), r2=1.0, long_range_ld="drop").tolist() == [0, 3]
+    assert "2 of 4 variants are left after pruning; 2 are in regions of long-range LD" in caplog.text
+
+
+@pytest.mark.parametrize("build", ["GRCh37", "GRCh38"])
+def test_the_hla_region_and_the_inversion_of_chromosome_8(build):
+    # whatever the build: HLA-DRB1 lies at 32.5 Mb, the inversion 8p23.1 from 8 to 12 Mb
+    assert in_long_range_ld("6", np.array([32_550_000]), build).all()
+    assert in_long_range_ld(8, np.linspace(8.1e6, 11.8e6, 9), build).all()
+    assert not in_long_range_ld(22, np.arange(0, 50_000_000, 1_000_000), build).any()
+
+
+def test_a_build_without_a_list():
+    with pytest.raises(UserError, match="long-range LD of T2T are not known"):
+        in_long_range_ld(1, np.array([1]), "T2T")

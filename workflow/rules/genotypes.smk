@@ -69,7 +69,7 @@ rule genotypes_prune:
         mem_mb=4000,
         runtime=120,
     params:
-        settings=stage("genotypes.prune", "genotypes.array"),
+        settings=stage("genotypes.prune", "genotypes.array", "genotypes.build"),
     script:
         "../scripts/genotypes_prune.py"
 
