@@ -9,7 +9,7 @@ from scipy import sparse
 from contigwas.genotypes.interface import Genotypes
 from contigwas.modality import MISSING
 
-BLOCK_BYTES = 2**26  # of a block of int8 calls; two are in memory
+BLOCK_BYTES = 2**24  # of a block of int8 calls; two are in memory
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def read_rare(
         called = calls.shape[1] - absent
         part = np.divide(carried, 2 * called, out=np.full(called.size, np.nan), where=called > 0)
         rare = np.flatnonzero((part if given is None else given[start : start + called.size]) <= max_aaf)
-        row, carrier = np.nonzero(calls[rare] > 0)
+        row, carrier = _carriers(calls[rare] if rare.size < called.size else calls)
         frequency.append(part)
         alleles.append(carried)
         missing.append(absent)
@@ -61,6 +61,15 @@ def read_rare(
         (np.concatenate(values), np.concatenate(persons), ends), shape=(people.size, variants.size)
     )
     return Rare(np.concatenate(frequency), np.concatenate(alleles), np.concatenate(missing), dosages)
+
+
+def _carriers(calls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where calls (variants, people), C order, are 1 or 2. Eight calls are looked at at a time: few are."""
+    flat = calls.reshape(-1)
+    whole = flat.size // 8 * 8
+    filled = np.flatnonzero(flat[:whole].view(np.uint64) != 0)
+    places = np.r_[(filled[:, None] * 8 + np.arange(8)).ravel(), np.arange(whole, flat.size)]
+    return np.divmod(places[flat[places] > 0], calls.shape[1])
 
 
 def _blocks(bed: Genotypes, variants: np.ndarray, people: np.ndarray) -> Iterator[np.ndarray]:
