@@ -14,21 +14,15 @@ finished when it was stopped.
 
 import argparse
 import datetime
-import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import pandas as pd
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from contigwas.files import read_table, write_tsv  # noqa: E402
+from measure import ROOT, append, row, timed
 
 SETTINGS = {"missing": "exact", "tests": ["minp", "manova", "acat"], "min_ac": 20, "qc": {"maf": 0.01}}
 OURS = """
@@ -76,31 +70,6 @@ def plink2(place: Path, features: int) -> list[str]:
         *("--pheno", str(phenotypes), "--covar", str(place / "covariates.tsv"), "--threads", "2"),
         *("--out", str(place / "theirs")),
     ]
-
-
-def timed(command: list[str], limit: float = float("inf")) -> dict[str, float]:
-    """Wall and user seconds and peak memory (MiB) of a whole process; it is stopped after `limit` seconds."""
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"} if command[0] == "plink2" else dict(os.environ)
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment, cwd=ROOT)
-    timer = threading.Timer(min(limit, 86_400), process.kill)
-    timer.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    timer.cancel()
-    if status and wall < limit:
-        raise SystemExit(f"{command[0]} failed")
-    return {"wall_s": wall, "user_s": usage.ru_utime, "peak_mib": usage.ru_maxrss / 1024, "stopped": bool(status)}
-
-
-def row(program: str, runs: list[dict[str, float]], **what: object) -> dict[str, object]:
-    """A row of the table: medians of the runs."""
-    digits = {"wall_s": 2, "user_s": 2, "peak_mib": 0}
-    medians = {name: round(median(run[name] for run in runs), places) for name, places in digits.items()}
-    found = {"date": datetime.date.today().isoformat(), "program": program, **what, **medians, "runs": len(runs)}
-    found["finished"] = not any(run["stopped"] for run in runs)
-    sys.stdout.write(f"{found}\n")
-    return found
 
 
 def compare(arguments: argparse.Namespace) -> list[dict[str, object]]:
@@ -194,9 +163,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/gwas.tsv")
     arguments = parser.parse_args()
     arguments.folder = arguments.folder.resolve()
-    rows = {"compare": compare, "scale": scale, "engine": engine}[arguments.what](arguments)
-    old = [read_table(arguments.table)] if arguments.table.exists() else []
-    write_tsv(pd.concat([*old, pd.DataFrame(rows)], ignore_index=True), arguments.table)
+    append({"compare": compare, "scale": scale, "engine": engine}[arguments.what](arguments), arguments.table)
 
 
 if __name__ == "__main__":

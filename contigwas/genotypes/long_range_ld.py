@@ -5,7 +5,7 @@ import numpy as np
 from contigwas.errors import UserError
 
 # chromosome, first and last megabase. GRCh37: the regions of Price et al. 2008 (doi:10.1016/j.ajhg.2008.06.005) on that
-# build, as they are widely used. GRCh38: the same ones after the shift of the build, rounded outwards to half a megabase.
+# build, as they are widely used. GRCh38: the same ones after the shift, rounded outwards to half a megabase.
 REGIONS = {
     "GRCh37": (
         ("1", 48, 52), ("2", 86, 100.5), ("2", 134.5, 138), ("2", 183, 190), ("3", 47.5, 50), ("3", 83.5, 87),
