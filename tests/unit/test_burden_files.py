@@ -215,8 +215,8 @@ def test_sums_are_as_wide_as_they_must_be(tmp_path):
         assert data.X.dtype == kind and (data.X.toarray() == most).all()
 
 
-def test_multiallelic_variants_of_a_pgen_are_not_in_the_genotypes(study, caplog):
-    """Split variants that share an ID are found by place and alleles; an ID alone does not say which one is meant."""
+def test_an_id_that_several_variants_have_means_none_of_them(study):
+    """As the variants of a site that was split have; they are found by place and alleles."""
     dosages = np.zeros((20, 3), np.int8)
     dosages[[1, 2, 3], [0, 1, 2]] = 1
     place = {"sid": ["a", "a", "b"], "bp_position": [1000, 1000, 2000], "allele_1": ["A", "T", "A"]}
