@@ -10,23 +10,16 @@ written. Appends to benchmarks/burden.tsv: sizes, features, entries (checked), s
 """
 
 import argparse
-import datetime
 import json
-import os
-import platform
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import anndata
 import numpy as np
 import pandas as pd
+from measure import ROOT, append, in_turn, row
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from contigwas.files import read_table, write_tsv  # noqa: E402
+from contigwas.files import write_tsv
 
 CHROMOSOMES, MAX_AAF, MISSING, BLOCK = 22, 0.001, 1e-4, 2048
 CATEGORIES, SHARES = ["LoF", "missense", "synonymous"], [0.15, 0.6, 0.25]
@@ -93,7 +86,7 @@ def write_chromosome(folder: Path, chrom: int, people: int, sizes: np.ndarray, r
 
 def data(folder: Path, people: int, genes: int, variants: int) -> Path:
     """The folder of a data set, made where it is not there."""
-    place = folder / f"n{people}_g{genes}_v{variants}"
+    place = folder / f"burden_n{people}_g{genes}_v{variants}"
     if (place / "entries.json").exists():
         return place
     place.mkdir(parents=True, exist_ok=True)
@@ -110,53 +103,41 @@ def data(folder: Path, people: int, genes: int, variants: int) -> Path:
     return place
 
 
-def measured(place: Path, statistic: str) -> dict[str, float]:
-    """The stage in a fresh process."""
+def command(place: Path, statistic: str) -> list[str]:
+    """The rule's process."""
     vep = {"gene": "SYMBOL", "score": None, "min_score": 0.5, "loftee": False}
     rules = {"masks": MASKS, "statistic": statistic, "max_aaf": MAX_AAF, "max_missing": 1, "singletons": False}
+    settings = json.dumps({**rules, "aaf": None, "vep": vep})
+    return [sys.executable, "-c", STAGE, str(place), settings, str(place / f"{statistic}.h5ad")]
+
+
+def checked(place: Path, statistic: str) -> dict[str, float]:
+    """What the file holds; its entries must be as many as were simulated."""
     out = place / f"{statistic}.h5ad"
-    command = [sys.executable, "-c", STAGE, str(place), json.dumps({**rules, "aaf": None, "vep": vep}), str(out)]
-    started = time.perf_counter()
-    child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    _, status, used = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - started
-    if status:
-        sys.exit("the stage failed")
     burden = anndata.read_h5ad(out).X
     expected = json.loads((place / "entries.json").read_text())
     if burden.nnz != expected:
-        sys.exit(f"the burden has {burden.nnz} entries, where {expected} were simulated")
-    return {
-        "features": burden.shape[1],
-        "entries": burden.nnz,
-        "seconds": round(seconds, 1),
-        "peak_mb": round(used.ru_maxrss / 1024),  # Linux counts in KiB
-        "file_mb": round(out.stat().st_size / 1e6, 1),
-    }
+        raise SystemExit(f"the burden has {burden.nnz} entries, where {expected} were simulated")
+    return {"features": burden.shape[1], "entries": burden.nnz, "file_mb": round(out.stat().st_size / 1e6, 1)}
 
 
 def main() -> None:
     """Make the data, run the stage as often as is asked, append the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path("/tmp/burden_benchmark"))
+    parser.add_argument("--folder", type=Path, default=Path("resources/benchmarks"))
     parser.add_argument("--people", type=int, default=20_000)
     parser.add_argument("--genes", type=int, default=20_000)
     parser.add_argument("--variants", type=int, help="20 for each gene unless said")
     parser.add_argument("--statistics", nargs="+", default=["max", "sum"], choices=["max", "sum", "comphet", "binary"])
-    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/burden.tsv")
-    parser.add_argument("--machine", default=f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}")
     arguments = parser.parse_args()
-    variants = arguments.variants or 20 * arguments.genes
-    place = data(arguments.folder, arguments.people, arguments.genes, variants)
-    rows = [read_table(arguments.table)] if arguments.table.exists() else []
-    for statistic in arguments.statistics * arguments.repeats:
-        row = {"date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(), "machine": arguments.machine}
-        row |= {"people": arguments.people, "genes": arguments.genes, "variants": variants, "statistic": statistic}
-        row |= measured(place, statistic)
-        rows.append(pd.DataFrame([row]))
-        sys.stdout.write(f"{row}\n")
-    write_tsv(pd.concat(rows, ignore_index=True), arguments.table)
+    what = {"people": arguments.people, "genes": arguments.genes}
+    what["variants"] = arguments.variants or 20 * arguments.genes
+    place = data(arguments.folder.resolve(), **what)
+    runs = in_turn({one: command(place, one) for one in arguments.statistics}, arguments.runs)
+    told = [{**what, "statistic": one, **checked(place, one)} for one in arguments.statistics]
+    append([row("contigwas", runs[one["statistic"]], **one) for one in told], arguments.table)
 
 
 if __name__ == "__main__":

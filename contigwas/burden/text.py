@@ -26,7 +26,7 @@ def lines(path: PathLike, what: str) -> Iterator[str]:
     """The lines of a text file, without their ends; `what` names the key of the config that brought it."""
     with readable(path), unpacked(require(path, what)) as file:
         for line in file:
-            yield line.decode().rstrip("\r\n")
+            yield line.decode("utf-8-sig").rstrip("\r\n")  # some editors put a mark before the first line
 
 
 def read_columns(
@@ -39,7 +39,7 @@ def read_columns(
     """
     path = require(path, what)
     form = "; or ".join(f"{width} columns a line ({', '.join(names)})" for width, names in widths.items())
-    width = len(next(lines(path, what), "").split())
+    width = len(next((line for line in lines(path, what) if line.strip()), "").split())
     names = list(widths.get(width, ()))
     kinds = {number: "category" if name in few else str for number, name in enumerate(names)}
     try:

@@ -269,6 +269,16 @@ def test_a_mask_file_of_other_systems(tmp_path):
     assert read_masks(tmp_path / "masks") == {"M1": ["LoF", "missense"], "M2": ["LoF", "missense"]}
 
 
+@pytest.mark.parametrize("change", [lambda text: "\n" + text, lambda text: "\ufeff" + text, lambda text: text[:-1]])
+def test_lines_without_content_and_marks_of_editors(study, change):
+    expected, _ = run(study)
+    for name in ("annotations.txt", "sets.txt"):
+        path = study / name
+        path.write_text(change(path.read_text()).replace("\n", "\r\n"))
+    found, _ = run(study)
+    pd.testing.assert_frame_equal(found, expected)
+
+
 def test_the_longer_form_of_frequencies(tmp_path):
     (tmp_path / "aaf").write_text("a 1e-5 0 7 6187101\nb 0 1 7 6190395\n")
     table = read_aaf(tmp_path / "aaf")
