@@ -8,8 +8,8 @@ import pandas as pd
 from scipy import sparse
 
 from contigwas.burden.carriers import collapse, read_rare
-from contigwas.burden.members import REPEATED, UNKNOWN, Members
-from contigwas.burden.names import Names
+from contigwas.burden.members import Members
+from contigwas.burden.names import REPEATED, UNKNOWN, Names
 from contigwas.burden.rules import Rules
 from contigwas.genotypes.interface import Genotypes
 
@@ -21,8 +21,11 @@ CODE = {reason: np.int8(number) for number, reason in enumerate(REASONS)}
 
 @dataclass(frozen=True)
 class Burden:
-    """values: int32 CSC (people, features); features: DataFrame, a row a feature; reasons: pairs of a variant of a
-    set and a mask by reason."""
+    """The burden of some genes.
+
+    values: int32 CSC (people, features); features: DataFrame, a row a feature; reasons: how many pairs of a variant of
+    a set and a mask do not qualify, by reason.
+    """
 
     values: sparse.csc_array
     features: pd.DataFrame

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from contigwas.burden.names import REPEATED, UNKNOWN, Names
+from contigwas.burden.names import UNKNOWN, Names
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,3 @@ def _masks(
         chosen = category.cat.categories.isin(categories)[category.cat.codes.to_numpy()]
         found[number] = np.isin(key, annotated[chosen])
     return found
-
-
-__all__ = ["REPEATED", "UNKNOWN", "Members", "of_annotations", "of_sets"]
