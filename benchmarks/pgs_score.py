@@ -1,4 +1,4 @@
-"""Hundreds of polygenic scores in one pass beside plink2 --score: whole processes, 2 threads, on the same machine in turn.
+"""Hundreds of polygenic scores in one pass beside plink2 --score: whole processes, 2 threads, in turn.
 
     python benchmarks/pgs_score.py dense     # one table of 481 scores, each with a weight for all 40,000 variants
     python benchmarks/pgs_score.py files     # 481 files of the PGS Catalog with 2,000 rows each
@@ -8,7 +8,7 @@ The genotypes are made by gwas_data.py in --folder, once (8,000 people, 40,000 v
 plink2 gets all scores as the columns of one table, also where we read 481 files, since it reads one file a run. Both
 impute missing calls by the allele frequency; that the averages agree is checked. contigwas runs as the rule's process
 does: it reads and matches the files, scores, and writes the modality and the report of matches. Appends to
-benchmarks/pgs_score.tsv: medians of wall and user seconds and peak memory, and the ratio of plink2's wall seconds to ours.
+benchmarks/pgs_score.tsv: medians of wall and user seconds and peak memory, and the ratio of plink2's seconds to ours.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from contigwas.logs import job
 from contigwas.pgs import write_pgs
 with job({log!r}, 2):
     write_pgs(sorted(glob.glob({scores!r})), {bed!r}, {{"1": {variants!r}}}, {cohort!r}, {settings!r}, "GRCh37",
-              {out!r}, {matching!r})
+              {out!r}, {matching!r}, threads=2)
 """
 
 
@@ -90,7 +90,7 @@ def main() -> None:
     ours = write_scores(place, arguments.layout, arguments.scores, rows)
     names = {"log": "ours.log", "bed": "genotypes.bed", "variants": "variants.parquet", "cohort": "cohort.tsv"}
     names |= {"out": "ours.h5ad", "matching": "matching.tsv"}
-    settings = {"min_overlap": 0.75, "ambiguous": "drop"}
+    settings = {"min_overlap": 0.75, "ambiguous": "drop", "exclude": [], "genotypes": None}
     code = OURS.format(scores=str(ours), settings=settings, **{key: str(place / name) for key, name in names.items()})
     columns = f"3-{arguments.scores + 2}"
     score = ["--score", str(place / "scores.tsv"), "1", "2", "header-read", "--score-col-nums", columns]

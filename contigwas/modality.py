@@ -21,15 +21,16 @@ def write_modality(
     iids: pd.Index,
     features: pd.DataFrame,
     provenance: Mapping[str, object],
+    layers: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write `values` (people, features) with people `iids` and one row of `features` (indexed by id) a column.
 
-    `provenance` (inputs, parameters, counts in and out) is stored as JSON in `uns["provenance"]`.
+    `layers` are further values of the same shape, by name. `provenance` (inputs, parameters, counts in and out) is stored as JSON in `uns["provenance"]`.
     """
     obs = pd.DataFrame(index=pd.Index(iids, dtype=str))
     var = features.copy()
     var.index = var.index.astype(str)
-    data = ad.AnnData(X=values, obs=obs, var=var, uns={"provenance": json.dumps(provenance, default=str)})
+    data = ad.AnnData(X=values, obs=obs, var=var, layers=layers, uns={"provenance": json.dumps(provenance, default=str)})
     with replacing(path) as temporary:
         data.write_h5ad(temporary, compression="gzip", compression_opts=1)
 

@@ -25,12 +25,14 @@ class Genotypes(ABC):
         variants: DataFrame `chrom id pos effect_allele other_allele`, of this chromosome, file order, index 0, 1, ….
         rows: int64, where each of `variants` stands in the file.
         has_dosages: whether `dosages` gives more than hard calls.
+        several: DataFrame `chrom pos` of this chromosome's records of several alternate alleles, which cannot be read.
     """
 
     path: Path
     people: pd.DataFrame
     variants: pd.DataFrame
     rows: np.ndarray
+    several: pd.DataFrame
     has_dosages: bool = False
 
     def read(self, variants: np.ndarray, people: np.ndarray | None = None) -> np.ndarray:
@@ -97,6 +99,7 @@ class Genotypes(ABC):
         if not chosen.any():
             raise UserError(f"{named_in} has only multiallelic variants: split them with bcftools norm -m-")
         self.rows = np.flatnonzero(chosen)
+        self.several = everything.loc[of_chrom & ~chosen, ["chrom", "pos"]]
         self.variants = everything.loc[chosen, ["chrom", "id", "pos", "effect_allele", "other_allele"]]
         self.variants = self.variants.reset_index(drop=True)
         return int(of_chrom.sum() - chosen.sum())

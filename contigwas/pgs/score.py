@@ -1,59 +1,80 @@
 """All scores of all people in one pass over the variants."""
 
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
 from contigwas.files import PathLike
 from contigwas.genotypes.pruned import person_rows
 from contigwas.genotypes.reader import open_genotypes
-from contigwas.modality import MISSING
 from contigwas.pgs.matching import Match
 
 log = logging.getLogger(__name__)
 
-BLOCK_BYTES = 2**29  # of a block of float64 dosages
-DENSE = 0.05  # share of nonzero weights in a block above which a dense product is faster than a sparse one
+BLOCK_BYTES = 2**27  # of a block of float32 dosages
+DENSE = 0.01  # share of nonzero weights in a block above which a dense product is faster than a sparse one
 
 
 @dataclass(frozen=True)
 class Weights:
     """The weights of all scores, for the dosage D of the genotypes' effect allele.
 
-    A person's sum is constant + linear · D + excess · max(D - 1, 0): whatever weights the dosages 0, 1 and 2 have.
-    constant: float64 (scores,); linear, excess: float64 CSR (variants, scores).
+    A person's sum is constant + linear · D + excess · max(D - 1, 0), over variants, whatever weights the dosages 0, 1
+    and 2 have. All three: float64 CSR (variants, scores).
     """
 
-    constant: np.ndarray
+    constant: sparse.csr_array
     linear: sparse.csr_array
     excess: sparse.csr_array
 
     @property
     def used(self) -> np.ndarray:
         """The variants with a weight in any score: bool (variants,)."""
-        return (np.diff(self.linear.indptr) > 0) | (np.diff(self.excess.indptr) > 0)
+        return np.any([np.diff(one.indptr) > 0 for one in (self.constant, self.linear, self.excess)], axis=0)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one pass over the genotypes gives.
+
+    sums: float64 (scores, people); dropped: bool (variants,), those that `qc` took out of every score.
+    """
+
+    sums: np.ndarray
+    dropped: np.ndarray
 
 
 def assemble(scores: Sequence[tuple[np.ndarray, Match]], variants: int) -> Weights:
-    """Collect scores, each its weights w0, w1, w2 (rows, 3) for 0, 1, 2 effect alleles, and its match.
+    """Collect scores, each its weights, (rows,) of an effect allele or (rows, 3) of 0, 1 and 2 of them, and its match.
 
     Where the score counts the other allele, the weights are turned round.
     """
-    constant = np.zeros(len(scores))
-    linear, excess, rows = [], [], []
-    for number, (weights, found) in enumerate(scores):
-        chosen = np.where(found.swapped[:, None], weights[:, ::-1], weights)[found.used]
-        constant[number] = chosen[:, 0].sum()
-        linear.append(chosen[:, 1] - chosen[:, 0])
-        # The sum of the outer two is exactly twice the middle one for additive weights: no rounding leaves a rest.
-        excess.append((chosen[:, 0] + chosen[:, 2]) - 2 * chosen[:, 1])
-        rows.append(found.variant[found.used])
+    constant, linear, excess, rows = [], [], [], []
+    for weights, found in scores:
+        used = found.used
+        swapped = found.swapped[used]
+        if weights.ndim == 1:
+            chosen = weights[used]
+            constant.append(np.where(swapped, 2 * chosen, 0.0))
+            linear.append(np.where(swapped, -chosen, chosen))
+            excess.append(np.zeros(chosen.size))
+        else:
+            chosen = np.where(swapped[:, None], weights[used][:, ::-1], weights[used])
+            constant.append(chosen[:, 0])
+            linear.append(chosen[:, 1] - chosen[:, 0])
+            # The sum of the outer two is exactly twice the middle one for additive weights: no rounding leaves a rest.
+            excess.append((chosen[:, 0] + chosen[:, 2]) - 2 * chosen[:, 1])
+        rows.append(found.variant[used])
     shape = (variants, len(scores))
-    return Weights(constant, _matrix(linear, rows, shape), _matrix(excess, rows, shape))
+    return Weights(*(_matrix(values, rows, shape) for values in (constant, linear, excess)))
 
 
 def _matrix(values: list[np.ndarray], rows: list[np.ndarray], shape: tuple[int, int]) -> sparse.csr_array:
@@ -64,58 +85,125 @@ def _matrix(values: list[np.ndarray], rows: list[np.ndarray], shape: tuple[int, 
     return columns.tocsr()
 
 
-def score_sums(pattern: PathLike, variants: pd.DataFrame, weights: Weights, iids: Sequence[str]) -> np.ndarray:
-    """Sums of weights: float64 (scores, people).
+def score_sums(
+    pattern: PathLike,
+    variants: pd.DataFrame,
+    weights: Weights,
+    iids: Sequence[str],
+    threads: int = 1,
+    qc: Mapping[str, float] | None = None,
+) -> Scored:
+    """Sums of weights, over hard calls or, where the file has them, dosages.
 
     `variants` has `chrom` and `index` (position in the chromosome's `Genotypes.variants`) for the rows of `weights`. A
-    missing call is 2 x the effect allele's frequency among `iids`. Peak memory is people x (scores + block).
+    missing call is 2 x the effect allele's frequency among `iids`. With `qc` (`maf`, `info`), variants of a lower
+    minor-allele frequency, or of a lower imputation quality (MaCH's r²) where the file has dosages, are taken out.
+    Products are float32 of dosages less their mean; means, and sums over blocks, are float64, and the same for any
+    number of threads. Peak memory is people x (scores + threads x block).
     """
-    size = max(1, min(1024, BLOCK_BYTES // (8 * max(len(iids), 1))))
-    sums = np.repeat(weights.constant[:, None], len(iids), axis=1)
-    used, never = weights.used, 0
-    chroms, index = variants["chrom"].to_numpy(), variants["index"].to_numpy()
-    for chrom in pd.unique(chroms):
-        rows = np.flatnonzero((chroms == chrom) & used)
-        if not rows.size:
-            continue
-        bed, start = open_genotypes(pattern, chrom), 0
-        for part, block in bed.blocks(index[rows], person_rows(bed, iids), size):
-            here = rows[start : start + part.size]
-            start += part.size
-            dosages, uncalled = imputed(block)
-            never += uncalled
-            _add(sums, weights.linear[here], dosages)
-            excess = weights.excess[here]
-            if excess.nnz:
-                np.maximum(dosages - 1, 0, out=dosages)
-                _add(sums, excess, dosages)
+    count = weights.linear.shape[1]
+    size = max(1, min(1024, BLOCK_BYTES // (4 * max(len(iids), 1))))
+    used = np.flatnonzero(weights.used)
+    sums = np.zeros((count, len(iids)))
+    means, dropped, never = np.zeros(len(variants)), np.zeros(len(variants), bool), 0
+    blocks = _blocks(pattern, variants, used, iids, size)
+    bar = tqdm(total=used.size, desc="scores", unit="variant", disable=None)
+    # One BLAS thread for each block, and as many blocks as threads: nobody waits for another inside a product.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(max(1, threads)) as pool, bar:
+        waiting: deque[tuple[np.ndarray, Future]] = deque()
+
+        def settle() -> int:
+            rows, future = waiting.popleft()
+            part = future.result()
+            means[rows], dropped[rows] = part.mean, part.dropped
+            for columns, values in part.products:
+                sums[columns] += values
+            bar.update(rows.size)
+            return part.never
+
+        for rows, block in blocks:
+            waiting.append((rows, pool.submit(_part, block, weights.linear[rows], weights.excess[rows], qc)))
+            if len(waiting) > threads:
+                never += settle()
+        while waiting:
+            never += settle()
+    enters = (~dropped).astype(np.float64)
+    sums += (weights.constant.T @ enters + weights.linear.T @ (means * enters))[:, None]
     if never:
         log.warning("%d matched variants are called in nobody: their dosage is taken as 0", never)
-    return sums
+    return Scored(sums, dropped)
 
 
-def imputed(block: np.ndarray) -> tuple[np.ndarray, int]:
-    """Dosages float64 (variants, people) of an int8 block (people, variants); a missing call is the variant's mean.
+def _blocks(
+    pattern: PathLike, variants: pd.DataFrame, used: np.ndarray, iids: Sequence[str], size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows of `variants` among `used`, and their values (people, variants), chromosome by chromosome."""
+    chroms, index = variants["chrom"].to_numpy()[used], variants["index"].to_numpy()[used]
+    for chrom in pd.unique(chroms):
+        rows = used[chroms == chrom]
+        genotypes, start = open_genotypes(pattern, chrom, 1), 0
+        for part, block in genotypes.blocks(index[chroms == chrom], person_rows(genotypes, iids), size, dosages=True):
+            yield rows[start : start + part.size], block
+            start += part.size
 
-    Also the number of variants that are called in nobody (dosage 0).
+
+@dataclass(frozen=True)
+class _Part:
+    """What a block adds: mean dosages and what qc drops (variants,); products: scores and what to add to their sums."""
+
+    mean: np.ndarray
+    dropped: np.ndarray
+    never: int
+    products: list[tuple[np.ndarray | slice, np.ndarray]]
+
+
+def _part(
+    block: np.ndarray, linear: sparse.csr_array, excess: sparse.csr_array, qc: Mapping[str, float] | None
+) -> _Part:
+    """The part of a block of values (people, variants) in every score, without the constants and the means."""
+    centred, mean, called = centre(block)
+    dropped = np.zeros(mean.size, bool)
+    if qc is not None:
+        dropped = np.minimum(mean / 2, 1 - mean / 2) < qc["maf"]
+        if block.dtype.kind == "f":
+            expected = mean * (1 - mean / 2)  # 2p(1-p)
+            variance = np.einsum("ij,ij->i", centred, centred, dtype=np.float64) / np.maximum(called, 1)
+            dropped |= np.divide(variance, expected, out=np.zeros_like(mean), where=expected > 0) < qc["info"]
+        if dropped.any():
+            keep = sparse.diags_array((~dropped).astype(np.float64))
+            linear, excess = (keep @ linear).tocsr(), (keep @ excess).tocsr()
+    products = [_product(linear, centred)]
+    if excess.nnz:
+        centred += mean[:, None].astype(np.float32)
+        centred -= 1
+        products.append(_product(excess, np.maximum(centred, 0, out=centred)))
+    return _Part(mean, dropped, int((called == 0).sum()), products)
+
+
+def centre(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Dosages less their mean, 0 where missing: float32 (variants, people); the means, float64, and people called.
+
+    `block` is int8 (people, variants), negative where missing, or float32 with NaN. The mean is 0 where nobody is called.
     """
     calls = block.T
-    missing = calls == MISSING
-    dosages = calls.astype(np.float64)
-    absent = missing.sum(axis=1)
-    if not absent.any():
-        return dosages, 0
-    dosages[missing] = 0
+    missing = np.isnan(calls) if block.dtype.kind == "f" else calls < 0
+    absent = np.count_nonzero(missing, axis=1)
+    dosages = calls.astype(np.float32, order="C")
+    some = absent.any()
+    if some:
+        dosages[missing] = 0
     called = block.shape[0] - absent
-    mean = np.divide(dosages.sum(axis=1), called, out=np.zeros(called.size), where=called > 0)
-    dosages[missing] = np.repeat(mean, absent)
-    return dosages, int((called == 0).sum())
+    mean = np.divide(dosages.sum(axis=1, dtype=np.float64), called, out=np.zeros(called.size), where=called > 0)
+    mean = mean.astype(np.float32)  # what is taken out here is what is put back into the sums, to the last bit
+    dosages -= mean[:, None]
+    if some:
+        dosages[missing] = 0
+    return dosages, mean.astype(np.float64), called
 
 
-def _add(sums: np.ndarray, weights: sparse.csr_array, dosages: np.ndarray) -> None:
-    """Add weightsᵀ (scores, variants) x dosages (variants, people) to `sums`, by the faster kind of product."""
+def _product(weights: sparse.csr_array, dosages: np.ndarray) -> tuple[np.ndarray | slice, np.ndarray]:
+    """weightsᵀ (scores, variants) x dosages (variants, people) by the faster kind of product; the scores it is of."""
     if weights.nnz > DENSE * weights.shape[0] * weights.shape[1]:
-        sums += weights.toarray().T @ dosages
-        return
+        return slice(None), weights.toarray().T.astype(np.float32) @ dosages
     columns = np.flatnonzero(np.bincount(weights.indices, minlength=weights.shape[1]))
-    sums[columns] += weights[:, columns].T.tocsr() @ dosages
+    return columns, weights[:, columns].T.tocsr().astype(np.float32) @ dosages

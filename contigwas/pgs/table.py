@@ -2,22 +2,45 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from contigwas.errors import UserError
-from contigwas.files import PathLike, require, write_tsv
+from contigwas.files import PathLike, write_tsv
+from contigwas.genotypes.reader import open_genotypes
 from contigwas.modality import write_modality
-from contigwas.pgs.matching import OUTCOMES, Match, Targets, match
+from contigwas.people import require_overlap
+from contigwas.pgs.builds import require_build
+from contigwas.pgs.matching import OUTCOMES, USED, Match, Targets, match
 from contigwas.pgs.score import assemble, score_sums
 from contigwas.pgs.scoring_file import read_scoring_file
+from contigwas.pgs.targets import all_variants, checked_variants, targets
 from contigwas.samples.cohort import read_cohort
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ["chrom", "pos", "id", "effect_allele", "other_allele", "index"]
+
+@dataclass(frozen=True)
+class Matched:
+    """One score and what became of its rows. kind: of the file; weights: as of `Score`."""
+
+    name: str
+    trait: str
+    kind: str
+    weights: np.ndarray
+    match: Match
+
+    def row(self, min_overlap: float) -> dict[str, object]:
+        """The score's row of the report."""
+        entering = int(self.match.used.sum())
+        overlap = entering / self.match.outcome.size
+        reason = "no row matched" if not entering else f"overlap below {min_overlap:g}" if overlap < min_overlap else ""
+        counts = {"rows": self.match.outcome.size, **self.match.counts(), "overlap": overlap}
+        return {"score": self.name, "kind": self.kind, **counts, "kept": int(not reason), "reason": reason}
 
 
 def write_pgs(
@@ -29,84 +52,107 @@ def write_pgs(
     build: str,
     output: PathLike,
     output_matching: PathLike,
+    threads: int = 1,
 ) -> None:
     """Write the modality of polygenic scores and `output_matching`, one row a score.
 
-    A score is AVG = SUM/(2M): D effect alleles, a missing call 2 x the frequency among the cohort's people, M the
-    rows that enter. `variants` maps each chromosome to its table of quality control, whose kept variants are matched.
-    `settings` has `min_overlap`, below which share of entering rows a score is left out, and `ambiguous` (drop or
-    keep). The modality: float32 (people, scores), not scaled. `output_matching`: rows of the file by outcome, which
-    add up, overlap, kept (0/1) and the reason. Raises UserError for files that cannot be scored, two files of one
-    name, and when no score is left. Method: PGS Catalog Calculator's matching; plink2 --score gives the same averages.
+    A score is AVG = SUM/(2M): D effect alleles, a missing call 2 x the frequency among the people written, M the rows
+    that enter. `variants` maps each chromosome to the quality control of `pattern`, whose dropped variants are
+    `filtered`. Where `settings["genotypes"]` names other genotypes, those are scored instead, dosages where they have
+    them, and their variants filtered by `settings["qc"]` (`maf`, `info`) among the people written. `settings` also has
+    `exclude` (names of scores that are left out), `min_overlap`, below which share of entering rows a score is left out,
+    and `ambiguous` (drop or keep). The modality: float32 (people, scores), averages, and the sums as layer `sum`; people
+    are those of the cohort who are not excluded and in the genotypes. `output_matching`: rows of the file by outcome,
+    which add up, overlap, kept (0/1) and the reason. Raises UserError for files that cannot be scored, positions of
+    another build, two scores of one name, and when no score is left. Method: PGS Catalog Calculator's matching; plink2
+    --score gives the same sums and averages.
     """
     people = read_cohort(cohort)
-    iids = people.loc[people["excluded"] == "", "iid"].to_numpy(dtype=str)
-    kept = pd.concat([_kept(path) for path in variants.values()], ignore_index=True)
-    matching, traits, chosen = _match_all(scores, Targets(kept), settings, build)
-    if not chosen:
-        best = matching["overlap"].max()
+    own = settings.get("genotypes")
+    genotypes, chromosomes = own or pattern, list(variants)
+    everything = all_variants(own, chromosomes) if own else checked_variants(variants)
+    matched = _match_all(scores, targets(everything, genotypes, chromosomes), settings, build)
+    iids = _people(people, genotypes, chromosomes, cohort)
+    weights = assemble([(one.weights, one.match) for one in matched], len(everything))
+    scored = score_sums(genotypes, everything, weights, iids, threads, settings["qc"] if own else None)
+    matched = [replace(one, match=one.match.without(scored.dropped)) for one in matched]
+    matching = pd.DataFrame([one.row(settings["min_overlap"]) for one in matched])
+    _tell(matching)
+    used = matching["kept"].to_numpy() == 1
+    if not used.any():
         raise UserError(
             f"none of the {len(matching)} scores of pgs.scores matches the genotypes well enough (the best overlap is "
-            f"{best:.3f}, pgs.min_overlap is {settings['min_overlap']}): check genotypes.build and the positions of "
-            f"the scores, or lower pgs.min_overlap"
+            f"{matching['overlap'].max():.3f}, pgs.min_overlap is {settings['min_overlap']}): check genotypes.build and "
+            "the positions of the scores, or lower pgs.min_overlap"
         )
-    used = matching["kept"].to_numpy() == 1
-    n_matched = matching[list(OUTCOMES[:4])].sum(axis=1).to_numpy()
-    sums = score_sums(pattern, kept, assemble(chosen, len(kept)), iids)
-    sums /= 2 * n_matched[used, None]
+    entering = matching[list(OUTCOMES[:USED])].sum(axis=1).to_numpy()
     features = pd.DataFrame(
         {
-            "trait": np.array(traits, dtype=object)[used],
+            "trait": np.array([one.trait for one in matched], dtype=object)[used],
             "n_rows": matching["rows"].to_numpy()[used],
-            "n_matched": n_matched[used],
+            "n_matched": entering[used],
             "overlap": matching["overlap"].to_numpy()[used],
         },
         index=matching["score"].to_numpy()[used],
     )
     provenance = {
-        "stage": "pgs", "genotypes": str(pattern), "build": build, "min_overlap": settings["min_overlap"],
+        "stage": "pgs", "genotypes": str(genotypes), "build": build, "min_overlap": settings["min_overlap"],
         "ambiguous": settings["ambiguous"], "scores_given": len(matching), "scores": int(used.sum()),
-        "variants": len(kept), "people_in_cohort": len(people), "people": len(iids),
+        "variants": len(everything), "people_in_cohort": len(people), "people": len(iids),
     }  # fmt: skip
-    write_modality(output, np.ascontiguousarray(sums.T, dtype=np.float32), pd.Index(iids), features, provenance)
+    sums = np.ascontiguousarray(scored.sums[used].T)
+    averages = (sums / (2 * entering[used])).astype(np.float32)
+    layers = {"sum": sums.astype(np.float32)}
+    write_modality(output, averages, pd.Index(iids), features, provenance, layers)
     write_tsv(matching, output_matching)
 
 
-def _kept(path: PathLike) -> pd.DataFrame:
-    """The variants that quality control kept."""
-    path = require(path, "the variants' quality control")
-    return pd.read_parquet(path, columns=COLUMNS, filters=[("kept", "==", True)])
+def _people(everyone: pd.DataFrame, genotypes: PathLike, chromosomes: Sequence[str], cohort: PathLike) -> np.ndarray:
+    """IIDs of the cohort's people who are in the genotypes, in the cohort's order."""
+    included = everyone.loc[everyone["excluded"] == "", "iid"].astype(str)
+    there = open_genotypes(genotypes, chromosomes[0])
+    require_overlap(included, there.people["iid"], f"the cohort ({cohort})", f"the genotypes ({there.path})")
+    iids = included[included.isin(there.people["iid"])].to_numpy(dtype=str)
+    log.info("%d of the %d people of the cohort are in the genotypes", len(iids), len(included))
+    return iids
 
 
 def _match_all(
-    scores: Sequence[PathLike], targets: Targets, settings: Mapping[str, object], build: str
-) -> tuple[pd.DataFrame, list[str], list[tuple[np.ndarray, Match]]]:
-    """The matching table, every score's trait, and weights and match of the scores that are kept."""
-    if not scores:
+    paths: Sequence[PathLike], variants: Targets, settings: Mapping[str, object], build: str
+) -> list[Matched]:
+    """Every score of every file, but the excluded ones, with its match."""
+    if not paths:
         raise UserError("no file matches pgs.scores: correct the pattern in the config, or leave the block pgs out")
-    table, traits, chosen, origin = [], [], [], {}
-    for path in scores:
-        score = read_scoring_file(path, build)
-        if score.name in origin:
-            raise UserError(
-                f"{path} and {origin[score.name]} are both the score {score.name}: keep one of them in pgs.scores"
-            )
-        origin[score.name] = Path(path)
-        found = match(score.rows, targets, keep_ambiguous=settings["ambiguous"] == "keep")
-        overlap = float(found.used.mean())
-        reason = ""
-        if overlap < settings["min_overlap"]:
-            reason = f"overlap below {settings['min_overlap']:g}"
-        elif not found.used.any():
-            reason = "no row matched"
-        row = {"score": score.name, "rows": len(score.rows), **found.counts(), "overlap": overlap,
-               "kept": int(not reason), "reason": reason}  # fmt: skip
-        log.info("%s: %d rows, overlap %.3f%s; %s", score.name, len(score.rows), overlap,
-                 f", left out ({reason})" if reason else "",
-                 ", ".join(f"{row[one]} {one}" for one in OUTCOMES if row[one]))  # fmt: skip
-        table.append(row)
-        traits.append(score.trait)
-        if not reason:
-            chosen.append((score.rows[["w0", "w1", "w2"]].to_numpy(), found))
-    log.info("%d of %d scores kept", len(chosen), len(table))
-    return pd.DataFrame(table), traits, chosen
+    exclude = set(settings.get("exclude", ()))
+    left, origin, found = set(exclude), {}, []
+    for path in tqdm(paths, desc="scoring files", unit="file", disable=None):
+        file = read_scoring_file(path, build, exclude)
+        here = [score for score in file.scores if score.name not in exclude]
+        for score in file.scores:
+            if score.name in exclude:
+                left.discard(score.name)
+                log.info("%s is excluded by pgs.exclude", score.name)
+            elif score.name in origin:
+                raise UserError(
+                    f"{path} and {origin[score.name]} are both the score {score.name}: keep one of them in pgs.scores"
+                )
+            origin.setdefault(score.name, Path(path))
+        if not here:
+            continue
+        outcome = match(file.rows, variants, keep_ambiguous=settings["ambiguous"] == "keep")
+        require_build(file, outcome, variants, build)
+        found += [Matched(score.name, score.trait, file.kind, score.weights, outcome) for score in here]
+    if left:
+        log.warning("pgs.exclude names scores that no file has: %s", ", ".join(sorted(left)))
+    if not found:
+        raise UserError("pgs.exclude leaves no score of pgs.scores: shorten it, or leave the block pgs out")
+    return found
+
+
+def _tell(matching: pd.DataFrame) -> None:
+    """Log what became of the rows of every score."""
+    for row in matching.to_dict("records"):
+        told = ", ".join(f"{row[one]} {one}" for one in OUTCOMES if row[one])
+        left = f", left out ({row['reason']})" if row["reason"] else ""
+        log.info("%s: %d rows, overlap %.3f%s; %s", row["score"], row["rows"], row["overlap"], left, told)
+    log.info("%d of %d scores kept", matching["kept"].sum(), len(matching))

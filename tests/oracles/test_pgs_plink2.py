@@ -15,6 +15,7 @@ from tests.plink_files import iids, simulate, write_plink
 
 STRAND = {"A": "T", "C": "G", "G": "C", "T": "A"}
 VARIANTS, PEOPLE = 400, 300
+SETTINGS = {"min_overlap": 1.0, "ambiguous": "drop", "exclude": [], "genotypes": None, "qc": {"maf": 0, "info": 0}}
 PRECISION = {"rtol": 1e-5, "atol": 2e-7}  # plink2 prints six digits
 
 
@@ -113,12 +114,12 @@ def test_matched_scores(genotypes, plink2, tmp_path):
         files.append(write_score(tmp_path / f"S{number}{suffix}", table, pgs_id=f"P{number}", genome_build="GRCh37"))
         expected.append(plink2(bed, tmp_path, kept, rows))
         told.append(counts)
-    settings = {"min_overlap": 0.3, "ambiguous": "drop"}
+    settings = {**SETTINGS, "min_overlap": 0.3}
     write_pgs(files, bed, tables, cohort, settings, "GRCh37", folder / "pgs.h5ad", folder / "matching.tsv")
     data, matching = read_modality(folder / "pgs.h5ad"), read_table(folder / "matching.tsv")
     assert data.obs_names.tolist() == kept
     for number, counts in enumerate(told):
-        assert matching.loc[number, list(OUTCOMES)].to_dict() == {name: counts[name] for name in OUTCOMES}
+        assert matching.loc[number, list(OUTCOMES)].to_dict() == {name: counts.get(name, 0) for name in OUTCOMES}
         np.testing.assert_allclose(data.X[:, number], expected[number], **PRECISION)
     assert (matching[list(OUTCOMES)].sum(axis=1) == matching["rows"]).all()
 
@@ -129,7 +130,7 @@ def test_ambiguous_kept(genotypes, plink2, tmp_path):
     table = rows.rename(columns={"chrom": "chr_name", "pos": "chr_position", "a": "effect_allele",
                                  "b": "other_allele", "weight": "effect_weight"})  # fmt: skip
     files = [write_score(tmp_path / "S.txt", table.drop(columns="id"))]
-    settings = {"min_overlap": 1.0, "ambiguous": "keep"}
+    settings = {**SETTINGS, "ambiguous": "keep"}
     write_pgs(files, bed, tables, cohort, settings, "GRCh37", folder / "pgs.h5ad", folder / "matching.tsv")
     expected = plink2(bed, tmp_path, kept, rows[["id", "a", "weight"]])
     np.testing.assert_allclose(read_modality(folder / "pgs.h5ad").X[:, 0], expected, **PRECISION)
@@ -144,7 +145,7 @@ def test_models_of_inheritance(genotypes, plink2, tmp_path, model, counted):
     table = rows.assign(effect_allele=rows[counted], other_allele=rows["b" if counted == "a" else "a"])
     table = table.rename(columns={"chrom": "chr_name", "pos": "chr_position", "weight": "effect_weight"})
     files = [write_score(tmp_path / "S.txt", table.drop(columns=["a", "b", "id"]).assign(**{f"is_{model}": "True"}))]
-    settings = {"min_overlap": 1.0, "ambiguous": "drop"}
+    settings = SETTINGS
     write_pgs(files, bed, tables, cohort, settings, "GRCh37", folder / "pgs.h5ad", folder / "matching.tsv")
     expected = plink2(bed, tmp_path, kept, rows[["id", counted, "weight"]], model)
     np.testing.assert_allclose(read_modality(folder / "pgs.h5ad").X[:, 0], expected, **PRECISION)
@@ -164,13 +165,13 @@ def test_real_scores_on_real_genotypes(plink2, shared_data, tmp_path):
                                  "weight": "effect_weight"})  # fmt: skip
     files.append(write_score(tmp_path / "made.txt", table[["chr_name", "chr_position", "effect_allele",
                                                            "other_allele", "effect_weight"]]))  # fmt: skip
-    settings = {"min_overlap": 0.5, "ambiguous": "keep"}
+    settings = {**SETTINGS, "min_overlap": 0.5, "ambiguous": "keep"}
     cohort = write_cohort(tmp_path, names)
     write_pgs(files, bed, tables, cohort, settings, "GRCh37", tmp_path / "pgs.h5ad", tmp_path / "matching.tsv")
     matching = read_table(tmp_path / "matching.tsv").set_index("score")
     assert matching.loc[["PGS000001", "PGS000002"], "rows"].tolist() == [77, 77]
     assert (matching[list(OUTCOMES)].sum(axis=1) == matching["rows"]).all()
-    assert matching.loc["PGS000001", "reason"] == "overlap below 0.5"
+    assert matching.loc["PGS000001", "reason"] == "no row matched"
     data = read_modality(tmp_path / "pgs.h5ad")
     assert data.var_names.tolist() == ["made"]
     expected = plink2(bed, tmp_path, names, made[[1, 4, "weight"]])

@@ -1,11 +1,14 @@
 """Every row of a score has one outcome: against a loop over all pairs of rows and variants."""
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contigwas.pgs.matching import OUTCOMES, Targets, match
+from contigwas.pgs.rows import Names, Rows
 
 OTHER_STRAND = {"A": "T", "C": "G", "G": "C", "T": "A"}
 ALLELES = ["A", "C", "G", "T", "AC", "GT", "D", "A,C"]
@@ -16,7 +19,10 @@ def variants(*rows):
 
 
 def score(*rows):
-    return pd.DataFrame(rows, columns=["chrom", "pos", "rsid", "effect_allele", "other_allele"])
+    chrom, pos, rsid, effect, other = zip(*rows, strict=True) if rows else ((),) * 5
+    every = np.arange(len(rows), dtype=np.int32)
+    chrom, effect, other = (Names.of(every, texts) for texts in (chrom, effect, other))
+    return Rows(chrom, np.array(pos, np.int64), pa.array(rsid, pa.string()), effect, other)
 
 
 def outcomes(found):
@@ -50,29 +56,31 @@ def best(row, targets):
     return min(ways) if ways else None
 
 
-def slowly(rows, targets, keep_ambiguous):
-    """The definition, row by row: (outcome, variant) of each."""
+def slowly(rows, targets, several, keep_ambiguous):
+    """The definition, row by row: (outcome, variant) of each. `several`: places of records with more alleles."""
     everything = list(enumerate(targets.itertuples()))
     found = []
-    for row in rows.itertuples():
+    for row in rows:
         hit = best(row, [(k, t) for k, t in everything if t.chrom == row.chrom and t.pos == row.pos])
         named = [(k, t) for k, t in everything if t.id == row.rsid and row.rsid not in ("", ".")]
         if hit is None and len(named) == 1:
             hit = best(row, named)
         found.append(hit)
     result = []
-    for hit in found:
+    for row, hit in zip(rows, found, strict=True):
         if hit is None:
-            result.append(("unmatched", -1))
+            result.append(("multiallelic" if (row.chrom, row.pos) in several else "unmatched", -1))
             continue
         target = targets.iloc[hit[1]]
         alone = ((targets["chrom"] == target.chrom) & (targets["pos"] == target.pos)).sum() == 1
-        if not alone or "," in target.effect_allele + target.other_allele:
+        if not alone or "," in target.effect_allele + target.other_allele or (target.chrom, target.pos) in several:
             result.append(("multiallelic", hit[1]))
         elif not keep_ambiguous and strand(target.effect_allele) == target.other_allele:
             result.append(("ambiguous", hit[1]))
         elif sum(one is not None and one[1] == hit[1] for one in found) > 1:
             result.append(("duplicate", hit[1]))
+        elif not target.kept:
+            result.append(("filtered", hit[1]))
         else:
             result.append((OUTCOMES[hit[0]], hit[1]))
     return result
@@ -96,15 +104,20 @@ score_rows = st.lists(
 
 
 @settings(max_examples=300, deadline=None)
-@given(target_rows, score_rows, st.booleans())
-def test_outcomes_are_those_of_the_definition_and_add_up(target_list, score_list, keep_ambiguous):
+@given(target_rows, score_rows, st.sets(st.tuples(*place.values()), max_size=3), st.booleans(), st.integers(0, 255))
+def test_outcomes_are_those_of_the_definition_and_add_up(target_list, score_list, several, keep_ambiguous, kept):
     have = variants(*[(c, p, i, a, b) for c, p, i, (a, b) in target_list])
-    rows = score(*[(c, p, r, a, "" if alone else b) for c, p, r, (a, b), alone in score_list])
-    found = match(rows, Targets(have), keep_ambiguous)
+    have["kept"] = [bool(kept >> number & 1) for number in range(len(have))]
+    listed = [(c, p, r, a, "" if alone else b) for c, p, r, (a, b), alone in score_list]
+    rows = score(*listed)
+    here = {one for one in several if one[0] in set(have["chrom"])}
+    found = match(rows, Targets(have, pd.DataFrame(sorted(here), columns=["chrom", "pos"])), keep_ambiguous)
     counts = found.counts()
     assert sum(counts.values()) == len(rows)
     assert list(counts) == list(OUTCOMES)
-    assert list(zip(outcomes(found), found.variant.tolist(), strict=True)) == slowly(rows, have, keep_ambiguous)
+    named = list(pd.DataFrame(listed, columns=["chrom", "pos", "rsid", "effect_allele", "other_allele"]).itertuples())
+    expected = slowly(named, have, here, keep_ambiguous)
+    assert list(zip(outcomes(found), found.variant.tolist(), strict=True)) == expected
     assert not (found.used & (found.variant < 0)).any()
     used = pd.Series(found.variant[found.used])
     assert not used.duplicated().any()
@@ -143,3 +156,11 @@ def test_every_duplicate_goes():
     have = Targets(variants(("1", 1, "rs1", "A", "G"), ("1", 2, "rs2", "A", "G")))
     rows = score(("1", 1, "", "A", "G"), ("1", 1, "", "G", "A"), ("", -1, "rs1", "A", "G"), ("1", 2, "", "A", "G"))
     assert outcomes(match(rows, have)) == ["duplicate", "duplicate", "duplicate", "matched"]
+
+
+def test_variants_that_quality_control_dropped_filter_their_rows():
+    have = variants(("1", 1, "rs1", "A", "G"), ("1", 2, "rs2", "A", "G")).assign(kept=[False, True])
+    found = match(score(("1", 1, "", "A", "G"), ("1", 2, "", "G", "A")), Targets(have))
+    assert outcomes(found) == ["filtered", "swapped"]
+    assert outcomes(found.without(np.array([False, True]))) == ["filtered", "filtered"]
+    assert not found.without(np.array([True, True])).used.any()

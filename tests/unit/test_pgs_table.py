@@ -12,12 +12,12 @@ from contigwas.modality import read_modality
 from contigwas.pgs import score as score_module
 from contigwas.pgs import write_pgs
 from contigwas.pgs.matching import OUTCOMES, Match
-from contigwas.pgs.score import assemble, imputed
+from contigwas.pgs.score import assemble, centre
 from tests.modalities import EVERYTHING, quality, write_cohort, write_score
 from tests.plink_files import iids, simulate, write_plink
 
 NAMES = iids(50)
-SETTINGS = {"min_overlap": 0.5, "ambiguous": "drop"}
+SETTINGS = {"min_overlap": 0.5, "ambiguous": "drop", "exclude": [], "genotypes": None, "qc": {"maf": 0, "info": 0}}
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def slowly(dosages, columns, rows):
 @pytest.mark.parametrize("dense", [0.0, 2.0])
 def test_every_kind_of_row_and_product(study, dense, monkeypatch):
     monkeypatch.setattr(score_module, "DENSE", dense)
-    monkeypatch.setattr(score_module, "BLOCK_BYTES", 8 * 45 * 7)
+    monkeypatch.setattr(score_module, "BLOCK_BYTES", 4 * 45 * 7)
     rng, files, expected = np.random.default_rng(9), [], []
     for number, count in enumerate([60, 25, 3]):
         columns, rows = random_score(rng, count)
@@ -93,7 +93,8 @@ def test_every_kind_of_row_and_product(study, dense, monkeypatch):
         expected.append(slowly(study[3], columns, rows))
     data, table = run(study, files)
     assert data.X.dtype == np.float32
-    np.testing.assert_allclose(data.X, np.column_stack(expected), rtol=2e-6, atol=1e-8)
+    np.testing.assert_allclose(data.layers["sum"], data.X * 2 * np.array([60, 25, 3]), rtol=1e-6)
+    np.testing.assert_allclose(data.X, np.column_stack(expected), rtol=2e-6, atol=1e-7)
     assert data.var_names.tolist() == ["S0", "S1", "S2"]
     assert data.var["n_matched"].tolist() == [60, 25, 3]
     assert data.var["trait"].tolist() == ["t"] * 3
@@ -128,7 +129,7 @@ def test_zero_weights_count_and_variants_that_were_dropped_do_not_match(study):
     data, table = run(study, [write_score(study[0] / "x.txt", rows)])
     called = dosages[:, 0] >= 0
     np.testing.assert_allclose(data.X[called, 0], 2 * dosages[called, 0] / 4)
-    assert table["unmatched"].item() == 1
+    assert table["filtered"].item() == 1
 
 
 def test_bad_input(study):
@@ -159,16 +160,20 @@ def test_additive_weights_have_no_excess_and_reproduce_the_sum(rows, seed):
     weight = np.array([one for _, _, one in rows])
     variant = np.arange(len(rows))
     dosages = np.random.default_rng(seed).integers(0, 3, (len(rows), 6))
-    weights = assemble([(weight[:, None] * [0.0, 1.0, 2.0], Match(outcome, variant, swapped))], len(rows))
     used = outcome < 4
     effect = np.where(swapped[:, None], 2 - dosages, dosages)
-    assert weights.excess.nnz == 0
-    found = weights.constant[0] + (weights.linear.T @ dosages)[0] if len(rows) else np.zeros(6)
-    np.testing.assert_allclose(found, (weight[:, None] * effect)[used].sum(axis=0), atol=1e-12)
+    for given in (weight, weight[:, None] * [0.0, 1.0, 2.0]):
+        weights = assemble([(given, Match(outcome, variant, swapped))], len(rows))
+        assert weights.excess.nnz == 0
+        found = (weights.constant.T @ np.ones(dosages.shape) + weights.linear.T @ dosages)[0]
+        np.testing.assert_allclose(found, (weight[:, None] * effect)[used].sum(axis=0), atol=1e-12)
 
 
-def test_imputation():
+def test_centring():
     block = np.array([[0, -127, 2], [2, -127, -127], [1, -127, 0], [-127, -127, 2]], dtype=np.int8, order="F")
-    dosages, never = imputed(block)
-    assert never == 1
-    np.testing.assert_allclose(dosages, [[0, 2, 1, 1], [0, 0, 0, 0], [2, 4 / 3, 0, 2]])
+    as_dosages = np.where(block < 0, np.nan, block).astype(np.float32)
+    for values in (block, as_dosages):
+        dosages, mean, called = centre(values)
+        np.testing.assert_allclose(mean, [1, 0, 4 / 3])
+        assert called.tolist() == [3, 0, 3]
+        np.testing.assert_allclose(dosages, [[-1, 1, 0, 0], [0, 0, 0, 0], [2 / 3, 0, -4 / 3, 2 / 3]], atol=1e-6)

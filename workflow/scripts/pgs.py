@@ -12,4 +12,5 @@ with job(snakemake.log[0], settings["math_threads"]):
         settings["build"],
         snakemake.output.pgs,
         snakemake.output.matching,
+        threads=settings["math_threads"],
     )
