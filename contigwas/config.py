@@ -121,6 +121,8 @@ def _check_meaning(config: Mapping) -> None:
         if "method" in recipe and "images" not in config:
             raise UserError(f"config: models.{name} trains on images, but there is no images: block: add it")
     _check_chromosomes(config)
+    if "pgs" in config and config["pgs"]["scores"] is None and not config["pgs"]["download"]:
+        raise UserError("config: pgs names no score: name files in pgs.scores, or identifiers in pgs.download")
     test = config["loci"]["test"]
     if test in OMNIBUS and test not in config["gwas"]["tests"]:
         raise UserError(f"config: loci.test is {test}, which gwas.tests does not list: add it there")
@@ -131,6 +133,7 @@ def _check_meaning(config: Mapping) -> None:
         config["genotypes"]["array"],
         config["gwas"]["genotypes"],
         (config.get("burden") or {}).get("genotypes"),
+        (config.get("pgs") or {}).get("genotypes"),
         config["plots"]["recombination"],
     ]
     for pattern in filter(None, patterns):
@@ -245,10 +248,10 @@ def made(config: Mapping, path: str) -> bool:
 def check_files(config: Mapping) -> None:
     """Raise UserError for the first file that the config names and that is not there. Nothing is opened."""
     patterns = {"genotypes.array": config["genotypes"]["array"], "gwas.genotypes": config["gwas"]["genotypes"]}
-    patterns["burden.genotypes"] = config.get("burden", {}).get("genotypes")
+    patterns |= {f"{stage}.genotypes": config.get(stage, {}).get("genotypes") for stage in ("burden", "pgs")}
     named = []
     for key, pattern in patterns.items():
-        analysed = autosomes(config) if key == "burden.genotypes" else chromosomes(config)
+        analysed = autosomes(config) if key in ("burden.genotypes", "pgs.genotypes") else chromosomes(config)
         for paths in genotype_files(pattern, analysed).values() if pattern else ():
             named += [(key, path) for path in paths]
     keys = ["samples.covariates", "samples.keep", "samples.withdrawn", "burden.annotations", "burden.sets"]

@@ -25,14 +25,19 @@ def write_modality(
 ) -> None:
     """Write `values` (people, features) with people `iids` and one row of `features` (indexed by id) a column.
 
-    `layers` are further values of the same shape, by name. `provenance` (inputs, parameters, counts in and out) is stored as JSON in `uns["provenance"]`.
+    `layers` are further values of the same shape, by name. `provenance` (inputs, parameters, counts in and out) is
+    stored as JSON in `uns["provenance"]`.
     """
     obs = pd.DataFrame(index=pd.Index(iids, dtype=str))
     var = features.copy()
     var.index = var.index.astype(str)
-    data = ad.AnnData(X=values, obs=obs, var=var, layers=layers, uns={"provenance": json.dumps(provenance, default=str)})
+    told = json.dumps(provenance, default=str)
+    data = ad.AnnData(X=values, obs=obs, var=var, layers=layers, uns={"provenance": told})
     with replacing(path) as temporary:
-        data.write_h5ad(temporary, compression="gzip", compression_opts=1)
+        if np.issubdtype(values.dtype, np.floating):
+            data.write_h5ad(temporary)  # random digits do not shrink
+        else:
+            data.write_h5ad(temporary, compression="gzip", compression_opts=1)
 
 
 def read_modality(path: PathLike) -> ad.AnnData:

@@ -17,17 +17,17 @@ DOUBT = 0.1  # of the rows must speak for another build
 def require_build(file: ScoringFile, found: Match, targets: Targets, build: str) -> None:
     """Raise UserError where the file's positions are of another build than the genotypes', with the shares of each.
 
-    `found` is its match. A header that names another build is believed. Where it names the genotypes' build, or none, and
-    few rows match, the shares decide: of the rows that match by position on the build, by the positions that the file has
-    on another build, and of those whose rsID the genotypes hold at another place.
+    `found` is its match. A header that names another build is believed. Where it names the genotypes' build, or none,
+    and few rows match, the shares decide: of the rows that match by position on the build, by the positions that the
+    file has on another build, and of those whose rsID the genotypes hold at another place.
     """
     if not file.placed:
         for (other, key), places in file.elsewhere.items():
             raise UserError(
-                f"{file.path} has positions on {other} (#{key}) but genotypes.build is {build}: of its {len(file.rows)} "
-                f"rows {_share(_by_place(file.rows, targets, places)):.1%} match by position on {other}, and "
-                f"{_moved(file.rows, targets):.1%} have an rsID that the genotypes hold at another position: download the "
-                f"file that the PGS Catalog harmonised to {build}"
+                f"{file.path} has positions on {other} (#{key}) but genotypes.build is {build}: of its "
+                f"{len(file.rows)} rows {_share(_by_place(file.rows, targets, places)):.1%} match by position on "
+                f"{other}, and {_moved(file.rows, targets):.1%} have an rsID that the genotypes hold at another "
+                f"position: download the file that the PGS Catalog harmonised to {build}"
             )
         return
     if (found.outcome != UNMATCHED).mean() >= ENOUGH and not _by_name_alone(file.rows, found, targets):
@@ -37,14 +37,15 @@ def require_build(file: ScoringFile, found: Match, targets: Targets, build: str)
         there = _share(_by_place(file.rows, targets, places))
         if there > max(here, DOUBT):
             raise UserError(
-                f"{file.path}: {here:.1%} of its {len(file.rows)} rows match by position on {build}, and {there:.1%} by "
-                f"the positions that it has on {other} (#{key}): the genotypes are on {other}, so correct genotypes.build"
+                f"{file.path}: {here:.1%} of its {len(file.rows)} rows match by position on {build}, and {there:.1%} "
+                f"by the positions that it has on {other} (#{key}): the genotypes are on {other}, so correct "
+                "genotypes.build"
             )
     moved = _moved(file.rows, targets)
     if moved > max(here, DOUBT):
         raise UserError(
-            f"{file.path}: {here:.1%} of its {len(file.rows)} rows match by position on {build}, and {moved:.1%} have an "
-            "rsID that the genotypes hold at another position: the file or the genotypes are on another build, so "
+            f"{file.path}: {here:.1%} of its {len(file.rows)} rows match by position on {build}, and {moved:.1%} have "
+            "an rsID that the genotypes hold at another position: the file or the genotypes are on another build, so "
             f"download the file that the PGS Catalog harmonised to {build}, or correct genotypes.build"
         )
 

@@ -114,6 +114,6 @@ class Columns:
     def _refuse(self, name: str, wrong: np.ndarray, text: pa.Array) -> None:
         first = int(wrong.argmax())
         raise UserError(
-            f"{self.path}: {wrong.sum()} values of {name} are no numbers (the first, in row {first + 1} below the header, "
-            f"is {text[first].as_py()[:40]!r}): mend the file"
+            f"{self.path}: {wrong.sum()} values of {name} are no numbers (the first, in row {first + 1} below the "
+            f"header, is {text[first].as_py()[:40]!r}): mend the file"
         )

@@ -11,7 +11,8 @@ import pyarrow as pa
 from contigwas.pgs.rows import Names, Rows
 
 OUTCOMES = (
-    "matched", "swapped", "flipped", "flipped_swapped", "ambiguous", "multiallelic", "duplicate", "filtered", "unmatched",
+    "matched", "swapped", "flipped", "flipped_swapped",
+    "ambiguous", "multiallelic", "duplicate", "filtered", "unmatched",
 )  # fmt: skip
 USED = 4  # the first outcomes, in the order in which they are tried: the rows that enter the score
 AMBIGUOUS, MULTIALLELIC, DUPLICATE, FILTERED, UNMATCHED = range(USED, len(OUTCOMES))

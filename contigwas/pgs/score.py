@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -55,34 +56,90 @@ class Scored:
 def assemble(scores: Sequence[tuple[np.ndarray, Match]], variants: int) -> Weights:
     """Collect scores, each its weights, (rows,) of an effect allele or (rows, 3) of 0, 1 and 2 of them, and its match.
 
-    Where the score counts the other allele, the weights are turned round.
+    Where the score counts the other allele, the weights are turned round. Scores of one table, which share their match,
+    are collected at once.
     """
-    constant, linear, excess, rows = [], [], [], []
-    for weights, found in scores:
-        used = found.used
-        swapped = found.swapped[used]
-        if weights.ndim == 1:
-            chosen = weights[used]
-            constant.append(np.where(swapped, 2 * chosen, 0.0))
-            linear.append(np.where(swapped, -chosen, chosen))
-            excess.append(np.zeros(chosen.size))
+    parts = []
+    for _, group in groupby(scores, lambda score: (id(score[1]), score[0].ndim)):
+        weights, matches = zip(*group, strict=True)
+        if len(weights) > 1:
+            parts.append(_table(np.column_stack(weights), matches[0], variants))
+        elif parts and isinstance(parts[-1], list):
+            parts[-1].append((weights[0], matches[0]))
         else:
-            chosen = np.where(swapped[:, None], weights[used][:, ::-1], weights[used])
-            constant.append(chosen[:, 0])
-            linear.append(chosen[:, 1] - chosen[:, 0])
+            parts.append([(weights[0], matches[0])])
+    weights = [_apart(part, variants) if isinstance(part, list) else part for part in parts]
+    if len(weights) == 1:
+        return weights[0]
+    return Weights(*(sparse.hstack(part, format="csr") for part in zip(*map(_matrices, weights), strict=True)))
+
+
+def _matrices(weights: Weights) -> tuple[sparse.csr_array, ...]:
+    return weights.constant, weights.linear, weights.excess
+
+
+def _table(weights: np.ndarray, found: Match, variants: int) -> Weights:
+    """Weights (rows, scores) of one table."""
+    used = np.flatnonzero(found.used)
+    used = used[np.argsort(found.variant[used], kind="stable")]
+    swapped, rows = found.swapped[used], found.variant[used]
+    linear = weights[used]
+    linear[swapped] *= -1
+    matrices = [_rows(-2 * linear[swapped], rows[swapped], variants), _rows(linear, rows, variants)]
+    return Weights(*matrices, sparse.csr_array(matrices[0].shape))
+
+
+def _rows(values: np.ndarray, rows: np.ndarray, variants: int) -> sparse.csr_array:
+    """A matrix (variants, scores) whose ascending `rows` are `values`, without stored zeros."""
+    count = values.shape[1]
+    ends = np.zeros(variants + 1, np.int64)
+    ends[rows + 1] = count
+    columns = np.tile(np.arange(count, dtype=np.int32), rows.size)
+    found = sparse.csr_array((values.ravel(), columns, np.cumsum(ends)), shape=(variants, count))
+    found.eliminate_zeros()
+    return found
+
+
+def _apart(scores: Sequence[tuple[np.ndarray, Match]], variants: int) -> Weights:
+    """Scores whose rows are their own."""
+    constant, linear, excess = (_Entries(variants, len(scores)) for _ in range(3))
+    for number, (weights, found) in enumerate(scores):
+        used = found.used
+        swapped, rows, chosen = found.swapped[used], found.variant[used], weights[used]
+        if weights.ndim == 1:
+            linear.add(number, rows, np.where(swapped, -chosen, chosen))
+            constant.add(number, rows[swapped], 2 * chosen[swapped])
+        else:
+            chosen = np.where(swapped[:, None], chosen[:, ::-1], chosen)
+            constant.add(number, rows, chosen[:, 0])
+            linear.add(number, rows, chosen[:, 1] - chosen[:, 0])
             # The sum of the outer two is exactly twice the middle one for additive weights: no rounding leaves a rest.
-            excess.append((chosen[:, 0] + chosen[:, 2]) - 2 * chosen[:, 1])
-        rows.append(found.variant[used])
-    shape = (variants, len(scores))
-    return Weights(*(_matrix(values, rows, shape) for values in (constant, linear, excess)))
+            excess.add(number, rows, (chosen[:, 0] + chosen[:, 2]) - 2 * chosen[:, 1])
+    return Weights(*(entries.matrix() for entries in (constant, linear, excess)))
 
 
-def _matrix(values: list[np.ndarray], rows: list[np.ndarray], shape: tuple[int, int]) -> sparse.csr_array:
-    """Columns of values at rows, as CSR without stored zeros."""
-    ends = np.cumsum([0, *map(len, rows)])
-    columns = sparse.csc_array((np.concatenate(values), np.concatenate(rows), ends), shape=shape)
-    columns.eliminate_zeros()
-    return columns.tocsr()
+class _Entries:
+    """Nonzero entries of a matrix (variants, scores), gathered score by score."""
+
+    def __init__(self, variants: int, scores: int) -> None:
+        self._shape = variants, scores
+        self._values: list[np.ndarray] = [np.empty(0)]
+        self._rows: list[np.ndarray] = [np.empty(0, np.int32)]
+        self._counts = np.zeros(scores, np.int64)
+
+    def add(self, score: int, rows: np.ndarray, values: np.ndarray) -> None:
+        """Entries of the column `score`."""
+        some = values != 0
+        self._values.append(values[some])
+        self._rows.append(rows[some].astype(np.int32))
+        self._counts[score] = np.count_nonzero(some)
+
+    def matrix(self) -> sparse.csr_array:
+        """All entries, without stored zeros."""
+        ends = np.concatenate([[0], np.cumsum(self._counts)])
+        ends = ends.astype(np.int32) if ends[-1] < 2**31 else ends
+        values = np.concatenate(self._values), np.concatenate(self._rows), ends
+        return sparse.csc_array(values, shape=self._shape).tocsr()
 
 
 def score_sums(
@@ -183,7 +240,7 @@ def _part(
 def centre(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Dosages less their mean, 0 where missing: float32 (variants, people); the means, float64, and people called.
 
-    `block` is int8 (people, variants), negative where missing, or float32 with NaN. The mean is 0 where nobody is called.
+    `block` is int8 (people, variants), negative where missing, or float32 with NaN. Where nobody is called it is 0.
     """
     calls = block.T
     missing = np.isnan(calls) if block.dtype.kind == "f" else calls < 0

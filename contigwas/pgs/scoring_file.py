@@ -1,4 +1,4 @@
-"""Read scoring files: those of the PGS Catalog (harmonised or not), and tables of weights as plink2 --score takes them."""
+"""Read scoring files: those of the PGS Catalog (harmonised or not), and tables of weights as of plink2 --score."""
 
 import logging
 import re
@@ -214,14 +214,14 @@ def _positions(path: Path, table: Columns, name: str) -> np.ndarray:
     wrong = known & (values != np.floor(np.where(known, values, 0)))
     if wrong.any():
         raise UserError(
-            f"{path}: {wrong.sum()} values of {name} are no whole numbers (the first, in row {wrong.argmax() + 1} below "
-            f"the header, is {values[wrong.argmax()]}): mend the file"
+            f"{path}: {wrong.sum()} values of {name} are no whole numbers (the first, in row {wrong.argmax() + 1} "
+            f"below the header, is {values[wrong.argmax()]}): mend the file"
         )
     return np.where(known, values, -1).astype(np.int64)
 
 
 def _weights(path: Path, table: Columns) -> np.ndarray:
-    """Weights of an effect allele: float64 (rows,); of 0, 1 and 2 of them, (rows, 3), where some row is not additive."""
+    """Weights of an effect allele: float64 (rows,); of 0, 1 and 2 of them (rows, 3) where a row is not additive."""
     weight = table.numbers("effect_weight")
     dominant, recessive = table.flags("is_dominant"), table.flags("is_recessive")
     if (dominant & recessive).any():

@@ -60,12 +60,12 @@ def write_pgs(
     that enter. `variants` maps each chromosome to the quality control of `pattern`, whose dropped variants are
     `filtered`. Where `settings["genotypes"]` names other genotypes, those are scored instead, dosages where they have
     them, and their variants filtered by `settings["qc"]` (`maf`, `info`) among the people written. `settings` also has
-    `exclude` (names of scores that are left out), `min_overlap`, below which share of entering rows a score is left out,
-    and `ambiguous` (drop or keep). The modality: float32 (people, scores), averages, and the sums as layer `sum`; people
-    are those of the cohort who are not excluded and in the genotypes. `output_matching`: rows of the file by outcome,
-    which add up, overlap, kept (0/1) and the reason. Raises UserError for files that cannot be scored, positions of
-    another build, two scores of one name, and when no score is left. Method: PGS Catalog Calculator's matching; plink2
-    --score gives the same sums and averages.
+    `exclude` (names of scores that are left out), `min_overlap`, below which share of entering rows a score is left
+    out, and `ambiguous` (drop or keep). The modality: float32 (people, scores), averages, and the sums as layer `sum`;
+    people are those of the cohort who are not excluded and in the genotypes. `output_matching`: rows of the file by
+    outcome, which add up, overlap, kept (0/1) and the reason. Raises UserError for files that cannot be scored,
+    positions of another build, two scores of one name, and when no score is left. Method: PGS Catalog Calculator's
+    matching; plink2 --score gives the same sums and averages.
     """
     people = read_cohort(cohort)
     own = settings.get("genotypes")
@@ -82,8 +82,8 @@ def write_pgs(
     if not used.any():
         raise UserError(
             f"none of the {len(matching)} scores of pgs.scores matches the genotypes well enough (the best overlap is "
-            f"{matching['overlap'].max():.3f}, pgs.min_overlap is {settings['min_overlap']}): check genotypes.build and "
-            "the positions of the scores, or lower pgs.min_overlap"
+            f"{matching['overlap'].max():.3f}, pgs.min_overlap is {settings['min_overlap']}): check genotypes.build "
+            "and the positions of the scores, or lower pgs.min_overlap"
         )
     entering = matching[list(OUTCOMES[:USED])].sum(axis=1).to_numpy()
     features = pd.DataFrame(

@@ -16,7 +16,9 @@ HARD_CALLS = ".bed"  # holds no record of several alternate alleles
 
 def checked_variants(variants: Mapping[str, PathLike]) -> pd.DataFrame:
     """The variants of all chromosomes and whether quality control kept them: its tables, one after another."""
-    tables = [pd.read_parquet(require(path, "the variants' quality control"), columns=COLUMNS) for path in variants.values()]
+    tables = [
+        pd.read_parquet(require(path, "the variants' quality control"), columns=COLUMNS) for path in variants.values()
+    ]
     return pd.concat(tables, ignore_index=True)
 
 

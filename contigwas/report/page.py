@@ -25,7 +25,7 @@ def write_report(
     cohort: PathLike,
     variants: Mapping[str, PathLike],
     images: PathLike | None,
-    matching: PathLike | None,
+    matching: Mapping[str, PathLike] | None,
     models: Mapping[str, Mapping[str, PathLike]],
     evaluation: Mapping[str, PathLike],
     captions: Mapping[str, PathLike],
@@ -36,6 +36,7 @@ def write_report(
 
     `models` maps a name to its files: phenotypes, loci, followup, manhattan, overview, regional (a folder), qq, perhaps
     training.
+    `matching` holds the table of how scores matched and its figure (png), or is None.
     `evaluation` holds models, planted, probes and png; `captions` the text under each kind of figure.
     """
     environment = Environment(
@@ -48,7 +49,7 @@ def write_report(
         people=people_flow(candidates, cohort, models),
         variants=variant_flow(variants),
         images=image_flow(images) if images else None,
-        scores=score_flow(matching) if matching else None,
+        scores={"png": matching["png"], "rows": score_flow(matching["table"])} if matching else None,
         models={
             name: {
                 **files,

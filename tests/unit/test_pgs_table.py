@@ -103,6 +103,42 @@ def test_every_kind_of_row_and_product(study, dense, monkeypatch):
     assert (table[list(OUTCOMES)].sum(axis=1) == table["rows"]).all()
 
 
+def test_a_table_of_scores_and_files_of_single_ones_together(study):
+    rng = np.random.default_rng(5)
+    columns, rows = random_score(rng, 40)
+    rows.loc[::3, ["effect_allele", "other_allele"]] = ["G", "A"]
+    table = pd.DataFrame({"CHROM": rows["chr_name"], "POS": rows["chr_position"], "ID": "."})
+    table = table.assign(A1=rows["effect_allele"], A2=rows["other_allele"])
+    expected, alone = {}, []
+    for name in ("T1", "T2", "T3"):
+        weights = rng.normal(size=40).round(6) * (rng.random(40) < 0.5)
+        table[name] = weights
+        expected[name] = slowly(study[3], columns, rows.assign(effect_weight=weights, kind="additive"))
+    table.to_csv(study[0] / "table.tsv", sep="\t", index=False)
+    for name in ("A1", "Z9"):
+        columns, rows = random_score(rng, 20)
+        alone.append(write_score(study[0] / f"{name}.txt", rows))
+        expected[name] = slowly(study[3], columns, rows.assign(kind="additive"))
+    data, report = run(study, [alone[0], study[0] / "table.tsv", alone[1]])
+    assert data.var_names.tolist() == ["A1", "T1", "T2", "T3", "Z9"]
+    assert report["kind"].tolist() == ["PGS Catalog", *["table"] * 3, "PGS Catalog"]
+    for name in data.var_names:
+        np.testing.assert_allclose(data[:, name].X[:, 0], expected[name], rtol=1e-5, atol=1e-7)
+
+
+def test_threads_do_not_change_a_bit(study, monkeypatch):
+    monkeypatch.setattr(score_module, "BLOCK_BYTES", 4 * 45 * 7)
+    rows = random_score(np.random.default_rng(2), 50)[1]
+    path = write_score(study[0] / "x.txt", rows)
+    folder, tables, cohort, _ = study
+    found = []
+    for threads in (1, 3):
+        outputs = folder / "pgs.h5ad", folder / "matching.tsv"
+        write_pgs([path], folder / "chr{chrom}.bed", tables, cohort, SETTINGS, "GRCh37", *outputs, threads=threads)
+        found.append(read_modality(folder / "pgs.h5ad").X)
+    np.testing.assert_array_equal(*found)
+
+
 def test_a_score_below_the_overlap_is_reported_and_left_out(study):
     rng = np.random.default_rng(2)
     good = random_score(rng, 10)[1]
@@ -130,6 +166,61 @@ def test_zero_weights_count_and_variants_that_were_dropped_do_not_match(study):
     called = dosages[:, 0] >= 0
     np.testing.assert_allclose(data.X[called, 0], 2 * dosages[called, 0] / 4)
     assert table["filtered"].item() == 1
+
+
+def test_excluded_scores(study, caplog):
+    good = random_score(np.random.default_rng(2), 10)[1]
+    one = write_score(study[0] / "one.txt", good, pgs_id="PGS7")
+    leak = write_score(study[0] / "leak.txt", good.assign(is_haplotype="True"), pgs_id="PGS8")
+    data, table = run(study, [one, leak], exclude=["PGS8", "PGS9"])
+    assert data.var_names.tolist() == table["score"].tolist() == ["PGS7"]
+    assert "pgs.exclude names scores that no file has: PGS9" in caplog.text
+    with pytest.raises(UserError, match="pgs.exclude leaves no score"):
+        run(study, [one], exclude=["PGS7"])
+
+
+def test_who_else_is_there_matters_through_frequencies_alone(study):
+    folder, tables, cohort, dosages = study
+    columns, rows = random_score(np.random.default_rng(2), 20)
+    path = write_score(folder / "x.txt", rows)
+    everyone = run(study, [path])[0]
+    some = everyone.obs_names[::3].tolist()
+    write_cohort(folder, some)
+    few = run((folder, tables, cohort, dosages), [path])[0]
+    complete = [name for name, calls in zip(everyone.obs_names, dosages[:, columns], strict=True) if (calls >= 0).all()]
+    called = [name for name in some if name in complete]
+    lacking = [name for name in some if name not in complete]
+    assert called
+    assert lacking
+    np.testing.assert_allclose(few[called].X, everyone[called].X, rtol=1e-6, atol=1e-7)
+    assert (np.abs(few[lacking].X - everyone[lacking].X) > 1e-5).any()
+
+
+def test_the_build_is_checked_by_shared_places(study):
+    rng = np.random.default_rng(3)
+    rows = random_score(rng, 40)[1]
+    bim = pd.concat([pd.read_parquet(study[1][chrom]) for chrom in ("1", "2")])
+    place = bim.assign(chrom=bim["chrom"].astype(str)).set_index(["chrom", "pos"])["id"]
+    rows["rsID"] = [place[key] for key in zip(rows["chr_name"], rows["chr_position"], strict=True)]
+    moved = rows.assign(chr_position=rows["chr_position"] + 333)
+    other = write_score(study[0] / "a.txt", moved, genome_build="GRCh38")
+    told = r"on GRCh38 \(#genome_build\) .* of its 40 rows 0.0% match by position on GRCh38, and 100.0% have an rsID"
+    with pytest.raises(UserError, match=told):
+        run(study, [other])
+    # the header is wrong, or there is none: the places tell
+    for header in ({"genome_build": "GRCh37"}, {}):
+        with pytest.raises(UserError, match="0.0% of its 40 rows match by position on GRCh37, and 100.0% have an rsID"):
+            run(study, [write_score(study[0] / "b.txt", moved, **header)])
+    # the genotypes are of another build than the config says
+    both = moved.assign(hm_chr=rows["chr_name"], hm_pos=rows["chr_position"]).drop(columns="rsID")
+    wrong = write_score(study[0] / "c.txt", both, genome_build="GRCh37", HmPOS_build="GRCh38")
+    with pytest.raises(
+        UserError, match="0.0% of .* on GRCh37, and 100.0% by the positions .* GRCh38 .* correct genotypes"
+    ):
+        run(study, [wrong])
+    # rsIDs without positions say nothing about builds
+    named = rows.drop(columns=["chr_name", "chr_position"])
+    assert run(study, [write_score(study[0] / "d.txt", named)])[1]["overlap"].item() == 1
 
 
 def test_bad_input(study):
@@ -162,8 +253,8 @@ def test_additive_weights_have_no_excess_and_reproduce_the_sum(rows, seed):
     dosages = np.random.default_rng(seed).integers(0, 3, (len(rows), 6))
     used = outcome < 4
     effect = np.where(swapped[:, None], 2 - dosages, dosages)
-    for given in (weight, weight[:, None] * [0.0, 1.0, 2.0]):
-        weights = assemble([(given, Match(outcome, variant, swapped))], len(rows))
+    for either in (weight, weight[:, None] * [0.0, 1.0, 2.0]):
+        weights = assemble([(either, Match(outcome, variant, swapped))], len(rows))
         assert weights.excess.nnz == 0
         found = (weights.constant.T @ np.ones(dosages.shape) + weights.linear.T @ dosages)[0]
         np.testing.assert_allclose(found, (weight[:, None] * effect)[used].sum(axis=0), atol=1e-12)

@@ -41,14 +41,23 @@ def sources_of_people(wildcards) -> dict[str, list[str]]:
     return files | {key: path for key, path in brought.items() if path}
 
 
+def scored(wildcards) -> dict[str, list[str]]:
+    """The genotypes that polygenic scores are summed over: pgs.genotypes, else the array's."""
+    pattern = block("pgs")["genotypes"] or config["genotypes"]["array"]
+    return genotype_files(pattern, AUTOSOMES)
+
+
 def scores(wildcards) -> list[str]:
-    """The scoring files: those that the demo simulates, or those that the glob of the config finds."""
-    pattern = block("pgs")["scores"]
+    """The scoring files: those that the demo simulates, or that the glob of the config finds, and the downloaded ones."""
+    pattern, build = block("pgs")["scores"], config["genotypes"]["build"]
+    fetched = [f"resources/pgs/{one}_hmPOS_{build}.txt.gz" for one in config["pgs"]["download"]]
+    if pattern is None:
+        return fetched
     if contigwas_config.made(config, pattern):
-        return told(
-            contigwas_config.matching, rules.simulate_cohort.output.scores, pattern, "pgs.scores"
-        )
-    return told(contigwas_config.found, pattern, "pgs.scores")
+        simulated = rules.simulate_cohort.output.scores
+        return [*told(contigwas_config.matching, simulated, pattern, "pgs.scores"), *fetched]
+    here = told(contigwas_config.found, pattern, "pgs.scores")
+    return [*(one for one in here if os.path.relpath(one) not in fetched), *fetched]
 
 
 def modalities(wildcards) -> list[str]:

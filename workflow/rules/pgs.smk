@@ -1,9 +1,33 @@
-# Polygenic scores from PGS Catalog scoring files, matched by named alleles.
+# Polygenic scores from scoring files, matched by named alleles; those of pgs.download are fetched first.
+
+
+rule pgs_download:
+    input:
+        code=library("pgs.download"),
+    output:
+        score="resources/pgs/{score}_hmPOS_{build}.txt.gz",
+    log:
+        "results/logs/pgs_download/{score}.{build}.log",
+    benchmark:
+        "results/benchmarks/pgs_download/{score}.{build}.tsv"
+    wildcard_constraints:
+        score=r"PGS\d{6}",
+        build=config["genotypes"]["build"],
+    localrule: True
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        settings=stage("pgs.catalog", "genotypes.build"),
+    script:
+        "../scripts/pgs_download.py"
 
 
 rule pgs:
     input:
-        unpack(array),
+        unpack(scored),
         scores=scores,
         variants=expand(rules.genotypes_variants.output.variants, chrom=AUTOSOMES),
         cohort=rules.samples.output.cohort,

@@ -160,6 +160,32 @@ rule plots_qq:
         "../scripts/plots_qq.py"
 
 
+rule plots_matching:
+    input:
+        matching="results/modalities/pgs_matching.tsv",
+        code=library("plots.matching"),
+    output:
+        png=report(
+            "results/modalities/plots/pgs_matching.png",
+            caption="../report/matching.rst",
+            category="Polygenic scores",
+        ),
+        pdf="results/modalities/plots/pgs_matching.pdf",
+    log:
+        "results/logs/plots_matching/plots_matching.log",
+    benchmark:
+        "results/benchmarks/plots_matching/plots_matching.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        settings=stage("pgs.min_overlap"),
+    script:
+        "../scripts/plots_matching.py"
+
+
 rule plots_training:
     input:
         histories=lambda wildcards: expand(
@@ -222,4 +248,5 @@ rule plots:
         expand(rules.plots_qq.output.png, model=MODELS),
         expand(rules.plots_training.output.png, model=RECIPES),
         [rules.plots_montage.output.png] if "images" in config else [],
+        rules.plots_matching.output if "pgs" in config else [],
     localrule: True

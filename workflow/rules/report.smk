@@ -16,6 +16,7 @@ rule report:
         training=expand(rules.plots_training.output.png, model=RECIPES),
         images=[rules.images.output.table] if "images" in config else [],
         matching=[rules.pgs.output.matching] if "pgs" in config else [],
+        matches=[rules.plots_matching.output.png] if "pgs" in config else [],
         evaluation=rules.evaluate.output.models,
         figure=rules.evaluate.output.png,
         captions=[
@@ -28,6 +29,7 @@ rule report:
                 "training",
                 "loci",
                 "followup",
+                "matching",
                 "evaluation",
             )
         ],

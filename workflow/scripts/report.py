@@ -17,7 +17,7 @@ with job(snakemake.log[0]):
         cohort=read.cohort,
         variants=dict(zip(params.chromosomes, read.variants, strict=True)),
         images=read.images[0] if read.images else None,
-        matching=read.matching[0] if read.matching else None,
+        matching={"table": read.matching[0], "png": read.matches[0]} if read.matching else None,
         models=models,
         evaluation={"models": read.evaluation, "png": read.figure},
         captions={Path(path).stem: path for path in read.captions},

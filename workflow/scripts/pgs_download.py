@@ -1,0 +1,6 @@
+from contigwas.logs import job
+from contigwas.pgs.download import download_score
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    download_score(snakemake.wildcards.score, settings["build"], settings["catalog"], snakemake.output.score)

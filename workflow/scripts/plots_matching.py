@@ -1,0 +1,10 @@
+from contigwas.logs import job
+from contigwas.plots.matching import plot_matching
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    plot_matching(
+        snakemake.input.matching,
+        settings["min_overlap"],
+        [snakemake.output.png, snakemake.output.pdf],
+    )
