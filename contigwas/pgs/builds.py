@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from contigwas.errors import UserError
 from contigwas.pgs.matching import UNMATCHED, Match, Targets, match
-from contigwas.pgs.rows import Rows
+from contigwas.pgs.rows import Names, Rows
 from contigwas.pgs.scoring_file import ScoringFile
 
 ENOUGH = 0.5  # of the rows at a place of the genotypes: the build is no question
@@ -26,8 +26,8 @@ def require_build(file: ScoringFile, found: Match, targets: Targets, build: str)
             raise UserError(
                 f"{file.path} has positions on {other} (#{key}) but genotypes.build is {build}: of its "
                 f"{len(file.rows)} rows {_share(_by_place(file.rows, targets, places)):.1%} match by position on "
-                f"{other}, and {_moved(file.rows, targets):.1%} have an rsID that the genotypes hold at another "
-                f"position: download the file that the PGS Catalog harmonised to {build}"
+                f"{other}, and {_moved(file.rows, targets, places):.1%} have an rsID that the genotypes hold at "
+                f"another position: download the file that the PGS Catalog harmonised to {build}"
             )
         return
     if (found.outcome != UNMATCHED).mean() >= ENOUGH and not _by_name_alone(file.rows, found, targets):
@@ -41,7 +41,7 @@ def require_build(file: ScoringFile, found: Match, targets: Targets, build: str)
                 f"by the positions that it has on {other} (#{key}): the genotypes are on {other}, so correct "
                 "genotypes.build"
             )
-    moved = _moved(file.rows, targets)
+    moved = _moved(file.rows, targets, (file.rows.chrom, file.rows.pos))
     if moved > max(here, DOUBT):
         raise UserError(
             f"{file.path}: {here:.1%} of its {len(file.rows)} rows match by position on {build}, and {moved:.1%} have "
@@ -50,7 +50,7 @@ def require_build(file: ScoringFile, found: Match, targets: Targets, build: str)
         )
 
 
-def _by_place(rows: Rows, targets: Targets, places: tuple) -> Match:
+def _by_place(rows: Rows, targets: Targets, places: tuple[Names, np.ndarray]) -> Match:
     """The match by positions alone."""
     chrom, pos = places
     return match(replace(rows, chrom=chrom, pos=pos, rsid=pa.nulls(len(rows), pa.string())), targets)
@@ -63,10 +63,11 @@ def _by_name_alone(rows: Rows, found: Match, targets: Targets) -> bool:
     return bool(hit.any()) and away.mean() > ENOUGH
 
 
-def _moved(rows: Rows, targets: Targets) -> float:
-    """The share of the rows whose rsID is in the genotypes, at another place."""
+def _moved(rows: Rows, targets: Targets, places: tuple[Names, np.ndarray]) -> float:
+    """The share of the rows that have a place and an rsID, which is in the genotypes at another place."""
+    chrom, pos = places
     variant = targets.named([(one or "").strip() for one in rows.rsid.to_pylist()])
-    away = (variant >= 0) & (targets.keys(rows.chrom, rows.pos) != targets.place[np.maximum(variant, 0)])
+    away = (variant >= 0) & (pos > 0) & (targets.keys(chrom, pos) != targets.place[np.maximum(variant, 0)])
     return float(away.mean())
 
 

@@ -40,7 +40,7 @@ TABLE = {
     "pos": ("pos", "bp", "chr_position"),
 }
 ONE = {"weight", "beta", "score", "effect", "effect_weight"}  # a lone column of weights that is no score's name
-PLACE = re.compile(r"(?:chr)?(\w{1,5})[:_](\d{1,10})(?:[:_]([ACGTacgt]+)[:_]([ACGTacgt]+))?")
+PLACE = re.compile(r"(?:chr)?(\d{1,2}|[XYM]|XY|MT)[:_](\d{1,10})(?:[:_]([ACGTacgt]+)[:_]([ACGTacgt]+))?")
 
 
 @dataclass(frozen=True)
