@@ -121,6 +121,13 @@ def _check_meaning(config: Mapping) -> None:
         if "method" in recipe and "images" not in config:
             raise UserError(f"config: models.{name} trains on images, but there is no images: block: add it")
     _check_chromosomes(config)
+    snps = config.get("snps")
+    if snps and snps["offset"] >= snps["stride"]:
+        raise UserError(
+            f"config: snps.offset is {snps['offset']}, but must be below snps.stride, which is {snps['stride']}"
+        )
+    if snps and snps["list"] and snps["pruned"]:
+        raise UserError("config: snps has a list and asks for the pruned variants: choose one of them")
     if "pgs" in config and config["pgs"]["scores"] is None and not config["pgs"]["download"]:
         raise UserError("config: pgs names no score: name files in pgs.scores, or identifiers in pgs.download")
     test = config["loci"]["test"]
@@ -256,7 +263,7 @@ def check_files(config: Mapping) -> None:
             named += [(key, path) for path in paths]
     keys = ["samples.covariates", "samples.keep", "samples.withdrawn", "burden.annotations", "burden.sets"]
     keys += ["burden.masks", "burden.aaf"]
-    keys += ["images.table", "loci.genes", "evaluate.truth", "evaluate.latents", "pairing.photographs"]
+    keys += ["snps.list", "images.table", "loci.genes", "evaluate.truth", "evaluate.latents", "pairing.photographs"]
     for key in keys:
         block, _, name = key.partition(".")
         named.append((key, config.get(block, {}).get(name)))

@@ -16,6 +16,13 @@ def tested(wildcards) -> dict[str, list[str]]:
     return genotype_files(pattern, [chrom] if chrom else CHROMOSOMES)
 
 
+def pruned(wildcards) -> list[str]:
+    """What LD pruning left, where the SNP matrix is made of it."""
+    if not block("snps")["pruned"]:
+        return []
+    return expand(rules.genotypes_prune.output.pruned, chrom=AUTOSOMES)
+
+
 def recombination(wildcards) -> list[str]:
     """The recombination maps of all chromosomes, each file once."""
     maps = optional(config["plots"]["recombination"])

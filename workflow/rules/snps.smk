@@ -1,10 +1,12 @@
-# Every k-th SNP of the array as a matrix of people and variants, raw.
+# Every k-th SNP of the array (or a list, or the pruned ones) as a matrix of people and variants, raw.
 
 
 rule snps:
     input:
         unpack(array),
         variants=expand(rules.genotypes_variants.output.variants, chrom=AUTOSOMES),
+        pruned=pruned,
+        list=lambda wildcards: optional(block("snps")["list"]),
         cohort=rules.samples.output.cohort,
         code=library("snps"),
     output:

@@ -7,6 +7,7 @@ with job(snakemake.log[0]):
         settings["array"],
         dict(zip(settings["autosomes"], snakemake.input.variants, strict=True)),
         snakemake.input.cohort,
-        settings["stride"],
+        {key: settings[key] for key in ("stride", "offset", "list", "pruned")},
         snakemake.output.snps,
+        dict(zip(settings["autosomes"], snakemake.input.pruned, strict=True)) if settings["pruned"] else None,
     )
