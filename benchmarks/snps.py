@@ -1,0 +1,87 @@
+"""The SNP matrix at the size of a biobank: the share of the file's bytes that is read, seconds, and peak memory.
+
+    python benchmarks/snps.py                                       # 100,000 people, 800,000 variants, stride 100
+    python benchmarks/snps.py --people 2000 --variants 20000        # to try it
+
+The .bed is made in --folder, once. Only the rows of the grid hold random calls; the others are holes of the file, which
+no program that reads every k-th row can tell. The stage runs as the rule's process does. Bytes are those that the
+kernel handed to the process (rchar of /proc/self/io), all tables included, less those of a process that does nothing
+but the imports. Appends to benchmarks/snps.tsv.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from measure import ROOT, append, row, timed
+
+from contigwas.files import write_tsv
+
+STAGE = """
+import sys
+from pathlib import Path
+from contigwas.logs import job
+from contigwas.snps import write_snps
+place, stride, out = sys.argv[1:4]
+if out:
+    with job(out + ".log"):
+        write_snps(f"{place}/all.bed", {"1": f"{place}/variants.parquet"}, f"{place}/cohort.tsv",
+                   {"stride": int(stride), "offset": 0, "list": None, "pruned": False}, out)
+io = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+Path(place, "rchar").write_text(io["rchar"])
+"""
+
+
+def write_data(place: Path, people: int, variants: int, stride: int) -> None:
+    """The .bed with its tables, and those of quality control and of the cohort."""
+    place.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(1)
+    width = -(-people // 4)
+    with (place / "all.bed").open("wb") as file:
+        file.write(b"\x6c\x1b\x01")
+        for number in range(0, variants, stride):
+            file.seek(3 + number * width)
+            file.write(rng.integers(0, 256, width, np.uint8).tobytes())
+        file.truncate(3 + variants * width)
+    position = 1000 + 200 * np.arange(variants)
+    ids = [f"rs{number}" for number in range(variants)]
+    bim = pd.DataFrame({"chrom": "1", "id": ids, "cm": 0, "pos": position, "effect_allele": "A", "other_allele": "G"})
+    bim.to_csv(place / "all.bim", sep="\t", index=False, header=False)
+    names = [f"P{number:06d}" for number in range(people)]
+    fam = pd.DataFrame({"fid": names, "iid": names, "father": 0, "mother": 0, "sex": 1, "phenotype": -9})
+    fam.to_csv(place / "all.fam", sep="\t", index=False, header=False)
+    checked = bim.drop(columns="cm").assign(kept=True, reason="", call_rate=1.0, af=0.5, hwe_p=1.0)
+    checked.assign(index=np.arange(variants, dtype=np.int32)).to_parquet(place / "variants.parquet")
+    cohort = {"fid": names, "iid": names, "sex": 1, "family": names, "fold": 0, "in_gwas": 1, "excluded": ""}
+    write_tsv(pd.DataFrame(cohort).assign(untested=""), place / "cohort.tsv")
+
+
+def main() -> None:
+    """Make the data, run the stage, append to the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path("resources/benchmarks"))
+    parser.add_argument("--people", type=int, default=100_000)
+    parser.add_argument("--variants", type=int, default=800_000)
+    parser.add_argument("--stride", type=int, default=100)
+    parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/snps.tsv")
+    arguments = parser.parse_args()
+    what = {"people": arguments.people, "variants": arguments.variants, "stride": arguments.stride}
+    place = arguments.folder.resolve() / "snps_n{people}_m{variants}_k{stride}".format(**what)
+    if not (place / "cohort.tsv").exists():
+        write_data(place, **what)
+    command = [sys.executable, "-c", STAGE, str(place), str(arguments.stride)]
+    subprocess.run([*command, ""], check=True, cwd=ROOT)
+    imports = int((place / "rchar").read_text())
+    run = timed([*command, str(place / "snps.h5ad")])
+    whole = int((place / "rchar").read_text())
+    size = (place / "all.bed").stat().st_size
+    found = row("contigwas", [run], **what, bed_gb=round(size / 1e9, 2), read_gb=round((whole - imports) / 1e9, 3))
+    append([{**found, "read_share": round((whole - imports) / size, 4)}], arguments.table)
+    sys.stdout.write(f"read {(whole - imports) / size:.2%} of the file's bytes\n")
+
+
+if __name__ == "__main__":
+    main()
