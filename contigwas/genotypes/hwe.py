@@ -8,12 +8,14 @@ from scipy.special import gammaln
 TIE = 1e-7
 
 
-def hwe_exact(het: np.ndarray, hom1: np.ndarray, hom2: np.ndarray) -> np.ndarray:
+def hwe_exact(het: np.ndarray, hom1: np.ndarray, hom2: np.ndarray, midp: bool = False) -> np.ndarray:
     """p of the exact test from genotype counts, one variant an element; 1 where nobody is called.
 
     Sums the probability of every number of heterozygotes that is no likelier than the one observed, given the allele
     counts. The probability has one mode, so those numbers are two tails: each is summed outwards from its inner end
-    for all variants together. Returns float64 of the broadcast shape.
+    for all variants together. With `midp`, what is as likely as the observed counts half (Graffelman & Moreno 2013,
+    doi:10.1515/sagmb-2012-0039): the test keeps its level where the exact one is conservative. Returns float64 of the
+    broadcast shape.
     """
     het, hom1, hom2 = np.broadcast_arrays(*(np.asarray(counts, dtype=np.int64) for counts in (het, hom1, hom2)))
     if (het < 0).any() or (hom1 < 0).any() or (hom2 < 0).any():
@@ -38,6 +40,14 @@ def hwe_exact(het: np.ndarray, hom1: np.ndarray, hom2: np.ndarray) -> np.ndarray
     lower = np.where(at <= mode, at, mode - _bisect(lambda back: unlikely(mode - back), np.zeros_like(top), mode + 1))
     p = _tail(parity + 2 * lower, rare, common, -1) + _tail(parity + 2 * upper, rare, common, 1)
     p = np.where(lower == upper, 1.0, np.minimum(p, 1.0))
+    if midp:
+        seen = _log_probability(observed, rare, common)
+        ties = np.exp(seen)
+        # of one mode, only the inner end of the other tail can be as likely, or a neighbour of the mode itself
+        for other in (np.where(at > mode, lower, at - 1), np.where(at < mode, upper, at + 1)):
+            likely = _log_probability(parity + 2 * other, rare, common)
+            ties += np.where(np.abs(likely - seen) <= TIE, np.exp(likely), 0.0)
+        p -= ties / 2
     return p[inverse.reshape(-1)].reshape(shape)
 
 

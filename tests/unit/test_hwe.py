@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contigwas.genotypes.hwe import hwe_exact
 
 
-def definition(het: int, hom1: int, hom2: int) -> float:
+def definition(het: int, hom1: int, hom2: int, midp: bool = False) -> float:
     """Enumerate every number of heterozygotes with exact fractions."""
     people, rare = het + hom1 + hom2, het + 2 * min(hom1, hom2)
     chances = {}
@@ -20,13 +20,16 @@ def definition(het: int, hom1: int, hom2: int) -> float:
         ways = factorial(people) // (factorial(count) * factorial(one) * factorial(other)) * 2**count
         chances[count] = Fraction(ways, comb(2 * people, rare))
     assert sum(chances.values()) == 1
-    return float(sum(chance for chance in chances.values() if chance <= chances[het]))
+    ties = sum(chance for chance in chances.values() if chance == chances[het])
+    return float(sum(chance for chance in chances.values() if chance <= chances[het]) - (ties / 2 if midp else 0))
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
 def test_definition(het, hom1, hom2):
     expected = definition(het, hom1, hom2) if het + hom1 + hom2 else 1.0
     assert hwe_exact(het, hom1, hom2) == pytest.approx(expected, rel=1e-9)
+    expected = definition(het, hom1, hom2, midp=True) if het + hom1 + hom2 else 0.5
+    assert hwe_exact(het, hom1, hom2, midp=True) == pytest.approx(expected, rel=1e-9)
 
 
 def test_many_at_once_keep_their_places():
