@@ -10,7 +10,7 @@ from contigwas.files import write_tsv
 from contigwas.genotypes.qc import variant_qc
 from tests.plink_files import write_people
 
-EVERYTHING = {"call_rate": 0.0, "maf": 0.0, "hwe": 0.0}
+EVERYTHING = {"call_rate": 0.0, "maf": 0.0, "hwe": 0.0, "hwe_midp": False, "info": 0.0}
 
 
 def quality(bed: Path, folder: Path, names: Sequence[str], chromosomes: Sequence[str], settings: dict) -> dict:

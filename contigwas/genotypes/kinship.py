@@ -11,8 +11,8 @@ from contigwas.errors import UserError
 from contigwas.files import PathLike, write_parquet
 from contigwas.genotypes import king
 from contigwas.genotypes.packed import pack
+from contigwas.genotypes.people import kept_people
 from contigwas.genotypes.pruned import Pruned
-from contigwas.genotypes.qc import kept_people
 
 log = logging.getLogger(__name__)
 

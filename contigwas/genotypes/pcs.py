@@ -8,9 +8,9 @@ import pandas as pd
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require, write_parquet
+from contigwas.genotypes.people import kept_people
 from contigwas.genotypes.prune import prune
 from contigwas.genotypes.pruned import Pruned
-from contigwas.genotypes.qc import kept_people
 from contigwas.samples.families import related_pairs, unrelated
 
 __all__ = ["principal_components", "prune"]

@@ -8,8 +8,8 @@ import pandas as pd
 
 from contigwas.files import PathLike, require, write_parquet
 from contigwas.genotypes.long_range_ld import in_long_range_ld
+from contigwas.genotypes.people import kept_people
 from contigwas.genotypes.pruned import person_rows
-from contigwas.genotypes.qc import kept_people
 from contigwas.genotypes.reader import open_genotypes
 
 log = logging.getLogger(__name__)

@@ -1,16 +1,14 @@
-"""Quality control of variants, then of people."""
+"""Quality control of variants; what it counts of people on the way."""
 
 import logging
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from contigwas.errors import UserError
-from contigwas.files import PathLike, require, write_parquet
+from contigwas.files import PathLike, write_parquet
 from contigwas.genotypes.hwe import hwe_exact
 from contigwas.genotypes.names import chromosome
 from contigwas.genotypes.reader import Genotypes, open_genotypes
@@ -25,23 +23,26 @@ def variant_qc(
     pattern: PathLike,
     chrom: object,
     candidates: PathLike,
-    settings: Mapping[str, float],
+    settings: Mapping[str, object],
     build: str,
     output_variants: PathLike,
     output_people: PathLike,
 ) -> None:
     """Check every variant of a chromosome among the candidates that are in the genotypes (and in `samples.keep`).
 
-    `settings` has `call_rate` (least share of people called), `maf` and `hwe` (least p of the exact test).
+    `settings` has `call_rate` (least share of people called), `maf`, `hwe` (least p of the exact test; `hwe_midp` takes
+    its mid-p variant) and `info` (least imputation quality, MaCH's r², of a file with dosages).
     `output_variants`: one row a variant of the file, file order: `chrom pos id effect_allele other_allele call_rate
-    af hwe_p kept reason index`; af is the effect allele's frequency, reason the first that applies of `duplicate`,
-    `call rate`, `maf`, `hwe`, and index the position in `Genotypes.variants`.
-    On X outside the pseudo-autosomal regions of `build` (see `sex`): males' heterozygous calls are missing and counted;
-    the call rate is that of people of known sex; a male counts one allele; the exact test is among females alone, as in
-    plink1.9 --hardy (plink2's test on X uses males as well). Everything is counted on the hard calls.
-    `output_people`: `iid called variants hets`, counts over the kept variants; the number of variants for each reason
-    travels in its `attrs`, from which `people_qc` tells why nothing is left.
-    Raises UserError for malformed genotypes, and when no candidate is in them.
+    af hwe_p info kept reason index`; af is the effect allele's frequency, info NaN for hard calls, reason the first
+    that applies of `duplicate`, `call rate`, `maf`, `hwe`, `info`, and index the position in `Genotypes.variants`. On X
+    outside the pseudo-autosomal regions of `build` (see `sex`): males' heterozygous calls are missing and counted; the
+    call rate is that of people of known sex; a male counts one allele; the exact test is among females alone, as in
+    plink1.9 --hardy (plink2's test on X uses males as well). Everything but info is counted on the hard calls.
+    `output_people`: `iid sex called variants hets expected`, over the kept variants: calls, heterozygous ones, and
+    those to be expected of the called variants from their frequencies, Σ2p(1-p). On X, hets and expected are those
+    outside the pseudo-autosomal regions, a male's before they become missing. The number of variants for each reason
+    travels in its `attrs`, from which `people_qc` tells why nothing is left. Raises UserError for malformed genotypes,
+    and when no candidate is in them.
     """
     bed = open_genotypes(pattern, chrom)
     candidate = analysed(read_candidates(candidates))
@@ -53,19 +54,25 @@ def variant_qc(
     sexes = _sexes(candidate["sex"].to_numpy(), x_linked(chromosome(chrom), bed.variants["pos"], build), chrom)
 
     table = bed.variants[["chrom", "pos", "id", "effect_allele", "other_allele"]].copy()
-    table[["call_rate", "af", "hwe_p"]] = np.nan
+    table[["call_rate", "af", "hwe_p", "info"]] = np.nan
     table["reason"] = np.where(_repeats(table), "duplicate", "")
     called, hets, variants, errors = np.zeros(len(people), np.int64), np.zeros(len(people), np.int64), 0, 0
-    for part, block in bed.blocks(np.arange(len(table)), people):
-        block, lost = code_males(block, sexes.male, sexes.unknown, sexes.x_linked[part])
+    expected = np.zeros(len(people))
+    for part, raw in bed.blocks(np.arange(len(table)), people):
+        linked = sexes.x_linked[part]
+        block, lost = code_males(raw, sexes.male, sexes.unknown, linked)
         errors += lost
-        checked = _check(block, table["reason"].to_numpy()[part], settings, sexes, sexes.x_linked[part])
+        checked = _check(block, table["reason"].to_numpy()[part], settings, sexes, linked)
+        if bed.has_dosages:
+            checked = _check_info(checked, bed.dosages(part, people), settings["info"], sexes, linked)
         table.loc[part, checked.columns] = checked.to_numpy(dtype=object)
-        kept = block[:, checked["reason"].to_numpy() == ""]
-        called += np.count_nonzero(kept >= 0, axis=1)
-        hets += np.count_nonzero(kept == 1, axis=1)
-        variants += kept.shape[1]
-    table = table.astype({"call_rate": np.float32, "af": np.float32, "hwe_p": np.float64})
+        stays = checked["reason"].to_numpy() == ""
+        called += np.count_nonzero(block[:, stays] >= 0, axis=1)
+        variants += int(stays.sum())
+        judged = stays & linked if sexes.x_linked.any() else stays
+        hets += np.count_nonzero(raw[:, judged] == 1, axis=1)
+        expected += expected_hets(raw[:, judged], checked["af"].to_numpy()[judged])
+    table = table.astype({"call_rate": np.float32, "af": np.float32, "hwe_p": np.float64, "info": np.float32})
     table["kept"] = table["reason"] == ""
     table["index"] = np.arange(len(table), dtype=np.int32)
 
@@ -74,60 +81,12 @@ def variant_qc(
     reasons = table.loc[~table["kept"], "reason"].value_counts().sort_index().to_dict()
     told = ", ".join(f"{count} {why}" for why, count in reasons.items()) or "none"
     log.info("chromosome %s: %d of %d variants kept; dropped: %s", chrom, variants, len(table), told)
-    counts = pd.DataFrame({"iid": named.to_numpy(), "called": called, "variants": variants, "hets": hets})
+    counts = {"called": called, "variants": variants, "hets": hets, "expected": expected}
+    counts = pd.DataFrame({"iid": named.to_numpy(), "sex": candidate["sex"].to_numpy(np.int8), **counts})
     counts.attrs["reasons"] = {"variants": len(table), **{f"dropped: {why}": n for why, n in reasons.items()}}
-    columns = ["chrom", "pos", "id", "effect_allele", "other_allele", "call_rate", "af", "hwe_p", "kept", "reason"]
-    write_parquet(table[[*columns, "index"]], output_variants)
+    columns = ["chrom", "pos", "id", "effect_allele", "other_allele", "call_rate", "af", "hwe_p", "info"]
+    write_parquet(table[[*columns, "kept", "reason", "index"]], output_variants)
     write_parquet(counts, output_people)
-
-
-def people_qc(missing: Sequence[PathLike], settings: Mapping[str, float], output: PathLike) -> None:
-    """Add up the people's counts of all chromosomes; write `iid call_rate heterozygosity kept reason`.
-
-    `heterozygosity` is the share of heterozygotes among the calls. `settings` has `person_call_rate`, the least share
-    of the kept variants called in a person. Raises UserError when no variant or no person is left.
-    """
-    total, reasons = None, Counter()
-    for path in missing:
-        table = pd.read_parquet(require(path, "the people's counts of called variants"))
-        reasons.update(table.attrs.get("reasons", {}))
-        counts = table.set_index("iid")[["called", "variants", "hets"]]
-        if total is not None and set(total.index) != set(counts.index):
-            raise UserError(f"{path} and {missing[0]} count other people: run the stage genotypes again from its start")
-        total = counts if total is None else total + counts.loc[total.index]
-    if not total["variants"].iat[0]:
-        told = ", ".join(f"{count} {why.removeprefix('dropped: ')}" for why, count in reasons.items() if ":" in why)
-        raise UserError(
-            f"none of the {reasons['variants']} variants of the genotypes is left after quality control (dropped: "
-            f"{told or 'no reason known'}): relax genotypes.qc"
-        )
-    call_rate = total["called"] / total["variants"]
-    kept = call_rate >= settings["person_call_rate"]
-    log.info("%d of %d people kept; %d have a call rate below %g", kept.sum(), len(kept), (~kept).sum(),
-             settings["person_call_rate"])  # fmt: skip
-    if not kept.any():
-        raise UserError(
-            f"none of the {len(kept)} people is left after quality control (the best call rate is "
-            f"{call_rate.max():.3f}): relax genotypes.qc.person_call_rate"
-        )
-    write_parquet(
-        pd.DataFrame(
-            {
-                "iid": total.index,
-                "call_rate": call_rate.to_numpy(),
-                "heterozygosity": (total["hets"] / total["called"].where(total["called"] > 0)).to_numpy(),
-                "kept": kept.to_numpy(),
-                "reason": np.where(kept, "", "call rate"),
-            }
-        ),
-        output,
-    )
-
-
-def kept_people(path: PathLike) -> np.ndarray:
-    """The IIDs kept in the table that `people_qc` wrote, in its order; strings."""
-    table = pd.read_parquet(require(Path(path), "the people's quality control"))
-    return table.loc[table["kept"], "iid"].to_numpy(dtype=str)
 
 
 def _rows(named: pd.Series, bed: Genotypes, candidates: PathLike) -> np.ndarray:
@@ -173,7 +132,7 @@ def _sexes(sex: np.ndarray, linked: np.ndarray, chrom: object) -> _Sexes:
 
 
 def _check(
-    block: np.ndarray, reason: np.ndarray, settings: Mapping[str, float], sexes: _Sexes, linked: np.ndarray
+    block: np.ndarray, reason: np.ndarray, settings: Mapping[str, object], sexes: _Sexes, linked: np.ndarray
 ) -> pd.DataFrame:
     """Call rate, frequency, Hardy-Weinberg p and reason of a block of int8 dosages (people, variants) after the coding.
 
@@ -186,7 +145,7 @@ def _check(
         calls = block if some.all() else block[:, some]
         calls = calls if people is None else calls[people]
         none, het, both = (np.count_nonzero(calls == dosage, axis=0) for dosage in (0, 1, 2))
-        hwe_p[some] = hwe_exact(het, none, both)
+        hwe_p[some] = hwe_exact(het, none, both, settings["hwe_midp"])
     maf = np.minimum(af, 1 - af)
     for why, fails in (
         ("call rate", (call_rate < settings["call_rate"]) | (called == 0)),
@@ -195,3 +154,35 @@ def _check(
     ):
         reason = np.where((reason == "") & fails, why, reason)
     return pd.DataFrame({"call_rate": call_rate, "af": af, "hwe_p": hwe_p, "reason": reason})
+
+
+def _check_info(
+    checked: pd.DataFrame, dosages: np.ndarray, least: float, sexes: _Sexes, linked: np.ndarray
+) -> pd.DataFrame:
+    """What `_check` gave, with the `info` of dosages (people, variants), and that reason where it is below `least`."""
+    values, _ = code_males(dosages, sexes.male, sexes.unknown, linked)
+    info = imputation_quality(values, sexes.male, linked)
+    reason = checked["reason"].to_numpy()
+    return checked.assign(info=info, reason=np.where((reason == "") & ~(info >= least), "info", reason))
+
+
+def imputation_quality(block: np.ndarray, male: np.ndarray, linked: np.ndarray) -> np.ndarray:
+    """MaCH's r²: the variance of the dosages over what Hardy-Weinberg proportions give, float64 (variants,).
+
+    `block` is float32 (people, variants), NaN where missing; a male's dosage of an X-linked variant is 0 to 2 and
+    varies twice as much as a female's. 0 where nothing varies. Source: Li et al. 2010, doi:10.1002/gepi.20533.
+    """
+    frequency, called = frequencies(block, male, linked)
+    called = np.maximum(called, 1)
+    males = np.where(linked, np.count_nonzero(~np.isnan(block[male]), axis=0), 0)
+    mean = np.nansum(block, axis=0, dtype=np.float64) / called
+    variance = np.nansum((block - mean) ** 2, axis=0, dtype=np.float64) / called
+    expected = 2 * frequency * (1 - frequency) * (1 + males / called)
+    return np.divide(variance, expected, out=np.zeros_like(mean), where=expected > 0)
+
+
+def expected_hets(block: np.ndarray, frequency: np.ndarray) -> np.ndarray:
+    """Σ2p(1-p) over the variants that each person is called at: float64 (people,); `block` int8 (people, variants)."""
+    each = 2 * frequency.astype(np.float64) * (1 - frequency.astype(np.float64))
+    person, variant = np.nonzero(block < 0)
+    return each.sum() - np.bincount(person, each[variant], minlength=block.shape[0])

@@ -8,11 +8,13 @@ import pytest
 
 from contigwas.genotypes.kinship import chance_level, pairs_above
 from contigwas.genotypes.pcs import principal_components, prune
+from contigwas.genotypes.people import people_qc
 from contigwas.genotypes.pruned import Pruned
-from contigwas.genotypes.qc import people_qc, variant_qc
+from contigwas.genotypes.qc import variant_qc
 from tests.plink_files import child, iids, simulate, write_people, write_plink
 
-EVERYTHING = {"call_rate": 0.0, "maf": 0.0, "hwe": 0.0, "person_call_rate": 0.0}
+EVERYTHING = {"call_rate": 0.0, "maf": 0.0, "hwe": 0.0, "hwe_midp": False, "info": 0.0, "person_call_rate": 0.0}
+EVERYTHING |= {"heterozygosity": None, "sex_check": "report", "female_f": 0.2, "male_f": 0.8}
 WINDOW = {"window": 200, "step": 50, "r2": 0.2, "long_range_ld": "keep", "build": "GRCh37"}
 
 
@@ -91,7 +93,7 @@ def test_hardy_freq_and_missing(plink2, simulated, tmp_path):
 
 def test_filters_keep_the_same_variants(plink2, simulated, tmp_path):
     folder, bed = simulated
-    settings = {"call_rate": 0.975, "maf": 0.01, "hwe": 1e-3}
+    settings = {**EVERYTHING, "call_rate": 0.975, "maf": 0.01, "hwe": 1e-3}
     variant_qc(bed, 1, folder / "candidates.tsv", settings, "GRCh37", tmp_path / "v.parquet", tmp_path / "p.parquet")
     ours = pd.read_parquet(tmp_path / "v.parquet")
     arguments = ["--geno", "0.025", "--maf", "0.01", "--hwe", "1e-3", "--write-snplist"]

@@ -14,7 +14,7 @@ from contigwas.genotypes.sex import code_males, frequencies, x_linked
 from tests.genotype_files import expected_dosages, write_bgen, write_sample
 from tests.plink_files import iids, simulate, write_people, write_plink
 
-EVERYTHING = {"call_rate": 0.0, "maf": 0.0, "hwe": 0.0}
+EVERYTHING = {"call_rate": 0.0, "maf": 0.0, "hwe": 0.0, "hwe_midp": False, "info": 0.0}
 
 
 def run(*command) -> None:

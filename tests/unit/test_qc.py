@@ -9,10 +9,12 @@ import pytest
 from contigwas.errors import UserError
 from contigwas.files import read_table, write_tsv
 from contigwas.genotypes.hwe import hwe_exact
-from contigwas.genotypes.qc import kept_people, people_qc, variant_qc
+from contigwas.genotypes.people import kept_people, people_qc
+from contigwas.genotypes.qc import variant_qc
 from tests.plink_files import iids, simulate, write_people, write_plink
 
-SETTINGS = {"call_rate": 0.9, "maf": 0.05, "hwe": 1e-4, "person_call_rate": 0.8}
+SETTINGS = {"call_rate": 0.9, "maf": 0.05, "hwe": 1e-4, "hwe_midp": False, "info": 0.0, "person_call_rate": 0.8}
+SETTINGS |= {"heterozygosity": None, "sex_check": "report", "female_f": 0.2, "male_f": 0.8}
 
 
 @pytest.fixture
@@ -159,7 +161,7 @@ def x_chromosome(tmp_path):
 def test_x_is_counted_as_each_sex_has_it(x_chromosome, caplog):
     folder, dosages, sexes = x_chromosome
     with caplog.at_level(logging.INFO):
-        table, _ = check(folder, "X", {"call_rate": 0.8, "maf": 0.0, "hwe": 1e-6})
+        table, _ = check(folder, "X", {**SETTINGS, "call_rate": 0.8, "maf": 0.0, "hwe": 1e-6})
     males = (sexes == 1).sum()
     assert "24 variants outside the pseudo-autosomal regions" in caplog.text
     assert f"{males} males, {(sexes == 2).sum()} females, 20 people of unknown sex" in caplog.text

@@ -23,6 +23,8 @@ rule genotypes_variants:
             "genotypes.qc.call_rate",
             "genotypes.qc.maf",
             "genotypes.qc.hwe",
+            "genotypes.qc.hwe_midp",
+            "genotypes.qc.info",
             "genotypes.array",
             "genotypes.build",
         ),
@@ -33,7 +35,11 @@ rule genotypes_variants:
 rule genotypes_people:
     input:
         missing=expand(rules.genotypes_variants.output.missing, chrom=AUTOSOMES),
-        code=library("genotypes.qc"),
+        x=expand(
+            rules.genotypes_variants.output.missing,
+            chrom=[one for one in CHROMOSOMES if one == "X"],
+        ),
+        code=library("genotypes.people"),
     output:
         people="results/genotypes/people.parquet",
     log:
@@ -46,7 +52,13 @@ rule genotypes_people:
         mem_mb=4000,
         runtime=30,
     params:
-        settings=stage("genotypes.qc.person_call_rate"),
+        settings=stage(
+            "genotypes.qc.person_call_rate",
+            "genotypes.qc.heterozygosity",
+            "genotypes.qc.sex_check",
+            "genotypes.qc.female_f",
+            "genotypes.qc.male_f",
+        ),
     script:
         "../scripts/genotypes_people.py"
 
