@@ -267,6 +267,9 @@ def check_files(config: Mapping) -> None:
     for key in keys:
         block, _, name = key.partition(".")
         named.append((key, config.get(block, {}).get(name)))
+    ancestry = config["genotypes"]["ancestry"] or {}
+    named += [(f"genotypes.{key}", config["genotypes"][key]) for key in ("kinship", "pcs_file")]
+    named += [(f"genotypes.ancestry.{key}", ancestry.get(key)) for key in ("table", "reference")]
     maps = config["plots"]["recombination"]
     named += [("plots.recombination", maps.replace("{chrom}", one)) for one in chromosomes(config) if maps]
     for model, recipe in config["models"].items():

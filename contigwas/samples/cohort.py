@@ -9,6 +9,7 @@ import pandas as pd
 from contigwas.errors import UserError
 from contigwas.files import PathLike, read_table, require, write_tsv
 from contigwas.people import rows_of, shape
+from contigwas.samples.ancestry import outsiders
 from contigwas.samples.candidates import analysed, read_candidates
 from contigwas.samples.families import families, related_pairs, unrelated
 from contigwas.samples.folds import assign_folds
@@ -23,16 +24,23 @@ def write_cohort(
     settings: Mapping[str, object],
     seed: int,
     output: PathLike,
+    ancestry: Mapping[str, object] | None = None,
+    pcs: PathLike | None = None,
 ) -> None:
     """Write cohort.tsv: `fid iid sex family fold in_gwas excluded untested`, one row a candidate.
 
     `people` is the people's quality control (iid, kept, reason), `kinship` the pairs of relatives, or None where
     nobody's relatives are known; `settings` has `folds` and `max_kinship`. `excluded` says why someone is out of
-    everything; `untested` is `related` for those who may train but are not tested. Raises UserError when nobody is
+    everything: quality control, `samples.keep`, or `ancestry` (settings of `outsiders`, with the components `pcs`);
+    `untested` is `related` for those who may train but are not tested. Raises UserError when nobody is
     left, or when a candidate with genotypes is not in `people`.
     """
     named = read_candidates(candidates)
-    table = named[["fid", "iid", "sex"]].assign(excluded=_excluded(named, people))
+    excluded = _excluded(named, people)
+    if ancestry is not None:
+        inside = np.flatnonzero(excluded == "")
+        excluded[inside[outsiders(named["iid"].to_numpy(dtype=str)[inside], ancestry, pcs, seed)]] = "ancestry"
+    table = named[["fid", "iid", "sex"]].assign(excluded=excluded)
     kept = (table["excluded"] == "").to_numpy()
     for reason, count in table.loc[~kept, "excluded"].value_counts(sort=False).items():
         log.info("excluded: %d people, %s", count, reason)

@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contigwas.files import write_tsv
 from contigwas.genotypes.hwe import hwe_exact
 from contigwas.genotypes.kinship import pairs_above
 from contigwas.genotypes.pcs import principal_components
 from contigwas.genotypes.prune import prune
 from contigwas.genotypes.pruned import Pruned
 from contigwas.genotypes.reader import open_genotypes
+from contigwas.samples.ancestry import outsiders
 from contigwas.samples.families import related_pairs, unrelated
 from tests.plink_files import child, iids, simulate, write_people, write_plink
 
@@ -150,6 +152,12 @@ def test_components_separate_the_continents(real, tmp_path):
     spread = max(np.linalg.norm(group - group.mean(), axis=1).max() for group in groups)
     apart = min(np.linalg.norm(centres[a] - centres[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
     assert apart > 2 * spread
+    write_tsv(pd.DataFrame({"iid": groups[2].index[::2]}), tmp_path / "reference.tsv")
+    settings = {"reference": str(tmp_path / "reference.tsv"), "pcs": 2, "max_sd": 6.0}
+    out = pd.Series(outsiders(pcs.index.to_numpy(dtype=str), settings, tmp_path / "pcs.parquet", 1), pcs.index)
+    assert out[groups[0].index].all()
+    assert out[groups[1].index].all()
+    assert not out[groups[2].index].any()
 
 
 def test_hardy_weinberg_and_frequencies_of_the_real_sets(plink2, real, tmp_path):

@@ -86,59 +86,109 @@ rule genotypes_prune:
         "../scripts/genotypes_prune.py"
 
 
-rule genotypes_kinship:
-    input:
-        unpack(array),
-        pruned=expand(rules.genotypes_prune.output.pruned, chrom=AUTOSOMES),
-        people=rules.genotypes_people.output.people,
-        code=library("genotypes.kinship"),
-    output:
-        kinship="results/genotypes/kinship.parquet",
-    log:
-        "results/logs/genotypes_kinship/genotypes_kinship.log",
-    benchmark:
-        "results/benchmarks/genotypes_kinship/genotypes_kinship.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
-    threads: config["math_threads"]
-    resources:
-        mem_mb=8000,
-        runtime=240,
-    params:
-        settings=stage("genotypes.array", "autosomes", "samples.max_kinship", "math_threads"),
-    script:
-        "../scripts/genotypes_kinship.py"
+if config["genotypes"]["kinship"]:
+
+    rule genotypes_kinship_brought:
+        input:
+            kinship=config["genotypes"]["kinship"],
+            people=rules.genotypes_people.output.people,
+            code=library("genotypes.brought"),
+        output:
+            kinship="results/genotypes/kinship.parquet",
+        log:
+            "results/logs/genotypes_kinship_brought/genotypes_kinship_brought.log",
+        benchmark:
+            "results/benchmarks/genotypes_kinship_brought/genotypes_kinship_brought.tsv"
+        conda:
+            "../../envs/contigwas.yaml"
+        resources:
+            mem_mb=4000,
+            runtime=30,
+        params:
+            settings=stage("samples.max_kinship"),
+        script:
+            "../scripts/genotypes_kinship_brought.py"
+
+else:
+
+    rule genotypes_kinship:
+        input:
+            unpack(array),
+            pruned=expand(rules.genotypes_prune.output.pruned, chrom=AUTOSOMES),
+            people=rules.genotypes_people.output.people,
+            code=library("genotypes.kinship"),
+        output:
+            kinship="results/genotypes/kinship.parquet",
+        log:
+            "results/logs/genotypes_kinship/genotypes_kinship.log",
+        benchmark:
+            "results/benchmarks/genotypes_kinship/genotypes_kinship.tsv"
+        conda:
+            "../../envs/contigwas.yaml"
+        threads: config["math_threads"]
+        resources:
+            mem_mb=8000,
+            runtime=240,
+        params:
+            settings=stage("genotypes.array", "autosomes", "samples.max_kinship", "math_threads"),
+        script:
+            "../scripts/genotypes_kinship.py"
 
 
-rule genotypes_pcs:
-    input:
-        unpack(array),
-        pruned=expand(rules.genotypes_prune.output.pruned, chrom=AUTOSOMES),
-        people=rules.genotypes_people.output.people,
-        kinship=rules.genotypes_kinship.output.kinship,
-        code=library("genotypes.pcs"),
-    output:
-        pcs="results/genotypes/pcs.parquet",
-    log:
-        "results/logs/genotypes_pcs/genotypes_pcs.log",
-    benchmark:
-        "results/benchmarks/genotypes_pcs/genotypes_pcs.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
-    threads: config["math_threads"]
-    resources:
-        mem_mb=8000,
-        runtime=240,
-    params:
-        settings=stage("genotypes.array", "autosomes", "genotypes.pcs", "seed", "math_threads"),
-    script:
-        "../scripts/genotypes_pcs.py"
+if config["genotypes"]["pcs_file"]:
+
+    rule genotypes_pcs_brought:
+        input:
+            pcs=config["genotypes"]["pcs_file"],
+            people=rules.genotypes_people.output.people,
+            code=library("genotypes.brought"),
+        output:
+            pcs="results/genotypes/pcs.parquet",
+        log:
+            "results/logs/genotypes_pcs_brought/genotypes_pcs_brought.log",
+        benchmark:
+            "results/benchmarks/genotypes_pcs_brought/genotypes_pcs_brought.tsv"
+        conda:
+            "../../envs/contigwas.yaml"
+        resources:
+            mem_mb=4000,
+            runtime=30,
+        params:
+            settings=stage("genotypes.pcs"),
+        script:
+            "../scripts/genotypes_pcs_brought.py"
+
+else:
+
+    rule genotypes_pcs:
+        input:
+            unpack(array),
+            pruned=expand(rules.genotypes_prune.output.pruned, chrom=AUTOSOMES),
+            people=rules.genotypes_people.output.people,
+            kinship="results/genotypes/kinship.parquet",
+            code=library("genotypes.pcs"),
+        output:
+            pcs="results/genotypes/pcs.parquet",
+        log:
+            "results/logs/genotypes_pcs/genotypes_pcs.log",
+        benchmark:
+            "results/benchmarks/genotypes_pcs/genotypes_pcs.tsv"
+        conda:
+            "../../envs/contigwas.yaml"
+        threads: config["math_threads"]
+        resources:
+            mem_mb=8000,
+            runtime=240,
+        params:
+            settings=stage("genotypes.array", "autosomes", "genotypes.pcs", "seed", "math_threads"),
+        script:
+            "../scripts/genotypes_pcs.py"
 
 
 rule genotypes:
     input:
         expand(rules.genotypes_variants.output.variants, chrom=CHROMOSOMES),
         rules.genotypes_people.output,
-        rules.genotypes_kinship.output,
-        rules.genotypes_pcs.output,
+        "results/genotypes/kinship.parquet",
+        "results/genotypes/pcs.parquet",
     localrule: True

@@ -48,6 +48,17 @@ def sources_of_people(wildcards) -> dict[str, list[str]]:
     return files | {key: path for key, path in brought.items() if path}
 
 
+def ancestry(wildcards) -> dict[str, str]:
+    """The files that tell who is of the ancestry that is studied."""
+    chosen = config["genotypes"]["ancestry"]
+    if chosen is None:
+        return {}
+    if "table" in chosen:
+        return {"ancestry": chosen["table"]}
+    files = {"pcs": "results/genotypes/pcs.parquet"}
+    return files | ({"reference": chosen["reference"]} if chosen["reference"] else {})
+
+
 def scored(wildcards) -> dict[str, list[str]]:
     """The genotypes that polygenic scores are summed over: pgs.genotypes, else the array's."""
     pattern = block("pgs")["genotypes"] or config["genotypes"]["array"]
@@ -75,7 +86,7 @@ def modalities(wildcards) -> list[str]:
 
 def design(wildcards) -> dict[str, str]:
     """The files that hold what gwas.covariates may name: the covariates' table and the genetic PCs."""
-    files = {"pcs": rules.genotypes_pcs.output.pcs}
+    files = {"pcs": "results/genotypes/pcs.parquet"}
     covariates = config["samples"]["covariates"]
     return files | ({"covariates": covariates} if covariates else {})
 

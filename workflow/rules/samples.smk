@@ -22,6 +22,7 @@ rule samples_candidates:
 
 rule samples:
     input:
+        unpack(ancestry),
         candidates=rules.samples_candidates.output.candidates,
         people="results/genotypes/people.parquet",
         kinship="results/genotypes/kinship.parquet",
@@ -39,5 +40,6 @@ rule samples:
         runtime=20,
     params:
         settings=stage("samples.folds", "samples.max_kinship", "seed"),
+        ancestry=contigwas_config.ordered(config["genotypes"]["ancestry"]),
     script:
         "../scripts/samples.py"

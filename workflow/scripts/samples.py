@@ -10,4 +10,6 @@ with job(snakemake.log[0]):
         settings,
         settings["seed"],
         snakemake.output.cohort,
+        ancestry=snakemake.params.ancestry,
+        pcs=snakemake.input.get("pcs"),
     )
