@@ -24,6 +24,7 @@ def write_report(
     candidates: PathLike,
     cohort: PathLike,
     variants: Mapping[str, PathLike],
+    genotypes: Mapping[str, PathLike],
     images: PathLike | None,
     matching: Mapping[str, PathLike] | None,
     models: Mapping[str, Mapping[str, PathLike]],
@@ -36,6 +37,7 @@ def write_report(
 
     `models` maps a name to its files: phenotypes, loci, followup, manhattan, overview, regional (a folder), qq, perhaps
     training.
+    `genotypes` holds the figures of quality control by name (call_rate, hwe, pcs, kinship).
     `matching` holds the table of how scores matched and its figure (png), or is None.
     `evaluation` holds models, planted, probes and png; `captions` the text under each kind of figure.
     """
@@ -48,6 +50,7 @@ def write_report(
         packages={name: _version(name) for name in PACKAGES},
         people=people_flow(candidates, cohort, models),
         variants=variant_flow(variants),
+        genotypes=genotypes,
         images=image_flow(images) if images else None,
         scores={"png": matching["png"], "rows": score_flow(matching["table"])} if matching else None,
         models={

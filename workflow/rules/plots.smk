@@ -160,6 +160,63 @@ rule plots_qq:
         "../scripts/plots_qq.py"
 
 
+rule plots_genotypes:
+    input:
+        variants=expand(rules.genotypes_variants.output.variants, chrom=CHROMOSOMES),
+        people=rules.genotypes_people.output.people,
+        pcs="results/genotypes/pcs.parquet",
+        kinship="results/genotypes/kinship.parquet",
+        cohort=rules.samples.output.cohort,
+        code=library("plots.genotypes"),
+    output:
+        call_rate=report(
+            "results/genotypes/plots/call_rate.png",
+            caption="../report/call_rate.rst",
+            category="Genotypes",
+            labels={"figure": "call rate"},
+        ),
+        call_rate_pdf="results/genotypes/plots/call_rate.pdf",
+        hwe=report(
+            "results/genotypes/plots/hwe.png",
+            caption="../report/hwe.rst",
+            category="Genotypes",
+            labels={"figure": "Hardy-Weinberg"},
+        ),
+        hwe_pdf="results/genotypes/plots/hwe.pdf",
+        pcs=report(
+            "results/genotypes/plots/pcs.png",
+            caption="../report/pcs.rst",
+            category="Genotypes",
+            labels={"figure": "components"},
+        ),
+        pcs_pdf="results/genotypes/plots/pcs.pdf",
+        kinship=report(
+            "results/genotypes/plots/kinship.png",
+            caption="../report/kinship.rst",
+            category="Genotypes",
+            labels={"figure": "kinship"},
+        ),
+        kinship_pdf="results/genotypes/plots/kinship.pdf",
+    log:
+        "results/logs/plots_genotypes/plots_genotypes.log",
+    benchmark:
+        "results/benchmarks/plots_genotypes/plots_genotypes.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=stage(
+            "genotypes.qc.call_rate",
+            "genotypes.qc.person_call_rate",
+            "genotypes.qc.hwe",
+            "samples.max_kinship",
+        ),
+    script:
+        "../scripts/plots_genotypes.py"
+
+
 rule plots_matching:
     input:
         matching="results/modalities/pgs_matching.tsv",
@@ -248,5 +305,6 @@ rule plots:
         expand(rules.plots_qq.output.png, model=MODELS),
         expand(rules.plots_training.output.png, model=RECIPES),
         [rules.plots_montage.output.png] if "images" in config else [],
+        rules.plots_genotypes.output,
         rules.plots_matching.output if "pgs" in config else [],
     localrule: True

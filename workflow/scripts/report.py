@@ -16,6 +16,7 @@ with job(snakemake.log[0]):
         candidates=read.candidates,
         cohort=read.cohort,
         variants=dict(zip(params.chromosomes, read.variants, strict=True)),
+        genotypes={name: read[name] for name in ("call_rate", "hwe", "pcs", "kinship")},
         images=read.images[0] if read.images else None,
         matching={"table": read.matching[0], "png": read.matches[0]} if read.matching else None,
         models=models,

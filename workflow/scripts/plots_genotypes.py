@@ -1,0 +1,14 @@
+from contigwas.logs import job
+from contigwas.plots.genotypes import plot_genotypes
+
+read, settings = snakemake.input, snakemake.params.settings
+with job(snakemake.log[0]):
+    plot_genotypes(
+        read.variants,
+        read.people,
+        read.pcs,
+        read.kinship,
+        read.cohort,
+        settings,
+        snakemake.output,
+    )
