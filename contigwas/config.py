@@ -20,6 +20,7 @@ from contigwas.genotypes.names import chromosome
 
 TYPES = {"number": "a number", "integer": "a whole number", "string": "text", "boolean": "true or false"}
 ABSENT = object()
+MODALITIES = ("snps", "pgs", "burden")  # those that are made here
 OMNIBUS = ("minp", "manova", "acat")  # what gwas.tests may name; any other loci.test is the name of a feature
 TYPES |= {"object": "a block of keys", "array": "a list", "null": "null"}
 
@@ -111,13 +112,28 @@ def _with_point(text: str) -> str:
 
 def _check_meaning(config: Mapping) -> None:
     """What a schema cannot say: blocks that refer to one another."""
+    taken = sorted({*config["modalities"]} & {*MODALITIES, "expression"})
+    if taken:
+        raise UserError(f"config: modalities brings {taken[0]}, which is a modality's own name here: choose another")
     for name, recipe in config["models"].items():
         for modality in recipe.get("modalities", []):
+            if modality in config["modalities"]:
+                continue
+            if modality not in MODALITIES:
+                known = ", ".join([*MODALITIES, *config["modalities"]])
+                raise UserError(
+                    f"config: models.{name}.modalities names {modality}, which must be one of {known}: bring it in the "
+                    "block modalities, or drop it"
+                )
             if modality not in config:
                 raise UserError(
                     f"config: models.{name}.modalities names {modality}, but there is no {modality}: block: "
                     "add the block or drop the modality"
                 )
+        if recipe.get("adjust_pcs", 0) > config["genotypes"]["pcs"]:
+            raise UserError(
+                f"config: models.{name}.adjust_pcs is {recipe['adjust_pcs']}, more than genotypes.pcs: raise that"
+            )
         if "method" in recipe and "images" not in config:
             raise UserError(f"config: models.{name} trains on images, but there is no images: block: add it")
     _check_chromosomes(config)
@@ -272,6 +288,7 @@ def check_files(config: Mapping) -> None:
     named += [(f"genotypes.ancestry.{key}", ancestry.get(key)) for key in ("table", "reference")]
     maps = config["plots"]["recombination"]
     named += [("plots.recombination", maps.replace("{chrom}", one)) for one in chromosomes(config) if maps]
+    named += [(f"modalities.{name}", path) for name, path in config["modalities"].items()]
     for model, recipe in config["models"].items():
         named += [(f"models.{model}.{kind}", recipe.get(kind)) for kind in ("embeddings", "phenotypes")]
         if config["gwas"]["offsets"]:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -36,11 +37,15 @@ class Photographs:
 
 @dataclass(frozen=True)
 class Genetics:
-    """One modality: raw values (people who have it, features); each person's row there, -1 without: int64 (people,)."""
+    """One modality: raw values (people who have it, features); each person's row there, -1 without: int64 (people,).
+
+    The last `pcs` columns of the values are genetic components, which are to be taken out of the features.
+    """
 
     values: Tensor
     row: Tensor
     features: list[str]
+    pcs: int = 0
 
     @property
     def present(self) -> Tensor:
@@ -86,8 +91,11 @@ def load_photographs(npy: PathLike, images: pd.DataFrame, iids: pd.Index) -> Pho
     return Photographs(torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(first), torch.from_numpy(count))
 
 
-def load_genetics(path: PathLike, iids: pd.Index) -> Genetics:
-    """Read the raw values of one modality for those of `iids` who have it; whoever misses every value has none."""
+def load_genetics(path: PathLike, iids: pd.Index, pcs: pd.DataFrame | None = None) -> Genetics:
+    """Read the raw values of one modality for those of `iids` who have it; whoever misses every value has none.
+
+    `pcs` (indexed by IID) are components that will be taken out of the features; who lacks them has none either.
+    """
     data = read_modality(path)
     row = rows_of(iids, data.obs_names)
     values = data.X[row[row >= 0]]
@@ -97,10 +105,18 @@ def load_genetics(path: PathLike, iids: pd.Index) -> Genetics:
         absent = np.isnan(values).all(axis=1)
     else:
         absent = np.zeros(len(values), dtype=bool)
+    count = 0
+    if pcs is not None:
+        count = pcs.shape[1]
+        beside = pcs.reindex(iids[row >= 0]).to_numpy(np.float32)
+        lacking = np.isnan(beside).any(axis=1)
+        log.info("%d people have no genetic components and so no %s", (lacking & ~absent).sum(), Path(path).stem)
+        absent |= lacking
+        values = np.hstack([values.astype(np.float32), beside])
     row[np.flatnonzero(row >= 0)[absent]] = -1
     values = values[~absent]
     row[row >= 0] = np.arange(len(values))
-    return Genetics(torch.from_numpy(np.ascontiguousarray(values)), torch.from_numpy(row), list(data.var_names))
+    return Genetics(torch.from_numpy(np.ascontiguousarray(values)), torch.from_numpy(row), list(data.var_names), count)
 
 
 def load_study(
@@ -110,11 +126,13 @@ def load_study(
     modalities: Mapping[str, PathLike],
     settings: Mapping[str, object],
     fold: int,
+    pcs: PathLike | None = None,
 ) -> Study:
     """Everything that the network of fold `fold` may see. Raises UserError when nobody is left to train on.
 
     With modalities, `settings["aggregate"]` says who takes part: `inner` (people with all), `outer` (with at least
-    one). Someone without a photograph takes no part.
+    one). `settings["adjust_pcs"]` of the components in the table `pcs` go with the polygenic scores. Someone without a
+    photograph takes no part.
     """
     people = kept_people(cohort)
     roles = split(people["family"].tolist(), settings, fold)
@@ -124,7 +142,8 @@ def load_study(
     log.info("%d of %d people have no usable image and take no part", int((~seen).sum()), len(people))
     inside = seen & (roles != HELDOUT)
     iids = pd.Index(people.loc[inside, "iid"])
-    genetics = {name: load_genetics(path, iids) for name, path in modalities.items()}
+    beside = _components(pcs, int(settings.get("adjust_pcs", 0)))
+    genetics = {name: load_genetics(path, iids, beside if name == "pgs" else None) for name, path in modalities.items()}
     here = roles[inside]
     if genetics:
         inner = settings["aggregate"] == "inner"
@@ -146,6 +165,14 @@ def load_study(
     # hashes instead of IIDs: a checkpoint knows whom it saw, and names nobody
     hashes = {role: people.loc[roles == role, "iid"].map(stable_hash).tolist() for role in (*ROLES, UNUSED)}
     return Study(load_photographs(images_npy, images, iids), genetics, train, validation, hashes)
+
+
+def _components(pcs: PathLike | None, count: int) -> pd.DataFrame | None:
+    """The first `count` components by IID, or None."""
+    if pcs is None or not count:
+        return None
+    table = pd.read_parquet(require(pcs, "the genetic components")).astype({"iid": str})
+    return table.set_index("iid")[[f"PC{number + 1}" for number in range(count)]]
 
 
 def _check(

@@ -15,20 +15,38 @@ CHUNK = 4096  # features summed at a time
 class Normaliser(nn.Module):
     """Raw values of one modality to kept, imputed (training mean), centred and scaled (training SD) float32.
 
-    Buffers: `keep` (kept,) int64, the features used; `mean` and `scale` (kept,) float32.
+    Buffers: `keep` (kept,) int64, the features used; `mean` and `scale` (kept,) float32. With `slopes` (pcs + 1, kept),
+    the last columns of the raw values are genetic components: what they and a constant predict of the scaled features
+    is taken out, and the rest divided by `rest` (kept,), its training SD.
     """
 
-    def __init__(self, keep: Tensor, mean: Tensor, scale: Tensor) -> None:
+    def __init__(
+        self,
+        keep: Tensor,
+        mean: Tensor,
+        scale: Tensor,
+        slopes: Tensor | None = None,
+        rest: Tensor | None = None,
+    ) -> None:
         super().__init__()
         self.register_buffer("keep", keep)
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
+        self.register_buffer("slopes", slopes)
+        self.register_buffer("rest", rest)
 
     def forward(self, values: Tensor) -> Tensor:
         """(people, features) raw, int8 with -127 or float with NaN missing -> (people, kept) float32."""
-        values = values[:, self.keep]
-        absent = missing(values)
-        return torch.where(absent, 0.0, (values.float() - self.mean) * self.scale)
+        chosen = values[:, self.keep]
+        scaled = torch.where(missing(chosen), 0.0, (chosen.float() - self.mean) * self.scale)
+        if self.slopes is None:
+            return scaled
+        return (scaled - design(values, len(self.slopes) - 1).float() @ self.slopes) / self.rest
+
+
+def design(values: Tensor, pcs: int) -> Tensor:
+    """A constant and the last `pcs` columns of raw values: float64 (people, pcs + 1)."""
+    return torch.cat([torch.ones(len(values), 1, device=values.device), values[:, values.shape[1] - pcs :]], 1).double()
 
 
 def missing(values: Tensor) -> Tensor:
@@ -36,12 +54,14 @@ def missing(values: Tensor) -> Tensor:
     return values.isnan() if values.is_floating_point() else values == MISSING
 
 
-def fit(name: str, values: Tensor, min_carriers: int = 0) -> Normaliser:
+def fit(name: str, values: Tensor, min_carriers: int = 0, pcs: int = 0) -> Normaliser:
     """Fit a Normaliser to raw `values` (training people, features) of modality `name`.
 
     Features that are constant or wholly missing among these people are left out; of `burden` also those with
-    fewer than `min_carriers` carriers. Raises UserError when no feature is left.
+    fewer than `min_carriers` carriers. The last `pcs` columns are genetic components, which are taken out of the others
+    by least squares among these people. Raises UserError when no feature is left.
     """
+    whole, values = values, values[:, : values.shape[1] - pcs]
     keep, means, scales = [], [], []
     for start in range(0, values.shape[1], CHUNK):
         block = values[:, start : start + CHUNK]
@@ -61,7 +81,15 @@ def fit(name: str, values: Tensor, min_carriers: int = 0) -> Normaliser:
         raise UserError(
             f"no feature of {name} varies among the {len(values)} training people: check the modality, or drop it"
         )
-    return normaliser
+    return _adjusted(normaliser, whole, pcs) if pcs else normaliser
+
+
+def _adjusted(normaliser: Normaliser, values: Tensor, pcs: int) -> Normaliser:
+    """The same with what the components predict taken out."""
+    scaled, columns = normaliser(values).double(), design(values, pcs)
+    slopes = torch.linalg.lstsq(columns, scaled, driver="gelsd").solution
+    rest = (scaled - columns @ slopes).square().mean(dim=0).sqrt().clamp(min=1e-6)
+    return Normaliser(normaliser.keep, normaliser.mean, normaliser.scale, slopes.float(), rest.float())
 
 
 class PixelScaler(nn.Module):

@@ -28,18 +28,20 @@ def train(
     fold: int,
     output_checkpoint: PathLike,
     output_history: PathLike,
+    pcs: PathLike | None = None,
 ) -> None:
     """Train fold `fold` of a recipe; the same seed and math_threads give the same weights on one machine's CPU.
 
     `settings` is the recipe with `folds`, `seed`, `math_threads`, `validation`, `heldout` and, with burdens,
-    `min_carriers`. `modalities` maps names to .h5ad files; empty for a method without genetics.
+    `min_carriers`; with polygenic scores perhaps `adjust_pcs`, how many components of the table `pcs` are taken out of
+    them. `modalities` maps names to .h5ad files; empty for a method without genetics.
     The checkpoint loads with `weights_only=True`: settings, fold, size (pixels), state_dict (trunk, pixel scaler,
     heads, genetics encoders with their normalisers), features (names kept, by modality), roles (hashes of IIDs). The
     history has a row an epoch. Raises UserError when there are too few people for a batch, when a modality has
     nobody or nothing that varies, and when the loss is no longer a number.
     """
     with deterministic(int(settings["math_threads"])):
-        study = load_study(cohort, images_npy, images_table, modalities, settings, fold)
+        study = load_study(cohort, images_npy, images_table, modalities, settings, fold, pcs)
         pixels = fit_pixels(study.photographs.pixels[_first_images(study)])
         fitted = {name: _fit(name, one, study, settings) for name, one in study.genetics.items()}
         module = _train(study, pixels, fitted, settings, fold)
@@ -66,8 +68,8 @@ def _first_images(study: Study) -> torch.Tensor:
 
 def _fit(name: str, genetics: Genetics, study: Study, settings: Mapping[str, object]) -> Normaliser:
     row = genetics.row[study.train]
-    normaliser = fit(name, genetics.values[row[row >= 0]], int(settings.get("min_carriers", 0)))
-    log.info("%d of %d features of %s vary and are used", len(normaliser.keep), genetics.values.shape[1], name)
+    normaliser = fit(name, genetics.values[row[row >= 0]], int(settings.get("min_carriers", 0)), genetics.pcs)
+    log.info("%d of %d features of %s vary and are used", len(normaliser.keep), len(genetics.features), name)
     return normaliser
 
 

@@ -34,6 +34,28 @@ def test_blocks_of_features_join(monkeypatch):
     assert torch.equal(normalise.fit("pgs", raw)(raw), whole)
 
 
+def test_components_are_taken_out_as_least_squares_would():
+    rng = np.random.default_rng(4)
+    pcs = rng.normal(size=(80, 3)) * 0.01 + 0.002
+    raw = rng.normal(size=(80, 6)) + 200 * pcs @ rng.normal(size=(3, 6))
+    raw[rng.random(raw.shape) < 0.05] = np.nan
+    raw[:, 4] = 7.0
+    both = torch.from_numpy(np.hstack([raw, pcs]).astype(np.float32))
+    normaliser = normalise.fit("pgs", both[:50], pcs=3)
+    assert normaliser.keep.tolist() == [0, 1, 2, 3, 5]
+    got = normaliser(both).numpy()
+    mean, sd = np.nanmean(raw[:50], axis=0), np.nanstd(raw[:50], axis=0)
+    filled = (np.where(np.isnan(raw), mean, raw) - mean)[:, [0, 1, 2, 3, 5]] / sd[[0, 1, 2, 3, 5]]
+    columns = np.column_stack([np.ones(80), pcs])
+    slopes = np.linalg.lstsq(columns[:50], filled[:50], rcond=None)[0]
+    rest = filled - columns @ slopes
+    assert got == pytest.approx(rest / rest[:50].std(axis=0), abs=2e-3)
+    assert np.abs(np.corrcoef(got[:50].T, pcs[:50].T)[:5, 5:]).max() < 1e-3
+    again = normalise.Normaliser(*(torch.empty_like(one) for one in normaliser.state_dict().values()))
+    again.load_state_dict(normaliser.state_dict())
+    assert torch.equal(again(both), normaliser(both))
+
+
 def test_missing_scores_become_the_mean():
     raw = torch.tensor([[1.0, 5.0], [3.0, float("nan")], [float("nan"), 7.0]])
     got = normalise.fit("pgs", raw)(raw)

@@ -84,6 +84,15 @@ def modalities(wildcards) -> list[str]:
     return [f"results/modalities/{name}.h5ad" for name in names]
 
 
+def components(wildcards) -> list[str]:
+    """The genetic components, where the model takes them out of polygenic scores."""
+    return (
+        ["results/genotypes/pcs.parquet"]
+        if config["models"][wildcards.model].get("adjust_pcs")
+        else []
+    )
+
+
 def design(wildcards) -> dict[str, str]:
     """The files that hold what gwas.covariates may name: the covariates' table and the genetic PCs."""
     files = {"pcs": "results/genotypes/pcs.parquet"}

@@ -7,6 +7,7 @@ rule pretrain_fold:
         table=rules.images.output.table,
         cohort=rules.samples.output.cohort,
         modalities=modalities,
+        pcs=components,
         code=library("pretrain"),
     output:
         checkpoint="results/models/{model}/fold{fold}/model.ckpt",

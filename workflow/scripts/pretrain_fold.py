@@ -10,6 +10,7 @@ with job(snakemake.log[0], settings["math_threads"]):
         modalities=dict(zip(settings.get("modalities", []), snakemake.input.modalities, strict=True)),
         settings=settings,
         fold=int(snakemake.wildcards.fold),
+        pcs=snakemake.input.pcs[0] if snakemake.input.pcs else None,
         output_checkpoint=snakemake.output.checkpoint,
         output_history=snakemake.output.history,
     )

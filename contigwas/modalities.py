@@ -1,0 +1,78 @@
+"""Further modalities that are brought: any table of people and features, as an AnnData file of the cohort's people."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.lib
+from scipy import sparse
+
+from contigwas.errors import UserError
+from contigwas.files import PathLike, read_table, require
+from contigwas.modality import MISSING, read_modality, require_features, write_modality
+from contigwas.people import require_overlap, require_unique
+from contigwas.samples.cohort import read_cohort
+
+log = logging.getLogger(__name__)
+
+IDS = {"iid", "fid"}
+
+
+def write_brought(name: str, path: PathLike, cohort: PathLike, output: PathLike) -> None:
+    """Write the modality `name` from an .h5ad, .parquet or text table (IID, and perhaps FID, then features).
+
+    People are those of the cohort who are not excluded, in the file's order; the others are counted. Genotypes (int8 of
+    an .h5ad: 0, 1, 2 and -127 where missing) stay int8, all else becomes float32 with NaN where missing; sparse stays
+    sparse. Nothing is imputed or scaled. Raises UserError when a person or a feature stands twice, a feature is no
+    number, int8 values are out of range, or nobody of the cohort is in the file.
+    """
+    path = require(path, f"modalities.{name}")
+    iids, features, values = _h5ad(path) if path.suffix == ".h5ad" else _table(path, name)
+    everyone = read_cohort(cohort)
+    included = everyone.loc[everyone["excluded"] == "", "iid"].astype(str)
+    require_overlap(included, iids, f"the cohort ({cohort})", f"modalities.{name} ({path})")
+    here = pd.Index(iids).isin(included)
+    log.info("%s: %d people, %d of them in the cohort of %d; %d features", name, len(iids), here.sum(), len(included),
+             len(features))  # fmt: skip
+    provenance = {"stage": "modalities", "file": str(path), "features": len(features), "people_in_file": len(iids),
+                  "people_in_cohort": len(included), "people": int(here.sum())}  # fmt: skip
+    write_modality(output, values[np.flatnonzero(here)], pd.Index(iids)[here], features, provenance)
+
+
+def _h5ad(path: Path) -> tuple[pd.Index, pd.DataFrame, np.ndarray | sparse.spmatrix]:
+    data = read_modality(path)
+    if data.X is None or data.X.dtype.kind not in "iufb":
+        raise UserError(f"{path} has no numbers in X: store the people x features there")
+    values = sparse.csr_matrix(data.X) if sparse.issparse(data.X) else np.asarray(data.X)
+    if values.dtype != np.int8:
+        return data.obs_names, data.var, values.astype(np.float32)
+    seen = np.unique(values.data if sparse.issparse(values) else values)
+    odd = seen[(seen < 0) & (seen != MISSING) | (seen > 2)]
+    if odd.size:
+        raise UserError(
+            f"{path} holds the int8 value {odd[0]}: genotypes are 0, 1, 2, or {MISSING} where missing; store other "
+            "numbers as float32"
+        )
+    return data.obs_names, data.var, values
+
+
+def _table(path: Path, name: str) -> tuple[pd.Index, pd.DataFrame, np.ndarray]:
+    if path.suffix == ".parquet":
+        try:
+            table = pd.read_parquet(path)
+        except (OSError, pyarrow.lib.ArrowInvalid):
+            raise UserError(f"{path} is not a Parquet file (modalities.{name}): write it again") from None
+        table = table.rename(columns={one: one.lower() for one in table.columns if str(one).lower() in IDS})
+        if "iid" not in table.columns:
+            raise UserError(f"{path} has no column IID: add it")
+    else:
+        table = read_table(path, ["iid"], f"modalities.{name}")
+    require_unique(table["iid"].astype(str), path)
+    columns = [one for one in table.columns if one not in IDS]
+    text = [str(one) for one in columns if table[one].dtype.kind not in "iufb"]
+    if text or not columns:
+        what = f"holds text in {len(text)} features (the first is {text[0]})" if text else "has no feature beside IID"
+        raise UserError(f"{path} {what}: bring people x numbers, empty or NA where missing")
+    require_features(pd.Index(columns), path)
+    return pd.Index(table["iid"].astype(str)), pd.DataFrame(index=columns), table[columns].to_numpy(np.float32)

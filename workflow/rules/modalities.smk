@@ -1,0 +1,34 @@
+# Further modalities that are brought as people x features, cut to the cohort.
+
+BROUGHT_MODALITIES = config["modalities"]
+
+
+rule modalities_brought:
+    input:
+        table=lambda wildcards: BROUGHT_MODALITIES[wildcards.modality],
+        cohort=rules.samples.output.cohort,
+        code=library("modalities"),
+    output:
+        modality="results/modalities/{modality}.h5ad",
+    log:
+        "results/logs/modalities_brought/{modality}.log",
+    benchmark:
+        "results/benchmarks/modalities_brought/{modality}.tsv"
+    wildcard_constraints:
+        modality=one_of([*BROUGHT_MODALITIES]),
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    script:
+        "../scripts/modalities_brought.py"
+
+
+rule modalities:
+    input:
+        expand(rules.modalities_brought.output.modality, modality=BROUGHT_MODALITIES),
+        [rules.snps.output.snps] if "snps" in config else [],
+        [rules.pgs.output.pgs] if "pgs" in config else [],
+        [rules.burden.output.burden] if "burden" in config else [],
+    localrule: True
