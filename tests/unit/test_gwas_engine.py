@@ -135,7 +135,7 @@ def test_nearly_dependent_features_are_multiplied_in_float64():
     dosages, covariates, values = arrays(11, people=1000)
     values[:, 3] = values[:, 0] + 1e-4 * values[:, 3]
     result = associate(kernel(covariates, values, dtype=torch.float32), dosages)
-    # the sums of squares have a condition of 1e8, so that processors differ in the seventh digit; float32 in the third
+    # the sums of squares have a condition of 1e8, so that processors differ in the seventh digit
     compare(result, dosages, covariates, values, 1e-8)
 
 
