@@ -58,6 +58,8 @@ def common_dosages(data: bytes, people: int) -> np.ndarray | None:
     dosages = ((2 * top - first * (1 if phased else 2) - second) / np.float32(top)).astype(np.float32, copy=False)
     flags = np.frombuffer(data, np.uint8, people, 8)
     dosages[flags & MISSING != 0] = np.nan
+    if not phased and (first + second > top)[flags & MISSING == 0].any():
+        raise Damaged("probabilities that add up to more than 1")
     return dosages
 
 

@@ -100,6 +100,21 @@ def test_everyone_haploid(tmp_path):
     np.testing.assert_allclose(values, expected_dosages(shares, 8, ploidy=ploidy), atol=3e-7)
 
 
+def test_dosages_out_of_range_are_refused(tmp_path):
+    shares = np.zeros((PEOPLE, VARIANTS, 2), int)
+    shares[3, 7] = 200, 56
+    path = write_bgen(tmp_path / "a.bgen", shares, iids(PEOPLE), CHROMS)
+    genotypes = Bgen(path)
+    assert genotypes.dosages([6]).min() == 2
+    with pytest.raises(UserError, match="a.bgen"):
+        genotypes.dosages([7])
+    # whoever is missing may have anything there
+    missing = np.zeros((PEOPLE, VARIANTS), bool)
+    missing[3, 7] = True
+    path = write_bgen(tmp_path / "b.bgen", shares, iids(PEOPLE), CHROMS, missing=missing)
+    assert np.isnan(Bgen(path).dosages([7])[3, 0])
+
+
 def test_three_copies_are_refused(tmp_path):
     three = np.where(np.arange(PEOPLE) == 5, 3, 2)
     path = write_bgen(tmp_path / "a.bgen", np.zeros((PEOPLE, VARIANTS, 3), int), iids(PEOPLE), CHROMS, ploidy=three)
