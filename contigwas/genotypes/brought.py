@@ -102,5 +102,5 @@ def _column(table: pd.DataFrame, path: PathLike, names: tuple[str, ...]) -> pd.S
     found = next((name for name in names if name in table.columns), None)
     if found is None:
         seen = ", ".join([str(name) for name in table.columns if not str(name)[:1].isdigit()][:8]) or "no name"
-        raise UserError(f"{path} has no column {' or '.join(names).upper()}: its header has {seen}")
+        raise UserError(f"{path} has no column {' or '.join(name.upper() for name in names)}: its header has {seen}")
     return table[found]
