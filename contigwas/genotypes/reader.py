@@ -10,11 +10,11 @@ from contigwas.files import PathLike
 from contigwas.genotypes.bed import Bed, read_fam
 from contigwas.genotypes.bgen import Bgen, read_bgen_people, read_sample
 from contigwas.genotypes.interface import Genotypes
-from contigwas.genotypes.names import chromosome, require_analysed
+from contigwas.genotypes.names import require_analysed
 from contigwas.genotypes.pgen import Pgen
 from contigwas.genotypes.plink2_tables import read_psam
 
-__all__ = ["Bed", "Genotypes", "chromosome", "open_genotypes", "read_people"]
+__all__ = ["Bed", "Genotypes", "open_genotypes", "read_people"]
 
 FORMATS: dict[str, Callable[..., Genotypes]] = {".bed": Bed, ".pgen": Pgen, ".bgen": Bgen}
 PEOPLE: dict[str, Callable[[PathLike], pd.DataFrame]] = {

@@ -11,7 +11,7 @@ import pandas as pd
 from contigwas.builds import named_build
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
-from contigwas.genotypes.reader import chromosome
+from contigwas.genotypes.names import chromosome
 
 HEADERS = ("#", "track", "browser", "chrom\t", "chrom ", "chr\t", "chr ")
 STRANDS = ("+", "-")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, read_table
-from contigwas.genotypes.reader import chromosome
+from contigwas.genotypes.names import chromosome
 from contigwas.loci.gwas_file import features, read_columns, read_rows
 from contigwas.plots.labels import shorten
 

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, read_table
-from contigwas.genotypes.reader import chromosome
+from contigwas.genotypes.names import chromosome
 from contigwas.plots import style
 from contigwas.plots.genome import Genome
 from contigwas.plots.labels import fitting, measure, place

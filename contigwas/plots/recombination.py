@@ -7,7 +7,7 @@ import pandas as pd
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
-from contigwas.genotypes.reader import chromosome
+from contigwas.genotypes.names import chromosome
 
 EXPECTED = (
     "a header that names chrom, pos and rate (HapMap; chrom may be absent where {chrom} is in the name), "

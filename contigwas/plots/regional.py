@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from tqdm import tqdm
 
 from contigwas.files import PathLike, replacing_folder, write_tsv
-from contigwas.genotypes.reader import chromosome
+from contigwas.genotypes.names import chromosome
 from contigwas.loci.genes import read_genes
 from contigwas.plots import gene_rows, style
 from contigwas.plots.labels import fitting, shorten, shorten_middle

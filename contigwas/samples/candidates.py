@@ -4,15 +4,12 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import anndata as ad
 import pandas as pd
-import pyarrow.lib
-import pyarrow.parquet as pq
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, read_table, require, write_tsv
 from contigwas.genotypes.reader import read_people
-from contigwas.people import require_overlap, require_unique, shape
+from contigwas.people import require_overlap, shape
 
 log = logging.getLogger(__name__)
 
@@ -20,35 +17,28 @@ log = logging.getLogger(__name__)
 def write_candidates(
     genotypes: Sequence[PathLike],
     images_table: PathLike | None = None,
-    covariates: PathLike | None = None,
     exome: Sequence[PathLike] = (),
     keep: PathLike | None = None,
     withdrawn: PathLike | None = None,
-    phenotypes: Mapping[str, PathLike] | None = None,
     output: PathLike = "candidates.tsv",
 ) -> None:
     """Write candidates.tsv: `fid iid sex`, then a 0/1 column for each source that is given.
 
-    `genotypes` and `exome` are .fam, .psam or .sample files (or a .bgen without one); `phenotypes` maps a model's name
-    to the table or .h5ad that was brought for it (column `model:<name>`). fid and sex come from the genotypes, else
-    from the exome; of the others the fid is the IID and the sex 0. People in `withdrawn` get no row. Raises UserError
-    when a file is malformed, names a person twice, when the files of one source name different people, or when a
-    source shares nobody with the genotypes.
+    `genotypes` and `exome` are .fam, .psam or .sample files (or a .bgen without one). fid and sex come from the
+    genotypes, else from the exome; of the others the fid is the IID and the sex 0. People in `withdrawn` get no row.
+    Raises UserError when a file is malformed, names a person twice, when the files of one source name different
+    people, or when a source shares nobody with the genotypes.
     """
     array = _same_people(genotypes, "genotypes")
     fams = [array]
     sources = {"genotypes": (str(genotypes[0]), array["iid"])}
     if images_table is not None:
-        sources["images"] = (str(images_table), _iids(images_table, "images.table").drop_duplicates())
-    if covariates is not None:
-        sources["covariates"] = (str(covariates), _unique(covariates, "samples.covariates"))
+        sources["images"] = (str(images_table), _iids(images_table, "images.table"))
     if exome:
         fams.append(_same_people(exome, "exome"))
         sources["exome"] = (str(exome[0]), fams[-1]["iid"])
     if keep is not None:
-        sources["keep"] = (str(keep), _iids(keep, "samples.keep").drop_duplicates())
-    for name, path in (phenotypes or {}).items():
-        sources[f"model:{name}"] = (str(path), _unique(path, f"models.{name}"))
+        sources["keep"] = (str(keep), _iids(keep, "samples.keep"))
 
     path, genotyped = sources["genotypes"]
     for name, (other, iids) in sources.items():
@@ -103,27 +93,8 @@ def _same_people(paths: Sequence[PathLike], source: str) -> pd.DataFrame:
 
 
 def _iids(path: PathLike, what: str) -> pd.Series:
-    """The IIDs of a text table, a Parquet table, or an .h5ad file, row by row."""
-    path = require(path, what)
-    try:
-        if path.suffix == ".h5ad":
-            data = ad.read_h5ad(path, backed="r")
-            data.file.close()
-            return pd.Series(data.obs_names.astype(str))
-        if path.suffix == ".parquet":
-            column = next((name for name in pq.read_schema(path).names if name.lower() == "iid"), None)
-            if column is None:
-                raise UserError(f"{path} has no column iid: add it")
-            return pd.read_parquet(path, columns=[column])[column].astype(str)
-    except (OSError, KeyError, pyarrow.lib.ArrowInvalid):
-        raise UserError(f"{path} is not a {path.suffix} file ({what}): write it again") from None
-    return read_table(path, ["iid"], what)["iid"]
-
-
-def _unique(path: PathLike, what: str) -> pd.Series:
-    iids = _iids(path, what)
-    require_unique(iids, path)
-    return iids
+    """The different IIDs of a text table, in its order."""
+    return read_table(path, ["iid"], what)["iid"].drop_duplicates()
 
 
 def _withdrawn(path: PathLike | None, named: Iterable[pd.Series]) -> set[str]:

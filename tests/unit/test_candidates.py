@@ -2,9 +2,6 @@
 
 import logging
 
-import anndata as ad
-import numpy as np
-import pandas as pd
 import pytest
 
 from contigwas.errors import UserError
@@ -26,7 +23,6 @@ def files(tmp_path):
     return {
         "genotypes": [fam(tmp_path / "chr1.fam", "abcd"), fam(tmp_path / "chr2.fam", "dcba")],
         "images_table": table(tmp_path / "images.tsv", ["d", "d", "a", "z"], "iid\tvisit"),
-        "covariates": table(tmp_path / "covariates.tsv", ["c", "a", "y"], "IID\tage"),
         "exome": [fam(tmp_path / "exome.fam", "aey", 2)],
         "output": tmp_path / "candidates.tsv",
     }
@@ -35,12 +31,12 @@ def files(tmp_path):
 def test_everyone_that_any_file_names(files):
     write_candidates(**files)
     written = read_candidates(files["output"]).set_index("iid")
-    assert written.columns.tolist() == ["fid", "sex", "genotypes", "images", "covariates", "exome"]
-    assert written.index.tolist() == ["a", "b", "c", "d", "z", "y", "e"]
-    assert written["fid"].to_dict() == {name: name if name == "z" else f"F{name}" for name in "abcdzye"}
+    assert written.columns.tolist() == ["fid", "sex", "genotypes", "images", "exome"]
+    assert written.index.tolist() == ["a", "b", "c", "d", "z", "e", "y"]
+    assert written["fid"].to_dict() == {name: name if name == "z" else f"F{name}" for name in "abcdzey"}
     assert written["sex"].tolist() == [1, 1, 1, 1, 0, 2, 2]
     assert [*written.index[written["images"] == 1]] == ["a", "d", "z"]
-    assert [*written.index[written["exome"] == 1]] == ["a", "y", "e"]
+    assert [*written.index[written["exome"] == 1]] == ["a", "e", "y"]
     assert analysed(written.reset_index())["iid"].tolist() == ["a", "b", "c", "d"]
 
 
@@ -53,7 +49,7 @@ def test_the_withdrawn_vanish_and_unknown_ones_are_counted(files, tmp_path, capl
     (tmp_path / "withdrawn.txt").write_text("a\n\nz\nunknown1\nunknown2\nunknown3\n")
     with caplog.at_level(logging.INFO):
         write_candidates(**files, withdrawn=tmp_path / "withdrawn.txt")
-    assert read_candidates(files["output"])["iid"].tolist() == ["b", "c", "d", "y", "e"]
+    assert read_candidates(files["output"])["iid"].tolist() == ["b", "c", "d", "e", "y"]
     assert "5 people are withdrawn: 2 of them were in the inputs, 3 in none" in caplog.text
     assert "unknown" not in caplog.text
 
@@ -71,26 +67,7 @@ def test_keep(files, tmp_path):
     assert written.set_index("iid")["keep"].to_dict()["q"] == 1
 
 
-def test_brought_tables(files, tmp_path):
-    (tmp_path / "one.tsv").write_text("FID IID height\nx b 1\n")
-    pd.DataFrame({"IID": ["c", "k"], "x": 1.0}).to_parquet(tmp_path / "two.parquet")
-    ad.AnnData(np.zeros((2, 1)), obs=pd.DataFrame(index=["d", "l"])).write_h5ad(tmp_path / "three.h5ad")
-    brought = {"one": tmp_path / "one.tsv", "two": tmp_path / "two.parquet", "three": tmp_path / "three.h5ad"}
-    write_candidates(files["genotypes"], phenotypes=brought, output=files["output"])
-    written = read_candidates(files["output"])
-    assert written["iid"].tolist() == ["a", "b", "c", "d", "k", "l"]
-    people = {name: written.loc[written[f"model:{name}"] == 1, "iid"].tolist() for name in brought}
-    assert people == {"one": ["b"], "two": ["c", "k"], "three": ["d", "l"]}
-
-
-@pytest.mark.parametrize("name", ["two.parquet", "three.h5ad"])
-def test_not_what_the_suffix_says(files, tmp_path, name):
-    (tmp_path / name).write_text("IID\nb\n")
-    with pytest.raises(UserError, match=rf"{name} is not a"):
-        write_candidates(files["genotypes"], phenotypes={"m": tmp_path / name}, output=files["output"])
-
-
-@pytest.mark.parametrize("source", ["images_table", "covariates", "keep"])
+@pytest.mark.parametrize("source", ["images_table", "keep"])
 def test_no_overlap_is_told_by_counts_and_shapes(files, tmp_path, source):
     fam(tmp_path / "chr1.fam", ["HG00096", "HG00097"])
     fam(tmp_path / "chr2.fam", ["HG00096", "HG00097"])
@@ -106,12 +83,6 @@ def test_no_overlap_is_told_by_counts_and_shapes(files, tmp_path, source):
 def test_fam_files_that_differ(files, tmp_path):
     fam(tmp_path / "chr2.fam", "abce")
     with pytest.raises(UserError, match=r"differ in 2 people: all files of the genotypes"):
-        write_candidates(**files)
-
-
-def test_duplicated_covariates(files, tmp_path):
-    table(tmp_path / "covariates.tsv", ["a", "b", "b"])
-    with pytest.raises(UserError, match="1 individual IDs appear more than once"):
         write_candidates(**files)
 
 

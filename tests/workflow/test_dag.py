@@ -19,6 +19,7 @@ def touch_inputs(config: dict, folder: Path) -> None:
     names = [bed.replace("{chrom}", chrom) for bed in beds if bed for chrom in chromosomes]
     names += [bed.removesuffix("bed") + suffix for bed in names for suffix in ("bim", "fam")]
     names += [config["samples"].get(key) for key in ("covariates", "keep", "withdrawn")]
+    names += [config["genotypes"].get(key) for key in ("kinship", "pcs_file")]
     names += [config.get("burden", {}).get(key) for key in ("annotations", "sets")]
     names += [config.get("images", {}).get("table"), config.get("loci", {}).get("genes")]
     names += [config.get("pgs", {}).get("scores", "").replace("*", "PGS000001")]
