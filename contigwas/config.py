@@ -20,7 +20,8 @@ from contigwas.genotypes.names import chromosome
 
 TYPES = {"number": "a number", "integer": "a whole number", "string": "text", "boolean": "true or false"}
 ABSENT = object()
-MODALITIES = ("snps", "pgs", "burden")  # those that are made here
+OVERRIDES = ("embed", "phenotypes")  # blocks that a model may override for itself
+MODALITIES = ("snps", "pgs", "burden", "covariates")  # those that are made here
 OMNIBUS = ("minp", "manova", "acat")  # what gwas.tests may name; any other loci.test is the name of a feature
 TYPES |= {"object": "a block of keys", "array": "a list", "null": "null"}
 
@@ -225,7 +226,7 @@ def settings(config: Mapping, *names: str, model: str | None = None) -> dict:
     Each name is a block (`gwas`: its keys; `models` is kept whole), a key inside one (`gwas.covariates`, `seed`: stored
     under its last part), `autosomes` (the chromosomes but X), `model` (the recipe of `model`, with its number of folds)
     or a key of it (`model.modalities`). A name that ends in `?` is left out where the config lacks it. For a model that
-    overrides `phenotypes`, the override is merged in.
+    overrides `embed` or `phenotypes`, the override is merged in.
     Raises UserError when the config lacks a block.
     """
     recipe = config["models"][model] if model is not None else {}
@@ -234,7 +235,7 @@ def settings(config: Mapping, *names: str, model: str | None = None) -> dict:
     tree = {
         **config,
         "autosomes": autosomes(config),
-        "model": {key: value for key, value in recipe.items() if key != "phenotypes"},
+        "model": {key: value for key, value in recipe.items() if key not in OVERRIDES},
     }
     result: dict = {}
     for name in names:
@@ -290,7 +291,7 @@ def check_files(config: Mapping) -> None:
     named += [("plots.recombination", maps.replace("{chrom}", one)) for one in chromosomes(config) if maps]
     named += [(f"modalities.{name}", path) for name, path in config["modalities"].items()]
     for model, recipe in config["models"].items():
-        named += [(f"models.{model}.{kind}", recipe.get(kind)) for kind in ("embeddings", "phenotypes")]
+        named += [(f"models.{model}.{kind}", recipe.get(kind)) for kind in ("embeddings", "phenotypes", "weights")]
         if config["gwas"]["offsets"]:
             named.append(("gwas.offsets", config["gwas"]["offsets"].replace("{model}", model)))
     for key, path in named:

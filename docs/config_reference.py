@@ -62,10 +62,26 @@ def page() -> str:
         text += f"\n## {name}\n\n{block['description'] + chr(10) + chr(10) if 'description' in block else ''}"
         text += "\n".join([*head, *rows(block, definitions)]) + "\n"
     text += "\n## models\n\nEach key is a model's name, its value one of three things.\n"
-    for method in ("contig", "simclr"):
+    shared = {name: definitions[name]["properties"] for name in ("shared", "image", "training", "projection")}
+    for method in shared["shared"]["method"]["enum"]:
         recipe = definitions[method]
-        text += f"\n### `method: {method}`, trained here\n\n{recipe['description']}.\n\n"
-        text += "\n".join([*head, *rows(recipe, definitions)]) + "\n"
+        parts = [name for name, keys in shared.items() if set(keys) <= set(recipe["properties"])]
+        own = {
+            key: value for key, value in recipe["properties"].items() if all(key not in shared[part] for part in parts)
+        }
+        also = ", ".join(f"*{part}*" for part in parts)
+        text += f"\n### `method: {method}`\n\n{recipe['description']}. It also takes the keys {also} below.\n\n"
+        if own:
+            text += "\n".join([*head, *rows({**recipe, "properties": own}, definitions)]) + "\n"
+    titles = {
+        "shared": "of every method",
+        "image": "the image encoder",
+        "training": "for methods that learn",
+        "projection": "the space in which embeddings are compared",
+    }
+    for name, keys in shared.items():
+        text += f"\n### Keys *{name}*: {titles[name]}\n\n"
+        text += "\n".join([*head, *rows({"properties": keys}, definitions)]) + "\n"
     text += (
         "\n### Embeddings made elsewhere\n\n"
         "`embeddings: features.h5ad` (people x features, `obs_names` are IIDs);"

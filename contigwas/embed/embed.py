@@ -9,14 +9,16 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, replacing, require
 from contigwas.people import require_overlap
-from contigwas.pretrain.data import kept_people, load_photographs, read_images
+from contigwas.pretrain.augment import Augmentation
+from contigwas.pretrain.data import Batch, Photographs, fetched_ahead, kept_people, load_photographs, read_images
 from contigwas.pretrain.determinism import deterministic
-from contigwas.pretrain.networks import features_of, image_encoder
+from contigwas.pretrain.networks import channels_last, features_of, head, image_encoder
 from contigwas.pretrain.normalise import PixelScaler
 from contigwas.pretrain.roles import ROLES, UNUSED, split
 from contigwas.samples.folds import stable_hash
@@ -35,9 +37,11 @@ def embed(
 ) -> None:
     """Embed everyone of the cohort with the network of `checkpoint`: X float32 (people, features), one row a person.
 
-    The features are the last stage of the trunk, pooled; a person's photographs are averaged (`eyes: mean`). obs: role
-    (train, validation or heldout in this network's training), n_images. `settings` is the block `embed` with
-    `math_threads`. Raises UserError when the checkpoint is not one, or when the photographs are of another size.
+    The features are the last stage of the trunk, pooled; a person's photographs are averaged. obs: role (train,
+    validation or heldout in this network's training), n_images. `settings` is the block `embed` with `math_threads`:
+    `checkpoint` (last or best), `augment` (so many random views are averaged with the photograph itself) and `layer`
+    (`trunk`, or a modality, whose head then gives the features). Raises UserError when the checkpoint is not one, has
+    no such head, or when the photographs are of another size.
     """
     state = read_checkpoint(checkpoint)
     people = kept_people(cohort)
@@ -45,13 +49,14 @@ def embed(
     require_overlap(people["iid"], images["iid"].unique(), "the cohort", f"the images ({images_table})")
     people = people[people["iid"].isin(images["iid"])].reset_index(drop=True)
     photographs = load_photographs(images_npy, images, pd.Index(people["iid"]))
-    if photographs.pixels.shape[-1] != state["size"]:
+    if list(photographs.shape) != list(state["shape"]):
+        old, new = (" x ".join(map(str, shape[1:])) for shape in (state["shape"], photographs.shape))
         raise UserError(
-            f"{checkpoint} was trained on photographs of {state['size']} pixels, but {images_npy} holds "
-            f"{photographs.pixels.shape[-1]}: train again, or decode the images at the old images.size"
+            f"{checkpoint} was trained on photographs of {old} pixels, {state['shape'][0]} channels, but {images_npy} "
+            f"holds {new}, {photographs.shape[0]}: train again, or decode the images at the old images.size"
         )
     with deterministic(int(settings["math_threads"])):
-        features = _features(photographs.pixels, state)
+        features = _features(photographs, state, settings, checkpoint)
     owner = torch.repeat_interleave(torch.arange(len(people)), photographs.count)
     total = torch.zeros((len(people), features.shape[1]), dtype=torch.float64).index_add_(0, owner, features.double())
     roles = _roles(people, state)
@@ -75,29 +80,45 @@ def read_checkpoint(path: PathLike) -> dict:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError):
         state = None
-    if not isinstance(state, dict) or not {"settings", "fold", "state_dict", "size", "roles"} <= state.keys():
+    if not isinstance(state, dict) or not {"settings", "fold", "state_dict", "shape", "roles"} <= state.keys():
         raise UserError(f"{path} is not a checkpoint of contigwas: remove it and run pretrain again")
     return state
 
 
-def _features(pixels: torch.Tensor, state: Mapping) -> torch.Tensor:
-    """Trunk features (images, features) float32 on the CPU."""
-    settings, weights = state["settings"], state["state_dict"]
-    scaler = PixelScaler(torch.zeros(3), torch.ones(3))
-    trunk = image_encoder(settings["image_encoder"], settings["width"], state["size"])
-    for name, module in (("pixels", scaler), ("trunk", trunk)):
+def _features(
+    photographs: Photographs, state: Mapping, settings: Mapping[str, object], checkpoint: PathLike
+) -> torch.Tensor:
+    """Features (images, features) float32 on the CPU, image after image of each person."""
+    recipe, weights = state["settings"], state["state_dict"]
+    if settings["checkpoint"] == "best" and state["best_state_dict"]:
+        weights = state["best_state_dict"]
+    scaler = PixelScaler(torch.zeros(state["shape"][0]), torch.ones(state["shape"][0]))
+    trunk = image_encoder({**recipe, "weights": None}, tuple(state["shape"]))
+    modules = {"pixels": scaler, "trunk": trunk}
+    layer = settings["layer"]
+    if layer != "trunk":
+        if f"heads.{layer}.0.weight" not in weights:
+            raise UserError(f"config: embed.layer is {layer}, but {checkpoint} has no head of that name: write trunk")
+        modules[f"heads.{layer}"] = head(features_of(trunk), recipe["hidden"], recipe["embedding"])
+    for name, module in modules.items():
         prefix = f"{name}."
         part = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
         module.load_state_dict(part)
+    network = nn.Sequential(*modules.values()).eval()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    scaler.to(device)
-    trunk.to(device, memory_format=torch.channels_last).eval()
-    result = torch.empty((len(pixels), features_of(trunk)))
-    with torch.inference_mode():
-        for start in tqdm(range(0, len(pixels), BATCH), "embed", disable=None):
-            levels = pixels[start : start + BATCH].to(device).float() / 255
-            result[start : start + BATCH] = trunk(scaler(levels)).cpu()
-    return result
+    network.to(device, memory_format=channels_last(state["shape"]))
+    augment = Augmentation.of(recipe["augment"])
+    generator = torch.Generator().manual_seed(int(recipe["seed"]))
+    batches = [Batch(part, part) for part in torch.arange(len(photographs.row)).split(BATCH)]
+    result = []
+    with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16, device.type == "cuda" and recipe["bf16"]):
+        for batch in tqdm(fetched_ahead(batches, photographs), "embed", len(batches), disable=None):
+            levels = batch.pixels.to(device, non_blocking=True).float() / 255
+            features = network(levels).float()
+            for _ in range(settings["augment"]):
+                features += network(augment(levels, generator)).float()
+            result.append(features / (1 + settings["augment"]))
+    return torch.cat(result).cpu()
 
 
 def _roles(people: pd.DataFrame, state: Mapping) -> np.ndarray:

@@ -1,9 +1,13 @@
 """The people of one fold as tensors in memory: pixels, raw genetics, who has what; batches are index gathers."""
 
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,37 +24,73 @@ from contigwas.samples.cohort import read_cohort
 from contigwas.samples.folds import stable_hash
 
 log = logging.getLogger(__name__)
+MEMORY_SHARE = 0.5  # of the memory that is free: images larger than that stay on disk
+AHEAD = 2  # batches fetched while one is in work
+
+
+class Batch(NamedTuple):
+    """Who, and which image of theirs: int64 (people,); the images' pixels where they were fetched ahead."""
+
+    people: Tensor
+    images: Tensor
+    pixels: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Photographs:
-    """All kept photographs of some people, person after person.
+    """All kept images of some people, person after person.
 
-    pixels: uint8 (images, 3, height, width), channels last in memory; first, count: int64 (people,): the images of
-    person i are first[i] … first[i] + count[i] - 1.
+    pixels: uint8 (rows, height, width, channels), or with depth first; row: where image 0, 1, … lies there. first,
+    count: int64 (people,): the images of person i are first[i] … first[i] + count[i] - 1.
     """
 
     pixels: Tensor
+    row: Tensor
     first: Tensor
     count: Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of an image as networks see it: channels, then the sizes."""
+        return (self.pixels.shape[-1], *self.pixels.shape[1:-1])
+
+    def gather(self, images: Tensor) -> Tensor:
+        """uint8 (images, channels, sizes …) of some images, channels last in memory, on the device of the pixels."""
+        rows = self.row[images]
+        if self.pixels.device.type != "cpu":
+            rows = rows.to(self.pixels.device, non_blocking=True)
+        return self.pixels[rows].movedim(-1, 1)
+
+    def to(self, device: torch.device) -> "Photographs":
+        """The same with the pixels on `device`."""
+        return replace(self, pixels=self.pixels.to(device))
 
 
 @dataclass(frozen=True)
 class Genetics:
     """One modality: raw values (people who have it, features); each person's row there, -1 without: int64 (people,).
 
-    The last `pcs` columns of the values are genetic components, which are to be taken out of the features.
+    components: genetic components (people who have it, pcs) that are to be taken out of the features; may have none.
     """
 
     values: Tensor
     row: Tensor
     features: list[str]
-    pcs: int = 0
+    components: Tensor
 
     @property
     def present(self) -> Tensor:
         """Who has it: bool (people,)."""
         return self.row >= 0
+
+    def gather(self, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Values and components of some rows, on `device`."""
+        rows = rows.to(self.values.device, non_blocking=True)
+        return self.values[rows].to(device, non_blocking=True), self.components[rows].to(device, non_blocking=True)
+
+    def to(self, device: torch.device) -> "Genetics":
+        """The same with values and components on `device`."""
+        return replace(self, values=self.values.to(device), components=self.components.to(device))
 
 
 @dataclass(frozen=True)
@@ -65,6 +105,16 @@ class Study:
     train: Tensor
     validation: Tensor
     roles: dict[str, list[int]]
+
+    def size(self) -> int:
+        """Bytes of pixels and genetics."""
+        tensors = [self.photographs.pixels, *(one.values for one in self.genetics.values())]
+        return sum(one.numel() * one.element_size() for one in tensors)
+
+    def to(self, device: torch.device) -> "Study":
+        """The same with pixels and genetics resident on `device`: batches are then gathered there."""
+        genetics = {name: one.to(device) for name, one in self.genetics.items()}
+        return replace(self, photographs=self.photographs.to(device), genetics=genetics)
 
 
 def kept_people(cohort: PathLike) -> pd.DataFrame:
@@ -81,20 +131,30 @@ def read_images(table: PathLike) -> pd.DataFrame:
 
 
 def load_photographs(npy: PathLike, images: pd.DataFrame, iids: pd.Index) -> Photographs:
-    """Read the pixels of the photographs of `iids` (each of whom has one) into memory."""
+    """The pixels of the images of `iids` (each of whom has one): read into memory where they fit, else left on disk."""
     person = rows_of(images["iid"], iids)
     order = np.argsort(person, kind="stable")
     order = order[person[order] >= 0]
-    pixels = np.load(require(npy, "the array of images"), mmap_mode="r")[images["row"].to_numpy()[order]]
     count = np.bincount(person[order], minlength=len(iids))
     first = np.cumsum(count) - count
-    return Photographs(torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(first), torch.from_numpy(count))
+    row = images["row"].to_numpy()[order]
+    stored = np.load(require(npy, "the array of images"), mmap_mode="c")
+    size = len(row) * int(np.prod(stored.shape[1:]))
+    if size <= MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"):
+        pixels, row = np.asarray(stored[row]), np.arange(len(row))
+    else:
+        log.warning("the images (%.0f GB) do not fit into memory: they are read from disk batch by batch", size / 1e9)
+        pixels = stored
+    return Photographs(
+        torch.from_numpy(pixels), torch.from_numpy(row), torch.from_numpy(first), torch.from_numpy(count)
+    )
 
 
 def load_genetics(path: PathLike, iids: pd.Index, pcs: pd.DataFrame | None = None) -> Genetics:
     """Read the raw values of one modality for those of `iids` who have it; whoever misses every value has none.
 
     `pcs` (indexed by IID) are components that will be taken out of the features; who lacks them has none either.
+    Raises UserError for a value that is infinite.
     """
     data = read_modality(path)
     row = rows_of(iids, data.obs_names)
@@ -102,21 +162,25 @@ def load_genetics(path: PathLike, iids: pd.Index, pcs: pd.DataFrame | None = Non
     values = values.toarray() if sparse.issparse(values) else np.asarray(values)
     if values.dtype.kind == "f":
         values = values.astype(np.float32)
+        odd = np.isinf(values).any(axis=0)
+        if odd.any():
+            raise UserError(
+                f"{path}: feature {data.var_names[odd][0]} has infinite values (as have {int(odd.sum()) - 1} others): "
+                "correct them, or leave them empty where unknown"
+            )
         absent = np.isnan(values).all(axis=1)
     else:
         absent = np.zeros(len(values), dtype=bool)
-    count = 0
+    beside = np.empty((len(values), 0), np.float32)
     if pcs is not None:
-        count = pcs.shape[1]
         beside = pcs.reindex(iids[row >= 0]).to_numpy(np.float32)
         lacking = np.isnan(beside).any(axis=1)
         log.info("%d people have no genetic components and so no %s", (lacking & ~absent).sum(), Path(path).stem)
         absent |= lacking
-        values = np.hstack([values.astype(np.float32), beside])
     row[np.flatnonzero(row >= 0)[absent]] = -1
-    values = values[~absent]
+    values, beside = np.ascontiguousarray(values[~absent]), np.ascontiguousarray(beside[~absent])
     row[row >= 0] = np.arange(len(values))
-    return Genetics(torch.from_numpy(np.ascontiguousarray(values)), torch.from_numpy(row), list(data.var_names), count)
+    return Genetics(*(torch.from_numpy(one) for one in (values, row)), list(data.var_names), torch.from_numpy(beside))
 
 
 def load_study(
@@ -131,8 +195,8 @@ def load_study(
     """Everything that the network of fold `fold` may see. Raises UserError when nobody is left to train on.
 
     With modalities, `settings["aggregate"]` says who takes part: `inner` (people with all), `outer` (with at least
-    one). `settings["adjust_pcs"]` of the components in the table `pcs` go with the polygenic scores. Someone without a
-    photograph takes no part.
+    one). `settings["adjust_pcs"]` of the components in the table `pcs` go with the modalities of `settings["adjust"]`.
+    Someone without a photograph takes no part.
     """
     people = kept_people(cohort)
     roles = split(people["family"].tolist(), settings, fold)
@@ -143,7 +207,10 @@ def load_study(
     inside = seen & (roles != HELDOUT)
     iids = pd.Index(people.loc[inside, "iid"])
     beside = _components(pcs, int(settings.get("adjust_pcs", 0)))
-    genetics = {name: load_genetics(path, iids, beside if name == "pgs" else None) for name, path in modalities.items()}
+    adjusted = settings.get("adjust", ())
+    genetics = {
+        name: load_genetics(path, iids, beside if name in adjusted else None) for name, path in modalities.items()
+    }
     here = roles[inside]
     if genetics:
         inner = settings["aggregate"] == "inner"
@@ -188,7 +255,7 @@ def _check(
                 f"no training person of fold {fold} has {name} ({modalities[name]}): "
                 "drop the modality from the recipe, or bring people who have it"
             )
-    if settings["batch"] > len(train):
+    if settings.get("batch", 1) > len(train):
         raise UserError(
             f"a batch is {settings['batch']} people, but only {len(train)} can be trained on in fold {fold}: "
             "lower batch in the recipe"
@@ -196,35 +263,87 @@ def _check(
 
 
 class Batches:
-    """An epoch's batches of training people in random order: pairs of int64 (people,), who and which image of theirs.
+    """An epoch's batches of training people in random order.
 
     A person stands once in an epoch, so two eyes of one person are never in a batch; the eye is drawn anew each time.
-    The last, incomplete batch is left out: the loss depends on how many negatives there are.
+    The last, incomplete batch is left out: the loss depends on how many negatives there are. Of `world` processes each
+    gets its share of every batch. With `ahead` the pixels are fetched by a thread while the last batch is in work:
+    for images that do not fit on the device. Its state can be saved in the middle of an epoch.
     """
 
-    def __init__(self, people: Tensor, photographs: Photographs, batch: int, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        people: Tensor,
+        photographs: Photographs,
+        batch: int,
+        generator: torch.Generator,
+        ahead: bool = False,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
         self.people, self.photographs, self.batch, self.generator = people, photographs, batch, generator
+        self.ahead, self.share = ahead, slice(rank * batch // world, (rank + 1) * batch // world)
+        self._position, self._resumed = 0, 0
+        self._started = generator.get_state()
 
     def __len__(self) -> int:
         return len(self.people) // self.batch
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[Batch]:
+        self._started = self.generator.get_state()
+        self._position, self._resumed = self._resumed, 0
         order = self.people[torch.randperm(len(self.people), generator=self.generator)]
         drawn = torch.rand(len(order), generator=self.generator, dtype=torch.float64)
         images = self.photographs.first[order] + (drawn * self.photographs.count[order]).long()
-        for start in range(0, len(self) * self.batch, self.batch):
-            yield order[start : start + self.batch], images[start : start + self.batch]
+        batches = [
+            Batch(order[start : start + self.batch][self.share], images[start : start + self.batch][self.share])
+            for start in range(self._position * self.batch, len(self) * self.batch, self.batch)
+        ]
+        for batch in fetched_ahead(batches, self.photographs) if self.ahead else batches:
+            self._position += 1
+            yield batch
+
+    def state(self) -> dict[str, object]:
+        """Where the epoch is: its first random state, how many batches were given, and the random state now.
+
+        Not named state_dict: Lightning would then restore it itself, but only where an epoch was left unfinished.
+        """
+        return {"started": self._started, "position": self._position, "now": self.generator.get_state()}
+
+    def go_on(self, state: Mapping[str, object]) -> None:
+        """Let the next iteration go on from there."""
+        inside = state["position"] < len(self)
+        self._resumed = state["position"] if inside else 0
+        self.generator.set_state(state["started" if inside else "now"])
 
 
 class Chunks:
-    """The validation people in a fixed order, each with the first image: pairs of int64 (people,)."""
+    """The validation people in a fixed order, each with the first image; of `world` processes each gets some chunks."""
 
-    def __init__(self, people: Tensor, photographs: Photographs, batch: int) -> None:
-        self.people, self.images, self.batch = people, photographs.first[people], batch
+    def __init__(self, people: Tensor, photographs: Photographs, batch: int, rank: int = 0, world: int = 1) -> None:
+        starts = range(0, len(people), batch)[rank::world]
+        images = photographs.first[people]
+        self.chunks = [Batch(people[start : start + batch], images[start : start + batch]) for start in starts]
 
     def __len__(self) -> int:
-        return -(-len(self.people) // self.batch)
+        return len(self.chunks)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for start in range(0, len(self.people), self.batch):
-            yield self.people[start : start + self.batch], self.images[start : start + self.batch]
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.chunks)
+
+
+def fetched_ahead(batches: Iterable[Batch], photographs: Photographs) -> Iterator[Batch]:
+    """The batches with their pixels, which a thread gathers into page-locked memory one batch ahead."""
+
+    def fetch(batch: Batch) -> Batch:
+        pixels = photographs.gather(batch.images)
+        return batch._replace(pixels=pixels.pin_memory() if torch.cuda.is_available() else pixels)
+
+    with ThreadPoolExecutor(1) as thread:
+        waiting: deque[Future[Batch]] = deque()
+        for batch in batches:
+            waiting.append(thread.submit(fetch, batch))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

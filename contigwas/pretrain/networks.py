@@ -1,11 +1,16 @@
-"""The networks: a ResNet trunk for photographs, small encoders for genetics, heads into the space of the contrast."""
+"""The networks: a trunk for images, small encoders for genetics, heads into the space of the contrast."""
 
 from collections.abc import Mapping
 
+import torch
+from monai.networks.nets import ViT
 from monai.networks.nets.resnet import ResNet
 from torch import Tensor, nn
 
+from contigwas.errors import UserError
 from contigwas.pretrain.normalise import Normaliser
+from contigwas.pretrain.pixels import PixelComponents
+from contigwas.pretrain.weights import load_weights
 
 LAYERS = {
     "resnet10": ("basic", [1, 1, 1, 1]),
@@ -13,32 +18,92 @@ LAYERS = {
     "resnet34": ("basic", [3, 4, 6, 3]),
     "resnet50": ("bottleneck", [3, 4, 6, 3]),
 }
-SMALL = 128  # pixels: a smaller photograph has no resolution to give to a 7 x 7 stem and a max-pool
+TRANSFORMERS = {"vit_tiny": (192, 3), "vit_small": (384, 6), "vit_base": (768, 12)}  # width, heads
+DEPTH = 12  # blocks of a ViT
+SMALL = 128  # pixels: a smaller image has no resolution to give to a 7 x 7 stem and a max-pool
+GROUPS = 8  # of channels, in GroupNorm
 
 
-def image_encoder(name: str, width: int, size: int) -> ResNet:
-    """MONAI's 2-D ResNet without its classifier: (images, 3, size, size) -> (images, features), the last stage pooled.
+class VisionTransformer(ViT):
+    """MONAI's ViT: (images, channels, sizes …) -> (images, features), the mean over the tokens of the last layer."""
 
-    `width` is the channels of the first stage; the features are 8 x as many (32 x for the bottlenecks of resnet50).
+    def forward(self, images: Tensor) -> Tensor:
+        """The pooled tokens."""
+        tokens, _ = super().forward(images)
+        return tokens.mean(dim=1)
+
+
+def image_encoder(settings: Mapping[str, object], shape: tuple[int, ...]) -> nn.Module:
+    """The trunk of a recipe for images of `shape` (channels, then two or three sizes): -> (images, features).
+
+    `settings["image_encoder"]` is a ResNet of MONAI, the last stage pooled, `width` channels in the first stage (8 x
+    as many features, 32 x for the bottlenecks of resnet50) and `norm` batch or group; or a ViT with patches of `patch`
+    pixels. `weights` names a file of weights to start from. Of the method pixel_pca it is a fixed linear map.
     """
+    if settings["method"] == "pixel_pca":
+        return PixelComponents(shape, settings["embedding"])
+    name = settings["image_encoder"]
+    trunk = _transformer(name, settings, shape) if name in TRANSFORMERS else _resnet(name, settings, shape)
+    if settings.get("weights"):
+        load_weights(trunk, settings["weights"])
+    return trunk
+
+
+def _resnet(name: str, settings: Mapping[str, object], shape: tuple[int, ...]) -> ResNet:
     block, layers = LAYERS[name]
-    return ResNet(
+    width, small = settings["width"], max(shape[1:]) < SMALL
+    trunk = ResNet(
         block=block,
         layers=layers,
         block_inplanes=[width, 2 * width, 4 * width, 8 * width],
-        spatial_dims=2,
-        n_input_channels=3,
-        conv1_t_size=3 if size < SMALL else 7,
+        spatial_dims=len(shape) - 1,
+        n_input_channels=shape[0],
+        conv1_t_size=3 if small else 7,
         conv1_t_stride=2,
-        no_max_pool=size < SMALL,
+        no_max_pool=small,
         feed_forward=False,
         bias_downsample=False,
     )
+    if settings["norm"] == "group":  # MONAI's own argument reaches the stem alone
+        for parent in [*trunk.modules()]:
+            for name, child in parent.named_children():
+                if isinstance(child, nn.modules.batchnorm._BatchNorm):
+                    setattr(parent, name, nn.GroupNorm(GROUPS, child.num_features))
+    return trunk
 
 
-def features_of(trunk: ResNet) -> int:
+def _transformer(name: str, settings: Mapping[str, object], shape: tuple[int, ...]) -> VisionTransformer:
+    width, heads = TRANSFORMERS[name]
+    patch = settings["patch"]
+    if any(size % patch for size in shape[1:]):
+        raise UserError(
+            f"images of {' x '.join(map(str, shape[1:]))} pixels do not divide into patches of {patch}: change "
+            "patch in the recipe, or images.size"
+        )
+    trunk = VisionTransformer(
+        in_channels=shape[0],
+        img_size=shape[1:],
+        patch_size=patch,
+        hidden_size=width,
+        mlp_dim=4 * width,
+        num_layers=DEPTH,
+        num_heads=heads,
+        spatial_dims=len(shape) - 1,
+        qkv_bias=True,
+    )
+    for block in trunk.blocks:
+        block.norm_cross_attn = nn.Identity()  # MONAI makes it without ever using it
+    for module in trunk.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.eps = 1e-6  # the published weights' own
+    return trunk
+
+
+def features_of(trunk: nn.Module) -> int:
     """How many features the trunk gives an image."""
-    return trunk.in_planes
+    if isinstance(trunk, ResNet):
+        return trunk.in_planes
+    return len(trunk.loadings) if isinstance(trunk, PixelComponents) else trunk.norm.normalized_shape[0]
 
 
 def head(features: int, hidden: int, embedding: int) -> nn.Sequential:
@@ -54,13 +119,25 @@ class GeneticsEncoder(nn.Module):
     """Raw values (people, features) of one modality -> (people, embedding). It must be given only people who have it.
 
     `kind`: `linear` (one linear map into the space of the contrast), `none` (a head on the normalised values), `h1`
-    and `h12` (one or two layers of Linear - ReLU - BatchNorm, then a head). `dropout` falls on the normalised values.
+    and `h12` (one or two layers of Linear - ReLU - BatchNorm, then a head). In training, each normalised value is
+    replaced with probability `corruption` by that of another person of the batch (SCARF, Bahri et al., ICLR 2022),
+    `noise` columns of standard normal numbers are set beside them (0 outside training), and then `dropout` falls.
     """
 
-    def __init__(self, normaliser: Normaliser, kind: str, hidden: int, embedding: int, dropout: float) -> None:
+    def __init__(
+        self,
+        normaliser: Normaliser,
+        kind: str,
+        hidden: int,
+        embedding: int,
+        dropout: float,
+        corruption: float = 0.0,
+        noise: int = 0,
+    ) -> None:
         super().__init__()
-        features = len(normaliser.keep)
+        features = len(normaliser.keep) + noise
         self.normaliser = normaliser
+        self.corruption, self.noise = corruption, noise
         self.dropout = nn.Dropout(dropout)
         if kind == "linear":
             layers = [nn.Linear(features, embedding)]
@@ -71,13 +148,22 @@ class GeneticsEncoder(nn.Module):
             layers = [*_block(features, hidden), *deeper, head(hidden, hidden, embedding)]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, values: Tensor) -> Tensor:
-        """(people, features) raw -> (people, embedding)."""
-        return self.layers(self.dropout(self.normaliser(values)))
+    def forward(self, values: Tensor, components: Tensor | None = None) -> Tensor:
+        """(people, features) raw, with their genetic components -> (people, embedding)."""
+        values = self.normaliser(values, components)
+        if self.training and self.corruption:
+            other = torch.randint(len(values), values.shape, device=values.device)
+            swapped = torch.rand(values.shape, device=values.device) < self.corruption
+            values = torch.where(swapped, values.gather(0, other), values)
+        if self.noise:
+            shape = len(values), self.noise
+            drawn = torch.randn(shape, device=values.device) if self.training else values.new_zeros(shape)
+            values = torch.cat([values, drawn], dim=1)
+        return self.layers(self.dropout(values))
 
 
 def genetics_encoders(normalisers: Mapping[str, Normaliser], settings: Mapping[str, object]) -> nn.ModuleDict:
-    """One encoder a modality. Scores are few and dense, so dropout falls on SNPs and burdens only."""
+    """One encoder a modality. Scores and covariates are few and dense: dropout falls on the other modalities."""
     return nn.ModuleDict(
         {
             name: GeneticsEncoder(
@@ -85,8 +171,31 @@ def genetics_encoders(normalisers: Mapping[str, Normaliser], settings: Mapping[s
                 settings["genetics_encoder"],
                 settings["hidden"],
                 settings["embedding"],
-                0.0 if name == "pgs" else settings["dropout"],
+                0.0 if name in ("pgs", "covariates") else settings["dropout"],
+                settings["corruption"],
+                settings["noise"] if name == "covariates" else 0,
             )
             for name, normaliser in normalisers.items()
         }
     )
+
+
+def start_from_betas(encoder: GeneticsEncoder, values: Tensor, components: Tensor, targets: Tensor) -> None:
+    """Fill a `linear` encoder with GWAS betas: of each target (people, embedding) on each normalised feature, singly.
+
+    The betas of a target are scaled so that its column of the encoder's output has unit variance among these people.
+    """
+    with torch.no_grad():
+        scaled = encoder.normaliser(values, components).double()
+        targets = targets.double() - targets.double().mean(dim=0)
+        betas = (scaled - scaled.mean(dim=0)).T @ targets / scaled.square().sum(dim=0).clamp(min=1e-12)[:, None]
+        spread = (scaled @ betas).std(dim=0).clamp(min=1e-12)
+        layer = encoder.layers[0]
+        layer.weight.zero_()
+        layer.weight[:, : len(betas)] = (betas / spread).T.float()
+        layer.bias.zero_()
+
+
+def channels_last(shape: tuple[int, ...]) -> torch.memory_format:
+    """The memory format in which convolutions of images of `shape` (channels, sizes …) are fast."""
+    return torch.channels_last if len(shape) == 3 else torch.channels_last_3d

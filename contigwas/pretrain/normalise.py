@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from contigwas.errors import UserError
 from contigwas.modality import MISSING
+from contigwas.pretrain.data import Photographs
 
 # a burden that one person in a thousand carries would reach 30 SD: rare carriers must not shout down everything else
 LEAST_SD = {"burden": 0.1}
@@ -15,9 +16,9 @@ CHUNK = 4096  # features summed at a time
 class Normaliser(nn.Module):
     """Raw values of one modality to kept, imputed (training mean), centred and scaled (training SD) float32.
 
-    Buffers: `keep` (kept,) int64, the features used; `mean` and `scale` (kept,) float32. With `slopes` (pcs + 1, kept),
-    the last columns of the raw values are genetic components: what they and a constant predict of the scaled features
-    is taken out, and the rest divided by `rest` (kept,), its training SD.
+    Buffers: `keep` (kept,) int64, the features used; `mean` and `scale` (kept,) float32. With `slopes` (pcs + 1, kept)
+    what a constant and genetic components predict of the scaled features is taken out, and the rest divided by `rest`
+    (kept,), its training SD.
     """
 
     def __init__(
@@ -35,18 +36,21 @@ class Normaliser(nn.Module):
         self.register_buffer("slopes", slopes)
         self.register_buffer("rest", rest)
 
-    def forward(self, values: Tensor) -> Tensor:
-        """(people, features) raw, int8 with -127 or float with NaN missing -> (people, kept) float32."""
+    def forward(self, values: Tensor, components: Tensor | None = None) -> Tensor:
+        """(people, features) raw, int8 with -127 or float with NaN missing -> (people, kept) float32.
+
+        `components` (people, pcs) are needed where they are taken out.
+        """
         chosen = values[:, self.keep]
         scaled = torch.where(missing(chosen), 0.0, (chosen.float() - self.mean) * self.scale)
         if self.slopes is None:
             return scaled
-        return (scaled - design(values, len(self.slopes) - 1).float() @ self.slopes) / self.rest
+        return (scaled - design(components).float() @ self.slopes) / self.rest
 
 
-def design(values: Tensor, pcs: int) -> Tensor:
-    """A constant and the last `pcs` columns of raw values: float64 (people, pcs + 1)."""
-    return torch.cat([torch.ones(len(values), 1, device=values.device), values[:, values.shape[1] - pcs :]], 1).double()
+def design(components: Tensor) -> Tensor:
+    """A constant and the components (people, pcs): float64 (people, pcs + 1)."""
+    return torch.cat([torch.ones(len(components), 1, device=components.device), components], dim=1).double()
 
 
 def missing(values: Tensor) -> Tensor:
@@ -54,14 +58,13 @@ def missing(values: Tensor) -> Tensor:
     return values.isnan() if values.is_floating_point() else values == MISSING
 
 
-def fit(name: str, values: Tensor, min_carriers: int = 0, pcs: int = 0) -> Normaliser:
+def fit(name: str, values: Tensor, min_carriers: int = 0, components: Tensor | None = None) -> Normaliser:
     """Fit a Normaliser to raw `values` (training people, features) of modality `name`.
 
     Features that are constant or wholly missing among these people are left out; of `burden` also those with
-    fewer than `min_carriers` carriers. The last `pcs` columns are genetic components, which are taken out of the others
-    by least squares among these people. Raises UserError when no feature is left.
+    fewer than `min_carriers` carriers. `components` (training people, pcs) are taken out of the others by least squares
+    among these people. Raises UserError when no feature is left.
     """
-    whole, values = values, values[:, : values.shape[1] - pcs]
     keep, means, scales = [], [], []
     for start in range(0, values.shape[1], CHUNK):
         block = values[:, start : start + CHUNK]
@@ -81,21 +84,23 @@ def fit(name: str, values: Tensor, min_carriers: int = 0, pcs: int = 0) -> Norma
         raise UserError(
             f"no feature of {name} varies among the {len(values)} training people: check the modality, or drop it"
         )
-    return _adjusted(normaliser, whole, pcs) if pcs else normaliser
+    if components is None or not components.shape[1]:
+        return normaliser
+    return _adjusted(normaliser, values, components)
 
 
-def _adjusted(normaliser: Normaliser, values: Tensor, pcs: int) -> Normaliser:
+def _adjusted(normaliser: Normaliser, values: Tensor, components: Tensor) -> Normaliser:
     """The same with what the components predict taken out."""
-    scaled, columns = normaliser(values).double(), design(values, pcs)
+    scaled, columns = normaliser(values).double(), design(components)
     slopes = torch.linalg.lstsq(columns, scaled, driver="gelsd").solution
     rest = (scaled - columns @ slopes).square().mean(dim=0).sqrt().clamp(min=1e-6)
     return Normaliser(normaliser.keep, normaliser.mean, normaliser.scale, slopes.float(), rest.float())
 
 
 class PixelScaler(nn.Module):
-    """uint8 (images, 3, height, width) to float32 of mean 0 and SD 1 a channel, over the training photographs.
+    """Levels in 0 … 1 to float32 of mean 0 and SD 1 a channel, over the training images.
 
-    Buffers `mean` and `sd` (3,), of levels in 0 … 1. Augmentations work on levels, so the two steps are apart.
+    Buffers `mean` and `sd` (channels,). Augmentations work on levels, so the two steps are apart.
     """
 
     def __init__(self, mean: Tensor, sd: Tensor) -> None:
@@ -104,11 +109,14 @@ class PixelScaler(nn.Module):
         self.register_buffer("sd", sd)
 
     def forward(self, levels: Tensor) -> Tensor:
-        """Levels in 0 … 1, (images, 3, height, width)."""
-        return (levels - self.mean[:, None, None]) / self.sd[:, None, None]
+        """(images, channels, sizes …), the same out."""
+        to = (-1, *[1] * (levels.ndim - 2))
+        return (levels - self.mean.view(to)) / self.sd.view(to)
 
 
-def fit_pixels(pixels: Tensor, at_most: int = 1000) -> PixelScaler:
-    """Fit a PixelScaler to uint8 (images, 3, height, width), on `at_most` evenly spread images."""
-    some = pixels[torch.from_numpy(np.unique(np.linspace(0, len(pixels) - 1, at_most).astype(np.int64)))].double() / 255
-    return PixelScaler(some.mean(dim=(0, 2, 3)).float(), some.std(dim=(0, 2, 3)).clamp(min=1e-3).float())
+def fit_pixels(photographs: Photographs, images: Tensor, at_most: int = 1000) -> PixelScaler:
+    """Fit a PixelScaler to `at_most` of `images` (positions), evenly spread."""
+    spread = torch.from_numpy(np.unique(np.linspace(0, len(images) - 1, at_most).astype(np.int64)))
+    some = photographs.gather(images[spread]).double() / 255
+    over = (0, *range(2, some.ndim))
+    return PixelScaler(some.mean(dim=over).float(), some.std(dim=over).clamp(min=1e-3).float())

@@ -1,9 +1,11 @@
 """Retrieval: how often a person's other view is among the k nearest of all people."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
 RANKS = (1, 5, 10)
+CHUNK = 4096  # queries at a time
 
 
 def retrieval(queries: Tensor, targets: Tensor) -> dict[int, float]:
@@ -11,9 +13,13 @@ def retrieval(queries: Tensor, targets: Tensor) -> dict[int, float]:
 
     Ties count against the query, so that a collapsed embedding does not look perfect. Chance is k / people.
     """
-    similarity = functional.normalize(queries, dim=1) @ functional.normalize(targets, dim=1).T
-    own = similarity.diagonal()[:, None]
-    rank = (similarity >= own).sum(dim=1)
+    queries, targets = functional.normalize(queries, dim=1), functional.normalize(targets, dim=1)
+    ranks = []
+    for start in range(0, len(queries), CHUNK):
+        similarity = queries[start : start + CHUNK] @ targets.T
+        own = similarity.diagonal(start)[:, None]
+        ranks.append((similarity >= own).sum(dim=1))
+    rank = torch.cat(ranks)
     return {k: float((rank <= k).double().mean()) for k in RANKS}
 
 

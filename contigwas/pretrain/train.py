@@ -1,22 +1,37 @@
 """Train the network of one fold and write everything that was fitted on its training people."""
 
 import logging
+import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from zlib import crc32
 
 import lightning
 import numpy as np
 import pandas as pd
 import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins.environments import LightningEnvironment, TorchElasticEnvironment
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from contigwas.errors import UserError
 from contigwas.files import PathLike, replacing
+from contigwas.pretrain.best import Best
 from contigwas.pretrain.data import Batches, Chunks, Genetics, Study, load_study
 from contigwas.pretrain.determinism import deterministic
-from contigwas.pretrain.module import Contig, Pretraining, SimCLR
-from contigwas.pretrain.normalise import Normaliser, fit, fit_pixels
+from contigwas.pretrain.distributed import rank
+from contigwas.pretrain.methods import METHODS, Pretraining
+from contigwas.pretrain.methods.contig import Contig
+from contigwas.pretrain.methods.untrained import Untrained
+from contigwas.pretrain.networks import start_from_betas
+from contigwas.pretrain.normalise import Normaliser, PixelScaler, fit, fit_pixels
+from contigwas.pretrain.pixels import fit_components
+from contigwas.pretrain.resume import Resume, fingerprint
 
 log = logging.getLogger(__name__)
+DEVICE_SHARE = 0.5  # of a GPU's free memory: a study larger than that stays in the host's memory
 
 
 def train(
@@ -29,71 +44,154 @@ def train(
     output_checkpoint: PathLike,
     output_history: PathLike,
     pcs: PathLike | None = None,
+    scratch: PathLike | None = None,
+    minutes: float = 10,
+    devices: int = 1,
+    tensorboard: PathLike | None = None,
+    code: Iterable[PathLike] = (),
 ) -> None:
     """Train fold `fold` of a recipe; the same seed and math_threads give the same weights on one machine's CPU.
 
-    `settings` is the recipe with `folds`, `seed`, `math_threads`, `validation`, `heldout` and, with burdens,
-    `min_carriers`; with polygenic scores perhaps `adjust_pcs`, how many components of the table `pcs` are taken out of
-    them. `modalities` maps names to .h5ad files; empty for a method without genetics.
-    The checkpoint loads with `weights_only=True`: settings, fold, size (pixels), state_dict (trunk, pixel scaler,
-    heads, genetics encoders with their normalisers), features (names kept, by modality), roles (hashes of IIDs). The
-    history has a row an epoch. Raises UserError when there are too few people for a batch, when a modality has
-    nobody or nothing that varies, and when the loss is no longer a number.
+    `settings` is the recipe with `folds`, `seed`, `math_threads`, `validation` and `heldout`. `modalities` maps names
+    to .h5ad files; empty for a method without genetics. `pcs` are the genetic components for `adjust_pcs`. With
+    `scratch` the state of training is kept there every `minutes`, under a hash of the settings, the inputs and `code`;
+    a run that was killed goes on from it to the same weights, and it is removed in the end. `devices` processes share
+    each batch: GPUs, or processes of the CPU where there is none. `tensorboard` is a folder for its files.
+
+    The checkpoint loads with `weights_only=True`: settings, fold, shape (of an image), state_dict (trunk, pixel scaler,
+    heads, genetics encoders with their normalisers) of the last epoch, best_state_dict and best_epoch (of the least
+    validation loss), features (names kept, by modality), roles (hashes of IIDs). The history has a row an epoch. Raises
+    UserError when there are too few people for a batch, when a modality has nobody or nothing that varies, when the
+    loss is no longer a number, when the memory of the device does not suffice, and when a scheduler stopped it.
     """
     with deterministic(int(settings["math_threads"])):
         study = load_study(cohort, images_npy, images_table, modalities, settings, fold, pcs)
-        pixels = fit_pixels(study.photographs.pixels[_first_images(study)])
+        first = study.photographs.first[study.train]
+        pixels = fit_pixels(study.photographs, first)
         fitted = {name: _fit(name, one, study, settings) for name, one in study.genetics.items()}
-        module = _train(study, pixels, fitted, settings, fold)
+        callbacks: list[Callback] = [Best()]
+        folder = None
+        if scratch is not None:
+            files = [cohort, images_npy, images_table, *modalities.values(), *([pcs] if pcs else []), *sorted(code)]
+            folder = Path(scratch) / fingerprint(settings, fold, files)
+            callbacks.append(Resume(folder, minutes))
+        module = _train(study, pixels, fitted, settings, fold, callbacks, devices, tensorboard)
+    if rank() > 0:
+        return
+    best = callbacks[0]
+    weights = {name: value.cpu() for name, value in module.state_dict().items()}
     checkpoint = {
         "settings": dict(settings),
         "fold": fold,
-        "size": study.photographs.pixels.shape[-1],
-        "state_dict": {name: value.cpu() for name, value in module.state_dict().items()},
+        "shape": list(study.photographs.shape),
+        "state_dict": weights,
+        "best_epoch": best.epoch,
+        # by the same names, the same objects: pickle tells them from equal ones, and equal weights must be equal files
+        "best_state_dict": {name: best.weights[name] for name in weights} if best.weights else None,
         "features": {
             name: [study.genetics[name].features[index] for index in one.keep.tolist()] for name, one in fitted.items()
         },
         "roles": study.roles,
     }
     with replacing(output_history) as temporary:
-        pd.DataFrame(module.history).to_csv(temporary, index=False, lineterminator="\n", float_format="%.6g")
-        with replacing(output_checkpoint) as weights, weights.open("wb") as file:
-            # through a file object: torch writes a path's name into the archive, and equal weights must be equal files
+        columns = None if module.history else ["epoch", "step", "lr", "train_loss", "val_loss"]
+        history = pd.DataFrame(module.history, columns=columns)
+        history.to_csv(temporary, index=False, lineterminator="\n", float_format="%.6g")
+        with replacing(output_checkpoint) as place, place.open("wb") as file:
+            # through a file object: torch writes a path's name into the archive
             torch.save(checkpoint, file)
-
-
-def _first_images(study: Study) -> torch.Tensor:
-    return study.photographs.first[study.train]
+    if folder is not None:
+        shutil.rmtree(folder)
 
 
 def _fit(name: str, genetics: Genetics, study: Study, settings: Mapping[str, object]) -> Normaliser:
     row = genetics.row[study.train]
-    normaliser = fit(name, genetics.values[row[row >= 0]], int(settings.get("min_carriers", 0)), genetics.pcs)
+    row = row[row >= 0]
+    carriers = int(settings.get("min_carriers", 0))
+    normaliser = fit(name, genetics.values[row], carriers, genetics.components[row])
     log.info("%d of %d features of %s vary and are used", len(normaliser.keep), len(genetics.features), name)
     return normaliser
 
 
 def _train(
-    study: Study, pixels: torch.nn.Module, fitted: Mapping[str, Normaliser], settings: Mapping[str, object], fold: int
+    study: Study,
+    pixels: PixelScaler,
+    fitted: Mapping[str, Normaliser],
+    settings: Mapping[str, object],
+    fold: int,
+    callbacks: list[Callback],
+    devices: int,
+    tensorboard: PathLike | None,
 ) -> Pretraining:
     method = str(settings["method"])
     entropy = np.random.SeedSequence([int(settings["seed"]), crc32(method.encode()), fold])
     weights, order, views = (int(seed) for seed in entropy.generate_state(3))
     torch.manual_seed(weights)  # initial weights and dropout
-    module = Contig(study, pixels, fitted, settings, views) if fitted else SimCLR(study, pixels, settings, views)
-    batches = Batches(study.train, study.photographs, settings["batch"], torch.Generator().manual_seed(order))
-    chunks = Chunks(study.validation, study.photographs, settings["batch"])
+    kind = METHODS[method]
+    module = kind(study, pixels, fitted, settings, views) if kind is Contig else kind(study, pixels, settings, views)
+    if kind is Contig and settings["genetics_init"] == "gwas":
+        _start_from_gwas(module, study, pixels, settings, views)
+    if issubclass(kind, Untrained):
+        return module
     if len(study.validation) < 2:
         log.warning("fewer than two people validate: no validation loss and no retrieval")
+    gpu = torch.cuda.is_available()
+    resident = not gpu or study.size() < DEVICE_SHARE * torch.cuda.mem_get_info()[0]
     trainer = lightning.Trainer(
         max_epochs=settings["epochs"],
-        accelerator="auto",
-        devices=1,
-        logger=False,
-        enable_checkpointing=False,
+        accelerator="gpu" if gpu else "cpu",
+        devices=min(devices, torch.cuda.device_count()) if gpu else devices,
+        strategy="auto" if devices == 1 else "ddp_find_unused_parameters_true",
+        # a scheduler's own environment would start one process a task: here the first process starts the others
+        plugins=None if TorchElasticEnvironment.detect() else [LightningEnvironment()],
+        precision="bf16-mixed" if gpu and settings["bf16"] else "32-true",
+        sync_batchnorm=gpu and devices > 1,
+        benchmark=gpu,
+        logger=TensorBoardLogger(tensorboard, name="", version="") if tensorboard else False,
+        callbacks=callbacks,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),
         num_sanity_val_steps=0,
     )
-    trainer.fit(module, batches, chunks if len(study.validation) > 1 else None)
+    if gpu and resident:
+        module.study = study = study.to(torch.device("cuda", trainer.strategy.root_device.index or 0))
+    if settings["compile"]:
+        module.trunk.compile()
+    generator = torch.Generator().manual_seed(order)
+    share = trainer.global_rank, trainer.world_size
+    module.batches = Batches(study.train, study.photographs, settings["batch"], generator, not resident, *share)
+    chunks = Chunks(study.validation, study.photographs, settings["batch"], *share)
+    resume = next((one for one in callbacks if isinstance(one, Resume)), None)
+    state = resume.path if resume is not None and resume.path.exists() else None
+    if state is not None:
+        log.info("training goes on from where it was saved")
+    try:
+        trainer.fit(
+            module, module.batches, chunks if len(study.validation) > 1 else None, ckpt_path=state, weights_only=True
+        )
+    except SIGTERMException:
+        raise UserError(
+            "training was stopped by a signal and saved: run the same command again and it goes on from there"
+        ) from None
+    except torch.OutOfMemoryError:
+        raise UserError(
+            f"the device has too little memory for batches of {settings['batch']} images of "
+            f"{' x '.join(map(str, study.photographs.shape[1:]))} pixels through {settings['image_encoder']}: lower "
+            "batch in the recipe, or images.size, or take a smaller image_encoder"
+        ) from None
     return module
+
+
+def _start_from_gwas(
+    module: Contig, study: Study, pixels: PixelScaler, settings: Mapping[str, object], seed: int
+) -> None:
+    """Fill the linear genetics encoders with betas on the training people's components of the pixels."""
+    first = study.photographs.first[study.train]
+    fitted = fit_components(study.photographs, first, pixels, settings["embedding"], seed)
+    for name, genetics in study.genetics.items():
+        has = study.train[genetics.row[study.train] >= 0]
+        images = study.photographs.first[has]
+        targets = [fitted(pixels(study.photographs.gather(part).float() / 255)) for part in images.split(256)]
+        values, components = genetics.gather(genetics.row[has], torch.device("cpu"))
+        start_from_betas(module.genetics[name], values, components, torch.cat(targets))
+        log.info("the encoder of %s starts from the betas of %d people", name, len(has))

@@ -12,7 +12,7 @@ from contigwas.errors import UserError
 from contigwas.pretrain.networks import image_encoder
 from contigwas.pretrain.train import train
 
-SETTINGS = {"eyes": "mean", "math_threads": 1}
+SETTINGS = {"eyes": "mean", "checkpoint": "last", "augment": 0, "layer": "trunk", "math_threads": 1}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_features_are_the_mean_over_a_persons_photographs(trained):
     folder, files = trained
     data = run(folder, files)
     state = torch.load(folder / "model.ckpt", weights_only=True)["state_dict"]
-    trunk = image_encoder("resnet10", 8, 32).eval()
+    trunk = image_encoder(RECIPE, (3, 32, 32)).eval()
     part = {name.removeprefix("trunk."): value for name, value in state.items() if name.startswith("trunk.")}
     trunk.load_state_dict(part)
     pixels, table = np.load(files["images_npy"]), pd.read_parquet(files["images_table"])
@@ -97,7 +97,9 @@ def test_the_file_is_the_same_again(trained):
 def test_photographs_of_another_size_are_refused(trained, tmp_path):
     folder, files = trained
     np.save(tmp_path / "images.npy", np.load(files["images_npy"])[:, ::2, ::2])
-    with pytest.raises(UserError, match=r"trained on photographs of 32 pixels, but .* holds 16"):
+    with pytest.raises(
+        UserError, match=r"trained on photographs of 32 x 32 pixels, 3 channels, but .* holds 16 x 16, 3"
+    ):
         run(folder, files, images_npy=tmp_path / "images.npy", output="never.h5ad")
     assert not (folder / "never.h5ad").exists()
 

@@ -7,6 +7,7 @@ import torch
 from contigwas.errors import UserError
 from contigwas.modality import MISSING
 from contigwas.pretrain import normalise
+from contigwas.pretrain.data import Photographs
 
 
 def test_snps_are_imputed_by_the_mean_and_scaled_by_the_called():
@@ -40,10 +41,10 @@ def test_components_are_taken_out_as_least_squares_would():
     raw = rng.normal(size=(80, 6)) + 200 * pcs @ rng.normal(size=(3, 6))
     raw[rng.random(raw.shape) < 0.05] = np.nan
     raw[:, 4] = 7.0
-    both = torch.from_numpy(np.hstack([raw, pcs]).astype(np.float32))
-    normaliser = normalise.fit("pgs", both[:50], pcs=3)
+    values, beside = (torch.from_numpy(one.astype(np.float32)) for one in (raw, pcs))
+    normaliser = normalise.fit("pgs", values[:50], components=beside[:50])
     assert normaliser.keep.tolist() == [0, 1, 2, 3, 5]
-    got = normaliser(both).numpy()
+    got = normaliser(values, beside).numpy()
     mean, sd = np.nanmean(raw[:50], axis=0), np.nanstd(raw[:50], axis=0)
     filled = (np.where(np.isnan(raw), mean, raw) - mean)[:, [0, 1, 2, 3, 5]] / sd[[0, 1, 2, 3, 5]]
     columns = np.column_stack([np.ones(80), pcs])
@@ -53,7 +54,7 @@ def test_components_are_taken_out_as_least_squares_would():
     assert np.abs(np.corrcoef(got[:50].T, pcs[:50].T)[:5, 5:]).max() < 1e-3
     again = normalise.Normaliser(*(torch.empty_like(one) for one in normaliser.state_dict().values()))
     again.load_state_dict(normaliser.state_dict())
-    assert torch.equal(again(both), normaliser(both))
+    assert torch.equal(again(values, beside), normaliser(values, beside))
 
 
 def test_missing_scores_become_the_mean():
@@ -82,8 +83,10 @@ def test_nothing_that_varies_is_an_error():
 
 def test_pixels_are_centred_by_channel():
     generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (30, 3, 8, 8), dtype=torch.uint8, generator=generator)
-    pixels[:, 1] //= 2
-    scaled = normalise.fit_pixels(pixels)(pixels.float() / 255)
+    pixels = torch.randint(0, 256, (30, 8, 8, 3), dtype=torch.uint8, generator=generator)
+    pixels[..., 1] //= 2
+    every = torch.arange(30)
+    photographs = Photographs(pixels, every, every, torch.ones(30, dtype=torch.int64))
+    scaled = normalise.fit_pixels(photographs, every)(photographs.gather(every).float() / 255)
     assert scaled.mean(dim=(0, 2, 3)).tolist() == pytest.approx([0] * 3, abs=1e-5)
     assert scaled.std(dim=(0, 2, 3)).tolist() == pytest.approx([1] * 3, abs=1e-5)

@@ -5,16 +5,20 @@ import pandas as pd
 import pytest
 import torch
 from pretraining import RECIPE, SIMCLR, write_study
+from scipy.stats import linregress
 
 from contigwas.errors import UserError
 from contigwas.modality import read_modality, write_modality
-from contigwas.pretrain.data import Batches, Genetics, Photographs, Study, load_study
+from contigwas.pretrain.data import Batch, Batches, Genetics, Photographs, Study, load_study
 from contigwas.pretrain.losses import contig_loss
-from contigwas.pretrain.module import Contig, SimCLR
-from contigwas.pretrain.networks import features_of, image_encoder
+from contigwas.pretrain.methods import METHODS
+from contigwas.pretrain.methods.contig import Contig
+from contigwas.pretrain.methods.simclr import SimCLR
+from contigwas.pretrain.networks import GeneticsEncoder, features_of, image_encoder, start_from_betas
 from contigwas.pretrain.normalise import fit, fit_pixels
 from contigwas.pretrain.retrieval import retrieval
 from contigwas.pretrain.roles import split
+from contigwas.pretrain.schedule import optimizer_and_schedule
 from contigwas.pretrain.train import train
 
 
@@ -25,7 +29,7 @@ def study(tmp_path_factory):
 
 
 def run(folder, files, settings, fold=0, name="a"):
-    if settings["method"] == "simclr":
+    if settings["method"] != "contig":
         files = files | {"modalities": {}}
     checkpoint, history = folder / name / "model.ckpt", folder / name / "history.csv"
     train(**files, settings=settings, fold=fold, output_checkpoint=checkpoint, output_history=history)
@@ -69,7 +73,7 @@ def test_values_and_pixels_are_joined_by_iid(study):
     pgs, photographs = loaded.genetics["pgs"], loaded.photographs
     has = torch.nonzero(pgs.present).flatten()
     for eye in (0, 1):
-        bright = photographs.pixels[photographs.first[has] + eye].float().mean(dim=(1, 2, 3))
+        bright = photographs.gather(photographs.first[has] + eye).float().mean(dim=(1, 2, 3))
         assert np.corrcoef(bright, pgs.values[pgs.row[has], 0])[0, 1] > 0.99
 
 
@@ -80,36 +84,37 @@ def test_a_batch_has_one_image_a_person_and_draws_the_eye(study):
     epochs = [list(batches) for _ in range(3)]
     eyes = set()
     for epoch in epochs:
-        people = torch.cat([who for who, _ in epoch])
+        people = torch.cat([batch.people for batch in epoch])
         assert len(epoch) == len(batches) == len(loaded.train) // 8
         assert len(people.unique()) == len(people) and set(people.tolist()) <= set(loaded.train.tolist())
-        for who, image in epoch:
+        for who, image, _ in epoch:
             eye = image - loaded.photographs.first[who]
             assert ((eye >= 0) & (eye < loaded.photographs.count[who])).all()
             eyes |= set(zip(who.tolist(), eye.tolist(), strict=True))
     assert len(eyes) > 1.4 * len(loaded.train)  # both eyes of most, over three epochs
-    assert not torch.equal(epochs[0][0][0], epochs[1][0][0])
+    assert not torch.equal(epochs[0][0].people, epochs[1][0].people)
 
 
 def memory_study(present, features=6, seed=0):
     """A study in memory; `present` maps modalities to who has them, and who has not has no row of values."""
     rng = np.random.default_rng(seed)
     people = len(next(iter(present.values())))
-    pixels = torch.from_numpy(rng.integers(0, 256, (people, 3, 16, 16)).astype(np.uint8))
-    photographs = Photographs(pixels, torch.arange(people), torch.ones(people, dtype=torch.int64))
+    pixels = torch.from_numpy(rng.integers(0, 256, (people, 16, 16, 3)).astype(np.uint8))
+    who = torch.arange(people)
+    photographs = Photographs(pixels, who, who, torch.ones(people, dtype=torch.int64))
     genetics = {}
     for name, has in present.items():
         row = torch.full((people,), -1)
         row[has] = torch.arange(int(has.sum()))
         values = torch.from_numpy(rng.normal(size=(int(has.sum()), features)).astype(np.float32))
-        genetics[name] = Genetics(values, row, [str(number) for number in range(features)])
+        genetics[name] = Genetics(values, row, [str(one) for one in range(features)], torch.empty(len(values), 0))
     return Study(photographs, genetics, torch.arange(people), torch.arange(0), {})
 
 
 def contig(study, settings):
     torch.manual_seed(0)
     normalisers = {name: fit(name, one.values) for name, one in study.genetics.items()}
-    return Contig(study, fit_pixels(study.photographs.pixels), normalisers, settings, 0).train()
+    return Contig(study, fit_pixels(study.photographs, study.train), normalisers, settings, 0).train()
 
 
 def step(module, loss):
@@ -126,9 +131,10 @@ def test_absent_people_never_reach_an_encoder_of_genetics():
     """One step of `outer` is the step on the people present, modality by modality: weights and BatchNorm alike."""
     has = {"snps": torch.tensor([1, 0, 1, 1, 0, 1, 1, 1]).bool(), "pgs": torch.tensor([1, 1, 1, 0, 1, 0, 0, 1]).bool()}
     study, people = memory_study(has), torch.arange(8)
+    batch = Batch(people, people)
     module, reference = contig(study, PLAIN), contig(study, PLAIN)
-    loss = module.training_step((people, people), 0)
-    features = reference.trunk(reference.pixels(study.photographs.pixels.float() / 255))
+    loss = module.training_step(batch, 0)
+    features = reference.trunk(reference.pixels(study.photographs.gather(people).float() / 255))
     expected, statistics = 0.0, {}
     for name, there in has.items():
         values = study.genetics[name].values
@@ -151,8 +157,8 @@ def test_a_modality_with_one_person_in_the_batch_costs_nothing():
     study.genetics["pgs"].values.copy_(torch.arange(6))
     torch.manual_seed(0)
     normalisers = {"snps": fit("snps", study.genetics["snps"].values), "pgs": fit("pgs", torch.randn(9, 6))}
-    module = Contig(study, fit_pixels(study.photographs.pixels), normalisers, PLAIN, 0).train()
-    losses = module.losses((people, people))
+    module = Contig(study, fit_pixels(study.photographs, study.train), normalisers, PLAIN, 0).train()
+    losses = module.losses(Batch(people, people))
     assert losses["pgs"].item() == 0 and losses["snps"].item() > 0
     assert module.genetics["pgs"].layers[2].num_batches_tracked == 0
 
@@ -161,20 +167,34 @@ def test_a_modality_with_one_person_in_the_batch_costs_nothing():
 def test_the_trunk_runs_once_a_batch(method):
     study, people = memory_study({"snps": torch.ones(8).bool(), "pgs": torch.ones(8).bool()}), torch.arange(8)
     settings = PLAIN | {"augment": RECIPE["augment"]}
-    pixels = fit_pixels(study.photographs.pixels)
+    pixels = fit_pixels(study.photographs, study.train)
     module = contig(study, settings) if method is Contig else SimCLR(study, pixels, settings, 0)
     seen = []
     module.trunk.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
-    module.losses((people, people))
+    module.losses(Batch(people, people))
     assert seen == [8 if method is Contig else 16]
 
 
-@pytest.mark.parametrize("name", ["resnet10", "resnet18", "resnet34", "resnet50"])
-def test_image_encoders_give_the_pooled_last_stage(name):
-    trunk = image_encoder(name, 4, 64)
-    assert trunk(torch.randn(2, 3, 64, 64)).shape == (2, features_of(trunk))
-    assert features_of(trunk) == (128 if name == "resnet50" else 32)
-    assert image_encoder(name, 4, 256).no_max_pool is False and trunk.no_max_pool is True
+@pytest.mark.parametrize("name", ["resnet10", "resnet18", "resnet34", "resnet50", "vit_tiny"])
+@pytest.mark.parametrize("shape", [(3, 64, 64), (1, 32, 32, 32)])
+def test_image_encoders_give_the_pooled_last_stage(name, shape):
+    trunk = image_encoder(RECIPE | {"image_encoder": name}, shape).eval()
+    assert trunk(torch.randn(2, *shape)).shape == (2, features_of(trunk))
+    assert features_of(trunk) == (192 if name == "vit_tiny" else 256 if name == "resnet50" else 64)
+
+
+def test_large_photographs_get_the_large_stem():
+    assert image_encoder(RECIPE, (3, 256, 256)).no_max_pool is False
+    assert image_encoder(RECIPE, (3, 64, 64)).no_max_pool is True
+
+
+def test_group_norm_has_no_running_statistics():
+    assert not any("running" in name for name in image_encoder(RECIPE | {"norm": "group"}, (3, 64, 64)).state_dict())
+
+
+def test_patches_must_divide_the_image():
+    with pytest.raises(UserError, match="60 x 60 pixels do not divide into patches of 16"):
+        image_encoder(RECIPE | {"image_encoder": "vit_tiny"}, (3, 60, 60))
 
 
 def test_same_seed_same_weights_other_seed_or_fold_other_weights(study):
@@ -194,7 +214,7 @@ def test_checkpoint_holds_what_was_fitted_and_who_trained(study):
     folder, files = study
     state, _ = run(folder, files, RECIPE, fold=2, name="e")
     loaded = load_study(**files, settings=RECIPE, fold=2)
-    assert state["roles"] == loaded.roles and state["fold"] == 2 and state["size"] == 32
+    assert state["roles"] == loaded.roles and state["fold"] == 2 and state["shape"] == [3, 32, 32]
     assert not set(state["roles"]["heldout"]) & set(state["roles"]["train"])
     snps = loaded.genetics["snps"]
     row = snps.row[loaded.train]
@@ -218,6 +238,119 @@ def test_simclr_needs_no_genetics_and_trains_on_everyone(study):
     state, history = run(folder, files, SIMCLR, name="simclr")
     assert state["roles"]["heldout"] == [] and "view_to_other@1" in history
     assert not any("genetics" in name for name in state["state_dict"])
+
+
+OTHERS = {"momentum": 0.9, "redundancy": 5e-3, "queue": 64}
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in ("contig", "untrained", "pixel_pca")])
+def test_every_method_lowers_its_loss_and_embeds(study, method):
+    folder, files = study
+    settings = SIMCLR | OTHERS | {"method": method, "epochs": 12, "lr": 5e-3}
+    state, history = run(folder, files, settings, name=method)
+    assert np.isfinite(history[["train_loss", "val_loss", "rank_me"]]).all().all()
+    assert history["train_loss"].iloc[-3:].mean() < history["train_loss"].iloc[0]
+    assert state["best_epoch"] == history["epoch"][history["val_loss"].idxmin()]
+    assert not any("genetics" in name for name in state["state_dict"])
+
+
+@pytest.mark.parametrize("method", ["untrained", "pixel_pca"])
+def test_methods_that_learn_nothing_have_no_history(study, method):
+    folder, files = study
+    settings = {key: SIMCLR[key] for key in SIMCLR if key not in ("epochs", "batch", "lr")} | {"method": method}
+    state, history = run(folder, files, settings, name=method)
+    assert len(history) == 0 and state["best_state_dict"] is None
+    assert all(value.isfinite().all() for value in state["state_dict"].values())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"loss": "siglip", "temperature": 0.1},
+        {"learn_temperature": True, "temperature": 0.07},
+        {"loss": "siglip", "learn_temperature": True},
+        {"corruption": 0.3},
+        {"genetics_init": "gwas"},
+        {"image_encoder": "vit_tiny", "patch": 16},
+        {"optimizer": "adam", "schedule": "cosine", "warmup": 0.3},
+    ],
+    ids=str,
+)
+def test_variants_of_contig_train(study, changed):
+    folder, files = study
+    state, history = run(folder, files, RECIPE | changed, name="variant")
+    assert np.isfinite(history[["train_loss", "val_loss"]]).all().all()
+    assert ("log_temperature" in state["state_dict"]) == changed.get("learn_temperature", False)
+    assert ("bias" in state["state_dict"]) == (changed.get("loss") == "siglip")
+
+
+def test_a_warm_up_rises_and_a_cosine_falls():
+    settings = RECIPE | {"schedule": "cosine", "warmup": 0.25, "lr": 1.0}
+    optimizer, schedule = optimizer_and_schedule([("w", torch.nn.Parameter(torch.ones(2, 2)))], settings, 8)
+    rates = []
+    for _ in range(9):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    expected = [0.5, 1.0, *[(1 + np.cos(np.pi * step / 6)) / 2 for step in range(7)]]
+    assert rates == pytest.approx(expected, abs=1e-12)
+
+
+def test_betas_are_those_of_regressions_one_feature_at_a_time():
+    rng = np.random.default_rng(0)
+    values = torch.from_numpy(rng.integers(0, 3, (200, 6)).astype(np.int8))
+    targets = torch.from_numpy(rng.normal(size=(200, 3))) + values[:, :3]
+    encoder = GeneticsEncoder(fit("snps", values), "linear", 8, 3, 0.0)
+    start_from_betas(encoder, values, None, targets)
+    scaled = encoder.normaliser(values).numpy()
+    betas = np.array([[linregress(scaled[:, f], targets[:, t]).slope for f in range(6)] for t in range(3)])
+    weight = encoder.layers[0].weight.detach().numpy()
+    assert weight / np.linalg.norm(weight, axis=1)[:, None] == pytest.approx(
+        betas / np.linalg.norm(betas, axis=1)[:, None], abs=1e-5
+    )
+    assert encoder(values).std(dim=0).tolist() == pytest.approx([1, 1, 1], rel=1e-4)
+
+
+def test_corruption_swaps_its_share_of_values_for_those_of_others_in_the_batch():
+    values = torch.arange(400.0).reshape(100, 4) + torch.tensor([0, 1000, 2000, 3000])
+    encoder = GeneticsEncoder(fit("x", values), "linear", 8, 4, 0.0, corruption=0.3).train()
+    encoder.layers = torch.nn.Identity()
+    torch.manual_seed(0)
+    clean, swapped = encoder.normaliser(values), encoder(values)
+    changed = (clean != swapped).float().mean()
+    assert 0.2 < changed < 0.4
+    assert all(set(swapped[:, column].tolist()) <= set(clean[:, column].tolist()) for column in range(4))
+    assert torch.equal(encoder.eval()(values), clean)
+
+
+def test_noise_stands_beside_the_covariates_in_training_alone():
+    values = torch.randn(50, 2)
+    encoder = GeneticsEncoder(fit("covariates", values), "linear", 8, 4, 0.0, noise=3)
+    encoder.layers = torch.nn.Identity()
+    assert encoder.train()(values).shape == (50, 5) and not torch.equal(encoder(values), encoder(values))
+    assert not encoder.eval()(values)[:, 2:].any()
+
+
+def test_components_are_taken_out_of_any_modality():
+    rng = np.random.default_rng(0)
+    components = torch.from_numpy(rng.normal(size=(300, 2)).astype(np.float32))
+    values = torch.from_numpy((rng.random((300, 5)) < torch.sigmoid(components[:, :1]).numpy()).astype(np.int8))
+    normaliser = fit("snps", values, components=components)
+    residual = normaliser(values, components).numpy()
+    correlation = np.corrcoef(np.hstack([residual, components.numpy()]).T)[:5, 5:]
+    assert np.abs(correlation).max() < 1e-5
+    assert residual.std(axis=0) == pytest.approx(np.ones(5), rel=1e-4)
+
+
+def test_infinite_values_name_the_feature(study, tmp_path):
+    folder, files = study
+    data = read_modality(files["modalities"]["pgs"])
+    values = np.asarray(data.X).copy()
+    values[3, 2] = np.inf
+    write_modality(tmp_path / "pgs.h5ad", values, data.obs_names, data.var, {})
+    changed = files | {"modalities": files["modalities"] | {"pgs": tmp_path / "pgs.h5ad"}}
+    with pytest.raises(UserError, match="feature pgs2 has infinite values"):
+        run(folder, changed, RECIPE, name="never")
 
 
 def test_training_learns_what_photographs_and_scores_share(tmp_path):

@@ -24,7 +24,7 @@ rule embed_fold:
         runtime=240,
         gpu=1,
     params:
-        settings=stage("math_threads"),
+        settings=stage("embed", "math_threads"),
     script:
         "../scripts/embed_fold.py"
 

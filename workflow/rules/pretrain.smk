@@ -8,6 +8,7 @@ rule pretrain_fold:
         cohort=rules.samples.output.cohort,
         modalities=modalities,
         pcs=components,
+        weights=lambda wildcards: optional(config["models"][wildcards.model].get("weights")),
         code=library("pretrain"),
     output:
         checkpoint="results/models/{model}/fold{fold}/model.ckpt",
@@ -25,6 +26,9 @@ rule pretrain_fold:
         mem_mb=16000,
         runtime=1440,
         gpu=1,
+        # how it runs, not what it trains: in resources, because a changed param would train again
+        save_minutes=config["pretrain"]["save_minutes"],
+        tensorboard=int(config["pretrain"]["tensorboard"]),
     params:
         settings=stage(
             "model",

@@ -1,7 +1,8 @@
 from contigwas.logs import job
 from contigwas.pretrain.train import train
 
-settings = snakemake.params.settings
+settings, resources = snakemake.params.settings, snakemake.resources
+run = f"{snakemake.wildcards.model}/fold{snakemake.wildcards.fold}"
 with job(snakemake.log[0], settings["math_threads"]):
     train(
         cohort=snakemake.input.cohort,
@@ -13,4 +14,9 @@ with job(snakemake.log[0], settings["math_threads"]):
         pcs=snakemake.input.pcs[0] if snakemake.input.pcs else None,
         output_checkpoint=snakemake.output.checkpoint,
         output_history=snakemake.output.history,
+        scratch=f"results/scratch/{run}",
+        minutes=resources.save_minutes,
+        devices=max(1, resources.get("gpu", 1)),
+        tensorboard=f"results/logs/tensorboard/{run}" if resources.tensorboard else None,
+        code=snakemake.input.code,
     )

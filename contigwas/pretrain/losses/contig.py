@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def contig_loss(images: Tensor, genetics: Tensor, temperature: float, alpha: float) -> Tensor:
+def contig_loss(images: Tensor, genetics: Tensor, temperature: float | Tensor, alpha: float) -> Tensor:
     """Scalar loss of two embeddings (people, width) of the same people, in the same order; they need not be normalised.
 
     With S the cosine similarities over the temperature: `alpha` x the cross-entropy of the rows of S (image to

@@ -1,0 +1,37 @@
+"""Several processes, one batch: each has a share of the people, all see everyone's embeddings."""
+
+import torch
+from torch import Tensor, distributed
+
+
+def world() -> int:
+    """How many processes train together; 1 without torch.distributed."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this is."""
+    return distributed.get_rank() if world() > 1 else 0
+
+
+def gathered(values: Tensor) -> Tensor:
+    """The rows of all processes, in their order; gradients flow back to the process that a row came from.
+
+    Each process computes the whole loss of the whole batch, so the gradients that come back are summed over processes
+    and, when they are averaged over parameters, equal those of one process with the whole batch. All processes must
+    bring equally many rows.
+    """
+    if world() == 1:
+        return values
+    from torch.distributed.nn.functional import all_gather
+
+    return torch.cat(all_gather(values.contiguous()))
+
+
+def gathered_lists(part: list) -> list:
+    """The lists of all processes, one after another; without gradients."""
+    if world() == 1:
+        return part
+    parts: list[list] = [[] for _ in range(world())]
+    distributed.all_gather_object(parts, part)
+    return [one for each in parts for one in each]

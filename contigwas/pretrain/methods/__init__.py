@@ -1,0 +1,25 @@
+"""How an image encoder learns: one method a file, by the name that a recipe gives it."""
+
+from contigwas.pretrain.methods.autoencoder import Autoencoder
+from contigwas.pretrain.methods.barlow_twins import BarlowTwins
+from contigwas.pretrain.methods.base import Pretraining
+from contigwas.pretrain.methods.byol import BYOL
+from contigwas.pretrain.methods.contig import Contig
+from contigwas.pretrain.methods.nnclr import NNCLR
+from contigwas.pretrain.methods.simclr import SimCLR
+from contigwas.pretrain.methods.simsiam import SimSiam
+from contigwas.pretrain.methods.untrained import PixelPCA, Untrained
+
+METHODS: dict[str, type[Pretraining]] = {
+    "contig": Contig,
+    "simclr": SimCLR,
+    "byol": BYOL,
+    "simsiam": SimSiam,
+    "barlow_twins": BarlowTwins,
+    "nnclr": NNCLR,
+    "autoencoder": Autoencoder,
+    "untrained": Untrained,
+    "pixel_pca": PixelPCA,
+}
+
+__all__ = ["METHODS", "Pretraining"]

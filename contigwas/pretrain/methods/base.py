@@ -1,0 +1,184 @@
+"""What the methods share as a Lightning module: one optimizer, one schedule a step, a row of history an epoch."""
+
+import logging
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from contigwas.errors import UserError
+from contigwas.pretrain.augment import Augmentation
+from contigwas.pretrain.data import Batch, Batches, Study
+from contigwas.pretrain.distributed import gathered_lists, rank, world
+from contigwas.pretrain.figures import alignment, rank_me, uniformity
+from contigwas.pretrain.networks import channels_last, features_of, head, image_encoder
+from contigwas.pretrain.normalise import PixelScaler
+from contigwas.pretrain.retrieval import chance, retrieval
+from contigwas.pretrain.schedule import optimizer_and_schedule
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a batch of validation people gives.
+
+    losses: of each contrast, with the number of people it is the mean of; features: of the trunk (people, features);
+    sides: both embeddings (people, width) of each contrast, between which people are retrieved.
+    """
+
+    losses: dict[str, tuple[int, float]]
+    features: Tensor
+    sides: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    def cpu(self) -> "Judged":
+        """The same on the CPU, to be sent to the other processes."""
+        sides = {name: (first.cpu(), second.cpu()) for name, (first, second) in self.sides.items()}
+        return Judged(self.losses, self.features.cpu(), sides)
+
+
+class Pretraining(lightning.LightningModule, ABC):
+    """What the methods share; each adds `losses` (of a training batch) and `judge` (of a validation batch).
+
+    `history` collects one dict an epoch. `generator` draws the augmentations, on the CPU. `batches` are the loader of
+    training batches: its place in the epoch is part of what is saved.
+    """
+
+    def __init__(self, study: Study, pixels: PixelScaler, settings: Mapping[str, object], seed: int) -> None:
+        super().__init__()
+        self.study, self.settings = study, settings
+        self.pixels = pixels
+        self.trunk = image_encoder(settings, study.photographs.shape)
+        self.trunk.to(memory_format=channels_last(study.photographs.shape))
+        self.augment = Augmentation.of(settings["augment"])
+        self.generator = torch.Generator().manual_seed(seed)
+        self.seed = seed
+        self.history: list[dict[str, float]] = []
+        self.batches: Batches | None = None
+        self._train: list[dict[str, Tensor]] = []
+        self._judged: list[Judged] = []
+
+    @abstractmethod
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Scalar loss of each contrast of a training batch; their mean is minimised."""
+
+    @abstractmethod
+    def judge(self, batch: Batch) -> Judged:
+        """Losses, features and sides of a validation batch."""
+
+    def directions(self, name: str) -> tuple[str, str]:
+        """What the two ways of retrieval are called."""
+        return "view_to_other", "other_to_view"
+
+    @property
+    def steps(self) -> int:
+        """Of the whole training. Lightning's own count would set the loader up before its saved state is there."""
+        return self.settings["epochs"] * (len(self.study.train) // self.settings["batch"])
+
+    def head(self) -> nn.Sequential:
+        """A new head on the trunk."""
+        return head(features_of(self.trunk), self.settings["hidden"], self.settings["embedding"])
+
+    def levels(self, batch: Batch) -> Tensor:
+        """Levels 0 … 1 of the batch's images: (images, channels, height, width), or with depth."""
+        pixels = self.study.photographs.gather(batch.images) if batch.pixels is None else batch.pixels
+        return pixels.to(self.device, non_blocking=True).float() / 255
+
+    def view(self, levels: Tensor, generator: torch.Generator, views: int = 1) -> Tensor:
+        """A random view of each image, scaled for the trunk; `views` says how often the batch's images stand in it."""
+        return self.pixels(self.augment(levels, generator, views, rank(), world()))
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, index: int) -> Batch:
+        """Positions stay where the resident tensors are gathered; only what is gathered travels."""
+        return batch
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """The mean over contrasts."""
+        losses = self.losses(batch)
+        self._train.append({name: loss.detach() for name, loss in losses.items()})
+        return torch.stack(list(losses.values())).mean()
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Keep the embeddings: retrieval is among all validation people."""
+        judged = self.judge(batch)
+        self._judged.append(judged if world() == 1 else judged.cpu())
+
+    def on_validation_epoch_start(self) -> None:
+        """The same views in every epoch."""
+        self.validation_generator = torch.Generator().manual_seed(self.seed)
+
+    def on_train_epoch_end(self) -> None:
+        """Write the row of history; raise UserError when the loss is no longer a number."""
+        optimizer = self.optimizers()
+        train = {name: float(torch.stack([one[name] for one in self._train]).mean()) for name in self._train[0]}
+        row = {"epoch": self.current_epoch + 1, "step": self.global_step, "lr": optimizer.param_groups[0]["lr"]}
+        row["train_loss"] = sum(train.values()) / len(train)
+        if not math.isfinite(row["train_loss"]):
+            raise UserError(
+                f"the training loss is not a number any more in epoch {self.current_epoch + 1}: lower lr in the recipe"
+            )
+        validation, figures = self._validate()
+        row["val_loss"] = sum(validation.values()) / len(train) if validation else float("nan")
+        row |= {f"train_{name}": value for name, value in train.items()}
+        row |= {f"val_{name}": validation.get(name, float("nan")) for name in train} | figures
+        self.history.append(row)
+        self._train, self._judged = [], []
+        log.info("epoch %d: loss %.4f, in validation %.4f", row["epoch"], row["train_loss"], row["val_loss"])
+
+    def healthy(self) -> bool:
+        """Whether the losses of this epoch so far are numbers."""
+        return all(bool(loss.isfinite()) for one in self._train for loss in one.values())
+
+    def _validate(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Loss of each contrast (mean over batches, weighted by people), and figures of the validation people."""
+        judged = gathered_lists(self._judged)
+        losses, figures = {}, {}
+        if not judged:
+            return losses, figures
+        for name in dict.fromkeys(name for one in judged for name in one.losses):
+            parts = [one.losses[name] for one in judged if name in one.losses]
+            losses[name] = sum(people * loss for people, loss in parts) / sum(people for people, _ in parts)
+        for name in dict.fromkeys(name for one in judged for name in one.sides):
+            sides = [one.sides[name] for one in judged if name in one.sides]
+            first, second = (torch.cat([one.to(self.device) for one in side]) for side in zip(*sides, strict=True))
+            there, back = self.directions(name)
+            for way, found in ((there, retrieval(first, second)), (back, retrieval(second, first))):
+                figures |= {f"{way}@{k}": share for k, share in found.items()}
+            figures |= {f"chance_{name}@{k}": share for k, share in chance(len(first)).items()}
+            figures[f"alignment_{name}"] = alignment(first, second)
+            figures[f"uniformity_{name}"] = uniformity(first)
+        figures["rank_me"] = rank_me(torch.cat([one.features.to(self.device) for one in judged]))
+        return losses, figures
+
+    def configure_optimizers(self) -> dict[str, object]:
+        """The recipe's optimizer, and its schedule, stepped every batch."""
+        optimizer, schedule = optimizer_and_schedule(self.named_parameters(), self.settings, self.steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        """Everything that an epoch needs to go on as if nothing had happened: random states, history, running sums."""
+        checkpoint["resume"] = {
+            "torch": torch.get_rng_state(),
+            "views": self.generator.get_state(),
+            "batches": self.batches.state(),
+            "history": self.history,
+            "train": [{name: loss.cpu() for name, loss in one.items()} for one in self._train],
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        """The same again; torch's own generator follows when training starts."""
+        self._resume = checkpoint["resume"]
+        self.generator.set_state(self._resume["views"])
+        self.batches.go_on(self._resume["batches"])
+        self.history = self._resume["history"]
+
+    def on_train_start(self) -> None:
+        """Go on with the random numbers, and the sums, of the moment that was saved."""
+        resumed = self.__dict__.pop("_resume", None)
+        if resumed is not None:
+            torch.set_rng_state(resumed["torch"])
+            self._train = [{name: loss.to(self.device) for name, loss in one.items()} for one in resumed["train"]]

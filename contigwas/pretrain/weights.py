@@ -1,0 +1,120 @@
+"""Weights of image encoders from files that torchvision, timm, MONAI or this program wrote."""
+
+import logging
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from contigwas.errors import UserError
+from contigwas.files import PathLike, require
+
+log = logging.getLogger(__name__)
+WRAPPERS = ("state_dict", "model", "teacher", "model_state_dict")  # under which others store the weights
+PREFIXES = ("module.", "backbone.", "encoder.", "trunk.", "model.")
+TIMM = [
+    (r"^patch_embed\.proj\.", "patch_embedding.patch_embeddings."),
+    (r"^pos_embed$", "patch_embedding.position_embeddings"),
+    (r"^blocks\.(\d+)\.attn\.proj\.", r"blocks.\1.attn.out_proj."),
+    (r"^blocks\.(\d+)\.mlp\.fc", r"blocks.\1.mlp.linear"),
+]
+TORCHVISION = [
+    (r"^conv_proj\.", "patch_embedding.patch_embeddings."),
+    (r"^(?:encoder\.)?pos_embedding$", "patch_embedding.position_embeddings"),
+    (r"^(?:encoder\.)?layers\.encoder_layer_(\d+)\.ln_", r"blocks.\1.norm"),
+    (r"^(?:encoder\.)?layers\.encoder_layer_(\d+)\.self_attention\.in_proj_", r"blocks.\1.attn.qkv."),
+    (r"^(?:encoder\.)?layers\.encoder_layer_(\d+)\.self_attention\.out_proj", r"blocks.\1.attn.out_proj"),
+    (r"^(?:encoder\.)?layers\.encoder_layer_(\d+)\.mlp\.(?:linear_1|0)\.", r"blocks.\1.mlp.linear1."),
+    (r"^(?:encoder\.)?layers\.encoder_layer_(\d+)\.mlp\.(?:linear_2|3)\.", r"blocks.\1.mlp.linear2."),
+    (r"^(?:encoder\.)?ln\.", "norm."),
+]
+CLASSIFIER = re.compile(r"^(fc|head|heads|fc_norm|head_drop|cls_token|class_token|dist_token|mask_token)(\.|$)")
+LISTED = 5  # names of a mismatch that are told
+
+
+def load_weights(trunk: nn.Module, path: PathLike) -> None:
+    """Fill the trunk from a file: .safetensors, or what torch.save wrote (a state dict, or one inside a checkpoint).
+
+    Names of torchvision's and timm's ResNets and ViTs are understood; classifiers and class tokens are left out and
+    counted; the position embeddings of a ViT are interpolated to another grid. Raises UserError that lists what is
+    missing, what is left over and which shapes differ: weights are loaded whole or not at all.
+    """
+    found = {_plain(name): value for name, value in read_weights(path).items()}
+    dropped = [name for name in found if CLASSIFIER.match(name)]
+    tokens = sum(name in found for name in ("cls_token", "class_token", "dist_token"))
+    wanted = trunk.state_dict()
+    known = {_named(name): value for name, value in found.items() if name not in dropped}
+    place = "patch_embedding.position_embeddings"
+    if place in known and place in wanted:
+        known[place] = _resized(known[place][:, tokens:], wanted[place])
+    # BatchNorm's counters may lack: they change nothing
+    counters = {name for name in wanted if name.endswith("num_batches_tracked")}
+    missing = [name for name in wanted if name not in known and name not in counters]
+    extra = [name for name in known if name not in wanted]
+    shapes = [
+        f"{name} {tuple(known[name].shape)} instead of {tuple(wanted[name].shape)}"
+        for name in known
+        if name in wanted and known[name].shape != wanted[name].shape
+    ]
+    if missing or extra or shapes:
+        told = [
+            f"{what}: {', '.join(names[:LISTED])}{f' and {len(names) - LISTED} more' if len(names) > LISTED else ''}"
+            for what, names in (("missing", missing), ("unknown", extra), ("of another shape", shapes))
+            if names
+        ]
+        raise UserError(
+            f"{path} does not fit the image encoder ({'; '.join(told)}): correct image_encoder, width, norm or patch "
+            "in the recipe, or images.size"
+        )
+    trunk.load_state_dict({**wanted, **known})
+    log.info("%d weights of the image encoder from %s; %d of a classifier left out", len(known), path, len(dropped))
+
+
+def read_weights(path: PathLike) -> dict[str, Tensor]:
+    """Names and tensors of a file of weights; nothing but tensors is ever unpickled."""
+    path = Path(require(path, "the weights"))
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, SafetensorError):
+        state = None
+    while isinstance(state, Mapping):
+        inner = next((state[name] for name in WRAPPERS if isinstance(state.get(name), Mapping)), None)
+        if inner is None:
+            break
+        state = inner
+    tensors = {name: one for name, one in state.items() if isinstance(one, Tensor)} if state else {}
+    if not tensors:
+        raise UserError(f"{path} holds no weights: bring a state dict saved by torch.save, or a .safetensors file")
+    trunk = {name: one for name, one in tensors.items() if name.startswith("trunk.")}
+    return trunk or tensors
+
+
+def _plain(name: str) -> str:
+    """Without the prefixes of wrappers; `encoder.layers` is torchvision's own."""
+    while name.startswith(PREFIXES) and not name.startswith(("encoder.layers.", "encoder.ln.", "encoder.pos_")):
+        name = name.partition(".")[2]
+    return name
+
+
+def _named(name: str) -> str:
+    for pattern, into in (*TIMM, *TORCHVISION):
+        name = re.sub(pattern, into, name)
+    return name
+
+
+def _resized(embeddings: Tensor, wanted: Tensor) -> Tensor:
+    """Position embeddings (1, tokens, width) of a square grid, bicubic on another square grid."""
+    have, want = (round(one.shape[1] ** 0.5) for one in (embeddings, wanted))
+    square = have**2 == embeddings.shape[1] and want**2 == wanted.shape[1]
+    if embeddings.shape == wanted.shape or not square or embeddings.shape[2] != wanted.shape[2]:
+        return embeddings
+    grid = embeddings.reshape(1, have, have, -1).permute(0, 3, 1, 2).float()
+    grid = functional.interpolate(grid, (want, want), mode="bicubic", antialias=True)
+    log.info("position embeddings interpolated from %d x %d to %d x %d patches", have, have, want, want)
+    return grid.permute(0, 2, 3, 1).reshape(1, want**2, -1)

@@ -1,0 +1,126 @@
+"""Training that was killed, or told to stop, goes on to the same weights to the last bit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from pretraining import RECIPE, SIMCLR, write_study
+
+from contigwas.errors import UserError
+from contigwas.pretrain.resume import fingerprint
+from contigwas.pretrain.train import train
+
+SLOW = RECIPE | {"epochs": 6, "genetics_encoder": "h1", "learn_temperature": True, "corruption": 0.1}
+METHODS = {
+    "contig": SLOW,
+    "byol": SIMCLR | {"method": "byol", "epochs": 6, "momentum": 0.9},
+    "nnclr": SIMCLR | {"method": "nnclr", "epochs": 6, "queue": 32},
+}
+CHILD = """
+import json, sys, time
+from contigwas.pretrain.methods.base import Pretraining
+from contigwas.pretrain.train import train
+step = Pretraining.training_step
+def slowly(self, batch, index):
+    time.sleep(0.05)
+    return step(self, batch, index)
+Pretraining.training_step = slowly
+train(**json.loads(sys.argv[1]))
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("resume")
+    return folder, write_study(folder)
+
+
+def arguments(folder, files, settings, name, **more):
+    modalities = files["modalities"] if settings["method"] == "contig" else {}
+    outputs = {"output_checkpoint": folder / name / "model.ckpt", "output_history": folder / name / "history.csv"}
+    scratch = {"scratch": folder / name / "scratch", "minutes": 0}
+    return files | {"modalities": modalities, "settings": settings, "fold": 0} | outputs | scratch | more
+
+
+def child(keywords):
+    text = json.dumps(keywords, default=str)
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    return subprocess.Popen([sys.executable, "-c", CHILD, text], env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_state(scratch, after=0.0):
+    """Until a state was written later than `after`; the time of it."""
+    for _ in range(1200):
+        found = [path.stat().st_mtime_ns for path in Path(scratch).glob("*/state.ckpt")]
+        if found and found[0] > after:
+            return found[0]
+        time.sleep(0.05)
+    raise AssertionError("no state was saved")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_killed_again_and_again_it_reaches_the_same_weights(study, method):
+    folder, files = study
+    whole = arguments(folder, files, METHODS[method], f"{method}_whole", scratch=None)
+    train(**whole)
+    broken = arguments(folder, files, METHODS[method], f"{method}_broken")
+    when, kills = 0, 0
+    for delay in (0.12, 0.33, 0.05):
+        process = child(broken)
+        when = wait_for_state(broken["scratch"], when)
+        time.sleep(delay)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.communicate()
+    assert kills >= 2 and not broken["output_checkpoint"].exists()
+    train(**broken)
+    for name in ("output_history", "output_checkpoint"):
+        assert broken[name].read_bytes() == whole[name].read_bytes()
+    assert not any(broken["scratch"].iterdir())
+
+
+def test_a_scheduler_that_says_stop_gets_a_saved_state_and_one_sentence(study):
+    folder, files = study
+    whole = arguments(folder, files, SLOW, "term_whole", scratch=None)
+    train(**whole)
+    stopped = arguments(folder, files, SLOW, "term", minutes=1000)
+    process = child(stopped)
+    for _ in range(1200):
+        if (stopped["scratch"]).exists() and any(stopped["scratch"].iterdir()):
+            break
+        time.sleep(0.05)
+    time.sleep(0.6)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate()
+    assert process.returncode != 0 and "stopped by a signal and saved: run the same command again" in said
+    assert len([*stopped["scratch"].glob("*/state.ckpt")]) == 1
+    assert not stopped["output_checkpoint"].exists()
+    train(**stopped)
+    assert stopped["output_checkpoint"].read_bytes() == whole["output_checkpoint"].read_bytes()
+
+
+def test_a_state_of_other_settings_or_inputs_is_not_taken_up(study, tmp_path):
+    _, files = study
+    first = fingerprint(RECIPE, 0, [files["cohort"]])
+    assert fingerprint(dict(reversed(RECIPE.items())), 0, [files["cohort"]]) == first
+    assert fingerprint(RECIPE | {"lr": 1.0}, 0, [files["cohort"]]) != first
+    assert fingerprint(RECIPE, 1, [files["cohort"]]) != first
+    (tmp_path / "cohort.tsv").write_text(Path(files["cohort"]).read_text() + "\n")
+    assert fingerprint(RECIPE, 0, [tmp_path / "cohort.tsv"]) != first
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_good_state(study):
+    folder, files = study
+    bad = arguments(folder, files, RECIPE | {"lr": 1e30, "schedule": "cosine", "epochs": 3}, "nan")
+    with pytest.raises(UserError, match=r"not a number any more in epoch \d"):
+        train(**bad)
+    assert not bad["output_checkpoint"].exists()
+    state = torch.load(next(bad["scratch"].glob("*/state.ckpt")), weights_only=True)
+    assert all(bool(loss.isfinite()) for one in state["resume"]["train"] for loss in one.values())
