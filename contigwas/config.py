@@ -152,6 +152,10 @@ def _check_meaning(config: Mapping) -> None:
         raise UserError(f"config: loci.test is {test}, which gwas.tests does not list: add it there")
     if config["loci"]["p2"] < config["loci"]["p1"]:
         raise UserError("config: loci.p2 is smaller than loci.p1: the second threshold must be the laxer one")
+    if config["gwas"]["image_covariates"] and "images" not in config:
+        raise UserError(
+            "config: gwas.image_covariates names columns of images, but there is no images: block: add it or drop them"
+        )
     _check_genes(config)
     patterns = [
         config["genotypes"]["array"],

@@ -25,10 +25,12 @@ def write_brought(
     settings: Mapping[str, object],
     output_phenotypes: PathLike,
     output_covariates: PathLike,
+    images: PathLike | None = None,
 ) -> None:
     """Write the phenotypes of a brought table (TSV or Parquet: FID and IID, then features) and their covariates.
 
-    A feature may miss people; people without any feature are left out. `settings`: transform and covariates (names).
+    A feature may miss people; people without any feature are left out. `settings`: transform, covariates (names) and
+    image_covariates (columns of the table `images`).
     Raises UserError for a table without features, with text in one, with a name twice or one that a test over features
     has, for a person who stands twice, and when it shares nobody with the cohort.
     """
@@ -41,7 +43,7 @@ def write_brought(
     if not some.any():
         raise UserError(f"{path}: every value is missing: write numbers, and NA where a value is not known")
     tables = (output_phenotypes, output_covariates)
-    write_tables(features[some], None, people, covariates, pcs, settings, *tables)
+    write_tables(features[some], None, people, covariates, pcs, settings, *tables, images)
 
 
 def _read(path: Path) -> pd.DataFrame:

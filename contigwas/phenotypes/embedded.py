@@ -29,15 +29,17 @@ def write_phenotypes(
     output_phenotypes: PathLike,
     output_covariates: PathLike,
     output_pca: PathLike,
+    images: PathLike | None = None,
 ) -> None:
     """Write the phenotypes of the people of `aligned` who are tested, their covariates, and the components.
 
     The components are fitted on the training people of `reference`, the features of network 0 (without it, brought
     embeddings: on everyone in `aligned`), standardised as alignment does, then applied to the aligned features.
     `settings`: components (0: the features themselves), transform (`inverse-normal`: residuals on the covariates and
-    the fold indicators, then Blom's scores; `none`) and covariates (names). phenotypes.parquet: iid, E1 … or the
-    features' names; covariates.parquet: iid and the design's columns. Raises UserError when the two files hold other
-    features, when nobody can be tested, and for covariates that do not exist.
+    the fold indicators, then Blom's scores; `none`), covariates (names) and image_covariates (columns of the table
+    `images`). phenotypes.parquet: iid, E1 … or the features' names; covariates.parquet: iid and the design's columns.
+    Raises UserError when the two files hold other features, when nobody can be tested, and for covariates that do not
+    exist.
     """
     data = read_modality(aligned)
     missing = [name for name in ("fold", "tested") if name not in data.obs]
@@ -56,7 +58,7 @@ def write_phenotypes(
     require_overlap(features.index, people["iid"], f"the embeddings ({aligned})", f"the cohort ({cohort})")
     folds = pd.Series(data.obs["fold"].to_numpy(np.int64), index=features.index)
     tables = (output_phenotypes, output_covariates)
-    write_tables(features[tested], folds[tested], people, covariates, pcs, settings, *tables)
+    write_tables(features[tested], folds[tested], people, covariates, pcs, settings, *tables, images)
     nothing, one = np.zeros(values.shape[1]), np.ones(values.shape[1])
     write_pca(components, data.var_names, data.uns.get("mean0", nothing), data.uns.get("sd0", one), output_pca)
 

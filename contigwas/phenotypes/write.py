@@ -9,6 +9,7 @@ import pandas as pd
 from contigwas.errors import UserError
 from contigwas.files import PathLike, write_parquet
 from contigwas.phenotypes.covariates import complete, numeric, read_covariates
+from contigwas.phenotypes.photographs import image_covariates
 from contigwas.phenotypes.transform import transformed
 
 log = logging.getLogger(__name__)
@@ -24,11 +25,13 @@ def write_tables(
     settings: Mapping[str, object],
     output_phenotypes: PathLike,
     output_covariates: PathLike,
+    images: PathLike | None = None,
 ) -> None:
     """Write phenotypes.parquet and covariates.parquet of those of `features` (indexed by iid) who can be tested.
 
     These are people with in_gwas = 1 in `cohort` and with every covariate. `folds` (by iid) become indicators where
-    there are several. `settings`: covariates (names) and transform.
+    there are several. `settings`: covariates (names), image_covariates (columns of the table `images`, which is read
+    only for them) and transform.
     """
     odd = sorted({str(name) for name in features.columns[features.columns.duplicated() | features.columns.isin(TAKEN)]})
     if odd:
@@ -43,6 +46,10 @@ def write_tables(
         )
     named = read_covariates(settings["covariates"], covariates, pcs, cohort)
     people = complete(named, people, covariates)
+    if settings.get("image_covariates"):
+        of_images = _of_images(list(settings["image_covariates"]), images, people, named)
+        people = complete(of_images, people, images)
+        named = named.join(of_images)
     of = folds.loc[people] if folds is not None and folds.loc[people].nunique() > 1 else None
     design = numeric(named.loc[people], of, covariates)
     values = features.loc[people].to_numpy(np.float64)
@@ -56,3 +63,15 @@ def write_tables(
              settings["transform"], ", ".join(design.columns) or "none")  # fmt: skip
     write_parquet(table, output_phenotypes)
     write_parquet(design.reset_index(names="iid"), output_covariates)
+
+
+def _of_images(names: list[str], images: PathLike | None, people: pd.Index, named: pd.DataFrame) -> pd.DataFrame:
+    """The covariates of the images; none may have the name of one in `named`."""
+    if images is None:
+        raise UserError("config: gwas.image_covariates are named, but there is no images: block: add it, or drop them")
+    twice = sorted({*names} & {*named.columns})
+    if twice:
+        raise UserError(
+            f"config: gwas.covariates and gwas.image_covariates both name {twice[0]}: drop one, or rename its column"
+        )
+    return image_covariates(names, images, people)

@@ -94,8 +94,10 @@ def components(wildcards) -> list[str]:
 
 
 def design(wildcards) -> dict[str, str]:
-    """The files that hold what gwas.covariates may name: the covariates' table and the genetic PCs."""
+    """The files that hold what covariates may name: their table, the genetic PCs, and images where they are asked for."""
     files = {"pcs": "results/genotypes/pcs.parquet"}
+    if config["gwas"]["image_covariates"]:
+        files["images"] = rules.images.output.table
     covariates = config["samples"]["covariates"]
     return files | ({"covariates": covariates} if covariates else {})
 

@@ -24,7 +24,7 @@ rule phenotypes_embedded:
         mem_mb=4000,
         runtime=60,
     params:
-        settings=stage("phenotypes", "gwas.covariates", "math_threads"),
+        settings=stage("phenotypes", "gwas.covariates", "gwas.image_covariates", "math_threads"),
     script:
         "../scripts/phenotypes_embedded.py"
 
@@ -50,7 +50,7 @@ rule phenotypes_brought:
         mem_mb=4000,
         runtime=60,
     params:
-        settings=stage("model", "gwas.covariates", "math_threads"),
+        settings=stage("model", "gwas.covariates", "gwas.image_covariates", "math_threads"),
     script:
         "../scripts/phenotypes_brought.py"
 

@@ -55,7 +55,13 @@ rule report:
         runtime=20,
     params:
         settings=stage(
-            "genotypes", "gwas.covariates", "gwas.missing", "gwas.genotypes", "loci", "models"
+            "genotypes",
+            "gwas.covariates",
+            "gwas.image_covariates",
+            "gwas.missing",
+            "gwas.genotypes",
+            "loci",
+            "models",
         ),
         models=MODELS,
         trained=RECIPES,

@@ -11,4 +11,5 @@ with job(snakemake.log[0], settings["math_threads"]):
         settings,
         snakemake.output.phenotypes,
         snakemake.output.covariates,
+        snakemake.input.get("images"),
     )

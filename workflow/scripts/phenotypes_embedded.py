@@ -13,4 +13,5 @@ with job(snakemake.log[0], settings["math_threads"]):
         snakemake.output.phenotypes,
         snakemake.output.covariates,
         snakemake.output.pca,
+        snakemake.input.get("images"),
     )
