@@ -35,6 +35,8 @@ def check(config: dict, schema_file: Path) -> None:
         raise UserError(_sentence(error, schema))
     pcs = config["genotypes"]["pcs"]
     config["gwas"].setdefault("covariates", [f"PC1-PC{pcs}"] if pcs else [])
+    if "images" in config:
+        config["images"].setdefault("crop", "fundus" if config["images"]["dimensions"] == 2 else "none")
     _check_meaning(config)
 
 
@@ -137,6 +139,9 @@ def _check_meaning(config: Mapping) -> None:
             )
         if "method" in recipe and "images" not in config:
             raise UserError(f"config: models.{name} trains on images, but there is no images: block: add it")
+    images = config.get("images")
+    if images and images["dimensions"] == 3 and images["crop"] == "fundus":
+        raise UserError("config: images.crop is fundus, but images.dimensions is 3: volumes are not cropped, drop it")
     _check_chromosomes(config)
     snps = config.get("snps")
     if snps and snps["offset"] >= snps["stride"]:
@@ -147,15 +152,15 @@ def _check_meaning(config: Mapping) -> None:
         raise UserError("config: snps has a list and asks for the pruned variants: choose one of them")
     if "pgs" in config and config["pgs"]["scores"] is None and not config["pgs"]["download"]:
         raise UserError("config: pgs names no score: name files in pgs.scores, or identifiers in pgs.download")
+    if config["gwas"]["image_covariates"] and "images" not in config:
+        raise UserError(
+            "config: gwas.image_covariates names columns of images, but there is no images: block: add it or drop them"
+        )
     test = config["loci"]["test"]
     if test in OMNIBUS and test not in config["gwas"]["tests"]:
         raise UserError(f"config: loci.test is {test}, which gwas.tests does not list: add it there")
     if config["loci"]["p2"] < config["loci"]["p1"]:
         raise UserError("config: loci.p2 is smaller than loci.p1: the second threshold must be the laxer one")
-    if config["gwas"]["image_covariates"] and "images" not in config:
-        raise UserError(
-            "config: gwas.image_covariates names columns of images, but there is no images: block: add it or drop them"
-        )
     _check_genes(config)
     patterns = [
         config["genotypes"]["array"],

@@ -1,52 +1,70 @@
-"""One photograph: decode it, cut out the field of view, bring it to size, measure it."""
+"""One photograph, DICOM or what Pillow reads: decode it, cut out the field of view, bring it to size, measure it."""
 
 import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from contigwas.images.decoded import Decoded, measure
 from contigwas.images.fundus import Field, find_field
 
 SEARCH_SIZE = 256  # pixels of the longer side on which the field is looked for: fast, and noise averages out
 DECODE_ERRORS = (OSError, ValueError, SyntaxError, struct.error, zlib.error, Image.DecompressionBombError)
-BLACK = 10  # grey levels of 255: an image whose brightest hundredth lies below shows nothing
+DICOM = (".dcm", ".dicom")
+GREY = np.float32([0.299, 0.587, 0.114])  # weights of red, green and blue (ITU-R BT.601)
 
 
-@dataclass(frozen=True)
-class Photograph:
-    """Pixels (size, size, 3) uint8, or None where the file gave none, and figures measured inside the field of view.
-
-    brightness: mean grey level (of 255); contrast: SD of the grey levels; sharpness: variance of the Laplacian;
-    reason: empty, `missing`, `unreadable`, `black` or `blank`.
-    """
-
-    pixels: np.ndarray | None
-    brightness: float = float("nan")
-    contrast: float = float("nan")
-    sharpness: float = float("nan")
-    reason: str = ""
-
-
-def read_photograph(path: Path, size: int, crop: str, min_sd: float) -> Photograph:
+def read_photograph(path: Path, size: int, crop: str, min_sd: float) -> Decoded:
     """Read one image file as RGB of `size` x `size` pixels; never raises for what the file holds.
 
     `crop` is `fundus` (the square round the field of view, black where the frame cuts it) or `none` (the whole
     picture, black bars where it is not square). An image whose grey levels have an SD below `min_sd` is blank.
     """
     if not path.is_file():
-        return Photograph(None, reason="missing")
+        return Decoded(None, reason="missing")
+    image = _dicom(path) if _is_dicom(path) else _decode(path, size)
+    if isinstance(image, Decoded):
+        return image
+    square, seen = _square(image, find_fundus(image) if crop == "fundus" else None, size)
+    pixels = np.asarray(square)
+    return measure(pixels, pixels.astype(np.float32) @ GREY, seen, min_sd)
+
+
+def _decode(path: Path, size: int) -> Image.Image | Decoded:
+    """The picture in RGB, at least 4 x `size` wide where the file is."""
     try:
         with Image.open(path) as file:
             # a JPEG decodes at a half, a quarter … of its size for far less work; 4 x leaves room for the crop
             file.draft("RGB", (4 * size, 4 * size))
-            image = ImageOps.exif_transpose(_eight_bits(file)).convert("RGB")
+            return ImageOps.exif_transpose(_eight_bits(file)).convert("RGB")
     except DECODE_ERRORS:
-        return Photograph(None, reason="unreadable")
-    square, field = _square(image, find_fundus(image) if crop == "fundus" else None, size)
-    return _measure(np.asarray(square), field, min_sd)
+        return Decoded(None, reason="unreadable")
+
+
+def _is_dicom(path: Path) -> bool:
+    """By the suffix, or by the mark in a file that has none."""
+    if path.suffix:
+        return path.suffix.lower() in DICOM
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def _dicom(path: Path) -> Image.Image | Decoded:
+    from contigwas.images import dicom  # MONAI takes seconds to import, which a study of JPEGs need not wait for
+
+    try:
+        return dicom.read_dicom(path)
+    except dicom.SeveralFrames:
+        return Decoded(None, reason="several frames")
+    except dicom.NoDecoder as error:
+        return Decoded(None, reason="unreadable", codec=str(error))
+    except dicom.ERRORS:
+        return Decoded(None, reason="unreadable")
 
 
 def find_fundus(image: Image.Image) -> Field | None:
@@ -88,14 +106,3 @@ def _square(image: Image.Image, field: Field | None, size: int) -> tuple[Image.I
     if field.round:
         seen &= (at[:, None] - 0.5) ** 2 + (at[None, :] - 0.5) ** 2 <= 0.48**2
     return square, seen
-
-
-def _measure(pixels: np.ndarray, seen: np.ndarray, min_sd: float) -> Photograph:
-    grey = pixels.astype(np.float32) @ np.float32([0.299, 0.587, 0.114])
-    inside = grey[seen]
-    contrast = float(inside.std())
-    laplacian = 4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
-    core = seen[1:-1, 1:-1] & seen[:-2, 1:-1] & seen[2:, 1:-1] & seen[1:-1, :-2] & seen[1:-1, 2:]
-    sharpness = float(laplacian[core].var()) if core.any() else 0.0
-    reason = "black" if np.percentile(inside, 99) < BLACK else "blank" if contrast < min_sd else ""
-    return Photograph(pixels, float(inside.mean()), contrast, sharpness, reason)

@@ -26,8 +26,9 @@ def montage(
 ) -> None:
     """Write a grid of `rows` x `columns` kept images, drawn without replacement, to `outputs` (PNG).
 
-    `images_npy` is (images, size, size, 3) uint8; `images_table` says in `row` where each `kept` image stands in it.
-    Small images are enlarged by whole pixels. Places are left white where there are fewer images.
+    `images_npy` is (images, size, size, 3) uint8, or holds volumes, whose middle slices are shown; `images_table` says
+    in `row` where each `kept` image stands in it. Small images are enlarged by whole pixels. Places are left white
+    where there are fewer images.
     """
     if rows < 1 or columns < 1:
         raise UserError(f"a montage of {rows} x {columns} images holds none: ask for one row and one column at least")
@@ -40,13 +41,20 @@ def montage(
         raise UserError(f"{images_table} names images that {images_npy} has not: run the images stage again")
     rng = np.random.default_rng([seed, STAGE])
     drawn = rng.choice(np.sort(kept), min(rows * columns, len(kept)), replace=False)
-    tiles = [images[one] for one in drawn]
+    tiles = [shown(images[one]) for one in drawn]
     picture = Image.fromarray(grid(tiles, rows, columns))
     for path in outputs:
         private_folder(Path(path).parent)  # photographs show people
         with replacing(path) as temporary:
             picture.save(temporary)
     log.info("%d of %d kept images shown", len(tiles), len(kept))
+
+
+def shown(image: np.ndarray) -> np.ndarray:
+    """A photograph (size, size, 3), or the middle slice of a volume (size, size, size, 1) in grey, anterior on top."""
+    if image.ndim == 3:
+        return image
+    return image[len(image) // 2, ::-1].repeat(3, axis=2)
 
 
 def grid(tiles: Sequence[np.ndarray], rows: int, columns: int) -> np.ndarray:

@@ -131,14 +131,26 @@ def read_images(table: PathLike) -> pd.DataFrame:
 
 
 def load_photographs(npy: PathLike, images: pd.DataFrame, iids: pd.Index) -> Photographs:
-    """The pixels of the images of `iids` (each of whom has one): read into memory where they fit, else left on disk."""
+    """The pixels of the images of `iids` (each of whom has one): read into memory where they fit, else left on disk.
+
+    `images` is as `read_images` gives it. Raises UserError where its rows do not lie in the array, or the array is cut.
+    """
     person = rows_of(images["iid"], iids)
     order = np.argsort(person, kind="stable")
     order = order[person[order] >= 0]
     count = np.bincount(person[order], minlength=len(iids))
     first = np.cumsum(count) - count
     row = images["row"].to_numpy()[order]
-    stored = np.load(require(npy, "the array of images"), mmap_mode="c")
+    try:
+        stored = np.load(require(npy, "the array of images"), mmap_mode="c")
+    except (ValueError, EOFError):
+        raise UserError(f"{npy} is not a whole array: remove it and run the images stage again") from None
+    astray = int(((images["row"] < 0) | (images["row"] >= len(stored))).sum())
+    if astray:
+        raise UserError(
+            f"{npy} holds {len(stored)} images, but {astray} of the {len(images)} kept ones of its table lie outside: "
+            "the two are not of one run, run the images stage again"
+        )
     size = len(row) * int(np.prod(stored.shape[1:]))
     if size <= MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"):
         pixels, row = np.asarray(stored[row]), np.arange(len(row))
@@ -203,6 +215,7 @@ def load_study(
     images = read_images(images_table)
     require_overlap(people["iid"], images["iid"].unique(), "the cohort", f"the images ({images_table})")
     seen = people["iid"].isin(images["iid"]).to_numpy()
+    _check_images(roles, seen, images_table, settings, fold)
     log.info("%d of %d people have no usable image and take no part", int((~seen).sum()), len(people))
     inside = seen & (roles != HELDOUT)
     iids = pd.Index(people.loc[inside, "iid"])
@@ -232,6 +245,17 @@ def load_study(
     # hashes instead of IIDs: a checkpoint knows whom it saw, and names nobody
     hashes = {role: people.loc[roles == role, "iid"].map(stable_hash).tolist() for role in (*ROLES, UNUSED)}
     return Study(load_photographs(images_npy, images, iids), genetics, train, validation, hashes)
+
+
+def _check_images(
+    roles: np.ndarray, seen: np.ndarray, images_table: PathLike, settings: Mapping[str, object], fold: int
+) -> None:
+    for role in (TRAIN, HELDOUT) if int(settings["folds"]) > 1 else (TRAIN,):
+        if not (seen & (roles == role)).any():
+            raise UserError(
+                f"of the {int((roles == role).sum())} {'training' if role == TRAIN else 'held-out'} people of fold "
+                f"{fold} nobody has a usable image ({images_table}): bring images of them, or lower the number of folds"
+            )
 
 
 def _components(pcs: PathLike | None, count: int) -> pd.DataFrame | None:
@@ -318,10 +342,11 @@ class Batches:
 
 
 class Chunks:
-    """The validation people in a fixed order, each with the first image; of `world` processes each gets some chunks."""
+    """The validation people in a fixed order, each with the first image; `world` processes share them out in order."""
 
     def __init__(self, people: Tensor, photographs: Photographs, batch: int, rank: int = 0, world: int = 1) -> None:
-        starts = range(0, len(people), batch)[rank::world]
+        starts = range(0, len(people), batch)
+        starts = starts[rank * len(starts) // world : (rank + 1) * len(starts) // world]
         images = photographs.first[people]
         self.chunks = [Batch(people[start : start + batch], images[start : start + batch]) for start in starts]
 

@@ -37,6 +37,13 @@ def test_defaults_are_filled_in(demo):
     assert "method" not in demo["models"]["latents"]
 
 
+@pytest.mark.parametrize(("dimensions", "crop"), [(None, "fundus"), (2, "fundus"), (3, "none")])
+def test_photographs_are_cropped_unless_told_otherwise_and_volumes_are_not(demo, dimensions, crop):
+    demo["images"] = {"table": "images.tsv"} | ({"dimensions": dimensions} if dimensions else {})
+    check(demo, SCHEMA)
+    assert (demo["images"]["dimensions"], demo["images"]["crop"]) == (dimensions or 2, crop)
+
+
 def test_settings_are_flat_and_sorted(demo):
     got = settings(demo, "gwas", "seed", "genotypes.array")
     assert list(got) == sorted(got)
@@ -86,6 +93,8 @@ def test_the_order_of_keys_is_no_setting(value):
     [
         (lambda c: c["models"]["contig"].update(modalities=["snps"]) or c.pop("snps"), "there is no snps: block"),
         (lambda c: c.pop("images"), "there is no images: block"),
+        (lambda c: c["images"].update(dimensions=3), "images.crop is fundus, but images.dimensions is 3"),
+        (lambda c: c["images"].update(dimensions=4), "images.dimensions is 4, but must be one of 2, 3"),
         (lambda c: c["gwas"].update(tests=["minp"]), "loci.test is manova"),
         (lambda c: c["loci"].update(p2=1e-9), "loci.p2 is smaller"),
         (lambda c: c["loci"].update(genes="a.bed", genes_build="GRCh38"), "GRCh38 by its declaration loci.genes_build"),

@@ -179,6 +179,44 @@ def test_one_file_for_two_people_is_refused(tmp_path):
         run(tmp_path, table)
 
 
+def test_further_columns_are_kept_as_numbers_or_text(tmp_path):
+    table = study(tmp_path, ["good", "black", "good", "good"])
+    lines = table.read_text().splitlines()
+    extra = ["camera\tAge", "007\t61.5", "B\tNA", "A\t40", "007\t52"]
+    table.write_text("\n".join(f"{more}\t{line}" for line, more in zip(lines, extra, strict=True)) + "\n")
+    _, images, _ = run(tmp_path, table, write_cohort(tmp_path, ["1000001", "1000002"], ["", ""]))
+    assert (
+        images.columns.tolist()[-2:] == ["camera", "Age"] and images.columns[0] == "row" and len(images.columns) == 12
+    )
+    assert images["camera"].tolist() == ["007", "B", "A", "007"]
+    assert images["Age"].dtype == float and images["Age"].tolist()[2:] == [40, 52] and np.isnan(images["Age"][1])
+
+
+@pytest.mark.parametrize("name", ["row", "kept", "reason", "source", "brightness"])
+def test_a_column_with_a_name_of_ours_is_refused(tmp_path, name):
+    table = study(tmp_path, ["good", "good"])
+    table.write_text(table.read_text().replace("visit", name, 1))
+    with pytest.raises(UserError, match=f"has a column {name}, which .* rename it"):
+        run(tmp_path, table)
+
+
+@pytest.mark.parametrize(
+    ("names", "dimensions", "sentence"),
+    [
+        (["a.nii.gz", "b.NII", "c.jpg"], 2, "2 volumes .* and 1 photographs: keep one kind"),
+        (["a.nii.gz", "b.png", "c.dcm"], 3, "1 volumes .* and 2 photographs: keep one kind"),
+        (["a.png", "b.dcm"], 3, "2 files that are no volumes .* images.dimensions is 3: write 2"),
+        (["a.nii", "b.nii.gz"], 2, "2 volumes .* images.dimensions is 2: write 3"),
+    ],
+)
+def test_photographs_and_volumes_do_not_mix(tmp_path, names, dimensions, sentence):
+    rows = pd.DataFrame({"iid": [str(1000001 + row) for row in range(len(names))], "path": names})
+    rows.to_csv(tmp_path / "images.tsv", sep="\t", index=False)
+    with pytest.raises(UserError, match=sentence):
+        run(tmp_path, tmp_path / "images.tsv", settings={**SETTINGS, "dimensions": dimensions})
+    assert not (tmp_path / "images.npy").exists()
+
+
 def test_real_photographs_are_cut_at_top_and_bottom(shared_data):
     photographs = sorted((shared_data / "images" / "idrid" / "grading").glob("*.jpg"))[::50]
     assert photographs

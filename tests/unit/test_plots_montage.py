@@ -44,6 +44,19 @@ def test_fewer_images_than_places(images):
     assert values[15:] == [255] * 3
 
 
+def test_volumes_show_their_middle_slice_from_above(tmp_path):
+    volumes = np.zeros((2, 6, 6, 6, 1), np.uint8)
+    volumes[:, 3, 4:, :2] = 200  # anterior left of the middle slice
+    volumes[:, 2] = 90
+    np.save(tmp_path / "images.npy", volumes)
+    pd.DataFrame({"row": [0, 1], "kept": True}).to_parquet(tmp_path / "images.parquet")
+    montage(tmp_path / "images.npy", tmp_path / "images.parquet", [tmp_path / "m.png"], 1, 2)
+    tile = np.array(Image.open(tmp_path / "m.png"))[GAP : GAP + TILE, GAP : GAP + TILE]
+    expected = np.zeros((TILE, TILE, 3), np.uint8)
+    expected[: TILE // 3, : TILE // 3] = 200
+    assert np.array_equal(tile, expected)
+
+
 def test_bad_input(images):
     arguments = (images / "images.npy", images / "images.parquet", [images / "m.png"])
     with pytest.raises(UserError, match="0 x 3"):

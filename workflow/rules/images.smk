@@ -1,4 +1,4 @@
-# Photographs decoded once: cropped, resized, measured, and laid into one array on disk.
+# Photographs or volumes decoded once: cropped, resized, measured, and laid into one array on disk.
 
 
 rule images:
@@ -17,7 +17,7 @@ rule images:
         "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
-        mem_mb=4000,
+        mem_mb=8000,
         runtime=720,
     params:
         settings=stage("images"),
