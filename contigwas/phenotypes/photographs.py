@@ -1,17 +1,15 @@
 """Technical covariates of people's images: means of figures, and shares of categories such as camera or eye."""
 
-import logging
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from contigwas.covariate_table import FACTOR, LEVELS, UNKNOWN
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
 from contigwas.people import require_overlap
-from contigwas.phenotypes.covariates import FACTOR, LEVELS, UNKNOWN
 
-log = logging.getLogger(__name__)
 NO_FIGURE = ("row", "iid", "source", "kept", "reason")  # whose an image is, where it lies, and whether it counts
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from contigwas.covariate_table import read_covariates
 from contigwas.errors import UserError
 from contigwas.files import PathLike, write_parquet
-from contigwas.phenotypes.covariates import complete, numeric, read_covariates
+from contigwas.phenotypes.covariates import complete, numeric
 from contigwas.phenotypes.photographs import image_covariates
 from contigwas.phenotypes.transform import transformed
 

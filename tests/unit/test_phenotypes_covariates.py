@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contigwas.covariate_table import expand, read_covariates
 from contigwas.errors import UserError
 from contigwas.files import write_tsv
-from contigwas.phenotypes.covariates import complete, expand, numeric, read_covariates
+from contigwas.phenotypes.covariates import complete, numeric
 
 NAMES = [str(1000001 + k) for k in range(12)]
 

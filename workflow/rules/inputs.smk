@@ -84,6 +84,14 @@ def modalities(wildcards) -> list[str]:
     return [f"results/modalities/{name}.h5ad" for name in names]
 
 
+def named_covariates(wildcards) -> dict[str, str]:
+    """The files that hold what covariates.columns names; the genetic components only where it names one."""
+    table, columns = config["samples"]["covariates"], block("covariates")["columns"]
+    files = {"covariates": table} if table else {}
+    pcs = any(name.startswith("PC") for name in columns)
+    return files | ({"pcs": "results/genotypes/pcs.parquet"} if pcs else {})
+
+
 def components(wildcards) -> list[str]:
     """The genetic components, where the model takes them out of polygenic scores."""
     return (

@@ -31,4 +31,5 @@ rule modalities:
         [rules.snps.output.snps] if "snps" in config else [],
         [rules.pgs.output.pgs] if "pgs" in config else [],
         [rules.burden.output.burden] if "burden" in config else [],
+        [rules.covariates.output.covariates] if "covariates" in config else [],
     localrule: True

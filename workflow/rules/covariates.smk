@@ -1,0 +1,23 @@
+# Covariates as a modality of the contrast, raw. Their table is an input here and of no other rule before training.
+
+
+rule covariates:
+    input:
+        unpack(named_covariates),
+        cohort=rules.samples.output.cohort,
+        code=library("covariates"),
+    output:
+        covariates="results/modalities/covariates.h5ad",
+    log:
+        "results/logs/covariates/covariates.log",
+    benchmark:
+        "results/benchmarks/covariates/covariates.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        settings=stage("covariates"),
+    script:
+        "../scripts/covariates.py"

@@ -1,0 +1,11 @@
+from contigwas.covariates import write_covariates
+from contigwas.logs import job
+
+with job(snakemake.log[0]):
+    write_covariates(
+        snakemake.params.settings["columns"],
+        snakemake.input.get("covariates"),
+        snakemake.input.get("pcs"),
+        snakemake.input.cohort,
+        snakemake.output.covariates,
+    )
