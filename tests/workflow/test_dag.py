@@ -1,5 +1,6 @@
 """The DAG of every config, without running it."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -70,7 +71,30 @@ def test_single_keys_can_be_set_on_the_demo(study):
     assert dry.jobs()[("simulate_cohort", "")] == 1
 
 
-@pytest.mark.parametrize("target", ["images", "pgs", "burden", "snps"])
+def test_covariates_are_read_for_their_modality_alone(study):
+    """Their table says nobody into the study, and retrains no other model."""
+    run = study("small.yaml")
+    config = yaml.safe_load(run.config.read_text())
+    config["models"] = {"pgs": config["models"]["inner"] | {"modalities": ["pgs"]}, "both": config["models"]["inner"]}
+    config["models"]["both"] = config["models"]["both"] | {"modalities": ["pgs", "covariates"], "noise": 4}
+    config["covariates"] = {"columns": ["sex", "age"]}
+    run.config.write_text(yaml.safe_dump(config))
+    dry = run.dry("pretrain")
+    assert dry.status == 0, dry.text[-3000:]
+    assert dry.jobs()[("covariates", "")] == 1
+    chunks = re.split(r"\n(?:local)?rule ", dry.text)
+    readers = {one.partition(":")[0] for one in chunks if re.search(r"input: .*demo/covariates\.tsv", one)}
+    assert readers == {"covariates"}
+    users = {
+        one.partition("model=")[2][:4] for one in chunks if re.search(r"input: .*modalities/covariates\.h5ad", one)
+    }
+    assert users == {"both"}
+    run.config.write_text(yaml.safe_dump(config | {"covariates": {"columns": ["sex", "PC1"]}}))
+    assert "results/genotypes/pcs.parquet" in run.dry("covariates").text
+    assert "results/genotypes/pcs.parquet" not in dry.text
+
+
+@pytest.mark.parametrize("target", ["images", "pgs", "burden", "snps", "covariates"])
 def test_a_target_without_its_block_says_so(target, study):
     run = study("phenotypes.yaml")
     touch_inputs(yaml.safe_load(run.config.read_text()), run.folder)
