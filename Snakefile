@@ -22,6 +22,7 @@ include: "workflow/rules/images.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/embed.smk"
 include: "workflow/rules/align.smk"
+include: "workflow/rules/apply.smk"
 include: "workflow/rules/phenotypes.smk"
 include: "workflow/rules/gwas.smk"
 include: "workflow/rules/loci.smk"
@@ -38,4 +39,5 @@ rule all:
         rules.report.output,
         rules.plots.input,
         rules.followup.input,
+        expand(rules.replicate_model.output.replication, model=REPLICATED),
     localrule: True

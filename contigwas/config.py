@@ -139,6 +139,8 @@ def _check_meaning(config: Mapping) -> None:
             )
         if "method" in recipe and "images" not in config:
             raise UserError(f"config: models.{name} trains on images, but there is no images: block: add it")
+        if "apply" in recipe and "images" not in config:
+            raise UserError(f"config: models.{name} is applied to images, but there is no images: block: add it")
     images = config.get("images")
     if images and images["dimensions"] == 3 and images["crop"] == "fundus":
         raise UserError("config: images.crop is fundus, but images.dimensions is 3: volumes are not cropped, drop it")
@@ -306,6 +308,49 @@ def check_files(config: Mapping) -> None:
     for key, path in named:
         if isinstance(path, str) and not made(config, path) and not Path(path).exists():
             raise UserError(f"config: {key} names {path}, which does not exist: correct it or put it there")
+    for model, recipe in config["models"].items():
+        if "apply" in recipe:
+            _check_frozen(config, model)
+
+
+def _check_frozen(config: Mapping, model: str) -> None:
+    """The folder of a frozen model must hold what applies it; it is what another run wrote to results/models."""
+    folder = config["models"][model]["apply"]
+    if not networks(config, model):
+        raise UserError(
+            f"config: models.{model}.apply names {folder}, which has no fold0/model.ckpt: name the folder "
+            "results/models/<model> of another run, or bring its checkpoints too"
+        )
+    for name, target in (("alignment.npz", "align"), ("pca.h5ad", "phenotypes")):
+        if not Path(folder, name).exists():
+            raise UserError(
+                f"config: models.{model}.apply names {folder}, which has no {name}: run the target {target} in the run "
+                "that made it, or bring that file too"
+            )
+
+
+def networks(config: Mapping, model: str) -> int:
+    """How many networks a frozen model has: the folders fold0, fold1, … with a checkpoint, up to the first without."""
+    folder, count = Path(config["models"][model]["apply"]), 0
+    while Path(folder, f"fold{count}", "model.ckpt").exists():
+        count += 1
+    return count
+
+
+def replicated(config: Mapping) -> list[str]:
+    """The applied models whose discovery has a table of loci to look up."""
+    return [
+        name
+        for name, recipe in config["models"].items()
+        if "apply" in recipe and Path(recipe["apply"], "loci.tsv").exists()
+    ]
+
+
+def require_replicated(names: list[str]) -> list[str]:
+    """`names`, or a UserError where there is none."""
+    if not names:
+        raise UserError("config: no model has apply: with a folder that holds a loci.tsv: add that file")
+    return names
 
 
 def loco_files(predictions: str) -> list[str]:

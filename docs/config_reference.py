@@ -61,7 +61,7 @@ def page() -> str:
             continue
         text += f"\n## {name}\n\n{block['description'] + chr(10) + chr(10) if 'description' in block else ''}"
         text += "\n".join([*head, *rows(block, definitions)]) + "\n"
-    text += "\n## models\n\nEach key is a model's name, its value one of three things.\n"
+    text += "\n## models\n\nEach key is a model's name, its value one of four things.\n"
     shared = {name: definitions[name]["properties"] for name in ("shared", "image", "training", "projection")}
     for method in shared["shared"]["method"]["enum"]:
         recipe = definitions[method]
@@ -86,6 +86,9 @@ def page() -> str:
         "\n### Embeddings made elsewhere\n\n"
         "`embeddings: features.h5ad` (people x features, `obs_names` are IIDs);"
         " `phenotypes:` may override that block.\n"
+        "\n### A frozen model of another run\n\n"
+        "`apply: ../discovery/results/models/contig` embeds this cohort with the networks of that folder, and applies"
+        " its alignment and components; `phenotypes: {transform: …}` and `embed:` may override those blocks.\n"
         "\n### Phenotypes made elsewhere\n\n"
         "`phenotypes: traits.tsv` (TSV or Parquet: IID, perhaps FID, then one column a feature);"
         " `transform: inverse-normal` ranks them, the default `none` leaves them as they are.\n"

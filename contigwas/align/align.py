@@ -8,6 +8,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from contigwas.align.frozen import write_alignment
 from contigwas.align.rotation import correlations, procrustes, standardise
 from contigwas.errors import UserError
 from contigwas.files import PathLike, replacing
@@ -18,23 +19,33 @@ from contigwas.samples.cohort import read_cohort
 log = logging.getLogger(__name__)
 
 
-def align(embeddings: Sequence[PathLike], output: PathLike, output_report: PathLike, genetics: bool) -> None:
+def align(
+    embeddings: Sequence[PathLike],
+    output: PathLike,
+    output_report: PathLike,
+    genetics: bool,
+    output_alignment: PathLike | None = None,
+) -> None:
     """Write one row a person in the coordinates of the first of `embeddings` (one file a fold, in their order).
 
     Features are standardised on each network's own training people; network f is rotated onto network 0 by the
     orthogonal Procrustes solution on people both trained on. obs: fold, role, tested. With one file everyone stays:
     the held-out are tested if the method saw `genetics`, everyone otherwise. With several, each person comes from
     the network that held them out, and is tested. uns: mean0, sd0 of network 0. The report has the people shared and
-    the correlations of the features before and after rotation, by fold. No genotype is used here.
+    the correlations of the features before and after rotation, by fold. `output_alignment` is a file of what was
+    fitted (see `contigwas.align.frozen`), by which another cohort is embedded. No genotype is used here.
     """
     folds = [ad.read_h5ad(path) for path in embeddings]
     reference, mean, sd = _standardised(folds[0], embeddings[0])
     report = [{"fold": 0, "people_shared": int((folds[0].obs["role"] == "train").sum()), "reference": True}]
     parts = [_rows(folds[0], reference, 0, len(folds) > 1)]
+    fitted = [(mean, sd, np.eye(len(mean)))]
     for fold, data in enumerate(folds[1:], start=1):
-        values, *_ = _standardised(data, embeddings[fold])
-        values, figures = _rotated(values, data, reference, folds[0], fold)
+        values, *scale = _standardised(data, embeddings[fold])
+        rotation, figures = _rotation(values, data, reference, folds[0], fold)
+        values = values @ rotation
         report.append(figures)
+        fitted.append((*scale, rotation))
         parts.append(_rows(data, values, fold, True))
     values = np.concatenate([part for part, _ in parts])
     obs = pd.concat([part for _, part in parts])
@@ -54,6 +65,9 @@ def align(embeddings: Sequence[PathLike], output: PathLike, output_report: PathL
     )
     _write(output, values, obs, folds[0].var_names, mean, sd)
     _write_json(output_report, {"folds": report, "people": len(obs), "tested": int(obs["tested"].sum())})
+    if output_alignment is not None:
+        embed = json.loads(folds[0].uns.get("provenance", "{}")).get("settings", {})
+        write_alignment(folds[0].var_names, *zip(*fitted, strict=True), embed, output_alignment)
 
 
 def brought(path: PathLike, cohort: PathLike, output: PathLike, output_report: PathLike) -> None:
@@ -92,10 +106,10 @@ def _standardised(data: ad.AnnData, path: PathLike) -> tuple[np.ndarray, np.ndar
     return standardise(data.X, data.obs["role"].to_numpy())
 
 
-def _rotated(
+def _rotation(
     values: np.ndarray, data: ad.AnnData, reference: np.ndarray, first: ad.AnnData, fold: int
 ) -> tuple[np.ndarray, dict[str, object]]:
-    """`values` in the coordinates of network 0, and what the report says of it."""
+    """The rotation of `values` onto network 0, and what the report says of it."""
     both = data.obs_names[data.obs["role"] == "train"].intersection(first.obs_names[first.obs["role"] == "train"])
     if len(both) < 2:
         raise UserError(f"networks 0 and {fold} share no training people: embed with the cohort of their training")
@@ -124,7 +138,7 @@ def _rotated(
         figures["mean_correlation_after"],
         len(both),
     )
-    return values @ rotation, figures
+    return rotation, figures
 
 
 def _rows(data: ad.AnnData, values: np.ndarray, fold: int, only_heldout: bool) -> tuple[np.ndarray, pd.DataFrame]:

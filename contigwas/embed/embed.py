@@ -20,7 +20,7 @@ from contigwas.pretrain.data import Batch, Photographs, fetched_ahead, kept_peop
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.networks import channels_last, features_of, head, image_encoder
 from contigwas.pretrain.normalise import PixelScaler
-from contigwas.pretrain.roles import ROLES, UNUSED, split
+from contigwas.pretrain.roles import NEW, ROLES, UNUSED, split
 from contigwas.samples.folds import stable_hash
 
 log = logging.getLogger(__name__)
@@ -34,14 +34,16 @@ def embed(
     cohort: PathLike,
     settings: Mapping[str, object],
     output: PathLike,
+    other_cohort: bool = False,
 ) -> None:
     """Embed everyone of the cohort with the network of `checkpoint`: X float32 (people, features), one row a person.
 
     The features are the last stage of the trunk, pooled; a person's photographs are averaged. obs: role (train,
     validation or heldout in this network's training), n_images. `settings` is the block `embed` with `math_threads`:
     `checkpoint` (last or best), `augment` (so many random views are averaged with the photograph itself) and `layer`
-    (`trunk`, or a modality, whose head then gives the features). Raises UserError when the checkpoint is not one, has
-    no such head, or when the photographs are of another size.
+    (`trunk`, or a modality, whose head then gives the features). In an `other_cohort` whoever was not in the training
+    has the role new. Raises UserError when the checkpoint is not one, does not fit its own settings, has no such head,
+    or when the photographs are of another size.
     """
     state = read_checkpoint(checkpoint)
     people = kept_people(cohort)
@@ -59,9 +61,9 @@ def embed(
         features = _features(photographs, state, settings, checkpoint)
     owner = torch.repeat_interleave(torch.arange(len(people)), photographs.count)
     total = torch.zeros((len(people), features.shape[1]), dtype=torch.float64).index_add_(0, owner, features.double())
-    roles = _roles(people, state)
+    roles = _roles(people, state, other_cohort)
     obs = pd.DataFrame({"role": roles, "n_images": photographs.count.numpy()}, index=pd.Index(people["iid"], name=None))
-    counts = {role: int((roles == role).sum()) for role in (*ROLES, UNUSED)}
+    counts = {role: int((roles == role).sum()) for role in (*ROLES, UNUSED, *([NEW] if other_cohort else []))}
     log.info("%d images of %d people embedded: %s", len(features), len(people), counts)
     data = ad.AnnData(
         X=(total / photographs.count[:, None]).float().numpy(),
@@ -93,17 +95,24 @@ def _features(
     if settings["checkpoint"] == "best" and state["best_state_dict"]:
         weights = state["best_state_dict"]
     scaler = PixelScaler(torch.zeros(state["shape"][0]), torch.ones(state["shape"][0]))
-    trunk = image_encoder({**recipe, "weights": None}, tuple(state["shape"]))
-    modules = {"pixels": scaler, "trunk": trunk}
     layer = settings["layer"]
-    if layer != "trunk":
-        if f"heads.{layer}.0.weight" not in weights:
-            raise UserError(f"config: embed.layer is {layer}, but {checkpoint} has no head of that name: write trunk")
-        modules[f"heads.{layer}"] = head(features_of(trunk), recipe["hidden"], recipe["embedding"])
-    for name, module in modules.items():
-        prefix = f"{name}."
-        part = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
-        module.load_state_dict(part)
+    if layer != "trunk" and f"heads.{layer}.0.weight" not in weights:
+        raise UserError(f"config: embed.layer is {layer}, but {checkpoint} has no head of that name: write trunk")
+    try:
+        trunk = image_encoder({**recipe, "weights": None}, tuple(state["shape"]))
+        modules = {"pixels": scaler, "trunk": trunk}
+        if layer != "trunk":
+            modules[f"heads.{layer}"] = head(features_of(trunk), recipe["hidden"], recipe["embedding"])
+        for name, module in modules.items():
+            prefix = f"{name}."
+            part = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+            module.load_state_dict(part)
+    except (RuntimeError, KeyError, TypeError):
+        raise UserError(
+            f"{checkpoint}: its weights are not those of the network that its settings describe (method "
+            f"{recipe.get('method')}, image_encoder {recipe.get('image_encoder')}, width {recipe.get('width')}): it is "
+            "of another version or was altered, so bring the file as training wrote it, or train again"
+        ) from None
     network = nn.Sequential(*modules.values()).eval()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device, memory_format=channels_last(state["shape"]))
@@ -121,10 +130,12 @@ def _features(
     return torch.cat(result).cpu()
 
 
-def _roles(people: pd.DataFrame, state: Mapping) -> np.ndarray:
+def _roles(people: pd.DataFrame, state: Mapping, other_cohort: bool) -> np.ndarray:
     """Each person's role in the training; whoever joined the cohort since has the role of the family's hash."""
     known = {one: role for role, hashes in state["roles"].items() for one in hashes}
     hashes = people["iid"].map(stable_hash)
+    if other_cohort:
+        return np.array([known.get(one, NEW) for one in hashes], dtype=object)
     roles = split(people["family"].tolist(), state["settings"], state["fold"])
     there = hashes.isin(list(known)).to_numpy()
     if not there.all():

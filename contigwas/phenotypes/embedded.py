@@ -12,7 +12,7 @@ from contigwas.errors import UserError
 from contigwas.files import PathLike
 from contigwas.modality import read_modality
 from contigwas.people import require_overlap
-from contigwas.phenotypes.pca import fit, write_pca
+from contigwas.phenotypes.pca import Components, fit, read_pca, write_pca
 from contigwas.phenotypes.write import write_tables
 from contigwas.samples.cohort import read_cohort
 
@@ -30,14 +30,16 @@ def write_phenotypes(
     output_covariates: PathLike,
     output_pca: PathLike,
     images: PathLike | None = None,
+    frozen: PathLike | None = None,
 ) -> None:
     """Write the phenotypes of the people of `aligned` who are tested, their covariates, and the components.
 
     The components are fitted on the training people of `reference`, the features of network 0 (without it, brought
     embeddings: on everyone in `aligned`), standardised as alignment does, then applied to the aligned features.
-    `settings`: components (0: the features themselves), transform (`inverse-normal`: residuals on the covariates and
-    the fold indicators, then Blom's scores; `none`), covariates (names) and image_covariates (columns of the table
-    `images`). phenotypes.parquet: iid, E1 … or the features' names; covariates.parquet: iid and the design's columns.
+    `frozen` is the pca.h5ad of another cohort, whose components are applied in their place. `settings`: components (0:
+    the features themselves), transform (`inverse-normal`: residuals on the covariates and the fold indicators, then
+    Blom's scores; `none`), covariates (names) and image_covariates (columns of the table `images`).
+    phenotypes.parquet: iid, E1 … or the features' names; covariates.parquet: iid and the design's columns.
     Raises UserError when the two files hold other features, when nobody can be tested, and for covariates that do not
     exist.
     """
@@ -47,7 +49,9 @@ def write_phenotypes(
         raise UserError(f"{aligned} has no obs column {', '.join(missing)}: run the stage align again")
     values = np.asarray(data.X, np.float64)
     components = None
-    if int(settings["components"]):
+    if frozen is not None:
+        components = _frozen(frozen, data.var_names, aligned)
+    elif int(settings["components"]):
         components = fit(_training(values, data, aligned, reference), int(settings["components"]))
     columns = data.var_names if components is None else components.names
     scores = values if components is None else components(values)
@@ -74,3 +78,11 @@ def _training(values: np.ndarray, data: ad.AnnData, aligned: PathLike, reference
     if not (role == "train").any():
         raise UserError(f"{reference} has no training person: embed with the cohort that the network was trained on")
     return standardise(first.X, role)[0][role == "train"]
+
+
+def _frozen(path: PathLike, features: pd.Index, aligned: PathLike) -> Components:
+    """The components of another cohort, of the same `features` in the same order."""
+    components, names, *_ = read_pca(path)
+    if list(names) != list(features):
+        raise UserError(f"{path} and {aligned} hold different features: apply the components of the same model")
+    return components

@@ -9,6 +9,7 @@ import pandas as pd
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, replacing
+from contigwas.modality import read_modality
 
 log = logging.getLogger(__name__)
 NO_VARIANCE = 1e-10  # of the first component's
@@ -89,3 +90,24 @@ def write_pca(
     data = ad.AnnData(X=loadings, obs=obs, var=pd.DataFrame(index=features.astype(str)), uns=uns)
     with replacing(path) as temporary:
         data.write_h5ad(temporary)
+
+
+def read_pca(path: PathLike) -> tuple[Components, pd.Index, np.ndarray, np.ndarray]:
+    """The components of pca.h5ad, the names of the features, and network 0's mean and sd (features,).
+
+    Raises UserError when the file is something else, and when it has no components.
+    """
+    data = read_modality(path)
+    missing = [name for name in ("mean", "sd", "centre") if name not in data.uns]
+    missing += [name for name in ("explained_variance", "explained_ratio") if name not in data.obs]
+    if missing:
+        raise UserError(f"{path} lacks {', '.join(missing)}: bring a pca.h5ad as the stage phenotypes writes it")
+    if not data.n_obs:
+        raise UserError(
+            f"{path} has no components, because that model's phenotypes are its raw features (phenotypes.components: "
+            "0), which are not applied to another cohort: run it with components there"
+        )
+    variance, ratio = (data.obs[name].to_numpy(np.float64) for name in ("explained_variance", "explained_ratio"))
+    loadings, centre = np.asarray(data.X, np.float64), np.asarray(data.uns["centre"], np.float64)
+    components = Components(data.obs_names.tolist(), centre, loadings, variance, ratio)
+    return components, data.var_names, np.asarray(data.uns["mean"]), np.asarray(data.uns["sd"])

@@ -8,6 +8,7 @@ from contigwas.samples.folds import assign_folds, heldout_share
 
 ROLES = TRAIN, VALIDATION, HELDOUT = "train", "validation", "heldout"
 UNUSED = "unused"  # not held out, but the network never saw them: they lack what the recipe asks for
+NEW = "new"  # of another cohort than that of the training
 
 
 def split(families: Sequence[str], settings: Mapping[str, object], fold: int) -> np.ndarray:

@@ -12,6 +12,7 @@ rule align_folds:
     output:
         embeddings="results/models/{model}/embeddings.h5ad",
         alignment="results/models/{model}/alignment.json",
+        frozen="results/models/{model}/alignment.npz",
     log:
         "results/logs/align_folds/{model}.log",
     benchmark:
@@ -54,5 +55,5 @@ rule align_brought:
 
 rule align:
     input:
-        expand(rules.align_folds.output, model=[*RECIPES, *EMBEDDED]),
+        expand(rules.align_folds.output.embeddings, model=[*RECIPES, *EMBEDDED, *APPLIED]),
     localrule: True

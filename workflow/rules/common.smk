@@ -26,8 +26,10 @@ CHROMOSOMES = contigwas_config.chromosomes(config)
 AUTOSOMES = contigwas_config.autosomes(config)
 RECIPES = [name for name, recipe in config["models"].items() if "method" in recipe]
 EMBEDDED = [name for name, recipe in config["models"].items() if "embeddings" in recipe]
-BROUGHT = [name for name, recipe in config["models"].items() if name not in {*RECIPES, *EMBEDDED}]
+APPLIED = [name for name, recipe in config["models"].items() if "apply" in recipe]
+BROUGHT = [name for name in config["models"] if name not in {*RECIPES, *EMBEDDED, *APPLIED}]
 MODELS = [*config["models"]]
+REPLICATED = contigwas_config.replicated(config)
 
 
 wildcard_constraints:

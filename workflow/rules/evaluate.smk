@@ -7,7 +7,9 @@ rule evaluate:
         loci=expand(rules.loci_model.output.loci, model=MODELS),
         summaries=expand(rules.gwas_chromosome.output.summary, model=MODELS, chrom=CHROMOSOMES),
         phenotypes=expand("results/models/{model}/phenotypes.parquet", model=MODELS),
-        embeddings=expand("results/models/{model}/embeddings.h5ad", model=[*RECIPES, *EMBEDDED]),
+        embeddings=expand(
+            "results/models/{model}/embeddings.h5ad", model=[*RECIPES, *EMBEDDED, *APPLIED]
+        ),
         truth=optional(config["evaluate"]["truth"]),
         latents=optional(config["evaluate"]["latents"]),
         code=library("evaluate"),
@@ -40,6 +42,6 @@ rule evaluate:
             "seed",
         ),
         models=MODELS,
-        embedded=[*RECIPES, *EMBEDDED],
+        embedded=[*RECIPES, *EMBEDDED, *APPLIED],
     script:
         "../scripts/evaluate.py"

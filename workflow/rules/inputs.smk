@@ -110,9 +110,19 @@ def design(wildcards) -> dict[str, str]:
     return files | ({"covariates": covariates} if covariates else {})
 
 
+def frozen(model: str, name: str) -> str:
+    """A file of the frozen model of another run, which the config applies here."""
+    return os.path.join(config["models"][model]["apply"], name)
+
+
+def components_applied(wildcards) -> list[str]:
+    """The components of the frozen model, where one is applied."""
+    return [frozen(wildcards.model, "pca.h5ad")] if wildcards.model in APPLIED else []
+
+
 def reference(wildcards) -> list[str]:
-    """The features of fold 0, on whose training people the components are fitted; none if brought."""
-    if wildcards.model in EMBEDDED:
+    """The features of fold 0, on whose training people the components are fitted; none if brought or applied."""
+    if wildcards.model in [*EMBEDDED, *APPLIED]:
         return []
     return expand(rules.embed_fold.output.embeddings, model=wildcards.model, fold=0)
 

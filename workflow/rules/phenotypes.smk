@@ -6,6 +6,7 @@ rule phenotypes_embedded:
         unpack(design),
         embeddings="results/models/{model}/embeddings.h5ad",
         reference=reference,
+        frozen=components_applied,
         cohort=rules.samples.output.cohort,
         code=library("phenotypes"),
     output:
@@ -17,7 +18,7 @@ rule phenotypes_embedded:
     benchmark:
         "results/benchmarks/phenotypes_embedded/{model}.tsv"
     wildcard_constraints:
-        model=one_of([*RECIPES, *EMBEDDED]),
+        model=one_of([*RECIPES, *EMBEDDED, *APPLIED]),
     conda:
         "../../envs/contigwas.yaml"
     resources:

@@ -8,4 +8,5 @@ with job(snakemake.log[0], settings["math_threads"]):
         snakemake.output.embeddings,
         snakemake.output.alignment,
         genetics=bool(settings.get("modalities")),
+        output_alignment=snakemake.output.frozen,
     )

@@ -14,4 +14,5 @@ with job(snakemake.log[0], settings["math_threads"]):
         snakemake.output.covariates,
         snakemake.output.pca,
         snakemake.input.get("images"),
+        next(iter(snakemake.input.frozen), None),
     )

@@ -1,0 +1,15 @@
+from contigwas.apply import embed_fold
+from contigwas.logs import job
+
+settings = snakemake.params.settings
+with job(snakemake.log[0], settings["math_threads"]):
+    embed_fold(
+        snakemake.input.checkpoint,
+        snakemake.input.alignment,
+        snakemake.input.pca,
+        snakemake.input.images,
+        snakemake.input.table,
+        snakemake.input.cohort,
+        settings,
+        snakemake.output.embeddings,
+    )

@@ -1,0 +1,10 @@
+from contigwas.apply import average
+from contigwas.logs import job
+
+with job(snakemake.log[0], snakemake.params.settings["math_threads"]):
+    average(
+        snakemake.input.embeddings,
+        snakemake.input.alignment,
+        snakemake.output.embeddings,
+        snakemake.output.alignment,
+    )

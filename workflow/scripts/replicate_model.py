@@ -1,0 +1,11 @@
+from contigwas.apply import write_replication
+from contigwas.logs import job
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    write_replication(
+        snakemake.input.loci,
+        dict(zip(map(str, settings["chromosomes"]), snakemake.input.gwas, strict=True)),
+        settings["test"],
+        snakemake.output.replication,
+    )
