@@ -34,7 +34,10 @@ TORCHVISION = [
     (r"^(?:encoder\.)?layers\.encoder_layer_(\d+)\.mlp\.(?:linear_2|3)\.", r"blocks.\1.mlp.linear2."),
     (r"^(?:encoder\.)?ln\.", "norm."),
 ]
-CLASSIFIER = re.compile(r"^(fc|head|heads|fc_norm|head_drop|cls_token|class_token|dist_token|mask_token)(\.|$)")
+CLASSIFIER = re.compile(
+    r"^(fc|head|heads|fc_norm|head_drop|classification_head|cls_token|class_token|dist_token|mask_token)(\.|$)"
+    r"|^blocks\.\d+\.(norm_)?cross_attn\."  # MONAI makes these without ever using them
+)
 LISTED = 5  # names of a mismatch that are told
 
 
@@ -47,12 +50,16 @@ def load_weights(trunk: nn.Module, path: PathLike) -> None:
     """
     found = {_plain(name): value for name, value in read_weights(path).items()}
     dropped = [name for name in found if CLASSIFIER.match(name)]
-    tokens = sum(name in found for name in ("cls_token", "class_token", "dist_token"))
     wanted = trunk.state_dict()
     known = {_named(name): value for name, value in found.items() if name not in dropped}
     place = "patch_embedding.position_embeddings"
+    # MONAI's class token has no position
+    tokens = 0 if place in found else sum(name in found for name in ("cls_token", "class_token", "dist_token"))
     if place in known and place in wanted:
         known[place] = _resized(known[place][:, tokens:], wanted[place])
+    for name in wanted:
+        if name.endswith("attn.qkv.bias") and name.replace("bias", "weight") in known:
+            known.setdefault(name, torch.zeros_like(wanted[name]))  # MONAI's attention has none unless asked for
     # BatchNorm's counters may lack: they change nothing
     counters = {name for name in wanted if name.endswith("num_batches_tracked")}
     missing = [name for name in wanted if name not in known and name not in counters]
