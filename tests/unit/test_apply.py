@@ -13,7 +13,9 @@ from pretraining import RECIPE, write_study
 from test_align import FEATURES, write_folds
 
 from contigwas.align import align, read_alignment, write_alignment
-from contigwas.apply import COLUMNS, average, embed_fold, write_replication
+from contigwas.apply.average import average
+from contigwas.apply.frozen import embed_fold
+from contigwas.apply.replicate import COLUMNS, write_replication
 from contigwas.config import check_files, networks, replicated
 from contigwas.embed import embed
 from contigwas.errors import UserError

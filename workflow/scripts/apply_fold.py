@@ -1,4 +1,4 @@
-from contigwas.apply import embed_fold
+from contigwas.apply.frozen import embed_fold
 from contigwas.logs import job
 
 settings = snakemake.params.settings

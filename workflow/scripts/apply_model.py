@@ -1,4 +1,4 @@
-from contigwas.apply import average
+from contigwas.apply.average import average
 from contigwas.logs import job
 
 with job(snakemake.log[0], snakemake.params.settings["math_threads"]):

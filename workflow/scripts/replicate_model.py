@@ -1,4 +1,4 @@
-from contigwas.apply import write_replication
+from contigwas.apply.replicate import write_replication
 from contigwas.logs import job
 
 settings = snakemake.params.settings
