@@ -342,13 +342,11 @@ class Batches:
 
 
 class Chunks:
-    """The validation people in a fixed order, each with the first image; `world` processes share them out in order."""
+    """The validation people in a fixed order, each with the first image."""
 
-    def __init__(self, people: Tensor, photographs: Photographs, batch: int, rank: int = 0, world: int = 1) -> None:
-        starts = range(0, len(people), batch)
-        starts = starts[rank * len(starts) // world : (rank + 1) * len(starts) // world]
+    def __init__(self, people: Tensor, photographs: Photographs, batch: int) -> None:
         images = photographs.first[people]
-        self.chunks = [Batch(people[start : start + batch], images[start : start + batch]) for start in starts]
+        self.chunks = [Batch(*part) for part in zip(people.split(batch), images.split(batch), strict=True)]
 
     def __len__(self) -> int:
         return len(self.chunks)

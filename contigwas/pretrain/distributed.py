@@ -28,6 +28,15 @@ def gathered(values: Tensor) -> Tensor:
     return torch.cat(all_gather(values.contiguous()))
 
 
+def total(count: int, device: torch.device) -> int:
+    """The sum of a count over all processes."""
+    if world() == 1:
+        return count
+    summed = torch.tensor(count, device=device)
+    distributed.all_reduce(summed)
+    return int(summed)
+
+
 def gathered_lists(part: list) -> list:
     """The lists of all processes, one after another; without gradients."""
     if world() == 1:

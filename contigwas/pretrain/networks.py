@@ -151,7 +151,7 @@ class GeneticsEncoder(nn.Module):
     def forward(self, values: Tensor, components: Tensor | None = None) -> Tensor:
         """(people, features) raw, with their genetic components -> (people, embedding)."""
         values = self.normaliser(values, components)
-        if self.training and self.corruption:
+        if self.training and self.corruption and len(values):
             other = torch.randint(len(values), values.shape, device=values.device)
             swapped = torch.rand(values.shape, device=values.device) < self.corruption
             values = torch.where(swapped, values.gather(0, other), values)

@@ -1,7 +1,6 @@
 """Train the network of one fold and write everything that was fitted on its training people."""
 
 import logging
-import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.environments import LightningEnvironment, TorchElasticEnvironment
+from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from contigwas.errors import UserError
@@ -69,16 +69,13 @@ def train(
         first = study.photographs.first[study.train]
         pixels = fit_pixels(study.photographs, first)
         fitted = {name: _fit(name, one, study, settings) for name, one in study.genetics.items()}
-        callbacks: list[Callback] = [Best()]
-        folder = None
+        best, resume = Best(), None
         if scratch is not None:
             files = [cohort, images_npy, images_table, *modalities.values(), *([pcs] if pcs else []), *sorted(code)]
-            folder = Path(scratch) / fingerprint(settings, fold, files)
-            callbacks.append(Resume(folder, minutes))
-        module = _train(study, pixels, fitted, settings, fold, callbacks, devices, tensorboard)
+            resume = Resume(Path(scratch) / fingerprint(settings, fold, files), minutes)
+        module = _train(study, pixels, fitted, settings, fold, best, resume, devices, tensorboard)
     if rank() > 0:
         return
-    best = callbacks[0]
     weights = {name: value.cpu() for name, value in module.state_dict().items()}
     checkpoint = {
         "settings": dict(settings),
@@ -100,8 +97,8 @@ def train(
         with replacing(output_checkpoint) as place, place.open("wb") as file:
             # through a file object: torch writes a path's name into the archive
             torch.save(checkpoint, file)
-    if folder is not None:
-        shutil.rmtree(folder)
+    if resume is not None:
+        resume.remove()
 
 
 def _fit(name: str, genetics: Genetics, study: Study, settings: Mapping[str, object]) -> Normaliser:
@@ -119,7 +116,8 @@ def _train(
     fitted: Mapping[str, Normaliser],
     settings: Mapping[str, object],
     fold: int,
-    callbacks: list[Callback],
+    best: Best,
+    resume: Resume | None,
     devices: int,
     tensorboard: PathLike | None,
 ) -> Pretraining:
@@ -136,12 +134,15 @@ def _train(
     if len(study.validation) < 2:
         log.warning("fewer than two people validate: no validation loss and no retrieval")
     gpu = torch.cuda.is_available()
+    devices = _devices(module, settings, devices, gpu)
+    callbacks: list[Callback] = [best, *([resume] if resume is not None else [])]
     resident = not gpu or study.size() < DEVICE_SHARE * torch.cuda.mem_get_info()[0]
     trainer = lightning.Trainer(
         max_epochs=settings["epochs"],
         accelerator="gpu" if gpu else "cpu",
-        devices=min(devices, torch.cuda.device_count()) if gpu else devices,
-        strategy="auto" if devices == 1 else "ddp_find_unused_parameters_true",
+        devices=devices,
+        # buffers need not be sent round: what fills them (SyncBatchNorm, a queue) sees every process's people already
+        strategy="auto" if devices == 1 else DDPStrategy(find_unused_parameters=True, broadcast_buffers=False),
         # a scheduler's own environment would start one process a task: here the first process starts the others
         plugins=None if TorchElasticEnvironment.detect() else [LightningEnvironment()],
         precision="bf16-mixed" if gpu and settings["bf16"] else "32-true",
@@ -160,9 +161,9 @@ def _train(
     generator = torch.Generator().manual_seed(order)
     share = trainer.global_rank, trainer.world_size
     module.batches = Batches(study.train, study.photographs, settings["batch"], generator, not resident, *share)
-    chunks = Chunks(study.validation, study.photographs, settings["batch"], *share)
-    resume = next((one for one in callbacks if isinstance(one, Resume)), None)
-    state = resume.path if resume is not None and resume.path.exists() else None
+    # not shared: a validation batch is one contrast, and its views are the next ones of one generator
+    chunks = Chunks(study.validation, study.photographs, settings["batch"])
+    state = resume.saved() if resume is not None else None
     if state is not None:
         log.info("training goes on from where it was saved")
     try:
@@ -170,16 +171,41 @@ def _train(
             module, module.batches, chunks if len(study.validation) > 1 else None, ckpt_path=state, weights_only=True
         )
     except SIGTERMException:
+        if resume is None or resume.saved() is None:
+            raise UserError("training was stopped by a signal and nothing was saved: run it again") from None
         raise UserError(
             "training was stopped by a signal and saved: run the same command again and it goes on from there"
         ) from None
-    except torch.OutOfMemoryError:
+    except (RuntimeError, MemoryError) as error:
+        if not _lacks_memory(error):
+            raise
         raise UserError(
             f"the device has too little memory for batches of {settings['batch']} images of "
             f"{' x '.join(map(str, study.photographs.shape[1:]))} pixels through {settings['image_encoder']}: lower "
             "batch in the recipe, or images.size, or take a smaller image_encoder"
         ) from None
     return module
+
+
+def _devices(module: Pretraining, settings: Mapping[str, object], devices: int, gpu: bool) -> int:
+    """How many processes share each batch. Raises UserError when they cannot share it evenly."""
+    if gpu:
+        devices = min(devices, torch.cuda.device_count())
+    elif devices > 1 and any(isinstance(one, torch.nn.modules.batchnorm._BatchNorm) for one in module.modules()):
+        # each process would normalise by its own people, and the network would depend on how many there are
+        log.warning("BatchNorm cannot be shared by processes of the CPU: one trains instead of %d", devices)
+        return 1
+    if settings["batch"] % devices:
+        raise UserError(
+            f"a batch of {settings['batch']} people does not divide among {devices} devices: make batch in the recipe "
+            f"a multiple of {devices}, or ask for fewer devices"
+        )
+    return devices
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether the device's memory was too small; the CPU's allocator has no exception of its own."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
 
 
 def _start_from_gwas(

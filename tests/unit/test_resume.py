@@ -123,4 +123,4 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_state(study):
         train(**bad)
     assert not bad["output_checkpoint"].exists()
     state = torch.load(next(bad["scratch"].glob("*/state.ckpt")), weights_only=True)
-    assert all(bool(loss.isfinite()) for one in state["resume"]["train"] for loss in one.values())
+    assert all(bool(loss.isfinite()) for one in state["resume"]["processes"][0]["train"] for loss in one.values())

@@ -7,6 +7,7 @@ from torch import Tensor
 from contigwas.pretrain.data import Study
 from contigwas.pretrain.distributed import gathered
 from contigwas.pretrain.losses import barlow_twins_loss
+from contigwas.pretrain.methods.base import exactly
 from contigwas.pretrain.methods.views import TwoViews
 from contigwas.pretrain.normalise import PixelScaler
 
@@ -22,5 +23,6 @@ class BarlowTwins(TwoViews):
         """The loss of the projections, over the whole batch; divided by their width, so that lr means the same."""
         first, second = self.project(features).float().chunk(2)
         whole = (gathered(first), gathered(second)) if self.training else (first, second)
-        loss = barlow_twins_loss(*whole, self.settings["redundancy"]) / self.settings["hidden"]
+        with exactly(first):
+            loss = barlow_twins_loss(*whole, self.settings["redundancy"]) / self.settings["hidden"]
         return loss, (first, second)

@@ -35,10 +35,10 @@ class Judged:
     features: Tensor
     sides: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
-    def cpu(self) -> "Judged":
-        """The same on the CPU, to be sent to the other processes."""
-        sides = {name: (first.cpu(), second.cpu()) for name, (first, second) in self.sides.items()}
-        return Judged(self.losses, self.features.cpu(), sides)
+
+def exactly(values: Tensor) -> torch.autocast:
+    """A context without autocast: cosines over a temperature of 0.1 do not bear the 8 bits of a bfloat16."""
+    return torch.autocast(values.device.type, enabled=False)
 
 
 class Pretraining(lightning.LightningModule, ABC):
@@ -90,7 +90,8 @@ class Pretraining(lightning.LightningModule, ABC):
 
     def view(self, levels: Tensor, generator: torch.Generator, views: int = 1) -> Tensor:
         """A random view of each image, scaled for the trunk; `views` says how often the batch's images stand in it."""
-        return self.pixels(self.augment(levels, generator, views, rank(), world()))
+        share = (rank(), world()) if self.training else (0, 1)
+        return self.pixels(self.augment(levels, generator, views, *share))
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, index: int) -> Batch:
         """Positions stay where the resident tensors are gathered; only what is gathered travels."""
@@ -103,9 +104,8 @@ class Pretraining(lightning.LightningModule, ABC):
         return torch.stack(list(losses.values())).mean()
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """Keep the embeddings: retrieval is among all validation people."""
-        judged = self.judge(batch)
-        self._judged.append(judged if world() == 1 else judged.cpu())
+        """Keep the embeddings: retrieval is among all validation people, whom every process sees."""
+        self._judged.append(self.judge(batch))
 
     def on_validation_epoch_start(self) -> None:
         """The same views in every epoch."""
@@ -114,7 +114,10 @@ class Pretraining(lightning.LightningModule, ABC):
     def on_train_epoch_end(self) -> None:
         """Write the row of history; raise UserError when the loss is no longer a number."""
         optimizer = self.optimizers()
-        train = {name: float(torch.stack([one[name] for one in self._train]).mean()) for name in self._train[0]}
+        # over processes as well: some methods' losses are of a process's own people
+        own = {name: float(torch.stack([one[name] for one in self._train]).mean()) for name in self._train[0]}
+        each = gathered_lists([own])
+        train = {name: sum(one[name] for one in each) / len(each) for name in own}
         row = {"epoch": self.current_epoch + 1, "step": self.global_step, "lr": optimizer.param_groups[0]["lr"]}
         row["train_loss"] = sum(train.values()) / len(train)
         if not math.isfinite(row["train_loss"]):
@@ -135,8 +138,7 @@ class Pretraining(lightning.LightningModule, ABC):
 
     def _validate(self) -> tuple[dict[str, float], dict[str, float]]:
         """Loss of each contrast (mean over batches, weighted by people), and figures of the validation people."""
-        judged = gathered_lists(self._judged)
-        losses, figures = {}, {}
+        judged, losses, figures = self._judged, {}, {}
         if not judged:
             return losses, figures
         for name in dict.fromkeys(name for one in judged for name in one.losses):
@@ -144,14 +146,14 @@ class Pretraining(lightning.LightningModule, ABC):
             losses[name] = sum(people * loss for people, loss in parts) / sum(people for people, _ in parts)
         for name in dict.fromkeys(name for one in judged for name in one.sides):
             sides = [one.sides[name] for one in judged if name in one.sides]
-            first, second = (torch.cat([one.to(self.device) for one in side]) for side in zip(*sides, strict=True))
+            first, second = (torch.cat(side) for side in zip(*sides, strict=True))
             there, back = self.directions(name)
             for way, found in ((there, retrieval(first, second)), (back, retrieval(second, first))):
                 figures |= {f"{way}@{k}": share for k, share in found.items()}
             figures |= {f"chance_{name}@{k}": share for k, share in chance(len(first)).items()}
             figures[f"alignment_{name}"] = alignment(first, second)
             figures[f"uniformity_{name}"] = uniformity(first)
-        figures["rank_me"] = rank_me(torch.cat([one.features.to(self.device) for one in judged]))
+        figures["rank_me"] = rank_me(torch.cat([one.features for one in judged]))
         return losses, figures
 
     def configure_optimizers(self) -> dict[str, object]:
@@ -160,13 +162,17 @@ class Pretraining(lightning.LightningModule, ABC):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
-        """Everything that an epoch needs to go on as if nothing had happened: random states, history, running sums."""
+        """Everything that an epoch needs to go on as if nothing had happened: random states, history, running sums.
+
+        Random states and sums are each process's own: the first one writes those of all.
+        """
+        gpu = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
+        train = [{name: loss.cpu() for name, loss in one.items()} for one in self._train]
         checkpoint["resume"] = {
-            "torch": torch.get_rng_state(),
+            "processes": gathered_lists([{"torch": torch.get_rng_state(), "gpu": gpu, "train": train}]),
             "views": self.generator.get_state(),
             "batches": self.batches.state(),
             "history": self.history,
-            "train": [{name: loss.cpu() for name, loss in one.items()} for one in self._train],
         }
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
@@ -177,8 +183,17 @@ class Pretraining(lightning.LightningModule, ABC):
         self.history = self._resume["history"]
 
     def on_train_start(self) -> None:
-        """Go on with the random numbers, and the sums, of the moment that was saved."""
+        """Go on with the random numbers, and the sums, of the moment that was saved; else with each process's own.
+
+        Were the processes to go on from the one seed of their weights, they would drop and corrupt the same values.
+        """
         resumed = self.__dict__.pop("_resume", None)
-        if resumed is not None:
-            torch.set_rng_state(resumed["torch"])
-            self._train = [{name: loss.to(self.device) for name, loss in one.items()} for one in resumed["train"]]
+        if resumed is None:
+            if rank() > 0:
+                torch.manual_seed(self.seed + rank())
+            return
+        own = resumed["processes"][rank()]
+        torch.set_rng_state(own["torch"])
+        if own["gpu"] is not None:
+            torch.cuda.set_rng_state(own["gpu"], self.device)
+        self._train = [{name: loss.to(self.device) for name, loss in one.items()} for one in own["train"]]

@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from contigwas.pretrain.data import Batch, Study
-from contigwas.pretrain.distributed import gathered
+from contigwas.pretrain.distributed import gathered, total, world
 from contigwas.pretrain.losses import contig_loss, siglip_loss
-from contigwas.pretrain.methods.base import Judged, Pretraining
+from contigwas.pretrain.methods.base import Judged, Pretraining, exactly
 from contigwas.pretrain.networks import genetics_encoders
 from contigwas.pretrain.normalise import Normaliser, PixelScaler
 
@@ -43,18 +44,23 @@ class Contig(Pretraining):
     @property
     def temperature(self) -> float | Tensor:
         """What similarities are divided by."""
+        return self.log_temperature.exp() if self.settings["learn_temperature"] else self.settings["temperature"]
+
+    def optimizer_step(self, *arguments: object, **keywords: object) -> None:
+        """Set a temperature that fell too low back: clamped in the loss, it would have no gradient to rise by."""
+        super().optimizer_step(*arguments, **keywords)
         if self.settings["learn_temperature"]:
-            return self.log_temperature.exp().clamp(min=HOTTEST)
-        return self.settings["temperature"]
+            with torch.no_grad():
+                self.log_temperature.clamp_(min=math.log(HOTTEST))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """One loss a modality, among the people of the batch who have it; 0 where fewer than two have."""
         features = self.trunk(self.view(self.levels(batch), self.generator))
         result = {}
         for name in self.genetics:
-            sides = self._everyones(self._sides(name, batch.people, features), len(batch.people), features)
+            found = self._sides(name, batch.people, features, everyones=True)
             # 0 x features keeps the graph whole where a batch has nobody: processes must agree on what has gradients
-            result[name] = 0.0 * features.sum() if sides is None else self.contrast(*sides)
+            result[name] = 0.0 * features.sum() if found is None else self.contrast(*_gathered(*found, features))
         return result
 
     def judge(self, batch: Batch) -> Judged:
@@ -71,7 +77,7 @@ class Contig(Pretraining):
 
     def contrast(self, first: Tensor, second: Tensor) -> Tensor:
         """The recipe's loss of two sides, in full precision."""
-        with torch.autocast(first.device.type, enabled=False):
+        with exactly(first):
             first, second = first.float(), second.float()
             if self.settings["loss"] == "siglip":
                 return siglip_loss(first, second, self.temperature, self.bias)
@@ -81,36 +87,33 @@ class Contig(Pretraining):
         """Image to genetics, and back."""
         return f"image_to_{name}", f"{name}_to_image"
 
-    def _sides(self, name: str, people: Tensor, features: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
+    def _sides(
+        self, name: str, people: Tensor, features: Tensor, everyones: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor] | None:
         """Which people of the batch have the modality, and both their embeddings; None where fewer than two have.
 
-        The others are gone before any BatchNorm could see them.
+        The others are gone before any BatchNorm could see them. With `everyones` the people of all processes count:
+        each process then runs its encoder, if on nobody, because a BatchNorm that is shared waits for all.
         """
         genetics = self.study.genetics[name]
         row = genetics.row[people]
         here = torch.nonzero(row >= 0).flatten()
-        if len(here) < 2:
+        if (total(len(here), features.device) if everyones else len(here)) < 2:
             return None
         values, components = genetics.gather(row[here], self.device)
-        images = self.heads[name](features[here.to(features.device, non_blocking=True)])
-        return here, images, self.genetics[name](values, components)
+        # SyncBatchNorm sends the statistics of nobody in the type of its input, the others theirs in float32
+        with exactly(features) if not len(here) else nullcontext():
+            images = self.heads[name](features[here.to(features.device, non_blocking=True)].float())
+            return here, images, self.genetics[name](values, components)
 
-    @staticmethod
-    def _everyones(
-        found: tuple[Tensor, Tensor, Tensor] | None, people: int, features: Tensor
-    ) -> tuple[Tensor, Tensor] | None:
-        """The sides of all processes' people; None where they are fewer than two."""
-        if not torch.distributed.is_initialized():
-            return None if found is None else found[1:]
-        width = torch.tensor(0 if found is None else found[1].shape[1], device=features.device)
-        torch.distributed.all_reduce(width, torch.distributed.ReduceOp.MAX)
-        if not int(width):
-            return None
-        has = features.new_zeros((people, 1), dtype=torch.float32)
-        sides = [features.new_zeros((people, int(width)), dtype=torch.float32) + 0.0 * features.sum() for _ in range(2)]
-        if found is not None:
-            here = found[0].to(features.device)
-            has[here] = 1.0
-            sides = [one.index_copy(0, here, side.float()) for one, side in zip(sides, found[1:], strict=True)]
-        use = gathered(has)[:, 0] > 0
-        return gathered(sides[0])[use], gathered(sides[1])[use]
+
+def _gathered(here: Tensor, images: Tensor, genetics: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+    """Both sides of the people of all processes, from those `here` in the batch of this one."""
+    if world() == 1:
+        return images, genetics
+    here = here.to(features.device)
+    has = features.new_zeros((len(features), 1), dtype=torch.float32).index_fill(0, here, 1.0)
+    # padded to the whole batch, since processes gather equally many rows
+    empty = features.new_zeros((len(features), images.shape[1]), dtype=torch.float32)
+    use = gathered(has)[:, 0] > 0
+    return tuple(gathered(empty.index_copy(0, here, side.float()))[use] for side in (images, genetics))

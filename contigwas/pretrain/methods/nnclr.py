@@ -9,6 +9,7 @@ from torch.nn import functional
 from contigwas.pretrain.data import Study
 from contigwas.pretrain.distributed import gathered
 from contigwas.pretrain.losses import nnclr_loss
+from contigwas.pretrain.methods.base import exactly
 from contigwas.pretrain.methods.views import TwoViews, predictor
 from contigwas.pretrain.normalise import PixelScaler
 
@@ -33,8 +34,9 @@ class NNCLR(TwoViews):
         if self.training:
             projected, predicted = ([gathered(one) for one in pair] for pair in (projected, predicted))
         temperature = self.settings["temperature"]
-        there = nnclr_loss(projected[0], predicted[1], self.queue, temperature)
-        back = nnclr_loss(projected[1], predicted[0], self.queue, temperature)
+        with exactly(features):
+            there = nnclr_loss(projected[0], predicted[1], self.queue, temperature)
+            back = nnclr_loss(projected[1], predicted[0], self.queue, temperature)
         if self.training:
             self._remember(projected[0])
         return (there + back) / 2, sides

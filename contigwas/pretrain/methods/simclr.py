@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from contigwas.pretrain.data import Study
 from contigwas.pretrain.distributed import gathered
 from contigwas.pretrain.losses import ntxent_loss
+from contigwas.pretrain.methods.base import exactly
 from contigwas.pretrain.methods.views import TwoViews
 from contigwas.pretrain.normalise import PixelScaler
 
@@ -22,4 +23,5 @@ class SimCLR(TwoViews):
         """NT-Xent of the projections."""
         first, second = self.heads["views"](features).float().chunk(2)
         whole = (gathered(first), gathered(second)) if self.training else (first, second)
-        return ntxent_loss(*whole, self.settings["temperature"]), (first, second)
+        with exactly(first):
+            return ntxent_loss(*whole, self.settings["temperature"]), (first, second)
