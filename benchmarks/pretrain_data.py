@@ -1,0 +1,67 @@
+"""People with a photograph and three modalities each, as the stages before pretrain hand them over; and as JPEGs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from contigwas.files import write_tsv
+from contigwas.images import write_images
+from contigwas.modality import write_modality
+from contigwas.simulate.fundus import render
+
+DRAWN = 64  # photographs drawn at a time
+QC = {"min_sd": 0, "darkest": 0, "brightest": 0}
+
+
+def write_data(folder: Path, people: int, size: int, jpeg: int, widths: Mapping[str, int]) -> dict[str, object]:
+    """Write it where it is not there yet; returns the arguments of `contigwas.pretrain.train` that name the files.
+
+    JPEGs of `jpeg` pixels, decoded once to `size`; SNPs int8 0 … 2, scores float32, burdens int8 of few carriers.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    iids = pd.Index([f"P{number:05d}" for number in range(people)])
+    paths = jpegs(folder, people)
+    named = {
+        "cohort": folder / "cohort.tsv",
+        "images_npy": folder / "images.npy",
+        "images_table": folder / "images.parquet",
+        "modalities": {name: folder / f"{name}.h5ad" for name in widths},
+    }
+    if named["images_table"].exists():
+        return named
+    rng = np.random.default_rng(1)
+    paths[0].parent.mkdir(exist_ok=True)
+    for start in range(0, people, DRAWN):
+        here = paths[start : start + DRAWN]
+        pictures = render(rng.standard_normal((len(here), 6)), np.zeros(len(here), bool), jpeg, 1.0, rng)
+        for path, picture in zip(here, pictures, strict=True):
+            Image.fromarray(picture).save(path, quality=90)
+    cohort = {"fid": iids, "iid": iids, "sex": 1, "family": iids, "fold": 0, "in_gwas": 1, "excluded": ""}
+    write_tsv(pd.DataFrame(cohort).assign(untested=""), named["cohort"])
+    for name, width in widths.items():
+        features = pd.DataFrame(index=[f"{name}{number}" for number in range(width)])
+        write_modality(named["modalities"][name], raw(name, people, width, rng), iids, features, {})
+    write_tsv(pd.DataFrame({"iid": iids, "path": [f"jpeg/{path.name}" for path in paths]}), folder / "images.tsv")
+    settings = {"size": size, "crop": "none", "qc": QC}
+    outputs = [named["images_npy"], named["images_table"], folder / "private/dropped.tsv"]
+    write_images(folder / "images.tsv", named["cohort"], settings, *outputs)
+    return named
+
+
+def jpegs(folder: Path, people: int) -> list[Path]:
+    """Where the photographs lie."""
+    return [folder / "jpeg" / f"{number:05d}.jpg" for number in range(people)]
+
+
+def raw(name: str, people: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """Values of a modality (people, width)."""
+    if name == "pgs":
+        return rng.standard_normal((people, width), np.float32)
+    if name == "burden":
+        carried = (rng.random((people, width), np.float32) < 0.02).astype(np.int8)
+        carried[0] = 1  # a feature that nobody carries would be left out
+        return carried
+    return rng.integers(0, 3, (people, width), np.int8)
