@@ -121,6 +121,14 @@ def test_gradients_against_finite_differences(name):
     assert torch.autograd.gradcheck(LOSSES[name], (first.requires_grad_(), second.requires_grad_()))
 
 
+@pytest.mark.parametrize(
+    "loss", [lambda a, b, t, _: contig_loss(a, b, t.exp(), 0.75), lambda a, b, t, c: siglip_loss(a, b, t.exp(), c)]
+)
+def test_gradients_of_a_learned_temperature_and_bias_against_finite_differences(loss):
+    learned = (torch.tensor(one, dtype=torch.float64, requires_grad=True) for one in (-2.0, -3.0))
+    assert torch.autograd.gradcheck(loss, (*(one.requires_grad_() for one in pair(people=5)), *learned))
+
+
 @pytest.mark.parametrize("name", ["byol", "nnclr"])
 def test_gradients_of_one_side_against_finite_differences(name):
     still, moving = pair(people=5)
@@ -149,6 +157,21 @@ def test_figures_of_a_space():
     wide = torch.linalg.qr(torch.randn(500, 32, generator=generator))[0]
     assert rank_me(wide) == pytest.approx(32, rel=1e-3)
     assert rank_me(wide[:, :1] @ torch.ones(1, 32)) == pytest.approx(1, abs=1e-3)
+
+
+def test_figures_of_a_space_against_their_formulas_in_numpy():
+    rng = np.random.default_rng(3)
+    first, second = rng.normal(size=(2, 60, 7)) @ np.diag([5, 3, 2, 1, 1, 0.1, 0.01])
+    a, b = (one / np.linalg.norm(one, axis=1, keepdims=True) for one in (first, second))
+    values = np.linalg.svd(first, compute_uv=False)
+    share = values / values.sum() + 1e-7
+    apart = [((a[i] - a[j]) ** 2).sum() for i in range(60) for j in range(i)]
+    tensors = torch.from_numpy(first), torch.from_numpy(second)
+    assert alignment(*tensors) == pytest.approx(
+        np.mean([((x - y) ** 2).sum() for x, y in zip(a, b, strict=True)]), rel=1e-5
+    )
+    assert uniformity(tensors[0]) == pytest.approx(np.log(np.mean(np.exp(-2 * np.array(apart)))), rel=1e-5)
+    assert rank_me(tensors[0]) == pytest.approx(np.exp(-np.sum(share * np.log(share))), rel=1e-9)
 
 
 @pytest.mark.parametrize("loss", [lambda a, b: contig_loss(a, b, 0.1, 0.75), lambda a, b: ntxent_loss(a, b, 0.1)])

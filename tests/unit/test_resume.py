@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from pretraining import RECIPE, SIMCLR, write_study
 
 from contigwas.errors import UserError
+from contigwas.pretrain.methods import Pretraining
 from contigwas.pretrain.resume import fingerprint
 from contigwas.pretrain.train import train
 
@@ -124,3 +127,76 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_state(study):
     assert not bad["output_checkpoint"].exists()
     state = torch.load(next(bad["scratch"].glob("*/state.ckpt")), weights_only=True)
     assert all(bool(loss.isfinite()) for one in state["resume"]["processes"][0]["train"] for loss in one.values())
+
+
+class Stopped(Exception):
+    """What a test stops training with."""
+
+
+@contextmanager
+def stopping_at(epoch, batch):
+    """Training that dies before a batch of an epoch, both counted from 0."""
+    step = Pretraining.training_step
+
+    def until(self, given, index):
+        if (self.current_epoch, index) == (epoch, batch):
+            raise Stopped
+        return step(self, given, index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Pretraining, "training_step", until)
+        yield
+
+
+@pytest.mark.parametrize("at", [(0, 0), (0, 1), (1, 0), (2, 2)], ids=str)
+def test_it_goes_on_from_any_batch_with_the_best_weights_kept(study, at):
+    """Before the first state, inside an epoch, and between epochs."""
+    folder, files = study
+    whole = arguments(folder, files, SLOW, "at_whole", scratch=None)
+    if not whole["output_checkpoint"].exists():
+        train(**whole)
+    broken = arguments(folder, files, SLOW, f"at{at[0]}{at[1]}")
+    with stopping_at(*at), pytest.raises(Stopped):
+        train(**broken)
+    assert len([*broken["scratch"].glob("*/state.ckpt")]) == (at != (0, 0))
+    train(**broken)
+    for name in ("output_history", "output_checkpoint"):
+        assert broken[name].read_bytes() == whole[name].read_bytes()
+    state = torch.load(broken["output_checkpoint"], weights_only=True)
+    history = pd.read_csv(broken["output_history"])
+    assert state["best_epoch"] == history["epoch"][history["val_loss"].idxmin()]
+
+
+@pytest.mark.parametrize("damaged", ["state.ckpt.tmp", "state.ckpt", "empty"])
+def test_a_save_that_was_cut_off_costs_what_came_after_the_last_good_one(study, damaged, caplog):
+    folder, files = study
+    whole = arguments(folder, files, SLOW, "cut_whole", scratch=None)
+    train(**whole)
+    broken = arguments(folder, files, SLOW, f"cut_{damaged}")
+    with stopping_at(3, 1), pytest.raises(Stopped):
+        train(**broken)
+    state = next(broken["scratch"].glob("*/state.ckpt"))
+    content = state.read_bytes()[: 0 if damaged == "empty" else state.stat().st_size // 2]
+    (state if damaged == "empty" else state.with_name(damaged)).write_bytes(content)
+    caplog.clear()
+    caplog.set_level("INFO")
+    train(**broken)
+    good = damaged == "state.ckpt.tmp"
+    assert ("is damaged: training starts over" in caplog.text) != good
+    assert ("goes on from where it was saved" in caplog.text) == good
+    assert broken["output_checkpoint"].read_bytes() == whole["output_checkpoint"].read_bytes()
+    assert not any(broken["scratch"].iterdir())
+
+
+def test_a_changed_recipe_starts_anew_and_leaves_no_state_behind(study):
+    """Another width, whose weights the old state would not fit."""
+    folder, files = study
+    other = SLOW | {"width": 16}
+    whole = arguments(folder, files, other, "changed_whole", scratch=None)
+    train(**whole)
+    with stopping_at(2, 0), pytest.raises(Stopped):
+        train(**arguments(folder, files, SLOW, "changed"))
+    changed = arguments(folder, files, other, "changed")
+    train(**changed)
+    assert changed["output_checkpoint"].read_bytes() == whole["output_checkpoint"].read_bytes()
+    assert not any(changed["scratch"].iterdir())
