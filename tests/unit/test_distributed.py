@@ -11,13 +11,24 @@ import pytest
 import torch
 from pretraining import RECIPE, SIMCLR, write_study
 
+from contigwas.errors import UserError
+from contigwas.pretrain.data import Batches, Photographs
+from contigwas.pretrain.train import train
+
 SCRIPT = """
-import json, sys
+import json, os, signal, sys
 import torch
 from contigwas.pretrain import schedule
+from contigwas.pretrain.methods.base import Pretraining
 from contigwas.pretrain.train import train
 # Adam divides a gradient by its size: it hides one of the wrong scale, and makes steps of rounding errors
 schedule.OPTIMIZERS["adamw"] = torch.optim.SGD
+step = Pretraining.training_step
+def until(self, batch, index):
+    if self.global_rank == 0 and self.global_step == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGTERM)
+    return step(self, batch, index)
+Pretraining.training_step = until
 train(**json.loads(sys.argv[1]))
 """
 # GroupNorm and no random number of a device: nothing then depends on which process a person is in. SimCLR at a lower
@@ -28,6 +39,7 @@ METHODS = {
     "learned": RECIPE | EVEN | {"learn_temperature": True, "genetics_encoder": "none"},
     "siglip": RECIPE | EVEN | {"loss": "siglip"},
     "simclr": SIMCLR | EVEN | {"lr": 2.0e-3},
+    "autoencoder": SIMCLR | EVEN | {"method": "autoencoder"},
 }
 
 
@@ -39,16 +51,25 @@ def study(tmp_path_factory):
     return folder, script, write_study(folder, lacking=0.4)
 
 
-def run(study, settings, name, devices):
+def command_of(study, settings, name, devices, **more):
     folder, script, files = study
     modalities = files["modalities"] if settings["method"] == "contig" else {}
     outputs = {"output_checkpoint": folder / name / "model.ckpt", "output_history": folder / name / "history.csv"}
-    keywords = files | {"modalities": modalities, "settings": settings, "fold": 0, "devices": devices} | outputs
+    keywords = files | {"modalities": modalities, "settings": settings, "fold": 0, "devices": devices} | outputs | more
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    command = [sys.executable, script, json.dumps(keywords, default=str)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=folder, timeout=300)
+    return [sys.executable, script, json.dumps(keywords, default=str), "-1"], {
+        "env": environment,
+        "cwd": folder,
+        "text": True,
+    }
+
+
+def run(study, settings, name, devices, **more):
+    command, keywords = command_of(study, settings, name, devices, **more)
+    done = subprocess.run(command, **keywords, capture_output=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    return pd.read_csv(outputs["output_history"]), torch.load(outputs["output_checkpoint"], weights_only=True)
+    folder = study[0] / name
+    return pd.read_csv(folder / "history.csv"), torch.load(folder / "model.ckpt", weights_only=True)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -59,3 +80,58 @@ def test_two_processes_follow_the_loss_curve_of_one(study, method):
         assert together[name].to_numpy() == pytest.approx(alone[name].to_numpy(), rel=2e-4, abs=1e-6), name
     for name, value in first["state_dict"].items():
         assert torch.allclose(value, second["state_dict"][name], rtol=1e-3, atol=1e-4), name
+
+
+def test_two_processes_that_are_told_to_stop_go_on_to_the_same_weights(study):
+    """Dropout: each process goes on with its own random numbers."""
+    settings = METHODS["contig"] | {"dropout": 0.2, "corruption": 0.1}
+    whole, expected = run(study, settings, "whole", 2)
+    scratch = study[0] / "scratch"
+    command, keywords = command_of(study, settings, "stopped", 2, scratch=scratch, minutes=1000)
+    command[-1] = "4"
+    said = subprocess.run(command, **keywords, capture_output=True, timeout=300).stderr
+    assert "stopped by a signal and saved" in said
+    state = torch.load(next(scratch.glob("*/state.ckpt")), weights_only=True)
+    first, second = state["resume"]["processes"]
+    assert not torch.equal(first["torch"], second["torch"])
+    again, weights = run(study, settings, "stopped", 2, scratch=scratch, minutes=1000)
+    assert again.equals(whole)
+    for name, value in expected["state_dict"].items():
+        assert torch.equal(value, weights["state_dict"][name]), name
+
+
+@pytest.mark.parametrize(("people", "batch", "world"), [(37, 8, 2), (50, 12, 3), (9, 4, 4)])
+def test_a_person_stands_in_one_process_once_an_epoch_in_the_order_of_one_process(people, batch, world):
+    who = torch.arange(people)
+    photographs = Photographs(
+        torch.zeros(2 * people, 1, 1, 1), torch.arange(2 * people), 2 * who, torch.full_like(who, 2)
+    )
+    alone, *shared = (
+        Batches(who, photographs, batch, torch.Generator().manual_seed(5), rank=rank, world=of)
+        for rank, of in [(0, 1), *((rank, world) for rank in range(world))]
+    )
+    for _ in range(2):
+        for whole, *parts in zip(alone, *shared, strict=True):
+            assert all(len(part.people) == batch // world for part in parts)
+            assert torch.equal(torch.cat([part.people for part in parts]), whole.people)
+            assert torch.equal(torch.cat([part.images for part in parts]), whole.images)
+            assert len(whole.people.unique()) == batch
+    assert len(torch.cat([one.people for one in alone]).unique()) == people // batch * batch
+
+
+def test_a_batch_that_does_not_divide_says_both_numbers(study):
+    folder, _, files = study
+    outputs = {"output_checkpoint": folder / "never.ckpt", "output_history": folder / "never.csv"}
+    with pytest.raises(UserError, match="a batch of 9 people does not divide among 2 devices"):
+        train(**files, settings=METHODS["contig"] | {"batch": 9}, fold=0, devices=2, **outputs)
+
+
+def test_batch_norm_is_not_shared_by_processes_of_the_cpu(study, caplog):
+    """One process trains instead, to the weights of one."""
+    folder, _, files = study
+    for devices in (1, 2):
+        place = folder / f"norm{devices}"
+        outputs = {"output_checkpoint": place / "model.ckpt", "output_history": place / "history.csv"}
+        train(**files, settings=RECIPE | {"epochs": 1}, fold=0, devices=devices, **outputs)
+    assert "BatchNorm cannot be shared by processes of the CPU: one trains instead of 2" in caplog.text
+    assert (folder / "norm1/model.ckpt").read_bytes() == (folder / "norm2/model.ckpt").read_bytes()
