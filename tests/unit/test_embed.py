@@ -31,7 +31,8 @@ def trained(tmp_path_factory):
 
 def run(folder, files, output="embeddings.h5ad", checkpoint="model.ckpt", **changed):
     names = {name: changed.get(name, files[name]) for name in ("images_npy", "images_table", "cohort")}
-    embed(folder / checkpoint, **names, settings=SETTINGS, output=folder / output)
+    settings = SETTINGS | changed.get("settings", {})
+    embed(folder / checkpoint, **names, settings=settings, output=folder / output)
     return ad.read_h5ad(folder / output)
 
 
@@ -92,6 +93,46 @@ def test_who_joined_later_is_held_out_by_hash(trained, tmp_path):
 def test_the_file_is_the_same_again(trained):
     folder, files = trained
     assert np.array_equal(run(folder, files).X, run(folder, files, output="again.h5ad").X)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A network trained without augmentation, its best weights told apart from its last."""
+    folder = tmp_path_factory.mktemp("plain")
+    files = write_study(folder)
+    outputs = {"output_checkpoint": folder / "model.ckpt", "output_history": folder / "history.csv"}
+    train(**files, settings=RECIPE | {"augment": {}, "epochs": 2}, fold=1, **outputs)
+    state = torch.load(folder / "model.ckpt", weights_only=True)
+    # whatever the validation said, the two must differ for a test that tells them apart
+    weight = state["best_state_dict"]["trunk.conv1.weight"]
+    state["best_state_dict"] |= {"trunk.conv1.weight": 1.5 * weight}
+    torch.save(state, folder / "model.ckpt")
+    return folder, files
+
+
+def test_views_of_an_augmentation_of_nothing_change_nothing(plain):
+    folder, files = plain
+    alone, averaged = run(folder, files), run(folder, files, output="tta.h5ad", settings={"augment": 3})
+    assert np.allclose(averaged.X, alone.X, rtol=1e-5, atol=1e-6)
+
+
+def test_random_views_are_averaged_with_the_photograph_and_are_the_same_again(trained):
+    folder, files = trained
+    alone, first, again = (
+        run(folder, files, output=f"views{number}.h5ad", settings={"augment": views}).X
+        for number, views in enumerate((0, 2, 2))
+    )
+    assert np.array_equal(first, again) and not np.allclose(first, alone)
+    assert np.corrcoef(first.ravel(), alone.ravel())[0, 1] > 0.9
+
+
+def test_the_best_or_the_last_weights_as_the_settings_say(plain):
+    folder, files = plain
+    last, best = (run(folder, files, f"{name}.h5ad", settings={"checkpoint": name}).X for name in ("last", "best"))
+    state = torch.load(folder / "model.ckpt", weights_only=True)
+    torch.save(state | {"state_dict": state["best_state_dict"]}, folder / "swapped.ckpt")
+    swapped = run(folder, files, "swapped.h5ad", "swapped.ckpt").X
+    assert np.array_equal(swapped, best) and not np.allclose(last, best)
 
 
 def test_photographs_of_another_size_are_refused(trained, tmp_path):

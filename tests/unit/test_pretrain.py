@@ -10,7 +10,7 @@ from scipy.stats import linregress
 from contigwas.errors import UserError
 from contigwas.modality import read_modality, write_modality
 from contigwas.pretrain.data import Batch, Batches, Genetics, Photographs, Study, load_study
-from contigwas.pretrain.losses import contig_loss
+from contigwas.pretrain.losses import barlow_twins_loss, contig_loss, ntxent_loss, siglip_loss
 from contigwas.pretrain.methods import METHODS
 from contigwas.pretrain.methods.contig import Contig
 from contigwas.pretrain.methods.simclr import SimCLR
@@ -20,6 +20,7 @@ from contigwas.pretrain.retrieval import retrieval
 from contigwas.pretrain.roles import split
 from contigwas.pretrain.schedule import optimizer_and_schedule
 from contigwas.pretrain.train import train
+from contigwas.samples.folds import stable_hash
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_a_batch_has_one_image_a_person_and_draws_the_eye(study):
     assert not torch.equal(epochs[0][0].people, epochs[1][0].people)
 
 
-def memory_study(present, features=6, seed=0):
+def memory_study(present, features=6, seed=0, pcs=0):
     """A study in memory; `present` maps modalities to who has them, and who has not has no row of values."""
     rng = np.random.default_rng(seed)
     people = len(next(iter(present.values())))
@@ -107,13 +108,18 @@ def memory_study(present, features=6, seed=0):
         row = torch.full((people,), -1)
         row[has] = torch.arange(int(has.sum()))
         values = torch.from_numpy(rng.normal(size=(int(has.sum()), features)).astype(np.float32))
-        genetics[name] = Genetics(values, row, [str(one) for one in range(features)], torch.empty(len(values), 0))
+        genetics[name] = Genetics(
+            values,
+            row,
+            [str(one) for one in range(features)],
+            torch.from_numpy(rng.normal(size=(len(values), pcs)).astype(np.float32)),
+        )
     return Study(photographs, genetics, torch.arange(people), torch.arange(0), {})
 
 
 def contig(study, settings):
     torch.manual_seed(0)
-    normalisers = {name: fit(name, one.values) for name, one in study.genetics.items()}
+    normalisers = {name: fit(name, one.values, components=one.components) for name, one in study.genetics.items()}
     return Contig(study, fit_pixels(study.photographs, study.train), normalisers, settings, 0).train()
 
 
@@ -124,24 +130,35 @@ def step(module, loss):
     return {name: value.clone() for name, value in module.state_dict().items()}
 
 
+OTHERS = {"momentum": 0.9, "redundancy": 5e-3, "queue": 64}
 PLAIN = RECIPE | {"genetics_encoder": "h1", "augment": {}, "dropout": 0.0}
 
 
-def test_absent_people_never_reach_an_encoder_of_genetics():
+@pytest.mark.parametrize("encoder", ["h1", "h12"])
+@pytest.mark.parametrize("pcs", [0, 2])
+def test_absent_people_never_reach_an_encoder_of_genetics(encoder, pcs):
     """One step of `outer` is the step on the people present, modality by modality: weights and BatchNorm alike."""
     has = {"snps": torch.tensor([1, 0, 1, 1, 0, 1, 1, 1]).bool(), "pgs": torch.tensor([1, 1, 1, 0, 1, 0, 0, 1]).bool()}
-    study, people = memory_study(has), torch.arange(8)
+    study, people = memory_study(has, pcs=pcs), torch.arange(8)
+    settings = PLAIN | {"genetics_encoder": encoder}
     batch = Batch(people, people)
-    module, reference = contig(study, PLAIN), contig(study, PLAIN)
+    module, reference = contig(study, settings), contig(study, settings)
+    seen = []
+    module.trunk.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
     loss = module.training_step(batch, 0)
+    assert seen == [8]
     features = reference.trunk(reference.pixels(study.photographs.gather(people).float() / 255))
     expected, statistics = 0.0, {}
     for name, there in has.items():
-        values = study.genetics[name].values
-        hidden = torch.relu(reference.genetics[name].layers[0](reference.genetics[name].normaliser(values)))
-        statistics[f"genetics.{name}.layers.2.running_mean"] = 0.1 * hidden.mean(dim=0)
-        statistics[f"genetics.{name}.layers.2.running_var"] = 0.9 + 0.1 * hidden.var(dim=0)
-        sides = reference.heads[name](features[there]), reference.genetics[name](values)
+        values, components = study.genetics[name].values, study.genetics[name].components
+        layers = reference.genetics[name].layers
+        hidden = reference.genetics[name].normaliser(values, components)
+        for number in (2, 5) if encoder == "h12" else (2,):
+            hidden = torch.relu(layers[number - 2](hidden))
+            statistics[f"genetics.{name}.layers.{number}.running_mean"] = 0.1 * hidden.mean(dim=0)
+            statistics[f"genetics.{name}.layers.{number}.running_var"] = 0.9 + 0.1 * hidden.var(dim=0)
+            hidden = (hidden - hidden.mean(dim=0)) / (hidden.var(dim=0, correction=0) + layers[number].eps).sqrt()
+        sides = reference.heads[name](features[there]), reference.genetics[name](values, components)
         expected = expected + contig_loss(*sides, PLAIN["temperature"], PLAIN["alpha"]) / 2
     assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-6)
     stepped, wanted = step(module, loss), step(reference, expected)
@@ -149,6 +166,55 @@ def test_absent_people_never_reach_an_encoder_of_genetics():
         assert torch.allclose(value, wanted[name], atol=1e-6), name
     for name, value in statistics.items():
         assert torch.allclose(stepped[name], value, atol=1e-6), name
+
+
+def test_a_learned_temperature_has_a_gradient_even_at_its_floor():
+    study, people = memory_study({"pgs": torch.ones(8).bool()}), torch.arange(8)
+    module = contig(study, PLAIN | {"learn_temperature": True, "temperature": 0.0101, "genetics_encoder": "linear"})
+    optimizer = torch.optim.SGD([module.log_temperature], lr=1.0)
+    module.log_temperature.grad = torch.tensor(1.0)
+    module.optimizer_step(0, 0, optimizer, lambda: None)
+    assert module.temperature.item() == pytest.approx(0.01, rel=1e-6)
+    optimizer.zero_grad()
+    module.training_step(Batch(people, people), 0).backward()
+    # wrong pairs at a temperature this low cost much: it wants to rise
+    assert module.log_temperature.grad < -1
+    module.optimizer_step(0, 0, optimizer, lambda: None)
+    assert module.temperature.item() > 0.02
+
+
+IN_FULL = {
+    "simclr": ("heads.views", lambda a, b: ntxent_loss(a, b, 0.1)),
+    "barlow_twins": ("project", lambda a, b: barlow_twins_loss(a, b, 0.005) / PLAIN["hidden"]),
+}
+
+
+@pytest.mark.parametrize("method", IN_FULL)
+def test_losses_are_in_full_precision_whatever_the_network_computes_in(method):
+    study, people = memory_study({"pgs": torch.ones(8).bool()}), torch.arange(8)
+    torch.manual_seed(0)
+    pixels = fit_pixels(study.photographs, study.train)
+    module = METHODS[method](study, pixels, SIMCLR | OTHERS | {"method": method}, 0).train()
+    name, loss = IN_FULL[method]
+    made = []
+    module.get_submodule(name).register_forward_hook(lambda _, __, given: made.append(given))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = module.losses(Batch(people, people))["views"]
+    assert made[0].dtype == torch.bfloat16 and found.dtype == torch.float32
+    assert found.item() == pytest.approx(loss(*made[0].double().chunk(2)).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["contig", "siglip"])
+def test_the_contrast_is_in_full_precision(loss):
+    study = memory_study({"pgs": torch.ones(8).bool()})
+    module = contig(study, PLAIN | {"loss": loss, "genetics_encoder": "linear"})
+    generator = torch.Generator().manual_seed(0)
+    sides = [torch.randn(8, 16, generator=generator).bfloat16() for _ in range(2)]
+    with torch.autocast("cpu", torch.bfloat16):
+        found = module.contrast(*sides)
+    first, second = (one.double() for one in sides)
+    wanted = contig_loss(first, second, 0.1, 0.75) if loss == "contig" else siglip_loss(first, second, 0.1, -10.0)
+    assert found.dtype == torch.float32 and float(found) == pytest.approx(float(wanted), rel=1e-5)
 
 
 def test_a_modality_with_one_person_in_the_batch_costs_nothing():
@@ -238,9 +304,6 @@ def test_simclr_needs_no_genetics_and_trains_on_everyone(study):
     state, history = run(folder, files, SIMCLR, name="simclr")
     assert state["roles"]["heldout"] == [] and "view_to_other@1" in history
     assert not any("genetics" in name for name in state["state_dict"])
-
-
-OTHERS = {"momentum": 0.9, "redundancy": 5e-3, "queue": 64}
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name not in ("contig", "untrained", "pixel_pca")])
@@ -354,13 +417,73 @@ def test_infinite_values_name_the_feature(study, tmp_path):
 
 
 def test_training_learns_what_photographs_and_scores_share(tmp_path):
-    files = write_study(tmp_path, people=400)
+    """Brightness follows one score of five. Many people and few epochs: nobody can be learned by heart."""
+    files = write_study(tmp_path, people=1200)
     only = files | {"modalities": {"pgs": files["modalities"]["pgs"]}}
-    settings = RECIPE | {"modalities": ["pgs"], "epochs": 20, "batch": 32, "lr": 0.01, "augment": {}}
+    settings = RECIPE | {"modalities": ["pgs"], "epochs": 6, "batch": 32, "lr": 0.01, "augment": {}, "dropout": 0.0}
     _, history = run(tmp_path, only, settings)
     last = history.iloc[-1]
     assert last["val_loss"] < history["val_loss"].iloc[0]
     assert last["image_to_pgs@10"] > 2 * last["chance_pgs@10"]
+
+
+@pytest.mark.parametrize("role", ["training", "held-out"])
+def test_a_fold_without_images_is_named(study, tmp_path, role):
+    folder, files = study
+    cohort = pd.read_csv(files["cohort"], sep="\t", dtype=str)
+    table = pd.read_parquet(files["images_table"])
+    roles = split(cohort["family"].tolist(), RECIPE, 1)
+    lacking = cohort.loc[roles == ("train" if role == "training" else "heldout"), "iid"]
+    table[~table["iid"].isin(lacking)].to_parquet(tmp_path / "images.parquet")
+    with pytest.raises(UserError, match=rf"of the \d+ {role} people of fold 1 nobody has a usable image"):
+        run(folder, files | {"images_table": tmp_path / "images.parquet"}, RECIPE, fold=1, name="never")
+
+
+def test_a_feature_that_nobody_in_training_has_is_dropped_and_counted(study, tmp_path, caplog):
+    folder, files = study
+    caplog.set_level("INFO")
+    data = read_modality(files["modalities"]["pgs"])
+    values = np.asarray(data.X).copy()
+    loaded = load_study(**files, settings=RECIPE, fold=0)
+    trains = data.obs_names.map(stable_hash).isin(loaded.roles["train"])
+    values[trains, 2] = np.nan
+    write_modality(tmp_path / "pgs.h5ad", values, data.obs_names, data.var, {})
+    changed = files | {"modalities": files["modalities"] | {"pgs": tmp_path / "pgs.h5ad"}}
+    state, history = run(folder, changed, RECIPE | {"epochs": 1}, name="empty")
+    assert state["features"]["pgs"] == ["pgs0", "pgs1", "pgs3", "pgs4"]
+    assert "4 of 5 features of pgs vary and are used" in caplog.text
+    assert np.isfinite(history["val_pgs"]).all()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: not enough memory: you tried"),
+        MemoryError(),
+    ],
+    ids=["gpu", "cpu", "numpy"],
+)
+def test_too_little_memory_says_what_to_lower(study, monkeypatch, error):
+    folder, files = study
+
+    def fail(self, batch, index):
+        raise error
+
+    monkeypatch.setattr(Contig, "training_step", fail)
+    with pytest.raises(UserError, match=r"too little memory for batches of 8 images of 32 x 32 .* lower batch in the"):
+        run(folder, files, RECIPE, name="never")
+
+
+def test_another_failure_is_not_called_a_lack_of_memory(study, monkeypatch):
+    folder, files = study
+
+    def fail(self, batch, index):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(Contig, "training_step", fail)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        run(folder, files, RECIPE, name="never")
 
 
 def test_nothing_is_left_beside_the_outputs(study, tmp_path, monkeypatch, capsys):
