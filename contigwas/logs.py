@@ -23,9 +23,13 @@ def job(log: str | os.PathLike, math_threads: int | None = None) -> Iterator[Non
     written to the log with its traceback and raised again.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(log, mode="w")
+    # of processes that train together the first one tells; all append, or they would write over each other's lines
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    if first:
+        Path(log).write_text("")
+    handler = logging.FileHandler(log)
     logging.basicConfig(level=logging.WARNING, format=FORMAT, force=True, handlers=[handler])
-    logging.getLogger("contigwas").setLevel(logging.INFO)
+    logging.getLogger("contigwas").setLevel(logging.INFO if first else logging.WARNING)
     logging.captureWarnings(True)
     try:
         if math_threads is None:

@@ -33,3 +33,24 @@ def test_the_stage_speaks_into_its_log_and_threads_are_limited(tmp_path):
     text = (tmp_path / "b.log").read_text()
     assert "a column was dropped" in text
     assert "not ours" not in text
+
+
+def test_the_second_of_processes_that_train_together_adds_its_warnings_to_the_firsts_log(tmp_path, monkeypatch):
+    log = logging.getLogger("contigwas.stage")
+    (tmp_path / "b.log").write_text("of an earlier run\n")
+    with job(tmp_path / "b.log"):
+        log.info("from the first, before")
+        monkeypatch.setenv("LOCAL_RANK", "1")
+        first = [*logging.getLogger().handlers]
+        logging.getLogger().handlers.clear()  # what another process has not
+        with job(tmp_path / "b.log"):
+            log.info("said twice")
+            log.warning("from the second")
+        logging.getLogger().handlers[:] = first
+        log.warning("from the first, after")
+    lines = (tmp_path / "b.log").read_text().splitlines()
+    assert [line.partition("stage: ")[2] for line in lines] == [
+        "from the first, before",
+        "from the second",
+        "from the first, after",
+    ]
