@@ -17,6 +17,7 @@ from contigwas.builds import named_build
 from contigwas.errors import UserError
 from contigwas.genotypes.files import genotype_files
 from contigwas.genotypes.names import chromosome
+from contigwas.recipes import check_recipe
 
 TYPES = {"number": "a number", "integer": "a whole number", "string": "text", "boolean": "true or false"}
 ABSENT = object()
@@ -139,6 +140,8 @@ def _check_meaning(config: Mapping) -> None:
             )
         if "method" in recipe and "images" not in config:
             raise UserError(f"config: models.{name} trains on images, but there is no images: block: add it")
+        if "method" in recipe:
+            check_recipe(name, recipe, config)
         if "apply" in recipe and "images" not in config:
             raise UserError(f"config: models.{name} is applied to images, but there is no images: block: add it")
     images = config.get("images")

@@ -132,6 +132,82 @@ def test_a_list_of_genes_and_a_test_that_are_well(demo):
     assert demo["loci"]["test"] == "disc"
 
 
+@pytest.mark.parametrize(
+    ("model", "change", "sentence"),
+    [
+        ("contig", {"noise": 4}, "models.contig.noise is 4, but its modalities lack covariates"),
+        (
+            "contig",
+            {"genetics_init": "gwas", "genetics_encoder": "h1"},
+            "genetics_init is gwas, .* encoder is h1: only",
+        ),
+        ("contig", {"adjust_pcs": 5, "adjust": ["snps", "blood"]}, "adjust names blood, which is not among its modal"),
+        ("contig", {"adjust_pcs": 5, "modalities": ["snps"]}, "adjust names pgs, .*: name those of snps that"),
+        ("contig", {"adjust_pcs": 5, "adjust": []}, "adjust is empty: name those of snps, pgs, burden that"),
+        ("contig", {"warmup": 0.1}, "warmup is 0.1, but its schedule is onecycle, .* schedule: cosine"),
+        ("simclr", {"image_encoder": "vit_tiny", "patch": 12}, "patch is 12, into which images.size of 64 does not"),
+        (
+            "contig",
+            {"embed": {"layer": "mri"}},
+            "models.contig.embed.layer is mri, .*: write trunk or snps or pgs or burden$",
+        ),
+        ("simclr", {"embed": {"layer": "pgs"}}, "models.simclr.embed.layer is pgs, .*: write trunk or views$"),
+        ("simclr", {"method": "byol", "embed": {"layer": "views"}}, "has no head of that name: write trunk$"),
+        ("simclr", {"method": "nnclr", "queue": 64}, "queue is 64, less than its batch of 128"),
+    ],
+)
+def test_keys_of_a_recipe_that_contradict_each_other(model, change, sentence):
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config["models"][model].update(change)
+    with pytest.raises(UserError, match=sentence) as error:
+        check(config, SCHEMA)
+    assert "\n" not in str(error.value)
+
+
+def test_a_layer_for_all_models_is_one_that_all_have():
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config["embed"] = {"layer": "pgs"}
+    with pytest.raises(
+        UserError, match=r"embed\.layer is pgs, but the model simclr .* views in models\.simclr\.embed\.layer"
+    ):
+        check(config, SCHEMA)
+    config["models"]["simclr"]["embed"] = {"layer": "views"}
+    check(config, SCHEMA)
+    assert settings(config, "embed", model="simclr")["layer"] == "views"
+
+
+@pytest.mark.parametrize(
+    ("model", "change"),
+    [
+        ("contig", {"modalities": ["snps"]}),  # adjust is [pgs] by default, but nothing is adjusted
+        ("contig", {"modalities": ["snps"], "adjust_pcs": 5, "adjust": ["snps"]}),
+        ("contig", {"modalities": ["pgs", "covariates"], "noise": 4}),
+        ("contig", {"genetics_init": "gwas"}),
+        ("contig", {"warmup": 0.1, "schedule": "cosine"}),
+        ("simclr", {"image_encoder": "vit_tiny", "width": 16}),  # a ViT ignores the width
+        ("simclr", {"patch": 12}),  # a ResNet the patches
+        ("contig", {"embed": {"layer": "burden"}}),
+    ],
+)
+def test_keys_of_a_recipe_that_go_together(model, change):
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config["covariates"] = {"columns": ["sex"]}
+    config["models"][model].update(change)
+    check(config, SCHEMA)
+    check(config, SCHEMA)  # with the defaults filled in it means the same
+
+
+def test_every_key_of_a_recipe_has_a_default_and_says_what_it_is():
+    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
+    for method in definitions["shared"]["properties"]["method"]["enum"]:
+        keys = definitions[method]["properties"]
+        for name, key in {**keys, **keys["augment"]["properties"]}.items():
+            if name in ("phenotypes", "embed"):
+                continue
+            assert name in ("method", "modalities") or "default" in key, f"{method}.{name}"
+            assert "description" in key or name == "augment", f"{method}.{name}"
+
+
 def test_the_config_reference_is_current():
     specification = importlib.util.spec_from_file_location("reference", ROOT / "docs/config_reference.py")
     reference = importlib.util.module_from_spec(specification)

@@ -1,12 +1,27 @@
 """What wraps a stage: its log, one-sentence errors, tracebacks for what is ours."""
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 from threadpoolctl import threadpool_info
 
 from contigwas.errors import UserError
 from contigwas.logs import job
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_before() -> Iterator[None]:
+    """A job sets up its process's logging for good; the tests after this file want theirs."""
+    root, ours = logging.getLogger(), logging.getLogger("contigwas")
+    before = root.level, ours.level, [*root.handlers]
+    yield
+    root.setLevel(before[0])
+    ours.setLevel(before[1])
+    for handler in [one for one in root.handlers if one not in before[2]]:
+        handler.close()
+    root.handlers[:] = before[2]
+    logging.captureWarnings(False)
 
 
 def test_a_users_mistake_ends_in_one_sentence(tmp_path, capsys):

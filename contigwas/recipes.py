@@ -1,0 +1,63 @@
+"""What a schema cannot say of a model's recipe: keys that refer to one another, to the images, or to its modalities."""
+
+from collections.abc import Mapping
+
+from contigwas.errors import UserError
+
+
+def check_recipe(name: str, recipe: Mapping[str, object], config: Mapping) -> None:
+    """Raise UserError where keys of the recipe (with its defaults) contradict each other, or would do nothing.
+
+    Keys of another image encoder (`width`, `norm` of a ResNet, `patch` of a ViT) are ignored: recipes share blocks.
+    """
+    place = f"config: models.{name}"
+    modalities = recipe.get("modalities", [])
+    if recipe.get("noise") and "covariates" not in modalities:
+        raise UserError(
+            f"{place}.noise is {recipe['noise']}, but its modalities lack covariates, beside which noise stands: add "
+            "covariates, or drop noise"
+        )
+    if recipe.get("genetics_init") == "gwas" and recipe["genetics_encoder"] != "linear":
+        raise UserError(
+            f"{place}.genetics_init is gwas, but its genetics_encoder is {recipe['genetics_encoder']}: only a linear "
+            "one can start from betas"
+        )
+    if recipe.get("adjust_pcs"):
+        _check_adjust(place, recipe["adjust"], modalities)
+    if recipe.get("warmup") and recipe["schedule"] == "onecycle":
+        raise UserError(
+            f"{place}.warmup is {recipe['warmup']}, but its schedule is onecycle, which rises by itself: drop warmup, or "
+            "write schedule: cosine"
+        )
+    if "queue" in recipe and recipe["queue"] < recipe["batch"]:
+        raise UserError(
+            f"{place}.queue is {recipe['queue']}, less than its batch of {recipe['batch']}: raise queue, or lower batch"
+        )
+    size = config["images"]["size"]
+    if str(recipe.get("image_encoder")).startswith("vit") and size % recipe["patch"]:
+        raise UserError(
+            f"{place}.patch is {recipe['patch']}, into which images.size of {size} does not divide: change one of them"
+        )
+    _check_layer(name, recipe, config)
+
+
+def _check_adjust(place: str, adjust: list[str], modalities: list[str]) -> None:
+    odd = [one for one in adjust if one not in modalities]
+    if odd or not adjust:
+        what = f"names {odd[0]}, which is not among its modalities" if odd else "is empty"
+        raise UserError(
+            f"{place}.adjust {what}: name those of {', '.join(modalities)} that adjust_pcs are to be regressed out of"
+        )
+
+
+def _check_layer(name: str, recipe: Mapping[str, object], config: Mapping) -> None:
+    """`embed.layer` must be a head that the model has: one a modality, `views` of SimCLR, none of the other methods."""
+    own = (recipe.get("embed") or {}).get("layer")
+    layer = own or config["embed"]["layer"]
+    heads = ["views"] if recipe["method"] == "simclr" else [*recipe.get("modalities", [])]
+    if layer not in ("trunk", *heads):
+        key = f"models.{name}.embed.layer" if own else "embed.layer"
+        raise UserError(
+            f"config: {key} is {layer}, but the model {name} has no head of that name: write "
+            f"{' or '.join(['trunk', *heads])}{'' if own else f' in models.{name}.embed.layer'}"
+        )
