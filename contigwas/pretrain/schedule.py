@@ -23,7 +23,7 @@ def optimizer_and_schedule(
         {"params": [one for one in known if one.ndim > 1], "weight_decay": settings["weight_decay"]},
         {"params": [one for one in known if one.ndim <= 1], "weight_decay": 0.0},
     ]
-    optimizer = OPTIMIZERS[settings["optimizer"]](groups, lr=settings["lr"])
+    optimizer = OPTIMIZERS[settings["optimizer"]](groups, lr=settings["lr"], fused=True)
     if settings["schedule"] == "onecycle":
         return optimizer, OneCycleLR(optimizer, settings["lr"], total_steps=steps)
     rising = int(settings["warmup"] * steps)
