@@ -1,7 +1,7 @@
 """Training and embedding: images per second, beside the published training step and beside the network alone.
 
     python benchmarks/pretrain.py                                    # ResNet-18, 128 pixels, batch 64, on a CPU
-    python benchmarks/pretrain.py --paper                            # ResNet-50, 448 pixels, for a GPU
+    python benchmarks/pretrain.py --paper --compile --workers 16     # ResNet-50, 448 pixels, for a GPU
     python benchmarks/pretrain.py --people 32 --batch 8 --size 32 --snps 50 --scores 10 --burdens 50 --repeats 1
 
 Three modalities of the paper's widths, genetics encoder h1. Ours: `contigwas.pretrain` with its own loop, images
@@ -185,6 +185,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("resources/benchmarks"))
     parser.add_argument("--paper", action="store_true", help="ResNet-50, 448 pixels")
+    parser.add_argument("--compile", action="store_true", help="ours with torch.compile")
     parser.add_argument("--people", type=int, default=1024)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--size", type=int, help="pixels of the network's input")
@@ -213,7 +214,7 @@ def main() -> None:
     folder = arguments.folder.resolve() / f"pretrain_n{people}_{size}_{'_'.join(map(str, widths.values()))}"
     files = write_data(folder, people, size, size * 3 // 2, widths)
     recipe = {**RECIPE, "image_encoder": arguments.encoder, "batch": batch, "math_threads": arguments.threads}
-    recipe["modalities"] = list(widths)
+    recipe |= {"modalities": list(widths), "compile": arguments.compile}
     some = slice(min(arguments.peer_people, people))
     genetics = {name: scaled(path)[some] for name, path in files["modalities"].items()}
     published = Published(recipe, size, widths, device)
@@ -223,7 +224,7 @@ def main() -> None:
         ours.append(median(trained(files, recipe, folder).rates(batch)))
         theirs.append(median(rates(published, items, batch, arguments.workers, WARMUP - 1)))
     share = waiting(lambda: trained(files, recipe, folder))
-    untrained = {**recipe, "method": "untrained", "modalities": []}
+    untrained = {**recipe, "method": "untrained", "modalities": [], "compile": False}
     trained({**files, "modalities": {}}, untrained, folder)
     embedded, alone = [], []
     for _ in range(arguments.repeats):
@@ -233,8 +234,9 @@ def main() -> None:
     machine = torch.cuda.get_device_name() if device == "cuda" else f"cpu, {arguments.threads} threads"
     what = {"device": machine, "network": arguments.encoder, "pixels": size, "batch": batch}
     inferred = {**what, "batch": BATCH}
+    ours_is = "contigwas, compiled" if arguments.compile else "contigwas"
     rows = [
-        row("contigwas", what, ours, ratio=round(median(ours) / median(theirs), 2), waiting=round(share, 4)),
+        row(ours_is, what, ours, ratio=round(median(ours) / median(theirs), 2), waiting=round(share, 4)),
         row("published step, re-created", what, theirs),
         row("contigwas: embed", inferred, embedded, ratio=round(median(embedded) / median(alone), 2)),
         row("forward pass alone", inferred, alone),

@@ -1,6 +1,7 @@
 """People with a photograph and three modalities each, as the stages before pretrain hand them over; and as JPEGs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from contigwas.images import write_images
 from contigwas.modality import write_modality
 from contigwas.simulate.fundus import render
 
-DRAWN = 64  # photographs drawn at a time
+DRAWN = 32  # photographs drawn at a time
 QC = {"min_sd": 0, "darkest": 0, "brightest": 0}
 
 
@@ -34,11 +35,9 @@ def write_data(folder: Path, people: int, size: int, jpeg: int, widths: Mapping[
         return named
     rng = np.random.default_rng(1)
     paths[0].parent.mkdir(exist_ok=True)
-    for start in range(0, people, DRAWN):
-        here = paths[start : start + DRAWN]
-        pictures = render(rng.standard_normal((len(here), 6)), np.zeros(len(here), bool), jpeg, 1.0, rng)
-        for path, picture in zip(here, pictures, strict=True):
-            Image.fromarray(picture).save(path, quality=90)
+    with ProcessPoolExecutor() as pool:
+        parts = [paths[start : start + DRAWN] for start in range(0, people, DRAWN)]
+        list(pool.map(_draw, parts, [jpeg] * len(parts), range(len(parts))))
     cohort = {"fid": iids, "iid": iids, "sex": 1, "family": iids, "fold": 0, "in_gwas": 1, "excluded": ""}
     write_tsv(pd.DataFrame(cohort).assign(untested=""), named["cohort"])
     for name, width in widths.items():
@@ -49,6 +48,13 @@ def write_data(folder: Path, people: int, size: int, jpeg: int, widths: Mapping[
     outputs = [named["images_npy"], named["images_table"], folder / "private/dropped.tsv"]
     write_images(folder / "images.tsv", named["cohort"], settings, *outputs)
     return named
+
+
+def _draw(paths: Sequence[Path], size: int, seed: int) -> None:
+    rng = np.random.default_rng([1, seed])
+    pictures = render(rng.standard_normal((len(paths), 6)), np.zeros(len(paths), bool), size, 1.0, rng)
+    for path, picture in zip(paths, pictures, strict=True):
+        Image.fromarray(picture).save(path, quality=90)
 
 
 def jpegs(folder: Path, people: int) -> list[Path]:

@@ -1,7 +1,7 @@
 """The stages of the pipeline as calls of the library, in the order in which the rules call them.
 
-Studies that train hundreds of networks use these instead of jobs of the workflow: a job starts a process, which costs as
-much as a small GWAS. What is computed is the same.
+Studies that train hundreds of networks use these instead of jobs of the workflow: a job starts a process, which costs
+as much as a small GWAS. What is computed is the same.
 """
 
 import sys
@@ -139,20 +139,21 @@ def simulated_cohort(config: Mapping, folder: Path) -> Cohort:
     write_snps(cohort.genotypes, tables, cohort.people, config["snps"], cohort.modalities["snps"])
     scores = sorted(folder.glob(config["pgs"]["scores"]))
     matching = results / "modalities/pgs_matching.tsv"
-    write_pgs(
-        scores, cohort.genotypes, tables, cohort.people, config["pgs"], build, cohort.modalities["pgs"], matching
-    )
+    write_pgs(scores, cohort.genotypes, tables, cohort.people, config["pgs"], build, cohort.modalities["pgs"], matching)
     burden = {name: config["burden"][name] for name in config["burden"]}
     annotations, sets = (folder / config["burden"][name] for name in ("annotations", "sets"))
-    write_burden(
-        exome, cohort.chromosomes, annotations, sets, cohort.people, burden, cohort.modalities["burden"]
-    )
+    write_burden(exome, cohort.chromosomes, annotations, sets, cohort.people, burden, cohort.modalities["burden"])
     write_images(place / "images.tsv", cohort.people, config["images"], *cohort.images, results / "images/dropped.tsv")
     return cohort
 
 
 def embedded(
-    config: Mapping, cohort: Cohort, model: str, folder: Path, folds: Sequence[int] | None = None, seed: int | None = None
+    config: Mapping,
+    cohort: Cohort,
+    model: str,
+    folder: Path,
+    folds: Sequence[int] | None = None,
+    seed: int | None = None,
 ) -> list[Path]:
     """Train the networks of `model` (all folds, or some) in `folder` and embed everyone with each: one file a fold.
 

@@ -26,8 +26,8 @@ def check_recipe(name: str, recipe: Mapping[str, object], config: Mapping) -> No
         _check_adjust(place, recipe["adjust"], modalities)
     if recipe.get("warmup") and recipe["schedule"] == "onecycle":
         raise UserError(
-            f"{place}.warmup is {recipe['warmup']}, but its schedule is onecycle, which rises by itself: drop warmup, or "
-            "write schedule: cosine"
+            f"{place}.warmup is {recipe['warmup']}, but its schedule is onecycle, which rises by itself: drop warmup, "
+            "or write schedule: cosine"
         )
     if "queue" in recipe and recipe["queue"] < recipe["batch"]:
         raise UserError(

@@ -18,13 +18,13 @@ import yaml
 from scipy.stats import chi2
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import stages  # noqa: E402
+import stages
 
-from contigwas.config import check, settings  # noqa: E402
-from contigwas.evaluate.truth import compare, linkage, read_truth  # noqa: E402
-from contigwas.files import write_tsv  # noqa: E402
-from contigwas.gwas.summary import Histogram, read_lambda  # noqa: E402
-from contigwas.loci import write_loci  # noqa: E402
+from contigwas.config import check, settings
+from contigwas.evaluate.truth import compare, linkage, read_truth
+from contigwas.files import write_tsv
+from contigwas.gwas.summary import Histogram, read_lambda
+from contigwas.loci import write_loci
 
 SCHEMA = stages.ROOT / "workflow/schemas/config.schema.yaml"
 TEST = "manova"
@@ -203,7 +203,7 @@ def _judged(config: Mapping, cohort: stages.Cohort, gwas: stages.Gwas) -> dict[s
 
 
 def _bounds(config: Mapping, cohort: stages.Cohort, gwas: stages.Gwas, count: int, scratch: Path, output: Path) -> None:
-    """Lambda of the tested features when their rows are permuted among the tested people: pure chance on this genome."""
+    """Lambda of the tested features when their rows are permuted among the people: pure chance on this genome."""
     features = pd.read_parquet(gwas.phenotypes)
     design = gwas.phenotypes.with_name("covariates.parquet")
     rows = []

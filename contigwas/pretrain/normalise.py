@@ -45,7 +45,8 @@ class Normaliser(nn.Module):
         scaled = torch.where(missing(chosen), 0.0, (chosen.float() - self.mean) * self.scale)
         if self.slopes is None:
             return scaled
-        return (scaled - design(components).float() @ self.slopes) / self.rest
+        with torch.autocast(values.device.type, enabled=False):
+            return (scaled - design(components).float() @ self.slopes) / self.rest
 
 
 def design(components: Tensor) -> Tensor:

@@ -91,7 +91,8 @@ class Pretraining(lightning.LightningModule, ABC):
     def view(self, levels: Tensor, generator: torch.Generator, views: int = 1) -> Tensor:
         """A random view of each image, scaled for the trunk; `views` says how often the batch's images stand in it."""
         share = (rank(), world()) if self.training else (0, 1)
-        return self.pixels(self.augment(levels, generator, views, *share))
+        with exactly(levels):  # a rotation in 8 bits would miss by whole pixels
+            return self.pixels(self.augment(levels, generator, views, *share))
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, index: int) -> Batch:
         """Positions stay where the resident tensors are gathered; only what is gathered travels."""
