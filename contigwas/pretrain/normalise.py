@@ -10,7 +10,8 @@ from contigwas.pretrain.data import Photographs
 
 # a burden that one person in a thousand carries would reach 30 SD: rare carriers must not shout down everything else
 LEAST_SD = {"burden": 0.1}
-CHUNK = 4096  # features summed at a time
+CHUNK = 4096  # features summed at a time,
+PART = 32  # and images
 
 
 class Normaliser(nn.Module):
@@ -118,6 +119,11 @@ class PixelScaler(nn.Module):
 def fit_pixels(photographs: Photographs, images: Tensor, at_most: int = 1000) -> PixelScaler:
     """Fit a PixelScaler to `at_most` of `images` (positions), evenly spread."""
     spread = torch.from_numpy(np.unique(np.linspace(0, len(images) - 1, at_most).astype(np.int64)))
-    some = photographs.gather(images[spread]).double() / 255
-    over = (0, *range(2, some.ndim))
-    return PixelScaler(some.mean(dim=over).float(), some.std(dim=over).clamp(min=1e-3).float())
+    total = square = torch.zeros((), dtype=torch.int64)  # exact: levels are whole numbers
+    for part in images[spread].split(PART):
+        levels = photographs.gather(part).movedim(1, -1).flatten(0, -2).long()
+        total, square = total + levels.sum(dim=0), square + levels.square().sum(dim=0)
+    count = len(spread) * photographs.pixels[0, ..., 0].numel()
+    mean = total.double() / count
+    variance = (square.double() - total.double() * mean) / (count - 1)
+    return PixelScaler((mean / 255).float(), (variance.clamp(min=0).sqrt() / 255).clamp(min=1e-3).float())

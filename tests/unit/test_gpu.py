@@ -45,7 +45,7 @@ def test_a_checkpoint_loads_where_there_is_no_gpu(study):
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name not in ("contig", "untrained", "pixel_pca")])
 def test_every_other_method_trains(study, method):
-    more = {"byol": {"momentum": 0.9}, "nnclr": {"queue": 32}, "barlow_twins": {"off_diagonal": 0.005}}
+    more = {"byol": {"momentum": 0.9}, "nnclr": {"queue": 32}, "barlow_twins": {"redundancy": 0.005}}
     _, history = run(study, method, SIMCLR | {"method": method} | more.get(method, {}))
     assert np.isfinite(history["train_loss"]).all()
 
