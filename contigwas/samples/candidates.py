@@ -8,7 +8,6 @@ import pandas as pd
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, read_table, require, write_tsv
-from contigwas.genotypes.reader import read_people
 from contigwas.people import require_overlap, shape
 
 log = logging.getLogger(__name__)
@@ -79,6 +78,8 @@ def _table(sources: Mapping[str, tuple[str, pd.Series]], known: pd.DataFrame) ->
 
 def _same_people(paths: Sequence[PathLike], source: str) -> pd.DataFrame:
     """The people of the first file, after a check that the others name the same ones, in any order."""
+    from contigwas.genotypes.reader import read_people  # brings the readers of all formats, which training does without
+
     first = read_people(paths[0])
     for path in paths[1:]:
         other = read_people(path)
