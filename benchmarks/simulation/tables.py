@@ -1,0 +1,213 @@
+"""Collect what the study has so far: three tables beside this file, two figures, and the tables of docs/study.md.
+
+    python benchmarks/simulation/tables.py FOLDER      # of the study, as given to snakemake --directory
+
+Cells and nulls that are not there yet are left out; every table says how many seeds or nulls it has.
+"""
+
+import argparse
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from figures import draw_null, draw_power
+
+from contigwas.files import replacing, write_tsv
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+PAGE = ROOT / "docs/study.md"
+MODELS = {
+    "latents": "true traits (ceiling)",
+    "contig": "contig",
+    "simclr": "simclr",
+    "byol": "byol",
+    "simsiam": "simsiam",
+    "barlow_twins": "barlow_twins",
+    "nnclr": "nnclr",
+    "autoencoder": "autoencoder",
+    "pixel_pca": "pixel_pca",
+    "untrained": "untrained",
+    "snps_only": "contig, SNPs alone",
+    "pgs_only": "contig, scores alone",
+    "burden_only": "contig, burdens alone",
+    "inner": "contig, inner",
+    "adjusted": "contig, components taken out of the genetics",
+    "siglip": "contig, SigLIP",
+    "h1": "contig, encoder h1",
+}
+SETTINGS = {
+    "fewer_people": "1,500 people, not 3,000",
+    "centre": "the centre",
+    "less_heritable": "heritability of a trait 0.16, not 0.30",
+    "more_heritable": "heritability of a trait 0.51",
+    "less_nuisance": "half the nuisance",
+    "more_nuisance": "twice the nuisance",
+}
+WAYS = {
+    "as they are": "everyone",
+    "aligned": "everyone, aligned",
+    "summed": "everyone, χ² summed over folds",
+    "heldout": "held-out fold alone",
+    "insample": "**training people**",
+    "no_pcs": "**everyone, no genetic components**",
+    "head": "**training people, head of a network of SNPs**",
+}
+
+
+def collected(paths: Iterable[Path], keys: list[str]) -> pd.DataFrame:
+    """The rows of all tables, in the order of `keys`; empty where there is none."""
+    tables = [pd.read_csv(path, sep="\t") for path in sorted(paths)]
+    return pd.concat(tables).sort_values(keys, kind="stable", ignore_index=True) if tables else pd.DataFrame()
+
+
+def nulls(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The nulls, and the permutations of tested features that bound their lambda (with the seed of the cohort)."""
+    parts = [path for path in (folder / "null").glob("*.tsv") if not path.name.endswith(".bounds.tsv")]
+    bounds = []
+    for path in sorted((folder / "null").glob("*.bounds.tsv")):
+        bounds.append(pd.read_csv(path, sep="\t"))
+        bounds[-1].insert(0, "seed", int(path.name.partition(".")[0]))
+    return collected(parts, ["seed", "permutation"]), pd.concat(bounds) if bounds else pd.DataFrame()
+
+
+def by_model(rows: pd.DataFrame) -> list[list[str]]:
+    """A line a model and way: seeds, people, lambda, planted loci found, false ones and their share of the loci."""
+    lines = []
+    known = [(model, way) for model in MODELS for way in WAYS]
+    for model, way in known:
+        part = rows[(rows["model"] == model) & (rows["way"] == way)]
+        if not len(part):
+            continue
+        lines.append(
+            [
+                MODELS[model],
+                WAYS[way],
+                str(len(part)),
+                f"{part['people'].mean():,.0f}",
+                f"{part['lambda'].mean():.2f}",
+                f"{part['found'].sum()} of {part['planted'].sum()}",
+                f"{part['found'].sum() / part['planted'].sum():.0%}",
+                f"{part['false'].sum()}",
+                f"{part['false'].sum() / part['loci'].sum():.0%}" if part["loci"].sum() else "–",
+            ]
+        )
+    return lines
+
+
+def by_setting(rows: pd.DataFrame, settings: Mapping[str, str]) -> list[list[str]]:
+    """A line a setting: the share of planted loci that each model finds, its false loci in brackets."""
+    lines = []
+    for setting, name in settings.items():
+        line = [name]
+        for model in ("latents", "contig", "simclr", "pixel_pca", "untrained"):
+            way = "as they are" if model == "latents" else "aligned"
+            part = rows[(rows["setting"] == setting) & (rows["model"] == model) & (rows["way"] == way)]
+            line.append(
+                f"{part['found'].sum() / part['planted'].sum():.0%} ({part['false'].sum()})" if len(part) else "–"
+            )
+        lines.append(line)
+    return lines
+
+
+def of_nulls(rows: pd.DataFrame, bounds: pd.DataFrame) -> list[list[str]]:
+    """A line a way: nulls, mean lambda with two standard errors, how many lie outside what permutations give, loci."""
+    lines = []
+    for way in WAYS:
+        part = rows[rows["way"] == way] if len(rows) else rows
+        if not len(part):
+            continue
+        outside = 0
+        for seed, own in part.groupby("seed"):
+            low, high = bounds.loc[bounds["seed"] == seed, "lambda"].agg(["min", "max"])
+            outside += int(((own["lambda"] < low) | (own["lambda"] > high)).sum())
+        lines.append(
+            [
+                WAYS[way],
+                str(len(part)),
+                f"{part['people'].mean():,.0f}",
+                mean_and_errors(part["lambda"]),
+                mean_and_errors(part["lambda_features"]),
+                f"{outside} of {len(part)}",
+                str(part["loci"].sum()),
+            ]
+        )
+    if len(bounds):
+        lines.append(
+            [
+                "tested features permuted (bounds)",
+                str(len(bounds)),
+                "",
+                mean_and_errors(bounds["lambda"]),
+                mean_and_errors(bounds["lambda_features"]),
+                "",
+                str(bounds["loci"].sum()),
+            ]
+        )
+    return lines
+
+
+def mean_and_errors(values: pd.Series) -> str:
+    """The mean ± two standard errors of it.
+
+    >>> mean_and_errors(pd.Series([0.9, 1.0, 1.1]))
+    '1.000 ± 0.115'
+    """
+    return f"{values.mean():.3f} ± {2 * values.std() / np.sqrt(len(values)):.3f}"
+
+
+def markdown(head: list[str], lines: list[list[str]]) -> str:
+    """A table."""
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def filled(text: str, tables: Mapping[str, str]) -> str:
+    """The page with what stands between <!-- name --> and <!-- end --> replaced.
+
+    >>> filled("a <!-- x -->old<!-- end --> b", {"x": "new"})
+    'a <!-- x -->\\n\\nnew\\n\\n<!-- end --> b'
+    """
+    for name, table in tables.items():
+        text, count = re.subn(
+            rf"(<!-- {name} -->).*?(<!-- end -->)",
+            lambda found, new=table: f"{found[1]}\n\n{new}\n\n{found[2]}",
+            text,
+            flags=re.S,
+        )
+        if count != 1:
+            raise SystemExit(f"the page has {count} places for the table {name}, not one")
+    return text
+
+
+def main() -> None:
+    """Collect, draw, fill in."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    study = yaml.safe_load((HERE / "study.yaml").read_text())
+    power = collected(folder.glob("power/*/*/*.tsv"), ["setting", "seed", "model", "way"])
+    null, bounds = nulls(folder)
+    for name, table in (("power", power), ("null", null), ("bounds", bounds)):
+        write_tsv(table, HERE / f"{name}.tsv")
+    settings = {name: SETTINGS.get(name, name) for name in sorted(study["settings"], key=[*SETTINGS].index)}
+    draw_power(power, MODELS, [ROOT / "docs/figures/study_power.png"])
+    draw_null(null, bounds, [ROOT / "docs/figures/study_null.png"])
+    centre = power[power["setting"] == "centre"]
+    head = ["model", "tested in", "seeds", "people", "λ", "planted found", "power", "false loci", "of all loci"]
+    models = ["setting", "true traits", "contig", "simclr", "pixel_pca", "untrained"]
+    calibrated = ["tested in", "nulls", "people", "λ of MANOVA", "λ of single features", "outside bounds", "loci"]
+    tables = {
+        "centre": markdown(head, by_model(centre)),
+        "settings": markdown(models, by_setting(power, settings)),
+        "null": markdown(calibrated, of_nulls(null, bounds)),
+    }
+    with replacing(PAGE) as temporary:
+        temporary.write_text(filled(PAGE.read_text(), tables))
+
+
+if __name__ == "__main__":
+    main()
