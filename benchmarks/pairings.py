@@ -19,67 +19,45 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import stages
 import torch
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from contigwas.config import check
+from contigwas.files import read_table, write_tsv
+from contigwas.images import write_images
+from contigwas.simulate.pairing import pair
 
-from contigwas.align import align  # noqa: E402
-from contigwas.config import check, settings  # noqa: E402
-from contigwas.embed import embed  # noqa: E402
-from contigwas.files import read_table, write_tsv  # noqa: E402
-from contigwas.gwas.gwas import write_gwas  # noqa: E402
-from contigwas.gwas.summary import read_lambda  # noqa: E402
-from contigwas.images import write_images  # noqa: E402
-from contigwas.loci import write_loci  # noqa: E402
-from contigwas.phenotypes import write_phenotypes  # noqa: E402
-from contigwas.pretrain.train import train  # noqa: E402
-from contigwas.simulate.pairing import pair  # noqa: E402
-
+ROOT = stages.ROOT
 MODEL = "contig"
 
 
 def one_pairing(config: dict, results: Path, folder: Path, seed: int) -> dict[str, float]:
     """Run one pairing in `folder`, with the genotype stages of `results`."""
-    array, chromosomes = config["genotypes"]["array"], config["genotypes"]["chromosomes"]
-    cohort, pcs = results / "samples/cohort.tsv", results / "genotypes/pcs.parquet"
+    array, chromosomes = config["genotypes"]["array"], tuple(map(str, config["genotypes"]["chromosomes"]))
     pair(array, config["pairing"]["photographs"], folder, None, chromosomes, seed)
-    images = folder / "images.npy", folder / "images.parquet"
-    write_images(folder / "images.tsv", cohort, config["images"], *images, folder / "dropped.tsv")
-
-    names = ["model", "seed", "math_threads", "samples.validation", "samples.heldout"]
-    recipe = {**settings(config, *names, model=MODEL), "seed": seed}
-    modalities = {name: results / f"modalities/{name}.h5ad" for name in recipe["modalities"]}
-    embeddings = []
-    for fold in range(recipe["folds"]):
-        checkpoint = folder / f"model{fold}.ckpt"
-        train(cohort, *images, modalities, recipe, fold, checkpoint, folder / f"history{fold}.csv")
-        embeddings.append(folder / f"fold{fold}.h5ad")
-        embed(checkpoint, *images, cohort, settings(config, "math_threads"), embeddings[-1])
-    aligned = folder / "embeddings.h5ad"
-    align(embeddings, aligned, folder / "alignment.json", genetics=True)
-    phenotypes, covariates = folder / "phenotypes.parquet", folder / "covariates.parquet"
-    wanted = settings(config, "phenotypes", "gwas.covariates", "math_threads", model=MODEL)
-    write_phenotypes(aligned, embeddings[0], cohort, None, pcs, wanted, phenotypes, covariates, folder / "pca.h5ad")
-    tables, summaries = {}, []
-    for chrom in map(str, chromosomes):
-        tables[chrom] = folder / f"chr{chrom}.parquet"
-        summaries.append(folder / f"chr{chrom}.summary.parquet")
-        variants = results / f"genotypes/variants/chr{chrom}.parquet"
-        write_gwas(
-            array, chrom, variants, phenotypes, covariates, settings(config, "gwas"), tables[chrom], summaries[-1]
-        )
-    write_loci(tables, array, cohort, settings(config, "loci"), folder / "loci.tsv")
-
-    lambdas = read_lambda(summaries).set_index("test")["lambda"]
-    features = [name for name in pd.read_parquet(phenotypes).columns if name != "iid"]
+    cohort = stages.Cohort(
+        folder,
+        array,
+        chromosomes,
+        str(results / "genotypes/variants/chr{chrom}.parquet"),
+        results / "samples/cohort.tsv",
+        results / "genotypes/pcs.parquet",
+        None,
+        (folder / "images.npy", folder / "images.parquet"),
+        {name: results / f"modalities/{name}.h5ad" for name in config["models"][MODEL]["modalities"]},
+    )
+    write_images(folder / "images.tsv", cohort.people, config["images"], *cohort.images, folder / "dropped.tsv")
+    embeddings = stages.embedded(config, cohort, MODEL, folder, seed=seed)
+    together = stages.aligned(config, MODEL, embeddings, folder)
+    gwas = stages.tested(config, cohort, MODEL, together, embeddings[0], folder)
+    lambdas = gwas.lambdas()
     return {
         "seed": seed,
-        "people": len(pd.read_parquet(phenotypes)),
+        "people": len(pd.read_parquet(gwas.phenotypes)),
         "lambda": lambdas[config["loci"]["test"]],
-        "lambda_features": lambdas[features].mean(),
-        "loci": len(read_table(folder / "loci.tsv")),
+        "lambda_features": lambdas[gwas.features()].mean(),
+        "loci": len(stages.loci_of(gwas)),
     }
 
 

@@ -16,7 +16,15 @@ from contigwas.errors import UserError
 from contigwas.files import PathLike, replacing, require
 from contigwas.people import require_overlap
 from contigwas.pretrain.augment import Augmentation
-from contigwas.pretrain.data import Batch, Photographs, fetched_ahead, kept_people, load_photographs, read_images
+from contigwas.pretrain.data import (
+    DEVICE_SHARE,
+    Batch,
+    Photographs,
+    fetched_ahead,
+    kept_people,
+    load_photographs,
+    read_images,
+)
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.networks import channels_last, features_of, head, image_encoder
 from contigwas.pretrain.normalise import PixelScaler
@@ -119,10 +127,15 @@ def _features(
     augment = Augmentation.of(recipe["augment"])
     generator = torch.Generator().manual_seed(int(recipe["seed"]))
     batches = [Batch(part, part) for part in torch.arange(len(photographs.row)).split(BATCH)]
+    resident = device.type == "cuda" and photographs.pixels.nbytes < DEVICE_SHARE * torch.cuda.mem_get_info()[0]
+    if resident:
+        photographs = photographs.to(device)
     result = []
     with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16, device.type == "cuda" and recipe["bf16"]):
-        for batch in tqdm(fetched_ahead(batches, photographs), "embed", len(batches), disable=None):
-            levels = batch.pixels.to(device, non_blocking=True).float() / 255
+        fetched = batches if resident else fetched_ahead(batches, photographs)
+        for batch in tqdm(fetched, "embed", len(batches), disable=None):
+            pixels = photographs.gather(batch.images) if resident else batch.pixels
+            levels = pixels.to(device, non_blocking=True).float() / 255
             features = network(levels).float()
             for _ in range(settings["augment"]):
                 features += network(augment(levels, generator)).float()

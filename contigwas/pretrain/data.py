@@ -25,6 +25,7 @@ from contigwas.samples.folds import stable_hash
 
 log = logging.getLogger(__name__)
 MEMORY_SHARE = 0.5  # of the memory that is free: images larger than that stay on disk
+DEVICE_SHARE = 0.5  # of a GPU's free memory: a study larger than that stays in the host's memory
 AHEAD = 2  # batches fetched while one is in work
 
 

@@ -19,7 +19,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from contigwas.errors import UserError
 from contigwas.files import PathLike, replacing
 from contigwas.pretrain.best import Best
-from contigwas.pretrain.data import Batches, Chunks, Genetics, Study, load_study
+from contigwas.pretrain.data import DEVICE_SHARE, Batches, Chunks, Genetics, Study, load_study
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.distributed import rank
 from contigwas.pretrain.methods import METHODS, Pretraining
@@ -31,7 +31,6 @@ from contigwas.pretrain.pixels import fit_components
 from contigwas.pretrain.resume import Resume, fingerprint
 
 log = logging.getLogger(__name__)
-DEVICE_SHARE = 0.5  # of a GPU's free memory: a study larger than that stays in the host's memory
 
 
 def train(
