@@ -47,6 +47,7 @@ SETTINGS = {
     "less_nuisance": "half the nuisance",
     "more_nuisance": "twice the nuisance",
 }
+BOUNDED = ("aligned", "summed")  # of as many people as the permuted features: lambda spreads more in fewer
 WAYS = {
     "as they are": "everyone",
     "aligned": "everyone, aligned",
@@ -120,10 +121,12 @@ def of_nulls(rows: pd.DataFrame, bounds: pd.DataFrame) -> list[list[str]]:
         part = rows[rows["way"] == way] if len(rows) else rows
         if not len(part):
             continue
-        outside = 0
+        outside = bounded = 0
         for seed, own in part.groupby("seed"):
-            low, high = bounds.loc[bounds["seed"] == seed, "lambda"].agg(["min", "max"])
-            outside += int(((own["lambda"] < low) | (own["lambda"] > high)).sum())
+            permuted = bounds.loc[bounds["seed"] == seed, "lambda"] if len(bounds) else bounds
+            if len(permuted) and way in BOUNDED:
+                outside += int(((own["lambda"] < permuted.min()) | (own["lambda"] > permuted.max())).sum())
+                bounded += len(own)
         lines.append(
             [
                 WAYS[way],
@@ -131,7 +134,7 @@ def of_nulls(rows: pd.DataFrame, bounds: pd.DataFrame) -> list[list[str]]:
                 f"{part['people'].mean():,.0f}",
                 mean_and_errors(part["lambda"]),
                 mean_and_errors(part["lambda_features"]),
-                f"{outside} of {len(part)}",
+                f"{outside} of {bounded}" if bounded else "–",
                 str(part["loci"].sum()),
             ]
         )

@@ -2,7 +2,7 @@
 
 import json
 import logging
-import pickle
+import math
 from collections.abc import Mapping
 
 import anndata as ad
@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, replacing, require
+from contigwas.memory import enough_memory
 from contigwas.people import require_overlap
 from contigwas.pretrain.augment import Augmentation
 from contigwas.pretrain.data import (
@@ -32,7 +33,9 @@ from contigwas.pretrain.roles import NEW, ROLES, UNUSED, split
 from contigwas.samples.folds import stable_hash
 
 log = logging.getLogger(__name__)
-BATCH = 256
+BATCH = 256  # images at most,
+PIXELS = {"cpu": 2**22, "cuda": 2**26}  # and of all of them together, so that activations stay within a few GB
+KEYS = {"settings", "fold", "state_dict", "best_state_dict", "shape", "roles"}
 
 
 def embed(
@@ -65,9 +68,19 @@ def embed(
             f"{checkpoint} was trained on photographs of {old} pixels, {state['shape'][0]} channels, but {images_npy} "
             f"holds {new}, {photographs.shape[0]}: train again, or decode the images at the old images.size"
         )
-    with deterministic(int(settings["math_threads"])):
-        features = _features(photographs, state, settings, checkpoint)
     owner = torch.repeat_interleave(torch.arange(len(people)), photographs.count)
+    number = torch.arange(len(owner)) - photographs.first[owner]
+    names = [f"{people['iid'][person]}:{image}" for person, image in zip(owner.tolist(), number.tolist(), strict=True)]
+    with (
+        deterministic(int(settings["math_threads"])),
+        enough_memory(
+            f"there is too little memory to embed images of {' x '.join(map(str, state['shape'][1:]))} pixels with "
+            f"{state['settings'].get('image_encoder')}: ask for more"
+        ),
+    ):
+        features = _features(photographs, names, state, settings, checkpoint)
+    if not bool(features.isfinite().all()):
+        raise UserError(f"{checkpoint} gives features that are no numbers: train again with a lower lr")
     total = torch.zeros((len(people), features.shape[1]), dtype=torch.float64).index_add_(0, owner, features.double())
     roles = _roles(people, state, other_cohort)
     obs = pd.DataFrame({"role": roles, "n_images": photographs.count.numpy()}, index=pd.Index(people["iid"], name=None))
@@ -88,20 +101,30 @@ def read_checkpoint(path: PathLike) -> dict:
     path = require(path, "the checkpoint")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError):
+    except Exception:  # a file of anything raises anything
         state = None
-    if not isinstance(state, dict) or not {"settings", "fold", "state_dict", "shape", "roles"} <= state.keys():
+    if not isinstance(state, dict) or not state.keys() >= KEYS:
         raise UserError(f"{path} is not a checkpoint of contigwas: remove it and run pretrain again")
     return state
 
 
 def _features(
-    photographs: Photographs, state: Mapping, settings: Mapping[str, object], checkpoint: PathLike
+    photographs: Photographs,
+    names: list[str],
+    state: Mapping,
+    settings: Mapping[str, object],
+    checkpoint: PathLike,
 ) -> torch.Tensor:
-    """Features (images, features) float32 on the CPU, image after image of each person."""
+    """Features (images, features) float32 on the CPU, image after image of each person.
+
+    `names` of the images seed their random views, so that nobody's features depend on who else is there.
+    """
     recipe, weights = state["settings"], state["state_dict"]
-    if settings["checkpoint"] == "best" and state["best_state_dict"]:
-        weights = state["best_state_dict"]
+    if settings["checkpoint"] == "best":
+        if state["best_state_dict"]:
+            weights = state["best_state_dict"]
+        elif int(recipe.get("epochs", 0)):
+            log.warning("%s has no best weights, because nobody validated: the last ones are taken", checkpoint)
     scaler = PixelScaler(torch.zeros(state["shape"][0]), torch.ones(state["shape"][0]))
     layer = settings["layer"]
     if layer != "trunk" and f"heads.{layer}.0.weight" not in weights:
@@ -125,8 +148,8 @@ def _features(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device, memory_format=channels_last(state["shape"]))
     augment = Augmentation.of(recipe["augment"])
-    generator = torch.Generator().manual_seed(int(recipe["seed"]))
-    batches = [Batch(part, part) for part in torch.arange(len(photographs.row)).split(BATCH)]
+    most = PIXELS[device.type] // math.prod(state["shape"][1:])
+    batches = [Batch(part, part) for part in torch.arange(len(photographs.row)).split(max(1, min(BATCH, most)))]
     resident = device.type == "cuda" and photographs.pixels.nbytes < DEVICE_SHARE * torch.cuda.mem_get_info()[0]
     if resident:
         photographs = photographs.to(device)
@@ -137,8 +160,12 @@ def _features(
             pixels = photographs.gather(batch.images) if resident else batch.pixels
             levels = pixels.to(device, non_blocking=True).float() / 255
             features = network(levels).float()
-            for _ in range(settings["augment"]):
-                features += network(augment(levels, generator)).float()
+            for view in range(settings["augment"]):
+                seeds = [stable_hash(f"{recipe['seed']}:{view}:{names[image]}") for image in batch.images.tolist()]
+                own = [torch.Generator().manual_seed(seed % 2**63) for seed in seeds]
+                with torch.autocast(device.type, enabled=False):
+                    other = augment(levels, own)
+                features += network(other).float()
             result.append(features / (1 + settings["augment"]))
     return torch.cat(result).cpu()
 

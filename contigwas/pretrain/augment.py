@@ -1,7 +1,7 @@
 """Random views of photographs and volumes, drawn image by image and made batch by batch on the images' device."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -35,18 +35,26 @@ class Augmentation:
         return cls(**{field.name: settings[field.name] for field in fields(cls) if field.name in settings})
 
     def __call__(
-        self, levels: Tensor, generator: torch.Generator, views: int = 1, rank: int = 0, world: int = 1
+        self,
+        levels: Tensor,
+        generator: torch.Generator | Sequence[torch.Generator],
+        views: int = 1,
+        rank: int = 0,
+        world: int = 1,
     ) -> Tensor:
         """A random view of each image: levels in 0 … 1, (images, channels, height, width) or with depth; the same out.
 
-        `generator` lives on the CPU, so that a seed gives the same views on every device. The images may be `views`
-        copies of a batch, of which this is process `rank` of `world`: each image's view is then what one process that
-        had the whole batch would have drawn.
+        `generator` lives on the CPU, so that a seed gives the same views on every device; or there is one an image,
+        whose view then depends on no other. The images may be `views` copies of a batch, of which this is process `rank`
+        of `world`: each image's view is then what one process that had the whole batch would have drawn.
         """
         each = len(levels) // views
 
         def draw(low: float, high: float) -> Tensor:
-            unit = torch.rand(len(levels) * world, generator=generator).view(views, world, each)[:, rank].flatten()
+            if isinstance(generator, torch.Generator):
+                unit = torch.rand(len(levels) * world, generator=generator).view(views, world, each)[:, rank].flatten()
+            else:
+                unit = torch.stack([torch.rand((), generator=own) for own in generator])
             return (low + (high - low) * unit).to(levels.device)
 
         if levels.ndim == 5:

@@ -1,7 +1,6 @@
 """The people of one fold as tensors in memory: pixels, raw genetics, who has what; batches are index gathers."""
 
 import logging
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +16,8 @@ from torch import Tensor
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
-from contigwas.modality import read_modality
+from contigwas.memory import available
+from contigwas.modality import MISSING, read_modality
 from contigwas.people import require_overlap, require_unique, rows_of
 from contigwas.pretrain.roles import HELDOUT, ROLES, TRAIN, UNUSED, VALIDATION, split
 from contigwas.samples.cohort import read_cohort
@@ -153,7 +153,7 @@ def load_photographs(npy: PathLike, images: pd.DataFrame, iids: pd.Index) -> Pho
             "the two are not of one run, run the images stage again"
         )
     size = len(row) * int(np.prod(stored.shape[1:]))
-    if size <= MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"):
+    if size <= MEMORY_SHARE * available():
         pixels, row = np.asarray(stored[row]), np.arange(len(row))
     else:
         log.warning("the images (%.0f GB) do not fit into memory: they are read from disk batch by batch", size / 1e9)
@@ -192,8 +192,27 @@ def load_genetics(path: PathLike, iids: pd.Index, pcs: pd.DataFrame | None = Non
         absent |= lacking
     row[np.flatnonzero(row >= 0)[absent]] = -1
     values, beside = np.ascontiguousarray(values[~absent]), np.ascontiguousarray(beside[~absent])
+    _tell_missing(path, values, list(data.var_names))
     row[row >= 0] = np.arange(len(values))
     return Genetics(*(torch.from_numpy(one) for one in (values, row)), list(data.var_names), torch.from_numpy(beside))
+
+
+def _tell_missing(path: PathLike, values: np.ndarray, features: list[str]) -> None:
+    """Log how much of a modality will be imputed, and in which feature the most."""
+    if not values.size:
+        return
+    lacking = (np.isnan(values) if values.dtype.kind == "f" else values == MISSING).sum(axis=0)
+    if lacking.any():
+        worst = int(lacking.argmax())
+        log.info(
+            "%s: %d values of %d features are missing, most of %s (%d of %d people): training means stand in for them",
+            path,
+            int(lacking.sum()),
+            int((lacking > 0).sum()),
+            features[worst],
+            int(lacking[worst]),
+            len(values),
+        )
 
 
 def load_study(
@@ -251,11 +270,12 @@ def load_study(
 def _check_images(
     roles: np.ndarray, seen: np.ndarray, images_table: PathLike, settings: Mapping[str, object], fold: int
 ) -> None:
-    for role in (TRAIN, HELDOUT) if int(settings["folds"]) > 1 else (TRAIN,):
+    for role in (TRAIN, HELDOUT) if (roles == HELDOUT).any() else (TRAIN,):
         if not (seen & (roles == role)).any():
             raise UserError(
                 f"of the {int((roles == role).sum())} {'training' if role == TRAIN else 'held-out'} people of fold "
-                f"{fold} nobody has a usable image ({images_table}): bring images of them, or lower the number of folds"
+                f"{fold} nobody has a usable image ({images_table}): bring images of them, or change samples.folds or "
+                "samples.heldout"
             )
 
 
@@ -274,6 +294,11 @@ def _check(
     settings: Mapping[str, object],
     fold: int,
 ) -> None:
+    if genetics and settings["aggregate"] == "inner" and not len(train):
+        counts = ", ".join(f"{int(one.present.sum())} {name}" for name, one in genetics.items())
+        raise UserError(
+            f"nobody who is to train in fold {fold} has all modalities ({counts}): write aggregate: outer, or drop one"
+        )
     for name, one in genetics.items():
         if not one.present[train].any():
             raise UserError(

@@ -67,7 +67,7 @@ def fit(name: str, values: Tensor, min_carriers: int = 0, components: Tensor | N
     fewer than `min_carriers` carriers. `components` (training people, pcs) are taken out of the others by least squares
     among these people. Raises UserError when no feature is left.
     """
-    keep, means, scales = [], [], []
+    keep, means, scales, rare = [], [], [], 0
     for start in range(0, values.shape[1], CHUNK):
         block = values[:, start : start + CHUNK]
         absent = missing(block)
@@ -77,12 +77,19 @@ def fit(name: str, values: Tensor, min_carriers: int = 0, components: Tensor | N
         sd = (torch.where(absent, 0.0, numbers - mean).square().sum(dim=0) / count.clamp(min=1)).sqrt()
         use = sd > 1e-8 * mean.abs().clamp(min=1e-12)
         if name == "burden":
-            use &= (numbers > 0).sum(dim=0) >= min_carriers
+            enough = (numbers > 0).sum(dim=0) >= min_carriers
+            rare += int((use & ~enough).sum())
+            use &= enough
         keep.append(start + torch.nonzero(use).flatten())
         means.append(mean[use])
         scales.append(1 / sd[use].clamp(min=LEAST_SD.get(name, 0.0)))
     normaliser = Normaliser(torch.cat(keep), torch.cat(means).float(), torch.cat(scales).float())
     if not len(normaliser.keep):
+        if rare:
+            raise UserError(
+                f"{rare} features of {name} vary among the {len(values)} training people, but none has {min_carriers} "
+                "carriers: lower min_carriers in the recipe, or drop the modality"
+            )
         raise UserError(
             f"no feature of {name} varies among the {len(values)} training people: check the modality, or drop it"
         )

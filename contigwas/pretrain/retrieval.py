@@ -11,14 +11,15 @@ CHUNK = 4096  # queries at a time
 def retrieval(queries: Tensor, targets: Tensor) -> dict[int, float]:
     """Share of queries (people, width) whose own target is among the k nearest by cosine, for k = 1, 5, 10.
 
-    Ties count against the query, so that a collapsed embedding does not look perfect. Chance is k / people.
+    Ties, and what is no number, count against the query: a collapsed embedding does not look perfect.
+    Chance is k / people.
     """
     queries, targets = functional.normalize(queries, dim=1), functional.normalize(targets, dim=1)
     ranks = []
     for start in range(0, len(queries), CHUNK):
         similarity = queries[start : start + CHUNK] @ targets.T
         own = similarity.diagonal(start)[:, None]
-        ranks.append((similarity >= own).sum(dim=1))
+        ranks.append((~(similarity < own)).sum(dim=1))
     rank = torch.cat(ranks)
     return {k: float((rank <= k).double().mean()) for k in RANKS}
 

@@ -18,6 +18,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, replacing
+from contigwas.memory import enough_memory
 from contigwas.pretrain.best import Best
 from contigwas.pretrain.data import DEVICE_SHARE, Batches, Chunks, Genetics, Study, load_study
 from contigwas.pretrain.determinism import deterministic
@@ -29,6 +30,8 @@ from contigwas.pretrain.networks import start_from_betas
 from contigwas.pretrain.normalise import Normaliser, PixelScaler, fit, fit_pixels
 from contigwas.pretrain.pixels import fit_components
 from contigwas.pretrain.resume import Resume, fingerprint
+from contigwas.pretrain.roles import HELDOUT
+from contigwas.pretrain.weights import refuse_leak, seen
 
 log = logging.getLogger(__name__)
 
@@ -59,20 +62,35 @@ def train(
 
     The checkpoint loads with `weights_only=True`: settings, fold, shape (of an image), state_dict (trunk, pixel scaler,
     heads, genetics encoders with their normalisers) of the last epoch, best_state_dict and best_epoch (of the least
-    validation loss), features (names kept, by modality), roles (hashes of IIDs). The history has a row an epoch. Raises
-    UserError when there are too few people for a batch, when a modality has nobody or nothing that varies, when the
-    loss is no longer a number, when the memory of the device does not suffice, and when a scheduler stopped it.
+    validation loss), features (names kept, by modality), roles (hashes of IIDs), seen (hashes of those whose genetics
+    the weights it started from saw). The history has a row an epoch. Raises UserError when there are too few people for
+    a batch, when a modality has nobody or nothing that varies, when a loss or weight is no longer a number, when
+    memory does not suffice, when the weights to start from saw the genetics of people who are to be tested, and when a
+    scheduler stopped it.
     """
+    start = settings.get("weights")
     with deterministic(int(settings["math_threads"])):
-        study = load_study(cohort, images_npy, images_table, modalities, settings, fold, pcs)
-        first = study.photographs.first[study.train]
-        pixels = fit_pixels(study.photographs, first)
-        fitted = {name: _fit(name, one, study, settings) for name, one in study.genetics.items()}
+        with enough_memory(
+            f"there is too little memory to load the images ({images_npy}) and modalities: ask for more, or lower "
+            "images.size"
+        ):
+            study = load_study(cohort, images_npy, images_table, modalities, settings, fold, pcs)
+            everyone = [one for hashes in study.roles.values() for one in hashes]
+            refuse_leak(start, study.roles[HELDOUT] or everyone, fold)  # where nobody is held out, everyone is tested
+            first = study.photographs.first[study.train]
+            pixels = fit_pixels(study.photographs, first)
+            fitted = {name: _fit(name, one, study, settings) for name, one in study.genetics.items()}
         best, resume = Best(), None
         if scratch is not None:
             files = [cohort, images_npy, images_table, *modalities.values(), *([pcs] if pcs else []), *sorted(code)]
-            resume = Resume(Path(scratch) / fingerprint(settings, fold, files), minutes)
-        module = _train(study, pixels, fitted, settings, fold, best, resume, devices, tensorboard)
+            state = fingerprint(settings, fold, [*files, *([start] if start else [])])
+            resume = Resume(Path(scratch) / state, minutes)
+        with enough_memory(
+            f"the device has too little memory for batches of {settings.get('batch', 1)} images of "
+            f"{' x '.join(map(str, study.photographs.shape[1:]))} pixels through {settings.get('image_encoder')}: "
+            "lower batch in the recipe, or images.size, or take a smaller image_encoder"
+        ):
+            module = _train(study, pixels, fitted, settings, fold, best, resume, devices, tensorboard)
     if rank() > 0:
         return
     weights = {name: value.cpu() for name, value in module.state_dict().items()}
@@ -88,6 +106,7 @@ def train(
             name: [study.genetics[name].features[index] for index in one.keep.tolist()] for name, one in fitted.items()
         },
         "roles": study.roles,
+        "seen": seen(start),
     }
     with replacing(output_history) as temporary:
         columns = None if module.history else ["epoch", "step", "lr", "train_loss", "val_loss"]
@@ -147,10 +166,10 @@ def _train(
         precision="bf16-mixed" if gpu and settings["bf16"] else "32-true",
         sync_batchnorm=gpu and devices > 1,
         benchmark=gpu,
-        logger=TensorBoardLogger(tensorboard, name="", version="") if tensorboard else False,
+        logger=_tensorboard(tensorboard) if tensorboard else False,
         callbacks=callbacks,
         enable_model_summary=False,
-        enable_progress_bar=sys.stderr.isatty(),
+        enable_progress_bar=sys.stdout.isatty(),  # where Lightning writes it
         num_sanity_val_steps=0,
     )
     if gpu and resident:
@@ -175,15 +194,18 @@ def _train(
         raise UserError(
             "training was stopped by a signal and saved: run the same command again and it goes on from there"
         ) from None
-    except (RuntimeError, MemoryError) as error:
-        if not _lacks_memory(error):
-            raise
-        raise UserError(
-            f"the device has too little memory for batches of {settings['batch']} images of "
-            f"{' x '.join(map(str, study.photographs.shape[1:]))} pixels through {settings['image_encoder']}: lower "
-            "batch in the recipe, or images.size, or take a smaller image_encoder"
-        ) from None
     return module
+
+
+def _tensorboard(folder: PathLike) -> TensorBoardLogger:
+    """Writes the rows of the history. Raises UserError where no package can."""
+    try:
+        return TensorBoardLogger(folder, name="", version="")
+    except ModuleNotFoundError:
+        raise UserError(
+            "pretrain.tensorboard is true, but neither tensorboard nor tensorboardX is installed: install one of "
+            "them, or write false"
+        ) from None
 
 
 def _devices(module: Pretraining, settings: Mapping[str, object], devices: int, gpu: bool) -> int:
@@ -200,11 +222,6 @@ def _devices(module: Pretraining, settings: Mapping[str, object], devices: int, 
             f"a multiple of {devices}, or ask for fewer devices"
         )
     return devices
-
-
-def _lacks_memory(error: Exception) -> bool:
-    """Whether the device's memory was too small; the CPU's allocator has no exception of its own."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
 
 
 def _start_from_gwas(

@@ -1,19 +1,18 @@
 """Weights of image encoders from files that torchvision, timm, MONAI or this program wrote."""
 
 import logging
-import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
+from contigwas.pretrain.roles import TRAIN, VALIDATION
 
 log = logging.getLogger(__name__)
 WRAPPERS = ("state_dict", "model", "teacher", "model_state_dict")  # under which others store the weights
@@ -83,21 +82,55 @@ def load_weights(trunk: nn.Module, path: PathLike) -> None:
     log.info("%d weights of the image encoder from %s; %d of a classifier left out", len(known), path, len(dropped))
 
 
-def read_weights(path: PathLike) -> dict[str, Tensor]:
-    """Names and tensors of a file of weights; nothing but tensors is ever unpickled."""
+def seen(path: PathLike | None) -> list[int]:
+    """Hashes of the people whose genetics the network of a contigwas checkpoint saw, through its own weights too.
+
+    Empty for other files, and where no genetics were seen.
+    """
+    state = None if path is None else _read(path)
+    if not isinstance(state, Mapping) or not {"settings", "roles"} <= state.keys():
+        return []
+    own = [*state["roles"].get(TRAIN, []), *state["roles"].get(VALIDATION, [])]
+    return sorted({*(own if state["settings"].get("modalities") else []), *state.get("seen", [])})
+
+
+def refuse_leak(path: PathLike | None, people: Iterable[int], fold: int) -> None:
+    """Raise UserError where the weights saw the genetics of some of `people` (hashes), whom fold `fold` will test."""
+    known = set(seen(path)) & set(people)
+    if known:
+        raise UserError(
+            f"{path} was trained with the genetics of {len(known)} people whom the network of fold {fold} is to be "
+            "tested on, so that their features would know the answer: take weights that saw nobody's genetics, or "
+            "those of other people"
+        )
+
+
+def _read(path: PathLike) -> object:
+    """What is in the file; None where it cannot be read. Nothing but tensors and plain values is ever unpickled."""
     path = Path(require(path, "the weights"))
     try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, SafetensorError):
-        state = None
+        return load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except Exception:  # a file of anything raises anything
+        return None
+
+
+def read_weights(path: PathLike) -> dict[str, Tensor]:
+    """Names and tensors of a file of weights. Raises UserError where there is none, or a value is no number."""
+    state = _read(path)
     while isinstance(state, Mapping):
         inner = next((state[name] for name in WRAPPERS if isinstance(state.get(name), Mapping)), None)
         if inner is None:
             break
         state = inner
-    tensors = {name: one for name, one in state.items() if isinstance(one, Tensor)} if state else {}
+    items = state.items() if isinstance(state, Mapping) else ()
+    tensors = {name: one for name, one in items if isinstance(one, Tensor)}
     if not tensors:
         raise UserError(f"{path} holds no weights: bring a state dict saved by torch.save, or a .safetensors file")
+    odd = [name for name, one in tensors.items() if not bool(one.isfinite().all())]
+    if odd:
+        raise UserError(
+            f"{path}: {odd[0]} (and {len(odd) - 1} others) holds values that are no numbers: bring a sound file"
+        )
     trunk = {name: one for name, one in tensors.items() if name.startswith("trunk.")}
     return trunk or tensors
 

@@ -121,21 +121,30 @@ class Pretraining(lightning.LightningModule, ABC):
         train = {name: sum(one[name] for one in each) / len(each) for name in own}
         row = {"epoch": self.current_epoch + 1, "step": self.global_step, "lr": optimizer.param_groups[0]["lr"]}
         row["train_loss"] = sum(train.values()) / len(train)
-        if not math.isfinite(row["train_loss"]):
-            raise UserError(
-                f"the training loss is not a number any more in epoch {self.current_epoch + 1}: lower lr in the recipe"
-            )
+        self._require(math.isfinite(row["train_loss"]), "the training loss is not a number")
+        self._require(self._finite(), "weights are no numbers")
         validation, figures = self._validate()
         row["val_loss"] = sum(validation.values()) / len(train) if validation else float("nan")
+        self._require(not validation or math.isfinite(row["val_loss"]), "the validation loss is not a number")
         row |= {f"train_{name}": value for name, value in train.items()}
         row |= {f"val_{name}": validation.get(name, float("nan")) for name in train} | figures
         self.history.append(row)
         self._train, self._judged = [], []
+        if self.logger:
+            told = {name: value for name, value in row.items() if math.isfinite(value)}
+            self.logger.log_metrics(told, step=row["epoch"])
         log.info("epoch %d: loss %.4f, in validation %.4f", row["epoch"], row["train_loss"], row["val_loss"])
 
     def healthy(self) -> bool:
-        """Whether the losses of this epoch so far are numbers."""
-        return all(bool(loss.isfinite()) for one in self._train for loss in one.values())
+        """Whether the losses of this epoch so far, and the weights, are numbers."""
+        return all(bool(loss.isfinite()) for one in self._train for loss in one.values()) and self._finite()
+
+    def _finite(self) -> bool:
+        return all(bool(one.isfinite().all()) for one in self.state_dict().values())
+
+    def _require(self, well: bool, what: str) -> None:
+        if not well:
+            raise UserError(f"{what} any more in epoch {self.current_epoch + 1}: lower lr in the recipe")
 
     def _validate(self) -> tuple[dict[str, float], dict[str, float]]:
         """Loss of each contrast (mean over batches, weighted by people), and figures of the validation people."""
@@ -193,8 +202,26 @@ class Pretraining(lightning.LightningModule, ABC):
             if rank() > 0:
                 torch.manual_seed(self.seed + rank())
             return
+        if len(resumed["processes"]) != world():
+            self._go_on_with_others(resumed["processes"])
+            return
         own = resumed["processes"][rank()]
         torch.set_rng_state(own["torch"])
         if own["gpu"] is not None:
             torch.cuda.set_rng_state(own["gpu"], self.device)
         self._train = [{name: loss.to(self.device) for name, loss in one.items()} for one in own["train"]]
+
+    def _go_on_with_others(self, processes: list[dict]) -> None:
+        """Another number of processes shares the batches now: new random numbers, and the running sums of all."""
+        if rank() == 0:
+            log.warning(
+                "the state was saved by %d processes, %d go on: from here on dropout and corruption draw other numbers",
+                len(processes),
+                world(),
+            )
+        torch.manual_seed(self.seed + rank() + self.global_step)
+        steps = zip(*(own["train"] for own in processes), strict=True)
+        self._train = [
+            {name: torch.stack([own[name] for own in step]).mean().to(self.device) for name in step[0]}
+            for step in steps
+        ]

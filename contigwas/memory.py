@@ -1,0 +1,64 @@
+"""How much memory a process may still take, and one sentence for the several errors that say it was too little."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from contigwas.errors import UserError
+
+CGROUP, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+# what torch says where its allocator for CPUs gets nothing: on Linux, and elsewhere
+SAID = ("can't allocate memory", "not enough memory")
+
+
+def available(cgroup: Path = CGROUP, own: Path = OWN) -> int:
+    """Bytes: what the machine has free, or what the control groups of this process leave it, where that is less.
+
+    A scheduler limits its jobs by control groups (version 2, or 1), of which the machine's free memory knows nothing.
+    """
+    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    try:
+        lines = [line.split(":", 2) for line in own.read_text().splitlines()]
+    except OSError:
+        return free
+    for _, controllers, path in lines:
+        if controllers in ("", "memory"):
+            root = cgroup / controllers
+            folder = root / path.lstrip("/")
+            places = [folder, *folder.parents] if folder.is_relative_to(root) else []
+            left = [_left(place) for place in places if place.is_relative_to(root)]
+            free = min([free, *(one for one in left if one is not None)])
+    return max(free, 0)
+
+
+def _left(folder: Path) -> int | None:
+    """What one control group leaves, the pages of files that it could give back included; None without a limit."""
+    for limit, used, cache in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        try:
+            most, now = (folder / limit).read_text().strip(), int((folder / used).read_text())
+            stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        except (OSError, ValueError):
+            continue
+        return None if most == "max" else int(most) - now + int(stat.get(cache, 0))
+    return None
+
+
+@contextmanager
+def enough_memory(sentence: str) -> Iterator[None]:
+    """Raise UserError of `sentence` where the memory of a GPU or of the CPU runs out inside the block."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _short(error):
+            raise
+        raise UserError(sentence) from None
+
+
+def _short(error: Exception) -> bool:
+    """Whether memory was short. By the class's name: torch takes seconds to import."""
+    known = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return known or any(said in str(error) for said in SAID)
