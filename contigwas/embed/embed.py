@@ -175,6 +175,7 @@ def _roles(people: pd.DataFrame, state: Mapping, other_cohort: bool) -> np.ndarr
     known = {one: role for role, hashes in state["roles"].items() for one in hashes}
     hashes = people["iid"].map(stable_hash)
     if other_cohort:
+        known = {one: UNUSED for one in state.get("seen", [])} | known
         return np.array([known.get(one, NEW) for one in hashes], dtype=object)
     roles = split(people["family"].tolist(), state["settings"], state["fold"])
     there = hashes.isin(list(known)).to_numpy()

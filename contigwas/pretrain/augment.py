@@ -45,8 +45,8 @@ class Augmentation:
         """A random view of each image: levels in 0 … 1, (images, channels, height, width) or with depth; the same out.
 
         `generator` lives on the CPU, so that a seed gives the same views on every device; or there is one an image,
-        whose view then depends on no other. The images may be `views` copies of a batch, of which this is process `rank`
-        of `world`: each image's view is then what one process that had the whole batch would have drawn.
+        whose view then depends on no other. The images may be `views` copies of a batch, of which this is process
+        `rank` of `world`: each image's view is then what one process that had the whole batch would have drawn.
         """
         each = len(levels) // views
 

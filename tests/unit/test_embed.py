@@ -1,5 +1,7 @@
 """Embedding: the trunk's features, a person's photographs averaged, roles as trained, errors."""
 
+import sys
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -158,3 +160,65 @@ def test_simclr_embeds_everyone_without_a_heldout_share(tmp_path):
     outputs = {"output_checkpoint": tmp_path / "model.ckpt", "output_history": tmp_path / "history.csv"}
     train(**files | {"modalities": {}}, settings=SIMCLR | {"epochs": 1}, fold=0, **outputs)
     assert set(run(tmp_path, files).obs["role"]) == {"train", "validation"}
+
+
+def test_a_persons_random_views_depend_on_nobody_else(trained, tmp_path):
+    folder, files = trained
+    alone = run(folder, files, settings={"augment": 0})
+    everyone = run(folder, files, settings={"augment": 2})
+    assert not np.allclose(everyone.X, alone.X, rtol=1e-3)
+    table = pd.read_parquet(files["images_table"])
+    gone = set(sorted(everyone.obs_names)[::3])
+    table[~table["iid"].isin(gone)].to_parquet(tmp_path / "images.parquet")
+    fewer = run(folder, files, settings={"augment": 2}, images_table=tmp_path / "images.parquet")
+    np.testing.assert_allclose(fewer.X, everyone[fewer.obs_names].X, rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_is_what_its_head_gives(trained):
+    folder, files = trained
+    state = torch.load(folder / "model.ckpt", weights_only=True)["state_dict"]
+    part = {name.removeprefix("heads.pgs."): value for name, value in state.items() if name.startswith("heads.pgs.")}
+    trunk = torch.from_numpy(run(folder, files, images_table=one_image(files, folder)).X)
+    wanted = torch.relu(trunk @ part["0.weight"].T + part["0.bias"]) @ part["2.weight"].T + part["2.bias"]
+    found = run(folder, files, settings={"layer": "pgs"}, images_table=one_image(files, folder)).X
+    np.testing.assert_allclose(found, wanted.numpy(), rtol=1e-3, atol=1e-5)
+
+
+def one_image(files, folder):
+    """A table of one image a person: a head of a mean is not the mean of heads."""
+    pd.read_parquet(files["images_table"]).drop_duplicates("iid").to_parquet(folder / "one.parquet")
+    return folder / "one.parquet"
+
+
+def test_large_images_go_in_small_batches_to_the_same_features(trained, monkeypatch):
+    folder, files = trained
+    whole = run(folder, files)
+    monkeypatch.setattr(sys.modules["contigwas.embed.embed"], "PIXELS", {"cpu": 3 * 32 * 32})
+    np.testing.assert_allclose(run(folder, files).X, whole.X, rtol=1e-4, atol=1e-5)
+
+
+def test_best_weights_that_nobody_chose_are_the_last_with_a_warning(trained, caplog):
+    folder, files = trained
+    state = torch.load(folder / "model.ckpt", weights_only=True)
+    torch.save(state | {"best_state_dict": None}, folder / "unvalidated.ckpt")
+    best = run(folder, files, checkpoint="unvalidated.ckpt", settings={"checkpoint": "best"})
+    assert "has no best weights, because nobody validated" in caplog.text
+    np.testing.assert_array_equal(best.X, run(folder, files).X)
+
+
+def test_features_that_are_no_numbers_are_refused(trained):
+    folder, files = trained
+    state = torch.load(folder / "model.ckpt", weights_only=True)
+    name = next(one for one in state["state_dict"] if one.startswith("trunk.") and one.endswith("weight"))
+    state["state_dict"][name][:] = float("nan")
+    torch.save(state, folder / "diverged.ckpt")
+    with pytest.raises(UserError, match="gives features that are no numbers: train again"):
+        run(folder, files, checkpoint="diverged.ckpt")
+
+
+@pytest.mark.parametrize("content", [b"hello, this is a note about eyes", b"", b"\x80\x04K\x01."])
+def test_a_file_of_anything_is_no_checkpoint(trained, content):
+    folder, files = trained
+    (folder / "note.ckpt").write_bytes(content)
+    with pytest.raises(UserError, match="is not a checkpoint of contigwas"):
+        run(folder, files, checkpoint="note.ckpt")

@@ -366,3 +366,19 @@ def test_files_that_are_something_else(name, content, tmp_path):
         read_weights(saved(tmp_path, {"epoch": 3}))
     with pytest.raises(UserError, match=r"absent\.pth does not exist: correct the weights"):
         read_weights(tmp_path / "absent.pth")
+
+
+@pytest.mark.parametrize("content", [b"hello, this is a note about eyes", b""])
+def test_a_file_of_anything_holds_no_weights(tmp_path, content):
+    (tmp_path / "note.pth").write_bytes(content)
+    with pytest.raises(UserError, match="holds no weights"):
+        read_weights(tmp_path / "note.pth")
+
+
+def test_a_list_and_numbers_that_are_none(tmp_path):
+    torch.save([torch.ones(2)], tmp_path / "list.pth")
+    with pytest.raises(UserError, match="holds no weights"):
+        read_weights(tmp_path / "list.pth")
+    torch.save({"conv1.weight": torch.tensor([1.0, float("nan")])}, tmp_path / "nan.pth")
+    with pytest.raises(UserError, match=r"conv1\.weight .* holds values that are no numbers"):
+        read_weights(tmp_path / "nan.pth")

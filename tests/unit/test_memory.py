@@ -1,0 +1,55 @@
+"""Memory: what the job's control groups leave, and one sentence when it is not enough."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from contigwas.errors import UserError
+from contigwas.memory import available, enough_memory
+
+FREE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+
+
+def group(folder, limit, used, cache, names):
+    folder.mkdir(parents=True, exist_ok=True)
+    most, now, inactive = names
+    (folder / most).write_text(f"{limit}\n")
+    (folder / now).write_text(f"{used}\n")
+    (folder / "memory.stat").write_text(f"anon 1\n{inactive} {cache}\n")
+
+
+@pytest.mark.parametrize(
+    ("controllers", "names"),
+    [
+        ("", ("memory.max", "memory.current", "inactive_file")),
+        ("memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")),
+    ],
+)
+def test_the_narrowest_group_counts_and_gives_back_the_pages_of_files(tmp_path, controllers, names):
+    root, own = tmp_path / "cgroup" / controllers, tmp_path / "own"
+    group(root / "slurm/job_1", 5_000_000, 3_000_000, 1_000_000, names)
+    group(root / "slurm/job_1/step_0", "max", 2_000_000, 0, names)
+    number = 0 if not controllers else 4
+    own.write_text(f"9:cpuset:/\n{number}:{controllers}:/slurm/job_1/step_0\n")
+    assert available(tmp_path / "cgroup", own) == 3_000_000
+
+
+def test_without_a_limit_it_is_what_the_machine_has_free(tmp_path):
+    group(tmp_path / "cgroup", "max", 1, 0, ("memory.max", "memory.current", "inactive_file"))
+    (tmp_path / "own").write_text("0::/\n")
+    for own in ("own", "absent"):
+        assert available(tmp_path / "cgroup", tmp_path / own) == pytest.approx(FREE, rel=0.5)
+    assert 0 < available() <= 2 * FREE
+
+
+@pytest.mark.parametrize("ask", [lambda: torch.empty(1 << 55, dtype=torch.uint8), lambda: np.empty(1 << 55, np.uint8)])
+def test_memory_that_does_not_suffice_is_a_sentence(ask):
+    with pytest.raises(UserError, match="^lower batch$"), enough_memory("lower batch"):
+        ask()
+
+
+def test_other_errors_pass():
+    with pytest.raises(RuntimeError, match="shapes"), enough_memory("lower batch"):
+        raise RuntimeError("shapes differ")
