@@ -87,13 +87,34 @@ def null(study: Mapping, seed: int, permutation: int, folder: Path, output: Path
             for way, gwas in _ways(planned, config, cohort, model, scratch / model, first, 1000 * permutation + seed):
                 name = way if model == plan["model"] else "head"
                 row = {"seed": seed, "permutation": permutation, "way": name, "people": _people(gwas)}
-                lambdas = gwas.lambdas()
-                row |= {"lambda": lambdas[TEST], "loci": len(stages.loci_of(gwas))}
-                features = [one for one in gwas.features() if one in lambdas]
-                rows.append(row | {"lambda_features": lambdas[features].mean() if features else float("nan")})
+                rows.append(row | _inflation(gwas))
                 if permutation == 1 and name == "aligned":
                     _bounds(config, cohort, gwas, plan["bounds"], scratch, output.with_suffix(".bounds.tsv"))
     write_tsv(pd.DataFrame(rows), output)
+
+
+def memorised(study: Mapping, seed: int, folder: Path, output: Path) -> None:
+    """What the head of a network gives that learned people by heart, under the null: in them, and in others."""
+    plan = study["calibration"]
+    config = config_of(study, plan["setting"], seed)
+    cohort = stages.cohort_of(config, folder, folder / "results")
+    model, rows = plan["memorised"], []
+    with _quiet(config), _scratch(folder / "memorised") as scratch:
+        cohort = cohort.with_images(stages.shuffled(cohort.images[1], 1, scratch / "images.parquet"))
+        planned = {**study, "ways": {model: ["insample", "heldout"]}}
+        for way, gwas in _ways(planned, config, cohort, model, scratch, [0], 1000 + seed):
+            rows.append(
+                {"seed": seed, "permutation": 1, "way": f"{model}_{way}", "people": _people(gwas)} | _inflation(gwas)
+            )
+    write_tsv(pd.DataFrame(rows), output)
+
+
+def _inflation(gwas: stages.Gwas) -> dict[str, object]:
+    """Lambda of MANOVA, loci, and the mean lambda of single features (none where folds were summed)."""
+    lambdas = gwas.lambdas()
+    features = [one for one in gwas.features() if one in lambdas]
+    single = lambdas[features].mean() if features else float("nan")
+    return {"lambda": lambdas[TEST], "loci": len(stages.loci_of(gwas)), "lambda_features": single}
 
 
 def _ways(

@@ -21,8 +21,10 @@ NULL_WAYS = {
     "heldout": "held-out\nfold",
     "insample": "training\npeople",
     "head": "training people,\nhead of SNPs",
+    "memorised_insample": "training people,\nby heart",
+    "memorised_heldout": "the same,\nheld-out fold",
 }
-WARNINGS = ("insample", "head")
+WARNINGS = ("insample", "head", "memorised_insample")
 LINES = {
     "latents": "true traits",
     "contig": "contig",

@@ -11,5 +11,7 @@ if snakemake.rule == "cohort":
     cells.make_cohort(study, setting, int(names.seed), folder, output)
 elif snakemake.rule == "power":
     cells.power(study, setting, int(names.seed), names.cell, folder, output)
+elif snakemake.rule == "memorised":
+    cells.memorised(study, int(names.seed), folder, output)
 else:
     cells.null(study, int(names.seed), int(names.permutation), folder, output)

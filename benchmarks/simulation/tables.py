@@ -56,6 +56,8 @@ WAYS = {
     "insample": "**training people**",
     "no_pcs": "**everyone, no genetic components**",
     "head": "**training people, head of a network of SNPs**",
+    "memorised_insample": "**training people, head of a network that learned them by heart**",
+    "memorised_heldout": "held-out fold, head of the same network",
 }
 
 
@@ -68,6 +70,7 @@ def collected(paths: Iterable[Path], keys: list[str]) -> pd.DataFrame:
 def nulls(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The nulls, and the permutations of tested features that bound their lambda (with the seed of the cohort)."""
     parts = [path for path in (folder / "null").glob("*.tsv") if not path.name.endswith(".bounds.tsv")]
+    parts += (folder / "memorised").glob("*.tsv")
     bounds = []
     for path in sorted((folder / "null").glob("*.bounds.tsv")):
         bounds.append(pd.read_csv(path, sep="\t"))
