@@ -57,7 +57,11 @@ def make_cohort(study: Mapping, setting: str, seed: int, folder: Path, output: P
 
 
 def power(study: Mapping, setting: str, seed: int, cell: str, folder: Path, output: Path) -> None:
-    """Planted loci found and false ones of every model of a cell, in every way it is tested: a row each."""
+    """Planted loci found and false ones of every model of a cell, in every way it is tested: a row each.
+
+    Outside the centre a model is tested in one way alone.
+    """
+    study = study if setting == "centre" else {**study, "ways": {}}
     config = config_of(study, setting, seed)
     cohort = stages.cohort_of(config, folder, folder / "results")
     rows = []

@@ -139,7 +139,7 @@ def test_a_list_of_genes_and_a_test_that_are_well(demo):
         (
             "contig",
             {"genetics_init": "gwas", "genetics_encoder": "h1"},
-            "genetics_init is gwas, .* encoder is h1: only",
+            "genetics_init is gwas, .*encoder is h1: only",
         ),
         ("contig", {"adjust_pcs": 5, "adjust": ["snps", "blood"]}, "adjust names blood, which is not among its modal"),
         ("contig", {"adjust_pcs": 5, "modalities": ["snps"]}, "adjust names pgs, .*: name those of snps that"),
