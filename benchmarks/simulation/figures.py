@@ -20,9 +20,9 @@ NULL_WAYS = {
     "summed": "everyone,\nχ² summed",
     "heldout": "held-out\nfold",
     "insample": "training\npeople",
-    "head": "training people,\nhead of SNPs",
-    "memorised_insample": "training people,\nby heart",
-    "memorised_heldout": "the same,\nheld-out fold",
+    "head": "training,\nhead of SNPs",
+    "memorised_insample": "training,\nby heart",
+    "memorised_heldout": "held-out,\nby heart",
 }
 WARNINGS = ("insample", "head", "memorised_insample")
 LINES = {
@@ -109,7 +109,7 @@ def draw_null(rows: pd.DataFrame, bounds: pd.DataFrame, outputs: Sequence[Path])
             low, high = np.quantile(bounds["lambda"], [0.025, 0.975])
             axis.axhspan(low, high, color=FAINT, zorder=0, lw=0)
             said = f"95 % of {len(bounds)} permutations of the tested features"
-            axis.text(len(NULL_WAYS) - 0.5, high, said, color=MUTED, ha="right", va="bottom")
+            axis.text(len(NULL_WAYS) - 0.5, low - 0.01, said, color=MUTED, ha="right", va="top")
         axis.axhline(1, color=MUTED, lw=0.8)
         axis.set_xticks(range(len(NULL_WAYS)), NULL_WAYS.values())
         axis.set_xlim(-0.5, len(NULL_WAYS) - 0.5)
