@@ -75,6 +75,7 @@ def _models(axis: Axes, rows: pd.DataFrame, order: Sequence[str], models: Mappin
 
 
 def _over(axis: Axes, rows: pd.DataFrame, name: str, points: Mapping[str, str]) -> None:
+    points = {setting: tick for setting, tick in points.items() if setting in set(rows["setting"])}
     for model, colour in zip(LINES, PALETTE, strict=False):
         part = rows[(rows["model"] == model) & rows["way"].isin(["aligned", "as they are"])]
         shares = []
