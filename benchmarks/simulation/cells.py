@@ -74,9 +74,10 @@ def power(study: Mapping, setting: str, seed: int, cell: str, folder: Path, outp
 
 
 def null(study: Mapping, seed: int, permutation: int, folder: Path, output: Path) -> None:
-    """The same under the null: images permuted against genotypes, networks trained anew. Columns as in `power`.
+    """The same under the null: images permuted against genotypes, networks trained anew. A row a way.
 
-    The row `head` tests what the head of a network of SNPs alone gives, in the people it trained on.
+    The table of a cohort's first permutation is written after that of its bounds, <output>.bounds.tsv. The row `head`
+    tests what the head of a network of SNPs alone gives, in the people it trained on.
     """
     plan = study["calibration"]
     config = config_of(study, plan["setting"], seed)

@@ -40,9 +40,9 @@ AXES = {
 DOTS = 0.12  # how far the dots of seeds spread, in rows
 
 
-def draw_power(rows: pd.DataFrame, models: Mapping[str, str], outputs: Sequence[Path]) -> None:
+def draw_power(centre: pd.DataFrame, rows: pd.DataFrame, models: Mapping[str, str], outputs: Sequence[Path]) -> None:
     """Above every model in the centre, a dot a seed; below the share found over people, heritability and nuisance."""
-    centre = rows[(rows["setting"] == "centre") & rows["way"].isin(["aligned", "as they are"])]
+    centre = centre[centre["way"].isin(["aligned", "as they are"])]
     order = [model for model in models if model in set(centre["model"])]
     with applied():
         figure = plt.figure(figsize=(7.6, 2.9 + 0.24 * len(order)), layout="constrained")

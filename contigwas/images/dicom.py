@@ -52,8 +52,8 @@ def read_dicom(path: Path) -> Image.Image:
 def _decodes(syntax: UID) -> bool:
     try:
         return get_decoder(syntax).is_available
-    except NotImplementedError:
-        return syntax.is_deflated  # the whole file is compressed then, which Python undoes
+    except NotImplementedError:  # pydicom's word for a syntax that it knows no decoder of
+        return syntax.is_deflated  # which needs none: the whole file is compressed, and Python undoes that
 
 
 def _range(dataset: Dataset) -> tuple[float, float]:

@@ -76,7 +76,8 @@ def train(
         ):
             study = load_study(cohort, images_npy, images_table, modalities, settings, fold, pcs)
             everyone = [one for hashes in study.roles.values() for one in hashes]
-            refuse_leak(start, study.roles[HELDOUT] or everyone, fold)  # where nobody is held out, everyone is tested
+            saw = seen(start)
+            refuse_leak(start, saw, study.roles[HELDOUT] or everyone, fold)  # with nobody held out, everyone is tested
             first = study.photographs.first[study.train]
             pixels = fit_pixels(study.photographs, first)
             fitted = {name: _fit(name, one, study, settings) for name, one in study.genetics.items()}
@@ -106,7 +107,7 @@ def train(
             name: [study.genetics[name].features[index] for index in one.keep.tolist()] for name, one in fitted.items()
         },
         "roles": study.roles,
-        "seen": seen(start),
+        "seen": saw,
     }
     with replacing(output_history) as temporary:
         columns = None if module.history else ["epoch", "step", "lr", "train_loss", "val_loss"]

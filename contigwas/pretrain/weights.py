@@ -94,9 +94,9 @@ def seen(path: PathLike | None) -> list[int]:
     return sorted({*(own if state["settings"].get("modalities") else []), *state.get("seen", [])})
 
 
-def refuse_leak(path: PathLike | None, people: Iterable[int], fold: int) -> None:
-    """Raise UserError where the weights saw the genetics of some of `people` (hashes), whom fold `fold` will test."""
-    known = set(seen(path)) & set(people)
+def refuse_leak(path: PathLike | None, saw: Iterable[int], people: Iterable[int], fold: int) -> None:
+    """Raise UserError where the weights `saw` the genetics of some of `people`, whom fold `fold` will test (hashes)."""
+    known = set(saw) & set(people)
     if known:
         raise UserError(
             f"{path} was trained with the genetics of {len(known)} people whom the network of fold {fold} is to be "

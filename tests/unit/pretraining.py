@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from contigwas.modality import MISSING, write_modality
+from contigwas.pretrain.train import train
 from contigwas.samples.folds import assign_folds
 
 SIZE = 32
@@ -92,3 +94,12 @@ def write_study(folder: Path, people: int = 60, seed: int = 0, lacking: float = 
         "images_table": folder / "images.parquet",
         "modalities": paths,
     }
+
+
+def run(folder, files, settings, fold=0, name="a"):
+    """Train on files as `write_study` gives them, in `folder`/`name`; returns the checkpoint and the history."""
+    if settings["method"] != "contig":
+        files = files | {"modalities": {}}
+    checkpoint, history = folder / name / "model.ckpt", folder / name / "history.csv"
+    train(**files, settings=settings, fold=fold, output_checkpoint=checkpoint, output_history=history)
+    return torch.load(checkpoint, weights_only=True), pd.read_csv(history)

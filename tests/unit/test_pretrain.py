@@ -4,37 +4,24 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from pretraining import RECIPE, SIMCLR, write_study
-from scipy.stats import linregress
+from pretraining import RECIPE, SIMCLR, run, write_study
 
-from contigwas.errors import UserError
-from contigwas.modality import read_modality, write_modality
+from contigwas.modality import read_modality
 from contigwas.pretrain.data import Batch, Batches, Genetics, Photographs, Study, load_study
 from contigwas.pretrain.losses import barlow_twins_loss, contig_loss, ntxent_loss, siglip_loss
 from contigwas.pretrain.methods import METHODS
 from contigwas.pretrain.methods.contig import Contig
 from contigwas.pretrain.methods.simclr import SimCLR
-from contigwas.pretrain.networks import GeneticsEncoder, features_of, image_encoder, start_from_betas
 from contigwas.pretrain.normalise import fit, fit_pixels
 from contigwas.pretrain.retrieval import retrieval
 from contigwas.pretrain.roles import split
 from contigwas.pretrain.schedule import optimizer_and_schedule
-from contigwas.pretrain.train import train
-from contigwas.samples.folds import stable_hash
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     return folder, write_study(folder)
-
-
-def run(folder, files, settings, fold=0, name="a"):
-    if settings["method"] != "contig":
-        files = files | {"modalities": {}}
-    checkpoint, history = folder / name / "model.ckpt", folder / name / "history.csv"
-    train(**files, settings=settings, fold=fold, output_checkpoint=checkpoint, output_history=history)
-    return torch.load(checkpoint, weights_only=True), pd.read_csv(history)
 
 
 def test_folds_and_shares_keep_families_together():
@@ -241,28 +228,6 @@ def test_the_trunk_runs_once_a_batch(method):
     assert seen == [8 if method is Contig else 16]
 
 
-@pytest.mark.parametrize("name", ["resnet10", "resnet18", "resnet34", "resnet50", "vit_tiny"])
-@pytest.mark.parametrize("shape", [(3, 64, 64), (1, 32, 32, 32)])
-def test_image_encoders_give_the_pooled_last_stage(name, shape):
-    trunk = image_encoder(RECIPE | {"image_encoder": name}, shape).eval()
-    assert trunk(torch.randn(2, *shape)).shape == (2, features_of(trunk))
-    assert features_of(trunk) == (192 if name == "vit_tiny" else 256 if name == "resnet50" else 64)
-
-
-def test_large_photographs_get_the_large_stem():
-    assert image_encoder(RECIPE, (3, 256, 256)).no_max_pool is False
-    assert image_encoder(RECIPE, (3, 64, 64)).no_max_pool is True
-
-
-def test_group_norm_has_no_running_statistics():
-    assert not any("running" in name for name in image_encoder(RECIPE | {"norm": "group"}, (3, 64, 64)).state_dict())
-
-
-def test_patches_must_divide_the_image():
-    with pytest.raises(UserError, match="60 x 60 pixels do not divide into patches of 16"):
-        image_encoder(RECIPE | {"image_encoder": "vit_tiny"}, (3, 60, 60))
-
-
 def test_same_seed_same_weights_other_seed_or_fold_other_weights(study):
     folder, files = study
     first, history = run(folder, files, RECIPE, name="a")
@@ -359,63 +324,6 @@ def test_a_warm_up_rises_and_a_cosine_falls():
     assert rates == pytest.approx(expected, abs=1e-12)
 
 
-def test_betas_are_those_of_regressions_one_feature_at_a_time():
-    rng = np.random.default_rng(0)
-    values = torch.from_numpy(rng.integers(0, 3, (200, 6)).astype(np.int8))
-    targets = torch.from_numpy(rng.normal(size=(200, 3))) + values[:, :3]
-    encoder = GeneticsEncoder(fit("snps", values), "linear", 8, 3, 0.0)
-    start_from_betas(encoder, values, None, targets)
-    scaled = encoder.normaliser(values).numpy()
-    betas = np.array([[linregress(scaled[:, f], targets[:, t]).slope for f in range(6)] for t in range(3)])
-    weight = encoder.layers[0].weight.detach().numpy()
-    assert weight / np.linalg.norm(weight, axis=1)[:, None] == pytest.approx(
-        betas / np.linalg.norm(betas, axis=1)[:, None], abs=1e-5
-    )
-    assert encoder(values).std(dim=0).tolist() == pytest.approx([1, 1, 1], rel=1e-4)
-
-
-def test_corruption_swaps_its_share_of_values_for_those_of_others_in_the_batch():
-    values = torch.arange(400.0).reshape(100, 4) + torch.tensor([0, 1000, 2000, 3000])
-    encoder = GeneticsEncoder(fit("x", values), "linear", 8, 4, 0.0, corruption=0.3).train()
-    encoder.layers = torch.nn.Identity()
-    torch.manual_seed(0)
-    clean, swapped = encoder.normaliser(values), encoder(values)
-    changed = (clean != swapped).float().mean()
-    assert 0.2 < changed < 0.4
-    assert all(set(swapped[:, column].tolist()) <= set(clean[:, column].tolist()) for column in range(4))
-    assert torch.equal(encoder.eval()(values), clean)
-
-
-def test_noise_stands_beside_the_covariates_in_training_alone():
-    values = torch.randn(50, 2)
-    encoder = GeneticsEncoder(fit("covariates", values), "linear", 8, 4, 0.0, noise=3)
-    encoder.layers = torch.nn.Identity()
-    assert encoder.train()(values).shape == (50, 5) and not torch.equal(encoder(values), encoder(values))
-    assert not encoder.eval()(values)[:, 2:].any()
-
-
-def test_components_are_taken_out_of_any_modality():
-    rng = np.random.default_rng(0)
-    components = torch.from_numpy(rng.normal(size=(300, 2)).astype(np.float32))
-    values = torch.from_numpy((rng.random((300, 5)) < torch.sigmoid(components[:, :1]).numpy()).astype(np.int8))
-    normaliser = fit("snps", values, components=components)
-    residual = normaliser(values, components).numpy()
-    correlation = np.corrcoef(np.hstack([residual, components.numpy()]).T)[:5, 5:]
-    assert np.abs(correlation).max() < 1e-5
-    assert residual.std(axis=0) == pytest.approx(np.ones(5), rel=1e-4)
-
-
-def test_infinite_values_name_the_feature(study, tmp_path):
-    folder, files = study
-    data = read_modality(files["modalities"]["pgs"])
-    values = np.asarray(data.X).copy()
-    values[3, 2] = np.inf
-    write_modality(tmp_path / "pgs.h5ad", values, data.obs_names, data.var, {})
-    changed = files | {"modalities": files["modalities"] | {"pgs": tmp_path / "pgs.h5ad"}}
-    with pytest.raises(UserError, match="feature pgs2 has infinite values"):
-        run(folder, changed, RECIPE, name="never")
-
-
 def test_training_learns_what_photographs_and_scores_share(tmp_path):
     """Brightness follows one score of five. Many people and few epochs: nobody can be learned by heart."""
     files = write_study(tmp_path, people=1200)
@@ -427,94 +335,12 @@ def test_training_learns_what_photographs_and_scores_share(tmp_path):
     assert last["image_to_pgs@10"] > 2 * last["chance_pgs@10"]
 
 
-@pytest.mark.parametrize("role", ["training", "held-out"])
-def test_a_fold_without_images_is_named(study, tmp_path, role):
-    folder, files = study
-    cohort = pd.read_csv(files["cohort"], sep="\t", dtype=str)
-    table = pd.read_parquet(files["images_table"])
-    roles = split(cohort["family"].tolist(), RECIPE, 1)
-    lacking = cohort.loc[roles == ("train" if role == "training" else "heldout"), "iid"]
-    table[~table["iid"].isin(lacking)].to_parquet(tmp_path / "images.parquet")
-    with pytest.raises(UserError, match=rf"of the \d+ {role} people of fold 1 nobody has a usable image"):
-        run(folder, files | {"images_table": tmp_path / "images.parquet"}, RECIPE, fold=1, name="never")
-
-
-def test_a_feature_that_nobody_in_training_has_is_dropped_and_counted(study, tmp_path, caplog):
-    folder, files = study
-    caplog.set_level("INFO")
-    data = read_modality(files["modalities"]["pgs"])
-    values = np.asarray(data.X).copy()
-    loaded = load_study(**files, settings=RECIPE, fold=0)
-    trains = data.obs_names.map(stable_hash).isin(loaded.roles["train"])
-    values[trains, 2] = np.nan
-    write_modality(tmp_path / "pgs.h5ad", values, data.obs_names, data.var, {})
-    changed = files | {"modalities": files["modalities"] | {"pgs": tmp_path / "pgs.h5ad"}}
-    state, history = run(folder, changed, RECIPE | {"epochs": 1}, name="empty")
-    assert state["features"]["pgs"] == ["pgs0", "pgs1", "pgs3", "pgs4"]
-    assert "4 of 5 features of pgs vary and are used" in caplog.text
-    assert np.isfinite(history["val_pgs"]).all()
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
-        RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: not enough memory: you tried"),
-        MemoryError(),
-    ],
-    ids=["gpu", "cpu", "numpy"],
-)
-def test_too_little_memory_says_what_to_lower(study, monkeypatch, error):
-    folder, files = study
-
-    def fail(self, batch, index):
-        raise error
-
-    monkeypatch.setattr(Contig, "training_step", fail)
-    with pytest.raises(UserError, match=r"too little memory for batches of 8 images of 32 x 32 .* lower batch in the"):
-        run(folder, files, RECIPE, name="never")
-
-
-def test_another_failure_is_not_called_a_lack_of_memory(study, monkeypatch):
-    folder, files = study
-
-    def fail(self, batch, index):
-        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
-
-    monkeypatch.setattr(Contig, "training_step", fail)
-    with pytest.raises(RuntimeError, match="mat1 and mat2"):
-        run(folder, files, RECIPE, name="never")
-
-
 def test_nothing_is_left_beside_the_outputs(study, tmp_path, monkeypatch, capsys):
     _, files = study
     monkeypatch.chdir(tmp_path)
     run(tmp_path, files, RECIPE | {"epochs": 1})
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "history.csv", "model.ckpt"]
     assert capsys.readouterr().out == ""
-
-
-def test_too_large_a_batch_says_both_numbers(study):
-    folder, files = study
-    with pytest.raises(UserError, match=r"a batch is 500 people, but only \d+ can be trained on in fold 0"):
-        run(folder, files, RECIPE | {"batch": 500}, name="never")
-    assert not (folder / "never").exists()
-
-
-def test_a_modality_without_people_is_named(study, tmp_path):
-    folder, files = study
-    strangers = pd.Index([f"HG{number:05d}" for number in range(30)])
-    write_modality(tmp_path / "pgs.h5ad", np.ones((30, 2), np.float32), strangers, pd.DataFrame(index=["a", "b"]), {})
-    changed = files | {"modalities": files["modalities"] | {"pgs": tmp_path / "pgs.h5ad"}}
-    with pytest.raises(UserError, match="no training person of fold 0 has pgs"):
-        run(folder, changed, RECIPE, name="never")
-
-
-def test_a_loss_that_is_no_number_says_the_epoch(study):
-    folder, files = study
-    with pytest.raises(UserError, match=r"not a number any more in epoch \d"):
-        run(folder, files, RECIPE | {"lr": 1e30, "schedule": "cosine"}, name="never")
-    assert not (folder / "never").exists()
 
 
 def test_retrieval_against_sorting():

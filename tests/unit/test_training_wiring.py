@@ -121,6 +121,21 @@ def test_tensorboard_that_is_not_installed(study, monkeypatch):
 
 
 @contextmanager
+def dying_at(step):
+    """Training that dies before step `step`, counted from 0."""
+    training_step = Pretraining.training_step
+
+    def dying(self, batch, index):
+        if self.global_step == step:
+            raise ZeroDivisionError
+        return training_step(self, batch, index)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(Pretraining, "training_step", dying)
+        yield
+
+
+@contextmanager
 def last_step_spoils_the_weights(monkeypatch):
     """What an infinite gradient does: losses are numbers to the end, weights are not."""
     step = Pretraining.training_step
@@ -183,15 +198,7 @@ def test_a_state_of_other_weights_is_not_taken_up(study, caplog):
     trunk = {name: value for name, value in run(study, "start", SIMCLR)[0]["state_dict"].items() if "trunk" in name}
     torch.save(trunk, folder / "w.pth")
     settings, scratch = RECIPE | {"weights": str(folder / "w.pth")}, folder / "w" / "scratch"
-    step = Pretraining.training_step
-
-    def dying(self, batch, index):
-        if self.global_step == 2:
-            raise ZeroDivisionError
-        return step(self, batch, index)
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(ZeroDivisionError):
-        patch.setattr(Pretraining, "training_step", dying)
+    with dying_at(2):
         run(study, "w", settings, scratch=scratch, minutes=0)
     torch.save({name: value * 0.5 for name, value in trunk.items()}, folder / "w.pth")
     run(study, "w", settings, scratch=scratch, minutes=0)
@@ -199,15 +206,8 @@ def test_a_state_of_other_weights_is_not_taken_up(study, caplog):
 
 
 def test_another_number_of_processes_goes_on_and_says_so(study, caplog):
-    scratch, step = study[0] / "others" / "scratch", Pretraining.training_step
-
-    def dying(self, batch, index):
-        if self.global_step == 5:
-            raise ZeroDivisionError
-        return step(self, batch, index)
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(ZeroDivisionError):
-        patch.setattr(Pretraining, "training_step", dying)
+    scratch = study[0] / "others" / "scratch"
+    with dying_at(5):
         run(study, "others", RECIPE, scratch=scratch, minutes=0)
     [path] = scratch.glob("*/state.ckpt")
     state = torch.load(path, weights_only=True)
