@@ -29,6 +29,7 @@ from contigwas.pretrain.data import (
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.networks import channels_last, features_of, head, image_encoder
 from contigwas.pretrain.normalise import PixelScaler
+from contigwas.pretrain.precision import exactly
 from contigwas.pretrain.roles import NEW, ROLES, UNUSED, split
 from contigwas.samples.folds import stable_hash
 
@@ -101,6 +102,8 @@ def read_checkpoint(path: PathLike) -> dict:
     path = require(path, "the checkpoint")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
     except Exception:  # a file of anything raises anything
         state = None
     if not isinstance(state, dict) or not state.keys() >= KEYS:
@@ -163,7 +166,7 @@ def _features(
             for view in range(settings["augment"]):
                 seeds = [stable_hash(f"{recipe['seed']}:{view}:{names[image]}") for image in batch.images.tolist()]
                 own = [torch.Generator().manual_seed(seed % 2**63) for seed in seeds]
-                with torch.autocast(device.type, enabled=False):
+                with exactly(levels):
                     other = augment(levels, own)
                 features += network(other).float()
             result.append(features / (1 + settings["augment"]))

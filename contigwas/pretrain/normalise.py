@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from contigwas.errors import UserError
 from contigwas.modality import MISSING
 from contigwas.pretrain.data import Photographs
+from contigwas.pretrain.precision import exactly
 
 # a burden that one person in a thousand carries would reach 30 SD: rare carriers must not shout down everything else
 LEAST_SD = {"burden": 0.1}
@@ -46,7 +47,7 @@ class Normaliser(nn.Module):
         scaled = torch.where(missing(chosen), 0.0, (chosen.float() - self.mean) * self.scale)
         if self.slopes is None:
             return scaled
-        with torch.autocast(values.device.type, enabled=False):
+        with exactly(values):
             return (scaled - design(components).float() @ self.slopes) / self.rest
 
 

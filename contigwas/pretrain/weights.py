@@ -110,6 +110,8 @@ def _read(path: PathLike) -> object:
     path = Path(require(path, "the weights"))
     try:
         return load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except MemoryError:
+        raise
     except Exception:  # a file of anything raises anything
         return None
 

@@ -1,4 +1,4 @@
-"""Pretraining: who takes part, what BatchNorm sees, one person a batch, the same weights again, errors."""
+"""Pretraining: who takes part, what BatchNorm sees, one image a person in a batch, the same weights again."""
 
 import numpy as np
 import pandas as pd

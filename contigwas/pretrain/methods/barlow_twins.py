@@ -7,9 +7,9 @@ from torch import Tensor
 from contigwas.pretrain.data import Study
 from contigwas.pretrain.distributed import gathered
 from contigwas.pretrain.losses import barlow_twins_loss
-from contigwas.pretrain.methods.base import exactly
 from contigwas.pretrain.methods.views import TwoViews
 from contigwas.pretrain.normalise import PixelScaler
+from contigwas.pretrain.precision import exactly
 
 
 class BarlowTwins(TwoViews):

@@ -17,6 +17,7 @@ from contigwas.pretrain.distributed import gathered_lists, rank, world
 from contigwas.pretrain.figures import alignment, rank_me, uniformity
 from contigwas.pretrain.networks import channels_last, features_of, head, image_encoder
 from contigwas.pretrain.normalise import PixelScaler
+from contigwas.pretrain.precision import exactly
 from contigwas.pretrain.retrieval import chance, retrieval
 from contigwas.pretrain.schedule import optimizer_and_schedule
 
@@ -34,11 +35,6 @@ class Judged:
     losses: dict[str, tuple[int, float]]
     features: Tensor
     sides: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
-
-
-def exactly(values: Tensor) -> torch.autocast:
-    """A context without autocast: cosines over a temperature of 0.1 do not bear the 8 bits of a bfloat16."""
-    return torch.autocast(values.device.type, enabled=False)
 
 
 class Pretraining(lightning.LightningModule, ABC):

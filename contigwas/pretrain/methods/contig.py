@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from contigwas.pretrain.data import Batch, Study
 from contigwas.pretrain.distributed import gathered, total, world
 from contigwas.pretrain.losses import contig_loss, siglip_loss
-from contigwas.pretrain.methods.base import Judged, Pretraining, exactly
+from contigwas.pretrain.methods.base import Judged, Pretraining
 from contigwas.pretrain.networks import genetics_encoders
 from contigwas.pretrain.normalise import Normaliser, PixelScaler
+from contigwas.pretrain.precision import exactly
 
 HOTTEST = 0.01  # a learned temperature never falls below it (Radford et al., ICML 2021)
 BIAS = -10.0  # of SigLIP, at the start: nearly all pairs are a no

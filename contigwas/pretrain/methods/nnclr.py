@@ -9,9 +9,9 @@ from torch.nn import functional
 from contigwas.pretrain.data import Study
 from contigwas.pretrain.distributed import gathered
 from contigwas.pretrain.losses import nnclr_loss
-from contigwas.pretrain.methods.base import exactly
 from contigwas.pretrain.methods.views import TwoViews, predictor
 from contigwas.pretrain.normalise import PixelScaler
+from contigwas.pretrain.precision import exactly
 
 
 class NNCLR(TwoViews):
