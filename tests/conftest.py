@@ -5,8 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
+settings.register_profile("untimed", deadline=None)  # a busy machine is no wrong answer
+settings.load_profile("untimed")
 
 
 def absent(reason: str) -> None:
