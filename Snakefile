@@ -19,6 +19,7 @@ include: "workflow/rules/burden.smk"
 include: "workflow/rules/covariates.smk"
 include: "workflow/rules/modalities.smk"
 include: "workflow/rules/images.smk"
+include: "workflow/rules/lineage.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/embed.smk"
 include: "workflow/rules/align.smk"
@@ -31,6 +32,7 @@ include: "workflow/rules/export.smk"
 include: "workflow/rules/plots.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/withdrawal.smk"
 
 
 rule all:
@@ -40,4 +42,5 @@ rule all:
         rules.plots.input,
         rules.followup.input,
         expand(rules.replicate_model.output.replication, model=REPLICATED),
+        rules.withdrawal.output if config["samples"]["withdrawn"] else [],
     localrule: True

@@ -332,6 +332,14 @@ def _check_frozen(config: Mapping, model: str) -> None:
             )
 
 
+def withdrawn(config: Mapping) -> str:
+    """The list of the people who withdrew, or a UserError where the config names none."""
+    path = config["samples"]["withdrawn"]
+    if path is None:
+        raise UserError("config: samples.withdrawn names no list, which this target needs: name one, one IID a line")
+    return path
+
+
 def networks(config: Mapping, model: str) -> int:
     """How many networks a frozen model has: the folders fold0, fold1, … with a checkpoint, up to the first without."""
     folder, count = Path(config["models"][model]["apply"]), 0

@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 
 from contigwas.errors import UserError
-from contigwas.files import PathLike, read_table, require, write_tsv
+from contigwas.files import PathLike, read_table, write_tsv
 from contigwas.people import require_overlap, shape
+from contigwas.samples.withdrawn import read_withdrawn
 
 log = logging.getLogger(__name__)
 
@@ -102,14 +102,7 @@ def _withdrawn(path: PathLike | None, named: Iterable[pd.Series]) -> set[str]:
     """The withdrawn IIDs, one a line; how many of them no source names is only counted."""
     if path is None:
         return set()
-    lines = Path(require(path, "samples.withdrawn")).read_text(encoding="utf-8-sig").splitlines()
-    gone = set()
-    for number, line in enumerate(lines, 1):
-        words = line.replace('"', " ").replace(",", " ").split()
-        if len(words) > 1:
-            raise UserError(f"{path}, line {number} has {len(words)} columns: write one IID a line")
-        if words and not (number == 1 and words[0].lower() == "iid"):
-            gone.add(words[0])
+    gone = read_withdrawn(path)
     found = gone.intersection(*[set().union(*named)])
     log.info("%d people are withdrawn: %d of them were in the inputs, %d in none", len(gone), len(found),
              len(gone) - len(found))  # fmt: skip

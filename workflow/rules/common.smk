@@ -45,9 +45,13 @@ def one_of(names: list[str]) -> str:
 
 def stage(*names: str) -> Callable:
     """The settings of a job, as its one param: blocks, single keys (gwas.covariates, seed), or the `model`."""
-    return lambda wildcards: told(
-        contigwas_config.settings, config, *names, model=dict(wildcards.items()).get("model")
-    )
+
+    def chosen(wildcards) -> dict:
+        model = dict(wildcards.items()).get("model")
+        return told(contigwas_config.settings, config, *names, model=model)
+
+    chosen.names = names
+    return chosen
 
 
 def block(name: str) -> dict:

@@ -1,13 +1,22 @@
 # One network a fold: contrastive training of an image encoder, with genetics or without.
 
 
+def settled(path: str) -> str:
+    """An input of training that does not train again by changing: whoever withdraws leaves it at once, and the weights
+    stay, unless the config says otherwise. Training depends on what it is made of instead: see lineage.smk.
+    """
+    # a copy: ancient() marks the very path that other rules share
+    return str(path) if config["samples"]["retrain_on_withdrawal"] else ancient(str(path))
+
+
 rule pretrain_fold:
     input:
-        images=rules.images.output.images,
-        table=rules.images.output.table,
-        cohort=rules.samples.output.cohort,
-        modalities=modalities,
-        pcs=components,
+        images=settled(rules.images.output.images),
+        table=settled(rules.images.output.table),
+        cohort=settled(rules.samples.output.cohort),
+        modalities=lambda wildcards: [settled(path) for path in modalities(wildcards)],
+        pcs=lambda wildcards: [settled(path) for path in components(wildcards)],
+        origins=origins,
         weights=lambda wildcards: optional(config["models"][wildcards.model].get("weights")),
         code=library("pretrain"),
     output:
@@ -37,6 +46,7 @@ rule pretrain_fold:
             "samples.validation",
             "samples.heldout",
         ),
+        lineage=lineage,
     script:
         "../scripts/pretrain_fold.py"
 

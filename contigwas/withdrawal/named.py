@@ -1,0 +1,65 @@
+"""Whom a file names: the people of every format that this library writes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import anndata as ad
+import pandas as pd
+import pyarrow.parquet as pq
+
+COLUMNS = {"iid", "fid", "iid1", "iid2"}  # of tables, whatever their case
+
+
+def people(path: Path) -> set[str] | None:
+    """The identifiers in a file; None where its format, or its columns, hold none.
+
+    Read are Parquet, `.h5ad`, tables with a header (`.tsv`, `.csv`, gzipped or not) and PLINK's `.fam`. Only the
+    columns of people are read, never their values. Raises OSError or ValueError for a file that is damaged.
+    """
+    for suffix, read in READERS.items():
+        if path.name.endswith(suffix):
+            return read(path)
+    return None
+
+
+def _parquet(path: Path) -> set[str] | None:
+    columns = [name for name in pq.read_schema(path).names if name.lower() in COLUMNS]
+    return _values(pd.read_parquet(path, columns=columns)) if columns else None
+
+
+def _anndata(path: Path) -> set[str]:
+    data = ad.read_h5ad(path, backed="r")
+    try:
+        return {*data.obs_names.astype(str)} | (_values(data.obs[_of_people(data.obs)]) or set())
+    finally:
+        data.file.close()
+
+
+def _table(path: Path) -> set[str] | None:
+    columns = _of_people(pd.read_csv(path, sep=None, engine="python", nrows=0))
+    if not columns:
+        return None
+    separator = "," if ".csv" in path.suffixes else "\t"
+    return _values(pd.read_csv(path, sep=separator, usecols=columns, dtype=str, keep_default_na=False))
+
+
+def _fam(path: Path) -> set[str] | None:
+    return _values(pd.read_csv(path, sep=r"\s+", header=None, usecols=[0, 1], dtype=str, keep_default_na=False))
+
+
+def _of_people(table: pd.DataFrame) -> list[str]:
+    return [name for name in table.columns if str(name).lstrip("#").lower() in COLUMNS]
+
+
+def _values(table: pd.DataFrame) -> set[str] | None:
+    return {str(one) for name in table.columns for one in table[name]} if len(table.columns) else None
+
+
+READERS: dict[str, Callable[[Path], set[str] | None]] = {
+    ".parquet": _parquet,
+    ".h5ad": _anndata,
+    ".tsv": _table,
+    ".tsv.gz": _table,
+    ".csv": _table,
+    ".fam": _fam,
+}

@@ -1,0 +1,45 @@
+# People who withdrew: whatever the run did not make anew without them is removed, and the rest is searched for them.
+
+
+def withdrawn(wildcards) -> str:
+    """The list of samples.withdrawn; a config without one is told so."""
+    return told(contigwas_config.withdrawn, config)
+
+
+NAMES_PEOPLE = [
+    rules.samples.output.cohort,
+    rules.genotypes_people.output.people,
+    "results/genotypes/kinship.parquet",
+    "results/genotypes/pcs.parquet",
+    *expand(rules.genotypes_variants.output.missing, chrom=CHROMOSOMES),
+    *([rules.images.output.table] if "images" in config else []),
+    *expand("results/models/{model}/phenotypes.parquet", model=MODELS),
+    *expand("results/models/{model}/covariates.parquet", model=MODELS),
+    *expand("results/models/{model}/embeddings.h5ad", model=[*RECIPES, *EMBEDDED, *APPLIED]),
+]
+
+
+# The last job of a plain run: it also needs everything that shows people without naming them.
+rule withdrawal:
+    input:
+        withdrawn=withdrawn,
+        candidates=rules.samples_candidates.output.candidates,
+        made=NAMES_PEOPLE,
+        modalities=rules.modalities.input,
+        embeddings=rules.embed.input,
+        report=rules.report.output,
+        plots=rules.plots.input,
+        code=library("withdrawal"),
+    output:
+        searched="results/withdrawal/searched.tsv",
+    log:
+        "results/logs/withdrawal/withdrawal.log",
+    benchmark:
+        "results/benchmarks/withdrawal/withdrawal.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    script:
+        "../scripts/withdrawal.py"

@@ -1,0 +1,12 @@
+from contigwas.logs import job
+from contigwas.withdrawal import purge
+
+read = snakemake.input
+with job(snakemake.log[0]):
+    purge(
+        "results",
+        read.withdrawn,
+        read.candidates,
+        [read.candidates, *read.made, *read.modalities, *read.embeddings],
+        snakemake.output.searched,
+    )
