@@ -8,7 +8,6 @@ rule align_folds:
             model=wildcards.model,
             fold=folds(wildcards.model),
         ),
-        code=library("align"),
     output:
         embeddings="results/models/{model}/embeddings.h5ad",
         alignment="results/models/{model}/alignment.json",
@@ -25,6 +24,7 @@ rule align_folds:
         mem_mb=4000,
         runtime=60,
     params:
+        code=library("align"),
         settings=stage("model.modalities?", "math_threads"),
     script:
         "../scripts/align_folds.py"
@@ -34,7 +34,6 @@ rule align_brought:
     input:
         embeddings=lambda wildcards: config["models"][wildcards.model]["embeddings"],
         cohort=rules.samples.output.cohort,
-        code=library("align"),
     output:
         embeddings="results/models/{model}/embeddings.h5ad",
         alignment="results/models/{model}/alignment.json",
@@ -49,6 +48,8 @@ rule align_brought:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        code=library("align"),
     script:
         "../scripts/align_brought.py"
 

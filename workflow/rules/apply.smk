@@ -10,7 +10,6 @@ rule apply_fold:
         images=rules.images.output.images,
         table=rules.images.output.table,
         cohort=rules.samples.output.cohort,
-        code=library("apply.frozen"),
     output:
         embeddings="results/models/{model}/fold{fold}/embeddings.h5ad",
     log:
@@ -27,6 +26,7 @@ rule apply_fold:
         runtime=240,
         gpu=1,
     params:
+        code=library("apply.frozen"),
         settings=stage("embed", "math_threads"),
     script:
         "../scripts/apply_fold.py"
@@ -40,7 +40,6 @@ rule apply_model:
             fold=range(contigwas_config.networks(config, wildcards.model)),
         ),
         alignment=lambda wildcards: frozen(wildcards.model, "alignment.npz"),
-        code=library("apply.average"),
     output:
         embeddings="results/models/{model}/embeddings.h5ad",
         alignment="results/models/{model}/alignment.json",
@@ -56,6 +55,7 @@ rule apply_model:
         mem_mb=4000,
         runtime=60,
     params:
+        code=library("apply.average"),
         settings=stage("math_threads"),
     script:
         "../scripts/apply_model.py"
@@ -75,7 +75,6 @@ rule replicate_model:
             chrom=CHROMOSOMES,
             allow_missing=True,
         ),
-        code=library("apply.replicate"),
     output:
         replication=report(
             "results/models/{model}/replication.tsv",
@@ -95,6 +94,7 @@ rule replicate_model:
         mem_mb=4000,
         runtime=30,
     params:
+        code=library("apply.replicate"),
         settings=stage("loci.test", "genotypes.chromosomes"),
     script:
         "../scripts/replicate_model.py"

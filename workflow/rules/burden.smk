@@ -5,7 +5,6 @@ rule burden:
     input:
         unpack(exome),
         cohort=rules.samples.output.cohort,
-        code=library("burden"),
     output:
         burden="results/modalities/burden.h5ad",
     log:
@@ -18,6 +17,7 @@ rule burden:
         mem_mb=8000,
         runtime=240,
     params:
+        code=library("burden"),
         settings=stage("burden", "autosomes"),
     script:
         "../scripts/burden.py"
@@ -28,7 +28,6 @@ rule burden_masks:
     input:
         burden=rules.burden.output.burden,
         cohort=rules.samples.output.cohort,
-        code=library("export.mask_bed"),
     output:
         bed="results/modalities/burden_masks.bed",
         bim="results/modalities/burden_masks.bim",
@@ -42,5 +41,7 @@ rule burden_masks:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        code=library("export.mask_bed"),
     script:
         "../scripts/burden_masks.py"

@@ -64,9 +64,9 @@ def optional(path: str | None) -> list[str]:
     return [path] if path else []
 
 
-def library(*modules: str) -> list[str]:
-    """The library files that a job runs, as inputs: editing one reruns the job."""
-    return [os.path.relpath(path) for path in contigwas_sources.sources(*modules)]
+def library(*modules: str) -> str:
+    """A digest of the library files that a job runs, as a param: editing one reruns the job."""
+    return contigwas_sources.digest(*modules)
 
 
 def folds(model: str) -> range:

@@ -5,7 +5,6 @@ rule covariates:
     input:
         unpack(named_covariates),
         cohort=rules.samples.output.cohort,
-        code=library("covariates"),
     output:
         covariates="results/modalities/covariates.h5ad",
     log:
@@ -18,6 +17,7 @@ rule covariates:
         mem_mb=2000,
         runtime=20,
     params:
+        code=library("covariates"),
         settings=stage("covariates"),
     script:
         "../scripts/covariates.py"

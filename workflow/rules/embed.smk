@@ -7,7 +7,6 @@ rule embed_fold:
         images=rules.images.output.images,
         table=rules.images.output.table,
         cohort=rules.samples.output.cohort,
-        code=library("embed"),
     output:
         embeddings="results/models/{model}/fold{fold}/embeddings.h5ad",
     log:
@@ -24,6 +23,7 @@ rule embed_fold:
         runtime=240,
         gpu=1,
     params:
+        code=library("embed"),
         settings=stage("embed", "math_threads"),
     script:
         "../scripts/embed_fold.py"

@@ -12,7 +12,6 @@ rule evaluate:
         ),
         truth=optional(config["evaluate"]["truth"]),
         latents=optional(config["evaluate"]["latents"]),
-        code=library("evaluate"),
     output:
         models="results/evaluation/models.tsv",
         planted="results/evaluation/planted.tsv",
@@ -33,6 +32,7 @@ rule evaluate:
         mem_mb=4000,
         runtime=60,
     params:
+        code=library("evaluate"),
         settings=stage(
             "evaluate",
             "genotypes.array",

@@ -4,7 +4,6 @@
 rule export_gwas_ssf:
     input:
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
-        code=library("export.gwas_ssf"),
     output:
         folder=directory("results/models/{model}/gwas-ssf"),
     log:
@@ -18,6 +17,7 @@ rule export_gwas_ssf:
         mem_mb=2000,
         runtime=720,
     params:
+        code=library("export.gwas_ssf"),
         settings=stage(
             "export.features", "export.metadata", "genotypes.build", "genotypes.chromosomes"
         ),
@@ -28,7 +28,6 @@ rule export_gwas_ssf:
 rule export_plink2:
     input:
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
-        code=library("export.plink2"),
     output:
         folder=directory("results/models/{model}/plink2"),
     log:
@@ -42,6 +41,7 @@ rule export_plink2:
         mem_mb=2000,
         runtime=720,
     params:
+        code=library("export.plink2"),
         settings=stage("export.features", "export.log10_p", "genotypes.chromosomes"),
     script:
         "../scripts/export_plink2.py"
@@ -50,7 +50,6 @@ rule export_plink2:
 rule export_ldsc:
     input:
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
-        code=library("export.ldsc"),
     output:
         folder=directory("results/models/{model}/ldsc"),
     log:
@@ -64,6 +63,7 @@ rule export_ldsc:
         mem_mb=2000,
         runtime=720,
     params:
+        code=library("export.ldsc"),
         settings=stage("export.features", "genotypes.chromosomes"),
     script:
         "../scripts/export_ldsc.py"
@@ -73,7 +73,6 @@ rule export_phenotypes:
     input:
         phenotypes="results/models/{model}/phenotypes.parquet",
         cohort=rules.samples.output.cohort,
-        code=library("export.phenotypes"),
     output:
         table="results/private/{model}.phenotypes.tsv",
     log:
@@ -86,6 +85,7 @@ rule export_phenotypes:
         mem_mb=4000,
         runtime=60,
     params:
+        code=library("export.phenotypes"),
         settings=stage("export.features"),
     script:
         "../scripts/export_phenotypes.py"

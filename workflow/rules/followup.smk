@@ -9,7 +9,6 @@ rule followup_model:
         phenotypes="results/models/{model}/phenotypes.parquet",
         covariates="results/models/{model}/covariates.parquet",
         offsets=predictions,
-        code=library("followup"),
     output:
         followup=report(
             "results/models/{model}/followup.tsv",
@@ -27,6 +26,7 @@ rule followup_model:
         mem_mb=4000,
         runtime=60,
     params:
+        code=library("followup"),
         settings=stage(
             "followup",
             "loci.p1",

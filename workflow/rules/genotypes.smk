@@ -5,7 +5,6 @@ rule genotypes_variants:
     input:
         unpack(array),
         candidates=rules.samples_candidates.output.candidates,
-        code=library("genotypes.qc"),
     output:
         variants=ensure("results/genotypes/variants/chr{chrom}.parquet", non_empty=True),
         missing="results/genotypes/missing/chr{chrom}.parquet",
@@ -19,6 +18,7 @@ rule genotypes_variants:
         mem_mb=4000,
         runtime=120,
     params:
+        code=library("genotypes.qc"),
         settings=stage(
             "genotypes.qc.call_rate",
             "genotypes.qc.maf",
@@ -39,7 +39,6 @@ rule genotypes_people:
             rules.genotypes_variants.output.missing,
             chrom=[one for one in CHROMOSOMES if one == "X"],
         ),
-        code=library("genotypes.people"),
     output:
         people="results/genotypes/people.parquet",
     log:
@@ -52,6 +51,7 @@ rule genotypes_people:
         mem_mb=4000,
         runtime=30,
     params:
+        code=library("genotypes.people"),
         settings=stage(
             "genotypes.qc.person_call_rate",
             "genotypes.qc.heterozygosity",
@@ -68,7 +68,6 @@ rule genotypes_prune:
         unpack(array),
         variants=rules.genotypes_variants.output.variants,
         people=rules.genotypes_people.output.people,
-        code=library("genotypes.pcs"),
     output:
         pruned="results/genotypes/pruned/chr{chrom}.parquet",
     log:
@@ -81,6 +80,7 @@ rule genotypes_prune:
         mem_mb=4000,
         runtime=120,
     params:
+        code=library("genotypes.pcs"),
         settings=stage("genotypes.prune", "genotypes.array", "genotypes.build"),
     script:
         "../scripts/genotypes_prune.py"
@@ -92,7 +92,6 @@ if config["genotypes"]["kinship"]:
         input:
             kinship=config["genotypes"]["kinship"],
             people=rules.genotypes_people.output.people,
-            code=library("genotypes.brought"),
         output:
             kinship="results/genotypes/kinship.parquet",
         log:
@@ -105,6 +104,7 @@ if config["genotypes"]["kinship"]:
             mem_mb=4000,
             runtime=30,
         params:
+            code=library("genotypes.brought"),
             settings=stage("samples.max_kinship"),
         script:
             "../scripts/genotypes_kinship_brought.py"
@@ -116,7 +116,6 @@ else:
             unpack(array),
             pruned=expand(rules.genotypes_prune.output.pruned, chrom=AUTOSOMES),
             people=rules.genotypes_people.output.people,
-            code=library("genotypes.kinship"),
         output:
             kinship="results/genotypes/kinship.parquet",
         log:
@@ -130,6 +129,7 @@ else:
             mem_mb=8000,
             runtime=240,
         params:
+            code=library("genotypes.kinship"),
             settings=stage("genotypes.array", "autosomes", "samples.max_kinship", "math_threads"),
         script:
             "../scripts/genotypes_kinship.py"
@@ -141,7 +141,6 @@ if config["genotypes"]["pcs_file"]:
         input:
             pcs=config["genotypes"]["pcs_file"],
             people=rules.genotypes_people.output.people,
-            code=library("genotypes.brought"),
         output:
             pcs="results/genotypes/pcs.parquet",
         log:
@@ -154,6 +153,7 @@ if config["genotypes"]["pcs_file"]:
             mem_mb=4000,
             runtime=30,
         params:
+            code=library("genotypes.brought"),
             settings=stage("genotypes.pcs"),
         script:
             "../scripts/genotypes_pcs_brought.py"
@@ -166,7 +166,6 @@ else:
             pruned=expand(rules.genotypes_prune.output.pruned, chrom=AUTOSOMES),
             people=rules.genotypes_people.output.people,
             kinship="results/genotypes/kinship.parquet",
-            code=library("genotypes.pcs"),
         output:
             pcs="results/genotypes/pcs.parquet",
         log:
@@ -180,6 +179,7 @@ else:
             mem_mb=8000,
             runtime=240,
         params:
+            code=library("genotypes.pcs"),
             settings=stage("genotypes.array", "autosomes", "genotypes.pcs", "seed", "math_threads"),
         script:
             "../scripts/genotypes_pcs.py"

@@ -8,7 +8,6 @@ rule gwas_chromosome:
         offsets=predictions,
         phenotypes="results/models/{model}/phenotypes.parquet",
         covariates="results/models/{model}/covariates.parquet",
-        code=library("gwas"),
     output:
         gwas=ensure("results/models/{model}/gwas/chr{chrom}.parquet", non_empty=True),
         summary="results/models/{model}/gwas/chr{chrom}.summary.parquet",
@@ -25,6 +24,7 @@ rule gwas_chromosome:
         runtime=480,
         gpu=0,
     params:
+        code=library("gwas"),
         settings=stage("gwas", "genotypes.array", "genotypes.build"),
     script:
         "../scripts/gwas_chromosome.py"

@@ -5,7 +5,6 @@ rule images:
     input:
         table=lambda wildcards: block("images")["table"],
         cohort=rules.samples.output.cohort,
-        code=library("images"),
     output:
         images="results/images/images.npy",
         table="results/images/images.parquet",
@@ -20,6 +19,7 @@ rule images:
         mem_mb=8000,
         runtime=720,
     params:
+        code=library("images"),
         settings=stage("images"),
         private="results/private/images_dropped.tsv",
     script:

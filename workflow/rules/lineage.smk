@@ -1,63 +1,88 @@
-# What training depends on without its direct inputs: the rules that make those, their settings and code, the files from outside.
+# What training depends on in place of its own inputs, which change when somebody withdraws: for every part of them the
+# files from outside, the settings and the library code that it is made of. See `settled` in pretrain.smk.
 
 
-def makers(wildcards) -> list[str]:
-    """The rules that make what a model trains on (and those that make what they read)."""
-    recipe = config["models"][wildcards.model]
-    names = ["samples_candidates", "genotypes_variants", "genotypes_people", "samples", "images"]
+def makers(part: str) -> list[str]:
+    """The rules that make a part of what is trained on: people, images, pcs, or a modality."""
     kinship, pcs = (
         f"genotypes_{name}{'_brought' if config['genotypes'][key] else ''}"
         for name, key in (("kinship", "kinship"), ("pcs", "pcs_file"))
     )
-    names.append(kinship)
-    for modality in recipe.get("modalities", []):
-        names.append("modalities_brought" if modality in config["modalities"] else modality)
-    by_distance = "pcs" in ancestry(wildcards)
-    covaried = "covariates" in names and "pcs" in named_covariates(wildcards)
-    if recipe.get("adjust_pcs") or by_distance or covaried:
-        names += [pcs, kinship]
-    if {"genotypes_kinship", "genotypes_pcs"} & {*names} or ("snps" in names and pruned(wildcards)):
-        names.append("genotypes_prune")
-    return [*dict.fromkeys(names)]
-
-
-def lineage(wildcards) -> dict[str, dict]:
-    """The settings of those rules, by rule."""
-    chosen = {name: getattr(rules, name).params.get("settings") for name in makers(wildcards)}
-    settings = {
-        name: told(contigwas_config.settings, config, *one.names)
-        for name, one in chosen.items()
-        if one
-    }
-    return contigwas_config.ordered(settings | {"ancestry": config["genotypes"]["ancestry"]})
+    if part == "people":
+        by_distance = "pcs" in ancestry({})
+        genotypes = ["genotypes_variants", "genotypes_people", "genotypes_prune", kinship]
+        return ["samples_candidates", *genotypes, "samples", *([pcs] if by_distance else [])]
+    if part == "pcs":
+        return ["genotypes_prune", kinship, pcs]
+    if part == "covariates":
+        return [part, *(makers("pcs") if "pcs" in named_covariates({}) else [])]
+    if part == "snps" and block("snps")["pruned"]:
+        return ["genotypes_prune", part]
+    return ["modalities_brought" if part in config["modalities"] else part]
 
 
 def origins(wildcards) -> list[str]:
-    """The files from outside that they read, and their code. Not samples.withdrawn, nor files that only name figures."""
-    names = makers(wildcards)
-    code = [path for name in names for path in getattr(rules, name).input.code]
-    genotypes = genotype_files(config["genotypes"]["array"], CHROMOSOMES)
-    people = {
-        key: files for key, files in sources_of_people(wildcards).items() if key != "withdrawn"
-    }
-    files = [*genotypes.values(), *people.values(), *ancestry(wildcards).values()]
-    if "genotypes_kinship_brought" in names:
-        files.append(config["genotypes"]["kinship"])
-    if "genotypes_pcs_brought" in names:
-        files.append(config["genotypes"]["pcs_file"])
-    if "snps" in names:
-        files.append(optional(config["snps"]["list"]))
-    if "pgs" in names:
-        files += [*scored(wildcards).values(), scores(wildcards)]
-    if "burden" in names:
-        files += exome(wildcards).values()
-    if "covariates" in names:
-        files += named_covariates(wildcards).values()
-    brought = config["modalities"]
-    files += [
-        brought[one]
-        for one in config["models"][wildcards.model].get("modalities", [])
-        if one in brought
-    ]
-    flat = [path for one in files for path in ([one] if isinstance(one, str) else one)]
-    return [*dict.fromkeys(path for path in [*flat, *code] if not path.startswith("results/"))]
+    """The files from outside that those rules read, but for samples.withdrawn."""
+    part = wildcards.part
+    named = {
+        "people": lambda: {
+            **genotype_files(config["genotypes"]["array"], CHROMOSOMES),
+            **{key: files for key, files in sources_of_people({}).items() if key != "withdrawn"},
+            **ancestry({}),
+            "kinship": optional(config["genotypes"]["kinship"]),
+            "pcs_file": optional(config["genotypes"]["pcs_file"]) if "pcs" in ancestry({}) else [],
+        },
+        "images": lambda: {"table": block("images")["table"]},
+        "pcs": lambda: {"pcs": optional(config["genotypes"]["pcs_file"])},
+        "snps": lambda: {"list": optional(block("snps")["list"])},
+        "pgs": lambda: {**scored({}), "scores": scores({})},
+        "burden": lambda: exome({}),
+        "covariates": lambda: named_covariates({}),
+        **{name: lambda name=name: {name: path} for name, path in config["modalities"].items()},
+    }[part]()
+    files = [path for one in named.values() for path in ([one] if isinstance(one, str) else one)]
+    return [*dict.fromkeys(path for path in files if not path.startswith("results/"))]
+
+
+def made_with(wildcards) -> dict[str, dict]:
+    """The settings and the code of those rules, by rule."""
+    chosen = {}
+    for name in makers(wildcards.part):
+        params = getattr(rules, name).params
+        names = params.settings.names if "settings" in params.keys() else []
+        settings = told(contigwas_config.settings, config, *names)
+        chosen[name] = {"settings": settings, "code": params.code}
+    if wildcards.part == "people":
+        chosen["samples"]["ancestry"] = config["genotypes"]["ancestry"]
+    return contigwas_config.ordered(chosen)
+
+
+rule lineage:
+    input:
+        origins=origins,
+    output:
+        lineage="results/lineage/{part}.json",
+    log:
+        "results/logs/lineage/{part}.log",
+    benchmark:
+        "results/benchmarks/lineage/{part}.tsv"
+    wildcard_constraints:
+        part="|".join(
+            ["people", "images", "pcs", *contigwas_config.MODALITIES, *BROUGHT_MODALITIES]
+        ),
+    localrule: True
+    conda:
+        "../../envs/contigwas.yaml"
+    params:
+        made_with=made_with,
+        code=library("lineage"),
+    script:
+        "../scripts/lineage.py"
+
+
+def trained_on(wildcards) -> list[str]:
+    """The lineage of everything that a model is trained on."""
+    recipe = config["models"][wildcards.model]
+    pcs = ["pcs"] if recipe.get("adjust_pcs") else []
+    parts = ["people", "images", *pcs, *recipe.get("modalities", [])]
+    return expand(rules.lineage.output.lineage, part=parts)

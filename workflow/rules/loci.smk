@@ -7,7 +7,6 @@ rule loci_model:
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
         cohort=rules.samples.output.cohort,
         genes=optional(config["loci"]["genes"]),
-        code=library("loci"),
     output:
         loci=report(
             "results/models/{model}/loci.tsv",
@@ -25,6 +24,7 @@ rule loci_model:
         mem_mb=4000,
         runtime=120,
     params:
+        code=library("loci"),
         settings=stage(
             "loci",
             "genotypes.array",

@@ -7,7 +7,6 @@ rule modalities_brought:
     input:
         table=lambda wildcards: BROUGHT_MODALITIES[wildcards.modality],
         cohort=rules.samples.output.cohort,
-        code=library("modalities"),
     output:
         modality="results/modalities/{modality}.h5ad",
     log:
@@ -21,6 +20,8 @@ rule modalities_brought:
     resources:
         mem_mb=8000,
         runtime=60,
+    params:
+        code=library("modalities"),
     script:
         "../scripts/modalities_brought.py"
 

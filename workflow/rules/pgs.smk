@@ -2,8 +2,6 @@
 
 
 rule pgs_download:
-    input:
-        code=library("pgs.download"),
     output:
         score="resources/pgs/{score}_hmPOS_{build}.txt.gz",
     log:
@@ -20,6 +18,7 @@ rule pgs_download:
         mem_mb=1000,
         runtime=60,
     params:
+        code=library("pgs.download"),
         settings=stage("pgs.catalog", "genotypes.build"),
     script:
         "../scripts/pgs_download.py"
@@ -31,7 +30,6 @@ rule pgs:
         scores=scores,
         variants=expand(rules.genotypes_variants.output.variants, chrom=AUTOSOMES),
         cohort=rules.samples.output.cohort,
-        code=library("pgs"),
     output:
         pgs="results/modalities/pgs.h5ad",
         matching="results/modalities/pgs_matching.tsv",
@@ -46,6 +44,7 @@ rule pgs:
         mem_mb=8000,
         runtime=240,
     params:
+        code=library("pgs"),
         settings=stage("pgs", "genotypes.array", "autosomes", "genotypes.build", "math_threads"),
     script:
         "../scripts/pgs.py"

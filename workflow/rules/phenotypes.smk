@@ -8,7 +8,6 @@ rule phenotypes_embedded:
         reference=reference,
         frozen=components_applied,
         cohort=rules.samples.output.cohort,
-        code=library("phenotypes"),
     output:
         phenotypes="results/models/{model}/phenotypes.parquet",
         covariates="results/models/{model}/covariates.parquet",
@@ -25,6 +24,7 @@ rule phenotypes_embedded:
         mem_mb=4000,
         runtime=60,
     params:
+        code=library("phenotypes"),
         settings=stage("phenotypes", "gwas.covariates", "gwas.image_covariates", "math_threads"),
     script:
         "../scripts/phenotypes_embedded.py"
@@ -35,7 +35,6 @@ rule phenotypes_brought:
         unpack(design),
         table=lambda wildcards: config["models"][wildcards.model]["phenotypes"],
         cohort=rules.samples.output.cohort,
-        code=library("phenotypes"),
     output:
         phenotypes="results/models/{model}/phenotypes.parquet",
         covariates="results/models/{model}/covariates.parquet",
@@ -51,6 +50,7 @@ rule phenotypes_brought:
         mem_mb=4000,
         runtime=60,
     params:
+        code=library("phenotypes"),
         settings=stage("model", "gwas.covariates", "gwas.image_covariates", "math_threads"),
     script:
         "../scripts/phenotypes_brought.py"

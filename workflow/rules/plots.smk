@@ -6,7 +6,6 @@ rule plots_manhattan:
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
         loci=rules.loci_model.output.loci,
         truth=optional(config["evaluate"]["truth"]),
-        code=library("plots.manhattan"),
     output:
         png=report(
             "results/models/{model}/plots/manhattan.png",
@@ -25,6 +24,7 @@ rule plots_manhattan:
         mem_mb=4000,
         runtime=60,
     params:
+        code=library("plots.manhattan"),
         settings=stage("loci", "genotypes.chromosomes"),
     script:
         "../scripts/plots_manhattan.py"
@@ -34,7 +34,6 @@ rule plots_overview:
     input:
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
         loci=rules.loci_model.output.loci,
-        code=library("plots.overview"),
     output:
         png=report(
             "results/models/{model}/plots/overview.png",
@@ -53,6 +52,7 @@ rule plots_overview:
         mem_mb=4000,
         runtime=60,
     params:
+        code=library("plots.overview"),
         settings=stage("loci", "genotypes.chromosomes"),
     script:
         "../scripts/plots_overview.py"
@@ -65,7 +65,6 @@ rule plots_features:
             rules.gwas_chromosome.output.summary, chrom=CHROMOSOMES, allow_missing=True
         ),
         loci=rules.loci_model.output.loci,
-        code=library("plots.features"),
     output:
         folder=report(
             directory("results/models/{model}/plots/features"),
@@ -84,6 +83,7 @@ rule plots_features:
         mem_mb=4000,
         runtime=120,
     params:
+        code=library("plots.features"),
         settings=stage("plots.features", "loci.p1", "genotypes.chromosomes"),
     script:
         "../scripts/plots_features.py"
@@ -97,7 +97,6 @@ rule plots_regional:
         cohort=rules.samples.output.cohort,
         genes=optional(config["loci"]["genes"]),
         recombination=recombination,
-        code=library("plots.regional"),
     output:
         folder=report(
             directory("results/models/{model}/plots/regional"),
@@ -116,6 +115,7 @@ rule plots_regional:
         mem_mb=4000,
         runtime=120,
     params:
+        code=library("plots.regional"),
         settings=stage(
             "plots.regional_kb",
             "plots.recombination",
@@ -136,7 +136,6 @@ rule plots_qq:
         summaries=expand(
             rules.gwas_chromosome.output.summary, chrom=CHROMOSOMES, allow_missing=True
         ),
-        code=library("plots.qq"),
     output:
         png=report(
             "results/models/{model}/plots/qq.png",
@@ -155,6 +154,7 @@ rule plots_qq:
         mem_mb=2000,
         runtime=60,
     params:
+        code=library("plots.qq"),
         settings=stage("loci.test"),
     script:
         "../scripts/plots_qq.py"
@@ -167,7 +167,6 @@ rule plots_genotypes:
         pcs="results/genotypes/pcs.parquet",
         kinship="results/genotypes/kinship.parquet",
         cohort=rules.samples.output.cohort,
-        code=library("plots.genotypes"),
     output:
         call_rate=report(
             "results/genotypes/plots/call_rate.png",
@@ -207,6 +206,7 @@ rule plots_genotypes:
         mem_mb=4000,
         runtime=30,
     params:
+        code=library("plots.genotypes"),
         settings=stage(
             "genotypes.qc.call_rate",
             "genotypes.qc.person_call_rate",
@@ -220,7 +220,6 @@ rule plots_genotypes:
 rule plots_matching:
     input:
         matching="results/modalities/pgs_matching.tsv",
-        code=library("plots.matching"),
     output:
         png=report(
             "results/modalities/plots/pgs_matching.png",
@@ -238,6 +237,7 @@ rule plots_matching:
         mem_mb=2000,
         runtime=20,
     params:
+        code=library("plots.matching"),
         settings=stage("pgs.min_overlap"),
     script:
         "../scripts/plots_matching.py"
@@ -250,7 +250,6 @@ rule plots_training:
             model=wildcards.model,
             fold=folds(wildcards.model),
         ),
-        code=library("plots.training"),
     output:
         png=report(
             "results/models/{model}/plots/training.png",
@@ -270,6 +269,8 @@ rule plots_training:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        code=library("plots.training"),
     script:
         "../scripts/plots_training.py"
 
@@ -278,7 +279,6 @@ rule plots_montage:
     input:
         images=rules.images.output.images,
         table=rules.images.output.table,
-        code=library("plots.montage"),
     output:
         png="results/private/montage.png",
     log:
@@ -291,6 +291,7 @@ rule plots_montage:
         mem_mb=2000,
         runtime=60,
     params:
+        code=library("plots.montage"),
         settings=stage("seed"),
     script:
         "../scripts/plots_montage.py"

@@ -16,9 +16,8 @@ rule pretrain_fold:
         cohort=settled(rules.samples.output.cohort),
         modalities=lambda wildcards: [settled(path) for path in modalities(wildcards)],
         pcs=lambda wildcards: [settled(path) for path in components(wildcards)],
-        origins=origins,
+        lineage=trained_on,
         weights=lambda wildcards: optional(config["models"][wildcards.model].get("weights")),
-        code=library("pretrain"),
     output:
         checkpoint="results/models/{model}/fold{fold}/model.ckpt",
         history="results/models/{model}/fold{fold}/history.csv",
@@ -39,6 +38,7 @@ rule pretrain_fold:
         save_minutes=config["pretrain"]["save_minutes"],
         tensorboard=int(config["pretrain"]["tensorboard"]),
     params:
+        code=library("pretrain"),
         settings=stage(
             "model",
             "seed",
@@ -46,7 +46,6 @@ rule pretrain_fold:
             "samples.validation",
             "samples.heldout",
         ),
-        lineage=lineage,
     script:
         "../scripts/pretrain_fold.py"
 

@@ -41,7 +41,6 @@ rule report:
                 "evaluation",
             )
         ],
-        code=library("report"),
     output:
         page="results/report.html",
     log:
@@ -54,6 +53,7 @@ rule report:
         mem_mb=2000,
         runtime=20,
     params:
+        code=library("report"),
         settings=stage(
             "genotypes",
             "gwas.covariates",

@@ -4,7 +4,6 @@
 rule samples_candidates:
     input:
         unpack(sources_of_people),
-        code=library("samples.candidates"),
     output:
         candidates="results/samples/candidates.tsv",
     log:
@@ -16,6 +15,8 @@ rule samples_candidates:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        code=library("samples.candidates"),
     script:
         "../scripts/samples_candidates.py"
 
@@ -26,7 +27,6 @@ rule samples:
         candidates=rules.samples_candidates.output.candidates,
         people="results/genotypes/people.parquet",
         kinship="results/genotypes/kinship.parquet",
-        code=library("samples.cohort"),
     output:
         cohort="results/samples/cohort.tsv",
     log:
@@ -39,6 +39,7 @@ rule samples:
         mem_mb=2000,
         runtime=20,
     params:
+        code=library("samples.cohort"),
         settings=stage("samples.folds", "samples.max_kinship", "seed"),
         ancestry=contigwas_config.ordered(config["genotypes"]["ancestry"]),
     script:

@@ -13,8 +13,6 @@ if "simulate" in config:
         localrule: True
 
     rule simulate_cohort:
-        input:
-            code=library("simulate.cohort"),
         output:
             plink=expand(
                 f"{SIMULATED}/{{kind}}/chr{{chrom}}.{{suffix}}",
@@ -37,6 +35,7 @@ if "simulate" in config:
             mem_mb=4000,
             runtime=30,
         params:
+            code=library("simulate.cohort"),
             settings=stage("simulate", "seed", "genotypes.build"),
         script:
             "../scripts/simulate_cohort.py"
@@ -44,7 +43,6 @@ if "simulate" in config:
     rule simulate_images:
         input:
             latents=f"{SIMULATED}/latents.tsv",
-            code=library("simulate.images"),
         output:
             table=f"{SIMULATED}/images.tsv",
             images=directory(f"{SIMULATED}/images"),
@@ -58,6 +56,7 @@ if "simulate" in config:
             mem_mb=4000,
             runtime=30,
         params:
+            code=library("simulate.images"),
             settings=stage("simulate", "seed"),
         script:
             "../scripts/simulate_images.py"
@@ -68,7 +67,6 @@ if "pairing" in config:
     rule pairing:
         input:
             unpack(array),
-            code=library("simulate.pairing"),
         output:
             table=f"{config['pairing']['folder']}/images.tsv",
         log:
@@ -81,6 +79,7 @@ if "pairing" in config:
             mem_mb=2000,
             runtime=30,
         params:
+            code=library("simulate.pairing"),
             settings=stage("pairing", "genotypes.array", "autosomes", "seed"),
         script:
             "../scripts/pairing.py"

@@ -8,7 +8,6 @@ rule snps:
         pruned=pruned,
         list=lambda wildcards: optional(block("snps")["list"]),
         cohort=rules.samples.output.cohort,
-        code=library("snps"),
     output:
         snps="results/modalities/snps.h5ad",
     log:
@@ -21,6 +20,7 @@ rule snps:
         mem_mb=8000,
         runtime=120,
     params:
+        code=library("snps"),
         settings=stage("snps", "genotypes.array", "autosomes"),
     script:
         "../scripts/snps.py"

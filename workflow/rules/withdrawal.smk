@@ -29,7 +29,6 @@ rule withdrawal:
         embeddings=rules.embed.input,
         report=rules.report.output,
         plots=rules.plots.input,
-        code=library("withdrawal"),
     output:
         searched="results/withdrawal/searched.tsv",
     log:
@@ -41,5 +40,7 @@ rule withdrawal:
     resources:
         mem_mb=8000,
         runtime=60,
+    params:
+        code=library("withdrawal"),
     script:
         "../scripts/withdrawal.py"

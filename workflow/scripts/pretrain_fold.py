@@ -1,5 +1,6 @@
 from contigwas.logs import job
 from contigwas.pretrain.train import train
+from contigwas.sources import sources
 
 settings, resources = snakemake.params.settings, snakemake.resources
 run = f"{snakemake.wildcards.model}/fold{snakemake.wildcards.fold}"
@@ -18,5 +19,5 @@ with job(snakemake.log[0], settings["math_threads"]):
         minutes=resources.save_minutes,
         devices=max(1, resources.get("gpu", 1)),
         tensorboard=f"results/logs/tensorboard/{run}" if resources.tensorboard else None,
-        code=snakemake.input.code,
+        code=sources("pretrain"),
     )

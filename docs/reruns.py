@@ -1,0 +1,349 @@
+"""Write docs/reruns.md: which rules run again after which change of the config, taken from the DAG. `make docs`.
+
+For every key of the schema a study that uses it (tests/config/every_key.yaml, with empty input files) is given another
+value, and the jobs of both are compared as Snakemake compares them: a job runs again when its params, the set of its
+inputs or its outputs are others than before, or when a job that it depends on runs again, unless all files between
+them are `ancient`. tests/workflow/test_rerun.py checks this against what Snakemake itself decides on a finished run.
+"""
+
+import copy
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import chdir
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from snakemake.api import SnakemakeApi
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+STUDY = ROOT / "tests/config/every_key.yaml"
+TARGETS = {"all", "export", "burden_masks"}
+METHODS = ["contig", "simclr", "byol", "simsiam", "barlow_twins", "nnclr", "autoencoder", "untrained", "pixel_pca"]
+
+# another value, where the schema does not tell one
+OTHER = {
+    "genotypes.array": "in/array2/chr{chrom}.bed",
+    "genotypes.chromosomes": [1, 2, "X"],
+    "genotypes.qc.heterozygosity": 5,
+    "genotypes.pcs_file": "in/pcs.tsv",
+    "genotypes.kinship": "in/kinship.tsv",
+    "genotypes.ancestry.keep": ["a"],
+    "snps.list": "in/list.txt",
+    "pgs.scores": "in/other/*.txt.gz",
+    "pgs.exclude": ["PGS000001"],
+    "pgs.download": ["PGS000002"],
+    "pgs.genotypes": None,
+    "burden.masks": {"lof": ["LoF"], "damaging": ["LoF", "missense"]},
+    "burden.vep.score": "REVEL",
+    "covariates.columns": ["sex"],
+    "phenotypes.transform": "none",
+    "gwas.genotypes": None,
+    "gwas.covariates": ["sex"],
+    "gwas.image_covariates": ["brightness"],
+    "gwas.tests": ["manova"],
+    "gwas.offsets": None,
+    "gwas.columns": ["log10p"],
+    "gwas.max_p": 0.01,
+    "loci.test": "minp",
+    "loci.feature_p": 1.0e-6,
+    "loci.genes_build": "GRCh37",
+    "export.formats": ["gwas-ssf"],
+    "export.features": ["E1"],
+    "export.metadata.sex": "M",
+    "plots.features": "all",
+    "embed.layer": "pgs",
+    "pgs.catalog": "https://example.org",
+    "burden.vep.gene": "Gene",
+    "genotypes.ancestry.column": "group2",
+    "pairing.planted.variant": "rs2",
+    "simulate.folder": "made2",
+    "simulate.planted_q2": [0.2],
+    "pairing.folder": "made2",
+    "modalities.<name>": "in/metabolites2.tsv",
+    "models.<name>.apply": "in/frozen2",
+    "models.<name>.modalities": ["pgs"],
+    "models.<name>.adjust": ["pgs", "snps"],
+    "models.<name>.embed.layer": "views",
+    "models.<name>.transform": "inverse-normal",
+    "models.<name>.augment.hue": 0.1,
+    "models.<name>.augment.blur": 1.0,
+    "models.<name>.method": "autoencoder",
+    "models.<name>.image_encoder": "resnet34",
+    "models.<name>.width": 32,
+    "models.<name>.folds": 1,
+}
+# what else the study needs for a key to matter
+BESIDE = {
+    "genotypes.ancestry.table": {
+        "genotypes": {"ancestry": {"table": "in/groups.tsv", "column": "group", "keep": ["b"]}}
+    },
+    "genotypes.ancestry.column": {
+        "genotypes": {"ancestry": {"table": "in/groups.tsv", "column": "group", "keep": ["b"]}}
+    },
+    "genotypes.ancestry.keep": {
+        "genotypes": {"ancestry": {"table": "in/groups.tsv", "column": "group", "keep": ["b"]}}
+    },
+    "pgs.catalog": {"pgs": {"download": ["PGS000002"], "scores": None}},
+    "models.<name>.noise": {"models": {"contig": {"method": "contig", "modalities": ["covariates"]}}},
+    "models.<name>.adjust": {
+        "models": {"contig": {"method": "contig", "modalities": ["pgs", "snps"], "adjust": ["pgs"], "adjust_pcs": 2}}
+    },
+    "models.<name>.adjust_pcs": {"models": {"contig": {"method": "contig", "modalities": ["pgs"]}}},
+    "models.<name>.genetics_encoder": {"models": {"contig": {"method": "contig", "modalities": ["pgs"]}}},
+    "models.<name>.method": {"models": {"simclr": {"method": "simclr"}}},
+    "embed.layer": {"models": {"contig": {"method": "contig", "modalities": ["pgs"]}}},
+    "models.<name>.embed.layer": {"models": {"simclr": {"method": "simclr"}}},
+}
+SIMULATED = {
+    "simulate": {"folder": "made", "chromosomes": 2, "planted_q2": [0.1]},
+    "genotypes": {"array": "made/genotypes/chr{chrom}.bed", "chromosomes": [1, 2]},
+    "models": {"traits": {"phenotypes": "made/latents.tsv"}},
+}
+PAIRED = {
+    "pairing": {"folder": "made", "photographs": "in/photographs", "planted": {"variant": "rs1", "shift": 1.0}},
+    "genotypes": {"array": "in/array/chr{chrom}.bed", "chromosomes": [1]},
+    "images": {"table": "made/images.tsv"},
+    "models": {"simclr": {"method": "simclr"}},
+}
+
+
+@dataclass(frozen=True)
+class Again:
+    """What runs again: (rule, model) of the jobs whose own settings changed, and of all; the model is "" without one."""
+
+    first: frozenset[tuple[str, str]]
+    every: frozenset[tuple[str, str]]
+
+    @property
+    def rules(self) -> set[str]:
+        """The rules alone."""
+        return {rule for rule, _ in self.every}
+
+
+@dataclass(frozen=True)
+class Dag:
+    """The jobs of a study: what Snakemake compares of each, those it depends on (but through ancient files), the rules
+    in their order, and the stage of each rule: its file.
+    """
+
+    jobs: dict[tuple, tuple]
+    needs: dict[tuple, set[tuple]]
+    needs_even_ancient: dict[tuple, set[tuple]]
+    stages: dict[str, str]
+
+    def again(self, before: "Dag", heed_ancient: bool = True) -> Again:
+        """What runs again after a finished run of `before`."""
+        needs = self.needs if heed_ancient else self.needs_even_ancient
+        first = {job for job, compared in self.jobs.items() if before.jobs.get(job) != compared}
+        every = set(first)
+        while more := {job for job in self.jobs if job not in every and needs[job] & every}:
+            every |= more
+        return Again(frozenset(map(_short, first)), frozenset(map(_short, every)))
+
+
+def _short(job: tuple) -> tuple[str, str]:
+    rule, wildcards = job
+    return rule, dict(wildcards).get("model", "")
+
+
+def dag(config: Mapping, folder: Path) -> Dag:
+    """The DAG of a config in `folder`, where its input files are made, empty. Nothing runs."""
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    touch_inputs(config, folder)
+    with chdir(folder), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        workflow = api.workflow(
+            resource_settings=ResourceSettings(cores=1),
+            config_settings=ConfigSettings(configfiles=[path]),
+            snakefile=ROOT / "Snakefile",
+        )
+        targets = TARGETS - (set() if "burden" in config else {"burden_masks"})
+        workflow.dag(DAGSettings(targets=targets, forceall=True))
+        inside = workflow._workflow
+        inside._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True, nolock=True)
+        inside._build_dag()
+        return _read(inside)
+
+
+def _read(workflow: object) -> Dag:
+    jobs, needs, even = {}, {}, {}
+    for job in workflow.dag.jobs:
+        if job.rule.norun:
+            continue
+        name = _name(job)
+        jobs[name] = (
+            repr(sorted(map(repr, job.params))),
+            frozenset(map(str, job.input)),
+            frozenset(map(str, job.output)),
+        )
+        between = workflow.dag.dependencies[job]
+        even[name] = {_name(one) for one in between if not one.rule.norun}
+        needs[name] = {_name(one) for one, files in between.items() if not all(file.is_ancient for file in files)}
+    stages = {rule.name: Path(str(rule.snakefile)).stem for rule in workflow.rules}
+    return Dag(jobs, needs, even, stages)
+
+
+def _name(job: object) -> tuple:
+    return job.rule.name, tuple(sorted(job.wildcards_dict.items()))
+
+
+def touch_inputs(config: Mapping, folder: Path) -> None:
+    """Make every file below in/ that the config names, with what stands beside it."""
+    for text in {*_texts(config)}:
+        if not text.startswith("in/"):
+            continue
+        for chrom in map(str, config["genotypes"]["chromosomes"]):
+            name = text.replace("{chrom}", chrom).replace("*", "PGS000001")
+            beside = [name.removesuffix("bed") + suffix for suffix in ("bim", "fam")] if name.endswith(".bed") else []
+            if "frozen" in name:
+                beside = [f"{name}/{one}" for one in ("alignment.npz", "pca.h5ad", "loci.tsv", "fold0/model.ckpt")]
+            elif name.endswith("photographs"):
+                beside = [f"{name}/1.png"]
+            for path in [*beside, *([] if beside and "." not in Path(name).name else [name])]:
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).touch()
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for one in value.values():
+            yield from _texts(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one)
+    elif isinstance(value, str):
+        yield value
+
+
+def keys() -> dict[str, dict]:
+    """Every key of the schema with its own schema; those of models as models.<name>.…, each once."""
+    schema = yaml.safe_load(SCHEMA.read_text())
+    definitions = schema["$defs"]
+    found: dict[str, dict] = {}
+    for name, block in schema["properties"].items():
+        if name == "models":
+            continue
+        found |= _leaves(block, definitions, name)
+    for recipe in [*(definitions[method] for method in METHODS), *_alternatives(definitions["model"])]:
+        found = _leaves(recipe, definitions, "models.<name>") | found
+    return found
+
+
+def _alternatives(schema: Mapping) -> Iterator[Mapping]:
+    while "else" in schema:
+        schema = schema["else"]
+        yield schema.get("then", schema)
+
+
+def _leaves(schema: Mapping, definitions: Mapping, place: str) -> dict[str, dict]:
+    schema = {**definitions.get(schema.get("$ref", "").rsplit("/", 1)[-1], {}), **schema}
+    parts = [schema, *(schema[one] for one in ("then", "else") if one in schema)]
+    inner = {key: sub for part in parts for key, sub in part.get("properties", {}).items()}
+    if place == "modalities":
+        inner = {"<name>": next(iter(schema["patternProperties"].values()))}
+    if not inner:
+        return {place: schema}
+    found: dict[str, dict] = {}
+    for key, sub in inner.items():
+        found |= _leaves(sub, definitions, f"{place}.{key}")
+    return found
+
+
+def study_of(key: str) -> tuple[dict, str]:
+    """The study in which the key matters, and the key's full name there."""
+    block = key.partition(".")[0]
+    if key in BESIDE:
+        config = yaml.safe_load(STUDY.read_text())
+        for name, part in BESIDE[key].items():
+            config[name] = part if name == "models" else {**config[name], **part}
+        return config, key.replace("<name>", next(iter(config["models"])))
+    if block in ("simulate", "pairing"):
+        return copy.deepcopy(SIMULATED if block == "simulate" else PAIRED), key
+    config = yaml.safe_load(STUDY.read_text())
+    if key == "modalities.<name>":
+        return config, "modalities.metabolites"
+    if block != "models":
+        return config, key
+    return config, key.replace("<name>", _model_with(key, config))
+
+
+def _model_with(key: str, config: dict) -> str:
+    """The model of the study that takes a key of models; where none does, it becomes the first method that does."""
+    own = key.removeprefix("models.<name>.")
+    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
+    special = {"embeddings": "embedded", "apply": "applied", "transform": "traits", "phenotypes": "traits"}
+    if own in special:
+        return special[own]
+    for method in METHODS:
+        if key in _leaves(definitions[method], definitions, "models.<name>"):
+            if method not in config["models"]:
+                config["models"] = {method: {"method": method}}
+            return method
+    raise KeyError(key)
+
+
+def other(key: str, schema: Mapping, value: object) -> object:
+    """Another valid value of a key. `value` is the present one, None where it has none."""
+    if key in OTHER:
+        return OTHER[key]
+    if "enum" in schema:
+        return next(one for one in schema["enum"] if one != value and one is not None)
+    kinds = schema.get("type")
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if "boolean" in kinds:
+        return not value
+    if "integer" in kinds:
+        return (value or 0) + 1
+    if "number" in kinds:
+        return value * 0.9 if value else 0.05
+    if "array" in kinds:
+        return ["something"]
+    if isinstance(value, str) and "/" in value:
+        return re.sub(r"(\.\w+)?$", r"2\1", value, count=1)
+    return f"in/{key.rsplit('.', 1)[-1]}.txt"
+
+
+MOVED = {"simulate.folder", "pairing.folder"}  # other keys name files in these folders, and move with them
+
+
+def changed(config: Mapping, key: str, schema: Mapping) -> dict:
+    """The config with another value of one key."""
+    config = copy.deepcopy(dict(config))
+    place: dict = config
+    *blocks, last = key.split(".")
+    for block in blocks:
+        place = place.setdefault(block, {})
+    general = re.sub(r"^models\.\w+", "models.<name>", key).replace("modalities.metabolites", "modalities.<name>")
+    place[last] = other(general, schema, place.get(last, schema.get("default")))
+    return yaml.safe_load(yaml.safe_dump(config).replace("made/", "made2/")) if key in MOVED else config
+
+
+def table() -> dict[str, tuple[Again, Again, dict[str, str]]]:
+    """By key: what runs again, the same were no file ancient, and the stages of the rules."""
+    found = {}
+    seen: dict[str, Dag] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for key, schema in keys().items():
+            config, name = study_of(key)
+            text = yaml.safe_dump(config)
+            try:
+                if text not in seen:
+                    seen[text] = dag(config, Path(folder))
+                after = dag(changed(config, name, schema), Path(folder))
+            except (SystemExit, WorkflowError) as error:
+                raise RuntimeError(f"no DAG for another value of {key}: give one in OTHER or BESIDE") from error
+            found[key] = after.again(seen[text]), after.again(seen[text], heed_ancient=False), after.stages
+    return found
+
+
+if __name__ == "__main__":
+    for key, (again, _, stages) in table().items():
+        first = [rule for rule in stages if rule in {rule for rule, _ in again.first}]
+        names = [*dict.fromkeys(stages[rule] for rule in stages if rule in again.rules)]
+        sys.stdout.write(f"{key}\t{' '.join(first)}\t{' '.join(names)}\n")
