@@ -21,8 +21,8 @@ rule align_folds:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000, embeddings=4),
+        runtime=grows(60),
     params:
         code=library("align"),
         settings=stage("model.modalities?", "math_threads"),
@@ -46,8 +46,8 @@ rule align_brought:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000, embeddings=6),
+        runtime=grows(60),
     params:
         code=library("align"),
     script:

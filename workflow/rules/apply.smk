@@ -22,8 +22,8 @@ rule apply_fold:
         "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=grows(8000, images=1.1),
+        runtime=grows(120, images=0.01),
         gpu=1,
     params:
         code=library("apply.frozen"),
@@ -52,8 +52,8 @@ rule apply_model:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000, embeddings=4),
+        runtime=grows(60),
     params:
         code=library("apply.average"),
         settings=stage("math_threads"),
@@ -91,8 +91,8 @@ rule replicate_model:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=grows(4000),
+        runtime=grows(30),
     params:
         code=library("apply.replicate"),
         settings=stage("loci.test", "genotypes.chromosomes"),

@@ -14,8 +14,8 @@ rule burden:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=grows(4000, cohort=300),
+        runtime=grows(60, genotypes=0.02),
     params:
         code=library("burden"),
         settings=stage("burden", "autosomes"),
@@ -39,8 +39,8 @@ rule burden_masks:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000, burden=20),
+        runtime=grows(60),
     params:
         code=library("export.mask_bed"),
     script:

@@ -14,8 +14,8 @@ rule covariates:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000, covariates=10, pcs=10),
+        runtime=grows(20),
     params:
         code=library("covariates"),
         settings=stage("covariates"),

@@ -19,8 +19,8 @@ rule embed_fold:
         "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=grows(8000, images=1.1),
+        runtime=grows(120, images=0.01),
         gpu=1,
     params:
         code=library("embed"),

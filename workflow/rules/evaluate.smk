@@ -29,8 +29,8 @@ rule evaluate:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000, embeddings=4),
+        runtime=grows(60),
     params:
         code=library("evaluate"),
         settings=stage(

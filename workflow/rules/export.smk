@@ -14,8 +14,8 @@ rule export_gwas_ssf:
         "../../envs/contigwas.yaml"
     threads: 4
     resources:
-        mem_mb=2000,
-        runtime=720,
+        mem_mb=grows(2000),
+        runtime=grows(120, gwas=0.2),
     params:
         code=library("export.gwas_ssf"),
         settings=stage(
@@ -38,8 +38,8 @@ rule export_plink2:
         "../../envs/contigwas.yaml"
     threads: 4
     resources:
-        mem_mb=2000,
-        runtime=720,
+        mem_mb=grows(2000),
+        runtime=grows(120, gwas=0.2),
     params:
         code=library("export.plink2"),
         settings=stage("export.features", "export.log10_p", "genotypes.chromosomes"),
@@ -60,8 +60,8 @@ rule export_ldsc:
         "../../envs/contigwas.yaml"
     threads: 4
     resources:
-        mem_mb=2000,
-        runtime=720,
+        mem_mb=grows(2000),
+        runtime=grows(120, gwas=0.2),
     params:
         code=library("export.ldsc"),
         settings=stage("export.features", "genotypes.chromosomes"),
@@ -82,8 +82,8 @@ rule export_phenotypes:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000, phenotypes=20),
+        runtime=grows(60),
     params:
         code=library("export.phenotypes"),
         settings=stage("export.features"),

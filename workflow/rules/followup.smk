@@ -23,8 +23,8 @@ rule followup_model:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000, phenotypes=20),
+        runtime=grows(60),
     params:
         code=library("followup"),
         settings=stage(

@@ -15,8 +15,8 @@ rule genotypes_variants:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=grows(2000, genotyped_people=200),
+        runtime=grows(60, genotypes=0.03),
     params:
         code=library("genotypes.qc"),
         settings=stage(
@@ -48,8 +48,8 @@ rule genotypes_people:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=grows(2000, missing=20),
+        runtime=grows(30),
     params:
         code=library("genotypes.people"),
         settings=stage(
@@ -77,8 +77,8 @@ rule genotypes_prune:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=grows(2000, genotyped_people=200),
+        runtime=grows(60, genotypes=0.03),
     params:
         code=library("genotypes.pcs"),
         settings=stage("genotypes.prune", "genotypes.array", "genotypes.build"),
@@ -101,8 +101,8 @@ if config["genotypes"]["kinship"]:
         conda:
             "../../envs/contigwas.yaml"
         resources:
-            mem_mb=4000,
-            runtime=30,
+            mem_mb=grows(2000, kinship=20),
+            runtime=grows(30),
         params:
             code=library("genotypes.brought"),
             settings=stage("samples.max_kinship"),
@@ -126,8 +126,8 @@ else:
             "../../envs/contigwas.yaml"
         threads: config["math_threads"]
         resources:
-            mem_mb=8000,
-            runtime=240,
+            mem_mb=grows(8000, people=2000),
+            runtime=grows(240, genotypes=0.1),
         params:
             code=library("genotypes.kinship"),
             settings=stage("genotypes.array", "autosomes", "samples.max_kinship", "math_threads"),
@@ -150,8 +150,8 @@ if config["genotypes"]["pcs_file"]:
         conda:
             "../../envs/contigwas.yaml"
         resources:
-            mem_mb=4000,
-            runtime=30,
+            mem_mb=grows(2000, pcs=30),
+            runtime=grows(30),
         params:
             code=library("genotypes.brought"),
             settings=stage("genotypes.pcs"),
@@ -176,8 +176,8 @@ else:
             "../../envs/contigwas.yaml"
         threads: config["math_threads"]
         resources:
-            mem_mb=8000,
-            runtime=240,
+            mem_mb=grows(4000, people=2000),
+            runtime=grows(120, genotypes=0.05),
         params:
             code=library("genotypes.pcs"),
             settings=stage("genotypes.array", "autosomes", "genotypes.pcs", "seed", "math_threads"),

@@ -20,8 +20,8 @@ rule gwas_chromosome:
         "../../envs/contigwas.yaml"
     threads: 4
     resources:
-        mem_mb=4000,
-        runtime=480,
+        mem_mb=grows(4000, phenotypes=25, covariates=25),
+        runtime=grows(60, genotypes=0.02),
         gpu=0,
     params:
         code=library("gwas"),

@@ -16,8 +16,8 @@ rule images:
         "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=grows(8000),
+        runtime=grows(60, table=60),
     params:
         code=library("images"),
         settings=stage("images"),

@@ -21,8 +21,8 @@ rule loci_model:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=grows(4000, cohort=100),
+        runtime=grows(120),
     params:
         code=library("loci"),
         settings=stage(

@@ -18,8 +18,8 @@ rule modalities_brought:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=grows(4000, table=10),
+        runtime=grows(60),
     params:
         code=library("modalities"),
     script:

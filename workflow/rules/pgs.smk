@@ -15,8 +15,8 @@ rule pgs_download:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grows(1000),
+        runtime=grows(60),
     params:
         code=library("pgs.download"),
         settings=stage("pgs.catalog", "genotypes.build"),
@@ -41,8 +41,8 @@ rule pgs:
         "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=grows(4000, cohort=400),
+        runtime=grows(60, genotypes=0.02, scores=0.1),
     params:
         code=library("pgs"),
         settings=stage("pgs", "genotypes.array", "autosomes", "genotypes.build", "math_threads"),

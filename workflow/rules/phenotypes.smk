@@ -21,8 +21,8 @@ rule phenotypes_embedded:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000, embeddings=6, reference=6),
+        runtime=grows(60),
     params:
         code=library("phenotypes"),
         settings=stage("phenotypes", "gwas.covariates", "gwas.image_covariates", "math_threads"),
@@ -47,8 +47,8 @@ rule phenotypes_brought:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(2000, table=20),
+        runtime=grows(60),
     params:
         code=library("phenotypes"),
         settings=stage("model", "gwas.covariates", "gwas.image_covariates", "math_threads"),

@@ -21,8 +21,8 @@ rule plots_manhattan:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         code=library("plots.manhattan"),
         settings=stage("loci", "genotypes.chromosomes"),
@@ -49,8 +49,8 @@ rule plots_overview:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         code=library("plots.overview"),
         settings=stage("loci", "genotypes.chromosomes"),
@@ -80,8 +80,8 @@ rule plots_features:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=grows(4000),
+        runtime=grows(120),
     params:
         code=library("plots.features"),
         settings=stage("plots.features", "loci.p1", "genotypes.chromosomes"),
@@ -112,8 +112,8 @@ rule plots_regional:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=grows(4000, cohort=100),
+        runtime=grows(120),
     params:
         code=library("plots.regional"),
         settings=stage(
@@ -151,8 +151,8 @@ rule plots_qq:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grows(2000),
+        runtime=grows(60),
     params:
         code=library("plots.qq"),
         settings=stage("loci.test"),
@@ -203,8 +203,8 @@ rule plots_genotypes:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=grows(4000, pcs=20),
+        runtime=grows(30),
     params:
         code=library("plots.genotypes"),
         settings=stage(
@@ -234,8 +234,8 @@ rule plots_matching:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         code=library("plots.matching"),
         settings=stage("pgs.min_overlap"),
@@ -267,8 +267,8 @@ rule plots_training:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grows(2000),
+        runtime=grows(60),
     params:
         code=library("plots.training"),
     script:
@@ -288,8 +288,8 @@ rule plots_montage:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grows(2000),
+        runtime=grows(60),
     params:
         code=library("plots.montage"),
         settings=stage("seed"),

@@ -31,8 +31,8 @@ rule pretrain_fold:
         "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
-        mem_mb=16000,
-        runtime=1440,
+        mem_mb=grows(16000, images=1.1, modalities=4),
+        runtime=grows(1440, images=0.05),
         gpu=1,
         # how it runs, not what it trains: in resources, because a changed param would train again
         save_minutes=config["pretrain"]["save_minutes"],

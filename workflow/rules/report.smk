@@ -50,8 +50,8 @@ rule report:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         code=library("report"),
         settings=stage(

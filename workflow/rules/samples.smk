@@ -13,8 +13,8 @@ rule samples_candidates:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000, genotypes=5, exome=5),
+        runtime=grows(20, genotypes=0.1, exome=0.1),
     params:
         code=library("samples.candidates"),
     script:
@@ -36,8 +36,8 @@ rule samples:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000, candidates=100),
+        runtime=grows(20, candidates=1),
     params:
         code=library("samples.cohort"),
         settings=stage("samples.folds", "samples.max_kinship", "seed"),

@@ -32,8 +32,8 @@ if "simulate" in config:
         conda:
             "../../envs/contigwas.yaml"
         resources:
-            mem_mb=4000,
-            runtime=30,
+            mem_mb=grows(4000),
+            runtime=grows(30),
         params:
             code=library("simulate.cohort"),
             settings=stage("simulate", "seed", "genotypes.build"),
@@ -53,8 +53,8 @@ if "simulate" in config:
         conda:
             "../../envs/contigwas.yaml"
         resources:
-            mem_mb=4000,
-            runtime=30,
+            mem_mb=grows(4000),
+            runtime=grows(30),
         params:
             code=library("simulate.images"),
             settings=stage("simulate", "seed"),
@@ -76,8 +76,8 @@ if "pairing" in config:
         conda:
             "../../envs/contigwas.yaml"
         resources:
-            mem_mb=2000,
-            runtime=30,
+            mem_mb=grows(2000),
+            runtime=grows(30),
         params:
             code=library("simulate.pairing"),
             settings=stage("pairing", "genotypes.array", "autosomes", "seed"),

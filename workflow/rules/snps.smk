@@ -17,8 +17,8 @@ rule snps:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=grows(2000, cohort=200),
+        runtime=grows(60, genotypes=0.01),
     params:
         code=library("snps"),
         settings=stage("snps", "genotypes.array", "autosomes"),

@@ -38,8 +38,8 @@ rule withdrawal:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=grows(4000, embeddings=4),
+        runtime=grows(60),
     params:
         code=library("withdrawal"),
     script:
