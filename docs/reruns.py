@@ -10,9 +10,11 @@ import copy
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import chdir
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -78,6 +80,7 @@ OTHER = {
     "models.<name>.width": 32,
     "models.<name>.folds": 1,
 }
+LABELLED = {"genotypes": {"ancestry": {"table": "in/groups.tsv", "column": "group", "keep": ["b"]}}}
 # what else the study needs for a key to matter
 BESIDE = {
     "genotypes.ancestry.table": {
@@ -113,28 +116,31 @@ PAIRED = {
 }
 
 
+Job = tuple[str, tuple[tuple[str, str], ...]]  # a rule, and its wildcards
+
+
 @dataclass(frozen=True)
 class Again:
-    """What runs again: (rule, model) of the jobs whose own settings changed, and of all; the model is "" without one."""
+    """What runs again: the jobs whose own settings, inputs or outputs changed, and with those that follow all jobs."""
 
-    first: frozenset[tuple[str, str]]
-    every: frozenset[tuple[str, str]]
+    first: frozenset[Job]
+    every: frozenset[Job]
 
     @property
     def rules(self) -> set[str]:
-        """The rules alone."""
+        """The rules of all jobs."""
         return {rule for rule, _ in self.every}
 
 
 @dataclass(frozen=True)
 class Dag:
-    """The jobs of a study: what Snakemake compares of each, those it depends on (but through ancient files), the rules
-    in their order, and the stage of each rule: its file.
+    """The jobs of a study: what Snakemake compares of each, those it depends on (but through ancient files; and
+    through any), and the stage of each rule, which is its file, in the order of the rules.
     """
 
-    jobs: dict[tuple, tuple]
-    needs: dict[tuple, set[tuple]]
-    needs_even_ancient: dict[tuple, set[tuple]]
+    jobs: dict[Job, tuple]
+    needs: dict[Job, set[Job]]
+    needs_even_ancient: dict[Job, set[Job]]
     stages: dict[str, str]
 
     def again(self, before: "Dag", heed_ancient: bool = True) -> Again:
@@ -144,12 +150,23 @@ class Dag:
         every = set(first)
         while more := {job for job in self.jobs if job not in every and needs[job] & every}:
             every |= more
-        return Again(frozenset(map(_short, first)), frozenset(map(_short, every)))
+        return Again(frozenset(first), frozenset(every))
 
 
-def _short(job: tuple) -> tuple[str, str]:
-    rule, wildcards = job
-    return rule, dict(wildcards).get("model", "")
+@contextmanager
+def building(folder: Path, config: Path, snakefile: Path, targets: Iterable[str], force: bool) -> Iterator[object]:
+    """Snakemake's workflow with its DAG built, nothing run; `force` takes every job as one to run."""
+    with chdir(folder), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        workflow = api.workflow(
+            resource_settings=ResourceSettings(cores=1),
+            config_settings=ConfigSettings(configfiles=[config]),
+            snakefile=snakefile,
+        )
+        workflow.dag(DAGSettings(targets=set(targets), forceall=force))
+        inside = workflow._workflow
+        inside._prepare_dag(forceall=force, ignore_incomplete=True, lock_warn_only=True, nolock=True)
+        inside._build_dag()
+        yield inside
 
 
 def dag(config: Mapping, folder: Path) -> Dag:
@@ -157,31 +174,26 @@ def dag(config: Mapping, folder: Path) -> Dag:
     path = folder / "study.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     touch_inputs(config, folder)
-    with chdir(folder), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
-        workflow = api.workflow(
-            resource_settings=ResourceSettings(cores=1),
-            config_settings=ConfigSettings(configfiles=[path]),
-            snakefile=ROOT / "Snakefile",
-        )
-        targets = TARGETS - (set() if "burden" in config else {"burden_masks"})
-        workflow.dag(DAGSettings(targets=targets, forceall=True))
-        inside = workflow._workflow
-        inside._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True, nolock=True)
-        inside._build_dag()
-        return _read(inside)
+    targets = TARGETS - (set() if "burden" in config else {"burden_masks"})
+    with building(folder, path, ROOT / "Snakefile", targets, force=True) as workflow:
+        return read(workflow)
 
 
-def _read(workflow: object) -> Dag:
+def needed(folder: Path, config: Path) -> set[Job]:
+    """The jobs that Snakemake itself would run now in a folder with a copy of the workflow, for the target all."""
+    with building(folder, config, folder / "Snakefile", ["all"], force=False) as workflow:
+        return {_name(job) for job in workflow.dag.needrun_jobs() if not job.rule.norun}
+
+
+def read(workflow: object) -> Dag:
+    """What is compared of the jobs of a workflow whose DAG is built."""
     jobs, needs, even = {}, {}, {}
     for job in workflow.dag.jobs:
         if job.rule.norun:
             continue
         name = _name(job)
-        jobs[name] = (
-            repr(sorted(map(repr, job.params))),
-            frozenset(map(str, job.input)),
-            frozenset(map(str, job.output)),
-        )
+        files = [frozenset(map(str, one)) for one in (job.input, job.output)]
+        jobs[name] = (repr(sorted(map(repr, job.params))), *files)
         between = workflow.dag.dependencies[job]
         even[name] = {_name(one) for one in between if not one.rule.norun}
         needs[name] = {_name(one) for one, files in between.items() if not all(file.is_ancient for file in files)}
@@ -189,7 +201,7 @@ def _read(workflow: object) -> Dag:
     return Dag(jobs, needs, even, stages)
 
 
-def _name(job: object) -> tuple:
+def _name(job: object) -> Job:
     return job.rule.name, tuple(sorted(job.wildcards_dict.items()))
 
 
@@ -227,11 +239,12 @@ def keys() -> dict[str, dict]:
     definitions = schema["$defs"]
     found: dict[str, dict] = {}
     for name, block in schema["properties"].items():
-        if name == "models":
-            continue
-        found |= _leaves(block, definitions, name)
-    for recipe in [*(definitions[method] for method in METHODS), *_alternatives(definitions["model"])]:
-        found = _leaves(recipe, definitions, "models.<name>") | found
+        if name != "models":
+            found |= _leaves(block, definitions, name)
+    recipes = [*(definitions[method] for method in METHODS), *_alternatives(definitions["model"])]
+    for recipe in recipes:
+        for key, one in _leaves(recipe, definitions, "models.<name>").items():
+            found.setdefault(key, one)
     return found
 
 
@@ -324,26 +337,86 @@ def changed(config: Mapping, key: str, schema: Mapping) -> dict:
     return yaml.safe_load(yaml.safe_dump(config).replace("made/", "made2/")) if key in MOVED else config
 
 
-def table() -> dict[str, tuple[Again, Again, dict[str, str]]]:
-    """By key: what runs again, the same were no file ancient, and the stages of the rules."""
-    found = {}
-    seen: dict[str, Dag] = {}
+@dataclass(frozen=True)
+class Row:
+    """What another value of a key runs again, the same were no file ancient, and the stages of the rules."""
+
+    key: str
+    again: Again
+    even_ancient: Again
+    stages: dict[str, str]
+
+
+def row(key: str) -> Row:
+    """What another value of `key` runs again. Raises RuntimeError where the study does not take that value."""
+    config, name = study_of(key)
+    try:
+        before, after = _dag_of(yaml.safe_dump(config)), _dag_of(yaml.safe_dump(changed(config, name, keys()[key])))
+    except (SystemExit, WorkflowError) as error:
+        raise RuntimeError(f"no DAG for another value of {key}: give one in OTHER or BESIDE") from error
+    return Row(key, after.again(before), after.again(before, heed_ancient=False), after.stages)
+
+
+@cache
+def _dag_of(config: str) -> Dag:
     with tempfile.TemporaryDirectory() as folder:
-        for key, schema in keys().items():
-            config, name = study_of(key)
-            text = yaml.safe_dump(config)
-            try:
-                if text not in seen:
-                    seen[text] = dag(config, Path(folder))
-                after = dag(changed(config, name, schema), Path(folder))
-            except (SystemExit, WorkflowError) as error:
-                raise RuntimeError(f"no DAG for another value of {key}: give one in OTHER or BESIDE") from error
-            found[key] = after.again(seen[text]), after.again(seen[text], heed_ancient=False), after.stages
-    return found
+        return dag(yaml.safe_load(config), Path(folder))
+
+
+def rows(processes: int = 2) -> list[Row]:
+    """One row for every key of the schema, in its order."""
+    with ProcessPoolExecutor(processes) as pool:
+        return list(pool.map(row, keys(), chunksize=8))
+
+
+INTRODUCTION = """# What runs again
+
+Made from the DAG by `make docs`; do not edit. A test makes this table anew and compares it, and checks a part of it
+against what Snakemake decides on a finished run.
+
+A rule runs again when a setting that it reads has another value, when its set of input files changes, when a file from
+outside is newer than its results and has other content (files up to 1 MB are compared by content, larger ones by their
+time alone), when library code that it runs is edited, and when a rule before it runs. Nothing else does it: the order
+of keys in the YAML (but `evaluate` and `report` list models in that order), comments, touching a file, cores, profiles.
+
+| change | what runs |
+|---|---|
+| a person is added to the genotypes or the table of images | everything, training too |
+| a person is added to `samples.withdrawn` | everything but training, and the search for what is left of them |
+| a chromosome is added | its own quality control, and what reads all chromosomes: everything from the people on |
+| a model is added | its own training, GWAS, loci and plots; `evaluate`, `report` |
+| a covariate is added to their table | `phenotypes` and what follows |
+| a photograph is replaced under its name | nothing, photographs are no inputs: `--forcerun images pretrain_fold` |
+| a module of the library is edited | the rules that run it, and what follows |
+| results are deleted | what made them, if something needs it |
+
+Below, *reads it* are the rules whose own jobs change, *runs again* the stages with a job that does; with a setting of
+one model only the jobs of that model, `evaluate`, `report` and `withdrawal`. Targets beyond a plain run (`export`,
+`burden_masks`) run when they are asked for. `withdrawal` runs where `samples.withdrawn` names a list.
+"""
+
+
+def page(found: Iterable[Row]) -> str:
+    """The table, one section a block of the config; neighbours with the same answer share a row."""
+    blocks: dict[str, dict[tuple[str, str], list[str]]] = {}
+    for one in found:
+        block = blocks.setdefault(one.key.partition(".")[0] if "." in one.key else "Whole run", {})
+        block.setdefault(_answer(one), []).append(one.key)
+    text = INTRODUCTION
+    for block, answers in blocks.items():
+        text += f"\n## {block}\n\n| setting | reads it | runs again |\n|---|---|---|\n"
+        for (first, stages), names in answers.items():
+            text += f"| {', '.join(f'`{name}`' for name in names)} | {first} | {stages} |\n"
+    return text
+
+
+def _answer(one: Row) -> tuple[str, str]:
+    first = [rule for rule in one.stages if rule in {rule for rule, _ in one.again.first}]
+    stages = dict.fromkeys(one.stages[rule] for rule in one.stages if rule in one.again.rules)
+    return " ".join(first) or "none", " ".join(stages) or "nothing"
 
 
 if __name__ == "__main__":
-    for key, (again, _, stages) in table().items():
-        first = [rule for rule in stages if rule in {rule for rule, _ in again.first}]
-        names = [*dict.fromkeys(stages[rule] for rule in stages if rule in again.rules)]
-        sys.stdout.write(f"{key}\t{' '.join(first)}\t{' '.join(names)}\n")
+    target = ROOT / "docs/reruns.md"
+    target.write_text(page(rows()))
+    sys.stdout.write(f"{target.relative_to(ROOT)}\n")

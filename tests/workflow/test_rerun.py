@@ -1,9 +1,17 @@
 """What runs again after a change: exactly the rules that read it, and those after them."""
 
+import copy
+import os
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs"))
+import reruns
 
 AFTER_PHENOTYPES = {
     "phenotypes_embedded",
@@ -128,3 +136,120 @@ def test_editing_a_module_reruns_what_runs_it(finished, module, first):
     assert first <= again
     assert not again & {"samples", "pretrain_fold", "embed_fold", "phenotypes_embedded", "snps"}
     assert rules(finished.dry()) == set(), "a file put back as it was reruns nothing"
+
+
+def test_touching_files_changes_nothing(finished):
+    touched = ["resources/demo/covariates.tsv", "resources/demo/genotypes/chr1.bed", "contigwas/gwas/engine.py"]
+    for path in touched:
+        os.utime(finished.folder / path)
+    assert rules(finished.dry()) == set()
+
+
+def test_adding_a_model_runs_that_model_alone(finished):
+    def add(config):
+        config["models"]["second"] = config["models"]["simclr"] | {"epochs": 2}
+
+    with changed(finished, add) as study:
+        run = study.dry()
+    assert {model for _, model in run.jobs()} == {"second", ""}
+    assert {rule for rule, model in run.jobs() if not model} == {"evaluate", "report"}
+
+
+def test_adding_a_person_to_the_images_trains_again(finished):
+    path = finished.folder / "resources/demo/images.tsv"
+    before = path.read_text()
+    pictured = set(pd.read_csv(path, sep="\t", dtype=str)["iid"])
+    everyone = pd.read_csv(finished.folder / "results/samples/candidates.tsv", sep="\t", dtype=str)["iid"]
+    new = next(one for one in everyone if one not in pictured)
+    path.write_text(before + before.splitlines()[1].replace(before.splitlines()[1].split("\t")[0], new, 1) + "\n")
+    try:
+        again = rules(finished.dry())
+    finally:
+        path.write_text(before)
+    assert again >= {"samples_candidates", "images", "pretrain_fold", "embed_fold", "gwas_chromosome"}
+
+
+def test_withdrawing_a_person_trains_nothing(finished):
+    (finished.folder / "withdrawn.txt").write_text("1000049\n")
+    with changed(finished, lambda config: config["samples"].update(withdrawn="withdrawn.txt")) as study:
+        again = rules(study.dry())
+    assert again >= {"samples_candidates", "samples", "images", "snps", "embed_fold", "gwas_chromosome", "withdrawal"}
+    assert not again & {"pretrain_fold", "lineage", "plots_training", "simulate_cohort"}
+
+
+@pytest.fixture(scope="module")
+def table():
+    """The rows of docs/reruns.md, made anew."""
+    return reruns.rows()
+
+
+def test_the_table_in_the_docs_is_current(table, root):
+    """Made of every key of the schema: a key without a row would have stopped it."""
+    assert {row.key for row in table} == set(reruns.keys())
+    assert reruns.page(table) == (root / "docs/reruns.md").read_text(), "make docs"
+
+
+def test_every_key_is_read_by_some_rule_but_those_of_how_it_runs(table):
+    unread = {row.key for row in table if not row.again.every}
+    assert unread == {"samples.retrain_on_withdrawal", "pretrain.save_minutes", "pretrain.tensorboard"}
+
+
+def test_only_a_withdrawal_leaves_the_weights_alone(table):
+    """Training depends on what its inputs are made of: on nothing less than they do, but for who withdrew."""
+    spared = {row.key for row in table if row.again.rules != row.even_ancient.rules}
+    assert spared == {"samples.withdrawn"}
+
+
+def test_what_is_looked_at_afterwards_changes_nothing_before(table):
+    for row in table:
+        block = row.key.partition(".")[0]
+        if block in ("gwas", "phenotypes", "loci", "followup", "export", "plots", "evaluate"):
+            assert not row.again.rules & {"samples", "images", "snps", "pgs", "burden", "pretrain_fold", "embed_fold"}
+        if block in ("loci", "followup", "export", "plots", "evaluate"):
+            assert not row.again.rules & {"phenotypes_embedded", "gwas_chromosome"}, row.key
+
+
+def test_a_new_chromosome_is_judged_alone(table):
+    row = next(row for row in table if row.key == "genotypes.chromosomes")
+    judged = {dict(wildcards)["chrom"] for rule, wildcards in row.again.every if rule == "genotypes_variants"}
+    assert judged == {"2"}
+
+
+KEYS = [
+    "seed",
+    "math_threads",
+    "samples.folds",
+    "samples.heldout",
+    "samples.max_kinship",
+    "genotypes.qc.maf",
+    "genotypes.prune.r2",
+    "genotypes.pcs",
+    "snps.stride",
+    "pgs.min_overlap",
+    "burden.max_aaf",
+    "images.size",
+    "embed.augment",
+    "phenotypes.components",
+    "gwas.min_ac",
+    "loci.r2",
+    "evaluate.kb",
+    "models.contig.lr",
+    "models.latents.transform",
+    "pretrain.save_minutes",
+]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_snakemake_decides_as_the_table_says(finished, key, tmp_path):
+    """The way in which docs/reruns.md is made gives, for the small study, the jobs that Snakemake would run."""
+    before = yaml.safe_load(finished.config.read_text())
+    general = ".".join(["models", "<name>", *key.split(".")[2:]]) if key.startswith("models.") else key
+    after = reruns.changed(copy.deepcopy(before), key, reruns.keys()[general])
+    folder = finished.folder
+    with changed(finished, lambda config: after):
+        decided = reruns.needed(folder, finished.config)
+        with reruns.building(folder, finished.config, folder / "Snakefile", ["all"], force=True) as workflow:
+            new = reruns.read(workflow)
+    with reruns.building(folder, finished.config, folder / "Snakefile", ["all"], force=True) as workflow:
+        old = reruns.read(workflow)
+    assert decided == set(new.again(old).every)
