@@ -32,6 +32,8 @@ format: .venv/installed
 
 docs: .venv/installed
 	$(BIN)/python docs/config_reference.py
+	$(BIN)/python docs/reruns.py
+	$(BIN)/python docs/rulegraph.py
 
 .venv/installed: envs/constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "contigwas needs Python 3.11 or later: make PYTHON=python3.11 demo")'

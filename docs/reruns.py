@@ -306,7 +306,7 @@ def other(key: str, schema: Mapping, value: object) -> object:
     if key in OTHER:
         return OTHER[key]
     if "enum" in schema:
-        return next(one for one in schema["enum"] if one != value and one is not None)
+        return next((one for one in schema["enum"] if one != value and one is not None), value)
     kinds = schema.get("type")
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if "boolean" in kinds:

@@ -56,6 +56,12 @@ def test_demo_makes_a_dag(study):
     assert jobs[("phenotypes_brought", "latents")] == 1
 
 
+def test_the_picture_in_the_docs_has_every_rule(study, root):
+    drawn = set(re.findall(r"<title>(\w+)</title>", (root / "docs/figures/rulegraph.svg").read_text())) - {"rules"}
+    demo = {rule for rule, _ in study().dry().jobs()}
+    assert drawn == {"plots" if rule.startswith("plots_") else rule for rule in demo}, "make docs"
+
+
 def test_a_given_config_stands_alone(study):
     run = study("phenotypes.yaml")
     touch_inputs(yaml.safe_load(run.config.read_text()), run.folder)

@@ -191,7 +191,9 @@ def test_the_table_in_the_docs_is_current(table, root):
 
 def test_every_key_is_read_by_some_rule_but_those_of_how_it_runs(table):
     unread = {row.key for row in table if not row.again.every}
-    assert unread == {"samples.retrain_on_withdrawal", "pretrain.save_minutes", "pretrain.tensorboard"}
+    only_one_value = {"embed.eyes"}
+    how_it_runs = {"samples.retrain_on_withdrawal", "pretrain.save_minutes", "pretrain.tensorboard"}
+    assert unread == how_it_runs | only_one_value
 
 
 def test_only_a_withdrawal_leaves_the_weights_alone(table):
