@@ -113,13 +113,13 @@ def peek_index(path: Path, most: int) -> pd.DataFrame:
                 rows.append(row)
         return _named(pd.DataFrame(rows, columns=COLUMNS))
     with _opened(beside) as index:
-        sizes = pd.read_sql_query("SELECT file_size FROM Metadata", index)["file_size"]
+        size = index.execute("SELECT file_size FROM Metadata").fetchone()
         # the primary key begins with chromosome and position: either end of it is found without a scan
         ends = [f"{QUERY} ORDER BY chromosome {way}, position {way} LIMIT {most // 2}" for way in ("ASC", "DESC")]
         table = pd.concat([pd.read_sql_query(one, index, dtype={"chrom": str, "id": str}) for one in ends])
-    if len(sizes) and int(sizes.iat[0]) != path.stat().st_size:
+    if size is not None and size[0] != path.stat().st_size:
         raise UserError(
-            f"{path} is cut short, or {beside} is the index of another file (of {sizes.iat[0]} bytes, the .bgen has "
+            f"{path} is cut short, or {beside} is the index of another file (of {size[0]} bytes, the .bgen has "
             f"{path.stat().st_size}): copy the file again or make the index again with bgenix -index"
         )
     return _named(table.drop(columns="size").drop_duplicates("start", ignore_index=True))

@@ -152,7 +152,8 @@ def _bed(path: Path, people: int, whole: bool) -> tuple[pd.DataFrame, int, bool]
     stride = -(-people // 4)
     count, rest = divmod(path.stat().st_size - 3, stride)
     table = slices(bim, read_bim)
-    lines = bim.stat().st_size / (PLACES * SLICE / max(len(table), 1))
+    size = bim.stat().st_size
+    lines = max(size * len(table) / min(size, PLACES * SLICE), 1)
     if rest or not 0.8 < count / lines < 1.25:
         raise UserError(
             f"{path} has {path.stat().st_size} bytes: with the {people} people of its .fam that is {count} variants"

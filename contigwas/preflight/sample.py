@@ -40,9 +40,13 @@ def slices(path: Path, read: Callable) -> object:
     """What `read` makes of whole lines from places all over a plain text, a header at its start included."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        parts = list(takewhile(lambda line: line.startswith(b"#"), file))
-        first = sum(map(len, parts))
-        for start in np.linspace(first, max(size - SLICE, first), PLACES).astype(int):
+        header = b"".join(takewhile(lambda line: line.startswith(b"#"), file))
+        first = len(header)
+        file.seek(first)
+        if size - first <= PLACES * SLICE:
+            return _as_file(path, header + file.read(), read)
+        parts = [header]
+        for start in np.linspace(first, size - SLICE, PLACES).astype(int):
             file.seek(int(start))
             part = file.read(SLICE)
             begin = 0 if start == first else part.find(b"\n") + 1

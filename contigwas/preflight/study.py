@@ -1,6 +1,6 @@
 """What the checks share: the config, what they found, and what they have learnt about the inputs so far."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +43,7 @@ class Study:
     people: dict[str, pd.Index] = field(default_factory=dict)
     variants: dict[str, Variants] = field(default_factory=dict)
     counts: dict[str, float] = field(default_factory=dict)
+    _made: dict[tuple[bool, ...], pd.Index | None] = field(default_factory=dict, repr=False)
 
     def there(self, key: str, path: str | None) -> bool:
         """Whether a file of the config can be looked at; tells of one that the run makes, not of missing ones."""
@@ -57,6 +58,21 @@ class Study:
     @property
     def analysed(self) -> pd.Index | None:
         """Who has genotypes, is in samples.keep and has not withdrawn; None where the genotypes are not known."""
+        return self._once("genotypes", "keep", "withdrawn", make=self._analysed)
+
+    @property
+    def imaged(self) -> pd.Index | None:
+        """Those of the analysed who have an image; None where either is not known."""
+        return self._once("genotypes", "keep", "withdrawn", "images", make=self._imaged)
+
+    def _once(self, *sources: str, make: Callable) -> pd.Index | None:
+        """What `make` gives, made again only where one of its sources has become known: 500,000 IDs take long."""
+        known = tuple(source in self.people for source in sources)
+        if known not in self._made:
+            self._made[known] = make()
+        return self._made[known]
+
+    def _analysed(self) -> pd.Index | None:
         if "genotypes" not in self.people:
             return None
         people = self.people["genotypes"]
@@ -66,9 +82,7 @@ class Study:
             people = people[~people.isin(self.people["withdrawn"])]
         return people
 
-    @property
-    def imaged(self) -> pd.Index | None:
-        """Those of the analysed who have an image; None where either is not known."""
+    def _imaged(self) -> pd.Index | None:
         analysed = self.analysed
         if analysed is None or "images" not in self.people:
             return None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from contigwas.preflight.findings import ERROR, LEVELS, WARNING, Finding
 
-NARROWEST, WIDEST, KEY = 72, 140, 24  # characters: of the table, and of its column of keys at most
+NARROWEST, WIDEST, KEY = 72, 140, 28  # characters: of the table, and of its column of keys at most
 
 
 def render(findings: Sequence[Finding], width: int) -> str:
@@ -29,7 +29,7 @@ def _rows(key: str, texts: Sequence[str], column: int, width: int) -> list[str]:
     """The lines of one key: its name once, each text wrapped beside it; lines inside a text stay lines."""
     room = width - column - 4
     told = [piece for text in texts for line in text.split("\n") for piece in _wrapped(line, room)]
-    named = textwrap.wrap(key, column, break_long_words=True)
+    named = [one.replace(". ", ".").strip() for one in textwrap.wrap(key.replace(".", ". "), column)]
     names = named + [""] * (len(told) - len(named))
     told += [""] * (len(names) - len(told))
     return [f"  {name:<{column}}  {line}".rstrip() for name, line in zip(names, told, strict=True)]
