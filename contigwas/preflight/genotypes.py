@@ -22,7 +22,7 @@ from contigwas.preflight import builds
 from contigwas.preflight.sample import PLACES, SLICE, head, slices
 from contigwas.preflight.study import Study, Variants
 
-WHOLE = 96 * 2**20  # bytes of tables of variants that are read whole, over all files of a source
+WHOLE = 48 * 2**20  # bytes of tables of variants that are read whole, over all files of a source
 MANY = 1_000_000  # variants of .bgen files that are read whole, from their index or by a pass
 HEAD = 20_000  # lines of a packed table that are looked at
 COLUMNS = ["chrom", "id", "pos", "effect_allele", "other_allele"]
@@ -122,7 +122,7 @@ def _variants(
     study.findings.fact(
         key,
         "by chromosome: "
-        + ", ".join(f"chr{one} {many:,}" if one != "all" else f"{many:,} in all" for one, many in found.counts.items()),
+        + ", ".join(f"chr{one}={many:,}" if one != "all" else f"{many:,} in all" for one, many in found.counts.items()),
     )
     builds.check(study, key, found)
 

@@ -43,10 +43,10 @@ def _batch(study: Study, model: str, recipe: Mapping) -> None:
             f"a batch is {recipe['batch']} people, but only about {train} can be trained on in a fold of {model}: "
             "lower batch, or take fewer folds",
         )
-    elif recipe.get("batch", 1) * 4 > train and recipe.get("batch"):
+    elif recipe.get("batch", 0) * 2 > train:
         study.findings.warn(
             f"{key}.batch",
-            f"about {train} people train in a fold of {model}, which is fewer than four batches of {recipe['batch']}: "
+            f"about {train} people train in a fold of {model}, which is fewer than two batches of {recipe['batch']}: "
             "lower batch, or contrasts will be few",
         )
 
@@ -75,7 +75,7 @@ def _tested(study: Study, model: str, recipe: Mapping) -> None:
     if recipe.get("modalities") and contigwas_config.folds(study.config, model) == 1:
         share = study.config["samples"]["heldout"]
         remedy = "raise samples.heldout, or cross-fit with folds: 3 or more, which tests everyone"
-    tested = int(people.isin(study.analysed).sum() * share)
+    tested = int((study.analysed.get_indexer(people) >= 0).sum() * share)
     study.counts[f"tested people of {model}"] = tested
     covariates = int(study.counts.get("covariates", 0))
     if tested <= covariates + 1:

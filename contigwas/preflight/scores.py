@@ -11,7 +11,7 @@ from contigwas.pgs.scoring_file import ScoringFile, read_scoring_file, read_top
 from contigwas.preflight.study import Study
 
 KEY = "pgs.scores"
-WHOLE = 48 * 2**20  # bytes of scoring files, the smallest first, that are read whole; of the others the header
+WHOLE = 12 * 2**20  # bytes of scoring files, the smallest first, that are read whole; of the others the header
 
 
 def check(study: Study) -> None:

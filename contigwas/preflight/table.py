@@ -29,7 +29,8 @@ def _rows(key: str, texts: Sequence[str], column: int, width: int) -> list[str]:
     """The lines of one key: its name once, each text wrapped beside it; lines inside a text stay lines."""
     room = width - column - 4
     told = [piece for text in texts for line in text.split("\n") for piece in _wrapped(line, room)]
-    named = [one.replace(". ", ".").strip() for one in textwrap.wrap(key.replace(".", ". "), column)]
+    dotted = textwrap.wrap(key.replace(".", ". "), column) if len(key) > column else [key]
+    named = [one.replace(". ", ".").strip() for one in dotted]
     names = named + [""] * (len(told) - len(named))
     told += [""] * (len(names) - len(told))
     return [f"  {name:<{column}}  {line}".rstrip() for name, line in zip(names, told, strict=True)]

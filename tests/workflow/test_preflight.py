@@ -265,7 +265,7 @@ def test_a_study_without_a_mistake(spoiled, root, capsys):
     places = len(known("1", 2)) + len(known("2", 2))
     for fact in (
         "80 variants of 90 people in 2 .bed files",
-        "by chromosome: chr1 40, chr2 40",
+        "by chromosome: chr1=40, chr2=40",
         f"build: GRCh37 (known rsIDs at their place: {places} on GRCh37, 0 on GRCh38",
         "90 images of 90 people (90 left)",
         "90 files looked for, 90 found; 90 opened, 48 of these decoded",
