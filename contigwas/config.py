@@ -285,6 +285,22 @@ def made(config: Mapping, path: str) -> bool:
 
 def check_files(config: Mapping) -> None:
     """Raise UserError for the first file that the config names and that is not there. Nothing is opened."""
+    for _, sentence in missing_files(config):
+        raise UserError(sentence)
+
+
+def missing_files(config: Mapping) -> Iterator[tuple[str, str]]:
+    """The key and a sentence for every file that the config names, that is not there and that no run makes."""
+    for key, path in named_files(config):
+        if not made(config, path) and not Path(path).exists():
+            yield key, f"config: {key} names {path}, which does not exist: correct it or put it there"
+    for model, recipe in config["models"].items():
+        if "apply" in recipe:
+            yield from ((f"models.{model}.apply", one) for one in _frozen_lacks(config, model))
+
+
+def named_files(config: Mapping) -> list[tuple[str, str]]:
+    """Every file that the config names, with its key; frozen models and globs of scores aside."""
     patterns = {"genotypes.array": config["genotypes"]["array"], "gwas.genotypes": config["gwas"]["genotypes"]}
     patterns |= {f"{stage}.genotypes": config.get(stage, {}).get("genotypes") for stage in ("burden", "pgs")}
     named = []
@@ -308,25 +324,20 @@ def check_files(config: Mapping) -> None:
         named += [(f"models.{model}.{kind}", recipe.get(kind)) for kind in ("embeddings", "phenotypes", "weights")]
         if config["gwas"]["offsets"]:
             named.append(("gwas.offsets", config["gwas"]["offsets"].replace("{model}", model)))
-    for key, path in named:
-        if isinstance(path, str) and not made(config, path) and not Path(path).exists():
-            raise UserError(f"config: {key} names {path}, which does not exist: correct it or put it there")
-    for model, recipe in config["models"].items():
-        if "apply" in recipe:
-            _check_frozen(config, model)
+    return [(key, path) for key, path in named if isinstance(path, str)]
 
 
-def _check_frozen(config: Mapping, model: str) -> None:
-    """The folder of a frozen model must hold what applies it; it is what another run wrote to results/models."""
+def _frozen_lacks(config: Mapping, model: str) -> Iterator[str]:
+    """What the folder of a frozen model lacks; it is what another run wrote to results/models."""
     folder = config["models"][model]["apply"]
     if not networks(config, model):
-        raise UserError(
+        yield (
             f"config: models.{model}.apply names {folder}, which has no fold0/model.ckpt: name the folder "
             "results/models/<model> of another run, or bring its checkpoints too"
         )
     for name, target in (("alignment.npz", "align"), ("pca.h5ad", "phenotypes")):
         if not Path(folder, name).exists():
-            raise UserError(
+            yield (
                 f"config: models.{model}.apply names {folder}, which has no {name}: run the target {target} in the run "
                 "that made it, or bring that file too"
             )

@@ -49,13 +49,32 @@ def read_covariates(
     people = pd.Index(cohort["iid"].astype(str))
     sources: list[pd.DataFrame] = []
     if covariates is not None:
-        table = read_table(covariates, ["iid"], "samples.covariates")
-        require_unique(table["iid"], covariates)
-        require_overlap(people, table["iid"], "the cohort", f"the covariates ({covariates})")
-        sources.append(table.set_index("iid").drop(columns="fid", errors="ignore"))
+        table = read_covariate_table(covariates)
+        require_overlap(people, table.index, "the cohort", f"the covariates ({covariates})")
+        sources.append(table)
     if pcs is not None:
         table = pd.read_parquet(require(pcs, "the genetic principal components"))
         sources.append(table.set_index(table.pop("iid").astype(str)))
+    return look_up(names, sources, cohort, covariates, key)
+
+
+def read_covariate_table(path: PathLike) -> pd.DataFrame:
+    """All columns of the table samples.covariates, indexed by iid; UserError where a person stands twice."""
+    table = read_table(path, ["iid"], "samples.covariates")
+    require_unique(table["iid"], path)
+    return table.set_index("iid").drop(columns="fid", errors="ignore")
+
+
+def look_up(
+    names: Sequence[str],
+    sources: Sequence[pd.DataFrame],
+    cohort: pd.DataFrame,
+    covariates: PathLike | None,
+    key: str = "gwas.covariates",
+) -> pd.DataFrame:
+    """As `read_covariates`, from tables that were read before (`sources`, indexed by iid): the first that has it."""
+    people = pd.Index(cohort["iid"].astype(str))
+    sources = [*sources]
     sources.append(pd.DataFrame({"sex": cohort["sex"].where(cohort["sex"] != 0).to_numpy(np.float64)}, index=people))
     columns = {}
     wanted = expand(names)

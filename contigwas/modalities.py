@@ -28,7 +28,7 @@ def write_brought(name: str, path: PathLike, cohort: PathLike, output: PathLike)
     number, int8 values are out of range, or nobody of the cohort is in the file.
     """
     path = require(path, f"modalities.{name}")
-    iids, features, values = _h5ad(path) if path.suffix == ".h5ad" else _table(path, name)
+    iids, features, values = _h5ad(path) if path.suffix == ".h5ad" else read_brought_table(path, name)
     everyone = read_cohort(cohort)
     included = everyone.loc[everyone["excluded"] == "", "iid"].astype(str)
     require_overlap(included, iids, f"the cohort ({cohort})", f"modalities.{name} ({path})")
@@ -57,7 +57,7 @@ def _h5ad(path: Path) -> tuple[pd.Index, pd.DataFrame, np.ndarray | sparse.spmat
     return data.obs_names, data.var, values
 
 
-def _table(path: Path, name: str) -> tuple[pd.Index, pd.DataFrame, np.ndarray]:
+def read_brought_table(path: Path, name: str) -> tuple[pd.Index, pd.DataFrame, np.ndarray]:
     if path.suffix == ".parquet":
         try:
             table = pd.read_parquet(path)

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import anndata as ad
 import h5py
 import numpy as np
 import pandas as pd
@@ -13,6 +13,9 @@ from scipy import sparse
 from contigwas.errors import UserError
 from contigwas.files import PathLike, replacing, require
 from contigwas.people import require_unique
+
+if TYPE_CHECKING:
+    import anndata as ad  # takes half a second to import, which those who only want a constant need not wait for
 
 MISSING = -127  # an int8 genotype that was not called
 CHUNK = (8192, 32)  # people and features that are stored together
@@ -31,6 +34,8 @@ def write_modality(
     `layers` are further values of the same shape, by name. `provenance` (inputs, parameters, counts in and out) is
     stored as JSON in `uns["provenance"]`.
     """
+    import anndata as ad
+
     obs, var, uns = _described(iids, features, provenance)
     data = ad.AnnData(X=values, obs=obs, var=var, layers=layers, uns=uns)
     with replacing(path) as temporary:
@@ -52,6 +57,8 @@ def write_blocks(
 
     Columns that the caller adds to `features` while the blocks are made are written too: what only the values tell.
     """
+    import anndata as ad
+
     shape = len(iids), len(features)
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         chunk = tuple(max(1, min(most, size)) for most, size in zip(CHUNK, shape, strict=True))
@@ -81,8 +88,10 @@ def _described(
     return pd.DataFrame(index=pd.Index(iids, dtype=str)), var, uns
 
 
-def read_modality(path: PathLike) -> ad.AnnData:
+def read_modality(path: PathLike) -> "ad.AnnData":
     """Read an .h5ad modality; raises UserError when it is not one or when an IID or a feature stands twice."""
+    import anndata as ad
+
     path = require(path, "the modality's path")
     try:
         data = ad.read_h5ad(path)

@@ -105,6 +105,8 @@ def write_bgi(bgen: Path, starts: Sequence[int], chroms: Sequence[str]) -> Path:
             "number_of_alleles INT NOT NULL, allele1 TEXT NOT NULL, allele2 TEXT NULL, "
             "file_start_position INT NOT NULL, size_in_bytes INT NOT NULL)"
         )
+        index.execute("CREATE TABLE Metadata (filename TEXT NOT NULL, file_size INT NOT NULL)")
+        index.execute("INSERT INTO Metadata VALUES (?, ?)", (bgen.name, int(starts[-1])))
         rows = [
             (chrom, position(i, chrom), f"rs{chrom}_{i}", 2, "G", "A", int(starts[i]), int(starts[i + 1] - starts[i]))
             for i, chrom in enumerate(chroms)

@@ -71,6 +71,29 @@ def _read_columns(path: Path, what: str) -> pd.DataFrame:
     return table
 
 
+def check_bed(path: Path, variants: int, people: int) -> None:
+    """Raise UserError unless a .bed has its magic number and the size that its .bim and .fam call for."""
+    require_magic(path)
+    found = path.stat().st_size
+    expected = 3 + variants * -(-people // 4)
+    if found != expected:
+        why = "it is cut short" if found < expected else "it is too long"
+        raise UserError(
+            f"{path} has {found} bytes where {expected} are expected for the {variants} variants of its .bim and the "
+            f"{people} people of its .fam: {why}, or the three files do not belong together"
+        )
+
+
+def require_magic(path: Path) -> None:
+    """Raise UserError unless a file begins as a variant-major .bed does."""
+    with path.open("rb") as file:
+        magic = file.read(3)
+    if magic[:2] != MAGIC[:2]:
+        raise UserError(f"{path} is not a PLINK 1 .bed file (wrong first bytes): bring a .bed file")
+    if magic != MAGIC:
+        raise UserError(f"{path} is stored person by person: write it again with plink2 --make-bed")
+
+
 class Bed(Genotypes):
     """A .bed file with its .bim and .fam; the effect allele is column 5 of the .bim. Hard calls only."""
 
@@ -86,25 +109,8 @@ class Bed(Genotypes):
         self.people = read_fam(fam_path(self.path))
         everything = read_once(read_bim, bim, "the .bim file beside the .bed")
         self._count = len(everything)
-        self._check()
+        check_bed(self.path, self._count, len(self.people))
         self._choose(everything, bim, chrom)
-
-    def _check(self) -> None:
-        """Raise UserError unless the .bed has its magic number and the size that .bim and .fam call for."""
-        with self.path.open("rb") as file:
-            magic = file.read(3)
-        if magic[:2] != MAGIC[:2]:
-            raise UserError(f"{self.path} is not a PLINK 1 .bed file (wrong first bytes): bring a .bed file")
-        if magic != MAGIC:
-            raise UserError(f"{self.path} is stored person by person: write it again with plink2 --make-bed")
-        found = self.path.stat().st_size
-        expected = 3 + self._count * -(-len(self.people) // 4)
-        if found != expected:
-            why = "it is cut short" if found < expected else "it is too long"
-            raise UserError(
-                f"{self.path} has {found} bytes where {expected} are expected for the {self._count} variants of its "
-                f".bim and the {len(self.people)} people of its .fam: {why}, or the three files do not belong together"
-            )
 
     def _hard_calls(self, rows: np.ndarray, people: np.ndarray) -> np.ndarray:
         with bed_reader.open_bed(

@@ -4,7 +4,8 @@ import logging
 import mmap
 import sqlite3
 import struct
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -20,6 +21,11 @@ from contigwas.genotypes.names import chromosome
 log = logging.getLogger(__name__)
 
 COMPRESSED = (1, 2)  # zlib and zstd, as the flags of the header say; cbgen misreads blocks without compression
+COLUMNS = ["chrom", "id", "pos", "effect_allele", "other_allele", "alleles", "start"]
+QUERY = (
+    "SELECT chromosome AS chrom, rsid AS id, position AS pos, allele2 AS effect_allele, allele1 AS other_allele, "
+    "number_of_alleles AS alleles, file_start_position AS start, size_in_bytes AS size FROM Variant"
+)
 MANY = 1_000_000  # variants: above it a pass over the file takes long enough to advise an index
 
 
@@ -89,6 +95,37 @@ def read_index(path: Path) -> pd.DataFrame:
             log.warning("%s has no index: a pass over its %d variants is made; bgenix -index saves it", path,
                         header.variants)  # fmt: skip
         table = _from_pass(path, header)
+    return _named(table)
+
+
+def peek_index(path: Path, most: int) -> pd.DataFrame:
+    """The same columns of about `most` variants: the first and the last of the .bgi, without one the first alone.
+
+    Raises UserError when the .bgi is that of a file of another size.
+    """
+    beside = bgi_path(path)
+    if not beside.is_file():
+        log.warning("%s has no index: every job makes a pass over it; bgenix -index saves it", path)
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            rows, place = [], read_header(path).first
+            while len(rows) < min(most, read_header(path).variants):
+                row, place = _variant(data, place)
+                rows.append(row)
+        return _named(pd.DataFrame(rows, columns=COLUMNS))
+    with _opened(beside) as index:
+        size = index.execute("SELECT file_size FROM Metadata").fetchone()
+        # the primary key begins with chromosome and position: either end of it is found without a scan
+        ends = [f"{QUERY} ORDER BY chromosome {way}, position {way} LIMIT {most // 2}" for way in ("ASC", "DESC")]
+        table = pd.concat([pd.read_sql_query(one, index, dtype={"chrom": str, "id": str}) for one in ends])
+    if size is not None and size[0] != path.stat().st_size:
+        raise UserError(
+            f"{path} is cut short, or {beside} is the index of another file (of {size[0]} bytes, the .bgen has "
+            f"{path.stat().st_size}): copy the file again or make the index again with bgenix -index"
+        )
+    return _named(table.drop(columns="size").drop_duplicates("start", ignore_index=True))
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
     names = {name: chromosome(name) for name in table["chrom"].unique()}
     table["chrom"] = table["chrom"].map(names)
     table["id"] = table["id"].where(table["id"] != "", ".")
@@ -116,16 +153,9 @@ def _skip(file: BufferedReader, width: str) -> None:
 
 def _from_bgi(path: Path, beside: Path, header: Header) -> pd.DataFrame:
     """Variants from the SQLite index that bgenix writes."""
-    query = (
-        "SELECT chromosome AS chrom, rsid AS id, position AS pos, allele2 AS effect_allele, allele1 AS other_allele, "
-        "number_of_alleles AS alleles, file_start_position AS start, size_in_bytes AS size FROM Variant "
-        "ORDER BY file_start_position"
-    )
-    try:
-        with closing(sqlite3.connect(f"file:{quote(str(beside))}?mode=ro&immutable=1", uri=True)) as index:
-            table = pd.read_sql_query(query, index, dtype={"chrom": str, "id": str})
-    except (sqlite3.Error, pd.errors.DatabaseError):
-        raise UserError(f"{beside} is not an index that bgenix wrote: make it again with bgenix -index") from None
+    with _opened(beside) as index:
+        ordered = f"{QUERY} ORDER BY file_start_position"
+        table = pd.read_sql_query(ordered, index, dtype={"chrom": str, "id": str})
     end = int((table["start"] + table["size"]).iat[-1]) if len(table) else header.first
     if len(table) != header.variants or end != path.stat().st_size:
         raise UserError(
@@ -133,6 +163,16 @@ def _from_bgi(path: Path, beside: Path, header: Header) -> pd.DataFrame:
             f"{path.stat().st_size}): copy the file again or make the index again with bgenix -index"
         )
     return table.drop(columns="size")
+
+
+@contextmanager
+def _opened(beside: Path) -> Iterator[sqlite3.Connection]:
+    """The index, read-only; UserError where what is asked of it is not there."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(beside))}?mode=ro&immutable=1", uri=True)) as index:
+            yield index
+    except (sqlite3.Error, pd.errors.DatabaseError):
+        raise UserError(f"{beside} is not an index that bgenix wrote: make it again with bgenix -index") from None
 
 
 def _from_pass(path: Path, header: Header) -> pd.DataFrame:
@@ -151,8 +191,7 @@ def _from_pass(path: Path, header: Header) -> pd.DataFrame:
         raise _cut_short(path)
     if place < size:
         raise UserError(f"{path} goes on after its last variant (byte {place} of {size}): copy it again")
-    names = ["chrom", "id", "pos", "effect_allele", "other_allele", "alleles", "start"]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _variant(data: mmap.mmap, start: int) -> tuple[tuple, int]:

@@ -24,16 +24,8 @@ def brought_kinship(path: PathLike, people: PathLike, min_kinship: float, output
     space between columns, which are known by their names. Pairs of people who are not kept are counted. Raises
     UserError when a column is missing, a kinship is no number or above 0.5, or nobody of the file is among the people.
     """
-    table = _text(path, "genotypes.kinship")
-    one, other = _column(table, path, ONE), _column(table, path, OTHER)
-    kinship = pd.to_numeric(_column(table, path, ("kinship",)), errors="coerce").to_numpy(np.float64)
-    # a duplicate's estimate may exceed 0.5 by its error
-    wrong = np.isnan(kinship) | (kinship > 0.51)
-    if wrong.any():
-        raise UserError(
-            f"{path}: {wrong.sum()} values of Kinship are no kinship coefficients, which are at most 0.5 (the first is "
-            f"in line {wrong.argmax() + 2}): bring KING's estimates, not proportions of genome shared"
-        )
+    table = read_kinship(path)
+    one, other, kinship = table["one"], table["other"], table["kinship"].to_numpy()
     iids = kept_people(people)
     require_overlap(pd.concat([one, other]).unique(), iids, f"the relatives ({path})", f"the people kept ({people})")
     here = (rows_of(one, iids) >= 0) & (rows_of(other, iids) >= 0) & (one != other).to_numpy()
@@ -50,12 +42,35 @@ def brought_pcs(path: PathLike, people: PathLike, pcs: int, output: PathLike) ->
     `path` is a .parquet file or a text table, such as plink2's .eigenvec, with the columns IID and PC1, PC2, …. Raises
     UserError when a column is missing or no number, a person stands twice, or nobody of the file is among the people.
     """
+    found = read_pcs(path, pcs)
+    iids = kept_people(people)
+    require_overlap(found.index, iids, f"the components ({path})", f"the people kept ({people})")
+    found = found.reindex(iids)
+    log.info("%d components of %d of the %d people kept", pcs, found.notna().all(axis=1).sum(), len(iids))
+    write_parquet(found.rename_axis("iid").reset_index(), output)
+
+
+def read_kinship(path: PathLike) -> pd.DataFrame:
+    """The pairs of a brought file of relatives: one, other (str), kinship (float64). UserError as `brought_kinship`."""
+    table = _text(path, "genotypes.kinship")
+    one, other = _column(table, path, ONE), _column(table, path, OTHER)
+    kinship = pd.to_numeric(_column(table, path, ("kinship",)), errors="coerce").to_numpy(np.float64)
+    # a duplicate's estimate may exceed 0.5 by its error
+    wrong = np.isnan(kinship) | (kinship > 0.51)
+    if wrong.any():
+        raise UserError(
+            f"{path}: {wrong.sum()} values of Kinship are no kinship coefficients, which are at most 0.5 (the first is "
+            f"in line {wrong.argmax() + 2}): bring KING's estimates, not proportions of genome shared"
+        )
+    return pd.DataFrame({"one": one, "other": other, "kinship": kinship})
+
+
+def read_pcs(path: PathLike, pcs: int) -> pd.DataFrame:
+    """PC1 … PCk of a brought table of components, k = `pcs`, indexed by IID. UserError as `brought_pcs`."""
     table = _table(path)
     names = [f"pc{number + 1}" for number in range(pcs)]
     iid = _column(table, path, ("iid",)).astype(str)
     require_unique(iid, path)
-    iids = kept_people(people)
-    require_overlap(iid, iids, f"the components ({path})", f"the people kept ({people})")
     values = {}
     for name in names:
         text = _column(table, path, (name,))
@@ -68,11 +83,7 @@ def brought_pcs(path: PathLike, people: PathLike, pcs: int, output: PathLike) ->
                 f"{path}: {wrong.sum()} values of {name.upper()} are no numbers (the first is in line "
                 f"{wrong.argmax() + 2}): mend the file"
             )
-    rows = rows_of(iids, iid)
-    found = pd.DataFrame(values).reindex(rows).set_axis(range(len(iids)))
-    found[rows < 0] = np.nan
-    log.info("%d components of %d of the %d people kept", pcs, found.notna().all(axis=1).sum(), len(iids))
-    write_parquet(pd.concat([pd.DataFrame({"iid": iids}), found], axis=1), output)
+    return pd.DataFrame(values, index=pd.Index(iid))
 
 
 def _table(path: PathLike) -> pd.DataFrame:

@@ -89,12 +89,7 @@ class Genotypes(ABC):
         `usable` marks those that can be read at all. Returns how many of the chromosome cannot. Raises UserError,
         which names the file `named_in`, when nothing is left.
         """
-        wanted = None if chrom is None else require_analysed(chrom)
-        of_chrom = np.ones(len(everything), bool) if wanted is None else (everything["chrom"] == wanted).to_numpy()
-        if not of_chrom.any():
-            found = ", ".join(map(str, everything["chrom"].unique()[:25])) or "none at all"
-            where = "" if wanted is None else f" on chromosome {wanted}"
-            raise UserError(f"{named_in} has no variant{where} (it has {found}): correct the config")
+        of_chrom = on_chromosome(everything["chrom"], named_in, chrom)
         chosen = of_chrom if usable is None else of_chrom & usable
         if not chosen.any():
             raise UserError(f"{named_in} has only multiallelic variants: split them with bcftools norm -m-")
@@ -103,6 +98,17 @@ class Genotypes(ABC):
         self.variants = everything.loc[chosen, ["chrom", "id", "pos", "effect_allele", "other_allele"]]
         self.variants = self.variants.reset_index(drop=True)
         return int(of_chrom.sum() - chosen.sum())
+
+
+def on_chromosome(names: pd.Series, named_in: Path, chrom: object) -> np.ndarray:
+    """Which of the variants' chromosomes are `chrom` (None: all), bool; UserError, which names the file, where none."""
+    wanted = None if chrom is None else require_analysed(chrom)
+    here = np.ones(len(names), bool) if wanted is None else (names == wanted).to_numpy()
+    if not here.any():
+        found = ", ".join(map(str, names.unique()[:25])) or "none at all"
+        where = "" if wanted is None else f" on chromosome {wanted}"
+        raise UserError(f"{named_in} has no variant{where} (it has {found}): correct the config")
+    return here
 
 
 @lru_cache(maxsize=2)

@@ -19,6 +19,21 @@ log = logging.getLogger(__name__)
 NOT_CALLED = -9  # in what pgenlib gives, calls and dosages alike
 
 
+def check_pgen(path: Path, pvar: Path, variants: int, people: int) -> bool:
+    """Whether a .pgen stores dosages; UserError unless its counts and its size are what they must be."""
+    header = read_header(path)
+    if (header.variants, header.people) != (variants, people):
+        raise UserError(
+            f"{path} holds {header.variants} variants of {header.people} people, where {pvar} names {variants} "
+            f"variants and the .psam {people} people: the three files do not belong together"
+        )
+    found = path.stat().st_size
+    if header.size is not None and found != header.size:
+        why = "it is cut short" if found < header.size else "it is too long"
+        raise UserError(f"{path} has {found} bytes where its header says {header.size}: {why}; copy it again")
+    return header.dosages
+
+
 class Pgen(Genotypes):
     """A .pgen file with its .pvar (or .pvar.zst) and .psam; the effect allele is ALT.
 
@@ -36,7 +51,7 @@ class Pgen(Genotypes):
         pvar = pvar_path(self.path)
         self.people = read_psam(self.path.with_suffix(".psam"))
         everything = read_once(read_pvar, pvar, "the .pvar file beside the .pgen")
-        self.has_dosages = self._check(pvar, len(everything))
+        self.has_dosages = check_pgen(self.path, pvar, len(everything), len(self.people))
         alternate = everything["alternate_alleles"].to_numpy()
         left_out = self._choose(everything, pvar, chrom, alternate == 1)
         if left_out:
@@ -49,20 +64,6 @@ class Pgen(Genotypes):
         except RuntimeError:
             raise self._broken() from None
         self._lock = Lock()  # one file position, and one subset of people, for all threads
-
-    def _check(self, pvar: Path, variants: int) -> bool:
-        """Whether the file stores dosages; UserError unless counts and size are what they must be."""
-        header = read_header(self.path)
-        if (header.variants, header.people) != (variants, len(self.people)):
-            raise UserError(
-                f"{self.path} holds {header.variants} variants of {header.people} people, where {pvar} names "
-                f"{variants} variants and the .psam {len(self.people)} people: the three files do not belong together"
-            )
-        found = self.path.stat().st_size
-        if header.size is not None and found != header.size:
-            why = "it is cut short" if found < header.size else "it is too long"
-            raise UserError(f"{self.path} has {found} bytes where its header says {header.size}: {why}; copy it again")
-        return header.dosages
 
     def _broken(self) -> UserError:
         return UserError(f"{self.path} cannot be read as a .pgen file: write it again with plink2 --make-pgen")

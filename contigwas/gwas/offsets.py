@@ -4,6 +4,7 @@ import gzip
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def read_offsets(predictions: PathLike, chrom: object, features: Sequence[str], 
     residualised feature, sqrt(RSS / (n - c)). Raises UserError when a file is missing or malformed, when a feature has
     no prediction, or when nobody of `iids` has one.
     """
-    files = _listed(predictions)
+    files = listed_predictions(predictions)
     absent = [name for name in features if name not in files]
     if absent:
         raise UserError(
@@ -39,7 +40,7 @@ def read_offsets(predictions: PathLike, chrom: object, features: Sequence[str], 
     return found
 
 
-def _listed(path: PathLike) -> dict[str, Path]:
+def listed_predictions(path: PathLike) -> dict[str, Path]:
     """The .loco file of each feature."""
     files = {}
     with require(path, "gwas.offsets").open(encoding="utf-8", errors="replace") as file:
@@ -61,9 +62,7 @@ def _predictions(path: Path, chrom: object, iids: Sequence[str]) -> np.ndarray:
     with opened(
         require(path, "a .loco file that gwas.offsets lists"), "rt", encoding="utf-8", errors="replace"
     ) as file:
-        header = file.readline().split()
-        if len(header) < 2 or header[0] != "FID_IID":
-            raise UserError(f"{path} is not a .loco file of REGENIE: its first line must be FID_IID and the people")
+        header = _header(path, file)
         row = None
         for number, line in enumerate(file, 2):
             name, _, rest = line.partition(" ")
@@ -84,6 +83,23 @@ def _predictions(path: Path, chrom: object, iids: Sequence[str]) -> np.ndarray:
         raise UserError(f"{path}: a prediction for chromosome {chrom} is not a number: write it again") from None
     places = _places(header[1:], iids, path)
     return np.where(places >= 0, values[places], np.nan)
+
+
+def _header(path: Path, file: TextIO) -> list[str]:
+    header = file.readline().split()
+    if len(header) < 2 or header[0] != "FID_IID":
+        raise UserError(f"{path} is not a .loco file of REGENIE: its first line must be FID_IID and the people")
+    return header
+
+
+def people_of(path: Path, iids: Sequence[str]) -> int:
+    """How many of `iids` the header of a .loco file names; UserError where it names none."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(
+        require(path, "a .loco file that gwas.offsets lists"), "rt", encoding="utf-8", errors="replace"
+    ) as file:
+        names = _header(path, file)[1:]
+    return int((_places(names, iids, path) >= 0).sum())
 
 
 def _places(names: Sequence[str], iids: Sequence[str], path: Path) -> np.ndarray:

@@ -24,7 +24,7 @@ def read_photograph(path: Path, size: int, crop: str, min_sd: float) -> Decoded:
     """
     if not path.is_file():
         return Decoded(None, reason="missing")
-    image = _dicom(path) if _is_dicom(path) else _decode(path, size)
+    image = _dicom(path) if is_dicom(path) else _decode(path, size)
     if isinstance(image, Decoded):
         return image
     square, seen = _square(image, find_fundus(image) if crop == "fundus" else None, size)
@@ -43,7 +43,7 @@ def _decode(path: Path, size: int) -> Image.Image | Decoded:
         return Decoded(None, reason="unreadable")
 
 
-def _is_dicom(path: Path) -> bool:
+def is_dicom(path: Path) -> bool:
     """By the suffix, or by the mark in a file that has none."""
     if path.suffix:
         return path.suffix.lower() in DICOM

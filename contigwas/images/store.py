@@ -46,8 +46,8 @@ def write_images(
     among photographs, and when no image is usable.
     """
     volumes = int(settings.get("dimensions", 2)) == 3
-    listed = _listed(table, cohort)
-    _require_dimensions(listed["source"], volumes, table)
+    listed = listed_images(table, cohort)
+    require_dimensions(listed["source"], volumes, table)
     size, qc = int(settings["size"]), settings["qc"]
     shape = (size, size, size, 1) if volumes else (size, size, 3)
     paths = [Path(table).parent / source for source in listed["source"]]
@@ -75,7 +75,7 @@ def write_images(
         write_parquet(listed[[*COLUMNS, *listed.columns.difference(COLUMNS, sort=False)]], output_table)
 
 
-def _listed(table: PathLike, cohort: PathLike | None) -> pd.DataFrame:
+def listed_images(table: PathLike, cohort: PathLike | None) -> pd.DataFrame:
     """The rows of the images table that are of the cohort: iid eye visit source, then its other columns, in its order.
 
     Raises UserError for other columns with names that the table of the decoded images needs itself.
@@ -105,7 +105,7 @@ def _listed(table: PathLike, cohort: PathLike | None) -> pd.DataFrame:
     return listed[inside].reset_index(drop=True)
 
 
-def _require_dimensions(sources: pd.Series, volumes: bool, table: PathLike) -> None:
+def require_dimensions(sources: pd.Series, volumes: bool, table: PathLike) -> None:
     """Raise UserError where files are of another kind than the one that is wanted, by their names."""
     nifti = int(sources.str.lower().str.endswith(VOLUMES).sum())
     others = len(sources) - nifti

@@ -76,7 +76,7 @@ class ScoringFile:
 
 
 @dataclass(frozen=True)
-class _Top:
+class Top:
     """What stands above the rows: `#key=value` lines, the names of the columns, the number of lines up to the rows."""
 
     header: Mapping[str, str]
@@ -99,13 +99,24 @@ def read_scoring_file(path: PathLike, build: str, exclude: Collection[str] = ())
     """
     path = require(path, "pgs.scores")
     top = _top(path)
+    return _catalog(path, top, build, exclude) if _of_catalog(top) else _table(path, top)
+
+
+def read_top(path: PathLike) -> Top:
+    """What stands above the rows of a scoring file, whose columns of the PGS Catalog are checked."""
+    path = require(path, "pgs.scores")
+    top = _top(path)
+    if _of_catalog(top):
+        _check_columns(path, top.columns)
+    return top
+
+
+def _of_catalog(top: Top) -> bool:
     ids = {*TABLE["id"]} - {"rsid"}  # the catalog has rsID only
-    if "effect_allele" in top.columns and not ids & {one.lower() for one in top.columns}:
-        return _catalog(path, top, build, exclude)
-    return _table(path, top)
+    return "effect_allele" in top.columns and not ids & {one.lower() for one in top.columns}
 
 
-def _top(path: Path) -> _Top:
+def _top(path: Path) -> Top:
     """Read down to the rows. A last `#` line of several columns is their header, as plink2 writes it."""
     found: dict[str, str] = {}
     marked: list[str] = []
@@ -116,8 +127,8 @@ def _top(path: Path) -> _Top:
                 if not line.startswith("#"):
                     tabs = "\t" in line
                     if marked and len(marked) == len(_split(line, tabs)):
-                        return _Top(found, marked, number, tabs)
-                    return _Top(found, _split(line, tabs), number + 1, tabs)
+                        return Top(found, marked, number, tabs)
+                    return Top(found, _split(line, tabs), number + 1, tabs)
                 key, separator, value = line.lstrip("#").partition("=")
                 if separator:
                     found[key.strip()] = value.strip()
@@ -135,7 +146,7 @@ def _stem(path: Path) -> str:
     return path.name.removesuffix(".gz").removesuffix(".bgz").rsplit(".", 1)[0]
 
 
-def _catalog(path: Path, top: _Top, build: str, exclude: Collection[str]) -> ScoringFile:
+def _catalog(path: Path, top: Top, build: str, exclude: Collection[str]) -> ScoringFile:
     name = top.header.get("pgs_id") or _stem(path)
     if name in exclude:
         nothing = Names.unknown(0)
@@ -249,7 +260,7 @@ def _require_weights(path: Path, absent: np.ndarray) -> None:
         )
 
 
-def _table(path: Path, top: _Top) -> ScoringFile:
+def _table(path: Path, top: Top) -> ScoringFile:
     """A table for plink2 --score, with or without a header."""
     lower = [one.lower() for one in top.columns]
     found = {role: next((lower.index(one) for one in names if one in lower), None) for role, names in TABLE.items()}

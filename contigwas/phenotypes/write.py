@@ -8,13 +8,13 @@ import pandas as pd
 
 from contigwas.covariate_table import read_covariates
 from contigwas.errors import UserError
+from contigwas.feature_table import TAKEN
 from contigwas.files import PathLike, write_parquet
 from contigwas.phenotypes.covariates import complete, numeric
 from contigwas.phenotypes.photographs import image_covariates
 from contigwas.phenotypes.transform import transformed
 
 log = logging.getLogger(__name__)
-TAKEN = {"minp", "manova", "acat", "iid", "fid"}  # names of the tests over features, and of people
 
 
 def write_tables(

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.covariance import MinCovDet
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, read_table, require
@@ -24,7 +23,7 @@ def outsiders(iids: Sequence[str], settings: Mapping[str, object], pcs: PathLike
     column, nobody is shared, or fewer people are in the reference than a covariance needs.
     """
     if "table" in settings:
-        return _by_column(iids, settings)
+        return outside_column(iids, settings)
     count = int(settings["pcs"])
     table = pd.read_parquet(require(pcs, "the components"))
     names = [f"PC{number + 1}" for number in range(count)]
@@ -44,6 +43,8 @@ def outsiders(iids: Sequence[str], settings: Mapping[str, object], pcs: PathLike
             f"{10 * count} for {count} components"
         )
     if settings["reference"] is None:
+        from sklearn.covariance import MinCovDet  # takes a second to import, and every stage reads the cohort
+
         fit = MinCovDet(random_state=seed).fit(values[known])
         centre, covariance = fit.location_, fit.covariance_
     else:
@@ -57,7 +58,8 @@ def outsiders(iids: Sequence[str], settings: Mapping[str, object], pcs: PathLike
     return distance > settings["max_sd"]
 
 
-def _by_column(iids: Sequence[str], settings: Mapping[str, object]) -> np.ndarray:
+def outside_column(iids: Sequence[str], settings: Mapping[str, object]) -> np.ndarray:
+    """Who of `iids` has none of the values `keep` in the column of the table, or no value: bool (people,)."""
     table = read_table(settings["table"], ["iid"], "genotypes.ancestry.table")
     if settings["column"] not in table.columns:
         seen = ", ".join(str(name) for name in table.columns[:12])

@@ -28,16 +28,16 @@ def write_candidates(
     Raises UserError when a file is malformed, names a person twice, when the files of one source name different
     people, or when a source shares nobody with the genotypes.
     """
-    array = _same_people(genotypes, "genotypes")
+    array = same_people(genotypes, "genotypes")
     fams = [array]
     sources = {"genotypes": (str(genotypes[0]), array["iid"])}
     if images_table is not None:
-        sources["images"] = (str(images_table), _iids(images_table, "images.table"))
+        sources["images"] = (str(images_table), listed_people(images_table, "images.table"))
     if exome:
-        fams.append(_same_people(exome, "exome"))
+        fams.append(same_people(exome, "exome"))
         sources["exome"] = (str(exome[0]), fams[-1]["iid"])
     if keep is not None:
-        sources["keep"] = (str(keep), _iids(keep, "samples.keep"))
+        sources["keep"] = (str(keep), listed_people(keep, "samples.keep"))
 
     path, genotyped = sources["genotypes"]
     for name, (other, iids) in sources.items():
@@ -76,7 +76,7 @@ def _table(sources: Mapping[str, tuple[str, pd.Series]], known: pd.DataFrame) ->
     return table
 
 
-def _same_people(paths: Sequence[PathLike], source: str) -> pd.DataFrame:
+def same_people(paths: Sequence[PathLike], source: str) -> pd.DataFrame:
     """The people of the first file, after a check that the others name the same ones, in any order."""
     from contigwas.genotypes.reader import read_people  # brings the readers of all formats, which training does without
 
@@ -93,13 +93,13 @@ def _same_people(paths: Sequence[PathLike], source: str) -> pd.DataFrame:
     return first
 
 
-def _iids(path: PathLike, what: str) -> pd.Series:
+def listed_people(path: PathLike, what: str) -> pd.Series:
     """The different IIDs of a text table, in its order."""
     return read_table(path, ["iid"], what)["iid"].drop_duplicates()
 
 
 def _withdrawn(path: PathLike | None, named: Iterable[pd.Series]) -> set[str]:
-    """The withdrawn IIDs, one a line; how many of them no source names is only counted."""
+    """Those of the withdrawn whom a source names; how many none names is only counted."""
     if path is None:
         return set()
     gone = read_withdrawn(path)

@@ -65,7 +65,7 @@ def _chosen(
 ) -> tuple[np.ndarray, str]:
     """Which variants are wanted, kept or not (bool), and which ones these are, in words."""
     if settings["list"] is not None:
-        return _listed(everything, settings["list"]), "on the list"
+        return listed_variants(everything, settings["list"]), "on the list"
     if settings["pruned"]:
         tables = [require(path, "the pruned variants") for path in pruned.values()]
         left = pd.concat([pd.read_parquet(path, columns=["chrom", "index"]) for path in tables])
@@ -76,7 +76,7 @@ def _chosen(
     return (everything["index"] % stride == offset).to_numpy(), where
 
 
-def _listed(everything: pd.DataFrame, path: PathLike) -> np.ndarray:
+def listed_variants(everything: pd.DataFrame, path: PathLike) -> np.ndarray:
     """Which variants have an ID that a file lists, one a line."""
     path = require(Path(path), "snps.list")
     with unpacked(path) as handle:

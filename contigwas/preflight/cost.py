@@ -1,0 +1,130 @@
+"""What a run will take: hours, bytes of results and of memory, to an order of magnitude.
+
+The rates are those of benchmarks/*.tsv (2 cores of an x86-64 virtual machine; one NVIDIA H200), scaled by the size of
+the work. Quality control, pruning and components have no benchmark there and are not counted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from contigwas import config as contigwas_config
+from contigwas.preflight.study import Study
+
+# seconds for each unit of work, on 2 cores
+KING = 17.73 / (10_000**2 * 50_000)  # a pair of people and variant, twice: king.tsv, 10,000 people x 50,000 variants
+SNPS = 18.38 / (100_000 * 8_000)  # a person and SNP written: snps.tsv, 100,000 people, every 100th of 800,000
+PGS = 5.41 / (8_000 * 40_000 * 481)  # a person, variant and score: pgs_score.tsv, single files
+BURDEN = 18.13 / (20_000 * 400_000)  # a person and exome variant: burden.tsv
+GWAS = (35.95 - 20.67) / (50_000 * 50_000 * 128)  # a person, variant and feature: gwas.tsv, between its two sizes
+# images a second of a network of one GFLOP: pretrain.tsv, ResNet-18 at 128 pixels and ResNet-50 at 448
+GFLOPS = {"resnet10": 0.9, "resnet18": 1.8, "resnet34": 3.7, "resnet50": 4.1, "vit_tiny": 1.3, "vit_small": 4.6,
+          "vit_base": 17.6}  # fmt: skip
+MILLIONS = {"resnet10": 4.9, "resnet18": 11.2, "resnet34": 21.3, "resnet50": 23.5, "vit_tiny": 5.5, "vit_small": 21.7,
+            "vit_base": 85.8}  # fmt: skip
+AT = 224  # pixels, at which GFLOPS are counted
+TRAIN = {"cpu": 41.79 * 1.8 * (128 / AT) ** 2, "gpu": 1036.2 * 4.1 * (448 / AT) ** 2}
+EMBED = {"cpu": 161.09 * 1.8 * (128 / AT) ** 2, "gpu": 1162.4 * 4.1 * (448 / AT) ** 2}
+PRUNED = 100_000  # variants that pruning leaves, at most
+VIEWS = {"contig": 1}  # images that pass the network for each one counted; of the other methods two
+UNTRAINED = ("untrained", "pixel_pca")
+# bytes of memory
+KING_BASE, GWAS_BASE = 0.5e9, 582 * 2**20  # king.tsv and gwas.tsv at their smallest
+GWAS_PERSON = (900 - 582) * 2**20 / (50_000 - 8_000) / 128  # for each feature: gwas.tsv, 8,000 and 50,000 people
+TORCH = 1.5e9  # bytes of a process that trains, before it has read anything
+
+
+@dataclass(frozen=True)
+class Cost:
+    """hours and memory (bytes) by stage; disk: bytes of results by kind; lacking: what is not counted, and why."""
+
+    hours: Mapping[str, float]
+    memory: Mapping[str, float]
+    disk: Mapping[str, float]
+    lacking: list[str]
+
+
+def estimate(study: Study, gpu: bool) -> Cost | None:
+    """The cost of a run of `study`; None where the genotypes are not known yet."""
+    analysed, array = study.analysed, study.variants.get("genotypes.array")
+    if analysed is None or array is None:
+        return None
+    config, people, variants = study.config, len(analysed), array.total
+    hours, memory, disk = {}, {}, {}
+    if not config["genotypes"]["kinship"]:
+        pruned = min(PRUNED, variants)
+        hours["genotypes (relatives)"] = KING * people**2 * pruned
+        memory["genotypes (relatives)"] = KING_BASE + people * pruned / 4
+    _modalities(study, people, variants, hours, memory, disk)
+    lacking = _images(study, gpu, hours, memory, disk)
+    _gwas(study, hours, memory, disk)
+    hours = {stage: seconds / 3600 for stage, seconds in hours.items()}
+    return Cost(hours, memory, disk, ["quality control, pruning and components (no benchmark)", *lacking])
+
+
+def _modalities(study: Study, people: int, variants: int, hours: dict, memory: dict, disk: dict) -> None:
+    config = study.config
+    if "snps" in config:
+        snps = min(variants, PRUNED) if config["snps"]["pruned"] else variants / config["snps"]["stride"]
+        hours["snps"], disk["snps"] = SNPS * people * snps, people * snps
+        study.counts["snps"] = snps
+    if "pgs" in config and study.counts.get("scores"):
+        scores = study.counts["scores"]
+        own = study.variants.get("pgs.genotypes")
+        hours["pgs"] = PGS * people * (own.total if own else variants) * scores
+        memory["pgs"] = 1e9 + 16 * people * scores
+        disk["pgs"] = 8 * people * scores
+    exome = study.variants.get("burden.genotypes")
+    if exome is not None:
+        hours["burden"] = BURDEN * people * exome.total
+        disk["burden"] = 10e6 * people / 20_000 * study.counts.get("genes", 20_000) / 20_000
+        memory["burden"] = 0.4e9 + 200 * exome.total
+
+
+def _images(study: Study, gpu: bool, hours: dict, memory: dict, disk: dict) -> list[str]:
+    """Decoding, training and embedding; returns what is not counted."""
+    images = study.counts.get("images")
+    if not images:
+        return ["images (not known yet): decoding, training and embedding"] if "images" in study.config else []
+    settings, device, lacking = study.config["images"], "gpu" if gpu else "cpu", []
+    size, volumes = settings["size"], settings["dimensions"] == 3
+    disk["images"] = images * (size**3 if volumes else 3 * size**2)
+    if "seconds_an_image" in study.counts:
+        hours["images"] = images * study.counts["seconds_an_image"]
+    elif volumes:
+        lacking.append("volumes (no benchmark): decoding, training and embedding")
+    genetics = study.counts.get("snps", 0) + 4 * study.counts.get("scores", 0) + 2 * study.counts.get("genes", 0)
+    for model, recipe in study.config["models"].items():
+        if "method" not in recipe:
+            continue
+        folds = contigwas_config.folds(study.config, model)
+        network, width = recipe.get("image_encoder"), recipe.get("width", 64) / 64
+        millions = MILLIONS.get(network, 0) * (width**2 if str(network).startswith("resnet") else 1)
+        millions += recipe.get("hidden", 0) * genetics / 1e6 if recipe.get("modalities") else 0
+        disk[f"models ({model})"] = folds * 4e6 * millions + 4 * images * 2048 * folds
+        train = study.counts.get(f"training people of {model}", 0)
+        held = train * genetics if recipe.get("modalities") else 0
+        memory[f"pretrain ({model})"] = TORCH + 16e6 * millions + held
+        if volumes or network is None:
+            continue
+        gflops = GFLOPS[network] * (size / AT) ** 2 * (width**2 if network.startswith("resnet") else 1)
+        passes = train * recipe.get("epochs", 0) * VIEWS.get(recipe["method"], 2) * folds
+        if recipe["method"] not in UNTRAINED:
+            hours[f"pretrain ({model})"] = passes * gflops / TRAIN[device]
+        hours[f"embed ({model})"] = images * folds * gflops / EMBED[device]
+    return lacking
+
+
+def _gwas(study: Study, hours: dict, memory: dict, disk: dict) -> None:
+    source = study.variants.get("gwas.genotypes") or study.variants["genotypes.array"]
+    columns = len(study.config["gwas"]["columns"] or ("beta", "se", "log10p"))
+    for model, recipe in study.config["models"].items():
+        own = recipe.get("phenotypes")
+        override = own.get("components") if isinstance(own, dict) else None
+        components = study.config["phenotypes"]["components"] if override is None else override
+        features = (
+            study.counts.get(f"features of {model}", 512) if components == 0 or isinstance(own, str) else components
+        )
+        people = study.counts.get(f"tested people of {model}", 0)
+        hours[f"gwas ({model})"] = GWAS * people * source.total * features
+        memory[f"gwas ({model})"] = GWAS_BASE + GWAS_PERSON * people * max(features, 128)
+        disk[f"gwas ({model})"] = source.total * (60 + 4 * features * columns)

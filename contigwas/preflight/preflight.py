@@ -1,0 +1,41 @@
+"""All checks, one table, and whether a run may begin."""
+
+import copy
+from collections.abc import Mapping
+
+from contigwas.config import missing_files
+from contigwas.preflight import brought, burden, covariates, genotypes, images, machine, people, plan, scores
+from contigwas.preflight.findings import ERROR
+from contigwas.preflight.machine import Plan
+from contigwas.preflight.study import Study
+from contigwas.preflight.table import render
+
+CHECKS = (
+    genotypes,
+    people,
+    images,
+    scores,
+    burden,
+    covariates,
+    brought,
+    plan,
+)  # later ones use what earlier ones found
+
+
+def examine(config: Mapping, how: Plan) -> Study:
+    """Look at every input of `config` (checked by its schema) and at the machine; the findings are in the study."""
+    study = Study(copy.deepcopy(dict(config)))
+    for key, sentence in missing_files(study.config):
+        study.findings.error(key, sentence.removeprefix("config: "))
+    for check in CHECKS:
+        check.check(study)
+    people.overlaps(study)
+    machine.check(study, how)
+    return study
+
+
+def preflight(config: Mapping, how: Plan, width: int) -> int:
+    """Print the table of all findings; 1 where there is an error, else 0: the exit status."""
+    study = examine(config, how)
+    print(render(study.findings.found, width), flush=True)
+    return int(bool(study.findings.of(ERROR)))
