@@ -10,6 +10,7 @@ if not workflow.overwrite_configfiles:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
+include: "workflow/rules/slurm.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/samples.smk"
 include: "workflow/rules/genotypes.smk"

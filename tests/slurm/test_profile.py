@@ -1,0 +1,61 @@
+"""What the profile asks of SLURM, group by group and with its commented lines."""
+
+import pytest
+
+from tests.slurm.cluster import GPU_NODE
+from tests.slurm.conftest import profile_without_accounting, submit
+
+GROUP = """
+rule all:
+    input: "manhattan.txt", "regional.txt"
+    localrule: True
+
+rule loci_model:
+    output: "loci.txt"
+    resources: mem_mb=300, runtime=10
+    shell: "echo $SLURM_JOB_ID > {output}"
+
+rule plots_manhattan:
+    input: "loci.txt"
+    output: "manhattan.txt"
+    resources: mem_mb=500, runtime=20
+    shell: "echo $SLURM_JOB_ID > {output}"
+
+rule plots_regional:
+    input: "loci.txt"
+    output: "regional.txt"
+    threads: 2
+    resources: mem_mb=lambda wildcards, attempt: 400 * attempt, runtime=30
+    shell: "echo $SLURM_JOB_ID > {output}"
+"""
+GPU = """
+rule pretrain_fold:
+    output: "gpu.txt"
+    resources: gpu=1, mem_mb=500, runtime=5
+    shell: "echo $CUDA_VISIBLE_DEVICES $SLURMD_NODENAME > {output}"
+"""
+
+
+def test_a_group_asks_for_the_most_memory_and_all_the_time(idle_cluster, tmp_path):
+    (tmp_path / "Snakefile").write_text(GROUP)
+    going = submit(idle_cluster, tmp_path, profile=profile_without_accounting(tmp_path))
+    run = going.finish(seconds=120)
+    assert run.status == 0, run.text[-4000:]
+    (job,) = going.jobs()
+    assert (job.memory, job.time_limit, job.cpus, job.gpus) == ("500M", "1:00:00", 2, 0)
+    assert {path.read_text().strip() for path in tmp_path.glob("*.txt")} == {str(job.number)}
+
+
+@pytest.mark.parametrize(
+    "title, partition", [("# A partition for GPUs", "gpu"), ("# A cluster that wants --gres", "cpu")]
+)
+def test_the_commented_lines_bring_a_gpu(title, partition, idle_cluster, tmp_path):
+    (tmp_path / "Snakefile").write_text(GPU)
+    profile = profile_without_accounting(tmp_path, title) / "config.yaml"
+    profile.write_text(profile.read_text().replace('{slurm_partition: "…"}', "{slurm_partition: gpu}"))
+    going = submit(idle_cluster, tmp_path, profile=profile.parent)
+    run = going.finish(seconds=120)
+    assert run.status == 0, run.text[-4000:]
+    (job,) = going.jobs()
+    assert (job.partition, job.node, job.gpus) == (partition, GPU_NODE, 1)
+    assert (tmp_path / "gpu.txt").read_text() == f"0 {GPU_NODE}\n"
