@@ -1,5 +1,6 @@
 """What goes wrong on a cluster: a node is lost, Snakemake interrupted, a limit passed, a partition misspelt."""
 
+import os
 import re
 import shutil
 
@@ -37,6 +38,19 @@ rule time:
     output: "time.txt"
     resources: mem_mb=500, runtime=lambda wildcards, attempt: 1 if attempt == 1 else 10
     shell: "[ {resources.runtime} -gt 1 ] || sleep 400; echo {resources.runtime} > {output}"
+"""
+
+CLOCKS = """
+rule behind:
+    input: "ahead.bin"
+    output: "behind.bin"
+    resources: mem_mb=500, runtime=5
+    shell: "head -c 2000000 {input} > {output}; touch -d '2 hours ago' {output}"
+
+rule ahead:
+    output: "ahead.bin"
+    resources: mem_mb=500, runtime=5
+    shell: "head -c 2000000 /dev/zero > {output}; touch -d 'now + 2 hours' {output}"
 """
 
 
@@ -117,3 +131,15 @@ def test_an_unknown_partition_is_told_before_anything_is_submitted(root, idle_cl
     assert "Traceback" not in run.text and "sbatch" not in run.text
     assert len(idle_cluster.jobs()) == before
     assert {job.state for job in idle_cluster.jobs()} <= set(ENDED)
+
+
+def test_nodes_whose_clocks_differ_make_nothing_run_again(tiny, tmp_path):
+    """Files of over 1 MB, which Snakemake compares by time: one from two hours ahead, one of two hours ago."""
+    going = tiny(CLOCKS)
+    run = going.finish(seconds=180)
+    assert run.status == 0, run.text[-4000:]
+    assert [job.comment for job in going.jobs()] == ["rule_ahead", "rule_behind"]
+    again = tiny(CLOCKS, "--dry-run").finish(seconds=60)
+    assert "Nothing to be done" in again.text
+    os.utime(tmp_path / "ahead.bin")
+    assert "rule behind" in tiny(CLOCKS, "--dry-run").finish(seconds=60).text, "a newer file would be noticed"

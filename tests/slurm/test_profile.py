@@ -1,9 +1,15 @@
 """What the profile asks of SLURM, group by group and with its commented lines."""
 
+import re
+import shutil
+from pathlib import Path
+
 import pytest
+import yaml
 
 from tests.slurm.cluster import GPU_NODE
-from tests.slurm.conftest import profile_without_accounting, submit
+from tests.slurm.conftest import PROFILE, profile_without_accounting, submit
+from tests.studies import Study
 
 GROUP = """
 rule all:
@@ -36,6 +42,14 @@ rule pretrain_fold:
 """
 
 
+def remove(path: Path) -> None:
+    """Remove a file or a folder."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
 def test_a_group_asks_for_the_most_memory_and_all_the_time(idle_cluster, tmp_path):
     (tmp_path / "Snakefile").write_text(GROUP)
     going = submit(idle_cluster, tmp_path, profile=profile_without_accounting(tmp_path))
@@ -59,3 +73,19 @@ def test_the_commented_lines_bring_a_gpu(title, partition, idle_cluster, tmp_pat
     (job,) = going.jobs()
     assert (job.partition, job.node, job.gpus) == (partition, GPU_NODE, 1)
     assert (tmp_path / "gpu.txt").read_text() == f"0 {GPU_NODE}\n"
+
+
+def test_what_a_grouped_job_needs_is_known_when_its_group_starts(finished, tmp_path):
+    """A resource that reads the size of a file of the group itself would be left out of the group's request."""
+    folder = shutil.copytree(finished.folder, tmp_path / "study")
+    targets = [f"results/models/contig/{name}" for name in ("embeddings.h5ad", "phenotypes.parquet")]
+    figures = ("manhattan.png", "overview.png", "features", "regional")
+    found = ["loci.tsv", "followup.tsv", *(f"plots/{one}" for one in figures)]
+    targets += [f"results/models/latents/{name}" for name in found]
+    for target in targets:
+        remove(folder / target)
+    text = Study(folder, folder / "study.yaml").dry(*targets).text
+    asked = dict(re.findall(r"\nrule (\w+):.*?\n    resources: ([^\n]*)", text, re.DOTALL))
+    grouped = yaml.safe_load(PROFILE.read_text())["groups"]
+    assert len(set(asked) & set(grouped)) == 8
+    assert [rule for rule in asked if rule in grouped and re.search(r"(mem_mb|runtime)=<TBD>", asked[rule])] == []
