@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from tests.slurm.cluster import GPU_NODE
-from tests.slurm.conftest import profile_without_accounting, submit
+from tests.slurm.runs import profile_without_accounting, submit
 from tests.studies import clone
 
 MODELS = ["contig", "inner", "simclr", "latents"]

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from tests.slurm.cluster import ENDED, wait_for
-from tests.slurm.conftest import profile_without_accounting, submit
+from tests.slurm.runs import profile_without_accounting, submit
 from tests.studies import clone
 
 TRAINED = "results/models/simclr/fold0/model.ckpt"

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.slurm.cluster import GPU_NODE
-from tests.slurm.conftest import PROFILE, profile_without_accounting, submit
+from tests.slurm.runs import PROFILE, profile_without_accounting, submit
 from tests.studies import Study
 
 GROUP = """
