@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.studies import Study, clone
+
 ROOT = Path(__file__).resolve().parents[1]
 settings.register_profile("untimed", deadline=None)  # a busy machine is no wrong answer
 settings.load_profile("untimed")
@@ -58,3 +60,27 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}")
     return folder
+
+
+@pytest.fixture
+def study(root, tmp_path):
+    """A function: a fresh copy of the workflow, with a config of tests/config by name (None is the demo)."""
+
+    def make(name: str | None = None) -> Study:
+        folder = clone(root, tmp_path / "study")
+        if name is None:
+            return Study(folder, None)
+        return Study(folder, Path(shutil.copy(root / "tests" / "config" / name, folder / "study.yaml")))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished(root, tmp_path_factory) -> Study:
+    """The small demo, run to its end once a session. Tests that change it must put it back."""
+    folder = clone(root, tmp_path_factory.mktemp("finished") / "a study")
+    config = Path(shutil.copy(root / "tests" / "config" / "small.yaml", folder / "study.yaml"))
+    small = Study(folder, config)
+    run = small()
+    assert run.status == 0, run.text[-6000:]
+    return small

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from tests.workflow.conftest import Study, clone
+from tests.studies import Study, clone
 from tests.workflow.test_bad_input import cohort, set_config
 
 MODEL = "discovery/contig"

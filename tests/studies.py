@@ -1,4 +1,4 @@
-"""Snakemake runs for the workflow tests, in a copy of the repository so that a test may edit it."""
+"""Snakemake runs of tests, in a copy of the repository so that a test may edit it."""
 
 import os
 import re
@@ -8,8 +8,6 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 PARTS = ["Snakefile", "config", "contigwas", "envs", "profiles", "workflow"]
 
@@ -73,27 +71,3 @@ def clone(root: Path, folder: Path) -> Path:
         else:
             shutil.copy(source, folder / part)
     return folder
-
-
-@pytest.fixture
-def study(root, tmp_path):
-    """A function: a fresh copy of the workflow, with a config of tests/config by name (None is the demo)."""
-
-    def make(name: str | None = None) -> Study:
-        folder = clone(root, tmp_path / "study")
-        if name is None:
-            return Study(folder, None)
-        return Study(folder, Path(shutil.copy(root / "tests" / "config" / name, folder / "study.yaml")))
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def finished(root, tmp_path_factory) -> Study:
-    """The small demo, run to its end once a session. Tests that change it must put it back."""
-    folder = clone(root, tmp_path_factory.mktemp("finished") / "a study")
-    config = Path(shutil.copy(root / "tests" / "config" / "small.yaml", folder / "study.yaml"))
-    small = Study(folder, config)
-    run = small()
-    assert run.status == 0, run.text[-6000:]
-    return small

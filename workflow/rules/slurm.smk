@@ -1,0 +1,20 @@
+# A run through SLURM: what can be wrong with its profile is told before the first job is submitted.
+
+from snakemake_interface_executor_plugins.settings import ExecMode
+
+from contigwas import slurm as contigwas_slurm
+
+
+def named_partitions() -> dict[str, str]:
+    """The SLURM partitions that the profile or the command line names, by the place where they are named."""
+    chosen = workflow.resource_settings
+    places = {"default-resources": chosen.default_resources or {}, **chosen.overwrite_resources}
+    return {
+        place: str(resources["slurm_partition"].raw)
+        for place, resources in places.items()
+        if "slurm_partition" in resources
+    }
+
+
+if workflow.exec_mode == ExecMode.DEFAULT:  # every job reads this file again
+    told(contigwas_slurm.check_partitions, named_partitions())
