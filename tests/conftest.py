@@ -78,7 +78,7 @@ def study(root, tmp_path):
 @pytest.fixture(scope="session")
 def finished(root, tmp_path_factory) -> Study:
     """The small demo, run to its end once a session. Tests that change it must put it back."""
-    folder = clone(root, tmp_path_factory.mktemp("finished") / "a study")
+    folder = clone(root, tmp_path_factory.mktemp("finished") / "it's a stüdy")
     config = Path(shutil.copy(root / "tests" / "config" / "small.yaml", folder / "study.yaml"))
     small = Study(folder, config)
     run = small()

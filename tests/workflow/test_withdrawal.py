@@ -44,7 +44,7 @@ def hashes(path: Path) -> set[int]:
 @pytest.fixture(scope="module")
 def withdrawn(finished, tmp_path_factory):
     """The small study run on after three people withdrew: (study, their IIDs, the results before, the run)."""
-    folder = tmp_path_factory.mktemp("withdrawal") / "a study"
+    folder = tmp_path_factory.mktemp("withdrawal") / "it's a stüdy"
     shutil.copytree(finished.folder, folder, symlinks=True)
     study = type(finished)(folder, folder / finished.config.name)
     done = study("burden_masks")
