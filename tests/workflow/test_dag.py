@@ -49,6 +49,15 @@ def test_examples_make_a_dag(path, study):
         assert jobs[("pretrain_fold", name)] == folds
 
 
+def test_a_dry_run_imports_nothing_heavy(study):
+    """Every job of a cluster parses the Snakefile again."""
+    command = [sys.executable, "-X", "importtime", "-m", "snakemake", "--dry-run", "--cores", "1"]
+    done = subprocess.run(command, cwd=study().folder, capture_output=True, text=True, check=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
+    assert "contigwas.config" in imported
+    assert not imported & {"torch", "lightning", "monai", "kornia", "anndata", "sklearn", "scipy.stats", "matplotlib"}
+
+
 def test_demo_makes_a_dag(study):
     jobs = study().dry().jobs()
     assert jobs[("pretrain_fold", "contig")] == 3
