@@ -1,7 +1,7 @@
 """What it costs to ask Snakemake what is to be done: paid by every call, and by every job on a cluster.
 
     python benchmarks/dry_run.py                        # config/examples/ukb.yaml with ten models and five folds
-    python benchmarks/dry_run.py --finished FOLDER      # also where a demo is finished, and nothing is to be done
+    python benchmarks/dry_run.py --finished FOLDER      # also where a demo is finished, with nothing to do
 
 The study's input files are empty: 22 chromosomes of array and exome, 481 scores. Appends to benchmarks/dry_run.tsv.
 """
