@@ -1,9 +1,10 @@
-"""What a part of the training data is made of, as a small file that training depends on."""
+"""What training depends on: what a part of its data is made of, and that the part is there, as small files."""
 
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from contigwas.errors import UserError
 from contigwas.files import PathLike, replacing
 
 
@@ -11,6 +12,30 @@ def write_lineage(origins: Iterable[PathLike], made_with: Mapping[str, Mapping],
     """Write JSON: `origins`, the files from outside with their size in bytes, and `made_with`, settings and a digest of
     the library code of every rule in between. Raises UserError when the disk is full.
     """
-    files = [{"path": str(path), "bytes": Path(path).stat().st_size} for path in origins]
+    _write({"origins": _sizes(origins), "made_with": made_with}, output)
+
+
+def write_ready(made: Iterable[PathLike], output: PathLike) -> None:
+    """Write JSON: `made`, the files of a part with their size in bytes. Raises UserError when the disk is full."""
+    _write({"made": _sizes(made)}, output)
+
+
+def ready_bytes(path: PathLike) -> int:
+    """The bytes of the files that `write_ready` found there."""
+    return sum(one["bytes"] for one in json.loads(Path(path).read_text())["made"])
+
+
+def require_made(paths: Iterable[PathLike]) -> None:
+    """Raise UserError for a file that a `.ready` file stands for and that is gone."""
+    for path in paths:
+        if not Path(path).is_file():
+            raise UserError(f"{path} is gone: remove results/lineage/*.ready and run the same command again")
+
+
+def _sizes(paths: Iterable[PathLike]) -> list[dict[str, object]]:
+    return [{"path": str(path), "bytes": Path(path).stat().st_size} for path in paths]
+
+
+def _write(content: Mapping[str, object], output: PathLike) -> None:
     with replacing(output) as temporary:
-        temporary.write_text(json.dumps({"origins": files, "made_with": made_with}, indent=1) + "\n")
+        temporary.write_text(json.dumps(content, indent=1) + "\n")

@@ -70,7 +70,21 @@ def test_nothing_is_trained(withdrawn):
     _, _, _, run = withdrawn
     ran = {rule for rule, _ in run.jobs()}
     assert ran >= {"samples_candidates", "images", "snps", "pgs", "burden", "embed_fold", "gwas_chromosome", "report"}
-    assert not ran & {"pretrain_fold", "simulate_cohort", "simulate_images"}
+    assert not ran & {"pretrain_fold", "lineage", "simulate_cohort", "simulate_images"}
+
+
+def test_a_run_that_was_killed_among_the_images_trains_nothing_either(withdrawn):
+    """Snakemake deletes what a job makes before the job begins."""
+    study, _, _, _ = withdrawn
+    absent = ["images/images.npy", "images/images.parquet", "samples/cohort.tsv", "modalities/snps.h5ad"]
+    for path in absent:
+        (study.folder / "results" / path).rename(study.folder / Path(path).name)
+    try:
+        again = {rule for rule, _ in study.dry().jobs()}
+    finally:
+        for path in absent:
+            (study.folder / Path(path).name).rename(study.folder / "results" / path)
+    assert again >= {"images", "samples", "embed_fold"} and "pretrain_fold" not in again
 
 
 def test_no_file_holds_them(withdrawn):

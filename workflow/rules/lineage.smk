@@ -1,5 +1,8 @@
-# What training depends on in place of its own inputs, which change when somebody withdraws: for every part of them the
-# files from outside, the settings and the library code that it is made of. See `settled` in pretrain.smk.
+# What training depends on in place of the files that it reads, which change when somebody withdraws: for every part of
+# them its lineage (the files from outside, the settings and the code that it is made of), and that it is there.
+
+
+PART = one_of(["people", "images", "pcs", *contigwas_config.MODALITIES, *BROUGHT_MODALITIES])
 
 
 def makers(part: str) -> list[str]:
@@ -67,9 +70,7 @@ rule lineage:
     benchmark:
         "results/benchmarks/lineage/{part}.tsv"
     wildcard_constraints:
-        part="|".join(
-            ["people", "images", "pcs", *contigwas_config.MODALITIES, *BROUGHT_MODALITIES]
-        ),
+        part=PART,
     localrule: True
     conda:
         "../../envs/contigwas.yaml"
@@ -80,9 +81,61 @@ rule lineage:
         "../scripts/lineage.py"
 
 
-def trained_on(wildcards) -> list[str]:
-    """The lineage of everything that a model is trained on."""
+def made(wildcards) -> list[str]:
+    """The files of a part."""
+    of_its_own = {
+        "people": [rules.samples.output.cohort],
+        "images": [rules.images.output.images, rules.images.output.table],
+        "pcs": ["results/genotypes/pcs.parquet"],
+    }
+    return of_its_own.get(wildcards.part, [f"results/modalities/{wildcards.part}.h5ad"])
+
+
+# Training waits for this and not for the files themselves: while they are made anew, or a run was killed in it, or
+# somebody deleted them, they are absent, and Snakemake would train again what depends on absent files.
+rule ready:
+    input:
+        made=made,
+    output:
+        ready="results/lineage/{part}.ready",
+    log:
+        "results/logs/ready/{part}.log",
+    benchmark:
+        "results/benchmarks/ready/{part}.tsv"
+    wildcard_constraints:
+        part=PART,
+    localrule: True
+    conda:
+        "../../envs/contigwas.yaml"
+    params:
+        code=library("lineage"),
+    script:
+        "../scripts/ready.py"
+
+
+def settled(*parts: str) -> list[str]:
+    """That parts are there: what training waits for, and which does not train again by being newer. Whoever withdraws
+    leaves the files at once, and the weights only if the config says so.
+    """
+    paths = expand(rules.ready.output.ready, part=parts)
+    return (
+        paths if config["samples"]["retrain_on_withdrawal"] else [ancient(path) for path in paths]
+    )
+
+
+def parts(wildcards) -> list[str]:
+    """The parts that a model is trained on besides people and images."""
     recipe = config["models"][wildcards.model]
-    pcs = ["pcs"] if recipe.get("adjust_pcs") else []
-    parts = ["people", "images", *pcs, *recipe.get("modalities", [])]
-    return expand(rules.lineage.output.lineage, part=parts)
+    return [*(["pcs"] if recipe.get("adjust_pcs") else []), *recipe.get("modalities", [])]
+
+
+def read_in_training(wildcards) -> dict:
+    """The files that a training reads."""
+    pcs, names = components(wildcards), config["models"][wildcards.model].get("modalities", [])
+    return {
+        "cohort": str(rules.samples.output.cohort),
+        "images_npy": str(rules.images.output.images),
+        "images_table": str(rules.images.output.table),
+        "modalities": dict(zip(names, modalities(wildcards), strict=True)),
+        "pcs": pcs[0] if pcs else None,
+    }

@@ -1,22 +1,14 @@
 # One network a fold: contrastive training of an image encoder, with genetics or without.
 
 
-def settled(path: str) -> str:
-    """An input of training that does not train again by changing: whoever withdraws leaves it at once, and the weights
-    stay, unless the config says otherwise. Training depends on what it is made of instead: see lineage.smk.
-    """
-    # a copy: ancient() marks the very path that other rules share
-    return str(path) if config["samples"]["retrain_on_withdrawal"] else ancient(str(path))
-
-
 rule pretrain_fold:
     input:
-        images=settled(rules.images.output.images),
-        table=settled(rules.images.output.table),
-        cohort=settled(rules.samples.output.cohort),
-        modalities=lambda wildcards: [settled(path) for path in modalities(wildcards)],
-        pcs=lambda wildcards: [settled(path) for path in components(wildcards)],
-        lineage=trained_on,
+        people=settled("people"),
+        images=settled("images"),
+        modalities=lambda wildcards: settled(*parts(wildcards)),
+        lineage=lambda wildcards: expand(
+            rules.lineage.output.lineage, part=["people", "images", *parts(wildcards)]
+        ),
         weights=lambda wildcards: optional(config["models"][wildcards.model].get("weights")),
     output:
         checkpoint="results/models/{model}/fold{fold}/model.ckpt",
@@ -46,6 +38,7 @@ rule pretrain_fold:
             "samples.validation",
             "samples.heldout",
         ),
+        read=read_in_training,
     script:
         "../scripts/pretrain_fold.py"
 

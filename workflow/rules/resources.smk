@@ -2,6 +2,8 @@
 
 from math import ceil
 
+from contigwas.lineage import ready_bytes
+
 
 def grows(base: float, **per_megabyte: float) -> Callable:
     """Megabytes of memory, or minutes: `base`, and so many for every megabyte of the inputs that are named.
@@ -17,7 +19,12 @@ def grows(base: float, **per_megabyte: float) -> Callable:
 
 
 def megabytes(paths: str | list[str]) -> float:
-    """The size of some files. One that is not made yet raises FileNotFoundError: Snakemake then asks again."""
-    return (
-        sum(os.stat(path).st_size for path in ([paths] if isinstance(paths, str) else paths)) / 1e6
-    )
+    """The size of some files, or of those that a .ready file stands for. One that is not made yet raises
+    FileNotFoundError: Snakemake then asks again.
+    """
+    listed = [paths] if isinstance(paths, str) else paths
+    return sum(size(path) for path in listed) / 1e6
+
+
+def size(path: str) -> int:
+    return ready_bytes(path) if path.endswith(".ready") else os.stat(path).st_size

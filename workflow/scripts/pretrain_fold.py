@@ -1,18 +1,16 @@
+from contigwas.lineage import require_made
 from contigwas.logs import job
 from contigwas.pretrain.train import train
 from contigwas.sources import sources
 
-settings, resources = snakemake.params.settings, snakemake.resources
+settings, resources, read = snakemake.params.settings, snakemake.resources, snakemake.params.read
 run = f"{snakemake.wildcards.model}/fold{snakemake.wildcards.fold}"
 with job(snakemake.log[0], settings["math_threads"]):
+    require_made([read["cohort"], read["images_npy"], read["images_table"], *read["modalities"].values()])
     train(
-        cohort=snakemake.input.cohort,
-        images_npy=snakemake.input.images,
-        images_table=snakemake.input.table,
-        modalities=dict(zip(settings.get("modalities", []), snakemake.input.modalities, strict=True)),
+        **read,
         settings=settings,
         fold=int(snakemake.wildcards.fold),
-        pcs=snakemake.input.pcs[0] if snakemake.input.pcs else None,
         output_checkpoint=snakemake.output.checkpoint,
         output_history=snakemake.output.history,
         scratch=f"results/scratch/{run}",

@@ -1,0 +1,31 @@
+"""The small files that training depends on."""
+
+import json
+
+import pytest
+
+from contigwas.errors import UserError
+from contigwas.lineage import ready_bytes, require_made, write_lineage, write_ready
+
+
+def test_a_lineage_names_files_settings_and_code(tmp_path):
+    origin = tmp_path / "chr1.bed"
+    origin.write_bytes(b"12345")
+    made_with = {"snps": {"settings": {"stride": 10}, "code": "ab"}}
+    write_lineage([origin], made_with, tmp_path / "snps.json")
+    found = json.loads((tmp_path / "snps.json").read_text())
+    assert found == {"origins": [{"path": str(origin), "bytes": 5}], "made_with": made_with}
+
+
+def test_ready_files_tell_how_large_the_part_is(tmp_path):
+    for name, size in (("images.npy", 1000), ("images.parquet", 24)):
+        (tmp_path / name).write_bytes(b"x" * size)
+    write_ready([tmp_path / "images.npy", tmp_path / "images.parquet"], tmp_path / "images.ready")
+    assert ready_bytes(tmp_path / "images.ready") == 1024
+
+
+def test_a_part_that_somebody_deleted_is_told_with_the_remedy(tmp_path):
+    (tmp_path / "cohort.tsv").touch()
+    require_made([tmp_path / "cohort.tsv"])
+    with pytest.raises(UserError, match=r"snps\.h5ad is gone: remove results/lineage/\*\.ready"):
+        require_made([tmp_path / "cohort.tsv", tmp_path / "snps.h5ad"])
