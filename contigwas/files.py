@@ -1,8 +1,9 @@
 """Files that are complete or absent, and tables that say what is wrong with them."""
 
-import errno
+import glob
 import gzip
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,9 +12,9 @@ from typing import BinaryIO
 
 import pandas as pd
 
+from contigwas.disk import told
 from contigwas.errors import UserError
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, no quota, no larger file
 PathLike = str | os.PathLike
 TEXT = ["fid", "iid", "id", "lead_id", "family", "chrom"]  # columns that stay strings, whatever stands in them
 MISSING_VALUES = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>", "."]
@@ -21,46 +22,81 @@ NUMBER = r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
 
 
 @contextmanager
-def replacing(path: PathLike) -> Iterator[Path]:
+def replacing(path: PathLike, crowded: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`, with the same suffix; rename it to `path` if the block succeeds.
 
-    Raises UserError when the disk is full; nothing is left behind then, as after any error.
+    What killed processes left of `path` is removed, unless its folder is `crowded` with thousands of files that are
+    made one by one: then its maker calls `sweep`, and is spared a flush to the disk for each. Raises UserError when the
+    disk is full or may not be written; nothing is left behind then, as after any error.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        raise UserError(f"{path} cannot be written, because the disk is full: free some space there") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not crowded:
+            sweep(path.parent, path.name)
+        temporary = _beside(path, "tmp")
+        try:
+            yield temporary
+            if not crowded:
+                _flush(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing_folder(path: PathLike) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; rename it to `path`, whatever stood there, if the block succeeds."""
+    """Yield a temporary folder beside `path`; rename it to `path`, whatever stood there, if the block succeeds.
+
+    The same promises as those of `replacing`.
+    """
     path = Path(path)
-    temporary, old = (path.with_name(f".{os.getpid()}.{kind}.{path.name}") for kind in ("tmp", "old"))
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        if path.exists():
-            path.rename(old)
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+    with told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent, path.name)
+        temporary, old = _beside(path, "tmp"), _beside(path, "old")
+        temporary.mkdir()
+        try:
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _flush(file)
+            if path.exists():
+                path.rename(old)
+            temporary.rename(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def sweep(folder: PathLike, name: str = "*") -> None:
+    """Remove what processes that were killed left in `folder` of the file or folder `name` (a pattern: of all)."""
+    pattern = name if name == "*" else glob.escape(name)
+    for kind in ("tmp", "old"):
+        for path in Path(folder).glob(f".*.{kind}.{pattern}"):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _beside(path: Path, kind: str) -> Path:
+    """A name that no other process takes, on this machine or on another one."""
+    return path.with_name(f".{secrets.token_hex(4)}.{kind}.{path.name}")
+
+
+def _flush(path: Path) -> None:
+    """Bring a file's content to the disk: else a machine that fails after the rename may leave it empty."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def private_folder(path: PathLike) -> Path:
     """Make the folder for files that name people, readable by its owner only (mode 0700), and return it."""
     path = Path(path)
-    path.mkdir(parents=True, exist_ok=True)
-    path.chmod(0o700)
+    with told(path):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
     return path
 
 

@@ -1,50 +1,155 @@
 """What a rule's adapter wraps around its one library call: the rule's log, one-sentence errors, math threads."""
 
+import ctypes
+import fcntl
 import gc
 import logging
 import os
+import re
+import signal
 import sys
+import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn, TextIO
 
 from threadpoolctl import threadpool_limits
 
+from contigwas import disk
 from contigwas.errors import UserError
+from contigwas.memory import MORE, short
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
+SELF = Path(__file__).resolve()
+PACKAGE = SELF.parent
 
 
 @contextmanager
 def job(log: str | os.PathLike, math_threads: int | None = None) -> Iterator[None]:
-    """Run one stage: log to `log`, limit BLAS and torch to `math_threads`, end user errors in one sentence.
+    """Run one stage: log to `log`, limit BLAS and torch to `math_threads`, end what a user can mend in one sentence.
 
-    A `UserError` is logged and printed to stderr, then the process exits with status 1. Any other exception is
-    written to the log with its traceback and raised again.
+    A `UserError`, a full disk, too little memory and an interrupt are logged and printed to stderr in one sentence,
+    then the process exits with a status that is not 0. Any other exception is written to the log with its traceback
+    and raised again. SIGTERM unwinds the stage, so that nothing half-written stays; the death of the Snakemake that
+    started it counts as one. A job that another process is still at waits for that one to end.
     """
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    log = Path(log)
     # of processes that train together the first one tells; all append, or they would write over each other's lines
     first = os.environ.get("LOCAL_RANK", "0") == "0"
-    if first:
-        Path(log).write_text("")
-    handler = logging.FileHandler(log)
-    logging.basicConfig(level=logging.WARNING, format=FORMAT, force=True, handlers=[handler])
-    logging.getLogger("contigwas").setLevel(logging.INFO if first else logging.WARNING)
-    logging.captureWarnings(True)
-    try:
-        if math_threads is None:
-            yield
-        else:
-            if "torch" in sys.modules:
-                sys.modules["torch"].set_num_threads(math_threads)
-            with threadpool_limits(math_threads):
+    with _own_log(log, first), _stopped_by_sigterm():
+        try:
+            if math_threads is None:
                 yield
+            else:
+                if "torch" in sys.modules:
+                    sys.modules["torch"].set_num_threads(math_threads)
+                with threadpool_limits(math_threads):
+                    yield
+        except UserError as error:
+            _end(str(error), cause=error)
+        except KeyboardInterrupt:
+            _end("stopped by a signal: the same command goes on from here", 128 + signal.SIGINT)
+        except Exception as error:
+            if why := disk.full(error):
+                _end(f"the job cannot write, because {why}", cause=error)
+            if short(error):
+                _end(f"the job ran out of memory ({_where(error)}): {MORE}")
+            logging.getLogger("contigwas").exception("the stage failed")
+            raise
+        finally:
+            gc.freeze()  # spares half a second at the end, in which Python would look through every object of torch
+
+
+@contextmanager
+def _own_log(log: Path, first: bool) -> Iterator[None]:
+    try:
+        with disk.told(log):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            lock = _only_one(log) if first else None
+            handler = _File(log)
     except UserError as error:
-        logging.getLogger("contigwas").error("%s", error)
-        print(f"contigwas: {error}", file=sys.stderr)
-        sys.exit(1)
-    except Exception:
-        logging.getLogger("contigwas").exception("the stage failed")
-        raise
+        sys.exit(_said(str(error)))
+    logging.basicConfig(level=logging.WARNING, format=FORMAT, force=True, handlers=[handler])
+    ours = logging.getLogger("contigwas")
+    ours.setLevel(logging.INFO if first else logging.WARNING)
+    logging.captureWarnings(True)
+    ours.info("process %d", os.getpid())
+    before = sys.excepthook, sys.unraisablehook
+    # HDF5 complains again, through Cython and through Python, for everything that it closes on a full disk
+    sys.excepthook = lambda *error: disk.full(error[1]) or before[0](*error)
+    sys.unraisablehook = lambda what: disk.full(what.exc_value) or before[1](what)
+    try:
+        yield
     finally:
-        gc.freeze()  # spares half a second at the end, in which Python would look through every object of torch
+        sys.excepthook, sys.unraisablehook = before
+        if lock is not None:
+            lock.close()
+
+
+def _only_one(log: Path) -> TextIO:
+    """The log, emptied and locked until it is closed; waits for a process that has it locked.
+
+    Jobs may outlive a Snakemake that was killed. The next one starts such a job again, and two processes would save
+    their training in one place.
+    """
+    file = log.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        found = re.search(r"process (\d+)", file.readline())
+        which = f"process {found[1]}" if found else "another process"
+        _said(f"{which}, of a Snakemake that was killed, is still at this job: waiting until it ends, or you end it")
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError:
+        pass  # a file system without locks
+    file.truncate(0)
+    return file
+
+
+class _File(logging.FileHandler):
+    """A line that has no room on the disk is lost without a traceback: the stage's files will tell."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if error is None or disk.full(error) is None:
+            super().handleError(record)
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """SIGTERM unwinds the block, which removes its temporary files; it also comes where the parent dies (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(sentence: str, status: int = 1, cause: Exception | None = None) -> NoReturn:
+    logging.getLogger("contigwas").error("%s", sentence)
+    _said(sentence)
+    if cause is not None and disk.full(cause) and "h5py" in sys.modules:
+        logging.shutdown()
+        os._exit(status)  # HDF5 crashes where Python frees a file whose last bytes had no room
+    sys.exit(status)
+
+
+def _said(sentence: str) -> int:
+    print(f"contigwas: {sentence}", file=sys.stderr, flush=True)
+    return 1
+
+
+def _where(error: BaseException) -> str:
+    """The last line of ours that an error passed."""
+    places = [(Path(one.filename), one.lineno) for one in traceback.extract_tb(error.__traceback__)]
+    ours = [(path, line) for path, line in places if path.is_relative_to(PACKAGE) and path != SELF]
+    return f"{ours[-1][0].relative_to(PACKAGE.parent)}, line {ours[-1][1]}" if ours else "in its script"

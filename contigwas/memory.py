@@ -1,7 +1,8 @@
 """How much memory a process may still take, and one sentence for the several errors that say it was too little."""
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from contigwas.errors import UserError
 CGROUP, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 # what torch says where its allocator for CPUs gets nothing: on Linux, and elsewhere
 SAID = ("can't allocate memory", "not enough memory")
+
+MORE = (
+    "give it more memory (on a cluster, --set-resources RULE:mem_mb=…), or run fewer jobs at a time (--cores), then "
+    "run the same command again"
+)
 
 
 def available(cgroup: Path = CGROUP, own: Path = OWN) -> int:
@@ -53,12 +59,21 @@ def enough_memory(sentence: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not _short(error):
+        if not short(error):
             raise
         raise UserError(sentence) from None
 
 
-def _short(error: Exception) -> bool:
+def short(error: Exception) -> bool:
     """Whether memory was short. By the class's name: torch takes seconds to import."""
     known = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     return known or any(said in str(error) for said in SAID)
+
+
+def killed(logs: Iterable[str | os.PathLike]) -> str | None:
+    """What to do about a job that was killed outright, where Snakemake's logs tell of one; None elsewhere."""
+    for log in map(Path, logs):
+        text = log.read_text(errors="replace") if log.is_file() else ""
+        if re.search(r"died with <Signals\.SIGKILL|exit status 137\b", text):  # 137: inside a shell
+            return f"A job was killed, as the system does where memory runs out (dmesg tells): {MORE}."
+    return None

@@ -1,7 +1,6 @@
 """The GWAS tables of a chromosome, written as they grow."""
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from contigwas.files import PathLike, replacing
+from contigwas.files import PathLike, replacing, replacing_folder
 
 ROW_GROUP = 16_384  # variants
 FILE_FEATURES = 256  # features of a file; further ones go to files of their own
@@ -152,18 +151,9 @@ class Table:
 @contextmanager
 def gwas_table(path: PathLike, notes: dict, **options) -> Iterator[Table]:
     """A `Table` whose files are complete or absent; `notes` may be filled until the end of the block."""
-    folder = features_folder(path)
-    with replacing(path) as temporary:
-        beside = temporary.with_suffix(".features")
-        beside.mkdir()
-        try:
-            with ExitStack() as stack:
-                table = Table(temporary, beside, **options)
-                for writer in table.writers:
-                    stack.enter_context(writer)
-                yield table
-                table.finish(notes)
-            shutil.rmtree(folder, ignore_errors=True)
-            beside.replace(folder)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+    with replacing(path) as temporary, replacing_folder(features_folder(path)) as beside, ExitStack() as stack:
+        table = Table(temporary, beside, **options)
+        for writer in table.writers:
+            stack.enter_context(writer)
+        yield table
+        table.finish(notes)

@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from contigwas.files import PathLike
+from contigwas.files import PathLike, replacing
 from contigwas.pretrain.distributed import total
 from contigwas.pretrain.methods import Pretraining
 
@@ -91,16 +91,17 @@ class Resume(Checkpoint):
         return time.monotonic() - self._last >= self.seconds
 
     def _save(self, trainer: lightning.Trainer) -> None:
-        temporary = self.path.with_name(f"{STATE}.tmp")
-        trainer.save_checkpoint(temporary)
-        if trainer.is_global_zero:
-            temporary.replace(self.path)
+        if not trainer.is_global_zero:
+            trainer.save_checkpoint(self.path)  # takes part, but the first process alone writes
+        else:
+            with replacing(self.path) as temporary:
+                trainer.save_checkpoint(temporary)
             log.info("training saved in epoch %d, step %d", trainer.current_epoch + 1, trainer.global_step)
         self._last = time.monotonic()
 
     def remove(self) -> None:
         """Remove the state, and those of other settings or inputs beside it: the outputs are there now."""
-        for folder in [path.parent for path in self.folder.parent.glob(f"*/{STATE}*")]:
+        for folder in [path.parent for path in self.folder.parent.glob(f"*/*{STATE}")]:
             shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -13,7 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from contigwas.errors import UserError
-from contigwas.files import PathLike, read_table, replacing, write_tsv
+from contigwas.files import PathLike, read_table, replacing, sweep, write_tsv
 from contigwas.simulate.fundus import render
 from contigwas.simulate.settings import LATENTS
 
@@ -59,6 +59,7 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
     )
     faults = _faults(unusable, len(seen), stream(3))
     (folder / "images").mkdir(parents=True, exist_ok=True)
+    sweep(folder / "images")
     starts = range(0, len(table), BATCH)
     with ThreadPoolExecutor(2) as pool:
         for batch, start in enumerate(tqdm(starts, desc="render", unit="batch", disable=None)):
@@ -97,7 +98,7 @@ def _save(path: Path, picture: np.ndarray, fault: str | None) -> None:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
     content = buffer.getvalue()
-    with replacing(path) as temporary:
+    with replacing(path, crowded=True) as temporary:
         temporary.write_bytes(content[: len(content) // 2] if fault == "truncated" else content)
 
 

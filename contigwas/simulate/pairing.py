@@ -15,7 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from contigwas.errors import UserError
-from contigwas.files import PathLike, replacing, write_tsv
+from contigwas.files import PathLike, replacing, sweep, write_tsv
 from contigwas.genotypes.reader import open_genotypes
 from contigwas.images.fundus import find_field
 from contigwas.modality import MISSING
@@ -58,6 +58,7 @@ def pair(
     else:
         alleles = _effect_alleles(pattern, chromosomes, str(planted["variant"]))[people]
         paths = [f"images/{number:06d}.jpg" for number in rng.permutation(pairs)]
+        sweep(folder / "images")
         _write_shifted(sources, [folder / path for path in paths], alleles, float(planted["shift"]))
     table = pd.DataFrame({"iid": iids[people], "eye": "unknown", "visit": 0, "path": paths})
     write_tsv(table.sort_values("path", ignore_index=True), folder / "images.tsv")
@@ -115,7 +116,7 @@ def _shift_file(source: Path, target: Path, amount: float) -> float:
     if image.height > HEIGHT:
         image = image.resize((round(image.width * HEIGHT / image.height), HEIGHT), Image.Resampling.LANCZOS)
     shifted, clipped = shift_colour(np.asarray(image), amount)
-    with replacing(target) as temporary:
+    with replacing(target, crowded=True) as temporary:
         Image.fromarray(shifted).save(temporary, "JPEG", quality=95, subsampling=0)
     return clipped
 

@@ -186,7 +186,7 @@ def test_a_full_disk_leaves_nothing_new(gwas, tmp_path, form, monkeypatch):
     monkeypatch.setattr(gzip.GzipFile, "write", full)
     for target in ("out", "new"):
         written.clear()
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(UserError, match=f"{target} cannot be written, because the disk is full: free some space"):
             WRITERS[form](gwas, tmp_path / target)
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gwas", "out"]

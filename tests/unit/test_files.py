@@ -1,12 +1,15 @@
 """Files that are complete or absent, and tables that say what is wrong with them."""
 
+import os
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contigwas.errors import UserError
-from contigwas.files import private_folder, read_table, replacing, replacing_folder, write_parquet, write_tsv
+from contigwas.files import private_folder, read_table, replacing, replacing_folder, sweep, write_parquet, write_tsv
 
 
 def test_an_interrupted_file_is_absent_and_leaves_the_old_one(tmp_path):
@@ -101,3 +104,44 @@ def test_an_interrupted_folder_is_absent_and_leaves_the_old_one(tmp_path):
     with replacing_folder(target) as temporary:
         (temporary / "c").write_text("whole")
     assert {path.name for path in target.parent.rglob("*")} == {"folder", "c"}
+
+
+def test_what_a_killed_process_left_of_a_file_is_swept_and_nothing_else(tmp_path):
+    others = [tmp_path / name for name in (".0a1b.tmp.b.tsv", ".gitkeep", ".0a1b.tmp.xa.tsv", "a.tsv.tmp")]
+    for path in (*others, tmp_path / ".0a1b.tmp.a.tsv", tmp_path / ".0a1b.old.a.tsv"):
+        path.write_text("half")
+    with replacing(tmp_path / "a.tsv") as temporary:
+        temporary.write_text("whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.tsv", *(path.name for path in others)}
+    for kind in ("tmp", "old"):
+        (tmp_path / f".0a1b.{kind}.[x]").mkdir()
+        (tmp_path / f".0a1b.{kind}.[x]" / "half").touch()
+    with replacing_folder(tmp_path / "[x]"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"a.tsv", "[x]", *(path.name for path in others)}
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.tsv", "[x]", ".gitkeep", "a.tsv.tmp"}
+
+
+def test_two_processes_never_share_a_temporary_name(tmp_path):
+    with replacing(tmp_path / "a") as first:
+        first.write_text("first")
+        with replacing(tmp_path / "a", crowded=True) as second:
+            assert second != first
+            second.write_text("second")
+        assert (tmp_path / "a").read_text() == "second"
+    assert (tmp_path / "a").read_text() == "first"
+
+
+def test_the_content_is_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
+    """A machine that fails after the rename must not leave an empty file under the name of a finished one."""
+    done = []
+    flush, rename = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda number: done.append(os.fstat(number).st_size) or flush(number))
+    monkeypatch.setattr(Path, "replace", lambda path, target: done.append("renamed") or rename(path, target))
+    with replacing(tmp_path / "a") as temporary:
+        temporary.write_text("whole")
+    assert done == [5, "renamed"]
+    with replacing_folder(tmp_path / "folder") as temporary:
+        (temporary / "b").write_text("of a folder")
+    assert done == [5, "renamed", 11]

@@ -1,12 +1,23 @@
 """What wraps a stage: its log, one-sentence errors, tracebacks for what is ours."""
 
+import errno
+import fcntl
 import logging
+import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
 from contigwas.errors import UserError
+from contigwas.files import replacing
+from contigwas.genotypes.hwe import hwe_exact
 from contigwas.logs import job
 
 
@@ -64,8 +75,137 @@ def test_the_second_of_processes_that_train_together_adds_its_warnings_to_the_fi
         logging.getLogger().handlers[:] = first
         log.warning("from the first, after")
     lines = (tmp_path / "b.log").read_text().splitlines()
-    assert [line.partition("stage: ")[2] for line in lines] == [
+    assert [line.partition("stage: ")[2] for line in lines[1:]] == [
         "from the first, before",
         "from the second",
         "from the first, after",
     ]
+
+
+def ended(status, sentence, tmp_path, capsys, error):
+    """A job that fails of `error` says the sentence once, on stderr and in its log, without a traceback."""
+    with pytest.raises(SystemExit) as end, job(tmp_path / "b.log"):
+        raise error
+    assert end.value.code == status
+    told = capsys.readouterr().err
+    assert told.startswith("contigwas: ")
+    assert told.count("\n") == 1
+    assert sentence in told
+    text = (tmp_path / "b.log").read_text()
+    assert sentence in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left"), "the job cannot write, because the disk is full: free some space"),
+        (
+            MemoryError(),
+            "ran out of memory (in its script): give it more memory (on a cluster, --set-resources RULE:mem_mb=…)",
+        ),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "ran out of memory"),
+    ],
+)
+def test_what_a_user_can_mend_has_no_traceback(tmp_path, capsys, error, sentence, monkeypatch):
+    monkeypatch.delitem(sys.modules, "h5py", raising=False)  # with it, a full disk ends the process at once
+    ended(1, sentence, tmp_path, capsys, error)
+
+
+def test_memory_names_our_line(tmp_path, capsys):
+    calls = np.broadcast_to(np.int64(1), 1 << 46)  # no machine holds a copy
+    with pytest.raises(SystemExit), job(tmp_path / "b.log"):
+        hwe_exact(calls, calls, calls)
+    assert re.search(r"ran out of memory \(contigwas/genotypes/hwe\.py, line \d+\)", capsys.readouterr().err)
+
+
+def test_a_signal_unwinds_the_stage(tmp_path, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with pytest.raises(SystemExit) as end, job(tmp_path / "b.log"), replacing(tmp_path / "out") as temporary:
+            temporary.write_text("half")
+            signal.raise_signal(number)
+        assert end.value.code == 130
+        assert [path.name for path in tmp_path.iterdir()] == ["b.log"]
+        assert capsys.readouterr().err == "contigwas: stopped by a signal: the same command goes on from here\n"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_log_that_cannot_be_written_is_told(tmp_path, capsys, monkeypatch):
+    def refuse(path, *_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(SystemExit) as end, job(tmp_path / "logs" / "b.log"):
+        raise AssertionError("the stage must not run")
+    assert end.value.code == 1
+    assert "logs/b.log cannot be written, because the disk is read-only: mount it" in capsys.readouterr().err
+
+
+def test_a_log_line_without_room_stops_nothing(root, tmp_path):
+    text = """
+import logging, resource, sys
+from contigwas.logs import job
+with job(sys.argv[1]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+    for number in range(9):
+        logging.getLogger("contigwas.stage").info("a line of forty characters or a few more")
+    print("the stage ended")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", text, tmp_path / "b.log"], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("the stage ended\n", "")
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from contigwas.logs import job
+with job(sys.argv[1]):
+    Path(sys.argv[2]).touch()
+    while not Path(sys.argv[3]).exists():
+        time.sleep(0.01)
+"""
+
+
+def test_a_job_waits_for_the_one_that_a_killed_snakemake_left(root, tmp_path):
+    log, begun, end = (tmp_path / name for name in ("b.log", "begun", "end"))
+
+    def start(begun):
+        return subprocess.Popen(
+            [sys.executable, "-c", CHILD, log, begun, end], cwd=root, stderr=subprocess.PIPE, text=True
+        )
+
+    orphan = start(begun)
+    while not begun.exists():
+        assert orphan.poll() is None
+        time.sleep(0.01)
+    second = start(tmp_path / "begun too")
+    said = second.stderr.readline()
+    assert said.startswith(f"contigwas: process {orphan.pid}, of a Snakemake that was killed, is still at this job")
+    assert not (tmp_path / "begun too").exists()
+    assert f"process {orphan.pid}" in log.read_text(), "the log is still the first one's"
+    orphan.kill()
+    orphan.communicate()
+    end.touch()
+    second.communicate(timeout=60)
+    assert second.returncode == 0
+    assert (tmp_path / "begun too").exists()
+    assert f"process {second.pid}" in log.read_text()
+    assert f"process {orphan.pid}" not in log.read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
+def test_a_job_ends_with_the_snakemake_that_started_it(root, tmp_path):
+    log, begun = tmp_path / "b.log", tmp_path / "begun"
+    words = [sys.executable, "-c", CHILD, str(log), str(begun), str(tmp_path / "never")]
+    parent = subprocess.Popen([sys.executable, "-c", f"import subprocess; subprocess.run({words})"], cwd=root)
+    while not begun.exists():
+        assert parent.poll() is None
+        time.sleep(0.01)
+    parent.kill()
+    parent.wait()
+    with log.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until the job has ended
+        assert "stopped by a signal" in file.read()

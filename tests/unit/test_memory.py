@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from contigwas.errors import UserError
-from contigwas.memory import available, enough_memory
+from contigwas.memory import available, enough_memory, killed
 
 FREE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
 
@@ -53,3 +53,13 @@ def test_memory_that_does_not_suffice_is_a_sentence(ask):
 def test_other_errors_pass():
     with pytest.raises(RuntimeError, match="shapes"), enough_memory("lower batch"):
         raise RuntimeError("shapes differ")
+
+
+def test_a_job_that_was_killed_is_seen_in_snakemakes_log(tmp_path):
+    log = tmp_path / "snakemake.log"
+    assert killed([log]) is None
+    log.write_text("Command '… burden.py' returned non-zero exit status 1.\nstatus 1375")
+    assert killed([log]) is None
+    for line in ("tmp.burden.py' died with <Signals.SIGKILL: 9>.", "returned non-zero exit status 137."):
+        log.write_text(f"CalledProcessError\nCommand '{line}\n")
+        assert "--set-resources RULE:mem_mb" in killed([log])

@@ -1,3 +1,4 @@
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -6,8 +7,13 @@ from pathlib import Path
 from snakemake.logging import logger
 
 from contigwas import config as contigwas_config
+from contigwas import disk as contigwas_disk
+from contigwas import memory as contigwas_memory
 from contigwas import sources as contigwas_sources
 from contigwas.errors import UserError
+
+# a line of .snakemake/log that has no room on the disk needs no traceback
+logging.raiseExceptions = False
 
 
 def told(function: Callable, *arguments, **keywords):
@@ -23,6 +29,20 @@ told(contigwas_config.check, config, Path(workflow.basedir, "workflow/schemas/co
 # Preflight lists all files that are missing. Snakemake knows its targets only after the Snakefile is parsed.
 if "preflight" not in sys.argv:
     told(contigwas_config.check_files, config)
+if workflow.is_main_process:
+    told(contigwas_disk.require_writable, ["."])  # .snakemake/, before Snakemake fails there
+
+
+# not earlier: a dry run needs no room in results/
+onstart:
+    told(contigwas_disk.require_writable, ["results"])
+
+
+onerror:
+    killed = contigwas_memory.killed(log)
+    if killed:
+        logger.error(killed)
+
 
 CHROMOSOMES = contigwas_config.chromosomes(config)
 AUTOSOMES = contigwas_config.autosomes(config)
