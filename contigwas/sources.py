@@ -24,9 +24,12 @@ def sources(*modules: str) -> list[Path]:
     return sorted(found)
 
 
-def digest(*modules: str) -> str:
-    """A hash of what is in those files and of their places in the library: 24 hex digits. Their times do not count."""
-    found = blake2b(digest_size=12)
+def digest(*modules: str, script: Path) -> str:
+    """A hash of what is in those files, of their places in the library, and of what is in `script`: 24 hex digits.
+
+    Times do not count.
+    """
+    found = blake2b(_content(script), digest_size=12)
     for path in sources(*modules):
         found.update(f"{path.relative_to(PACKAGE)}\0".encode() + _content(path))
     return found.hexdigest()

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -138,8 +139,26 @@ def test_editing_a_module_reruns_what_runs_it(finished, module, first):
     assert rules(finished.dry()) == set(), "a file put back as it was reruns nothing"
 
 
+def test_editing_a_script_reruns_its_rule(finished):
+    path = finished.folder / "workflow/scripts/loci_model.py"
+    before = path.read_text()
+    path.write_text(before + "\n# edited\n")
+    try:
+        again = rules(finished.dry())
+    finally:
+        path.write_text(before)
+    assert "loci_model" in again and not again & {"gwas_chromosome", "pretrain_fold"}
+
+
+def test_every_rule_counts_the_script_that_it_runs(root):
+    for path in (root / "workflow/rules").glob("*.smk"):
+        counted = re.findall(r'script="(\w+)"', path.read_text())
+        assert counted == re.findall(r'"\.\./scripts/(\w+)\.py"', path.read_text()), path.name
+
+
 def test_touching_files_changes_nothing(finished):
     touched = ["resources/demo/covariates.tsv", "resources/demo/genotypes/chr1.bed", "contigwas/gwas/engine.py"]
+    touched += ["workflow/scripts/gwas_chromosome.py", "workflow/rules/gwas.smk", "Snakefile"]
     for path in touched:
         os.utime(finished.folder / path)
     assert rules(finished.dry()) == set()

@@ -26,7 +26,7 @@ rule apply_fold:
         runtime=grows(120, images=0.01),
         gpu=1,
     params:
-        code=library("apply.frozen"),
+        code=library("apply.frozen", script="apply_fold"),
         settings=stage("embed", "math_threads"),
     script:
         "../scripts/apply_fold.py"
@@ -55,7 +55,7 @@ rule apply_model:
         mem_mb=grows(4000, embeddings=4),
         runtime=grows(60),
     params:
-        code=library("apply.average"),
+        code=library("apply.average", script="apply_model"),
         settings=stage("math_threads"),
     script:
         "../scripts/apply_model.py"
@@ -94,7 +94,7 @@ rule replicate_model:
         mem_mb=grows(4000),
         runtime=grows(30),
     params:
-        code=library("apply.replicate"),
+        code=library("apply.replicate", script="replicate_model"),
         settings=stage("loci.test", "genotypes.chromosomes"),
     script:
         "../scripts/replicate_model.py"

@@ -86,9 +86,13 @@ def optional(path: str | None) -> list[str]:
     return [path] if path else []
 
 
-def library(*modules: str) -> str:
-    """A digest of the library files that a job runs, as a param: editing one reruns the job."""
-    return contigwas_sources.digest(*modules)
+def library(*modules: str, script: str) -> str:
+    """A digest of the code that a job runs (library files and its script), as a param: editing it reruns the job.
+
+    Snakemake itself would go by the times of scripts, which a new clone changes: profiles/ leave that out.
+    """
+    adapter = Path(workflow.basedir, "workflow", "scripts", f"{script}.py")
+    return contigwas_sources.digest(*modules, script=adapter)
 
 
 def folds(model: str) -> range:

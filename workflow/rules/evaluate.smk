@@ -32,7 +32,7 @@ rule evaluate:
         mem_mb=grows(4000, embeddings=4),
         runtime=grows(60),
     params:
-        code=library("evaluate"),
+        code=library("evaluate", script="evaluate"),
         settings=stage(
             "evaluate",
             "genotypes.array",

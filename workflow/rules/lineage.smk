@@ -76,7 +76,7 @@ rule lineage:
         "../../envs/contigwas.yaml"
     params:
         made_with=made_with,
-        code=library("lineage"),
+        code=library("lineage", script="lineage"),
     script:
         "../scripts/lineage.py"
 
@@ -108,7 +108,7 @@ rule ready:
     conda:
         "../../envs/contigwas.yaml"
     params:
-        code=library("lineage"),
+        code=library("lineage", script="ready"),
     script:
         "../scripts/ready.py"
 

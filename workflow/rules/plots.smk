@@ -24,7 +24,7 @@ rule plots_manhattan:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        code=library("plots.manhattan"),
+        code=library("plots.manhattan", script="plots_manhattan"),
         settings=stage("loci", "genotypes.chromosomes"),
     script:
         "../scripts/plots_manhattan.py"
@@ -52,7 +52,7 @@ rule plots_overview:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        code=library("plots.overview"),
+        code=library("plots.overview", script="plots_overview"),
         settings=stage("loci", "genotypes.chromosomes"),
     script:
         "../scripts/plots_overview.py"
@@ -83,7 +83,7 @@ rule plots_features:
         mem_mb=grows(4000),
         runtime=grows(120),
     params:
-        code=library("plots.features"),
+        code=library("plots.features", script="plots_features"),
         settings=stage("plots.features", "loci.p1", "genotypes.chromosomes"),
     script:
         "../scripts/plots_features.py"
@@ -115,7 +115,7 @@ rule plots_regional:
         mem_mb=grows(4000, cohort=100),
         runtime=grows(120),
     params:
-        code=library("plots.regional"),
+        code=library("plots.regional", script="plots_regional"),
         settings=stage(
             "plots.regional_kb",
             "plots.recombination",
@@ -154,7 +154,7 @@ rule plots_qq:
         mem_mb=grows(2000),
         runtime=grows(60),
     params:
-        code=library("plots.qq"),
+        code=library("plots.qq", script="plots_qq"),
         settings=stage("loci.test"),
     script:
         "../scripts/plots_qq.py"
@@ -206,7 +206,7 @@ rule plots_genotypes:
         mem_mb=grows(4000, pcs=20),
         runtime=grows(30),
     params:
-        code=library("plots.genotypes"),
+        code=library("plots.genotypes", script="plots_genotypes"),
         settings=stage(
             "genotypes.qc.call_rate",
             "genotypes.qc.person_call_rate",
@@ -237,7 +237,7 @@ rule plots_matching:
         mem_mb=grows(2000),
         runtime=grows(20),
     params:
-        code=library("plots.matching"),
+        code=library("plots.matching", script="plots_matching"),
         settings=stage("pgs.min_overlap"),
     script:
         "../scripts/plots_matching.py"
@@ -270,7 +270,7 @@ rule plots_training:
         mem_mb=grows(2000),
         runtime=grows(60),
     params:
-        code=library("plots.training"),
+        code=library("plots.training", script="plots_training"),
     script:
         "../scripts/plots_training.py"
 
@@ -291,7 +291,7 @@ rule plots_montage:
         mem_mb=grows(2000),
         runtime=grows(60),
     params:
-        code=library("plots.montage"),
+        code=library("plots.montage", script="plots_montage"),
         settings=stage("seed"),
     script:
         "../scripts/plots_montage.py"

@@ -30,7 +30,7 @@ rule pretrain_fold:
         save_minutes=config["pretrain"]["save_minutes"],
         tensorboard=int(config["pretrain"]["tensorboard"]),
     params:
-        code=library("pretrain"),
+        code=library("pretrain", script="pretrain_fold"),
         settings=stage(
             "model",
             "seed",

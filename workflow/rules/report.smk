@@ -53,7 +53,7 @@ rule report:
         mem_mb=grows(2000),
         runtime=grows(20),
     params:
-        code=library("report"),
+        code=library("report", script="report"),
         settings=stage(
             "genotypes",
             "gwas.covariates",

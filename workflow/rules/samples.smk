@@ -16,7 +16,7 @@ rule samples_candidates:
         mem_mb=grows(2000, genotypes=5, exome=5),
         runtime=grows(20, genotypes=0.1, exome=0.1),
     params:
-        code=library("samples.candidates"),
+        code=library("samples.candidates", script="samples_candidates"),
     script:
         "../scripts/samples_candidates.py"
 
@@ -39,7 +39,7 @@ rule samples:
         mem_mb=grows(2000, candidates=100),
         runtime=grows(20, candidates=1),
     params:
-        code=library("samples.cohort"),
+        code=library("samples.cohort", script="samples"),
         settings=stage("samples.folds", "samples.max_kinship", "seed"),
         ancestry=contigwas_config.ordered(config["genotypes"]["ancestry"]),
     script:

@@ -35,7 +35,7 @@ if "simulate" in config:
             mem_mb=grows(4000),
             runtime=grows(30),
         params:
-            code=library("simulate.cohort"),
+            code=library("simulate.cohort", script="simulate_cohort"),
             settings=stage("simulate", "seed", "genotypes.build"),
         script:
             "../scripts/simulate_cohort.py"
@@ -56,7 +56,7 @@ if "simulate" in config:
             mem_mb=grows(4000),
             runtime=grows(30),
         params:
-            code=library("simulate.images"),
+            code=library("simulate.images", script="simulate_images"),
             settings=stage("simulate", "seed"),
         script:
             "../scripts/simulate_images.py"
@@ -79,7 +79,7 @@ if "pairing" in config:
             mem_mb=grows(2000),
             runtime=grows(30),
         params:
-            code=library("simulate.pairing"),
+            code=library("simulate.pairing", script="pairing"),
             settings=stage("pairing", "genotypes.array", "autosomes", "seed"),
         script:
             "../scripts/pairing.py"

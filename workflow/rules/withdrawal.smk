@@ -41,6 +41,6 @@ rule withdrawal:
         mem_mb=grows(4000, embeddings=4),
         runtime=grows(60),
     params:
-        code=library("withdrawal"),
+        code=library("withdrawal", script="withdrawal"),
     script:
         "../scripts/withdrawal.py"
