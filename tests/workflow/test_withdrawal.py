@@ -77,7 +77,7 @@ def test_nothing_is_trained(withdrawn):
 
 def test_a_run_that_was_killed_among_the_images_trains_nothing_either(withdrawn):
     """Snakemake deletes what a job makes before the job begins."""
-    study, gone, _, _ = withdrawn
+    study, _, _, _ = withdrawn
     listed = study.folder / "withdrawn.txt"
     everyone = pd.read_csv(study.folder / "results/samples/candidates.tsv", sep="\t", dtype=str)["iid"]
     before = listed.read_text()
