@@ -93,5 +93,6 @@ def submit(cluster: Cluster, folder: Path, *arguments: str, profile: Path, confi
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's `&` ignores it
         )
     return Submitted(cluster, process, output)

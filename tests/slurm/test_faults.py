@@ -82,7 +82,7 @@ def test_jobs_of_a_lost_node_run_elsewhere(tiny, idle_cluster, tmp_path):
 def test_an_interrupted_training_is_cancelled_and_goes_on(finished, idle_cluster, tmp_path):
     folder = shutil.copytree(finished.folder, tmp_path / "study")
     config, profile = folder / "study.yaml", profile_without_accounting(folder)
-    longer = re.sub(r"(simclr: .*epochs: )1\b", r"\g<1>40", config.read_text())
+    longer = re.sub(r"(simclr: .*epochs: )1\b", r"\g<1>60", config.read_text())
     config.write_text(longer + "pretrain: {save_minutes: 0}\n")
     log = folder / "results/logs/pretrain_fold/simclr.fold0.log"
     first = submit(idle_cluster, folder, TRAINED, profile=profile, config=config)
@@ -99,7 +99,7 @@ def test_an_interrupted_training_is_cancelled_and_goes_on(finished, idle_cluster
     assert [job.state for job in second.jobs()] == ["COMPLETED"]
     assert "goes on" in log.read_text()
     assert (folder / TRAINED).stat().st_size
-    assert len((folder / TRAINED).with_name("history.csv").read_text().splitlines()) == 1 + 40
+    assert len((folder / TRAINED).with_name("history.csv").read_text().splitlines()) == 1 + 60
 
 
 def test_a_job_over_its_memory_or_time_is_tried_again_with_more(tiny, tmp_path):
