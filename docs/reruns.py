@@ -55,7 +55,8 @@ OTHER = {
     "loci.test": "minp",
     "loci.feature_p": 1.0e-6,
     "loci.genes_build": "GRCh37",
-    "export.formats": ["gwas-ssf"],
+    "export.formats": ["gwas-ssf", "plink2"],
+    "images.crop": "none",
     "export.features": ["E1"],
     "export.metadata.sex": "M",
     "plots.features": "all",
@@ -73,6 +74,8 @@ OTHER = {
     "models.<name>.adjust": ["pgs", "snps"],
     "models.<name>.embed.layer": "views",
     "models.<name>.transform": "inverse-normal",
+    "models.<name>.phenotypes.transform": "none",
+    "models.<name>.embed.checkpoint": "best",
     "models.<name>.augment.hue": 0.1,
     "models.<name>.augment.blur": 1.0,
     "models.<name>.method": "autoencoder",
@@ -81,6 +84,7 @@ OTHER = {
     "models.<name>.folds": 1,
 }
 LABELLED = {"genotypes": {"ancestry": {"table": "in/groups.tsv", "column": "group", "keep": ["b"]}}}
+BY_DISTANCE = {"genotypes": {"ancestry": {"reference": None, "pcs": 2, "max_sd": 6}}}
 # what else the study needs for a key to matter
 BESIDE = {
     "genotypes.ancestry.table": {
@@ -151,6 +155,19 @@ class Dag:
         while more := {job for job in self.jobs if job not in every and needs[job] & every}:
             every |= more
         return Again(frozenset(first), frozenset(every))
+
+    def after(self) -> dict[str, set[str]]:
+        """The stages that depend on each stage, through any number of others."""
+        direct: dict[str, set[str]] = {stage: set() for stage in self.stages.values()}
+        for (rule, _), needs in self.needs_even_ancient.items():
+            for one, _ in needs:
+                direct[self.stages[one]].add(self.stages[rule])
+        found = direct
+        while (
+            more := {one: others.union(*(found[other] for other in others)) for one, others in found.items()}
+        ) != found:
+            found = more
+        return {one: others - {one} for one, others in found.items()}
 
 
 @contextmanager
@@ -339,22 +356,29 @@ def changed(config: Mapping, key: str, schema: Mapping) -> dict:
 
 @dataclass(frozen=True)
 class Row:
-    """What another value of a key runs again, the same were no file ancient, and the stages of the rules."""
+    """What another value of a key runs again, the same were no file ancient, the stages of the rules, and the stages
+    that depend on each.
+    """
 
     key: str
     again: Again
     even_ancient: Again
     stages: dict[str, str]
+    after: dict[str, set[str]]
 
 
-def row(key: str) -> Row:
-    """What another value of `key` runs again. Raises RuntimeError where the study does not take that value."""
+def row(key: str, beside: Mapping[str, Mapping] | None = None) -> Row:
+    """What another value of `key` runs again; `beside` are further keys of the study, by block.
+
+    Raises RuntimeError where the study does not take that value.
+    """
     config, name = study_of(key)
+    config |= {block: {**config[block], **part} for block, part in (beside or {}).items()}
     try:
         before, after = _dag_of(yaml.safe_dump(config)), _dag_of(yaml.safe_dump(changed(config, name, keys()[key])))
     except (SystemExit, WorkflowError) as error:
         raise RuntimeError(f"no DAG for another value of {key}: give one in OTHER or BESIDE") from error
-    return Row(key, after.again(before), after.again(before, heed_ancient=False), after.stages)
+    return Row(key, after.again(before), after.again(before, heed_ancient=False), after.stages, after.after())
 
 
 @cache
@@ -376,8 +400,9 @@ against what Snakemake decides on a finished run.
 
 A rule runs again when a setting that it reads has another value, when its set of input files changes, when a file from
 outside is newer than its results and has other content (files up to 1 MB are compared by content, larger ones by their
-time alone), when library code that it runs is edited, and when a rule before it runs. Nothing else does it: the order
-of keys in the YAML (but `evaluate` and `report` list models in that order), comments, touching a file, cores, profiles.
+time alone), when code that it runs (library, script) is edited, and when a rule before it runs. Nothing else does it: the
+order of keys in the YAML (but `evaluate` and `report` list models in that order), comments, touching a file, cores, a new
+clone, profiles.
 
 | change | what runs |
 |---|---|
@@ -390,8 +415,8 @@ of keys in the YAML (but `evaluate` and `report` list models in that order), com
 | a module of the library is edited | the rules that run it, and what follows |
 | results are deleted | what made them, if something needs it |
 
-Below, *reads it* are the rules whose own jobs change, *runs again* the stages with a job that does; with a setting of
-one model only the jobs of that model, `evaluate`, `report` and `withdrawal`. Targets beyond a plain run (`export`,
+Below, *reads it* are the rules whose own jobs change. *x and after* are the stage x and all that depend on it; with a
+setting of one model only the jobs of that model, `evaluate`, `report` and `withdrawal`. Targets beyond a plain run (`export`,
 `burden_masks`) run when they are asked for. `withdrawal` runs where `samples.withdrawn` names a list.
 """
 
@@ -411,9 +436,20 @@ def page(found: Iterable[Row]) -> str:
 
 
 def _answer(one: Row) -> tuple[str, str]:
+    """The rules that read a key, and the stages that run again: those from which all the others follow, and which of
+    these do not.
+    """
     first = [rule for rule in one.stages if rule in {rule for rule, _ in one.again.first}]
-    stages = dict.fromkeys(one.stages[rule] for rule in one.stages if rule in one.again.rules)
-    return " ".join(first) or "none", " ".join(stages) or "nothing"
+    stages = [*dict.fromkeys(one.stages[rule] for rule in one.stages if rule in one.again.rules)]
+    heads: list[str] = []
+    covered: set[str] = set()
+    for stage in stages:
+        if stage not in covered:
+            heads.append(f"{stage} and after" if one.after[stage] else stage)
+            covered |= {stage} | one.after[stage]
+    spared = [stage for stage in dict.fromkeys(one.stages.values()) if stage in covered - set(stages)]
+    but = f", but not {', '.join(spared)}" if spared else ""
+    return " ".join(first) or "none", (", ".join(heads) or "nothing") + but
 
 
 if __name__ == "__main__":

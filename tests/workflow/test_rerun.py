@@ -223,6 +223,25 @@ def test_only_a_withdrawal_leaves_the_weights_alone(table):
     assert spared == {"samples.withdrawn"}
 
 
+COMPONENTS_MATTER = {
+    "genotypes": {"ancestry": {"pcs": 2}},
+    "covariates": {"columns": ["sex", "PC1"]},
+    "models": {
+        "contig": {"method": "contig", "modalities": ["snps", "covariates"], "adjust": ["snps"], "adjust_pcs": 2}
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["genotypes.pcs", "genotypes.pcs_file", "genotypes.kinship", "genotypes.prune.r2", "snps.pruned", "samples.keep"],
+)
+def test_training_depends_on_components_where_it_reads_them(key):
+    row = reruns.row(key, COMPONENTS_MATTER)
+    assert row.again.rules == row.even_ancient.rules
+    assert "pretrain_fold" in row.again.rules
+
+
 def test_what_is_looked_at_afterwards_changes_nothing_before(table):
     for row in table:
         block = row.key.partition(".")[0]
