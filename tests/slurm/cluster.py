@@ -188,10 +188,12 @@ class Cluster:
     def kill_node(self, node: str) -> None:
         """Kill the daemon of a node with everything it runs, as a power cut would, and tell the controller."""
         pid_file = self.folder / f"run/slurmd-{node}.pid"
+        lost = {one.number for one in self.active() if one.node == node}
         kill(int(pid_file.read_text()))
-        self._kill_jobs({one.number for one in self.active() if one.node == node})
-        self.call("scontrol", "update", f"nodename={node}", "state=down", "reason=killed by a test")
         pid_file.unlink(missing_ok=True)
+        # before its jobs are killed: what watches them would tell the controller that they failed by themselves
+        self.call("scontrol", "update", f"nodename={node}", "state=down", "reason=killed by a test")
+        self._kill_jobs(lost)
 
     def revive_node(self, node: str) -> None:
         """Start the daemon of a killed node again and wait until it is idle."""
