@@ -400,9 +400,9 @@ against what Snakemake decides on a finished run.
 
 A rule runs again when a setting that it reads has another value, when its set of input files changes, when a file from
 outside is newer than its results and has other content (files up to 1 MB are compared by content, larger ones by their
-time alone), when code that it runs (library, script) is edited, and when a rule before it runs. Nothing else does it: the
-order of keys in the YAML (but `evaluate` and `report` list models in that order), comments, touching a file, cores, a new
-clone, profiles.
+time alone), when code that it runs (library, script) is edited, and when a rule before it runs. Nothing else does it:
+the order of keys in the YAML (but `evaluate` and `report` list models in that order), comments, touching a file, cores,
+a new clone, profiles.
 
 | change | what runs |
 |---|---|
@@ -416,8 +416,8 @@ clone, profiles.
 | results are deleted | what made them, if something needs it |
 
 Below, *reads it* are the rules whose own jobs change. *x and after* are the stage x and all that depend on it; with a
-setting of one model only the jobs of that model, `evaluate`, `report` and `withdrawal`. Targets beyond a plain run (`export`,
-`burden_masks`) run when they are asked for. `withdrawal` runs where `samples.withdrawn` names a list.
+setting of one model only the jobs of that model, `evaluate`, `report` and `withdrawal`. Targets beyond a plain run
+(`export`, `burden_masks`) run when they are asked for. `withdrawal` runs where `samples.withdrawn` names a list.
 """
 
 

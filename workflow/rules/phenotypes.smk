@@ -21,7 +21,7 @@ rule phenotypes_embedded:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=grows(4000, embeddings=6, reference=6),
+        mem_mb=grows(4000, reference=12),
         runtime=grows(60),
     params:
         code=library("phenotypes", script="phenotypes_embedded"),
