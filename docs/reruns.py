@@ -43,7 +43,7 @@ OTHER = {
     "pgs.genotypes": None,
     "burden.masks": {"lof": ["LoF"], "damaging": ["LoF", "missense"]},
     "burden.vep.score": "REVEL",
-    "covariates.columns": ["sex"],
+    "covariates.columns": ["sex", "age"],
     "phenotypes.transform": "none",
     "gwas.genotypes": None,
     "gwas.covariates": ["sex"],
@@ -421,6 +421,9 @@ setting of one model only the jobs of that model, `evaluate`, `report` and `with
 """
 
 
+SPARED = 3  # stages that "and after" may name as exceptions
+
+
 def page(found: Iterable[Row]) -> str:
     """The table, one section a block of the config; neighbours with the same answer share a row."""
     blocks: dict[str, dict[tuple[str, str], list[str]]] = {}
@@ -436,17 +439,19 @@ def page(found: Iterable[Row]) -> str:
 
 
 def _answer(one: Row) -> tuple[str, str]:
-    """The rules that read a key, and the stages that run again: those from which all the others follow, and which of
-    these do not.
+    """The rules that read a key, and the stages that run again: those from which the others follow, and which of these
+    do not.
     """
     first = [rule for rule in one.stages if rule in {rule for rule, _ in one.again.first}]
-    stages = [*dict.fromkeys(one.stages[rule] for rule in one.stages if rule in one.again.rules)]
+    stages = dict.fromkeys(one.stages[rule] for rule in one.stages if rule in one.again.rules)
     heads: list[str] = []
     covered: set[str] = set()
-    for stage in stages:
-        if stage not in covered:
-            heads.append(f"{stage} and after" if one.after[stage] else stage)
-            covered |= {stage} | one.after[stage]
+    for stage in dict.fromkeys([*(one.stages[rule] for rule in first), *stages]):
+        if stage in covered:
+            continue
+        follows = one.after[stage] if len(one.after[stage] - set(stages)) <= SPARED else set()
+        heads.append(f"{stage} and after" if follows else stage)
+        covered |= {stage} | follows
     spared = [stage for stage in dict.fromkeys(one.stages.values()) if stage in covered - set(stages)]
     but = f", but not {', '.join(spared)}" if spared else ""
     return " ".join(first) or "none", (", ".join(heads) or "nothing") + but
