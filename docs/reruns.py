@@ -87,6 +87,10 @@ LABELLED = {"genotypes": {"ancestry": {"table": "in/groups.tsv", "column": "grou
 BY_DISTANCE = {"genotypes": {"ancestry": {"reference": None, "pcs": 2, "max_sd": 6}}}
 # what else the study needs for a key to matter
 BESIDE = {
+    "genotypes.ancestry.reference": BY_DISTANCE,
+    "genotypes.ancestry.pcs": BY_DISTANCE,
+    "genotypes.ancestry.max_sd": BY_DISTANCE,
+    "export.formats": {"export": {"formats": ["gwas-ssf"]}},
     "genotypes.ancestry.table": {
         "genotypes": {"ancestry": {"table": "in/groups.tsv", "column": "group", "keep": ["b"]}}
     },
@@ -215,6 +219,9 @@ def read(workflow: object) -> Dag:
         even[name] = {_name(one) for one in between if not one.rule.norun}
         needs[name] = {_name(one) for one, files in between.items() if not all(file.is_ancient for file in files)}
     stages = {rule.name: Path(str(rule.snakefile)).stem for rule in workflow.rules}
+    if "replicate_model" in stages:  # in the file of apply, but the last of all
+        del stages["replicate_model"]
+        stages["replicate_model"] = "replicate"
     return Dag(jobs, needs, even, stages)
 
 
@@ -446,7 +453,7 @@ def _answer(one: Row) -> tuple[str, str]:
     stages = dict.fromkeys(one.stages[rule] for rule in one.stages if rule in one.again.rules)
     heads: list[str] = []
     covered: set[str] = set()
-    for stage in dict.fromkeys([*(one.stages[rule] for rule in first), *stages]):
+    for stage in stages:
         if stage in covered:
             continue
         follows = one.after[stage] if len(one.after[stage] - set(stages)) <= SPARED else set()
