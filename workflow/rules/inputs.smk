@@ -138,3 +138,8 @@ def predictions(wildcards) -> list[str]:
     """The leave-one-chromosome-out predictions that are taken out of the features: none, or REGENIE's list and files."""
     path = config["gwas"]["offsets"]
     return contigwas_config.loco_files(path.replace("{model}", wildcards.model)) if path else []
+
+
+def withdrawn(wildcards) -> str:
+    """The list of samples.withdrawn; a config without one is told so."""
+    return told(contigwas_config.withdrawn, config)

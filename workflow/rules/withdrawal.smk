@@ -1,11 +1,6 @@
 # People who withdrew: whatever the run did not make anew without them is removed, and the rest is searched for them.
 
 
-def withdrawn(wildcards) -> str:
-    """The list of samples.withdrawn; a config without one is told so."""
-    return told(contigwas_config.withdrawn, config)
-
-
 NAMES_PEOPLE = [
     rules.samples.output.cohort,
     rules.genotypes_people.output.people,

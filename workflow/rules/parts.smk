@@ -1,0 +1,97 @@
+# The parts of what a network is trained on (people, images, pcs, modalities): what makes them, and where they lie.
+
+PCS = "results/genotypes/pcs.parquet"
+PART = one_of(["people", "images", "pcs", *contigwas_config.MODALITIES, *BROUGHT_MODALITIES])
+
+
+def makers(part: str) -> list[str]:
+    """The rules that make a part of what is trained on: people, images, pcs, or a modality."""
+    kinship, pcs = (
+        f"genotypes_{name}{'_brought' if config['genotypes'][key] else ''}"
+        for name, key in (("kinship", "kinship"), ("pcs", "pcs_file"))
+    )
+    if part == "people":
+        by_distance = "pcs" in ancestry({})
+        genotypes = ["genotypes_variants", "genotypes_people", "genotypes_prune", kinship]
+        return ["samples_candidates", *genotypes, "samples", *([pcs] if by_distance else [])]
+    if part == "pcs":
+        return ["genotypes_prune", kinship, pcs]
+    if part == "covariates":
+        return [part, *(makers("pcs") if "pcs" in named_covariates({}) else [])]
+    if part == "snps" and block("snps")["pruned"]:
+        return ["genotypes_prune", part]
+    return ["modalities_brought" if part in config["modalities"] else part]
+
+
+def origins(wildcards) -> list[str]:
+    """The files from outside that those rules read, but for samples.withdrawn."""
+    part = wildcards.part
+    named = {
+        "people": lambda: {
+            **genotype_files(config["genotypes"]["array"], CHROMOSOMES),
+            **{key: files for key, files in sources_of_people({}).items() if key != "withdrawn"},
+            **ancestry({}),
+            "kinship": optional(config["genotypes"]["kinship"]),
+            "pcs_file": optional(config["genotypes"]["pcs_file"]) if "pcs" in ancestry({}) else [],
+        },
+        "images": lambda: {"table": block("images")["table"]},
+        "pcs": lambda: {"pcs": optional(config["genotypes"]["pcs_file"])},
+        "snps": lambda: {"list": optional(block("snps")["list"])},
+        "pgs": lambda: {**scored({}), "scores": scores({})},
+        "burden": lambda: exome({}),
+        "covariates": lambda: named_covariates({}),
+        **{name: lambda name=name: {name: path} for name, path in config["modalities"].items()},
+    }[part]()
+    files = [path for one in named.values() for path in ([one] if isinstance(one, str) else one)]
+    return [*dict.fromkeys(path for path in files if path != PCS)]
+
+
+def made_with(wildcards) -> dict[str, dict]:
+    """The settings and the code of those rules, by rule."""
+    chosen = {}
+    for name in makers(wildcards.part):
+        params = getattr(rules, name).params
+        names = params.settings.names if "settings" in params.keys() else []
+        settings = told(contigwas_config.settings, config, *names)
+        chosen[name] = {"settings": settings, "code": params.code}
+    if wildcards.part == "people":
+        chosen["samples"]["ancestry"] = config["genotypes"]["ancestry"]
+    return contigwas_config.ordered(chosen)
+
+
+def made(wildcards) -> list[str]:
+    """The files of a part."""
+    of_its_own = {
+        "people": [rules.samples.output.cohort],
+        "images": [rules.images.output.images, rules.images.output.table],
+        "pcs": [PCS],
+    }
+    return of_its_own.get(wildcards.part, [f"results/modalities/{wildcards.part}.h5ad"])
+
+
+def settled(*parts: str) -> list[str]:
+    """That parts are there: what training waits for, and which does not train again by being newer. Whoever withdraws
+    leaves the files at once, and the weights only if the config says so.
+    """
+    paths = expand(rules.ready.output.ready, part=parts)
+    return (
+        paths if config["samples"]["retrain_on_withdrawal"] else [ancient(path) for path in paths]
+    )
+
+
+def parts(wildcards) -> list[str]:
+    """The parts that a model is trained on besides people and images."""
+    recipe = config["models"][wildcards.model]
+    return [*(["pcs"] if recipe.get("adjust_pcs") else []), *recipe.get("modalities", [])]
+
+
+def read_in_training(wildcards) -> dict:
+    """The files that a training reads."""
+    pcs, names = components(wildcards), config["models"][wildcards.model].get("modalities", [])
+    return {
+        "cohort": str(rules.samples.output.cohort),
+        "images_npy": str(rules.images.output.images),
+        "images_table": str(rules.images.output.table),
+        "modalities": dict(zip(names, modalities(wildcards), strict=True)),
+        "pcs": pcs[0] if pcs else None,
+    }
