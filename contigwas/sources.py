@@ -29,15 +29,18 @@ def digest(*modules: str, script: Path) -> str:
 
     Times do not count.
     """
-    found = blake2b(_content(script), digest_size=12)
+    found = blake2b(_content(script).encode(), digest_size=12)
     for path in sources(*modules):
-        found.update(f"{path.relative_to(PACKAGE)}\0".encode() + _content(path))
+        found.update(f"{path.relative_to(PACKAGE)}\0{_content(path)}".encode())
     return found.hexdigest()
 
 
-@cache
-def _content(path: Path) -> bytes:
-    return blake2b(path.read_bytes(), digest_size=16).digest()
+def content(path: Path) -> str:
+    """A hash of what is in a file: 32 hex digits."""
+    return blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
+_content = cache(content)  # every rule asks for the same files
 
 
 def _files(module: str) -> list[Path]:

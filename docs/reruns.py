@@ -415,6 +415,7 @@ a new clone, profiles.
 |---|---|
 | a person is added to the genotypes or the table of images | everything, training too |
 | a person is added to `samples.withdrawn` | everything but training, and the search for what is left of them |
+| then `samples.retrain_on_withdrawal: true` | training, and what follows |
 | a chromosome is added | its own quality control, and what reads all chromosomes: everything from the people on |
 | a model is added | its own training, GWAS, loci and plots; `evaluate`, `report` |
 | a covariate is added to their table | `phenotypes` and what follows |

@@ -7,14 +7,14 @@ import anndata as ad
 import pandas as pd
 import pyarrow.parquet as pq
 
-COLUMNS = {"iid", "fid", "iid1", "iid2"}  # of tables, whatever their case
+COLUMNS = {"iid", "iid1", "iid2"}  # of tables, whatever their case; a family's name may be anybody's
 
 
 def people(path: Path) -> set[str] | None:
     """The identifiers in a file; None where its format, or its columns, hold none.
 
     Read are Parquet, `.h5ad`, tables with a header (`.tsv`, `.csv`, gzipped or not) and PLINK's `.fam`. Only the
-    columns of people are read, never their values. Raises OSError or ValueError for a file that is damaged.
+    columns of people are read, never their values. A damaged file raises what its reader raises.
     """
     for suffix, read in READERS.items():
         if path.name.endswith(suffix):
@@ -36,15 +36,18 @@ def _anndata(path: Path) -> set[str]:
 
 
 def _table(path: Path) -> set[str] | None:
-    columns = _of_people(pd.read_csv(path, sep=None, engine="python", nrows=0))
+    separator = "," if ".csv" in path.suffixes else "\t"
+    try:
+        columns = _of_people(pd.read_csv(path, sep=separator, nrows=0))
+    except pd.errors.EmptyDataError:
+        return None
     if not columns:
         return None
-    separator = "," if ".csv" in path.suffixes else "\t"
     return _values(pd.read_csv(path, sep=separator, usecols=columns, dtype=str, keep_default_na=False))
 
 
 def _fam(path: Path) -> set[str] | None:
-    return _values(pd.read_csv(path, sep=r"\s+", header=None, usecols=[0, 1], dtype=str, keep_default_na=False))
+    return _values(pd.read_csv(path, sep=r"\s+", header=None, usecols=[1], dtype=str, keep_default_na=False))
 
 
 def _of_people(table: pd.DataFrame) -> list[str]:

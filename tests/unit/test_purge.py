@@ -52,6 +52,12 @@ def test_every_format_is_read(name, tmp_path):
     assert people(tmp_path / name) >= set(IIDS[:2])
 
 
+def test_the_name_of_a_family_is_no_person(tmp_path):
+    pd.DataFrame({"fid": IIDS[:1], "iid": IIDS[1:2]}).to_csv(tmp_path / "cohort.tsv", sep="\t", index=False)
+    (tmp_path / "a.fam").write_text(f"{IIDS[0]} {IIDS[1]} 0 0 1 -9\n")
+    assert people(tmp_path / "cohort.tsv") == people(tmp_path / "a.fam") == {IIDS[1]}
+
+
 def test_files_of_variants_name_nobody(tmp_path):
     pd.DataFrame({"chrom": "1", "pos": [1000014], "id": "rs1"}).to_parquet(tmp_path / "chr1.parquet")
     pd.DataFrame({"chrom": ["1"], "pos": [1000014]}).to_csv(tmp_path / "loci.tsv", sep="\t", index=False)
@@ -112,10 +118,47 @@ def test_a_current_file_that_names_someone_is_an_error_without_names(results):
     assert path.exists() and not (results[0] / "searched.tsv").exists()
 
 
-def test_a_damaged_file_is_an_error(results):
-    (results[0] / "old.parquet").write_bytes(b"no parquet")
-    with pytest.raises(UserError, match=r"old\.parquet cannot be read"):
+@pytest.mark.parametrize("name", ["old.parquet", "old.h5ad", "model.ckpt"])
+def test_a_damaged_file_is_an_error(name, results):
+    (results[0] / name).write_bytes(b"no such format")
+    with pytest.raises(UserError, match=rf"{name} cannot be read"):
         searched(results)
+
+
+def test_an_empty_table_names_nobody(results):
+    (results[0] / "empty.tsv").touch()
+    searched(results)
+    assert (results[0] / "empty.tsv").exists()
+
+
+def test_what_killed_jobs_left_half_written_goes(results):
+    folder, _, candidates = results
+    for name, seconds in ((".a1b2c3d4.tmp.x.parquet", -10), (".a1b2c3d4.tmp.y.parquet", 10)):
+        (folder / name).write_bytes(b"half")
+        os.utime(folder / name, (candidates.stat().st_mtime + seconds,) * 2)
+    searched(results)
+    assert not (folder / ".a1b2c3d4.tmp.x.parquet").exists()
+    assert (folder / ".a1b2c3d4.tmp.y.parquet").exists(), "a job beside this one may be writing it"
+
+
+def test_images_that_this_run_does_not_make_go(results):
+    folder = results[0]
+    for name in ("private/montage.png", "images/images.npy"):
+        (folder / name).parent.mkdir()
+        (folder / name).write_bytes(b"x")
+    searched(results, [folder / "images/images.npy"])
+    assert (folder / "images/images.npy").exists()
+    assert not (folder / "private/montage.png").exists()
+
+
+def test_folders_on_another_disk_are_searched(results, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    parquet(elsewhere / "phenotypes.parquet")
+    (results[0] / "models").symlink_to(elsewhere)
+    (elsewhere / "loop").symlink_to(results[0])
+    searched(results)
+    assert not (elsewhere / "phenotypes.parquet").exists()
 
 
 def test_checkpoints_forget_and_keep_their_weights_and_their_time(results):

@@ -191,7 +191,9 @@ def test_adding_a_person_to_the_images_trains_again(finished):
 
 
 def test_withdrawing_a_person_trains_nothing(finished):
+    """Also by a list that looks older than the results."""
     (finished.folder / "withdrawn.txt").write_text("1000049\n")
+    os.utime(finished.folder / "withdrawn.txt", (1, 1))
     with changed(finished, lambda config: config["samples"].update(withdrawn="withdrawn.txt")) as study:
         again = rules(study.dry())
     assert again >= {"samples_candidates", "samples", "images", "snps", "embed_fold", "gwas_chromosome", "withdrawal"}
@@ -240,6 +242,30 @@ def test_training_depends_on_components_where_it_reads_them(key):
     row = reruns.row(key, COMPONENTS_MATTER)
     assert row.again.rules == row.even_ancient.rules
     assert "pretrain_fold" in row.again.rules
+
+
+@pytest.mark.parametrize("beside", [{}, COMPONENTS_MATTER], ids=["plain", "components"])
+def test_training_depends_on_every_file_from_outside_that_its_inputs_are_made_of(beside, tmp_path):
+    """But for the list of the withdrawn: every other file is an origin of a lineage."""
+    config, _ = reruns.study_of("seed")
+    config |= {block: {**config[block], **part} for block, part in beside.items()}
+    config["models"] = {"contig": {"method": "contig", "modalities": ["snps", "covariates"]}}
+    if beside:
+        config["models"]["contig"] |= {"adjust": ["snps"], "adjust_pcs": 2}
+        config["genotypes"]["pcs_file"] = "in/pcs.tsv"
+    dag = reruns.dag(config, tmp_path)
+    training = next(job for job in dag.jobs if job[0] == "pretrain_fold")
+    before, queue = set(), [training]
+    while queue:
+        job = queue.pop()
+        before.add(job)
+        queue += dag.needs_even_ancient[job] - before
+    outputs = {path for job in before for path in dag.jobs[job][2]}
+    lineages = {job for job in before if job[0] == "lineage"}
+    told = {path for job in lineages for path in dag.jobs[job][1]}
+    read = {path for job in before - lineages for path in dag.jobs[job][1]} - outputs
+    assert read - told == {"in/withdrawn.txt"}
+    assert "in/array/chr1.bed" in told
 
 
 def test_what_is_looked_at_afterwards_changes_nothing_before(table):

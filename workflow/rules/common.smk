@@ -86,6 +86,11 @@ def optional(path: str | None) -> list[str]:
     return [path] if path else []
 
 
+def content(path: str | None) -> str | None:
+    """A digest of a small file, as a param: it counts whatever its time says. None where there is none."""
+    return contigwas_sources.content(Path(path)) if path and Path(path).is_file() else None
+
+
 def library(*modules: str, script: str) -> str:
     """A digest of the code that a job runs (library files and its script), as a param: editing it reruns the job.
 

@@ -25,25 +25,37 @@ def makers(part: str) -> list[str]:
 
 def origins(wildcards) -> list[str]:
     """The files from outside that those rules read, but for samples.withdrawn."""
-    part = wildcards.part
-    named = {
-        "people": lambda: {
-            **genotype_files(config["genotypes"]["array"], CHROMOSOMES),
-            **{key: files for key, files in sources_of_people({}).items() if key != "withdrawn"},
-            **ancestry({}),
-            "kinship": optional(config["genotypes"]["kinship"]),
-            "pcs_file": optional(config["genotypes"]["pcs_file"]) if "pcs" in ancestry({}) else [],
-        },
-        "images": lambda: {"table": block("images")["table"]},
-        "pcs": lambda: {"pcs": optional(config["genotypes"]["pcs_file"])},
-        "snps": lambda: {"list": optional(block("snps")["list"])},
-        "pgs": lambda: {**scored({}), "scores": scores({})},
-        "burden": lambda: exome({}),
-        "covariates": lambda: named_covariates({}),
-        **{name: lambda name=name: {name: path} for name, path in config["modalities"].items()},
-    }[part]()
-    files = [path for one in named.values() for path in ([one] if isinstance(one, str) else one)]
-    return [*dict.fromkeys(path for path in files if path != PCS)]
+    pcs_file = optional(config["genotypes"]["pcs_file"])
+    files = {
+        "people": people_from_outside,
+        "images": lambda: [block("images")["table"]],
+        "pcs": lambda: pcs_file,
+        "snps": lambda: optional(block("snps")["list"]),
+        "pgs": lambda: [*scored({}).values(), scores({})],
+        "burden": lambda: exome({}).values(),
+        "covariates": lambda: [
+            *named_covariates({}).values(),
+            pcs_file if "pcs" in named_covariates({}) else [],
+        ],
+        **{name: lambda path=path: [path] for name, path in config["modalities"].items()},
+    }[wildcards.part]()
+    return flat(files)
+
+
+def people_from_outside() -> list[str]:
+    """The files from outside that say who is in the cohort, and in which fold."""
+    genotypes = genotype_files(config["genotypes"]["array"], CHROMOSOMES)
+    sources = [paths for key, paths in sources_of_people({}).items() if key != "withdrawn"]
+    brought = [optional(config["genotypes"]["kinship"])]
+    if "pcs" in ancestry({}):
+        brought.append(optional(config["genotypes"]["pcs_file"]))
+    return flat([*genotypes.values(), *sources, *ancestry({}).values(), *brought])
+
+
+def flat(files) -> list[str]:
+    """Paths and lists of paths as one list, each path once; without the components, which are made here."""
+    paths = [path for one in files for path in ([one] if isinstance(one, str) else one)]
+    return [*dict.fromkeys(path for path in paths if path != PCS)]
 
 
 def made_with(wildcards) -> dict[str, dict]:
@@ -56,6 +68,7 @@ def made_with(wildcards) -> dict[str, dict]:
         chosen[name] = {"settings": settings, "code": params.code}
     if wildcards.part == "people":
         chosen["samples"]["ancestry"] = config["genotypes"]["ancestry"]
+        chosen["chromosomes"] = CHROMOSOMES  # one file may hold them all
     return contigwas_config.ordered(chosen)
 
 

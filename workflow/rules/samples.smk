@@ -17,6 +17,7 @@ rule samples_candidates:
         runtime=grows(20, genotypes=0.1, exome=0.1),
     params:
         code=library("samples.candidates", script="samples_candidates"),
+        withdrawn=content(config["samples"]["withdrawn"]),
     script:
         "../scripts/samples_candidates.py"
 

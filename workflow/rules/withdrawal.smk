@@ -7,7 +7,7 @@ NAMES_PEOPLE = [
     "results/genotypes/kinship.parquet",
     "results/genotypes/pcs.parquet",
     *expand(rules.genotypes_variants.output.missing, chrom=CHROMOSOMES),
-    *([rules.images.output.table] if "images" in config else []),
+    *(rules.images.output if "images" in config else []),
     *expand("results/models/{model}/phenotypes.parquet", model=MODELS),
     *expand("results/models/{model}/covariates.parquet", model=MODELS),
     *expand("results/models/{model}/embeddings.h5ad", model=[*RECIPES, *EMBEDDED, *APPLIED]),
@@ -24,6 +24,7 @@ rule withdrawal:
         embeddings=rules.embed.input,
         report=rules.report.output,
         plots=rules.plots.input,
+        replication=expand(rules.replicate_model.output.replication, model=REPLICATED),
     output:
         searched="results/withdrawal/searched.tsv",
     log:
@@ -37,5 +38,6 @@ rule withdrawal:
         runtime=grows(60),
     params:
         code=library("withdrawal", script="withdrawal"),
+        withdrawn=content(config["samples"]["withdrawn"]),
     script:
         "../scripts/withdrawal.py"
