@@ -126,8 +126,29 @@ def test_who_is_refused_an_input_is_not_told_that_of_the_output(tmp_path):
             raise OSError(number, "", str(tmp_path / "results" / ".1.tmp.a.tsv"))
         with pytest.raises(UserError, match=why), told(output):
             raise OSError(number, "", str(tmp_path / "results"))  # its folder could not be made
+    for folder in ("data", "results"):
+        with pytest.raises(PermissionError), told(output):
+            raise PermissionError(errno.EACCES, "", str(tmp_path / folder / "genotypes.bed"))
     with pytest.raises(PermissionError), told(output):
-        raise PermissionError(errno.EACCES, "", str(tmp_path / "data" / "genotypes.bed"))
+        raise PermissionError(errno.EACCES, "", "data.tsv", None, str(tmp_path / "results" / "b.tsv"))
+    with pytest.raises(UserError, match="you may not write there"), told(output):
+        raise PermissionError(errno.EACCES, "", "data.tsv", None, str(output))
+
+
+def test_the_disk_that_is_full_is_told_not_that_of_the_output(tmp_path):
+    output = tmp_path / "results" / "exports"
+    for name, place in (
+        (tmp_path / "tmp" / "tmpabc" / "P1.txt", tmp_path / "tmp" / "tmpabc"),
+        (tmp_path / "results" / "other.tsv", tmp_path / "results"),
+        (tmp_path / "results" / ".1.tmp.exports" / "a.gz", output),
+        (output / "a.gz", output),
+        (tmp_path / "results", output),
+        (None, output),
+    ):
+        with pytest.raises(UserError, match=f"^{place} cannot be written, because the disk is full"), told(output):
+            raise OSError(errno.ENOSPC, "No space left", name)
+    with pytest.raises(UserError, match="^/data cannot be written"), told(output):
+        raise OSError(errno.ENOSPC, "", str(output), None, "/data/copy.tsv")
 
 
 @pytest.fixture

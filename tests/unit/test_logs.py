@@ -114,6 +114,17 @@ def test_what_a_user_can_mend_has_no_traceback(tmp_path, capsys, error, sentence
     ended(1, sentence, tmp_path, capsys, error)
 
 
+def test_what_stands_behind_a_full_disk_is_in_the_log(tmp_path, capsys, monkeypatch):
+    """Where, not what it says: it may quote a row."""
+    monkeypatch.delitem(sys.modules, "h5py", raising=False)
+    with pytest.raises(SystemExit), job(tmp_path / "b.log"), replacing(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "P000001 had no room")
+    line = next(one for one in (tmp_path / "b.log").read_text().splitlines() if "behind it" in one)
+    assert re.search(r"behind it: OSError, unit/test_logs\.py:\d+ < contigwas/files\.py:\d+", line), line
+    assert "P000001" not in line
+    assert "behind it" not in capsys.readouterr().err
+
+
 def test_memory_names_our_line(tmp_path, capsys):
     calls = np.broadcast_to(np.int64(1), 1 << 46)  # no machine holds a copy
     with pytest.raises(SystemExit), job(tmp_path / "b.log"):
