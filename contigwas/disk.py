@@ -107,7 +107,7 @@ def require_writable(folders: Iterable[str | os.PathLike]) -> None:
             why = CLOSED[errno.EROFS]
         elif not os.access(place, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
             why = CLOSED[errno.EACCES]
-        elif found.f_bavail * found.f_frsize < LEAST:
+        elif found.f_blocks and found.f_bavail * found.f_frsize < LEAST:  # some network disks give zeros only
             why = FULL[errno.ENOSPC]
         if why is not None:
             raise UserError(f"{place} cannot be written, because {why}")

@@ -188,3 +188,5 @@ def test_what_is_not_there_yet_is_judged_by_its_nearest_parent(tmp_path, monkeyp
     monkeypatch.setattr(os, "statvfs", changed(f_flag=os.ST_RDONLY))
     with pytest.raises(UserError, match="the disk is read-only: mount it for writing"):
         require_writable([tmp_path / "results" / "deep"])
+    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result([0] * 11))
+    require_writable([tmp_path / "results" / "deep"])  # a file system that does not say
