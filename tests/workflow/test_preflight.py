@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import struct
 import subprocess
 import sys
 from collections import namedtuple
@@ -17,6 +18,7 @@ from contigwas.genotypes.bgen_index import read_index
 from contigwas.preflight import burden, genotypes, machine, scores
 from contigwas.preflight.machine import Plan
 from contigwas.preflight.preflight import examine, preflight
+from contigwas.preflight.sample import spread
 from tests.genotype_files import write_bgen, write_bgi, write_pgen, write_sample
 from tests.preflight_files import PEOPLE, Spoiled, known, write_array, write_embeddings, write_images, write_score
 from tests.preflight_files import write_study as write
@@ -360,6 +362,49 @@ def test_a_warning_lets_the_run_begin(spoiled, root, capsys, mistake, key, remed
     assert preflight(config, Plan(), 100) == 0
     out = capsys.readouterr().out
     assert not [iid for iid in PEOPLE if iid in out]
+
+
+@pytest.mark.parametrize(("bad", "level"), [(50, "warning"), (90, "error")])
+def test_volumes_are_judged_by_all_that_were_opened(spoiled, root, bad, level):
+    """By their headers: more than are decoded of photographs, and only all of them are an error."""
+    for number in range(90):
+        header = struct.pack("<i36x8h", 348, 3, 4, 4, 1 if number < bad else 4, 1, 1, 1, 1)
+        (spoiled.folder / f"{number}.nii").write_bytes(header.ljust(352, b"\0"))
+    rows = [f"{iid}\t{number}.nii" for number, iid in enumerate(PEOPLE)]
+    (spoiled.folder / "volumes.tsv").write_text("\n".join(["iid\tpath", *rows]) + "\n")
+    spoiled.set(images={"table": "volumes.tsv", "dimensions": 3})
+    told = examine(checked(spoiled, root), Plan()).findings
+    found = [one for one in told.found if one.key == "images.table" and f"({bad} flat)" in one.text]
+    assert [one.level for one in found] == [level], told.found
+
+
+@pytest.mark.parametrize(("black", "level"), [(47, "warning"), (48, "error")])
+def test_photographs_are_judged_by_those_looked_into(spoiled, root, black, level):
+    """48 are decoded; a DICOM file among them, which is not, may be usable."""
+    looked = spread(range(90), 48)
+    for number in looked[:black]:
+        Image.new("RGB", (64, 64)).save(spoiled.folder / f"eyes/{number:03d}.png")
+    text = (spoiled.folder / "images.tsv").read_text()
+    for number in looked[black:]:
+        (spoiled.folder / f"eyes/{number:03d}.dcm").write_bytes(b"\0" * 128 + b"DICM")
+        text = text.replace(f"{number:03d}.png", f"{number:03d}.dcm")
+    (spoiled.folder / "images.tsv").write_text(text)
+    told = examine(checked(spoiled, root), Plan()).findings
+    found = [one for one in told.found if one.key == "images.table" and f"({black} black)" in one.text]
+    assert [one.level for one in found] == [level], told.found
+    assert f"{black} of these decoded" in " ".join(one.text for one in told.of("fact"))
+
+
+def test_values_of_a_swapped_column_are_not_printed(spoiled, root):
+    def swap(lines):
+        rows = [line.split("\t") for line in lines[1:]]
+        return ["iid\teye\tpath", *(f"{iid}\t{iid if number > 2 else 'right'}\t{path}" for number, (iid, _, _, path)
+                in enumerate(rows))]  # fmt: skip
+
+    spoiled.lines("images.tsv", swap)
+    told = [one.text for one in examine(checked(spoiled, root), Plan()).findings.found]
+    assert "90 images of 90 people (87 of other values in the column eye, 3 right)" in told
+    assert not [text for text in told if any(iid in text for iid in PEOPLE)]
 
 
 def test_too_little_disk_and_memory(spoiled, root, monkeypatch):
