@@ -8,7 +8,10 @@ import subprocess
 import sys
 from collections import namedtuple
 
+import anndata as ad
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -362,6 +365,23 @@ def test_a_warning_lets_the_run_begin(spoiled, root, capsys, mistake, key, remed
     assert preflight(config, Plan(), 100) == 0
     out = capsys.readouterr().out
     assert not [iid for iid in PEOPLE if iid in out]
+
+
+@pytest.mark.parametrize("kind", ["string", "category"])
+def test_the_index_of_embeddings_may_be_of_any_kind_that_anndata_writes(spoiled, root, kind):
+    values = ad.AnnData(np.ones((90, 6), np.float32), obs=pd.DataFrame(index=pd.Index(PEOPLE, dtype=kind)))
+    with ad.settings.override(allow_write_nullable_strings=True):
+        values.write_h5ad(spoiled.folder / "deep.h5ad")
+    with h5py.File(spoiled.folder / "deep.h5ad") as file:
+        assert isinstance(file["obs/_index"], h5py.Group), "not an array of strings"
+    study = examine(checked(spoiled, root), Plan())
+    assert not study.findings.of("error"), study.findings.of("error")
+    assert list(study.people["deep (embeddings)"]) == PEOPLE
+    with h5py.File(spoiled.folder / "deep.h5ad", "a") as file:
+        index = file["obs/_index"]
+        index["mask" if kind == "string" else "codes"][3] = True if kind == "string" else -1
+    errors = examine(spoiled.config, Plan()).findings.of("error")
+    assert "has 1 people without a name: write an IID for each in obs" in errors[0].text
 
 
 @pytest.mark.parametrize(("bad", "level"), [(50, "warning"), (90, "error")])
