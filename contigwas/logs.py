@@ -187,7 +187,7 @@ def _end(sentence: str, status: int = 1, cause: Exception | None = None) -> NoRe
     behind = cause.__cause__ if isinstance(cause, UserError) else cause
     if behind is not None:
         # without the message, which may quote a person's row, and in a line, as Snakemake prints the log of what failed
-        logging.getLogger("contigwas").info("behind it: %s, %s", type(behind).__name__, " < ".join(_places(behind)))
+        logging.getLogger("contigwas").info("behind it: %s, %s", type(behind).__name__, " < ".join(places(behind)))
     _said(sentence)
     if cause is not None and disk.full(cause) and "h5py" in sys.modules:
         logging.shutdown()
@@ -207,7 +207,7 @@ def _where(error: BaseException) -> str:
     return f"{ours[-1][0].relative_to(PACKAGE.parent)}, line {ours[-1][1]}" if ours else "in its script"
 
 
-def _places(error: BaseException) -> list[str]:
+def places(error: BaseException) -> list[str]:
     """The lines that an error passed, the last first; of others' files the two last parts of their path."""
     return [
         f"{'/'.join(Path(one.filename).parts[-2:])}:{one.lineno}"

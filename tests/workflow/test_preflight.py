@@ -1,11 +1,13 @@
 """Preflight catches what would end a run, says what to do, and names nobody. No inputs are read whole for it."""
 
+import errno
 import gzip
 import json
 import os
 import struct
 import subprocess
 import sys
+import zlib
 from collections import namedtuple
 
 import anndata as ad
@@ -19,6 +21,7 @@ from contigwas import config as contigwas_config
 from contigwas.errors import UserError
 from contigwas.genotypes.bgen_index import read_index
 from contigwas.preflight import burden, genotypes, machine, scores
+from contigwas.preflight.findings import Findings
 from contigwas.preflight.machine import Plan
 from contigwas.preflight.preflight import examine, preflight
 from contigwas.preflight.sample import spread
@@ -365,6 +368,41 @@ def test_a_warning_lets_the_run_begin(spoiled, root, capsys, mistake, key, remed
     assert preflight(config, Plan(), 100) == 0
     out = capsys.readouterr().out
     assert not [iid for iid in PEOPLE if iid in out]
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[:-40], lambda data: data[:40] + b"\0" * 40 + data[80:]])
+def test_a_large_file_that_is_damaged_is_one_error_among_others(spoiled, root, monkeypatch, spoil):
+    """Cut short, or overwritten: of a large table of annotations the first lines are read."""
+    monkeypatch.setattr(burden, "WHOLE", 0)
+    lines = gzip.compress((spoiled.folder / "annotations.txt").read_bytes() * 50)
+    (spoiled.folder / "annotations.txt").write_bytes(spoil(lines))
+    absent_covariate(spoiled)
+    errors = {one.key: one.text for one in examine(checked(spoiled, root), Plan()).findings.of("error")}
+    assert set(errors) == {"burden.annotations", "gwas.covariates"}
+    assert errors["burden.annotations"].startswith("a file is damaged")
+    assert errors["burden.annotations"].endswith("copy it again")
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (EOFError(), "copy it again"),
+        (zlib.error("5183007"), "copy it again"),
+        (ValueError("5183007 is no number"), "copy it again"),
+        (KeyError("5183007"), "copy it again"),
+        (gzip.BadGzipFile("CRC check failed"), "copy it again"),
+        (PermissionError(errno.EACCES, "Permission denied", "5183007.png"), "see to its permissions"),
+    ],
+)
+def test_what_a_reader_raises_is_an_error_of_its_key(caplog, error, remedy):
+    findings = Findings()
+    with caplog.at_level("INFO", "contigwas"), findings.told("snps.list"):
+        raise error
+    assert [(one.level, one.key) for one in findings.found] == [("error", "snps.list")]
+    assert findings.found[0].text.endswith(remedy)
+    logged = "".join(one.getMessage() for one in caplog.records)
+    assert "5183007" not in findings.found[0].text + logged
+    assert ("workflow/test_preflight.py:" in logged) == (remedy == "copy it again"), "where it was raised"
 
 
 @pytest.mark.parametrize("kind", ["string", "category"])
