@@ -140,18 +140,23 @@ def _offsets(study: Study, model: str) -> None:
         files = listed_predictions(path)
         if not files:
             raise UserError(f"{path} lists no .loco file: bring the …_pred.list of REGENIE's step 1")
+        there = [one for one in files.values() if one.is_file()]
         absent = [name for name, one in files.items() if not one.is_file()]
+        if not there:
+            raise UserError(f"{path} lists {len(absent)} .loco files, none of which exists: put them beside it")
         if absent:
-            raise UserError(
-                f"{path} lists {len(absent)} .loco files that do not exist (the first is of {absent[0]}): put them "
-                "beside it"
+            # a list may name more features than are tested
+            study.findings.warn(
+                key,
+                f"{path} lists {len(absent)} .loco files that do not exist (the first is of {absent[0]}): put those of "
+                "the features that are tested beside it",
             )
         analysed = study.analysed
         if analysed is not None and len(analysed):
-            first = next(iter(files.values()))
-            known = people_of(first, list(analysed))
+            known = people_of(there[0], list(analysed))
             study.findings.fact(
-                key, f"{model}: {len(files)} features; the first has predictions for {known:,} people analysed"
+                key,
+                f"{model}: {len(there)} features; the first has predictions for {known:,} people analysed",
             )
 
 

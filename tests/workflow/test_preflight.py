@@ -332,6 +332,15 @@ def some_embeddings(one):
     write_embeddings(one.folder, values)
 
 
+def scores_elsewhere_but_others_fetched(one):
+    scores_elsewhere(one)
+    one.set(pgs={"download": ["PGS000018"]})
+
+
+def offsets_of_another_feature(one):
+    one.lines("contig_pred.list", lambda lines: [*lines, "E3 third.loco"])
+
+
 def one_score_elsewhere(one):
     write_score(one.folder / "PGS2.txt.gz", "PGS2", rows=500)
 
@@ -354,6 +363,8 @@ WARNINGS = [
     (covariate_lacking, "gwas.covariates", "people have no age, and are not tested: complete it"),
     (some_embeddings, "models.deep.embeddings", "1 of 90 people looked at have a feature without a value"),
     (one_score_elsewhere, "pgs.scores", "1 of 2 scores have fewer than 0.75 of their rows"),
+    (scores_elsewhere_but_others_fetched, "pgs.scores", "1 of 1 scores have fewer than 0.75 of their rows"),
+    (offsets_of_another_feature, "gwas.offsets", "1 .loco files that do not exist (the first is of E3): put those of"),
     (small_heldout, "models.contig", "raise samples.heldout, or cross-fit with folds: 3 or more"),
     (lock_left, ".snakemake/locks", "open it with snakemake --unlock"),
 ]
@@ -473,6 +484,14 @@ def test_too_little_disk_and_memory(spoiled, root, monkeypatch):
     errors = {one.key: one.text for one in examine(config, Plan()).findings.of("error")}
     assert errors["disk"].endswith("run on another disk with --directory")
     assert "run on a machine with more memory" in errors["memory"]
+    need = sum(machine.estimate(examine(config, Plan()), gpu=False).disk.values())
+    for share, level in ((0.6, "error"), (0.9, "warning"), (1.2, "warning"), (1.6, None)):
+        free = int(share * need)
+        monkeypatch.setattr(machine.shutil, "disk_usage", lambda path, free=free: usage(10, 10, free))
+        told = examine(config, Plan()).findings
+        found = [one.level for one in told.found if one.key == "disk" and one.level != "fact"]
+        assert found == [level] * bool(level), share
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: usage(10, 10, 1000))
     elsewhere = {one.key for one in examine(config, Plan(local=False)).findings.of("error")}
     assert elsewhere == {"disk"}, "the memory of a cluster's nodes is not this machine's"
 
