@@ -43,7 +43,7 @@ def job(log: str | os.PathLike, math_threads: int | None = None) -> Iterator[Non
     log = Path(log)
     # of processes that train together the first one tells; all append, or they would write over each other's lines
     first = os.environ.get("LOCAL_RANK", "0") == "0"
-    with _stopped_by_sigterm(), _own_log(log, first):
+    with _stopped_by_sigterm(), _own_log(log, first) as lock:
         try:
             if math_threads is None:
                 yield
@@ -53,12 +53,12 @@ def job(log: str | os.PathLike, math_threads: int | None = None) -> Iterator[Non
                 with threadpool_limits(math_threads):
                     yield
         except UserError as error:
-            _end(str(error), cause=error)
+            _end(str(error), cause=error, lock=lock)
         except KeyboardInterrupt:
             _end(STOPPED, 128 + signal.SIGINT)
         except Exception as error:
             if why := disk.full(error):
-                _end(f"the job cannot write, because {why}", cause=error)
+                _end(f"the job cannot write, because {why}", cause=error, lock=lock)
             if short(error):
                 _end(f"the job ran out of memory ({_where(error)}): {MORE}")
             logging.getLogger("contigwas").exception("the stage failed")
@@ -68,7 +68,8 @@ def job(log: str | os.PathLike, math_threads: int | None = None) -> Iterator[Non
 
 
 @contextmanager
-def _own_log(log: Path, first: bool) -> Iterator[None]:
+def _own_log(log: Path, first: bool) -> Iterator[TextIO | None]:
+    """Set up logging to `log`; yield the lock of the job, None where this process is not the first."""
     try:
         with disk.told(log):
             log.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +92,7 @@ def _own_log(log: Path, first: bool) -> Iterator[None]:
     sys.excepthook = lambda *error: disk.full(error[1]) or before[0](*error)
     sys.unraisablehook = lambda what: disk.full(what.exc_value) or before[1](what)
     try:
-        yield
+        yield lock
     finally:
         sys.excepthook, sys.unraisablehook = before
         if lock is not None:
@@ -182,7 +183,7 @@ def _stopped_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _end(sentence: str, status: int = 1, cause: Exception | None = None) -> NoReturn:
+def _end(sentence: str, status: int = 1, cause: Exception | None = None, lock: TextIO | None = None) -> NoReturn:
     logging.getLogger("contigwas").error("%s", sentence)
     behind = cause.__cause__ if isinstance(cause, UserError) else cause
     if behind is not None:
@@ -191,6 +192,8 @@ def _end(sentence: str, status: int = 1, cause: Exception | None = None) -> NoRe
     _said(sentence)
     if cause is not None and disk.full(cause) and "h5py" in sys.modules:
         logging.shutdown()
+        if lock is not None:
+            _release(lock)
         os._exit(status)  # HDF5 crashes where Python frees a file whose last bytes had no room
     sys.exit(status)
 

@@ -12,6 +12,7 @@ import pytest
 from contigwas.disk import full, require_writable, told
 from contigwas.errors import UserError
 from contigwas.files import private_folder, replacing
+from contigwas.logs import lock_of
 
 # run in a process of its own, where no file may be larger than 20,000 bytes
 CHILD = """
@@ -100,6 +101,7 @@ def test_a_writer_without_room_ends_in_one_sentence_and_leaves_nothing(root, tmp
     assert done.stderr == f"contigwas: {name} cannot be written, {why}\n"
     assert done.returncode == 1
     assert [one.name for one in path.parent.iterdir()] == [f"{path.name}.log"]
+    assert not (root / lock_of(f"{path}.log")).exists()
 
 
 def test_the_reason_is_found_behind_other_errors():
