@@ -8,7 +8,7 @@ from pathlib import Path
 
 from contigwas.errors import UserError
 
-CGROUP, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+CGROUP, OWN, MEMINFO = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"), Path("/proc/meminfo")
 # what torch says where its allocator for CPUs gets nothing: on Linux, and elsewhere
 SAID = ("can't allocate memory", "not enough memory")
 
@@ -18,12 +18,14 @@ MORE = (
 )
 
 
-def available(cgroup: Path = CGROUP, own: Path = OWN) -> int:
-    """Bytes: what the machine has free, or what the control groups of this process leave it, where that is less.
+def available(cgroup: Path = CGROUP, own: Path = OWN, meminfo: Path = MEMINFO) -> int:
+    """Bytes: what the machine can give, or what the control groups of this process leave it, where that is less.
+
+    Pages of files that were read count as free, since the system drops them when asked.
 
     A scheduler limits its jobs by control groups (version 2, or 1), of which the machine's free memory knows nothing.
     """
-    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    free = _of_machine(meminfo)
     try:
         lines = [line.split(":", 2) for line in own.read_text().splitlines()]
     except OSError:
@@ -36,6 +38,14 @@ def available(cgroup: Path = CGROUP, own: Path = OWN) -> int:
             left = [_left(place) for place in places if place.is_relative_to(root)]
             free = min([free, *(one for one in left if one is not None)])
     return max(free, 0)
+
+
+def _of_machine(meminfo: Path) -> int:
+    """MemAvailable of Linux; elsewhere what is free, which the pages of files that were read make small."""
+    try:
+        return 1024 * int(re.search(r"^MemAvailable:\s+(\d+) kB$", meminfo.read_text(), re.MULTILINE)[1])
+    except (OSError, TypeError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
 
 
 def _left(folder: Path) -> int | None:

@@ -95,7 +95,7 @@ def _h5ad(path: Path) -> tuple[pd.Index, tuple[int, int], int, int]:
     try:
         with h5py.File(path) as file:
             obs = file["obs"]
-            names = obs[obs.attrs.get("_index", "_index")].asstr()[:]
+            names = _strings(obs[obs.attrs.get("_index", "_index")])
             values = file["X"]
             sparse = isinstance(values, h5py.Group)
             shape = tuple(int(one) for one in (values.attrs["shape"] if sparse else values.shape))
@@ -109,14 +109,26 @@ def _h5ad(path: Path) -> tuple[pd.Index, tuple[int, int], int, int]:
                 blocks = [dense[start : start + ROWS] for start in starts]
                 incomplete = sum(int((~np.isfinite(block)).any(axis=1).sum()) for block in blocks)
                 looked = sum(len(block) for block in blocks)
-    except (OSError, KeyError, AttributeError) as error:
+    except (OSError, LookupError, AttributeError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} is not an AnnData .h5ad file ({type(error).__name__}): write it with anndata"
         ) from None
+    if pd.isna(names).any():
+        raise UserError(f"{path} has {pd.isna(names).sum()} people without a name: write an IID for each in obs")
     require_unique(names, path)
     if not shape[1]:
         raise UserError(f"{path} has no features: X must hold people x features")
     return pd.Index(names), shape, incomplete, looked
+
+
+def _strings(stored: h5py.Dataset | h5py.Group) -> np.ndarray:
+    """What anndata stores of strings: object (people,), None where one is missing. A group: categories, or nullable."""
+    if isinstance(stored, h5py.Dataset):
+        return stored.asstr()[:]
+    if "codes" in stored:
+        codes = stored["codes"][:]
+        return np.where(codes < 0, None, stored["categories"].asstr()[:][codes])
+    return np.where(stored["mask"][:], None, stored["values"].asstr()[:])
 
 
 def _offsets(study: Study, model: str) -> None:
@@ -128,18 +140,23 @@ def _offsets(study: Study, model: str) -> None:
         files = listed_predictions(path)
         if not files:
             raise UserError(f"{path} lists no .loco file: bring the …_pred.list of REGENIE's step 1")
+        there = [one for one in files.values() if one.is_file()]
         absent = [name for name, one in files.items() if not one.is_file()]
+        if not there:
+            raise UserError(f"{path} lists {len(absent)} .loco files, none of which exists: put them beside it")
         if absent:
-            raise UserError(
-                f"{path} lists {len(absent)} .loco files that do not exist (the first is of {absent[0]}): put them "
-                "beside it"
+            # a list may name more features than are tested
+            study.findings.warn(
+                key,
+                f"{path} lists {len(absent)} .loco files that do not exist (the first is of {absent[0]}): put those of "
+                "the features that are tested beside it",
             )
         analysed = study.analysed
         if analysed is not None and len(analysed):
-            first = next(iter(files.values()))
-            known = people_of(first, list(analysed))
+            known = people_of(there[0], list(analysed))
             study.findings.fact(
-                key, f"{model}: {len(files)} features; the first has predictions for {known:,} people analysed"
+                key,
+                f"{model}: {len(there)} features; the first has predictions for {known:,} people analysed",
             )
 
 

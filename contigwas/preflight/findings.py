@@ -1,14 +1,22 @@
 """What preflight has to say: errors, warnings and facts, each about one key of the config."""
 
 import logging
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from contigwas.errors import UserError
+from zstandard import ZstdError
 
+from contigwas.errors import UserError
+from contigwas.logs import places
+
+log = logging.getLogger(__name__)
 ERROR, WARNING, FACT = "error", "warning", "fact"
 LEVELS = (ERROR, WARNING, FACT)
+# what readers raise of a file that is cut short or overwritten
+DAMAGED = (EOFError, LookupError, ValueError, struct.error, zlib.error, ZstdError)
 
 
 @dataclass(frozen=True)
@@ -46,19 +54,31 @@ class Findings:
     def told(self, key: str) -> Iterator[None]:
         """Turn what a reader raises inside the block into an error about `key`, and what it warns of into warnings."""
         heard = _Heard()
-        log = logging.getLogger("contigwas")
-        log.addHandler(heard)
+        library = logging.getLogger("contigwas")
+        library.addHandler(heard)
         try:
             yield
         except UserError as error:
             self.error(key, str(error))
         except OSError as error:
             # a path may name a person; which key it is of is told anyway
-            self.error(key, f"a file cannot be read ({error.strerror or type(error).__name__}): see to its permissions")
+            if error.errno is None:  # of gzip and HDF5, not of the system
+                self._damaged(key, error)
+            else:
+                self.error(
+                    key, f"a file cannot be read ({error.strerror or type(error).__name__}): see to its permissions"
+                )
+        except DAMAGED as error:
+            self._damaged(key, error)
         finally:
-            log.removeHandler(heard)
+            library.removeHandler(heard)
             for sentence in heard.sentences:
                 self.warn(key, sentence)
+
+    def _damaged(self, key: str, error: Exception) -> None:
+        self.error(key, f"a file is damaged or not of the kind expected ({type(error).__name__}): copy it again")
+        # without the message, which may quote a row
+        log.info("%s: %s, %s", key, type(error).__name__, " < ".join(places(error)))
 
     def _add(self, level: str, key: str, text: str) -> None:
         finding = Finding(level, key, text)

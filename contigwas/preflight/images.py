@@ -20,6 +20,7 @@ from contigwas.preflight.sample import spread
 from contigwas.preflight.study import Study
 
 KEY = "images.table"
+EYES = ("left", "right", "unknown")
 STATTED, OPENED, DECODED, THREADS = 50_000, 300, 48, 16
 NIFTI = {348: 40, 540: 16}  # size of the header: where its dimensions begin, 16-bit in NIfTI-1, 64-bit in NIfTI-2
 
@@ -36,29 +37,56 @@ def check(study: Study) -> None:
         require_dimensions(listed["source"], volumes, table)
         study.people["images"] = pd.Index(listed["iid"]).unique()
         study.counts["images"] = len(listed)
-        eyes = ", ".join(f"{many:,} {eye}" for eye, many in listed["eye"].value_counts().head(4).items())
-        study.findings.fact(KEY, f"{len(listed):,} images of {len(study.people['images']):,} people ({eyes})")
+        study.findings.fact(
+            KEY, f"{len(listed):,} images of {len(study.people['images']):,} people ({_eyes(listed['eye'])})"
+        )
         require_shared(study, "images", table)
         _files(study, [Path(table).parent / source for source in listed["source"]], volumes, settings)
+
+
+def _eyes(eyes: pd.Series) -> str:
+    """How many of which eye; other values only counted, since a column that was swapped may hold IIDs."""
+    known = eyes.where(eyes.isin(EYES), "of other values in the column eye")
+    return ", ".join(f"{many:,} {eye}" for eye, many in known.value_counts().items())
 
 
 def _files(study: Study, paths: Sequence[Path], volumes: bool, settings: dict) -> None:
     looked = spread(paths, STATTED)
     missing = sum(not found for found in _all(os.path.isfile, looked))
     present = [path for path in spread(paths, OPENED) if path.is_file()]
-    odd = Counter(_all(_nifti if volumes else _header, present))
+    opened = _all(_nifti if volumes else _header, present)
+    looked_into, bad = len(present), sum(map(bool, opened))
+    odd = Counter(opened)
     odd.pop("", None)
     told = f"{len(looked):,} files looked for, {len(looked) - missing:,} found; {len(present):,} opened"
     if not volumes:
-        decoded, seconds = _decoded(spread(present, DECODED), settings)
+        some = spread(list(zip(present, opened, strict=True)), DECODED)
+        plain = [path for path, reason in some if not reason and not is_dicom(path)]
+        decoded, study.counts["seconds_an_image"] = _decoded(plain, settings)
         odd += decoded
-        told += f", {min(len(present), DECODED)} of these decoded"
-        study.counts["seconds_an_image"] = seconds
+        looked_into, bad = len(some), sum(bool(reason) for _, reason in some) + decoded.total()
+        told += f", {len(plain)} of these decoded"
     study.findings.fact(KEY, f"{told} (spread over the table)")
-    _tell(study, settings["table"], missing, len(looked), odd, present)
+    _missing(study, settings["table"], missing, len(looked))
+    if bad and bad == looked_into:
+        study.findings.error(
+            KEY,
+            f"none of the {bad} files of {settings['table']} that were looked into is usable ({_reasons(odd)}): "
+            "correct its paths",
+        )
+    elif odd:
+        study.findings.warn(
+            KEY,
+            f"of the {len(present)} files of {settings['table']} that were opened some are not usable "
+            f"({_reasons(odd)}): such images are dropped and counted",
+        )
 
 
-def _tell(study: Study, table: str, missing: int, looked: int, odd: Counter, present: Sequence[Path]) -> None:
+def _reasons(odd: Counter) -> str:
+    return ", ".join(f"{many} {reason}" for reason, many in odd.items())
+
+
+def _missing(study: Study, table: str, missing: int, looked: int) -> None:
     if missing == looked:
         study.findings.error(
             KEY, f"none of the {looked:,} files of {table} that were looked for exists: paths are relative to the table"
@@ -68,21 +96,6 @@ def _tell(study: Study, table: str, missing: int, looked: int, odd: Counter, pre
             KEY,
             f"{missing:,} of the {looked:,} files of {table} that were looked for do not exist: put them there, or the "
             "images are dropped and counted",
-        )
-    if not odd or not present:
-        return
-    reasons = ", ".join(f"{many} {reason}" for reason, many in odd.items())
-    # one that does not open is counted again where it is decoded
-    if odd["unreadable"] >= len(present) or sum(odd.values()) - odd["unreadable"] >= min(len(present), DECODED):
-        study.findings.error(
-            KEY,
-            f"none of the {len(present)} files of {table} that were opened is usable ({reasons}): correct its paths",
-        )
-    else:
-        study.findings.warn(
-            KEY,
-            f"of the {len(present)} files of {table} that were opened some are not usable ({reasons}): such images are "
-            "dropped and counted",
         )
 
 
@@ -122,11 +135,10 @@ def _nifti(path: Path) -> str:
 
 def _decoded(paths: Sequence[Path], settings: dict) -> tuple[Counter, float]:
     """Why photographs that open are not usable, and the seconds that one of them takes on one core."""
-    plain = [path for path in paths if not is_dicom(path) and not _header(path)]
     start = time.perf_counter()
     reasons = Counter(
-        read_photograph(path, settings["size"], settings["crop"], settings["qc"]["min_sd"]).reason for path in plain
+        read_photograph(path, settings["size"], settings["crop"], settings["qc"]["min_sd"]).reason for path in paths
     )
-    seconds = (time.perf_counter() - start) / max(len(plain), 1)
+    seconds = (time.perf_counter() - start) / max(len(paths), 1)
     reasons.pop("", None)
     return reasons, seconds

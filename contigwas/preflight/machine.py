@@ -135,7 +135,7 @@ def _disk(study: Study, cost: Cost, results: Path) -> None:
         f"results need about {_bytes(need)} ({_largest(cost.disk)}), {_bytes(have)} are there, {_bytes(free)} are free"
     )
     study.findings.fact("disk", told)
-    if left > free:
+    if left > SLACK * free:
         study.findings.error(
             "disk", f"results need about {_bytes(left)} more, and {_bytes(free)} are free: free some space, or run on "
             "another disk with --directory"

@@ -65,7 +65,8 @@ def _files(study: Study, paths: Sequence[Path], settings: dict) -> None:
     )
     study.findings.fact(KEY, told)
     if targets is not None and overlaps:
-        _tell(study, overlaps, settings["min_overlap"], unread)
+        # of those that the run fetches nothing is known yet either
+        _tell(study, overlaps, settings["min_overlap"], unread + len(settings["download"]))
 
 
 def _targets(study: Study) -> Targets | None:

@@ -12,6 +12,7 @@ import pytest
 from contigwas.disk import full, require_writable, told
 from contigwas.errors import UserError
 from contigwas.files import private_folder, replacing
+from contigwas.logs import lock_of
 
 # run in a process of its own, where no file may be larger than 20,000 bytes
 CHILD = """
@@ -100,6 +101,7 @@ def test_a_writer_without_room_ends_in_one_sentence_and_leaves_nothing(root, tmp
     assert done.stderr == f"contigwas: {name} cannot be written, {why}\n"
     assert done.returncode == 1
     assert [one.name for one in path.parent.iterdir()] == [f"{path.name}.log"]
+    assert not (root / lock_of(f"{path}.log")).exists()
 
 
 def test_the_reason_is_found_behind_other_errors():
@@ -126,8 +128,29 @@ def test_who_is_refused_an_input_is_not_told_that_of_the_output(tmp_path):
             raise OSError(number, "", str(tmp_path / "results" / ".1.tmp.a.tsv"))
         with pytest.raises(UserError, match=why), told(output):
             raise OSError(number, "", str(tmp_path / "results"))  # its folder could not be made
+    for folder in ("data", "results"):
+        with pytest.raises(PermissionError), told(output):
+            raise PermissionError(errno.EACCES, "", str(tmp_path / folder / "genotypes.bed"))
     with pytest.raises(PermissionError), told(output):
-        raise PermissionError(errno.EACCES, "", str(tmp_path / "data" / "genotypes.bed"))
+        raise PermissionError(errno.EACCES, "", "data.tsv", None, str(tmp_path / "results" / "b.tsv"))
+    with pytest.raises(UserError, match="you may not write there"), told(output):
+        raise PermissionError(errno.EACCES, "", "data.tsv", None, str(output))
+
+
+def test_the_disk_that_is_full_is_told_not_that_of_the_output(tmp_path):
+    output = tmp_path / "results" / "exports"
+    for name, place in (
+        (tmp_path / "tmp" / "tmpabc" / "P1.txt", tmp_path / "tmp" / "tmpabc"),
+        (tmp_path / "results" / "other.tsv", tmp_path / "results"),
+        (tmp_path / "results" / ".1.tmp.exports" / "a.gz", output),
+        (output / "a.gz", output),
+        (tmp_path / "results", output),
+        (None, output),
+    ):
+        with pytest.raises(UserError, match=f"^{place} cannot be written, because the disk is full"), told(output):
+            raise OSError(errno.ENOSPC, "No space left", name)
+    with pytest.raises(UserError, match="^/data cannot be written"), told(output):
+        raise OSError(errno.ENOSPC, "", str(output), None, "/data/copy.tsv")
 
 
 @pytest.fixture
@@ -167,3 +190,5 @@ def test_what_is_not_there_yet_is_judged_by_its_nearest_parent(tmp_path, monkeyp
     monkeypatch.setattr(os, "statvfs", changed(f_flag=os.ST_RDONLY))
     with pytest.raises(UserError, match="the disk is read-only: mount it for writing"):
         require_writable([tmp_path / "results" / "deep"])
+    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result([0] * 11))
+    require_writable([tmp_path / "results" / "deep"])  # a file system that does not say

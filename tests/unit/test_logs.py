@@ -3,8 +3,10 @@
 import errno
 import fcntl
 import logging
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +20,7 @@ from threadpoolctl import threadpool_info
 from contigwas.errors import UserError
 from contigwas.files import replacing
 from contigwas.genotypes.hwe import hwe_exact
-from contigwas.logs import job
+from contigwas.logs import job, lock_of
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +114,17 @@ def test_what_a_user_can_mend_has_no_traceback(tmp_path, capsys, error, sentence
     ended(1, sentence, tmp_path, capsys, error)
 
 
+def test_what_stands_behind_a_full_disk_is_in_the_log(tmp_path, capsys, monkeypatch):
+    """Where, not what it says: it may quote a row."""
+    monkeypatch.delitem(sys.modules, "h5py", raising=False)
+    with pytest.raises(SystemExit), job(tmp_path / "b.log"), replacing(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "P000001 had no room")
+    line = next(one for one in (tmp_path / "b.log").read_text().splitlines() if "behind it" in one)
+    assert re.search(r"behind it: OSError, unit/test_logs\.py:\d+ < contigwas/files\.py:\d+", line), line
+    assert "P000001" not in line
+    assert "behind it" not in capsys.readouterr().err
+
+
 def test_memory_names_our_line(tmp_path, capsys):
     calls = np.broadcast_to(np.int64(1), 1 << 46)  # no machine holds a copy
     with pytest.raises(SystemExit), job(tmp_path / "b.log"):
@@ -145,7 +158,7 @@ def test_a_log_that_cannot_be_written_is_told(tmp_path, capsys, monkeypatch):
 def test_a_log_line_without_room_stops_nothing(root, tmp_path):
     text = """
 import logging, resource, sys
-from contigwas.logs import job
+from contigwas.logs import job, lock_of
 with job(sys.argv[1]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
     for number in range(9):
@@ -161,7 +174,7 @@ with job(sys.argv[1]):
 CHILD = """
 import sys, time
 from pathlib import Path
-from contigwas.logs import job
+from contigwas.logs import job, lock_of
 with job(sys.argv[1]):
     Path(sys.argv[2]).touch()
     while not Path(sys.argv[3]).exists():
@@ -183,7 +196,8 @@ def test_a_job_waits_for_the_one_that_a_killed_snakemake_left(root, tmp_path):
         time.sleep(0.01)
     second = start(tmp_path / "begun too")
     said = second.stderr.readline()
-    assert said.startswith(f"contigwas: process {orphan.pid}, of a Snakemake that was killed, is still at this job")
+    assert said.startswith(f"contigwas: process {orphan.pid} on {socket.gethostname()}, of a Snakemake that was killed")
+    assert f"if that machine is gone, remove {lock_of(log)}" in said
     assert not (tmp_path / "begun too").exists()
     assert f"process {orphan.pid}" in log.read_text(), "the log is still the first one's"
     orphan.kill()
@@ -194,6 +208,81 @@ def test_a_job_waits_for_the_one_that_a_killed_snakemake_left(root, tmp_path):
     assert (tmp_path / "begun too").exists()
     assert f"process {second.pid}" in log.read_text()
     assert f"process {orphan.pid}" not in log.read_text()
+    assert not (root / lock_of(log)).exists()
+
+
+def test_a_lock_whose_holder_is_gone_for_good_can_be_removed(root, tmp_path):
+    log = tmp_path / "b.log"
+    lock = root / lock_of(log)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "end").touch()
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        words = [sys.executable, "-c", CHILD, log, tmp_path / "begun", tmp_path / "end"]
+        second = subprocess.Popen(words, cwd=root, stderr=subprocess.PIPE, text=True)
+        assert "another process, of a Snakemake that was killed" in second.stderr.readline()
+        lock.unlink()
+        second.communicate(timeout=60)
+        assert second.returncode == 0
+    assert not lock.exists()
+
+
+def test_a_job_that_waits_is_stopped_in_one_sentence(root, tmp_path):
+    log = tmp_path / "b.log"
+    lock = root / lock_of(log)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        words = [sys.executable, "-c", CHILD, log, tmp_path / "begun", tmp_path / "end"]
+        second = subprocess.Popen(words, cwd=root, stderr=subprocess.PIPE, text=True)
+        second.stderr.readline()
+        second.terminate()
+        assert second.communicate()[1] == "contigwas: stopped by a signal: the same command goes on from here\n"
+        assert second.returncode == 130
+    lock.unlink()
+
+
+SNAKEFILE = """
+rule training:
+    output: "out.txt"
+    log: "results/logs/training.log"
+    script: "training.py"
+"""
+SCRIPT = """
+from pathlib import Path
+from contigwas.logs import job
+with job(snakemake.log[0]):
+    Path(snakemake.output[0]).touch()
+"""
+
+
+def test_snakemake_removes_a_jobs_log_and_the_job_waits_all_the_same(root, tmp_path):
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    (tmp_path / "training.py").write_text(SCRIPT)
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    words = [sys.executable, "-c", CHILD, "results/logs/training.log", "begun", "end"]
+    orphan = subprocess.Popen(words, cwd=tmp_path, env=environment)
+    while not (tmp_path / "begun").exists():
+        assert orphan.poll() is None
+        time.sleep(0.01)
+    words = [sys.executable, "-m", "snakemake", "--cores", "1"]
+    snakemake = subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    said = []
+    for line in snakemake.stderr:
+        said.append(line)
+        if "still at this job" in line:
+            break
+    log = tmp_path / "results/logs/training.log"
+    assert f"process {orphan.pid} on " in said[-1], said
+    assert not log.exists(), "Snakemake removed it"
+    assert not (tmp_path / "out.txt").exists()
+    (tmp_path / "end").touch()
+    orphan.communicate()
+    rest = snakemake.communicate()[1]
+    assert snakemake.returncode == 0, rest
+    assert (tmp_path / "out.txt").exists()
+    assert log.read_text().count("process ") == 1
+    assert not list((tmp_path / ".snakemake/contigwas").iterdir())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
@@ -204,8 +293,9 @@ def test_a_job_ends_with_the_snakemake_that_started_it(root, tmp_path):
     while not begun.exists():
         assert parent.poll() is None
         time.sleep(0.01)
+    lock = (root / lock_of(log)).open()
     parent.kill()
     parent.wait()
-    with log.open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # until the job has ended
-        assert "stopped by a signal" in file.read()
+    fcntl.flock(lock, fcntl.LOCK_EX)  # until the job has ended
+    lock.close()
+    assert "stopped by a signal" in log.read_text()

@@ -1,13 +1,19 @@
 """Preflight catches what would end a run, says what to do, and names nobody. No inputs are read whole for it."""
 
+import errno
 import gzip
 import json
 import os
+import struct
 import subprocess
 import sys
+import zlib
 from collections import namedtuple
 
+import anndata as ad
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -15,8 +21,10 @@ from contigwas import config as contigwas_config
 from contigwas.errors import UserError
 from contigwas.genotypes.bgen_index import read_index
 from contigwas.preflight import burden, genotypes, machine, scores
+from contigwas.preflight.findings import Findings
 from contigwas.preflight.machine import Plan
 from contigwas.preflight.preflight import examine, preflight
+from contigwas.preflight.sample import spread
 from tests.genotype_files import write_bgen, write_bgi, write_pgen, write_sample
 from tests.preflight_files import PEOPLE, Spoiled, known, write_array, write_embeddings, write_images, write_score
 from tests.preflight_files import write_study as write
@@ -324,6 +332,15 @@ def some_embeddings(one):
     write_embeddings(one.folder, values)
 
 
+def scores_elsewhere_but_others_fetched(one):
+    scores_elsewhere(one)
+    one.set(pgs={"download": ["PGS000018"]})
+
+
+def offsets_of_another_feature(one):
+    one.lines("contig_pred.list", lambda lines: [*lines, "E3 third.loco"])
+
+
 def one_score_elsewhere(one):
     write_score(one.folder / "PGS2.txt.gz", "PGS2", rows=500)
 
@@ -346,6 +363,8 @@ WARNINGS = [
     (covariate_lacking, "gwas.covariates", "people have no age, and are not tested: complete it"),
     (some_embeddings, "models.deep.embeddings", "1 of 90 people looked at have a feature without a value"),
     (one_score_elsewhere, "pgs.scores", "1 of 2 scores have fewer than 0.75 of their rows"),
+    (scores_elsewhere_but_others_fetched, "pgs.scores", "1 of 1 scores have fewer than 0.75 of their rows"),
+    (offsets_of_another_feature, "gwas.offsets", "1 .loco files that do not exist (the first is of E3): put those of"),
     (small_heldout, "models.contig", "raise samples.heldout, or cross-fit with folds: 3 or more"),
     (lock_left, ".snakemake/locks", "open it with snakemake --unlock"),
 ]
@@ -362,6 +381,101 @@ def test_a_warning_lets_the_run_begin(spoiled, root, capsys, mistake, key, remed
     assert not [iid for iid in PEOPLE if iid in out]
 
 
+@pytest.mark.parametrize("spoil", [lambda data: data[:-40], lambda data: data[:40] + b"\0" * 40 + data[80:]])
+def test_a_large_file_that_is_damaged_is_one_error_among_others(spoiled, root, monkeypatch, spoil):
+    """Cut short, or overwritten: of a large table of annotations the first lines are read."""
+    monkeypatch.setattr(burden, "WHOLE", 0)
+    lines = gzip.compress((spoiled.folder / "annotations.txt").read_bytes() * 50)
+    (spoiled.folder / "annotations.txt").write_bytes(spoil(lines))
+    absent_covariate(spoiled)
+    errors = {one.key: one.text for one in examine(checked(spoiled, root), Plan()).findings.of("error")}
+    assert set(errors) == {"burden.annotations", "gwas.covariates"}
+    assert errors["burden.annotations"].startswith("a file is damaged")
+    assert errors["burden.annotations"].endswith("copy it again")
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (EOFError(), "copy it again"),
+        (zlib.error("5183007"), "copy it again"),
+        (ValueError("5183007 is no number"), "copy it again"),
+        (KeyError("5183007"), "copy it again"),
+        (gzip.BadGzipFile("CRC check failed"), "copy it again"),
+        (PermissionError(errno.EACCES, "Permission denied", "5183007.png"), "see to its permissions"),
+    ],
+)
+def test_what_a_reader_raises_is_an_error_of_its_key(caplog, error, remedy):
+    findings = Findings()
+    with caplog.at_level("INFO", "contigwas"), findings.told("snps.list"):
+        raise error
+    assert [(one.level, one.key) for one in findings.found] == [("error", "snps.list")]
+    assert findings.found[0].text.endswith(remedy)
+    logged = "".join(one.getMessage() for one in caplog.records)
+    assert "5183007" not in findings.found[0].text + logged
+    assert ("workflow/test_preflight.py:" in logged) == (remedy == "copy it again"), "where it was raised"
+
+
+@pytest.mark.parametrize("kind", ["string", "category"])
+def test_the_index_of_embeddings_may_be_of_any_kind_that_anndata_writes(spoiled, root, kind):
+    values = ad.AnnData(np.ones((90, 6), np.float32), obs=pd.DataFrame(index=pd.Index(PEOPLE, dtype=kind)))
+    with ad.settings.override(allow_write_nullable_strings=True):
+        values.write_h5ad(spoiled.folder / "deep.h5ad")
+    with h5py.File(spoiled.folder / "deep.h5ad") as file:
+        assert isinstance(file["obs/_index"], h5py.Group), "not an array of strings"
+    study = examine(checked(spoiled, root), Plan())
+    assert not study.findings.of("error"), study.findings.of("error")
+    assert list(study.people["deep (embeddings)"]) == PEOPLE
+    with h5py.File(spoiled.folder / "deep.h5ad", "a") as file:
+        index = file["obs/_index"]
+        index["mask" if kind == "string" else "codes"][3] = True if kind == "string" else -1
+    errors = examine(spoiled.config, Plan()).findings.of("error")
+    assert "has 1 people without a name: write an IID for each in obs" in errors[0].text
+
+
+@pytest.mark.parametrize(("bad", "level"), [(50, "warning"), (90, "error")])
+def test_volumes_are_judged_by_all_that_were_opened(spoiled, root, bad, level):
+    """By their headers: more than are decoded of photographs, and only all of them are an error."""
+    for number in range(90):
+        header = struct.pack("<i36x8h", 348, 3, 4, 4, 1 if number < bad else 4, 1, 1, 1, 1)
+        (spoiled.folder / f"{number}.nii").write_bytes(header.ljust(352, b"\0"))
+    rows = [f"{iid}\t{number}.nii" for number, iid in enumerate(PEOPLE)]
+    (spoiled.folder / "volumes.tsv").write_text("\n".join(["iid\tpath", *rows]) + "\n")
+    spoiled.set(images={"table": "volumes.tsv", "dimensions": 3})
+    told = examine(checked(spoiled, root), Plan()).findings
+    found = [one for one in told.found if one.key == "images.table" and f"({bad} flat)" in one.text]
+    assert [one.level for one in found] == [level], told.found
+
+
+@pytest.mark.parametrize(("black", "level"), [(47, "warning"), (48, "error")])
+def test_photographs_are_judged_by_those_looked_into(spoiled, root, black, level):
+    """48 are decoded; a DICOM file among them, which is not, may be usable."""
+    looked = spread(range(90), 48)
+    for number in looked[:black]:
+        Image.new("RGB", (64, 64)).save(spoiled.folder / f"eyes/{number:03d}.png")
+    text = (spoiled.folder / "images.tsv").read_text()
+    for number in looked[black:]:
+        (spoiled.folder / f"eyes/{number:03d}.dcm").write_bytes(b"\0" * 128 + b"DICM")
+        text = text.replace(f"{number:03d}.png", f"{number:03d}.dcm")
+    (spoiled.folder / "images.tsv").write_text(text)
+    told = examine(checked(spoiled, root), Plan()).findings
+    found = [one for one in told.found if one.key == "images.table" and f"({black} black)" in one.text]
+    assert [one.level for one in found] == [level], told.found
+    assert f"{black} of these decoded" in " ".join(one.text for one in told.of("fact"))
+
+
+def test_values_of_a_swapped_column_are_not_printed(spoiled, root):
+    def swap(lines):
+        rows = [line.split("\t") for line in lines[1:]]
+        return ["iid\teye\tpath", *(f"{iid}\t{iid if number > 2 else 'right'}\t{path}" for number, (iid, _, _, path)
+                in enumerate(rows))]  # fmt: skip
+
+    spoiled.lines("images.tsv", swap)
+    told = [one.text for one in examine(checked(spoiled, root), Plan()).findings.found]
+    assert "90 images of 90 people (87 of other values in the column eye, 3 right)" in told
+    assert not [text for text in told if any(iid in text for iid in PEOPLE)]
+
+
 def test_too_little_disk_and_memory(spoiled, root, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: usage(10, 10, 1000))
@@ -370,6 +484,14 @@ def test_too_little_disk_and_memory(spoiled, root, monkeypatch):
     errors = {one.key: one.text for one in examine(config, Plan()).findings.of("error")}
     assert errors["disk"].endswith("run on another disk with --directory")
     assert "run on a machine with more memory" in errors["memory"]
+    need = sum(machine.estimate(examine(config, Plan()), gpu=False).disk.values())
+    for share, level in ((0.6, "error"), (0.9, "warning"), (1.2, "warning"), (1.6, None)):
+        free = int(share * need)
+        monkeypatch.setattr(machine.shutil, "disk_usage", lambda path, free=free: usage(10, 10, free))
+        told = examine(config, Plan()).findings
+        found = [one.level for one in told.found if one.key == "disk" and one.level != "fact"]
+        assert found == [level] * bool(level), share
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: usage(10, 10, 1000))
     elsewhere = {one.key for one in examine(config, Plan(local=False)).findings.of("error")}
     assert elsewhere == {"disk"}, "the memory of a cluster's nodes is not this machine's"
 
