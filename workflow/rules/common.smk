@@ -26,8 +26,9 @@ def told(function: Callable, *arguments, **keywords):
 
 
 told(contigwas_config.check, config, Path(workflow.basedir, "workflow/schemas/config.schema.yaml"))
-# Preflight lists all files that are missing. Snakemake knows its targets only after the Snakefile is parsed.
-if "preflight" not in sys.argv:
+# Preflight itself lists what is missing or closed. Snakemake knows its targets only after the Snakefile is parsed.
+PREFLIGHT = "preflight" in sys.argv
+if not PREFLIGHT:
     told(contigwas_config.check_files, config)
 if workflow.is_main_process:
     told(contigwas_disk.require_writable, ["."])  # .snakemake/, before Snakemake fails there
@@ -35,7 +36,7 @@ if workflow.is_main_process:
 
 # not earlier: a dry run needs no room in results/
 onstart:
-    told(contigwas_disk.require_writable, ["results"])
+    told(contigwas_disk.require_writable, [] if PREFLIGHT else ["results"])
 
 
 onerror:
