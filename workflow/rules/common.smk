@@ -1,5 +1,6 @@
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,9 @@ from contigwas import memory as contigwas_memory
 from contigwas import sources as contigwas_sources
 from contigwas.errors import UserError
 
+# Snakemake puts it into shell commands as it is: in a folder with a space or a quote nothing would run
+if Path(sys.executable).exists():
+    sys.executable = shlex.quote(sys.executable)
 # a line of .snakemake/log that has no room on the disk needs no traceback
 logging.raiseExceptions = False
 
