@@ -20,12 +20,20 @@ from pathlib import Path
 import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.exceptions import WorkflowError
-from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
+from snakemake.settings.types import (
+    ConfigSettings,
+    DAGSettings,
+    OutputSettings,
+    Quietness,
+    RerunTrigger,
+    ResourceSettings,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 STUDY = ROOT / "tests/config/every_key.yaml"
 TARGETS = {"all", "export", "burden_masks"}
+TRIGGERS = frozenset(RerunTrigger) - {RerunTrigger.CODE}  # as in profiles/
 METHODS = ["contig", "simclr", "byol", "simsiam", "barlow_twins", "nnclr", "autoencoder", "untrained", "pixel_pca"]
 
 # another value, where the schema does not tell one
@@ -183,7 +191,7 @@ def building(folder: Path, config: Path, snakefile: Path, targets: Iterable[str]
             config_settings=ConfigSettings(configfiles=[config]),
             snakefile=snakefile,
         )
-        workflow.dag(DAGSettings(targets=set(targets), forceall=force))
+        workflow.dag(DAGSettings(targets=set(targets), forceall=force, rerun_triggers=TRIGGERS))
         inside = workflow._workflow
         inside._prepare_dag(forceall=force, ignore_incomplete=True, lock_warn_only=True, nolock=True)
         inside._build_dag()
@@ -416,7 +424,7 @@ a new clone, profiles.
 | a person is added to the genotypes or the table of images | everything, training too |
 | a person is added to `samples.withdrawn` | everything but training, and the search for what is left of them |
 | then `samples.retrain_on_withdrawal: true` | training, and what follows |
-| a chromosome is added | its own quality control, and what reads all chromosomes: everything from the people on |
+| a chromosome is added | everything, training too: its file names people |
 | a model is added | its own training, GWAS, loci and plots; `evaluate`, `report` |
 | a covariate is added to their table | `phenotypes` and what follows |
 | a photograph is replaced under its name | nothing, photographs are no inputs: `--forcerun images pretrain_fold` |

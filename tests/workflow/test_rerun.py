@@ -277,10 +277,11 @@ def test_what_is_looked_at_afterwards_changes_nothing_before(table):
             assert not row.again.rules & {"phenotypes_embedded", "gwas_chromosome"}, row.key
 
 
-def test_a_new_chromosome_is_judged_alone(table):
+def test_a_new_chromosome_brings_jobs_of_its_own_and_changes_no_settings_of_others(table):
     row = next(row for row in table if row.key == "genotypes.chromosomes")
-    judged = {dict(wildcards)["chrom"] for rule, wildcards in row.again.every if rule == "genotypes_variants"}
+    judged = {dict(wildcards)["chrom"] for rule, wildcards in row.again.first if rule == "genotypes_variants"}
     assert judged == {"2"}
+    assert row.again.rules >= {"samples_candidates", "snps", "pretrain_fold", "gwas_chromosome"}
 
 
 KEYS = [
