@@ -160,6 +160,7 @@ def test_the_search_is_told(withdrawn):
     table = pd.read_csv(study.folder / "results/withdrawal/searched.tsv", sep="\t").set_index("kind")
     assert table.loc["fam", "removed"] == 1, "the masks that a plain run does not make again"
     assert table.loc["h5ad", "removed"] == 1, "a model that the config no longer has"
+    assert (study.folder / "results/private/montage.png").stat().st_size, "made anew, so it stays"
     assert table.loc["ckpt", "rewritten"] == table.loc["ckpt", "searched"] == 5
     assert (study.folder / "results/private").stat().st_mode & 0o777 == 0o700
 
