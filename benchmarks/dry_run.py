@@ -16,7 +16,7 @@ import yaml
 from measure import ROOT, append, row, timed
 
 sys.path.insert(0, str(ROOT / "docs"))
-from reruns import touch_inputs
+from rerun_dag import touch_inputs
 
 MODELS, SCORES = 10, 481
 

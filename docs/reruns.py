@@ -12,28 +12,16 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import yaml
-from snakemake.api import SnakemakeApi
+from rerun_dag import ROOT, Again, Dag, dag
 from snakemake.exceptions import WorkflowError
-from snakemake.settings.types import (
-    ConfigSettings,
-    DAGSettings,
-    OutputSettings,
-    Quietness,
-    RerunTrigger,
-    ResourceSettings,
-)
 
-ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 STUDY = ROOT / "tests/config/every_key.yaml"
-TARGETS = {"all", "export", "burden_masks"}
-TRIGGERS = frozenset(RerunTrigger) - {RerunTrigger.CODE}  # as in profiles/
 METHODS = ["contig", "simclr", "byol", "simsiam", "barlow_twins", "nnclr", "autoencoder", "untrained", "pixel_pca"]
 
 # another value, where the schema does not tell one
@@ -130,139 +118,6 @@ PAIRED = {
     "images": {"table": "made/images.tsv"},
     "models": {"simclr": {"method": "simclr"}},
 }
-
-
-Job = tuple[str, tuple[tuple[str, str], ...]]  # a rule, and its wildcards
-
-
-@dataclass(frozen=True)
-class Again:
-    """What runs again: the jobs whose own settings, inputs or outputs changed, and with those that follow all jobs."""
-
-    first: frozenset[Job]
-    every: frozenset[Job]
-
-    @property
-    def rules(self) -> set[str]:
-        """The rules of all jobs."""
-        return {rule for rule, _ in self.every}
-
-
-@dataclass(frozen=True)
-class Dag:
-    """The jobs of a study: what Snakemake compares of each, those it depends on (but through ancient files; and
-    through any), and the stage of each rule, which is its file, in the order of the rules.
-    """
-
-    jobs: dict[Job, tuple]
-    needs: dict[Job, set[Job]]
-    needs_even_ancient: dict[Job, set[Job]]
-    stages: dict[str, str]
-
-    def again(self, before: "Dag", heed_ancient: bool = True) -> Again:
-        """What runs again after a finished run of `before`."""
-        needs = self.needs if heed_ancient else self.needs_even_ancient
-        first = {job for job, compared in self.jobs.items() if before.jobs.get(job) != compared}
-        every = set(first)
-        while more := {job for job in self.jobs if job not in every and needs[job] & every}:
-            every |= more
-        return Again(frozenset(first), frozenset(every))
-
-    def after(self) -> dict[str, set[str]]:
-        """The stages that depend on each stage, through any number of others."""
-        direct: dict[str, set[str]] = {stage: set() for stage in self.stages.values()}
-        for (rule, _), needs in self.needs_even_ancient.items():
-            for one, _ in needs:
-                direct[self.stages[one]].add(self.stages[rule])
-        found = direct
-        while (
-            more := {one: others.union(*(found[other] for other in others)) for one, others in found.items()}
-        ) != found:
-            found = more
-        return {one: others - {one} for one, others in found.items()}
-
-
-@contextmanager
-def building(folder: Path, config: Path, snakefile: Path, targets: Iterable[str], force: bool) -> Iterator[object]:
-    """Snakemake's workflow with its DAG built, nothing run; `force` takes every job as one to run."""
-    with chdir(folder), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
-        workflow = api.workflow(
-            resource_settings=ResourceSettings(cores=1),
-            config_settings=ConfigSettings(configfiles=[config]),
-            snakefile=snakefile,
-        )
-        workflow.dag(DAGSettings(targets=set(targets), forceall=force, rerun_triggers=TRIGGERS))
-        inside = workflow._workflow
-        inside._prepare_dag(forceall=force, ignore_incomplete=True, lock_warn_only=True, nolock=True)
-        inside._build_dag()
-        yield inside
-
-
-def dag(config: Mapping, folder: Path) -> Dag:
-    """The DAG of a config in `folder`, where its input files are made, empty. Nothing runs."""
-    path = folder / "study.yaml"
-    path.write_text(yaml.safe_dump(config, sort_keys=False))
-    touch_inputs(config, folder)
-    targets = TARGETS - (set() if "burden" in config else {"burden_masks"})
-    with building(folder, path, ROOT / "Snakefile", targets, force=True) as workflow:
-        return read(workflow)
-
-
-def needed(folder: Path, config: Path) -> set[Job]:
-    """The jobs that Snakemake itself would run now in a folder with a copy of the workflow, for the target all."""
-    with building(folder, config, folder / "Snakefile", ["all"], force=False) as workflow:
-        return {_name(job) for job in workflow.dag.needrun_jobs() if not job.rule.norun}
-
-
-def read(workflow: object) -> Dag:
-    """What is compared of the jobs of a workflow whose DAG is built."""
-    jobs, needs, even = {}, {}, {}
-    for job in workflow.dag.jobs:
-        if job.rule.norun:
-            continue
-        name = _name(job)
-        files = [frozenset(map(str, one)) for one in (job.input, job.output)]
-        jobs[name] = (repr(sorted(map(repr, job.params))), *files)
-        between = workflow.dag.dependencies[job]
-        even[name] = {_name(one) for one in between if not one.rule.norun}
-        needs[name] = {_name(one) for one, files in between.items() if not all(file.is_ancient for file in files)}
-    stages = {rule.name: Path(str(rule.snakefile)).stem for rule in workflow.rules}
-    if "replicate_model" in stages:  # in the file of apply, but the last of all
-        del stages["replicate_model"]
-        stages["replicate_model"] = "replicate"
-    return Dag(jobs, needs, even, stages)
-
-
-def _name(job: object) -> Job:
-    return job.rule.name, tuple(sorted(job.wildcards_dict.items()))
-
-
-def touch_inputs(config: Mapping, folder: Path) -> None:
-    """Make every file below in/ that the config names, with what stands beside it."""
-    for text in {*_texts(config)}:
-        if not text.startswith("in/"):
-            continue
-        for chrom in map(str, config["genotypes"]["chromosomes"]):
-            name = text.replace("{chrom}", chrom).replace("*", "PGS000001")
-            beside = [name.removesuffix("bed") + suffix for suffix in ("bim", "fam")] if name.endswith(".bed") else []
-            if "frozen" in name:
-                beside = [f"{name}/{one}" for one in ("alignment.npz", "pca.h5ad", "loci.tsv", "fold0/model.ckpt")]
-            elif name.endswith("photographs"):
-                beside = [f"{name}/1.png"]
-            for path in [*beside, *([] if beside and "." not in Path(name).name else [name])]:
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                (folder / path).touch()
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for one in value.values():
-            yield from _texts(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _texts(one)
-    elif isinstance(value, str):
-        yield value
 
 
 def keys() -> dict[str, dict]:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from reruns import ROOT, Dag, building, read
+from rerun_dag import ROOT, Dag, building, read
 
 TARGET = ROOT / "docs/figures/rulegraph.svg"
 COLOURS = {

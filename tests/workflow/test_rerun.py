@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs"))
+import rerun_dag
 import reruns
 
 AFTER_PHENOTYPES = {
@@ -41,6 +42,17 @@ def changed(study, change):
         yield study
     finally:
         study.config.write_text(before)
+
+
+@contextmanager
+def edited(path):
+    """A file of code with a line more; as it was afterwards."""
+    before = path.read_text()
+    path.write_text(before + "\n# edited\n")
+    try:
+        yield
+    finally:
+        path.write_text(before)
 
 
 def rules(run) -> set[str]:
@@ -127,26 +139,16 @@ def test_reordering_the_config_changes_nothing(finished):
     [("loci/clump.py", {"loci_model"}), ("gwas/engine.py", {"gwas_chromosome"}), ("plots/qq.py", {"plots_qq"})],
 )
 def test_editing_a_module_reruns_what_runs_it(finished, module, first):
-    path = finished.folder / "contigwas" / module
-    before = path.read_text()
-    path.write_text(before + "\n# edited\n")
-    try:
+    with edited(finished.folder / "contigwas" / module):
         again = rules(finished.dry())
-    finally:
-        path.write_text(before)
     assert first <= again
     assert not again & {"samples", "pretrain_fold", "embed_fold", "phenotypes_embedded", "snps"}
     assert rules(finished.dry()) == set(), "a file put back as it was reruns nothing"
 
 
 def test_editing_a_script_reruns_its_rule(finished):
-    path = finished.folder / "workflow/scripts/loci_model.py"
-    before = path.read_text()
-    path.write_text(before + "\n# edited\n")
-    try:
+    with edited(finished.folder / "workflow/scripts/loci_model.py"):
         again = rules(finished.dry())
-    finally:
-        path.write_text(before)
     assert "loci_model" in again and not again & {"gwas_chromosome", "pretrain_fold"}
 
 
@@ -253,7 +255,7 @@ def test_training_depends_on_every_file_from_outside_that_its_inputs_are_made_of
     if beside:
         config["models"]["contig"] |= {"adjust": ["snps"], "adjust_pcs": 2}
         config["genotypes"]["pcs_file"] = "in/pcs.tsv"
-    dag = reruns.dag(config, tmp_path)
+    dag = rerun_dag.dag(config, tmp_path)
     training = next(job for job in dag.jobs if job[0] == "pretrain_fold")
     before, queue = set(), [training]
     while queue:
@@ -316,9 +318,9 @@ def test_snakemake_decides_as_the_table_says(finished, key, tmp_path):
     after = reruns.changed(copy.deepcopy(before), key, reruns.keys()[general])
     folder = finished.folder
     with changed(finished, lambda config: after):
-        decided = reruns.needed(folder, finished.config)
-        with reruns.building(folder, finished.config, folder / "Snakefile", ["all"], force=True) as workflow:
-            new = reruns.read(workflow)
-    with reruns.building(folder, finished.config, folder / "Snakefile", ["all"], force=True) as workflow:
-        old = reruns.read(workflow)
+        decided = rerun_dag.needed(folder, finished.config)
+        with rerun_dag.building(folder, finished.config, folder / "Snakefile", ["all"], force=True) as workflow:
+            new = rerun_dag.read(workflow)
+    with rerun_dag.building(folder, finished.config, folder / "Snakefile", ["all"], force=True) as workflow:
+        old = rerun_dag.read(workflow)
     assert decided == set(new.again(old).every)
