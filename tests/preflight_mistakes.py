@@ -1,0 +1,279 @@
+"""Mistakes put into a study: what each spoils, and what preflight must say of it (key of the config, remedy)."""
+
+import numpy as np
+from PIL import Image
+
+from tests.preflight_files import PEOPLE, write_array, write_embeddings, write_images, write_score
+
+
+def truncated(one):
+    one.edit("chr1.bed", lambda data: data[:-5])
+
+
+def wrong_magic(one):
+    one.edit("chr2.bed", lambda data: b"PK\x03" + data[3:])
+
+
+def shorter_bim(one):
+    one.lines("chr1.bim", lambda lines: lines[:-4])
+
+
+def shorter_fam(one):
+    one.lines("chr2.fam", lambda lines: lines[:-4])
+
+
+def person_twice(one):
+    for chrom in (1, 2):
+        one.lines(f"chr{chrom}.fam", lambda lines: [*lines[:-1], lines[0]])
+
+
+def other_chromosome(one):
+    one.lines("chr2.bim", lambda lines: ["7" + line[1:] for line in lines])
+
+
+def strangers(one):
+    write_images(one.folder, [f"HG{number:05d}" for number in range(90)])
+
+
+def headerless_keep(one):
+    one.lines("keep.tsv", lambda lines: lines[1:])
+
+
+def no_image_there(one):
+    one.lines("images.tsv", lambda lines: [line.replace("eyes/", "eye/") for line in lines])
+
+
+def unreadable_images(one):
+    write_images(one.folder, draw=lambda path: path.write_bytes(b"\x89PNG no photograph"))
+
+
+def black_images(one):
+    write_images(one.folder, draw=lambda path: Image.new("RGB", (64, 64)).save(path))
+
+
+def image_twice(one):
+    one.lines("images.tsv", lambda lines: [*lines, lines[-1]])
+
+
+def other_build(one):
+    for chrom in ("1", "2"):
+        write_array(one.folder, chrom, np.random.default_rng(3), build=3)
+
+
+def score_without_allele(one):
+    write_score(one.folder / "PGS2.txt.gz", "PGS2", columns="counted")
+
+
+def score_of_other_build(one):
+    write_score(one.folder / "PGS2.txt.gz", "PGS2", build=3)
+
+
+def score_twice(one):
+    write_score(one.folder / "PGS2.txt.gz", "PGS1")
+
+
+def scores_elsewhere(one):
+    write_score(one.folder / "PGS1.txt.gz", "PGS1", rows=500)
+
+
+def no_score(one):
+    one.set(pgs={"scores": "scores/*.gz"})
+
+
+def annotations_of_others(one):
+    one.lines("annotations.txt", lambda lines: [line.replace(":G:A", ":C:T") for line in lines])
+
+
+def unknown_mask(one):
+    one.set(burden={"masks": {"lof": ["frameshift"]}})
+
+
+def sets_of_other_chromosomes(one):
+    one.lines("sets.txt", lambda lines: [line.replace(" 1 ", " 8 ").replace(" 2 ", " 9 ") for line in lines])
+
+
+def absent_covariate(one):
+    one.set(gwas={"covariates": ["sex", "height_cm"]})
+
+
+def covariate_of_texts(one):
+    def add(lines):
+        return [lines[0] + "\tsite", *(f"{line}\tplace {number}" for number, line in enumerate(lines[1:]))]
+
+    one.lines("covariates.tsv", add)
+    one.set(gwas={"covariates": ["site"]})
+
+
+def covariates_of_others(one):
+    one.lines("covariates.tsv", lambda lines: [lines[0], *(f"X{line}" for line in lines[1:])])
+
+
+def phenotypes_twice(one):
+    one.lines("traits.tsv", lambda lines: [*lines, lines[-1]])
+
+
+def phenotypes_with_text(one):
+    one.lines("traits.tsv", lambda lines: [lines[0], *(f"{line}x" for line in lines[1:])])
+
+
+def embeddings_without_values(one):
+    write_embeddings(one.folder, np.full((90, 6), np.nan, np.float32))
+
+
+def no_embeddings(one):
+    (one.folder / "deep.h5ad").write_text("no HDF5\n")
+
+
+def kinship_without_column(one):
+    one.lines("rel.kin0", lambda lines: [lines[0].replace("KINSHIP", "PI_HAT"), *lines[1:]])
+
+
+def components_missing(one):
+    one.set(genotypes={"pcs": 5})
+
+
+def genes_of_other_build(one):
+    one.lines("genes.gtf", lambda lines: [lines[0].replace("GRCh37", "GRCh38"), *lines[1:]])
+
+
+def no_map(one):
+    (one.folder / "map.txt").write_text("a b\n1 2\n")
+
+
+def offsets_without_file(one):
+    (one.folder / "first.loco").unlink()
+
+
+def modality_with_text(one):
+    one.lines("blood.tsv", lambda lines: [*lines[:-1], f"{lines[-1].split()[0]}\thigh"])
+
+
+def large_batch(one):
+    one.config["models"]["contig"] = {**one.config["models"]["contig"], "batch": 80}
+
+
+def many_components(one):
+    one.set(genotypes={"pcs": 90, "pcs_file": None}, gwas={"covariates": []})
+
+
+def nobody_left(one):
+    (one.folder / "withdrawn.txt").write_text("\n".join(PEOPLE[:85]) + "\n")
+
+
+def results_is_a_file(one):
+    (one.folder / "results").write_text("")
+
+
+ERRORS = [
+    (truncated, "genotypes.array", "it is cut short"),
+    (wrong_magic, "genotypes.array", "bring a .bed file"),
+    (shorter_bim, "genotypes.array", "the three files do not belong together"),
+    (shorter_fam, "genotypes.array", "all files of the genotypes must name the same people"),
+    (person_twice, "genotypes.array", "keep one row a person"),
+    (other_chromosome, "genotypes.array", "has no variant on chromosome 2 (it has 7): correct the config"),
+    (strangers, "images.table", "IIDs must be written the same way in both"),
+    (headerless_keep, "samples.keep", "keep.tsv has no column iid"),
+    (no_image_there, "images.table", "paths are relative to the table"),
+    (unreadable_images, "images.table", "(90 unreadable): correct its paths"),
+    (black_images, "images.table", "black): correct its paths"),
+    (image_twice, "images.table", "give each image one row and one person"),
+    (other_build, "genotypes.build", "but genotypes.build is GRCh37: correct it, or bring genotypes of GRCh37"),
+    (score_without_allele, "pgs.scores", "bring a scoring file of the PGS Catalog"),
+    (score_of_other_build, "pgs.scores", "download the file that the PGS Catalog harmonised to GRCh37"),
+    (score_twice, "pgs.scores", "keep one"),
+    (scores_elsewhere, "pgs.scores", "lower pgs.min_overlap"),
+    (no_score, "pgs.scores", "correct it or put the files there"),
+    (annotations_of_others, "burden.annotations", "check that both are of one build"),
+    (unknown_mask, "burden.masks", "its categories are LoF, missense; correct burden.masks"),
+    (sets_of_other_chromosomes, "burden.sets", "has no gene on the chromosomes of genotypes.chromosomes"),
+    (absent_covariate, "gwas.covariates", "correct the names, or raise genotypes.pcs"),
+    (covariate_of_texts, "gwas.covariates", "write numbers, factor(name) in gwas.covariates for categories"),
+    (covariates_of_others, "samples.covariates", "IIDs must be written the same way in both"),
+    (phenotypes_twice, "models.traits.phenotypes", "keep one row a person"),
+    (phenotypes_with_text, "models.traits.phenotypes", "write numbers, and NA where a value is not known"),
+    (embeddings_without_values, "models.deep.embeddings", "drop the features that lack them"),
+    (no_embeddings, "models.deep.embeddings", "write it with anndata"),
+    (kinship_without_column, "genotypes.kinship", "has no column KINSHIP: its header has iid1, iid2, pi_hat"),
+    (components_missing, "genotypes.pcs_file", "has no column PC3"),
+    (genes_of_other_build, "loci.genes", "bring a list of GRCh37"),
+    (no_map, "plots.recombination", "is no recombination map: expected"),
+    (offsets_without_file, "gwas.offsets", "put them beside it"),
+    (modality_with_text, "modalities.blood", "bring people x numbers"),
+    (large_batch, "models.contig.batch", "lower batch, or take fewer folds"),
+    (many_components, "genotypes.pcs", "only 84 people are analysed: lower it"),
+    (nobody_left, "samples", "correct the lists"),
+    (results_is_a_file, "results", "run elsewhere with --directory"),
+]
+
+
+def some_missing(one):
+    write_images(one.folder, [*PEOPLE, *PEOPLE], files=90)
+
+
+def some_unreadable(one):
+    (one.folder / "eyes/003.png").write_bytes(b"no photograph")
+
+
+def some_black(one):
+    Image.new("RGB", (64, 64)).save(one.folder / "eyes/000.png")
+
+
+def nobody_withdrawn(one):
+    (one.folder / "withdrawn.txt").write_text("P000001\nP000002\n")
+
+
+def constant_covariate(one):
+    one.lines("covariates.tsv", lambda lines: [lines[0], *(line.rsplit("\t", 1)[0] + "\t60" for line in lines[1:])])
+
+
+def covariate_lacking(one):
+    one.lines("covariates.tsv", lambda lines: lines[:60])
+
+
+def some_embeddings(one):
+    values = np.random.default_rng(1).normal(size=(90, 6)).astype(np.float32)
+    values[3, 2] = np.nan
+    write_embeddings(one.folder, values)
+
+
+def scores_elsewhere_but_others_fetched(one):
+    scores_elsewhere(one)
+    one.set(pgs={"download": ["PGS000018"]})
+
+
+def offsets_of_another_feature(one):
+    one.lines("contig_pred.list", lambda lines: [*lines, "E3 third.loco"])
+
+
+def one_score_elsewhere(one):
+    write_score(one.folder / "PGS2.txt.gz", "PGS2", rows=500)
+
+
+def small_heldout(one):
+    one.config["models"]["contig"] = {**one.config["models"]["contig"], "folds": 1}
+
+
+def lock_left(one):
+    (one.folder / ".snakemake/locks").mkdir(parents=True)
+    (one.folder / ".snakemake/locks/0.output.lock").write_text("results/samples/cohort.tsv\n")
+
+
+WARNINGS = [
+    (some_missing, "images.table", "90 of the 180 files of images.tsv that were looked for do not exist"),
+    (some_unreadable, "images.table", "(1 unreadable): such images are dropped"),
+    (some_black, "images.table", "(1 black): such images are dropped"),
+    (nobody_withdrawn, "samples.withdrawn", "write them as the genotypes do"),
+    (constant_covariate, "gwas.covariates", "take it out of gwas.covariates"),
+    (covariate_lacking, "gwas.covariates", "people have no age, and are not tested: complete it"),
+    (some_embeddings, "models.deep.embeddings", "1 of 90 people looked at have a feature without a value"),
+    (one_score_elsewhere, "pgs.scores", "1 of 2 scores have fewer than 0.75 of their rows"),
+    (scores_elsewhere_but_others_fetched, "pgs.scores", "1 of 1 scores have fewer than 0.75 of their rows"),
+    (offsets_of_another_feature, "gwas.offsets", "1 .loco files that do not exist (the first is of E3): put those of"),
+    (small_heldout, "models.contig", "raise samples.heldout, or cross-fit with folds: 3 or more"),
+    (lock_left, ".snakemake/locks", "open it with snakemake --unlock"),
+]
+
+
+def kept(text: str) -> str:
+    """A table's text without its wrapping."""
+    return " ".join(text.split())
