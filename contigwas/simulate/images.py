@@ -42,10 +42,7 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
     many = len(people)
     seen = np.sort(stream(0).permutation(many)[round(settings["lacking"] * many) :])
     unusable = int(settings["unusable_images"])
-    if unusable > 2 * len(seen):
-        raise UserError(
-            f"config: simulate.unusable_images is {unusable}, but there are only {2 * len(seen)} images: lower it"
-        )
+    require_unusable(unusable, 2 * len(seen))
     traits = np.repeat(people[list(LATENTS)].to_numpy(np.float64)[seen], 2, axis=0)
     traits += EYE_SD * stream(1).standard_normal(traits.shape)
     numbers = stream(2).permutation(len(traits))
@@ -57,7 +54,7 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
             "path": [f"images/{number:06d}.png" for number in numbers],
         }
     )
-    faults = _faults(unusable, len(seen), stream(3))
+    faults = choose_faults(unusable, len(seen), 2, stream(3))
     (folder / "images").mkdir(parents=True, exist_ok=True)
     sweep(folder / "images")
     starts = range(0, len(table), BATCH)
@@ -73,7 +70,7 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
             ]
             for job in jobs:
                 job.result()
-    _remove_others(folder / "images", set(table["path"]))
+    remove_others(folder, set(table["path"]))
     write_tsv(table.sort_values("path", ignore_index=True), folder / "images.tsv")
     log.info(
         "%d images of %d people (%d people have none); %d are unusable: %s",
@@ -82,28 +79,47 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
     )  # fmt: skip
 
 
-def _faults(unusable: int, people: int, rng: np.random.Generator) -> dict[int, str]:
-    """What is wrong with which row: one eye of as many people as needed, the second eyes only after all the first."""
-    first = 2 * rng.permutation(people) + rng.integers(0, 2, people)
-    rows = np.concatenate([first, first ^ 1])[:unusable]
-    return {int(row): FAULTS[number % len(FAULTS)] for number, row in enumerate(rows)}
+def require_unusable(unusable: int, images: int) -> None:
+    """Raise UserError when more of the images shall be unusable than there are."""
+    if unusable > images:
+        raise UserError(f"config: simulate.unusable_images is {unusable}, but there are only {images} images: lower it")
+
+
+def choose_faults(unusable: int, people: int, each: int, rng: np.random.Generator) -> dict[int, str]:
+    """What is wrong with which row; of people with two rows `each` the second ones come after all the first.
+
+    A person's rows follow each other.
+    """
+    first = each * rng.permutation(people)
+    rows = first
+    if each == 2:
+        first = first + rng.integers(0, 2, people)
+        rows = np.concatenate([first, first ^ 1])
+    return {int(row): FAULTS[number % len(FAULTS)] for number, row in enumerate(rows[:unusable])}
+
+
+def spoilt(picture: np.ndarray, fault: str | None) -> np.ndarray:
+    """The pixels of a black or blank picture, else `picture` itself."""
+    if fault == "black":
+        return np.zeros_like(picture)
+    return np.full_like(picture, 128) if fault == "blank" else picture
 
 
 def _save(path: Path, picture: np.ndarray, fault: str | None) -> None:
     """Write a picture (size, size, 3) uint8 as PNG, or what a `fault` made of it."""
-    if fault == "black":
-        picture = np.zeros_like(picture)
-    elif fault == "blank":
-        picture = np.full_like(picture, 128)
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
+    Image.fromarray(spoilt(picture, fault)).save(buffer, "PNG", compress_level=1)
     content = buffer.getvalue()
     with replacing(path, crowded=True) as temporary:
         temporary.write_bytes(content[: len(content) // 2] if fault == "truncated" else content)
 
 
-def _remove_others(folder: Path, kept: set[str]) -> None:
-    """Remove pictures of an earlier, larger cohort; only files named as ours are."""
-    for path in folder.glob("*.png"):
-        if re.fullmatch(r"\d{6}\.png", path.name) and f"images/{path.name}" not in kept:
-            path.unlink()
+def remove_others(folder: Path, kept: set[str]) -> None:
+    """Remove files of an earlier cohort, larger or of another kind, from where the `kept` (paths from `folder`) stand.
+
+    Only files named as ours are removed.
+    """
+    for part in sorted({path.rpartition("/")[0] for path in kept}):
+        for path in (folder / part).iterdir():
+            if re.fullmatch(r"\d{6}\.(png|nii\.gz)", path.name) and f"{part}/{path.name}" not in kept:
+                path.unlink()
