@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from tqdm import tqdm
 from contigwas.errors import UserError
 from contigwas.files import PathLike, read_table, replacing, sweep, write_tsv
 from contigwas.simulate.fundus import render
-from contigwas.simulate.settings import LATENTS
+from contigwas.simulate.groups import choose_groups, mark
+from contigwas.simulate.settings import GROUPS, LATENTS
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +32,9 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
     """Write `folder`/images/*.png and `folder`/images.tsv (iid, eye, visit, path) from the table of latents.
 
     A share `lacking` of the people has no picture; `unusable_images` files are black, blank or cut off, each of
-    another person where there are enough. File names say nothing about the person. Raises UserError when more files
-    shall be unusable than there are.
+    another person where there are enough. File names say nothing about the person. With a block `groups` in the
+    settings the pictures carry the marks of their person's group, and `folder`/groups.tsv (iid group) has everyone's.
+    Raises UserError when more files shall be unusable than there are.
     """
     folder = Path(folder)
     people = read_table(latents, ("iid", *LATENTS), "simulate.folder")
@@ -54,7 +57,11 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
             "path": [f"images/{number:06d}.png" for number in numbers],
         }
     )
+    grouped = "groups" in settings
     faults = choose_faults(unusable, len(seen), 2, stream(3))
+    groups = (
+        np.repeat(_write_groups(people["iid"], folder, settings["groups"], stream(5))[seen], 2) if grouped else None
+    )
     (folder / "images").mkdir(parents=True, exist_ok=True)
     sweep(folder / "images")
     starts = range(0, len(table), BATCH)
@@ -63,7 +70,11 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
             rows = slice(start, min(start + BATCH, len(table)))
             right = (table["eye"][rows] == "right").to_numpy()
             size, nuisance = settings["image_size"], settings["nuisance"]
-            pictures = render(traits[rows], right, size, nuisance, stream(4, batch))
+            marks = None
+            if grouped:
+                strength = settings["groups"]["strength"]
+                marks = partial(mark, groups=groups[rows], strength=strength, rng=stream(6, batch))
+            pictures = render(traits[rows], right, size, nuisance, stream(4, batch), marks)
             jobs = [
                 pool.submit(_save, folder / table["path"][row], pictures[row - start], faults.get(row))
                 for row in range(rows.start, rows.stop)
@@ -77,6 +88,13 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
         len(table), len(seen), many - len(seen), len(faults),
         ", ".join(f"{list(faults.values()).count(one)} {one}" for one in FAULTS),
     )  # fmt: skip
+
+
+def _write_groups(iids: pd.Series, folder: Path, settings: Mapping, rng: np.random.Generator) -> np.ndarray:
+    """Everyone's group as a number, and by its name in a table."""
+    groups = choose_groups(len(iids), settings["count"], rng)
+    write_tsv(pd.DataFrame({"iid": iids, "group": np.asarray(GROUPS)[groups]}), folder / "groups.tsv")
+    return groups
 
 
 def require_unusable(unusable: int, images: int) -> None:

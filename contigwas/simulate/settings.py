@@ -17,6 +17,7 @@ PROGRAMMES = (
     "atrophy",
     "angiogenesis",
 )  # one a latent, in their order
+GROUPS = ("exudates", "drusen", "scars", "haemorrhages")  # kinds of marks, the first `count` of them
 LEAST_GENES = 10  # of the expression, for each programme
 LARGEST_VOLUME = 96  # voxels a side
 STRIDE = 10  # the demo's snps.stride: truth.tsv says which causal variants stand on that grid
@@ -108,6 +109,11 @@ class Simulation:
         """From the config block (defaults filled in); keys that belong to the images are checked and passed over."""
         if "lesions" in settings:
             Lesions.of(settings)
+            if "groups" in settings:
+                raise UserError(
+                    "config: simulate has lesions and groups, but groups are of photographs of the eye, which lesions "
+                    "replace: drop one of the two"
+                )
         names = [name for name in cls.__dataclass_fields__ if name not in ("planted_q2", "pgs")]
         return cls(
             **{name: settings[name] for name in names},

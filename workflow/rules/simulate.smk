@@ -7,6 +7,7 @@ if "simulate" in config:
         config["simulate"]["pgs"]["relevant"] + config["simulate"]["pgs"]["irrelevant"]
     )
     LESIONS = "lesions" in config["simulate"]
+    GROUPED = "groups" in config["simulate"]
 
     rule simulate:
         input:
@@ -98,6 +99,7 @@ if "simulate" in config:
                 latents=f"{SIMULATED}/latents.tsv",
             output:
                 table=f"{SIMULATED}/images.tsv",
+                groups=optional(f"{SIMULATED}/groups.tsv" if GROUPED else None),
                 images=directory(f"{SIMULATED}/images"),
             log:
                 "results/logs/simulate_images/simulate_images.log",
