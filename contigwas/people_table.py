@@ -147,7 +147,7 @@ class PeopleTable(ABC):
 
         Raises UserError where a person stands twice, or nobody is wanted: `name` says who was.
         """
-        self.require_ids(wanted)
+        self.require_upright(wanted)
         values = np.empty((len(wanted), len(self.features)), np.float32)
         everyone, kept, place = [], [], 0
         for iids, block in self.blocks():
@@ -160,19 +160,16 @@ class PeopleTable(ABC):
             place += len(room)
         people = pd.Index(np.concatenate(everyone))
         require_unique(people, self.path)
-        self.require_upright(wanted, people)
         require_overlap(wanted, people, name, f"{self.asked.key} ({self.path})")
         return pd.Index(np.concatenate(kept)), values[:place], len(people)
 
-    def require_ids(self, wanted: pd.Index) -> None:
-        """Raise UserError where no column is the one of IIDs and columns are named like the people who are `wanted`."""
-        if not self._has_ids:
-            self.require_upright(wanted, pd.Index([]))
+    def require_upright(self, wanted: pd.Index) -> None:
+        """Raise UserError where columns are named like the people who are `wanted`, and no row is.
 
-    def require_upright(self, wanted: pd.Index, people: pd.Index) -> None:
-        """Raise UserError where columns are named like the people who are `wanted`, and no row is (`people`)."""
+        Before anything else is said: sentences about columns name them, and these would be people.
+        """
         turned = int(pd.Index(self.names).isin(wanted).sum())
-        if turned and not people.isin(wanted).any():
+        if turned and not (self._has_ids and pd.Index(self._people()).astype(str).isin(wanted).any()):
             raise UserError(
                 f"{self.path} looks transposed: {turned} of its columns are IIDs of the cohort, and none of its rows: "
                 f"{self.asked.key} must have one row a person and one column a {self.asked.noun}"

@@ -245,6 +245,15 @@ def test_a_table_that_is_turned_round(study, name, first):
         written(cohort, save(turned, folder / name))
 
 
+def test_a_table_that_is_turned_round_with_a_person_twice_names_nobody(study):
+    cohort, counts, folder = study
+    turned = counts.set_index("IID").T.reset_index(names="gene")
+    turned = pd.concat([turned, turned.iloc[:, 1:3]], axis=1).assign(**{NAMES[0]: "text"})
+    with pytest.raises(UserError, match="looks transposed") as refused:
+        written(cohort, save(turned, folder / "x.tsv"), id="gene")
+    assert not any(one in str(refused.value) for one in [*NAMES, STRANGER])
+
+
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
