@@ -4,7 +4,18 @@ import copy
 from collections.abc import Mapping
 
 from contigwas.config import missing_files
-from contigwas.preflight import brought, burden, covariates, genotypes, images, machine, people, plan, scores
+from contigwas.preflight import (
+    brought,
+    burden,
+    covariates,
+    expression,
+    genotypes,
+    images,
+    machine,
+    people,
+    plan,
+    scores,
+)
 from contigwas.preflight.findings import ERROR
 from contigwas.preflight.machine import Plan
 from contigwas.preflight.study import Study
@@ -17,6 +28,7 @@ CHECKS = (
     scores,
     burden,
     covariates,
+    expression,
     brought,
     plan,
 )  # later ones use what earlier ones found
