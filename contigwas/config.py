@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 
 import jsonschema
-import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
@@ -17,7 +16,7 @@ from contigwas.builds import named_build
 from contigwas.errors import UserError
 from contigwas.genotypes.files import genotype_files
 from contigwas.genotypes.names import chromosome
-from contigwas.recipes import check_recipe
+from contigwas.recipes import check_recipe, read_schema
 
 TYPES = {"number": "a number", "integer": "a whole number", "string": "text", "boolean": "true or false"}
 ABSENT = object()
@@ -29,7 +28,7 @@ TYPES |= {"object": "a block of keys", "array": "a list", "null": "null"}
 
 def check(config: dict, schema_file: Path) -> None:
     """Fill the schema's defaults into `config`, in place; raise UserError for the first thing that is wrong."""
-    schema = yaml.safe_load(Path(schema_file).read_text())
+    schema = read_schema(Path(schema_file))
     _check_keys(config, "config")
     error = jsonschema.exceptions.best_match(_validator()(schema).iter_errors(config))
     if error is not None:

@@ -1,8 +1,44 @@
 """What a schema cannot say of a model's recipe: keys that refer to one another, to the images, or to its modalities."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
 
 from contigwas.errors import UserError
+
+SCHEMA = Path(__file__).resolve().parents[1] / "workflow" / "schemas" / "config.schema.yaml"
+
+
+@dataclass(frozen=True)
+class Method:
+    """What the schema says of a method beside its keys.
+
+    heads: what embed.layer may name besides modalities; views: images that pass the network for each one counted, 0
+    where nothing is trained; draws: whether it draws images from features.
+    """
+
+    heads: tuple[str, ...]
+    views: int
+    draws: bool
+
+
+@cache
+def read_schema(path: Path = SCHEMA) -> dict:
+    """The schema of the config; it is read once."""
+    return yaml.safe_load(path.read_text())
+
+
+def methods() -> dict[str, Method]:
+    """All methods, by the name that a recipe gives them, in the schema's order. torch is not imported."""
+    defined = read_schema()["$defs"]
+    named = {name: defined[name] for name in defined["shared"]["properties"]["method"]["enum"]}
+    return {
+        name: Method(tuple(one.get("x-heads", ())), one["x-views"], one.get("x-draws", False))
+        for name, one in named.items()
+    }
 
 
 def check_recipe(name: str, recipe: Mapping[str, object], config: Mapping) -> None:
@@ -51,10 +87,10 @@ def _check_adjust(place: str, adjust: list[str], modalities: list[str]) -> None:
 
 
 def _check_layer(name: str, recipe: Mapping[str, object], config: Mapping) -> None:
-    """`embed.layer` must be a head that the model has: one a modality, `views` of SimCLR, none of the other methods."""
+    """`embed.layer` must be a head that the model has: one a modality, and those that the schema says of its method."""
     own = (recipe.get("embed") or {}).get("layer")
     layer = own or config["embed"]["layer"]
-    heads = ["views"] if recipe["method"] == "simclr" else [*recipe.get("modalities", [])]
+    heads = [*methods()[recipe["method"]].heads, *recipe.get("modalities", [])]
     if layer not in ("trunk", *heads):
         key = f"models.{name}.embed.layer" if own else "embed.layer"
         raise UserError(

@@ -20,9 +20,11 @@ import yaml
 from rerun_dag import ROOT, Again, Dag, dag
 from snakemake.exceptions import WorkflowError
 
+from contigwas.recipes import methods
+
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 STUDY = ROOT / "tests/config/every_key.yaml"
-METHODS = ["contig", "simclr", "byol", "simsiam", "barlow_twins", "nnclr", "autoencoder", "untrained", "pixel_pca"]
+METHODS = [*methods()]
 
 # another value, where the schema does not tell one
 OTHER = {

@@ -13,7 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 from contigwas.errors import UserError
-from contigwas.files import PathLike, replacing, require
+from contigwas.files import PathLike, replacing
 from contigwas.memory import enough_memory
 from contigwas.people import require_overlap
 from contigwas.pretrain.augment import Augmentation
@@ -27,16 +27,15 @@ from contigwas.pretrain.data import (
     read_images,
 )
 from contigwas.pretrain.determinism import deterministic
-from contigwas.pretrain.networks import channels_last, features_of, head, image_encoder
-from contigwas.pretrain.normalise import PixelScaler
+from contigwas.pretrain.networks import channels_last
 from contigwas.pretrain.precision import exactly
+from contigwas.pretrain.pretrained import Pretrained, read_checkpoint
 from contigwas.pretrain.roles import NEW, ROLES, UNUSED, split
 from contigwas.samples.folds import stable_hash
 
 log = logging.getLogger(__name__)
 BATCH = 256  # images at most,
 PIXELS = {"cpu": 2**22, "cuda": 2**26}  # and of all of them together, so that activations stay within a few GB
-KEYS = {"settings", "fold", "state_dict", "best_state_dict", "shape", "roles"}
 
 
 def embed(
@@ -97,20 +96,6 @@ def embed(
         data.write_h5ad(temporary)
 
 
-def read_checkpoint(path: PathLike) -> dict:
-    """A checkpoint as `contigwas.pretrain.train` writes it; raises UserError when it is something else."""
-    path = require(path, "the checkpoint")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except MemoryError:
-        raise
-    except Exception:  # a file of anything raises anything
-        state = None
-    if not isinstance(state, dict) or not state.keys() >= KEYS:
-        raise UserError(f"{path} is not a checkpoint of contigwas: remove it and run pretrain again")
-    return state
-
-
 def _features(
     photographs: Photographs,
     names: list[str],
@@ -122,32 +107,10 @@ def _features(
 
     `names` of the images seed their random views, so that nobody's features depend on who else is there.
     """
-    recipe, weights = state["settings"], state["state_dict"]
-    if settings["checkpoint"] == "best":
-        if state["best_state_dict"]:
-            weights = state["best_state_dict"]
-        elif int(recipe.get("epochs", 0)):
-            log.warning("%s has no best weights, because nobody validated: the last ones are taken", checkpoint)
-    scaler = PixelScaler(torch.zeros(state["shape"][0]), torch.ones(state["shape"][0]))
-    layer = settings["layer"]
-    if layer != "trunk" and f"heads.{layer}.0.weight" not in weights:
-        raise UserError(f"config: embed.layer is {layer}, but {checkpoint} has no head of that name: write trunk")
-    try:
-        trunk = image_encoder({**recipe, "weights": None}, tuple(state["shape"]))
-        modules = {"pixels": scaler, "trunk": trunk}
-        if layer != "trunk":
-            modules[f"heads.{layer}"] = head(features_of(trunk), recipe["hidden"], recipe["embedding"])
-        for name, module in modules.items():
-            prefix = f"{name}."
-            part = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
-            module.load_state_dict(part)
-    except (RuntimeError, KeyError, TypeError):
-        raise UserError(
-            f"{checkpoint}: its weights are not those of the network that its settings describe (method "
-            f"{recipe.get('method')}, image_encoder {recipe.get('image_encoder')}, width {recipe.get('width')}): it is "
-            "of another version or was altered, so bring the file as training wrote it, or train again"
-        ) from None
-    network = nn.Sequential(*modules.values()).eval()
+    recipe, layer = state["settings"], settings["layer"]
+    learned = Pretrained.of(state, checkpoint, settings["checkpoint"])
+    modules = [learned.pixels(), learned.trunk(), *([learned.head(layer)] if layer != "trunk" else [])]
+    network = nn.Sequential(*modules).eval()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device, memory_format=channels_last(state["shape"]))
     augment = Augmentation.of(recipe["augment"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from contigwas import config as contigwas_config
 from contigwas.preflight.study import Study
+from contigwas.recipes import methods
 
 # seconds for each unit of work, on 2 cores
 KING = 17.73 / (10_000**2 * 50_000)  # a pair of people and variant, twice: king.tsv, 10,000 people x 50,000 variants
@@ -25,8 +26,6 @@ AT = 224  # pixels, at which GFLOPS are counted
 TRAIN = {"cpu": 41.79 * 1.8 * (128 / AT) ** 2, "gpu": 1182.2 * 4.1 * (448 / AT) ** 2}
 EMBED = {"cpu": 161.09 * 1.8 * (128 / AT) ** 2, "gpu": 1288.4 * 4.1 * (448 / AT) ** 2}
 PRUNED = 100_000  # variants that pruning leaves, at most
-VIEWS = {"contig": 1}  # images that pass the network for each one counted; of the other methods two
-UNTRAINED = ("untrained", "pixel_pca")
 # bytes of memory
 KING_BASE, GWAS_BASE = 0.5e9, 582 * 2**20  # king.tsv and gwas.tsv at their smallest
 GWAS_PERSON = (900 - 582) * 2**20 / (50_000 - 8_000) / 128  # for each feature: gwas.tsv, 8,000 and 50,000 people
@@ -107,8 +106,8 @@ def _images(study: Study, gpu: bool, hours: dict, memory: dict, disk: dict) -> l
         if volumes or network is None:
             continue
         gflops = GFLOPS[network] * (size / AT) ** 2 * (width**2 if network.startswith("resnet") else 1)
-        passes = train * recipe.get("epochs", 0) * VIEWS.get(recipe["method"], 2) * folds
-        if recipe["method"] not in UNTRAINED:
+        passes = train * recipe.get("epochs", 0) * methods()[recipe["method"]].views * folds
+        if passes:
             hours[f"pretrain ({model})"] = passes * gflops / TRAIN[device]
         hours[f"embed ({model})"] = images * folds * gflops / EMBED[device]
     return lacking

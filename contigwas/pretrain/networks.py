@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from contigwas.errors import UserError
 from contigwas.pretrain.normalise import Normaliser
-from contigwas.pretrain.pixels import PixelComponents
 from contigwas.pretrain.weights import load_weights
 
 LAYERS = {
@@ -19,7 +18,7 @@ LAYERS = {
     "resnet50": ("bottleneck", [3, 4, 6, 3]),
 }
 TRANSFORMERS = {"vit_tiny": (192, 3), "vit_small": (384, 6), "vit_base": (768, 12)}  # width, heads
-DEPTH = 12  # blocks of a ViT
+STAGES = 4  # of a ResNet; as many maps come from a ViT
 SMALL = 128  # pixels: a smaller image has no resolution to give to a 7 x 7 stem and a max-pool
 GROUPS = 8  # of channels, in GroupNorm
 
@@ -27,10 +26,46 @@ GROUPS = 8  # of channels, in GroupNorm
 class VisionTransformer(ViT):
     """MONAI's ViT: (images, channels, sizes …) -> (images, features), the mean over the tokens of the last layer."""
 
+    @property
+    def features(self) -> int:
+        """How many features it gives an image."""
+        return self.norm.normalized_shape[0]
+
     def forward(self, images: Tensor) -> Tensor:
         """The pooled tokens."""
         tokens, _ = super().forward(images)
         return tokens.mean(dim=1)
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """The tokens of STAGES evenly spread blocks, the last normalised, as maps: (images, features, patches …)."""
+        tokens, grid = self.patch_embedding(images), [size // self.patch for size in images.shape[2:]]
+        wanted = {len(self.blocks) * stage // STAGES for stage in range(1, STAGES + 1)}
+        found = []
+        for number, block in enumerate(self.blocks, 1):
+            tokens = block(tokens)
+            if number in wanted:
+                found.append(self.norm(tokens) if number == len(self.blocks) else tokens)
+        return [one.transpose(1, 2).unflatten(2, grid) for one in found]
+
+
+class ResidualNetwork(ResNet):
+    """MONAI's ResNet without a classifier: (images, channels, sizes …) -> (images, features), the last stage pooled."""
+
+    @property
+    def features(self) -> int:
+        """How many features it gives an image."""
+        return self.in_planes
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """What its four stages give, fine to coarse: (images, channels, sizes …) each."""
+        here = self.act(self.bn1(self.conv1(images)))
+        if not self.no_max_pool:
+            here = self.maxpool(here)
+        found = []
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            here = stage(here)
+            found.append(here)
+        return found
 
 
 def image_encoder(settings: Mapping[str, object], shape: tuple[int, ...]) -> nn.Module:
@@ -38,10 +73,8 @@ def image_encoder(settings: Mapping[str, object], shape: tuple[int, ...]) -> nn.
 
     `settings["image_encoder"]` is a ResNet of MONAI, the last stage pooled, `width` channels in the first stage (8 x
     as many features, 32 x for the bottlenecks of resnet50) and `norm` batch or group; or a ViT with patches of `patch`
-    pixels. `weights` names a file of weights to start from. Of the method pixel_pca it is a fixed linear map.
+    pixels and `depth` blocks. `weights` names a file of weights to start from.
     """
-    if settings["method"] == "pixel_pca":
-        return PixelComponents(shape, settings["embedding"])
     name = settings["image_encoder"]
     trunk = _transformer(name, settings, shape) if name in TRANSFORMERS else _resnet(name, settings, shape)
     if settings.get("weights"):
@@ -49,10 +82,10 @@ def image_encoder(settings: Mapping[str, object], shape: tuple[int, ...]) -> nn.
     return trunk
 
 
-def _resnet(name: str, settings: Mapping[str, object], shape: tuple[int, ...]) -> ResNet:
+def _resnet(name: str, settings: Mapping[str, object], shape: tuple[int, ...]) -> ResidualNetwork:
     block, layers = LAYERS[name]
     width, small = settings["width"], max(shape[1:]) < SMALL
-    trunk = ResNet(
+    trunk = ResidualNetwork(
         block=block,
         layers=layers,
         block_inplanes=[width, 2 * width, 4 * width, 8 * width],
@@ -86,11 +119,12 @@ def _transformer(name: str, settings: Mapping[str, object], shape: tuple[int, ..
         patch_size=patch,
         hidden_size=width,
         mlp_dim=4 * width,
-        num_layers=DEPTH,
+        num_layers=settings.get("depth", 12),
         num_heads=heads,
         spatial_dims=len(shape) - 1,
         qkv_bias=True,
     )
+    trunk.patch = patch
     for block in trunk.blocks:
         block.norm_cross_attn = nn.Identity()  # MONAI makes it without ever using it
     for module in trunk.modules():
@@ -101,9 +135,7 @@ def _transformer(name: str, settings: Mapping[str, object], shape: tuple[int, ..
 
 def features_of(trunk: nn.Module) -> int:
     """How many features the trunk gives an image."""
-    if isinstance(trunk, ResNet):
-        return trunk.in_planes
-    return len(trunk.loadings) if isinstance(trunk, PixelComponents) else trunk.norm.normalized_shape[0]
+    return trunk.features
 
 
 def head(features: int, hidden: int, embedding: int) -> nn.Sequential:

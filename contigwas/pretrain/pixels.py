@@ -29,6 +29,11 @@ class PixelComponents(nn.Module):
         self.register_buffer("mean", torch.zeros(pixels))
         self.register_buffer("loadings", torch.zeros(components, pixels))
 
+    @property
+    def features(self) -> int:
+        """How many components there are."""
+        return len(self.loadings)
+
     def flat(self, images: Tensor) -> Tensor:
         """(images, pixels) after the averaging."""
         pool = functional.adaptive_avg_pool2d if len(self.sizes) == 2 else functional.adaptive_avg_pool3d

@@ -24,11 +24,7 @@ from contigwas.pretrain.data import DEVICE_SHARE, Batches, Chunks, Genetics, Stu
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.distributed import rank
 from contigwas.pretrain.methods import METHODS, Pretraining
-from contigwas.pretrain.methods.contig import Contig
-from contigwas.pretrain.methods.untrained import Untrained
-from contigwas.pretrain.networks import start_from_betas
 from contigwas.pretrain.normalise import Normaliser, PixelScaler, fit, fit_pixels
-from contigwas.pretrain.pixels import fit_components
 from contigwas.pretrain.resume import Resume, fingerprint
 from contigwas.pretrain.roles import HELDOUT
 from contigwas.pretrain.weights import refuse_leak, seen
@@ -89,7 +85,7 @@ def train(
         with enough_memory(
             f"the device has too little memory for batches of {settings.get('batch', 1)} images of "
             f"{' x '.join(map(str, study.photographs.shape[1:]))} pixels through {settings.get('image_encoder')}: "
-            "lower batch in the recipe, or images.size, or take a smaller image_encoder"
+            f"lower {METHODS[str(settings['method'])].lower}"
         ):
             module = _train(study, pixels, fitted, settings, fold, best, resume, devices, tensorboard)
     if rank() > 0:
@@ -144,11 +140,9 @@ def _train(
     entropy = np.random.SeedSequence([int(settings["seed"]), crc32(method.encode()), fold])
     weights, order, views = (int(seed) for seed in entropy.generate_state(3))
     torch.manual_seed(weights)  # initial weights and dropout
-    kind = METHODS[method]
-    module = kind(study, pixels, fitted, settings, views) if kind is Contig else kind(study, pixels, settings, views)
-    if kind is Contig and settings["genetics_init"] == "gwas":
-        _start_from_gwas(module, study, pixels, settings, views)
-    if issubclass(kind, Untrained):
+    module = METHODS[method].of(study, pixels, fitted, settings, views)
+    module.begin()
+    if not module.trains:
         return module
     if len(study.validation) < 2:
         log.warning("fewer than two people validate: no validation loss and no retrieval")
@@ -223,18 +217,3 @@ def _devices(module: Pretraining, settings: Mapping[str, object], devices: int, 
             f"a multiple of {devices}, or ask for fewer devices"
         )
     return devices
-
-
-def _start_from_gwas(
-    module: Contig, study: Study, pixels: PixelScaler, settings: Mapping[str, object], seed: int
-) -> None:
-    """Fill the linear genetics encoders with betas on the training people's components of the pixels."""
-    first = study.photographs.first[study.train]
-    fitted = fit_components(study.photographs, first, pixels, settings["embedding"], seed)
-    for name, genetics in study.genetics.items():
-        has = study.train[genetics.row[study.train] >= 0]
-        images = study.photographs.first[has]
-        targets = [fitted(pixels(study.photographs.gather(part).float() / 255)) for part in images.split(256)]
-        values, components = genetics.gather(genetics.row[has], torch.device("cpu"))
-        start_from_betas(module.genetics[name], values, components, torch.cat(targets))
-        log.info("the encoder of %s starts from the betas of %d people", name, len(has))

@@ -16,7 +16,7 @@ from contigwas.pretrain.data import Batch, Batches, Study
 from contigwas.pretrain.distributed import gathered_lists, rank, world
 from contigwas.pretrain.figures import alignment, rank_me, uniformity
 from contigwas.pretrain.networks import channels_last, features_of, head, image_encoder
-from contigwas.pretrain.normalise import PixelScaler
+from contigwas.pretrain.normalise import Normaliser, PixelScaler
 from contigwas.pretrain.precision import exactly
 from contigwas.pretrain.retrieval import chance, retrieval
 from contigwas.pretrain.schedule import optimizer_and_schedule
@@ -41,14 +41,18 @@ class Pretraining(lightning.LightningModule, ABC):
     """What the methods share; each adds `losses` (of a training batch) and `judge` (of a validation batch).
 
     `history` collects one dict an epoch. `generator` draws the augmentations, on the CPU. `batches` are the loader of
-    training batches: its place in the epoch is part of what is saved.
+    training batches: its place in the epoch is part of what is saved. `trains` says whether anything is learned;
+    `lower`, what the recipe can lower where memory does not suffice.
     """
+
+    trains = True
+    lower = "batch in the recipe, or images.size, or take a smaller image_encoder"
 
     def __init__(self, study: Study, pixels: PixelScaler, settings: Mapping[str, object], seed: int) -> None:
         super().__init__()
         self.study, self.settings = study, settings
         self.pixels = pixels
-        self.trunk = image_encoder(settings, study.photographs.shape)
+        self.trunk = self.encoder(settings, study.photographs.shape)
         self.trunk.to(memory_format=channels_last(study.photographs.shape))
         self.augment = Augmentation.of(settings["augment"])
         self.generator = torch.Generator().manual_seed(seed)
@@ -57,6 +61,31 @@ class Pretraining(lightning.LightningModule, ABC):
         self.batches: Batches | None = None
         self._train: list[dict[str, Tensor]] = []
         self._judged: list[Judged] = []
+
+    @classmethod
+    def of(
+        cls,
+        study: Study,
+        pixels: PixelScaler,
+        normalisers: Mapping[str, Normaliser],
+        settings: Mapping[str, object],
+        seed: int,
+    ) -> "Pretraining":
+        """The module of a recipe; `normalisers` of its modalities are passed over by a method that has none."""
+        return cls(study, pixels, settings, seed)
+
+    @staticmethod
+    def encoder(settings: Mapping[str, object], shape: tuple[int, ...]) -> nn.Module:
+        """The trunk, which embeds images of `shape`: (images, channels, sizes …) -> (images, features)."""
+        return image_encoder(settings, shape)
+
+    @staticmethod
+    def encoders(normalisers: Mapping[str, Normaliser], settings: Mapping[str, object]) -> nn.ModuleDict:
+        """One encoder a modality, from raw values; none here."""
+        return nn.ModuleDict()
+
+    def begin(self) -> None:
+        """What happens once before training, and not again when a training goes on."""
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """ContIG: the image against each genetic modality of the same person."""
 
+import logging
 import math
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -11,10 +12,12 @@ from contigwas.pretrain.data import Batch, Study
 from contigwas.pretrain.distributed import gathered, total, world
 from contigwas.pretrain.losses import contig_loss, siglip_loss
 from contigwas.pretrain.methods.base import Judged, Pretraining
-from contigwas.pretrain.networks import genetics_encoders
+from contigwas.pretrain.networks import genetics_encoders, start_from_betas
 from contigwas.pretrain.normalise import Normaliser, PixelScaler
+from contigwas.pretrain.pixels import fit_components
 from contigwas.pretrain.precision import exactly
 
+log = logging.getLogger(__name__)
 HOTTEST = 0.01  # a learned temperature never falls below it (Radford et al., ICML 2021)
 BIAS = -10.0  # of SigLIP, at the start: nearly all pairs are a no
 
@@ -35,12 +38,44 @@ class Contig(Pretraining):
         seed: int,
     ) -> None:
         super().__init__(study, pixels, settings, seed)
-        self.genetics = genetics_encoders(normalisers, settings)
+        self.genetics = self.encoders(normalisers, settings)
         self.heads = nn.ModuleDict({name: self.head() for name in normalisers})
         if settings["learn_temperature"]:
             self.log_temperature = nn.Parameter(torch.tensor(math.log(settings["temperature"])))
         if settings["loss"] == "siglip":
             self.bias = nn.Parameter(torch.tensor(BIAS))
+
+    @classmethod
+    def of(
+        cls,
+        study: Study,
+        pixels: PixelScaler,
+        normalisers: Mapping[str, Normaliser],
+        settings: Mapping[str, object],
+        seed: int,
+    ) -> "Contig":
+        """The module of a recipe."""
+        return cls(study, pixels, normalisers, settings, seed)
+
+    @staticmethod
+    def encoders(normalisers: Mapping[str, Normaliser], settings: Mapping[str, object]) -> nn.ModuleDict:
+        """Those of genetics."""
+        return genetics_encoders(normalisers, settings)
+
+    def begin(self) -> None:
+        """Fill linear encoders with betas on the training people's components of the pixels, if the recipe says so."""
+        if self.settings["genetics_init"] != "gwas":
+            return
+        study, pixels = self.study, self.pixels
+        first = study.photographs.first[study.train]
+        fitted = fit_components(study.photographs, first, pixels, self.settings["embedding"], self.seed)
+        for name, genetics in study.genetics.items():
+            has = study.train[genetics.row[study.train] >= 0]
+            images = study.photographs.first[has]
+            targets = [fitted(pixels(study.photographs.gather(part).float() / 255)) for part in images.split(256)]
+            values, components = genetics.gather(genetics.row[has], torch.device("cpu"))
+            start_from_betas(self.genetics[name], values, components, torch.cat(targets))
+            log.info("the encoder of %s starts from the betas of %d people", name, len(has))
 
     @property
     def temperature(self) -> float | Tensor:

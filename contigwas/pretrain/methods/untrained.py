@@ -4,14 +4,15 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from contigwas.pretrain.data import Batch, Study
+from contigwas.pretrain.data import Batch
 from contigwas.pretrain.methods.base import Judged, Pretraining
-from contigwas.pretrain.normalise import PixelScaler
-from contigwas.pretrain.pixels import fit_components
+from contigwas.pretrain.pixels import PixelComponents, fit_components
 
 
 class Untrained(Pretraining):
     """The trunk as it was initialised, or as `weights` fill it: nothing is learned here."""
+
+    trains = False
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """None: it is never trained."""
@@ -25,7 +26,13 @@ class Untrained(Pretraining):
 class PixelPCA(Untrained):
     """The trunk is a fixed linear map: the first `embedding` principal components of the training people's pixels."""
 
-    def __init__(self, study: Study, pixels: PixelScaler, settings: Mapping[str, object], seed: int) -> None:
-        super().__init__(study, pixels, settings, seed)
-        first = study.photographs.first[study.train]
-        self.trunk = fit_components(study.photographs, first, pixels, settings["embedding"], seed)
+    @staticmethod
+    def encoder(settings: Mapping[str, object], shape: tuple[int, ...]) -> PixelComponents:
+        """The map, before it is fitted."""
+        return PixelComponents(shape, settings["embedding"])
+
+    def begin(self) -> None:
+        """Fit it."""
+        photographs = self.study.photographs
+        first = photographs.first[self.study.train]
+        self.trunk = fit_components(photographs, first, self.pixels, self.settings["embedding"], self.seed)

@@ -1,0 +1,115 @@
+"""What training wrote, read again: the trunk, its heads and the encoders of modalities, each when it is asked for."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from contigwas.errors import UserError
+from contigwas.files import PathLike, require
+from contigwas.pretrain.methods import METHODS
+from contigwas.pretrain.networks import features_of, head
+from contigwas.pretrain.normalise import Normaliser, PixelScaler
+
+log = logging.getLogger(__name__)
+KEYS = {"settings", "fold", "state_dict", "best_state_dict", "shape", "roles"}
+
+
+def read_checkpoint(path: PathLike) -> dict:
+    """A checkpoint as `contigwas.pretrain.train` writes it; raises UserError when it is something else."""
+    path = require(path, "the checkpoint")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception:  # a file of anything raises anything
+        state = None
+    if not isinstance(state, dict) or not state.keys() >= KEYS:
+        raise UserError(f"{path} is not a checkpoint of contigwas: remove it and run pretrain again")
+    return state
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """The networks of a checkpoint, in evaluation mode on the CPU.
+
+    Each raises UserError where its weights are not those of the network that the checkpoint's settings describe.
+    """
+
+    state: Mapping[str, object]
+    weights: Mapping[str, Tensor]
+    where: PathLike
+
+    @classmethod
+    def of(cls, state: Mapping[str, object], where: PathLike, which: str = "last") -> "Pretrained":
+        """From a checkpoint that was read from `where`: the weights of the last epoch, or those of the best."""
+        if which == "best":
+            if state["best_state_dict"]:
+                return cls(state, state["best_state_dict"], where)
+            if int(state["settings"].get("epochs", 0)):
+                log.warning("%s has no best weights, because nobody validated: the last ones are taken", where)
+        return cls(state, state["state_dict"], where)
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """The recipe that was trained."""
+        return self.state["settings"]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of an image: channels, then the sizes."""
+        return tuple(self.state["shape"])
+
+    @property
+    def modalities(self) -> list[str]:
+        """Those that there is an encoder of."""
+        return [*dict.fromkeys(name.split(".")[1] for name in self.weights if name.startswith("genetics."))]
+
+    def pixels(self) -> PixelScaler:
+        """Levels 0 … 1 to what the trunk takes."""
+        return self._filled("pixels", lambda: PixelScaler(torch.zeros(self.shape[0]), torch.ones(self.shape[0])))
+
+    def trunk(self) -> nn.Module:
+        """(images, channels, sizes …) -> (images, features)."""
+        return self._filled("trunk", lambda: self._method().encoder({**self.settings, "weights": None}, self.shape))
+
+    def head(self, name: str) -> nn.Module:
+        """(images, features) -> (images, embedding); raises UserError when there is no head of that name."""
+        if f"heads.{name}.0.weight" not in self.weights:
+            raise UserError(f"config: embed.layer is {name}, but {self.where} has no head of that name: write trunk")
+        return self._filled(
+            f"heads.{name}",
+            lambda: head(features_of(self.trunk()), self.settings["hidden"], self.settings["embedding"]),
+        )
+
+    def encoder(self, modality: str) -> nn.Module:
+        """Raw values of a modality (people, features as in its file) -> (people, embedding)."""
+        place = f"genetics.{modality}"
+
+        def make() -> nn.Module:
+            fitted = self._part(f"{place}.normaliser")
+            return self._method().encoders({modality: Normaliser(**fitted)}, self.settings)[modality]
+
+        return self._filled(place, make)
+
+    def _method(self) -> type:
+        return METHODS[self.settings["method"]]
+
+    def _part(self, name: str) -> dict[str, Tensor]:
+        prefix = f"{name}."
+        return {key.removeprefix(prefix): value for key, value in self.weights.items() if key.startswith(prefix)}
+
+    def _filled(self, name: str, make: Callable[[], nn.Module]) -> nn.Module:
+        try:
+            module = make()
+            module.load_state_dict(self._part(name))
+        except (RuntimeError, KeyError, TypeError):
+            recipe = self.settings
+            raise UserError(
+                f"{self.where}: its weights are not those of the network that its settings describe (method "
+                f"{recipe.get('method')}, image_encoder {recipe.get('image_encoder')}, width {recipe.get('width')}): "
+                "it is of another version or was altered, so bring the file as training wrote it, or train again"
+            ) from None
+        return module.eval()

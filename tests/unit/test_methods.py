@@ -1,0 +1,65 @@
+"""A method is one module, one line of the registry and its keys in the schema: nothing else knows it by name."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import contigwas.pretrain.methods as registry
+from contigwas.pretrain.methods import METHODS, Pretraining
+from contigwas.recipes import methods, read_schema
+
+ROOT = Path(__file__).resolve().parents[2]
+OWN = ROOT / "contigwas/pretrain/methods"
+FILES = [path for path in sorted((ROOT / "contigwas").rglob("*.py")) if path.parent != OWN]
+SCRIPTS = [
+    *sorted((ROOT / "workflow").rglob("*.smk")),
+    *sorted((ROOT / "workflow/scripts").glob("*.py")),
+    ROOT / "Snakefile",
+]
+
+
+def texts(path: Path) -> set[str]:
+    """Every text in a file's code."""
+    tree = ast.parse(path.read_text())
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def test_the_schema_and_the_registry_name_the_same_methods():
+    assert [*methods()] == [*METHODS]
+    branches = read_schema()["$defs"]["recipe"]["allOf"]
+    assert [one["if"]["properties"]["method"]["const"] for one in branches] == [*METHODS]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_module_of_the_library_knows_a_method_by_name_or_by_class(path):
+    assert not texts(path) & {*METHODS}
+    classes = {kind.__name__ for kind in METHODS.values()}
+    imported = {
+        alias.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("contigwas.pretrain.methods")
+        for alias in node.names
+    }
+    assert not imported & classes
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_no_rule_knows_a_method_by_name(path):
+    code = "\n".join(line.partition("#")[0] for line in path.read_text().splitlines())
+    assert not {name for name in METHODS if re.search(rf"[\"']{name}[\"']", code)}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_is_one_module_and_one_line_of_the_registry(name):
+    kind = METHODS[name]
+    assert issubclass(kind, Pretraining) and Path(inspect.getfile(kind)).parent == OWN
+    lines = [line for line in inspect.getsource(registry).splitlines() if f'"{name}"' in line]
+    assert lines == [f'    "{name}": {kind.__name__},']
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_schema_says_whether_a_method_trains(name):
+    assert METHODS[name].trains == (methods()[name].views > 0)
