@@ -35,6 +35,7 @@ include: "workflow/rules/followup.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/plots.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/downstream.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/withdrawal.smk"
 
@@ -45,6 +46,7 @@ rule all:
         rules.report.output,
         rules.plots.input,
         rules.followup.input,
+        DOWNSTREAM_FILES,
         expand(rules.replicate_model.output.replication, model=REPLICATED),
         rules.withdrawal.output if config["samples"]["withdrawn"] else [],
     localrule: True

@@ -36,7 +36,7 @@ def read_volume(path: Path, size: int, min_sd: float) -> Decoded:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a volume lies: its sizes from left to right, posterior to anterior, inferior to superior, and its affine."""
+    """Where a volume lies: sizes (left to right, posterior to anterior, inferior to superior) and affine."""
 
     shape: tuple[int, int, int]
     affine: np.ndarray

@@ -23,7 +23,7 @@ from contigwas.downstream.segmentation.masks import (
     reader,
 )
 from contigwas.errors import UserError
-from contigwas.files import PathLike, private_folder, read_table, replacing, write_parquet, write_tsv
+from contigwas.files import MISSING_VALUES, PathLike, private_folder, read_table, replacing, write_parquet, write_tsv
 from contigwas.images.volume import single_threaded
 from contigwas.memory import enough_memory
 from contigwas.people import require_overlap, shape
@@ -78,7 +78,9 @@ def write_labelled(
     left_out = [listed[listed["reason"].astype(bool)]]
     if given.empty:
         raise UserError(f"none of the {len(listed)} images of {table} has a mask file: correct its paths")
-    with enough_memory(f"there is too little memory for the {len(given)} images of {table}: ask for more, or lower size"):
+    with enough_memory(
+        f"there is too little memory for the {len(given)} images of {table}: ask for more, or lower size"
+    ):
         pairs = list(_pairs(given, settings, labels))
         reasons = np.array([pair.image.reason for pair in pairs], dtype=object)
         usable = [pair for pair, reason in zip(pairs, reasons, strict=True) if not reason]
@@ -118,16 +120,20 @@ def listed_masks(table: PathLike, labels: Labels, cohort: PathLike | None) -> pd
         if not there
     ]
     if lacking:
-        raise UserError(f"{table} has no column {', '.join(lacking)}: add it, or name the column of masks in the config")
+        raise UserError(
+            f"{table} has no column {', '.join(lacking)}: add it, or name the column of masks in the config"
+        )
     folder = Path(table).parent
     listed = pd.DataFrame({"iid": read[person].astype(str), "source": read[image].astype(str)})
-    if listed["iid"].isin(["", "nan", "NA"]).any():
+    if listed["iid"].isin(MISSING_VALUES).any():
         raise UserError(f"{table} has rows without a person: fill its column {person}, splits are by person")
     twice = int(listed["source"].duplicated().sum())
     if twice:
         raise UserError(f"{table} names {twice} image files more than once: give each image one row")
     columns = [read[name].where(read[name].notna(), "").astype(str) for name in labels.columns]
-    listed["masks"] = [tuple(folder / one if one not in ("", "NA") else None for one in row) for row in zip(*columns, strict=True)]
+    listed["masks"] = [
+        tuple(folder / one if one not in MISSING_VALUES else None for one in row) for row in zip(*columns, strict=True)
+    ]
     listed["source"] = [str(folder / one) for one in listed["source"]]
     listed["family"] = listed["iid"]
     if cohort is not None:
@@ -182,7 +188,9 @@ def _refuse(pairs: Sequence[Pair], listed: pd.DataFrame, table: PathLike, labels
         )
     whole = sum(pair.whole for pair in pairs)
     if not whole[1:].any():
-        raise UserError(f"none of the {len(pairs)} masks of {table} marks anything: nothing can be learned, bring others")
+        raise UserError(
+            f"none of the {len(pairs)} masks of {table} marks anything: nothing can be learned, bring others"
+        )
     if (whole > 0).sum() == 1:
         only = labels.classes[int(whole.argmax()) - 1]
         raise UserError(
@@ -191,7 +199,9 @@ def _refuse(pairs: Sequence[Pair], listed: pd.DataFrame, table: PathLike, labels
         )
     absent = [name for name, count in zip(labels.classes, whole[1:], strict=True) if not count]
     if absent:
-        raise UserError(f"the class {absent[0]} stands in none of the {len(pairs)} masks of {table}: drop it, or mend its value")
+        raise UserError(
+            f"the class {absent[0]} stands in none of the {len(pairs)} masks of {table}: drop it, or mend its value"
+        )
 
 
 def _tell_lost(pairs: Sequence[Pair], labels: Labels, size: int) -> None:

@@ -134,7 +134,7 @@ def picture(path: Path) -> np.ndarray | str:
 
 
 def placed(numbers: np.ndarray, box: Box, size: int) -> np.ndarray:
-    """The part `box` of a mask (height, width) in `size` x `size` pixels, each that of its middle; 0 beyond the frame."""
+    """The part `box` of a mask (height, width) in `size` x `size` pixels, each its middle; 0 beyond the frame."""
     at = (np.arange(size) + 0.5) / size
     left, top, right, bottom = box
     height, width = numbers.shape
