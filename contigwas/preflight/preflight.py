@@ -4,7 +4,18 @@ import copy
 from collections.abc import Mapping
 
 from contigwas.config import missing_files
-from contigwas.preflight import brought, burden, covariates, genotypes, images, machine, people, plan, scores
+from contigwas.preflight import (
+    brought,
+    burden,
+    covariates,
+    downstream,
+    genotypes,
+    images,
+    machine,
+    people,
+    plan,
+    scores,
+)
 from contigwas.preflight.findings import ERROR
 from contigwas.preflight.machine import Plan
 from contigwas.preflight.study import Study
@@ -18,6 +29,7 @@ CHECKS = (
     burden,
     covariates,
     brought,
+    downstream,
     plan,
 )  # later ones use what earlier ones found
 
