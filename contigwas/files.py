@@ -1,5 +1,6 @@
 """Files that are complete or absent, and tables that say what is wrong with them."""
 
+import csv
 import glob
 import gzip
 import os
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pandas as pd
 
 from contigwas.disk import told
@@ -157,10 +159,9 @@ def read_header(path: PathLike, what: str = "table") -> list[str]:
     """
     path = require(path, what)
     with _told_of_text(path, ()):
-        row = pd.read_csv(
-            path, sep=_separator(path), header=None, nrows=1, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
-    return [str(name).strip().lstrip("#") for name in row.iloc[0]]
+        line, separator = _first_line(path), _separator(path)
+    names = line.split() if len(separator) > 1 else next(csv.reader([line], delimiter=separator))
+    return [name.strip().strip('"').lstrip("#") for name in names]
 
 
 def read_blocks(path: PathLike, names: Sequence[str], key: int, columns: Sequence[int], rows: int) -> Iterator[tuple]:
@@ -187,6 +188,15 @@ def read_blocks(path: PathLike, names: Sequence[str], key: int, columns: Sequenc
             start += len(part)
 
 
+def read_column(path: PathLike, names: Sequence[str], key: int) -> np.ndarray:
+    """The texts in one column of such a table, object (rows,); `names` is its header, `key` a place there."""
+    path = Path(path)
+    with _told_of_text(path, ()):
+        found = pd.read_csv(path, sep=_separator(path), header=0, names=range(len(names)), usecols=[key], dtype=str,
+                            keep_default_na=False, index_col=False, encoding="utf-8-sig")  # fmt: skip
+    return found[key].str.strip().to_numpy(dtype=object)
+
+
 @contextmanager
 def _told_of_text(path: Path, columns: Sequence[str]) -> Iterator[None]:
     """Tell what is wrong with a text table that pandas does not read."""
@@ -201,12 +211,20 @@ def _told_of_text(path: Path, columns: Sequence[str]) -> Iterator[None]:
         raise UserError(f"{path} is not a regular table ({reason}): mend that line") from None
 
 
+def _first_line(path: Path) -> str:
+    """The first line that is not blank."""
+    # a separator that no text has: one column, whatever the table is
+    line = pd.read_csv(path, sep="\1", header=None, nrows=1, dtype=str, keep_default_na=False, encoding="utf-8-sig",
+                       quoting=csv.QUOTE_NONE)  # fmt: skip
+    return line.iat[0, 0]
+
+
 def _separator(path: Path) -> str:
     """A tab where the header has one; else a comma, in a .csv or a header without white space; else white space."""
-    header = pd.read_csv(path, sep="\t", nrows=0, encoding="utf-8-sig").columns
-    if len(header) > 1:
+    header = _first_line(path)
+    if "\t" in header:
         return "\t"
-    commas = "," in header[0] and (".csv" in path.suffixes or len(header[0].split()) == 1)
+    commas = "," in header and (".csv" in path.suffixes or len(header.split()) == 1)
     return "," if commas else r"\s+"
 
 

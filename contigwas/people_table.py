@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from scipy import sparse
 
 from contigwas.errors import UserError
-from contigwas.files import PathLike, read_blocks, read_header, require
+from contigwas.files import PathLike, read_blocks, read_column, read_header, require
 from contigwas.people import require_overlap, require_unique
 
 VALUES = 2**24  # that are read at a time
@@ -77,9 +77,8 @@ class PeopleTable(ABC):
         """The places of the features."""
         absent = [name for name in self.asked.drop if name not in self.names]
         if absent:
-            raise UserError(
-                f"{self.path} has no column {absent[0]}, which {self.asked.key.partition('.')[0]}.drop names: correct it"
-            )
+            block = self.asked.key.partition(".")[0]
+            raise UserError(f"{self.path} has no column {absent[0]}, which {block}.drop names: correct it")
         left_out = {*self.asked.drop}
         named = enumerate(self.names)
         found = [one for one, name in named if one != self.key and name.lower() not in IDS and name not in left_out]
@@ -101,12 +100,15 @@ class PeopleTable(ABC):
 
     def blocks(self, rows: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """IIDs, object (rows,), and values, float32 (rows, features), NaN where missing, of `rows` people at a time."""
-        rows = rows or max(1, VALUES // len(self.features))
+        rows, empty = rows or max(1, VALUES // len(self.features)), True
         for line, iids, values in self._blocks(rows):
+            empty &= not len(iids)
             if isinstance(values, pd.DataFrame):
                 self._require_numbers(values, line)
                 values = values.to_numpy(np.float32)
             yield iids.astype(str).astype(object), values
+        if empty:
+            raise UserError(f"{self.path} names nobody: write one row a person ({self.asked.key})")
 
     def _require_numbers(self, values: pd.DataFrame, line: int | None) -> None:
         text = np.flatnonzero([kind.kind not in NUMBERS for kind in values.dtypes])
@@ -122,6 +124,16 @@ class PeopleTable(ABC):
             f"{self.asked.text}"
         )
 
+    def people(self) -> pd.Index:
+        """The IIDs of everyone, without the values; UserError where somebody stands twice."""
+        people = pd.Index(self._people()).astype(str).astype(object)
+        require_unique(people, self.path)
+        return people
+
+    @abstractmethod
+    def _people(self) -> np.ndarray:
+        """The column of IIDs."""
+
     def read_all(self) -> tuple[pd.Index, np.ndarray]:
         """IIDs and values, float32 (people, features), of everyone; UserError where a person stands twice."""
         iids, values = zip(*self.blocks(), strict=True)
@@ -135,8 +147,7 @@ class PeopleTable(ABC):
 
         Raises UserError where a person stands twice, or nobody is wanted: `name` says who was.
         """
-        if not self._has_ids:
-            self.require_upright(wanted)
+        self.require_ids(wanted)
         values = np.empty((len(wanted), len(self.features)), np.float32)
         everyone, kept, place = [], [], 0
         for iids, block in self.blocks():
@@ -147,21 +158,21 @@ class PeopleTable(ABC):
             everyone.append(iids)
             kept.append(iids[here])
             place += len(room)
-        people = pd.Index(np.concatenate(everyone) if everyone else [], dtype=object)
+        people = pd.Index(np.concatenate(everyone))
         require_unique(people, self.path)
-        self.require_people(people, wanted, name)
+        self.require_upright(wanted, people)
+        require_overlap(wanted, people, name, f"{self.asked.key} ({self.path})")
         return pd.Index(np.concatenate(kept)), values[:place], len(people)
 
-    def require_people(self, people: pd.Index, wanted: pd.Index, name: str) -> None:
-        """Raise UserError where nobody of the table is `wanted`, another one where its columns are people."""
-        if not pd.Index(people).isin(wanted).any():
-            self.require_upright(wanted)
-        require_overlap(wanted, people, name, f"{self.asked.key} ({self.path})")
+    def require_ids(self, wanted: pd.Index) -> None:
+        """Raise UserError where no column is the one of IIDs and columns are named like the people who are `wanted`."""
+        if not self._has_ids:
+            self.require_upright(wanted, pd.Index([]))
 
-    def require_upright(self, wanted: pd.Index) -> None:
-        """Raise UserError where columns are named like the people who are `wanted`."""
+    def require_upright(self, wanted: pd.Index, people: pd.Index) -> None:
+        """Raise UserError where columns are named like the people who are `wanted`, and no row is (`people`)."""
         turned = int(pd.Index(self.names).isin(wanted).sum())
-        if turned:
+        if turned and not people.isin(wanted).any():
             raise UserError(
                 f"{self.path} looks transposed: {turned} of its columns are IIDs of the cohort, and none of its rows: "
                 f"{self.asked.key} must have one row a person and one column a {self.asked.noun}"
@@ -177,6 +188,9 @@ class TextTable(PeopleTable):
 
     def _blocks(self, rows: int) -> Iterator[tuple[int, np.ndarray, pd.DataFrame]]:
         return read_blocks(self.path, self.names, self.key, self.columns, rows)
+
+    def _people(self) -> np.ndarray:
+        return read_column(self.path, self.names, self.key)
 
 
 class ParquetTable(PeopleTable):
@@ -200,6 +214,11 @@ class ParquetTable(PeopleTable):
                 part = pa.Table.from_batches([batch]).replace_schema_metadata().to_pandas()
                 yield None, part[chosen[0]].to_numpy(dtype=object), part[self.features]
 
+    def _people(self) -> np.ndarray:
+        with self._file() as file:
+            name = self.names[self.key]
+            return file.read(columns=[name]).column(name).to_pandas().to_numpy(dtype=object)
+
 
 class AnnDataTable(PeopleTable):
     """An .h5ad: X, with the IIDs in obs_names, or in a column of obs where `asked.id` names one."""
@@ -215,8 +234,7 @@ class AnnDataTable(PeopleTable):
     def key(self) -> int:
         return -1
 
-    def iids(self) -> np.ndarray:
-        """The IIDs, object (people,)."""
+    def _people(self) -> np.ndarray:
         with self._file() as file:
             obs = file["obs"]
             if self.asked.id == Asked.id:
@@ -244,7 +262,7 @@ class AnnDataTable(PeopleTable):
             ) from None
 
     def _blocks(self, rows: int) -> Iterator[tuple[None, np.ndarray, np.ndarray]]:
-        iids = self.iids()
+        iids = self._people()
         with self._file() as file:
             for start, values in matrix_blocks(file["X"], rows, self.path):
                 yield None, iids[start : start + len(values)], values[:, self.columns].astype(np.float32)

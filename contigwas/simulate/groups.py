@@ -58,13 +58,13 @@ def _spots(
 
 
 def _exudates(many: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Three to five clusters anywhere, of six to nine small dots each."""
-    clusters, dots = 5, 9
+    """Four to six clusters anywhere, of six to nine small dots each."""
+    clusters, dots = 6, 9
     far, turn = _uniform(rng, 0.25, 0.80, many, clusters), _uniform(rng, 0, 2 * np.pi, many, clusters)
     near, way = 0.13 * np.sqrt(rng.random((many, clusters, dots))), _uniform(rng, 0, 2 * np.pi, many, clusters, dots)
     left = (far * np.cos(turn))[..., None] + near * np.cos(way)
     top = (far * np.sin(turn))[..., None] + near * np.sin(way)
-    shown = (np.arange(clusters) < rng.integers(3, clusters + 1, (many, 1)))[..., None]
+    shown = (np.arange(clusters) < rng.integers(4, clusters + 1, (many, 1)))[..., None]
     shown = shown & (np.arange(dots) < rng.integers(6, dots + 1, (many, clusters, 1)))
     size = _uniform(rng, 0.026, 0.040, many, clusters, dots)
     return tuple(one.reshape(many, -1) for one in (left, top, size, shown))
@@ -94,10 +94,10 @@ def _scars(many: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
 
 
 def _haemorrhages(many: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Nine to sixteen dark blots anywhere, of unequal size."""
-    spots = 16
+    """Fourteen to 24 dark blots anywhere, of unequal size."""
+    spots = 24
     far, turn = 0.9 * np.sqrt(rng.random((many, spots))), _uniform(rng, 0, 2 * np.pi, many, spots)
-    shown = np.arange(spots) < rng.integers(9, spots + 1, (many, 1))
+    shown = np.arange(spots) < rng.integers(14, spots + 1, (many, 1))
     size = 0.05 * np.exp(0.3 * rng.standard_normal((many, spots)))
     return far * np.cos(turn), far * np.sin(turn), size, shown
 
