@@ -3,7 +3,7 @@ FROM python:3.11-slim
 ENV MPLBACKEND=Agg
 WORKDIR /opt/contigwas
 COPY . .
-RUN python -m pip install --no-cache-dir --constraint envs/constraints.txt --editable ".[demo]"
+RUN python -m pip install --no-cache-dir --constraint envs/constraints.txt --editable ".[demo,mgi]"
 WORKDIR /study
 ENTRYPOINT ["snakemake", "--snakefile", "/opt/contigwas/Snakefile"]
 CMD ["--help"]

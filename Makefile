@@ -38,7 +38,7 @@ docs: .venv/installed
 .venv/installed: envs/constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "contigwas needs Python 3.11 or later: make PYTHON=python3.11 demo")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint envs/constraints.txt --editable ".[demo,test]"
+	$(BIN)/python -m pip install --quiet --constraint envs/constraints.txt --editable ".[demo,mgi,test]"
 	touch $@
 
 # the GWAS Catalog's validator and LDSC's munge_sumstats, which the tests of the export run where they are

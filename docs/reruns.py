@@ -65,6 +65,7 @@ OTHER = {
     "pairing.planted.variant": "rs2",
     "simulate.folder": "made2",
     "simulate.planted_q2": [0.2],
+    "simulate.groups.count": 3,
     "pairing.folder": "made2",
     "modalities.<name>": "in/metabolites2.tsv",
     "models.<name>.apply": "in/frozen2",
@@ -114,6 +115,7 @@ SIMULATED = {
     "genotypes": {"array": "made/genotypes/chr{chrom}.bed", "chromosomes": [1, 2]},
     "models": {"traits": {"phenotypes": "made/latents.tsv"}},
 }
+DRAWN = {"images": {"table": "made/images.tsv", "crop": "none"}, "models": {"simclr": {"method": "simclr"}}}
 PAIRED = {
     "pairing": {"folder": "made", "photographs": "in/photographs", "planted": {"variant": "rs1", "shift": 1.0}},
     "genotypes": {"array": "in/array/chr{chrom}.bed", "chromosomes": [1]},
@@ -165,6 +167,11 @@ def study_of(key: str) -> tuple[dict, str]:
         for name, part in BESIDE[key].items():
             config[name] = part if name == "models" else {**config[name], **part}
         return config, key.replace("<name>", next(iter(config["models"])))
+    kind = next((one for one in ("lesions", "groups") if key.startswith(f"simulate.{one}.")), None)
+    if kind:
+        config = copy.deepcopy(SIMULATED | DRAWN)
+        config["simulate"][kind] = {}
+        return config, key
     if block in ("simulate", "pairing"):
         return copy.deepcopy(SIMULATED if block == "simulate" else PAIRED), key
     config = yaml.safe_load(STUDY.read_text())

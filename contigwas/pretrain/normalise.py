@@ -61,14 +61,22 @@ def missing(values: Tensor) -> Tensor:
     return values.isnan() if values.is_floating_point() else values == MISSING
 
 
-def fit(name: str, values: Tensor, min_carriers: int = 0, components: Tensor | None = None) -> Normaliser:
+def fit(
+    name: str,
+    values: Tensor,
+    min_carriers: int = 0,
+    components: Tensor | None = None,
+    most: int | None = None,
+    by_variance: bool = False,
+) -> Normaliser:
     """Fit a Normaliser to raw `values` (training people, features) of modality `name`.
 
     Features that are constant or wholly missing among these people are left out; of `burden` also those with
     fewer than `min_carriers` carriers. `components` (training people, pcs) are taken out of the others by least squares
-    among these people. Raises UserError when no feature is left.
+    among these people. Of the features the `most` variable are used (all where None), in their own order or, with
+    `by_variance`, the most variable first. Raises UserError when no feature is left.
     """
-    keep, means, scales, rare = [], [], [], 0
+    keep, means, sds, rare = [], [], [], 0
     for start in range(0, values.shape[1], CHUNK):
         block = values[:, start : start + CHUNK]
         absent = missing(block)
@@ -83,8 +91,14 @@ def fit(name: str, values: Tensor, min_carriers: int = 0, components: Tensor | N
             use &= enough
         keep.append(start + torch.nonzero(use).flatten())
         means.append(mean[use])
-        scales.append(1 / sd[use].clamp(min=LEAST_SD.get(name, 0.0)))
-    normaliser = Normaliser(torch.cat(keep), torch.cat(means).float(), torch.cat(scales).float())
+        sds.append(sd[use])
+    keep, means, sds = torch.cat(keep), torch.cat(means), torch.cat(sds)
+    if most is not None or by_variance:
+        chosen = sds.sort(descending=True, stable=True).indices[:most]
+        chosen = chosen if by_variance else chosen.sort().values
+        keep, means, sds = keep[chosen], means[chosen], sds[chosen]
+    scales = 1 / sds.clamp(min=LEAST_SD.get(name, 0.0))
+    normaliser = Normaliser(keep, means.float(), scales.float())
     if not len(normaliser.keep):
         if rare:
             raise UserError(

@@ -19,9 +19,14 @@ def optimizer_and_schedule(
     `settings`: optimizer, lr, weight_decay, schedule, warmup (share of the `steps` over which a cosine rises).
     """
     known = [one for _, one in parameters if one.requires_grad]
+    # flagged are the decay rates of Mamba's states, and what says where a token stands
+    decays = [one.ndim > 1 and not getattr(one, "_no_weight_decay", False) for one in known]
     groups = [
-        {"params": [one for one in known if one.ndim > 1], "weight_decay": settings["weight_decay"]},
-        {"params": [one for one in known if one.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": [one for one, decay in zip(known, decays, strict=True) if decay],
+            "weight_decay": settings["weight_decay"],
+        },
+        {"params": [one for one, decay in zip(known, decays, strict=True) if not decay], "weight_decay": 0.0},
     ]
     optimizer = OPTIMIZERS[settings["optimizer"]](groups, lr=settings["lr"], fused=True)
     if settings["schedule"] == "onecycle":

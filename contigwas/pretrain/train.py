@@ -120,7 +120,8 @@ def _fit(name: str, genetics: Genetics, study: Study, settings: Mapping[str, obj
     row = genetics.row[study.train]
     row = row[row >= 0]
     carriers = int(settings.get("min_carriers", 0))
-    normaliser = fit(name, genetics.values[row], carriers, genetics.components[row])
+    by_variance = settings.get("gene_order") == "variance"
+    normaliser = fit(name, genetics.values[row], carriers, genetics.components[row], settings.get("genes"), by_variance)
     log.info("%d of %d features of %s vary and are used", len(normaliser.keep), len(genetics.features), name)
     return normaliser
 

@@ -4,6 +4,7 @@ Coordinates: the round field of view has radius 1, x to the right, y down. Every
 optic disc stands at x = +0.48 with the macula left of it; a left eye is mirrored in the end.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,12 +71,20 @@ class Frame:
         return ((x - self.shift[0]) / self.zoom - self.sine * down) / self.cosine
 
 
-def render(latents: np.ndarray, right: np.ndarray, size: int, nuisance: float, rng: np.random.Generator) -> np.ndarray:
+def render(
+    latents: np.ndarray,
+    right: np.ndarray,
+    size: int,
+    nuisance: float,
+    rng: np.random.Generator,
+    mark: Callable[[np.ndarray, np.ndarray, np.ndarray], None] | None = None,
+) -> np.ndarray:
     """Draw one picture a row: uint8 (n, size, size, 3).
 
     `latents` (n, 6) holds disc, cup, calibre, tortuosity, pigment, lesions in SD; `right` (n,) bool says which eye.
     `nuisance` scales rotation, shift, illumination, hue, texture, blur and noise; the course of the vessels and the
-    places of the lesions are the eye's own and stay.
+    places of the lesions are the eye's own and stay. `mark(picture, x, y)` draws, below disc and vessels, what is no
+    trait's.
     """
     traits = dict(zip(LATENTS, np.clip(latents, -3.5, 3.5).astype(np.float32).T[:, :, None, None], strict=True))
     frame = Frame.draw(len(latents), size, nuisance, rng)
@@ -86,6 +95,8 @@ def render(latents: np.ndarray, right: np.ndarray, size: int, nuisance: float, r
     for channel, (level, absorbed) in enumerate(zip(FUNDUS, MELANIN, strict=True)):
         np.multiply(level * np.exp(-absorbed * traits["pigment"]), shade, out=picture[:, channel])
     _lay(picture, _lesions(x, y, traits["lesions"], rng), LESION)
+    if mark is not None:
+        mark(picture, x, y)
     disc, cup = _disc_and_cup(x, y, traits["disc"], traits["cup"], frame.pixel)
     _lay(picture, disc, RIM)
     _lay(picture, cup, CUP)

@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from tqdm import tqdm
 from contigwas.errors import UserError
 from contigwas.files import PathLike, read_table, replacing, sweep, write_tsv
 from contigwas.simulate.fundus import render
-from contigwas.simulate.settings import LATENTS
+from contigwas.simulate.groups import choose_groups, mark
+from contigwas.simulate.settings import GROUPS, LATENTS
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +32,9 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
     """Write `folder`/images/*.png and `folder`/images.tsv (iid, eye, visit, path) from the table of latents.
 
     A share `lacking` of the people has no picture; `unusable_images` files are black, blank or cut off, each of
-    another person where there are enough. File names say nothing about the person. Raises UserError when more files
-    shall be unusable than there are.
+    another person where there are enough. File names say nothing about the person. With a block `groups` in the
+    settings the pictures carry the marks of their person's group, and `folder`/groups.tsv (iid group) has everyone's.
+    Raises UserError when more files shall be unusable than there are.
     """
     folder = Path(folder)
     people = read_table(latents, ("iid", *LATENTS), "simulate.folder")
@@ -42,10 +45,7 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
     many = len(people)
     seen = np.sort(stream(0).permutation(many)[round(settings["lacking"] * many) :])
     unusable = int(settings["unusable_images"])
-    if unusable > 2 * len(seen):
-        raise UserError(
-            f"config: simulate.unusable_images is {unusable}, but there are only {2 * len(seen)} images: lower it"
-        )
+    require_unusable(unusable, 2 * len(seen))
     traits = np.repeat(people[list(LATENTS)].to_numpy(np.float64)[seen], 2, axis=0)
     traits += EYE_SD * stream(1).standard_normal(traits.shape)
     numbers = stream(2).permutation(len(traits))
@@ -57,7 +57,11 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
             "path": [f"images/{number:06d}.png" for number in numbers],
         }
     )
-    faults = _faults(unusable, len(seen), stream(3))
+    grouped = "groups" in settings
+    faults = choose_faults(unusable, len(seen), 2, stream(3))
+    groups = (
+        np.repeat(_write_groups(people["iid"], folder, settings["groups"], stream(5))[seen], 2) if grouped else None
+    )
     (folder / "images").mkdir(parents=True, exist_ok=True)
     sweep(folder / "images")
     starts = range(0, len(table), BATCH)
@@ -66,14 +70,18 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
             rows = slice(start, min(start + BATCH, len(table)))
             right = (table["eye"][rows] == "right").to_numpy()
             size, nuisance = settings["image_size"], settings["nuisance"]
-            pictures = render(traits[rows], right, size, nuisance, stream(4, batch))
+            marks = None
+            if grouped:
+                strength = settings["groups"]["strength"]
+                marks = partial(mark, groups=groups[rows], strength=strength, rng=stream(6, batch))
+            pictures = render(traits[rows], right, size, nuisance, stream(4, batch), marks)
             jobs = [
                 pool.submit(_save, folder / table["path"][row], pictures[row - start], faults.get(row))
                 for row in range(rows.start, rows.stop)
             ]
             for job in jobs:
                 job.result()
-    _remove_others(folder / "images", set(table["path"]))
+    remove_others(folder, set(table["path"]))
     write_tsv(table.sort_values("path", ignore_index=True), folder / "images.tsv")
     log.info(
         "%d images of %d people (%d people have none); %d are unusable: %s",
@@ -82,28 +90,54 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
     )  # fmt: skip
 
 
-def _faults(unusable: int, people: int, rng: np.random.Generator) -> dict[int, str]:
-    """What is wrong with which row: one eye of as many people as needed, the second eyes only after all the first."""
-    first = 2 * rng.permutation(people) + rng.integers(0, 2, people)
-    rows = np.concatenate([first, first ^ 1])[:unusable]
-    return {int(row): FAULTS[number % len(FAULTS)] for number, row in enumerate(rows)}
+def _write_groups(iids: pd.Series, folder: Path, settings: Mapping, rng: np.random.Generator) -> np.ndarray:
+    """Everyone's group as a number, and by its name in a table."""
+    groups = choose_groups(len(iids), settings["count"], rng)
+    write_tsv(pd.DataFrame({"iid": iids, "group": np.asarray(GROUPS)[groups]}), folder / "groups.tsv")
+    return groups
+
+
+def require_unusable(unusable: int, images: int) -> None:
+    """Raise UserError when more of the images shall be unusable than there are."""
+    if unusable > images:
+        raise UserError(f"config: simulate.unusable_images is {unusable}, but there are only {images} images: lower it")
+
+
+def choose_faults(unusable: int, people: int, each: int, rng: np.random.Generator) -> dict[int, str]:
+    """What is wrong with which row; of people with two rows `each` the second ones come after all the first.
+
+    A person's rows follow each other.
+    """
+    first = each * rng.permutation(people)
+    rows = first
+    if each == 2:
+        first = first + rng.integers(0, 2, people)
+        rows = np.concatenate([first, first ^ 1])
+    return {int(row): FAULTS[number % len(FAULTS)] for number, row in enumerate(rows[:unusable])}
+
+
+def spoilt(picture: np.ndarray, fault: str | None) -> np.ndarray:
+    """The pixels of a black or blank picture, else `picture` itself."""
+    if fault == "black":
+        return np.zeros_like(picture)
+    return np.full_like(picture, 128) if fault == "blank" else picture
 
 
 def _save(path: Path, picture: np.ndarray, fault: str | None) -> None:
     """Write a picture (size, size, 3) uint8 as PNG, or what a `fault` made of it."""
-    if fault == "black":
-        picture = np.zeros_like(picture)
-    elif fault == "blank":
-        picture = np.full_like(picture, 128)
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
+    Image.fromarray(spoilt(picture, fault)).save(buffer, "PNG", compress_level=1)
     content = buffer.getvalue()
     with replacing(path, crowded=True) as temporary:
         temporary.write_bytes(content[: len(content) // 2] if fault == "truncated" else content)
 
 
-def _remove_others(folder: Path, kept: set[str]) -> None:
-    """Remove pictures of an earlier, larger cohort; only files named as ours are."""
-    for path in folder.glob("*.png"):
-        if re.fullmatch(r"\d{6}\.png", path.name) and f"images/{path.name}" not in kept:
-            path.unlink()
+def remove_others(folder: Path, kept: set[str]) -> None:
+    """Remove files of an earlier cohort, larger or of another kind, from where the `kept` (paths from `folder`) stand.
+
+    Only files named as ours are removed.
+    """
+    for part in sorted({path.rpartition("/")[0] for path in kept}):
+        for path in (folder / part).iterdir():
+            if re.fullmatch(r"\d{6}\.(png|nii\.gz)", path.name) and f"{part}/{path.name}" not in kept:
+                path.unlink()

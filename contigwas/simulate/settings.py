@@ -9,6 +9,17 @@ LATENTS = ("disc", "cup", "calibre", "tortuosity", "pigment", "lesions")
 BURDEN_LATENTS = ("tortuosity", "lesions")  # each has one rare-variant gene
 PIGMENT = LATENTS.index("pigment")
 POPULATION_SHARE = 0.75  # of the larger of the two populations
+PROGRAMMES = (
+    "proliferation",
+    "invasion",
+    "oedema",
+    "necrosis",
+    "atrophy",
+    "angiogenesis",
+)  # one a latent, in their order
+GROUPS = ("exudates", "drusen", "scars", "haemorrhages")  # kinds of marks, the first `count` of them
+LEAST_GENES = 10  # of the expression, for each programme
+LARGEST_VOLUME = 96  # voxels a side
 STRIDE = 10  # the demo's snps.stride: truth.tsv says which causal variants stand on that grid
 
 
@@ -19,6 +30,48 @@ class Scores:
     relevant: int
     irrelevant: int
     noise: float
+
+
+@dataclass(frozen=True)
+class Lesions:
+    """What decides expression, brains and tumours; `size` is in pixels or voxels a side, `unusable` in files.
+
+    `driven` is the share of a programme's variance that its latent explains, `contrast` the mean difference in
+    brightness between tumour and tissue (black to white is 1), `distractors` the share of people with a lookalike.
+    """
+
+    dimensions: int
+    genes: int
+    driven: float
+    contrast: float
+    distractors: float
+    size: int
+    nuisance: float
+    lacking: float
+    unusable: int
+
+    def __post_init__(self) -> None:
+        if self.genes < LEAST_GENES * len(PROGRAMMES):
+            raise UserError(
+                f"config: simulate.lesions.genes is {self.genes}, but {len(PROGRAMMES)} programmes need "
+                f"{LEAST_GENES} genes each: raise it to {LEAST_GENES * len(PROGRAMMES)} or more"
+            )
+        if self.dimensions == 3 and self.size > LARGEST_VOLUME:
+            raise UserError(
+                f"config: simulate.image_size is {self.size}, but simulated volumes (simulate.lesions.dimensions: 3) "
+                f"have {LARGEST_VOLUME} voxels a side at most: lower it, 32 is enough to try things"
+            )
+
+    @classmethod
+    def of(cls, settings: Mapping) -> "Lesions":
+        """From the config block `simulate`, which has a block `lesions` (defaults filled in)."""
+        return cls(
+            **settings["lesions"],
+            size=settings["image_size"],
+            nuisance=settings["nuisance"],
+            lacking=settings["lacking"],
+            unusable=settings["unusable_images"],
+        )
 
 
 @dataclass(frozen=True)
@@ -53,7 +106,14 @@ class Simulation:
 
     @classmethod
     def of(cls, settings: Mapping) -> "Simulation":
-        """From the config block (defaults filled in); keys that belong to the images are passed over."""
+        """From the config block (defaults filled in); keys that belong to the images are checked and passed over."""
+        if "lesions" in settings:
+            Lesions.of(settings)
+            if "groups" in settings:
+                raise UserError(
+                    "config: simulate has lesions and groups, but groups are of photographs of the eye, which lesions "
+                    "replace: drop one of the two"
+                )
         names = [name for name in cls.__dataclass_fields__ if name not in ("planted_q2", "pgs")]
         return cls(
             **{name: settings[name] for name in names},

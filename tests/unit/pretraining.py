@@ -56,6 +56,22 @@ RECIPE = {
 }
 SIMCLR = {key: value for key, value in RECIPE.items() if key != "modalities"} | {"method": "simclr", "folds": 1}
 
+MGI = {
+    "method": "mgi",
+    "modalities": ["expression"],
+    "genes": 24,
+    "gene_order": "position",
+    "genes_per_token": 2,
+    "gene_encoder": "mamba",
+    "gene_width": 16,
+    "gene_depth": 1,
+    "image_encoder": "vit_tiny",
+    "depth": 4,
+    "patch": 8,
+    "learn_temperature": True,
+}
+MGI = {key: RECIPE[key] for key in RECIPE if key not in ("loss", "alpha", "genetics_encoder", "genetics_init")} | MGI
+
 
 def write_study(folder: Path, people: int = 60, seed: int = 0, lacking: float = 0.1) -> dict[str, object]:
     """Write cohort, images and modalities; returns the keyword arguments of `train` that name the files.
@@ -103,7 +119,7 @@ def write_study(folder: Path, people: int = 60, seed: int = 0, lacking: float = 
 
 def run(folder, files, settings, fold=0, name="a"):
     """Train on files as `write_study` gives them, in `folder`/`name`; returns the checkpoint and the history."""
-    if settings["method"] != "contig":
+    if "modalities" not in settings:
         files = files | {"modalities": {}}
     checkpoint, history = folder / name / "model.ckpt", folder / name / "history.csv"
     train(**files, settings=settings, fold=fold, output_checkpoint=checkpoint, output_history=history)

@@ -21,7 +21,10 @@ def pins() -> dict[str, str]:
 
 def dependencies() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = [*project["dependencies"], *project["optional-dependencies"]["demo"]]
+    names = [
+        *project["dependencies"],
+        *(one for extra in ("demo", "mgi") for one in project["optional-dependencies"][extra]),
+    ]
     return {canonical(re.split(r"[<>=\[ ]", name)[0]) for name in names}
 
 

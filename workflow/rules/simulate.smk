@@ -6,10 +6,15 @@ if "simulate" in config:
     SIMULATED_SCORES = (
         config["simulate"]["pgs"]["relevant"] + config["simulate"]["pgs"]["irrelevant"]
     )
+    LESIONS = "lesions" in config["simulate"]
+    GROUPED = "groups" in config["simulate"]
 
     rule simulate:
         input:
-            expand(f"{SIMULATED}/{{table}}.tsv", table=["truth", "images"]),
+            expand(
+                f"{SIMULATED}/{{table}}.tsv",
+                table=["truth", "images", *(["expression", "masks"] if LESIONS else [])],
+            ),
         localrule: True
 
     rule simulate_cohort:
@@ -40,26 +45,76 @@ if "simulate" in config:
         script:
             "../scripts/simulate_cohort.py"
 
-    rule simulate_images:
-        input:
-            latents=f"{SIMULATED}/latents.tsv",
-        output:
-            table=f"{SIMULATED}/images.tsv",
-            images=directory(f"{SIMULATED}/images"),
-        log:
-            "results/logs/simulate_images/simulate_images.log",
-        benchmark:
-            "results/benchmarks/simulate_images/simulate_images.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
-        resources:
-            mem_mb=grows(4000),
-            runtime=grows(30),
-        params:
-            code=library("simulate.images", script="simulate_images"),
-            settings=stage("simulate", "seed"),
-        script:
-            "../scripts/simulate_images.py"
+    if LESIONS:
+
+        rule simulate_expression:
+            input:
+                latents=f"{SIMULATED}/latents.tsv",
+            output:
+                programmes=f"{SIMULATED}/programmes.tsv",
+                expression=f"{SIMULATED}/expression.tsv",
+                genes=f"{SIMULATED}/genes.tsv",
+            log:
+                "results/logs/simulate_expression/simulate_expression.log",
+            benchmark:
+                "results/benchmarks/simulate_expression/simulate_expression.tsv"
+            conda:
+                "../../envs/contigwas.yaml"
+            resources:
+                mem_mb=grows(4000),
+                runtime=grows(30),
+            params:
+                code=library("simulate.expression", script="simulate_expression"),
+                settings=stage("simulate", "seed"),
+            script:
+                "../scripts/simulate_expression.py"
+
+        rule simulate_lesions:
+            input:
+                programmes=f"{SIMULATED}/programmes.tsv",
+            output:
+                table=f"{SIMULATED}/images.tsv",
+                labels=f"{SIMULATED}/masks.tsv",
+                images=directory(f"{SIMULATED}/images"),
+                masks=directory(f"{SIMULATED}/masks"),
+            log:
+                "results/logs/simulate_lesions/simulate_lesions.log",
+            benchmark:
+                "results/benchmarks/simulate_lesions/simulate_lesions.tsv"
+            conda:
+                "../../envs/contigwas.yaml"
+            resources:
+                mem_mb=grows(4000),
+                runtime=grows(30),
+            params:
+                code=library("simulate.lesions", script="simulate_lesions"),
+                settings=stage("simulate", "seed"),
+            script:
+                "../scripts/simulate_lesions.py"
+
+    else:
+
+        rule simulate_images:
+            input:
+                latents=f"{SIMULATED}/latents.tsv",
+            output:
+                table=f"{SIMULATED}/images.tsv",
+                groups=optional(f"{SIMULATED}/groups.tsv" if GROUPED else None),
+                images=directory(f"{SIMULATED}/images"),
+            log:
+                "results/logs/simulate_images/simulate_images.log",
+            benchmark:
+                "results/benchmarks/simulate_images/simulate_images.tsv"
+            conda:
+                "../../envs/contigwas.yaml"
+            resources:
+                mem_mb=grows(4000),
+                runtime=grows(30),
+            params:
+                code=library("simulate.images", script="simulate_images"),
+                settings=stage("simulate", "seed"),
+            script:
+                "../scripts/simulate_images.py"
 
 
 if "pairing" in config:

@@ -6,6 +6,7 @@ from contigwas.pretrain.methods.base import Pretraining
 from contigwas.pretrain.methods.byol import BYOL
 from contigwas.pretrain.methods.contig import Contig
 from contigwas.pretrain.methods.contrastive_autoencoder import ContrastiveAutoencoder
+from contigwas.pretrain.methods.mgi import MGI
 from contigwas.pretrain.methods.nnclr import NNCLR
 from contigwas.pretrain.methods.simclr import SimCLR
 from contigwas.pretrain.methods.simsiam import SimSiam
@@ -13,6 +14,7 @@ from contigwas.pretrain.methods.untrained import PixelPCA, Untrained
 
 METHODS: dict[str, type[Pretraining]] = {
     "contig": Contig,
+    "mgi": MGI,
     "simclr": SimCLR,
     "byol": BYOL,
     "simsiam": SimSiam,

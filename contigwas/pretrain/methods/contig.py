@@ -42,7 +42,7 @@ class Contig(Pretraining):
         self.heads = nn.ModuleDict({name: self.head() for name in normalisers})
         if settings["learn_temperature"]:
             self.log_temperature = nn.Parameter(torch.tensor(math.log(settings["temperature"])))
-        if settings["loss"] == "siglip":
+        if settings.get("loss") == "siglip":
             self.bias = nn.Parameter(torch.tensor(BIAS))
 
     @classmethod

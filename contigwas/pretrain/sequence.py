@@ -1,0 +1,180 @@
+"""Gene expression as a sequence: tokens, and the networks that read them (Mamba, a transformer, none)."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from contigwas.errors import UserError
+from contigwas.memory import available
+from contigwas.pretrain.networks import head
+from contigwas.pretrain.normalise import Normaliser
+
+EXPAND, STATES, KERNEL = 2, 16, 4  # of a Mamba block: inner width, states a channel, taps of its convolution
+SCANS = 8  # arrays of people x tokens x channels x states that training holds for each block, without fused kernels
+HEAD = 32  # channels of an attention head
+
+
+class Tokens(nn.Module):
+    """(people, features) -> (people, tokens, width): `each` neighbouring features make a token, by its own linear map.
+
+    With one feature a token it is the linear tokeniser of Gorishniy et al. (NeurIPS 2021): a vector of the gene times
+    its value, plus a bias, which also says where in the sequence the token stands. The last is filled up with 0.
+    """
+
+    def __init__(self, features: int, each: int, width: int) -> None:
+        super().__init__()
+        self.each, self.count = each, -(-features // each)
+        bound = each**-0.5
+        self.weight = nn.Parameter(torch.empty(self.count, each, width).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(self.count, width).uniform_(-bound, bound))
+        self.bias._no_weight_decay = True
+
+    def forward(self, values: Tensor) -> Tensor:
+        """The tokens, in the order of the features."""
+        padded = nn.functional.pad(values, (0, self.count * self.each - values.shape[1]))
+        return torch.einsum("nte,tew->ntw", padded.unflatten(1, (self.count, self.each)), self.weight) + self.bias
+
+
+class MambaBlocks(nn.Module):
+    """`depth` Mamba blocks of transformers' MambaModel, normalised: (people, tokens, width), the same out.
+
+    Gu & Dao (2023). On a GPU that has them it uses fused kernels, else the parallel scan of mambapy. A token sees those
+    before it.
+    """
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        try:
+            from transformers import MambaConfig, MambaModel
+            from transformers.utils import logging as told
+        except ModuleNotFoundError:
+            raise UserError(
+                "the gene_encoder mamba needs the packages transformers and mambapy: pip install contigwas[mgi], or "
+                "write gene_encoder: transformer or mlp in the recipe"
+            ) from None
+        told.set_verbosity_error()  # that it takes the scan and no kernel is known
+        config = MambaConfig(
+            vocab_size=1,
+            hidden_size=width,
+            state_size=STATES,
+            num_hidden_layers=depth,
+            expand=EXPAND,
+            conv_kernel=KERNEL,
+            use_mambapy=True,
+            use_cache=False,
+        )
+        self.model = MambaModel(config)
+        self.model.embeddings = nn.Identity()  # of words, which there are none of
+        for layer in self.model.layers:
+            layer.mixer.A_log._no_weight_decay = layer.mixer.D._no_weight_decay = True
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """What each token has become."""
+        return self.model(inputs_embeds=tokens).last_hidden_state
+
+
+class TransformerBlocks(nn.Module):
+    """`depth` pre-norm transformer blocks of torch, normalised: (people, tokens, width), the same out."""
+
+    def __init__(self, width: int, depth: int, dropout: float) -> None:
+        super().__init__()
+        block = nn.TransformerEncoderLayer(
+            width, max(1, width // HEAD), 4 * width, dropout, "gelu", batch_first=True, norm_first=True
+        )
+        block.self_attn.dropout = 0.0  # with it torch would hold every pair of tokens
+        self.blocks = nn.TransformerEncoder(block, depth, nn.LayerNorm(width), enable_nested_tensor=False)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """What each token has become."""
+        return self.blocks(tokens)
+
+
+class GeneEncoder(nn.Module):
+    """Raw expression (people, genes) -> (people, embedding). It must be given only people who have it.
+
+    `kind`: `mamba` or `transformer` (tokens of `each` genes in the order of the normaliser, `depth` blocks of `width`
+    channels, the mean over tokens, a head), or `mlp` (`depth` layers of `width` on all genes at once, a head: its one
+    token). In training each normalised value is replaced with probability `corruption` by another person's (SCARF).
+    """
+
+    def __init__(
+        self,
+        normaliser: Normaliser,
+        kind: str,
+        each: int,
+        width: int,
+        depth: int,
+        hidden: int,
+        embedding: int,
+        dropout: float = 0.0,
+        corruption: float = 0.0,
+    ) -> None:
+        super().__init__()
+        features = len(normaliser.keep)
+        self.normaliser, self.width, self.corruption = normaliser, width, corruption
+        self.dropout = nn.Dropout(dropout)
+        if kind == "mlp":
+            self.tokenise = nn.Unflatten(1, (1, -1))
+            layers = [(nn.Linear(*pair), nn.GELU()) for pair in pairwise([features, *[width] * depth])]
+            self.blocks = nn.Sequential(*(module for layer in layers for module in layer))
+        else:
+            self.tokenise = Tokens(features, each, width)
+            self.blocks = MambaBlocks(width, depth) if kind == "mamba" else TransformerBlocks(width, depth, dropout)
+        self.head = head(width, hidden, embedding)
+
+    def tokens(self, values: Tensor, components: Tensor | None = None) -> Tensor:
+        """(people, genes) raw -> (people, tokens, width)."""
+        values = self.normaliser(values, components)
+        if self.training and self.corruption and len(values):
+            other = torch.randint(len(values), values.shape, device=values.device)
+            swapped = torch.rand(values.shape, device=values.device) < self.corruption
+            values = torch.where(swapped, values.gather(0, other), values)
+        return self.blocks(self.tokenise(self.dropout(values)))
+
+    def forward(self, values: Tensor, components: Tensor | None = None) -> Tensor:
+        """(people, genes) raw, with their genetic components -> (people, embedding)."""
+        if not len(values):  # a process whose share of the batch has nobody: a scan of nothing fails
+            return self.head(values.new_zeros((0, self.width), dtype=torch.float32))
+        return self.head(self.tokens(values, components).mean(dim=1))
+
+
+def gene_encoders(normalisers: Mapping[str, Normaliser], settings: Mapping[str, object]) -> nn.ModuleDict:
+    """One encoder a modality, as a recipe describes it."""
+    return nn.ModuleDict(
+        {
+            name: GeneEncoder(
+                normaliser,
+                settings["gene_encoder"],
+                settings["genes_per_token"],
+                settings["gene_width"],
+                settings["gene_depth"],
+                settings["hidden"],
+                settings["embedding"],
+                settings["dropout"],
+                settings["corruption"],
+            )
+            for name, normaliser in normalisers.items()
+        }
+    )
+
+
+def scan_bytes(people: int, tokens: int, width: int, depth: int) -> int:
+    """What training holds of the states of Mamba blocks where no fused kernel leaves them out."""
+    return 4 * SCANS * depth * people * tokens * EXPAND * width * STATES
+
+
+def require_memory(normalisers: Mapping[str, Normaliser], settings: Mapping[str, object], lower: str) -> None:
+    """Raise UserError where sequences are longer than the CPU's memory: the system would kill the process unheard."""
+    if settings["gene_encoder"] != "mamba":
+        return
+    features = max(len(one.keep) for one in normalisers.values())
+    tokens, people = -(-features // settings["genes_per_token"]), settings["batch"]
+    needed, free = scan_bytes(people, tokens, settings["gene_width"], settings["gene_depth"]), available()
+    if needed > free:
+        raise UserError(
+            f"sequences of {tokens} tokens ({features} genes) in batches of {people} people take about "
+            f"{needed / 2**30:.0f} GiB in {settings['gene_depth']} Mamba blocks, but {free / 2**30:.0f} GiB are free: "
+            f"lower {lower}"
+        )

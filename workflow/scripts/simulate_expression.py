@@ -1,0 +1,6 @@
+from contigwas.logs import job
+from contigwas.simulate.expression import simulate_expression
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    simulate_expression(snakemake.input.latents, settings["folder"], settings, settings["seed"])

@@ -1,0 +1,6 @@
+from contigwas.logs import job
+from contigwas.simulate.lesions import simulate_lesions
+
+settings = snakemake.params.settings
+with job(snakemake.log[0]):
+    simulate_lesions(snakemake.input.programmes, settings["folder"], settings, settings["seed"])
