@@ -21,7 +21,7 @@ from contigwas.recipes import check_recipe, read_schema
 TYPES = {"number": "a number", "integer": "a whole number", "string": "text", "boolean": "true or false"}
 ABSENT = object()
 OVERRIDES = ("embed", "phenotypes")  # blocks that a model may override for itself
-MODALITIES = ("snps", "pgs", "burden", "covariates")  # those that are made here
+MODALITIES = ("snps", "pgs", "burden", "covariates", "expression")  # those that are made here
 OMNIBUS = ("minp", "manova", "acat")  # what gwas.tests may name; any other loci.test is the name of a feature
 TYPES |= {"object": "a block of keys", "array": "a list", "null": "null"}
 
@@ -115,7 +115,7 @@ def _with_point(text: str) -> str:
 
 def _check_meaning(config: Mapping) -> None:
     """What a schema cannot say: blocks that refer to one another."""
-    taken = sorted({*config["modalities"]} & {*MODALITIES, "expression"})
+    taken = sorted({*config["modalities"]} & {*MODALITIES})
     if taken:
         raise UserError(f"config: modalities brings {taken[0]}, which is a modality's own name here: choose another")
     for name, recipe in config["models"].items():
@@ -308,7 +308,7 @@ def named_files(config: Mapping) -> list[tuple[str, str]]:
         for paths in genotype_files(pattern, analysed).values() if pattern else ():
             named += [(key, path) for path in paths]
     keys = ["samples.covariates", "samples.keep", "samples.withdrawn", "burden.annotations", "burden.sets"]
-    keys += ["burden.masks", "burden.aaf"]
+    keys += ["burden.masks", "burden.aaf", "expression.table", "expression.genes"]
     keys += ["snps.list", "images.table", "loci.genes", "evaluate.truth", "evaluate.latents", "pairing.photographs"]
     for key in keys:
         block, _, name = key.partition(".")

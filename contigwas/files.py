@@ -117,29 +117,17 @@ def unpacked(path: PathLike) -> BinaryIO:
 
 
 def read_table(path: PathLike, columns: Sequence[str] = (), what: str = "table") -> pd.DataFrame:
-    """Read a tab- or white-space-separated text table with a header; the columns of `TEXT` are strings.
+    """Read a text table with a header, separated by tabs, commas or white space; the columns of `TEXT` are strings.
 
     Column names are lower-cased, a leading `#` is taken off the header. Raises UserError when the file is missing,
     empty, ragged, or lacks one of `columns`.
     """
     path = require(path, what)
-    try:
-        header = pd.read_csv(path, sep="\t", nrows=0, encoding="utf-8-sig")
-        separator = "\t" if len(header.columns) > 1 else r"\s+"
+    with _told_of_text(path, columns):
         table = pd.read_csv(
-            path, sep=separator, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig"
+            path, sep=_separator(path), dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig"
         )
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not UTF-8 text: save it as plain UTF-8") from None
-    except pd.errors.EmptyDataError:
-        raise UserError(f"{path} is empty: a header line with {', '.join(columns)} is expected") from None
-    except pd.errors.ParserError as error:
-        reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-        raise UserError(f"{path} is not a regular table ({reason}): mend that line") from None
-    short = table.isna().any(axis=1)
-    if short.any():
-        line = int(short.to_numpy().argmax()) + 2
-        raise UserError(f"{path}, line {line} has fewer columns than the header: mend that line (NA where unknown)")
+    _require_whole(path, table.isna().any(axis=1), 0)
     table.columns = [str(name).strip().lstrip("#") for name in table.columns]
     lower = {name: name.lower() for name in table.columns if name.lower() in {"fid", "iid", *columns}}
     table = table.rename(columns=lower)
@@ -154,6 +142,73 @@ def read_table(path: PathLike, columns: Sequence[str] = (), what: str = "table")
     for name in table.columns.intersection(["fid", "iid"]):
         table[name] = table[name].str.strip()
     return table
+
+
+def read_header(path: PathLike, what: str = "table") -> list[str]:
+    """The names in the header of such a table as they stand there, also one that stands twice; without a leading `#`.
+
+    Raises UserError when the file is missing or empty.
+    """
+    path = require(path, what)
+    with _told_of_text(path, ()):
+        row = pd.read_csv(
+            path, sep=_separator(path), header=None, nrows=1, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+    return [str(name).strip().lstrip("#") for name in row.iloc[0]]
+
+
+def read_blocks(path: PathLike, names: Sequence[str], key: int, columns: Sequence[int], rows: int) -> Iterator[tuple]:
+    """A text table too wide to be held as text: blocks of `rows` rows as (line, keys, values).
+
+    `names` is its header, `key` and `columns` are places there. line: that of the block's first row; keys: str (rows,);
+    values: DataFrame (rows, columns) named by place, of numbers where all of a column's are (`MISSING_VALUES` are NaN),
+    else of what stands there. Raises UserError when a row has fewer columns than the header, or more.
+    """
+    path, last, start = Path(path), len(names) - 1, 0
+    with _told_of_text(path, ()):
+        # the last column stays text: only so an absent value differs from an empty one
+        parts = pd.read_csv(
+            path, sep=_separator(path), header=0, names=range(len(names)), usecols=sorted({key, last, *columns}),
+            dtype={key: str, last: str}, na_values={one: MISSING_VALUES for one in columns if one not in (key, last)},
+            keep_default_na=False, index_col=False, encoding="utf-8-sig", chunksize=rows, low_memory=False,
+        )  # fmt: skip
+        for part in parts:
+            _require_whole(path, part[last].isna(), start)
+            keys = part[key].str.strip().to_numpy(dtype=object)
+            if last in columns:
+                part[last] = _numeric(part[last])
+            yield start + 2, keys, part[[*columns]]
+            start += len(part)
+
+
+@contextmanager
+def _told_of_text(path: Path, columns: Sequence[str]) -> Iterator[None]:
+    """Tell what is wrong with a text table that pandas does not read."""
+    try:
+        yield
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8 text: save it as plain UTF-8") from None
+    except pd.errors.EmptyDataError:
+        raise UserError(f"{path} is empty: a header line with {', '.join(columns) or 'IID'} is expected") from None
+    except pd.errors.ParserError as error:
+        reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        raise UserError(f"{path} is not a regular table ({reason}): mend that line") from None
+
+
+def _separator(path: Path) -> str:
+    """A tab where the header has one; else a comma, in a .csv or a header without white space; else white space."""
+    header = pd.read_csv(path, sep="\t", nrows=0, encoding="utf-8-sig").columns
+    if len(header) > 1:
+        return "\t"
+    commas = "," in header[0] and (".csv" in path.suffixes or len(header[0].split()) == 1)
+    return "," if commas else r"\s+"
+
+
+def _require_whole(path: Path, short: pd.Series, start: int) -> None:
+    """Raise UserError where a row is `short`; the rows are those from `start` on."""
+    if short.any():
+        line = start + int(short.to_numpy().argmax()) + 2
+        raise UserError(f"{path}, line {line} has fewer columns than the header: mend that line (NA where unknown)")
 
 
 def _numeric(column: pd.Series) -> pd.Series:

@@ -5,18 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.lib
 from scipy import sparse
 
 from contigwas.errors import UserError
-from contigwas.files import PathLike, read_table, require
-from contigwas.modality import MISSING, read_modality, require_features, write_modality
-from contigwas.people import require_overlap, require_unique
+from contigwas.files import PathLike, require
+from contigwas.modality import MISSING, read_modality, write_modality
+from contigwas.people import require_overlap
+from contigwas.people_table import Asked, open_people_table
 from contigwas.samples.cohort import read_cohort
 
 log = logging.getLogger(__name__)
-
-IDS = {"iid", "fid"}
 
 
 def write_brought(name: str, path: PathLike, cohort: PathLike, output: PathLike) -> None:
@@ -58,21 +56,7 @@ def _h5ad(path: Path) -> tuple[pd.Index, pd.DataFrame, np.ndarray | sparse.spmat
 
 
 def read_brought_table(path: Path, name: str) -> tuple[pd.Index, pd.DataFrame, np.ndarray]:
-    if path.suffix == ".parquet":
-        try:
-            table = pd.read_parquet(path)
-        except (OSError, pyarrow.lib.ArrowInvalid):
-            raise UserError(f"{path} is not a Parquet file (modalities.{name}): write it again") from None
-        table = table.rename(columns={one: one.lower() for one in table.columns if str(one).lower() in IDS})
-        if "iid" not in table.columns:
-            raise UserError(f"{path} has no column IID: add it")
-    else:
-        table = read_table(path, ["iid"], f"modalities.{name}")
-    require_unique(table["iid"].astype(str), path)
-    columns = [one for one in table.columns if one not in IDS]
-    text = [str(one) for one in columns if table[one].dtype.kind not in "iufb"]
-    if text or not columns:
-        what = f"holds text in {len(text)} features (the first is {text[0]})" if text else "has no feature beside IID"
-        raise UserError(f"{path} {what}: bring people x numbers, empty or NA where missing")
-    require_features(pd.Index(columns), path)
-    return pd.Index(table["iid"].astype(str)), pd.DataFrame(index=columns), table[columns].to_numpy(np.float32)
+    """IIDs, features and values, float32 (people, features), of a text table or a .parquet."""
+    table = open_people_table(path, Asked(f"modalities.{name}"))
+    iids, values = table.read_all()
+    return iids, pd.DataFrame(index=table.features), values

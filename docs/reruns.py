@@ -42,6 +42,8 @@ OTHER = {
     "burden.masks": {"lof": ["LoF"], "damaging": ["LoF", "missense"]},
     "burden.vep.score": "REVEL",
     "covariates.columns": ["sex", "age"],
+    "expression.id": "sample",
+    "expression.drop": ["subtype"],
     "phenotypes.transform": "none",
     "gwas.genotypes": None,
     "gwas.covariates": ["sex"],

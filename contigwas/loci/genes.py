@@ -18,7 +18,13 @@ STRANDS = ("+", "-")
 ATTRIBUTES = (r'\bgene_name "([^"]+)"', r'\bgene_id "([^"]+)"')  # of a GTF line: the first that it has names the gene
 
 
-def read_genes(path: PathLike, build: str | None = None, declared: str | None = None) -> pd.DataFrame:
+def read_genes(
+    path: PathLike,
+    build: str | None = None,
+    declared: str | None = None,
+    ids: bool = False,
+    key: str = "loci.genes",
+) -> pd.DataFrame:
     """Genes as chrom (str) start end (int64, base pairs, both inside the gene) name strand, in file order.
 
     The suffix says what `path` is, gzipped or not: .gtf (its lines of type gene, by gene_name, else gene_id), .bed
@@ -28,8 +34,9 @@ def read_genes(path: PathLike, build: str | None = None, declared: str | None = 
 
     `build` is that of the genotypes, `declared` that of the list where the user named it. Raises UserError for a line
     that is none of that, and for a list whose header names another build, or whose name does where none is declared.
+    With `ids` there is a further column id: a GTF's gene_id, else the name. `key` of the config names the list.
     """
-    path = require(path, "loci.genes")
+    path = require(path, key)
     suffixes = [one.lower() for one in path.suffixes if one.lower() != ".gz"]
     kind = suffixes[-1] if suffixes else ""
     header, lines = [], []
@@ -39,14 +46,15 @@ def read_genes(path: PathLike, build: str | None = None, declared: str | None = 
         elif kind != ".gtf":
             fields = line.split()
             strand = next((one for one in fields[4:] if one in STRANDS), "")
-            lines.append((number, [*fields[:4], strand] if len(fields) >= 4 else fields))
+            lines.append((number, [*fields[:4], strand, fields[3]] if len(fields) >= 4 else fields))
         elif line.split("\t", 3)[2:3] == ["gene"]:
             lines.append((number, _gtf(path, number, line)))
     _require_build(path, "".join(header), build, declared)
     if not lines:
         expected = "lines of type gene" if kind == ".gtf" else "lines of chrom start end name"
         raise UserError(f"{path} lists no gene: {expected} are expected")
-    return _table(path, lines, first=0 if kind == ".bed" else 1)
+    table = _table(path, lines, first=0 if kind == ".bed" else 1)
+    return table if ids else table.drop(columns="id")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -60,13 +68,12 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _gtf(path: Path, number: int, line: str) -> list[str]:
-    """chrom, start, end, name and strand of a GTF line."""
+    """chrom, start, end, name, strand and gene_id (else the name) of a GTF line."""
     fields = line.rstrip("\n").split("\t")
-    names = (re.search(one, fields[-1]) for one in ATTRIBUTES)
-    name = next((found[1] for found in names if found), None)
-    if len(fields) < 9 or name is None:
+    names = [found[1] for found in (re.search(one, fields[-1]) for one in ATTRIBUTES) if found]
+    if len(fields) < 9 or not names:
         raise UserError(f"{path}, line {number}: expected nine columns with gene_name or gene_id in the last: mend it")
-    return [fields[0], fields[3], fields[4], name, fields[6] if fields[6] in STRANDS else ""]
+    return [fields[0], fields[3], fields[4], names[0], fields[6] if fields[6] in STRANDS else "", names[-1]]
 
 
 def _table(path: Path, lines: list[tuple[int, list[str]]], first: int) -> pd.DataFrame:
@@ -76,7 +83,7 @@ def _table(path: Path, lines: list[tuple[int, list[str]]], first: int) -> pd.Dat
             raise UserError(f"{path}, line {number}: expected chrom start end name, with positions in base pairs")
         if int(fields[2]) < int(fields[1]) + 1 - first:
             raise UserError(f"{path}, line {number}: the gene ends before it starts: swap the two positions")
-    table = pd.DataFrame([fields for _, fields in lines], columns=["chrom", "start", "end", "name", "strand"])
+    table = pd.DataFrame([fields for _, fields in lines], columns=["chrom", "start", "end", "name", "strand", "id"])
     table["chrom"] = table["chrom"].map({name: chromosome(name) for name in table["chrom"].unique()})
     table = table.astype({"start": np.int64, "end": np.int64})
     table["start"] += 1 - first

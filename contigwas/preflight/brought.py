@@ -13,6 +13,7 @@ from contigwas.gwas.offsets import listed_predictions, people_of
 from contigwas.loci.genes import read_genes
 from contigwas.modalities import read_brought_table
 from contigwas.people import require_unique
+from contigwas.people_table import index_of, strings
 from contigwas.plots.recombination import read_map
 from contigwas.preflight.people import require_shared
 from contigwas.preflight.sample import spread
@@ -95,7 +96,7 @@ def _h5ad(path: Path) -> tuple[pd.Index, tuple[int, int], int, int]:
     try:
         with h5py.File(path) as file:
             obs = file["obs"]
-            names = _strings(obs[obs.attrs.get("_index", "_index")])
+            names = strings(index_of(obs))
             values = file["X"]
             sparse = isinstance(values, h5py.Group)
             shape = tuple(int(one) for one in (values.attrs["shape"] if sparse else values.shape))
@@ -119,16 +120,6 @@ def _h5ad(path: Path) -> tuple[pd.Index, tuple[int, int], int, int]:
     if not shape[1]:
         raise UserError(f"{path} has no features: X must hold people x features")
     return pd.Index(names), shape, incomplete, looked
-
-
-def _strings(stored: h5py.Dataset | h5py.Group) -> np.ndarray:
-    """What anndata stores of strings: object (people,), None where one is missing. A group: categories, or nullable."""
-    if isinstance(stored, h5py.Dataset):
-        return stored.asstr()[:]
-    if "codes" in stored:
-        codes = stored["codes"][:]
-        return np.where(codes < 0, None, stored["categories"].asstr()[:][codes])
-    return np.where(stored["mask"][:], None, stored["values"].asstr()[:])
 
 
 def _offsets(study: Study, model: str) -> None:

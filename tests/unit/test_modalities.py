@@ -71,7 +71,7 @@ def test_genotypes_stay_genotypes(study, tmp_path):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"LDL": "high"}, "holds text in 1 features .the first is LDL"),
+        ({"LDL": "high"}, "holds text in 1 columns .the first is LDL, in line 2"),
         ({"IID": NAMES[0]}, "1 individual IDs appear more than once"),
         ({"IID": [f"X{number}" for number in range(8)]}, "no person is in both the cohort .*modalities.blood"),
     ],

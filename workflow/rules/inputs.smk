@@ -92,6 +92,12 @@ def named_covariates(wildcards) -> dict[str, str]:
     return files | ({"pcs": "results/genotypes/pcs.parquet"} if pcs else {})
 
 
+def expressed(wildcards) -> dict[str, str]:
+    """The table of gene expression, and the list of genes that orders it."""
+    named = {key: block("expression")[key] for key in ("table", "genes")}
+    return {key: path for key, path in named.items() if path}
+
+
 def components(wildcards) -> list[str]:
     """The genetic components, where the model takes them out of polygenic scores."""
     return (

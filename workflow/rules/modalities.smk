@@ -33,4 +33,5 @@ rule modalities:
         [rules.pgs.output.pgs] if "pgs" in config else [],
         [rules.burden.output.burden] if "burden" in config else [],
         [rules.covariates.output.covariates] if "covariates" in config else [],
+        [rules.expression.output.expression] if "expression" in config else [],
     localrule: True

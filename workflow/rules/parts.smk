@@ -37,6 +37,7 @@ def origins(wildcards) -> list[str]:
             *named_covariates({}).values(),
             pcs_file if "pcs" in named_covariates({}) else [],
         ],
+        "expression": lambda: expressed({}).values(),
         **{name: lambda path=path: [path] for name, path in config["modalities"].items()},
     }[wildcards.part]()
     return flat(files)

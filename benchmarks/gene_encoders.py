@@ -1,0 +1,114 @@
+"""Time and memory of the gene encoders of MGI against the length of the sequence: 1,024 to 32,768 tokens.
+
+Every pair of encoder and length is a process of its own: forward and backward of one person's expression, one gene a
+token. Memory is the process's peak above what it had before the first pass. Times are the least of three passes (after
+one that is not counted), in CPU seconds (what both cores spent, which other work on the machine hardly changes) and
+seconds on the clock. `attention` is the transformer with every pair of tokens held, as it was before fused attention.
+
+    python benchmarks/gene_encoders.py            # writes benchmarks/gene_encoders.tsv
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import threading
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+KINDS = ["mamba", "transformer", "attention", "mlp"]
+LENGTHS = [1024, 2048, 4096, 8192, 16384, 32768]
+WIDTH, DEPTH, PASSES, THREADS = 64, 2, 3, 2
+
+
+def resident() -> int:
+    """Bytes of this process in memory now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def one(kind: str, length: int) -> dict[str, float]:
+    """Seconds and bytes of forward and backward."""
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    from contigwas.pretrain.normalise import Normaliser
+    from contigwas.pretrain.sequence import GeneEncoder
+
+    torch.set_num_threads(THREADS)
+    torch.manual_seed(0)
+    normaliser = Normaliser(torch.arange(length), torch.zeros(length), torch.ones(length))
+    own = "transformer" if kind == "attention" else kind
+    encoder = GeneEncoder(normaliser, own, 1, WIDTH, DEPTH, 128, 128)
+    values = torch.randn(1, length)
+    before, peak, done = resident(), 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.005):
+            peak = max(peak, resident())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    spent, clock = [], []
+    backends = [SDPBackend.MATH] if kind == "attention" else [SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]
+    with sdpa_kernel(backends, set_priority=True):
+        for _ in range(PASSES + 1):
+            cpu, wall = time.process_time(), time.perf_counter()
+            encoder(values).square().sum().backward()
+            spent.append(time.process_time() - cpu)
+            clock.append(time.perf_counter() - wall)
+    done.set()
+    watcher.join()
+    peak = max(peak, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    return {"cpu_seconds": min(spent[1:]), "seconds": min(clock[1:]), "MiB": (peak - before) / 2**20}
+
+
+def crossing(table: pd.DataFrame, column: str, other: str) -> float:
+    """The length from which mamba needs less, where the lines of the logarithms cross; NaN if nowhere."""
+    wide = table.pivot(index="tokens", columns="encoder", values=column)[["mamba", other]].dropna()
+    gap = np.log(wide["mamba"]) - np.log(wide[other])
+    lengths = np.log(wide.index.to_numpy(float))
+    for place in range(1, len(gap)):
+        if gap.iloc[place - 1] > 0 >= gap.iloc[place]:
+            share = gap.iloc[place - 1] / (gap.iloc[place - 1] - gap.iloc[place])
+            return float(np.exp(lengths[place - 1] + share * (lengths[place] - lengths[place - 1])))
+    return float("nan")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--one", nargs=2, metavar=("ENCODER", "TOKENS"), help="measure one pair, as JSON")
+    parser.add_argument("--output", type=Path, default=HERE / "gene_encoders.tsv")
+    arguments = parser.parse_args()
+    if arguments.one:
+        sys.stdout.write(json.dumps(one(arguments.one[0], int(arguments.one[1]))) + "\n")
+        return
+    rows = []
+    for length in LENGTHS:
+        for kind in KINDS:
+            command = [sys.executable, __file__, "--one", kind, str(length)]
+            ran = subprocess.run(command, capture_output=True, text=True, check=False)
+            found = json.loads(ran.stdout) if ran.returncode == 0 else {}  # more memory than the machine has
+            rows.append({"encoder": kind, "tokens": length, **found})
+            sys.stderr.write(f"{rows[-1]}\n")
+    table = pd.DataFrame(rows)
+    table["machine"], table["date"] = f"{os.cpu_count()} cores, {platform.machine()}, CPU only", str(date.today())
+    table.round(3).to_csv(arguments.output, sep="\t", index=False)
+    for column in ("cpu_seconds", "MiB"):
+        for other in ("transformer", "attention"):
+            sys.stdout.write(
+                f"mamba needs less {column} than {other} from {crossing(table, column, other):.0f} tokens\n"
+            )
+
+
+if __name__ == "__main__":
+    main()

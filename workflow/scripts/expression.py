@@ -1,0 +1,11 @@
+from contigwas.expression import write_expression
+from contigwas.logs import job
+
+with job(snakemake.log[0]):
+    write_expression(
+        snakemake.input.table,
+        snakemake.input.get("genes"),
+        snakemake.input.cohort,
+        snakemake.params.settings,
+        snakemake.output.expression,
+    )
