@@ -14,6 +14,7 @@ rule report:
         regional=expand(rules.plots_regional.output.folder, model=MODELS),
         qq=expand(rules.plots_qq.output.png, model=MODELS),
         training=expand(rules.plots_training.output.png, model=RECIPES),
+        decoded=expand(rules.plots_decoded.output.png, model=DRAWN),
         images=[rules.images.output.table] if "images" in config else [],
         call_rate=rules.plots_genotypes.output.call_rate,
         hwe=rules.plots_genotypes.output.hwe,
@@ -31,6 +32,7 @@ rule report:
                 "regional",
                 "qq",
                 "training",
+                "decoded",
                 "loci",
                 "followup",
                 "call_rate",
@@ -65,6 +67,7 @@ rule report:
         ),
         models=MODELS,
         trained=RECIPES,
+        drawn=DRAWN,
         chromosomes=CHROMOSOMES,
     script:
         "../scripts/report.py"
