@@ -22,6 +22,7 @@ rule report:
         kinship=rules.plots_genotypes.output.kinship,
         matching=[rules.pgs.output.matching] if "pgs" in config else [],
         matches=[rules.plots_matching.output.png] if "pgs" in config else [],
+        downstream=[path for path in DOWNSTREAM_FILES if path.endswith((".tsv", ".png"))],
         evaluation=rules.evaluate.output.models,
         figure=rules.evaluate.output.png,
         captions=[
@@ -41,6 +42,7 @@ rule report:
                 "kinship",
                 "matching",
                 "evaluation",
+                *TASKS,
             )
         ],
     output:
@@ -68,6 +70,7 @@ rule report:
         models=MODELS,
         trained=RECIPES,
         drawn=DRAWN,
+        tasks=[[model, task, config["downstream"][task]["task"]] for model, task in DOWNSTREAM],
         chromosomes=CHROMOSOMES,
     script:
         "../scripts/report.py"

@@ -13,6 +13,11 @@ for name, path in zip(params.trained, read.training, strict=True):
     models[name]["training"] = path
 for name, path in zip(params.drawn, read.decoded, strict=True):
     models[name]["decoded"] = path
+paths = iter(read.downstream)
+tasks = [
+    {"model": model, "task": task, "kind": kind, "tsv": next(paths), "png": next(paths)}
+    for model, task, kind in params.tasks
+]
 with job(snakemake.log[0]):
     write_report(
         candidates=read.candidates,
@@ -23,6 +28,7 @@ with job(snakemake.log[0]):
         matching={"table": read.matching[0], "png": read.matches[0]} if read.matching else None,
         models=models,
         evaluation={"models": read.evaluation, "png": read.figure},
+        tasks=tasks,
         captions={Path(path).stem: path for path in read.captions},
         settings=params.settings,
         output=snakemake.output.page,
