@@ -2,18 +2,22 @@
 
 import json
 from itertools import combinations, permutations
+from pathlib import Path
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
+from contigwas.config import check, named_files
 from contigwas.downstream.clusters import cluster
 from contigwas.downstream.clusters.agreement import Agreement, ari, nmi
 from contigwas.downstream.clusters.labels import probe, read_labels
 from contigwas.downstream.clusters.partitions import by_size, partition
 from contigwas.errors import UserError
+from contigwas.tasks import models
 
 SETTINGS = {"components": 3, "k": None, "k_max": 6, "min_cluster_size": 10, "labels": None, "seed": 1}
 
@@ -222,3 +226,37 @@ def test_a_label_of_one_person_is_wrong_in_the_probe():
     predicted = probe(features, group, 0)
     assert predicted[0] != 4 and (predicted[1:] == group[1:]).mean() > 0.95
     assert probe(features[:6], np.array([0, 0, 0, 1, 1, 1]), 0) is None
+
+
+def config(**downstream):
+    path = Path(__file__).resolve().parents[2] / "config/examples/autoencoder.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["models"]["latents"] = {"phenotypes": "latents.tsv"}
+    config["downstream"] = {"kinds": {"task": "clusters"} | downstream}
+    check(config, path.parents[2] / "workflow/schemas/config.schema.yaml")
+    return config
+
+
+def test_models_with_embeddings_are_clustered():
+    assert models(config(), "kinds") == ["contrastive", "plain", "variational"]
+    assert models(config(models=["plain"]), "kinds") == ["plain"]
+
+
+@pytest.mark.parametrize(
+    ("downstream", "sentence"),
+    [
+        ({"models": ["latents"]}, "downstream.kinds.models names latents, which has no embeddings"),
+        ({"models": ["other"]}, "downstream.kinds.models names other, which is not among models"),
+        ({"k": 12}, "downstream.kinds.k is 12, more than its k_max of 10"),
+        ({"labels": {"table": "t.tsv"}}, "downstream.kinds.labels lacks column"),
+        ({"steps": 3}, "downstream.kinds has a key steps"),
+    ],
+)
+def test_settings_that_make_no_sense(downstream, sentence):
+    with pytest.raises(UserError, match=sentence):
+        config(**downstream)
+
+
+def test_the_table_of_labels_must_be_there():
+    there = dict(named_files(config(labels={"table": "t.tsv", "column": "kind"})))
+    assert there["downstream.kinds.labels.table"] == "t.tsv"
