@@ -64,7 +64,8 @@ def _figures(axis: Axes, found: Found) -> None:
     axis.set_ylim(min(0.0, axis.get_ylim()[0]), 1.02)
     axis.set_title("agreement with the labels" if found.agreements else "found again in 80 % of the people")
     handles = {handle.get_label(): handle for handle in axis.get_lines() if handle.get_label()[0] != "_"}
-    axis.legend(handles=[*handles.values()], loc="lower left", fontsize=7)
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12), "ncols": len(handles)}
+    axis.legend(handles=[*handles.values()], fontsize=7, handletextpad=0.2, **below)
 
 
 def _table(axis: Axes, agreement: Agreement, names: Sequence[str], title: str) -> None:
