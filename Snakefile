@@ -36,6 +36,7 @@ include: "workflow/rules/followup.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/plots.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/downstream.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/withdrawal.smk"
 
@@ -46,6 +47,7 @@ rule all:
         rules.report.output,
         rules.plots.input,
         rules.followup.input,
+        DOWNSTREAM_FILES,
         expand(rules.replicate_model.output.replication, model=REPLICATED),
         rules.withdrawal.output if config["samples"]["withdrawn"] else [],
     localrule: True

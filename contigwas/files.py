@@ -96,11 +96,17 @@ def _flush(path: Path) -> None:
 
 
 def private_folder(path: PathLike) -> Path:
-    """Make the folder for files that name people, readable by its owner only (mode 0700), and return it."""
+    """Make the folder for files that name people, readable by its owner only (mode 0700), and return it.
+
+    So are those above it, up to one that is called private.
+    """
     path = Path(path)
     with told(path):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.chmod(0o700)
+        parts = path.parts
+        above = len(parts) - parts.index("private") - 1 if "private" in parts else 0
+        for one in [path, *list(path.parents)[:above]]:
+            one.chmod(0o700)
     return path
 
 

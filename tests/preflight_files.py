@@ -47,6 +47,7 @@ CONFIG = {
     "gwas": {"covariates": ["sex", "age", "PC1-PC2"], "offsets": "{model}_pred.list"},
     "loci": {"genes": "genes.gtf"},
     "plots": {"recombination": "map.txt"},
+    "downstream": {"spot": {"task": "segmentation", "table": "masks.tsv"}},
 }
 
 
@@ -78,6 +79,7 @@ def write_study(folder: Path) -> dict:
     sets = [f"GENE{chrom} {chrom} 1000 {','.join(names)}" for chrom, names in genes.items()]
     (folder / "sets.txt").write_text("\n".join(sets) + "\n")
     write_images(folder)
+    write_masks(folder)
     features = pd.DataFrame(
         {"FID": PEOPLE, "IID": PEOPLE, "height": rng.normal(size=90), "weight": rng.normal(size=90)}
     )
@@ -153,6 +155,17 @@ def write_expression(folder: Path, people: list[str] = PEOPLE) -> None:
     counts = np.random.default_rng(7).poisson(30, (len(people), 3))
     table = pd.DataFrame(counts, index=pd.Index(people, name="IID"), columns=["ABC", "DEF", "novel"])
     table.to_csv(folder / "expression.csv")
+
+
+def write_masks(folder: Path) -> None:
+    """Masks of the first 30 photographs: a square each."""
+    rows = []
+    for number, iid in enumerate(PEOPLE[:30]):
+        mask = np.zeros((64, 64), np.uint8)
+        mask[20:40, 10 + number // 2 : 30] = 255
+        Image.fromarray(mask).save(folder / "eyes" / f"{number:03d}_mask.png")
+        rows.append(f"{iid}\teyes/{number:03d}.png\teyes/{number:03d}_mask.png\n")
+    (folder / "masks.tsv").write_text("iid\timage\tmask\n" + "".join(rows))
 
 
 def write_embeddings(folder: Path, values: np.ndarray) -> None:

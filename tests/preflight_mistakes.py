@@ -202,6 +202,27 @@ def nobody_left(one):
     (one.folder / "withdrawn.txt").write_text("\n".join(PEOPLE[:85]) + "\n")
 
 
+def masks_of_other_size(one):
+    Image.new("L", (60, 64)).save(one.folder / "eyes/000_mask.png")
+
+
+def masks_of_no_label(one):
+    one.set(downstream={"spot": {**one.config["downstream"]["spot"], "labels": {"spot": 7}}})
+
+
+def masks_of_others(one):
+    one.lines("masks.tsv", lambda lines: [lines[0], *(f"X{line}" for line in lines[1:])])
+
+
+def no_mask_there(one):
+    one.lines("masks.tsv", lambda lines: [line.replace("_mask.png", "_lesion.png") for line in lines])
+
+
+def fewer_people_than_folds(one):
+    one.lines("masks.tsv", lambda lines: lines[:4])
+    one.set(downstream={"spot": {**one.config["downstream"]["spot"], "cohort": False}})
+
+
 def results_is_a_file(one):
     (one.folder / "results").write_text("")
 
@@ -252,6 +273,11 @@ ERRORS = [
     (large_batch, "models.contig.batch", "lower batch, or take fewer folds"),
     (many_components, "genotypes.pcs", "only 84 people are analysed: lower it"),
     (nobody_left, "samples", "correct the lists"),
+    (masks_of_other_size, "downstream.spot.table", "bring each mask at the size of its image file"),
+    (masks_of_no_label, "downstream.spot.table", "labels are 0 and 7, so add those values to labels in the config"),
+    (masks_of_others, "downstream.spot.table", "IIDs must be written the same way in both"),
+    (no_mask_there, "downstream.spot.table", "none of the 30 images of masks.tsv has a mask file: correct its paths"),
+    (fewer_people_than_folds, "downstream.spot.table", "fewer than the 5 folds: lower folds"),
     (results_is_a_file, "results", "run elsewhere with --directory"),
 ]
 
@@ -278,6 +304,10 @@ def constant_covariate(one):
 
 def covariate_lacking(one):
     one.lines("covariates.tsv", lambda lines: lines[:60])
+
+
+def some_masks_missing(one):
+    (one.folder / "eyes/003_mask.png").unlink()
 
 
 def some_embeddings(one):
@@ -320,6 +350,7 @@ WARNINGS = [
     (nobody_withdrawn, "samples.withdrawn", "write them as the genotypes do"),
     (constant_covariate, "gwas.covariates", "take it out of gwas.covariates"),
     (covariate_lacking, "gwas.covariates", "people have no age, and are not tested: complete it"),
+    (some_masks_missing, "downstream.spot.table", "1 of 30 images of masks.tsv have no mask file, and are left out"),
     (some_embeddings, "models.deep.embeddings", "1 of 90 people looked at have a feature without a value"),
     (one_score_elsewhere, "pgs.scores", "1 of 2 scores have fewer than 0.75 of their rows"),
     (scores_elsewhere_but_others_fetched, "pgs.scores", "1 of 1 scores have fewer than 0.75 of their rows"),

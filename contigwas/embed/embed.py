@@ -30,7 +30,7 @@ from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.networks import channels_last
 from contigwas.pretrain.precision import exactly
 from contigwas.pretrain.pretrained import Pretrained, read_checkpoint
-from contigwas.pretrain.roles import NEW, ROLES, UNUSED, split
+from contigwas.pretrain.roles import NEW, ROLES, UNUSED, known_roles, roles_of
 from contigwas.samples.folds import stable_hash
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def embed(
         deterministic(int(settings["math_threads"])),
         enough_memory(
             f"there is too little memory to embed images of {' x '.join(map(str, state['shape'][1:]))} pixels with "
-            f"{state['settings'].get('image_encoder')}: ask for more"
+            f"{state['settings'].get('image_encoder') or state['settings']['method']}: ask for more"
         ),
     ):
         features = _features(photographs, names, state, settings, checkpoint)
@@ -137,14 +137,8 @@ def _features(
 
 
 def _roles(people: pd.DataFrame, state: Mapping, other_cohort: bool) -> np.ndarray:
-    """Each person's role in the training; whoever joined the cohort since has the role of the family's hash."""
-    known = {one: role for role, hashes in state["roles"].items() for one in hashes}
-    hashes = people["iid"].map(stable_hash)
+    """Each person's role in the training; in another cohort whoever was not in it is new."""
     if other_cohort:
-        known = {one: UNUSED for one in state.get("seen", [])} | known
-        return np.array([known.get(one, NEW) for one in hashes], dtype=object)
-    roles = split(people["family"].tolist(), state["settings"], state["fold"])
-    there = hashes.isin(list(known)).to_numpy()
-    if not there.all():
-        log.warning("%d people were not in the cohort when the network was trained", int((~there).sum()))
-    return np.array([known.get(one, role) for one, role in zip(hashes, roles, strict=True)], dtype=object)
+        known = {one: UNUSED for one in state.get("seen", [])} | known_roles(state)
+        return np.array([known.get(one, NEW) for one in people["iid"].map(stable_hash)], dtype=object)
+    return roles_of(people, state)

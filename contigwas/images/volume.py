@@ -4,6 +4,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,32 +31,83 @@ def read_volume(path: Path, size: int, min_sd: float) -> Decoded:
     the 0.5th to the 99.5th percentile of the voxels that are not background. A volume thinner than one voxel of the
     cube is `flat`; one whose values do not vary is `blank`, or `black` where there are none but background.
     """
+    return placed_volume(path, size, min_sd)[0]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a volume lies: sizes (left to right, posterior to anterior, inferior to superior) and affine."""
+
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+
+    def agrees(self, other: "Place") -> bool:
+        """Whether voxels lie at the same places, to a hundredth of a voxel."""
+        return self.shape == other.shape and np.allclose(
+            self.affine, other.affine, atol=0.01 * np.abs(self.affine[:3, :3]).max()
+        )
+
+
+def placed_volume(path: Path, size: int, min_sd: float) -> tuple[Decoded, Place | None]:
+    """What `read_volume` gives, and where the volume lies; None where nothing was decoded."""
+    found = _canonical(path)
+    if isinstance(found, str):
+        return Decoded(None, reason=found), None
+    values, affine = found
+    place = Place(tuple(values.shape), affine)
+    spacing = np.asarray(affine_to_spacing(affine))
+    sides = np.asarray(values.shape) * spacing
+    if not np.isfinite(sides).all() or min(sides) <= 0:
+        return Decoded(None, reason="unreadable"), None
+    if max(sides) > size * min(sides):
+        return Decoded(None, reason="flat"), None
+    # depth, height, width: views are mirrored along the width, and that must be left for right
+    levels = _levels(values.permute(2, 1, 0))
+    cube = _cube(levels, size * spacing[::-1] / max(sides), size)
+    pixels = cube.round().clamp(0, 255).byte().numpy()
+    return measure(pixels[..., None], pixels.astype(np.float32), pixels > 0, min_sd), place
+
+
+def read_labels(path: Path) -> tuple[np.ndarray, Place] | str:
+    """The values of a mask of a volume (depth, height, width), and where it lies; or why there are none."""
+    found = _canonical(path)
+    if isinstance(found, str):
+        return found
+    values, affine = found
+    return values.permute(2, 1, 0).numpy(), Place(tuple(values.shape), affine)
+
+
+def nearest(labels: np.ndarray, place: Place, size: int) -> np.ndarray:
+    """Labels (depth, height, width) in the cube of `size` that `read_volume` makes of a volume at the same place."""
+    spacing = np.asarray(affine_to_spacing(place.affine))
+    scale = size * spacing[::-1] / max(np.asarray(place.shape) * spacing)
+    for axis, factor in enumerate(scale):
+        length = labels.shape[axis]
+        middle = (np.arange(size) + 0.5 - size / 2) / factor + length / 2
+        inside = (middle >= 0) & (middle < length)
+        labels = labels.take(np.floor(middle).clip(0, length - 1).astype(int), axis=axis)
+        labels = np.where(np.expand_dims(inside, tuple({0, 1, 2} - {axis})), labels, 0)
+    return labels
+
+
+def _canonical(path: Path) -> tuple[Tensor, np.ndarray] | str:
+    """Values float32 (left to right, posterior to anterior, inferior to superior) and affine; or why there are none."""
     if not path.is_file():
-        return Decoded(None, reason="missing")
+        return "missing"
     try:
         reader = NibabelReader(squeeze_non_spatial_dims=True)
         image = reader.read(path)
         shape = image.shape
         if len(shape) > 3 and max(shape[3:]) > 1:
-            return Decoded(None, reason="several volumes")
+            return "several volumes"
         if len(shape) < 3 or min(shape[:3]) < 2:
-            return Decoded(None, reason="flat")
+            return "flat"
         values, header = reader.get_data(image)
         values = torch.from_numpy(np.nan_to_num(np.asarray(values, np.float32), posinf=0, neginf=0))
         volume = Orientation("RAS", labels=None)(MetaTensor(values[None], affine=header["affine"]))
-        spacing = affine_to_spacing(volume.affine)
     except ERRORS:
-        return Decoded(None, reason="unreadable")
-    sides = np.asarray(volume.shape[1:]) * np.asarray(spacing)
-    if not np.isfinite(sides).all() or min(sides) <= 0:
-        return Decoded(None, reason="unreadable")
-    if max(sides) > size * min(sides):
-        return Decoded(None, reason="flat")
-    # depth, height, width: views are mirrored along the width, and that must be left for right
-    levels = _levels(volume[0].as_tensor().permute(2, 1, 0))
-    cube = _cube(levels, size * np.asarray(spacing)[::-1] / max(sides), size)
-    pixels = cube.round().clamp(0, 255).byte().numpy()
-    return measure(pixels[..., None], pixels.astype(np.float32), pixels > 0, min_sd)
+        return "unreadable"
+    return volume[0].as_tensor(), np.asarray(volume.affine)
 
 
 @contextmanager

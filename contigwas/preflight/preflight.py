@@ -8,6 +8,7 @@ from contigwas.preflight import (
     brought,
     burden,
     covariates,
+    downstream,
     expression,
     genotypes,
     images,
@@ -30,6 +31,7 @@ CHECKS = (
     covariates,
     expression,
     brought,
+    downstream,
     plan,
 )  # later ones use what earlier ones found
 

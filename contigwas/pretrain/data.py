@@ -239,7 +239,7 @@ def load_study(
     log.info("%d of %d people have no usable image and take no part", int((~seen).sum()), len(people))
     inside = seen & (roles != HELDOUT)
     iids = pd.Index(people.loc[inside, "iid"])
-    beside = _components(pcs, int(settings.get("adjust_pcs", 0)))
+    beside = read_components(pcs, int(settings.get("adjust_pcs", 0)))
     adjusted = settings.get("adjust", ())
     genetics = {
         name: load_genetics(path, iids, beside if name in adjusted else None) for name, path in modalities.items()
@@ -279,7 +279,7 @@ def _check_images(
             )
 
 
-def _components(pcs: PathLike | None, count: int) -> pd.DataFrame | None:
+def read_components(pcs: PathLike | None, count: int) -> pd.DataFrame | None:
     """The first `count` components by IID, or None."""
     if pcs is None or not count:
         return None

@@ -73,7 +73,11 @@ class Pretrained:
 
     def trunk(self) -> nn.Module:
         """(images, channels, sizes …) -> (images, features)."""
-        return self._filled("trunk", lambda: self._method().encoder({**self.settings, "weights": None}, self.shape))
+        return self._filled("trunk", self.new_trunk)
+
+    def new_trunk(self) -> nn.Module:
+        """The same network with weights drawn anew, from torch's generator."""
+        return self._method().encoder({**self.settings, "weights": None}, self.shape)
 
     def head(self, name: str) -> nn.Module:
         """(images, features) -> (images, embedding); raises UserError when there is no head of that name."""
@@ -84,15 +88,18 @@ class Pretrained:
             lambda: head(features_of(self.trunk()), self.settings["hidden"], self.settings["embedding"]),
         )
 
+    def drawer(self) -> nn.Module:
+        """(images, features) -> (images, channels, sizes …) as `pixels` gives them, of a method that draws images."""
+        return self._filled("decoder", lambda: self._method().drawer(self.settings, self.shape))
+
     def encoder(self, modality: str) -> nn.Module:
         """Raw values of a modality (people, features as in its file) -> (people, embedding)."""
-        place = f"genetics.{modality}"
+        return self._filled(f"genetics.{modality}", lambda: self.new_encoder(modality))
 
-        def make() -> nn.Module:
-            fitted = self._part(f"{place}.normaliser")
-            return self._method().encoders({modality: Normaliser(**fitted)}, self.settings)[modality]
-
-        return self._filled(place, make)
+    def new_encoder(self, modality: str) -> nn.Module:
+        """The same network with weights drawn anew; its normaliser is the fitted one."""
+        fitted = self._part(f"genetics.{modality}.normaliser")
+        return self._method().encoders({modality: Normaliser(**fitted)}, self.settings)[modality]
 
     def _method(self) -> type:
         return METHODS[self.settings["method"]]

@@ -1,10 +1,14 @@
 """Who trains, who validates and who is held out from the network of one fold."""
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
-from contigwas.samples.folds import assign_folds, heldout_share
+from contigwas.samples.folds import assign_folds, heldout_share, stable_hash
+
+log = logging.getLogger(__name__)
 
 ROLES = TRAIN, VALIDATION, HELDOUT = "train", "validation", "heldout"
 UNUSED = "unused"  # not held out, but the network never saw them: they lack what the recipe asks for
@@ -26,3 +30,21 @@ def split(families: Sequence[str], settings: Mapping[str, object], fold: int) ->
     elif settings.get("modalities"):
         roles[heldout_share(families, settings["heldout"], seed, salt="heldout")] = HELDOUT
     return roles
+
+
+def known_roles(state: Mapping[str, object]) -> dict[int, str]:
+    """The role of everyone whom a checkpoint knows, by the hash of the IID."""
+    return {one: role for role, hashes in state["roles"].items() for one in hashes}
+
+
+def roles_of(people: pd.DataFrame, state: Mapping[str, object]) -> np.ndarray:
+    """The role of each of `people` (iid, family) in the training of a checkpoint: str (people,).
+
+    Whoever joined the cohort since has the role of the family's hash.
+    """
+    known, hashes = known_roles(state), people["iid"].map(stable_hash)
+    roles = split(people["family"].tolist(), state["settings"], state["fold"])
+    there = hashes.isin(list(known)).to_numpy()
+    if not there.all():
+        log.warning("%d people were not in the cohort when the network was trained", int((~there).sum()))
+    return np.array([known.get(one, role) for one, role in zip(hashes, roles, strict=True)], dtype=object)

@@ -3,7 +3,7 @@
 import base64
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -29,6 +29,7 @@ def write_report(
     matching: Mapping[str, PathLike] | None,
     models: Mapping[str, Mapping[str, PathLike]],
     evaluation: Mapping[str, PathLike],
+    tasks: Sequence[Mapping[str, PathLike]],
     captions: Mapping[str, PathLike],
     settings: Mapping[str, object],
     output: PathLike,
@@ -36,10 +37,11 @@ def write_report(
     """Write the page.
 
     `models` maps a name to its files: phenotypes, loci, followup, manhattan, overview, regional (a folder), qq, perhaps
-    training.
+    training and decoded (else None).
     `genotypes` holds the figures of quality control by name (call_rate, hwe, pcs, kinship).
     `matching` holds the table of how scores matched and its figure (png), or is None.
-    `evaluation` holds models, planted, probes and png; `captions` the text under each kind of figure.
+    `tasks` are those of downstream: model, task, kind, tsv and png. `evaluation` holds models, planted, probes and png;
+    `captions` the text under each kind of figure.
     """
     environment = Environment(
         loader=PackageLoader("contigwas.report"), autoescape=select_autoescape(default=True), undefined=StrictUndefined
@@ -63,6 +65,7 @@ def write_report(
             for name, files in models.items()
         },
         evaluation={"png": evaluation["png"], "models": read_table(evaluation["models"])},
+        tasks=[{**one, "rows": task_summary(one["tsv"])} for one in tasks],
         captions={name: " ".join(Path(path).read_text().split()) for name, path in captions.items()},
         settings=settings,
         config=yaml.safe_dump(dict(settings["models"]), sort_keys=False, allow_unicode=True),
@@ -127,6 +130,14 @@ def second_looks(path: PathLike) -> pd.DataFrame:
     wide = shown.pivot(index=["locus", "lead_id"], columns="fit", values="log10p").reset_index()
     wide["feature"] = wide["locus"].map(best).fillna("")
     return wide[["locus", "lead_id", "feature", *(name for name in LOOKS if name in wide)]].rename_axis(columns=None)
+
+
+def task_summary(path: PathLike) -> pd.DataFrame:
+    """The rows of a downstream task over all its seeds, without those that compare others than the first arm."""
+    rows = read_table(path)
+    rows = rows[rows["seed"].isna()].drop(columns="seed")
+    first = str(rows["arm"].iloc[0])
+    return rows[~rows["arm"].str.contains(" - ", regex=False) | rows["arm"].str.startswith(f"{first} - ")]
 
 
 def picture(path: PathLike) -> str:

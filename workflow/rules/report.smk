@@ -14,6 +14,7 @@ rule report:
         regional=expand(rules.plots_regional.output.folder, model=MODELS),
         qq=expand(rules.plots_qq.output.png, model=MODELS),
         training=expand(rules.plots_training.output.png, model=RECIPES),
+        decoded=expand(rules.plots_decoded.output.png, model=DRAWN),
         images=[rules.images.output.table] if "images" in config else [],
         call_rate=rules.plots_genotypes.output.call_rate,
         hwe=rules.plots_genotypes.output.hwe,
@@ -21,6 +22,7 @@ rule report:
         kinship=rules.plots_genotypes.output.kinship,
         matching=[rules.pgs.output.matching] if "pgs" in config else [],
         matches=[rules.plots_matching.output.png] if "pgs" in config else [],
+        downstream=[path for path in DOWNSTREAM_FILES if path.endswith((".tsv", ".png"))],
         evaluation=rules.evaluate.output.models,
         figure=rules.evaluate.output.png,
         captions=[
@@ -31,6 +33,7 @@ rule report:
                 "regional",
                 "qq",
                 "training",
+                "decoded",
                 "loci",
                 "followup",
                 "call_rate",
@@ -39,6 +42,7 @@ rule report:
                 "kinship",
                 "matching",
                 "evaluation",
+                *TASKS,
             )
         ],
     output:
@@ -65,6 +69,8 @@ rule report:
         ),
         models=MODELS,
         trained=RECIPES,
+        drawn=DRAWN,
+        tasks=[[model, task, config["downstream"][task]["task"]] for model, task in DOWNSTREAM],
         chromosomes=CHROMOSOMES,
     script:
         "../scripts/report.py"

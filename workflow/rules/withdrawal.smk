@@ -24,6 +24,7 @@ rule withdrawal:
         embeddings=rules.embed.input,
         report=rules.report.output,
         plots=rules.plots.input,
+        downstream=PRIVATE_DOWNSTREAM,
         replication=expand(rules.replicate_model.output.replication, model=REPLICATED),
     output:
         searched="results/withdrawal/searched.tsv",

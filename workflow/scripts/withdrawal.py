@@ -7,6 +7,6 @@ with job(snakemake.log[0]):
         "results",
         read.withdrawn,
         read.candidates,
-        [read.candidates, *read.made, *read.modalities, *read.embeddings, *read.plots],
+        [read.candidates, *read.made, *read.modalities, *read.embeddings, *read.plots, *read.downstream],
         snakemake.output.searched,
     )

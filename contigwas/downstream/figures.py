@@ -1,0 +1,65 @@
+"""The figure of a task: the score of each arm with its interval, by the share of the labels. It shows nobody."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from contigwas.files import PathLike
+from contigwas.plots import style
+
+DIFFERENCE = " - "  # between the names of two arms
+
+
+def draw_arms(table: pd.DataFrame, title: str, outputs: Sequence[PathLike], metric: str = "dice") -> None:
+    """One panel a class (metrics `<metric>` or `<metric>:<class>`), arms from top to bottom; small dots are seeds.
+
+    `table` has the columns of `contigwas.downstream.scores`.
+    """
+    own = table[(table["metric"] == metric) | table["metric"].str.startswith(f"{metric}:")]
+    own = own[~own["arm"].str.contains(DIFFERENCE, regex=False)]
+    metrics, arms = list(dict.fromkeys(own["metric"])), list(dict.fromkeys(own["arm"]))
+    with style.applied():
+        figure = Figure(figsize=(3.2 + 3.4 * len(metrics), 1.4 + 0.42 * len(arms)), layout="constrained")
+        axes = figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
+        for axis, name in zip(axes, metrics, strict=True):
+            _panel(axis, own[own["metric"] == name], arms)
+            axis.set_xlabel(name.replace("dice", "Dice").replace("iou", "IoU").replace(":", ", "))
+        axes[0].set_yticks(range(len(arms)), arms)
+        axes[0].invert_yaxis()
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower left", ncols=len(labels))
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+        style.save(figure, outputs)
+
+
+def _panel(axis, rows: pd.DataFrame, arms: list[str]) -> None:
+    shares = sorted(set(rows["share"]))
+    for place, share in enumerate(shares):
+        shift = 0.26 * (place - (len(shares) - 1) / 2)
+        here = rows[(rows["share"] == share) & rows["seed"].isna()].set_index("arm").loc[arms]
+        color = style.PALETTE[place % len(style.PALETTE)]
+        height = np.arange(len(arms)) + shift
+        axis.errorbar(
+            here["value"],
+            height,
+            xerr=[here["value"] - here["low"], here["high"] - here["value"]],
+            fmt="o",
+            markersize=4.5,
+            color=color,
+            linewidth=1.2,
+            label=f"{share:.0%} of the labels",
+        )
+        seeds = rows[(rows["share"] == share) & rows["seed"].notna()]
+        axis.plot(
+            seeds["value"],
+            [arms.index(arm) + shift for arm in seeds["arm"]],
+            ".",
+            color=color,
+            alpha=0.35,
+            markersize=3,
+        )
+    axis.grid(axis="x", color=style.FAINT, linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.set_ylim(-0.6, len(arms) - 0.4)

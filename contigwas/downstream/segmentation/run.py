@@ -1,0 +1,231 @@
+"""All arms of a segmentation with one seed: fitted on shares of the training people, counted on the tested ones."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from contigwas.disk import told
+from contigwas.downstream import scores
+from contigwas.downstream.segmentation.fit import Images, counts, fit, predict
+from contigwas.downstream.segmentation.labelled import Labelled, read_labelled
+from contigwas.downstream.segmentation.masks import Labels
+from contigwas.downstream.segmentation.networks import Genes, Light, Plain, unet, unetr
+from contigwas.downstream.splits import Split, splits, subset
+from contigwas.errors import UserError
+from contigwas.files import PathLike, private_folder, replacing, write_parquet
+from contigwas.memory import enough_memory
+from contigwas.pretrain.data import Genetics, load_genetics, read_components
+from contigwas.pretrain.determinism import deterministic
+from contigwas.pretrain.pretrained import Pretrained, read_checkpoint
+
+log = logging.getLogger(__name__)
+STAGE = 8801  # of the random numbers: no other stage draws the same
+EXAMPLES = ("best", "median", "worst")
+
+
+@dataclass(frozen=True)
+class Study:
+    """The labelled people of a task and a model's networks. people: iid family, one row a person."""
+
+    people: pd.DataFrame
+    data: Images
+    splits: list[Split]
+    networks: dict[int, Pretrained]
+    classes: tuple[str, ...]
+    modality: str | None
+
+
+def segment(
+    task: str,
+    labelled: Mapping[str, PathLike],
+    checkpoints: Sequence[PathLike],
+    genes: PathLike | None,
+    pcs: PathLike | None,
+    settings: Mapping[str, object],
+    seed: int,
+    output_scores: PathLike,
+    output_examples: PathLike,
+) -> None:
+    """Fit every arm on every share of the labels in every split, and write what it does on the tested people.
+
+    `labelled` names people, images and masks as `write_labelled` wrote them, `checkpoints` the networks by fold,
+    `genes` the modality that arms fuse, `pcs` the genetic components where the recipe takes them out of it. `settings`
+    is the task's block with `arms`, `modality`, `seed` (of the config), `math_threads` and `bf16`; `seed` numbers the
+    repeat.
+
+    `output_scores`: one row a person, arm, share and class: `iid network train seen both predicted truth` (pixels).
+    `output_examples`: image, mask and prediction of the best, the median and the worst person of each arm. Raises
+    UserError for what `splits` refuses, for a size that the trunk does not take, and when memory does not suffice.
+    """
+    with deterministic(int(settings["math_threads"])):
+        study = load(task, read_labelled(**labelled), checkpoints, genes, pcs, settings)
+        with enough_memory(
+            f"there is too little memory to train on {settings['batch']} images of {settings['size']} pixels a side "
+            f"for {task}: lower batch or size of the task"
+        ):
+            rows, predicted = _all(study, settings, seed)
+    private_folder(Path(output_scores).parent)
+    shown = _examples(study, rows, predicted)
+    with told(output_examples), replacing(output_examples) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **shown)
+    write_parquet(rows, output_scores)
+
+
+def load(
+    task: str,
+    labelled: Labelled,
+    checkpoints: Sequence[PathLike],
+    genes: PathLike | None,
+    pcs: PathLike | None,
+    settings: Mapping[str, object],
+) -> Study:
+    """Everything that the fits share."""
+    people = labelled.people.drop_duplicates("iid")[["iid", "family"]].reset_index(drop=True)
+    states = [read_checkpoint(path) for path in checkpoints]
+    cohort = bool(settings["cohort"])
+    found = splits(people, states, settings["table"], cohort, int(settings["folds"]), int(settings["seed"]))
+    networks = {
+        number: Pretrained.of(state, path) for number, (state, path) in enumerate(zip(states, checkpoints, strict=True))
+    }
+    channels, stored = networks[0].shape[0], labelled.images.shape[-1]
+    if channels != stored:
+        raise UserError(
+            f"{checkpoints[0]} was trained on images of {channels} channels, but those of {task} have {stored}: train "
+            "again"
+        )
+    data = Images(
+        torch.from_numpy(labelled.images).movedim(-1, 1),
+        torch.from_numpy(labelled.masks),
+        torch.from_numpy(pd.Index(people["iid"]).get_indexer(labelled.people["iid"])),
+        _genes(genes, pcs, people, networks[0].settings, settings["modality"]),
+    )
+    return Study(people, data, found, networks, Labels.of(settings, task).classes, settings["modality"])
+
+
+def _genes(
+    path: PathLike | None,
+    pcs: PathLike | None,
+    people: pd.DataFrame,
+    recipe: Mapping[str, object],
+    modality: str | None,
+) -> Genetics | None:
+    if path is None:
+        return None
+    adjusted = modality in recipe.get("adjust", ())
+    beside = read_components(pcs, int(recipe.get("adjust_pcs", 0))) if adjusted else None
+    found = load_genetics(path, pd.Index(people["iid"]), beside)
+    log.info("%d of %d labelled people have %s", int(found.present.sum()), len(people), modality)
+    return found
+
+
+def _all(study: Study, settings: Mapping[str, object], seed: int) -> tuple[pd.DataFrame, dict]:
+    """Counts of every person, arm, share and class; and the predictions of every arm with the most labels."""
+    work = [
+        (number, split, arm, share)
+        for number, split in enumerate(study.splits)
+        for arm in settings["arms"]
+        for share in settings["shares"]
+    ]
+    rows, predicted = [], {arm["name"]: {} for arm in settings["arms"]}
+    for number, split, arm, share in tqdm(work, "fits", disable=None):
+        iids = study.people["iid"].to_numpy()
+        # the same people, order and views for every arm: arms are compared in pairs
+        some = split.train[subset(iids[split.train], share, f"{settings['seed']}:{seed}")]
+        entropy = np.random.SeedSequence([int(settings["seed"]), STAGE, seed, number, int(1e6 * share)])
+        weights, order, views = (int(one) for one in entropy.generate_state(3))
+        torch.manual_seed(weights)
+        network = build(arm, study, split.network, settings)
+        train, test = (np.flatnonzero(np.isin(study.data.person.numpy(), part)) for part in (some, split.test))
+        fit(
+            network,
+            study.data,
+            train,
+            len(study.classes) + 1,
+            settings,
+            arm["encoder"] == "pretrained",
+            (order, views),
+            arm["name"],
+        )
+        found = predict(network, study.data, test)
+        rows.append(
+            _counted(study, split, test, found).assign(arm=arm["name"], share=share, split=number, train=len(some))
+        )
+        if share == max(settings["shares"]):
+            predicted[arm["name"]] |= {int(image): one for image, one in zip(test, found, strict=True)}
+        log.info("%s, split %d, %d people: done", arm["name"], number, len(some))
+    return pd.concat(rows, ignore_index=True), predicted
+
+
+def build(arm: Mapping[str, object], study: Study, network: int, settings: Mapping[str, object]) -> nn.Module:
+    """The network of an arm, new; the pixel scaler is always that of the pretraining."""
+    learned, classes = study.networks[network], len(study.classes) + 1
+    pixels, shape = learned.pixels(), tuple(study.data.pixels.shape[1:])
+    if arm["network"] != "light":
+        return Plain(pixels, {"unet": unet, "unetr": unetr}[arm["network"]](shape, classes))
+    pretrained, genes = arm["encoder"] == "pretrained", None
+    if arm["fusion"] != "none":
+        encoder = learned.encoder(study.modality) if pretrained else learned.new_encoder(study.modality)
+        genes = _branch(encoder, arm, study, learned)
+    trunk = learned.trunk() if pretrained else learned.new_trunk()
+    try:
+        return Light(pixels, trunk, shape, classes, settings["width"], arm["fusion"], genes, arm["freeze"])
+    except (RuntimeError, AssertionError):
+        raise UserError(
+            f"the network of {learned.where} does not take images of {' x '.join(map(str, shape[1:]))} pixels, but of "
+            f"{' x '.join(map(str, learned.shape[1:]))}: drop size of the task"
+        ) from None
+
+
+def _branch(encoder: nn.Module, arm: Mapping[str, object], study: Study, learned: Pretrained) -> Genes:
+    if arm["fusion"] == "film":
+        return Genes(encoder, learned.settings["embedding"], tokens=False)
+    if not hasattr(encoder, "tokens"):
+        raise UserError(
+            f"the arm {arm['name']} is of cross_attention, but the encoder of {study.modality} ({learned.where}) has "
+            "no tokens to ask: write fusion: film"
+        )
+    return Genes(encoder, encoder.width, tokens=True)
+
+
+def _counted(study: Study, split: Split, images: np.ndarray, predicted: torch.Tensor) -> pd.DataFrame:
+    """Pixels by person and class, summed over a person's images."""
+    found = counts(predicted, study.data.masks[images], len(study.classes) + 1)
+    frame = pd.DataFrame(
+        {
+            "iid": np.repeat(study.people["iid"].to_numpy()[study.data.person[images].numpy()], len(study.classes)),
+            "class": np.tile(study.classes, len(images)),
+            **{name: found[:, :, place].ravel() for place, name in enumerate(("both", "predicted", "truth"))},
+        }
+    )
+    return (
+        frame.groupby(["iid", "class"], sort=False, as_index=False).sum().assign(network=split.network, seen=split.seen)
+    )
+
+
+def _examples(
+    study: Study, rows: pd.DataFrame, predicted: Mapping[str, Mapping[int, torch.Tensor]]
+) -> dict[str, np.ndarray]:
+    """`<arm>.images`, `.masks`, `.predicted` (3, sizes …) and `.dice` (3,) of the best, median and worst person."""
+    person, shown = study.data.person.numpy(), {}
+    most = rows[rows["share"] == rows["share"].max()]
+    for arm, found in predicted.items():
+        own = most[most["arm"] == arm]
+        own = own.assign(dice=scores.dice(own["both"], own["predicted"], own["truth"]))
+        dice = own.groupby("iid")["dice"].mean().sort_values(ascending=False, kind="stable")
+        places = [0, (len(dice) - 1) // 2, len(dice) - 1]
+        people = pd.Index(study.people["iid"]).get_indexer(dice.index[places])
+        images = [int(np.flatnonzero(person == one)[0]) for one in people]
+        shown |= {
+            f"{arm}.images": study.data.pixels[images].movedim(1, -1).numpy(),
+            f"{arm}.masks": study.data.masks[images].numpy(),
+            f"{arm}.predicted": torch.stack([found[one] for one in images]).numpy(),
+            f"{arm}.dice": dice.to_numpy()[places],
+        }
+    return shown

@@ -1,0 +1,103 @@
+"""Who trains and who is tested in a task with labels: always by person, in a cohort by family."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from contigwas.errors import UserError
+from contigwas.pretrain.roles import HELDOUT, TRAIN, known_roles, roles_of
+from contigwas.samples.folds import assign_folds, stable_hash
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Split:
+    """One division of the labelled people.
+
+    network: of which fold the pretrained network is; train, test: int64 positions of people; seen: how many of the
+    tested people's images that network was trained on (without labels).
+    """
+
+    network: int
+    train: np.ndarray
+    test: np.ndarray
+    seen: int
+
+
+def networks(cohort: bool, folds: int) -> range:
+    """The folds of a model whose networks a task needs."""
+    return range(folds) if cohort and folds > 1 else range(1)
+
+
+def splits(
+    people: pd.DataFrame, states: Sequence[Mapping], table: object, cohort: bool, folds: int, seed: int
+) -> list[Split]:
+    """The splits of `people` (iid family), for the checkpoints `states` of the folds that `networks` names.
+
+    In a cohort those are tested whom a network held out from its pretraining: of a cross-fitted model everyone once, of
+    a single network that holds people out those. Else people are divided into `folds` by hash of the family, and the
+    network is that of fold 0. Raises UserError where a split has nobody to train on or to test.
+    """
+    if not cohort:
+        _require_strangers(people, states[0], table)
+        return _by_hash(people, states[0], table, folds, seed)
+    roles = [roles_of(people, state) for state in states]
+    if len(states) == 1 and not (roles[0] == HELDOUT).any():
+        if states[0]["roles"][HELDOUT]:
+            raise UserError(
+                f"none of the {len(people)} people of {table} is held out from the network: label some of those "
+                "who are, or cross-fit with folds: 3 or more"
+            )
+        return _by_hash(people, states[0], table, folds, seed)
+    result = []
+    for number, role in enumerate(roles):
+        held = role == HELDOUT
+        if not held.any() or held.all():
+            raise UserError(
+                f"of the {len(people)} people of {table} {int(held.sum())} are held out from the network of fold "
+                f"{number}, which leaves nobody to {'train on' if held.all() else 'test'}: label more people"
+            )
+        result.append(Split(number, np.flatnonzero(~held), np.flatnonzero(held), 0))
+    return result
+
+
+def _require_strangers(people: pd.DataFrame, state: Mapping, table: object) -> None:
+    known = known_roles(state)
+    inside = sum(stable_hash(one) in known for one in people["iid"])
+    if inside == len(people):
+        raise UserError(
+            f"all {inside} people of {table} are in the cohort, but the task says cohort: false: write true, so that "
+            "nobody is tested whom the pretraining saw and families stay together"
+        )
+    if inside:
+        log.warning("%d of the %d people of %s are called like people of the cohort", inside, len(people), table)
+
+
+def _by_hash(people: pd.DataFrame, state: Mapping, table: object, folds: int, seed: int) -> list[Split]:
+    if len(people) < folds:
+        raise UserError(
+            f"{table} has {len(people)} people with usable masks, fewer than the {folds} folds: lower folds"
+        )
+    number = assign_folds(people["family"].tolist(), folds, seed)
+    known = known_roles(state)
+    seen = np.array([known.get(stable_hash(one)) == TRAIN for one in people["iid"]])
+    result = []
+    for fold in range(folds):
+        test = number == fold
+        if not test.any() or test.all():
+            raise UserError(
+                f"the {len(people)} people of {table}, who are dealt by hash, leave fold {fold} of {folds} with "
+                f"{'everyone' if test.all() else 'nobody'}: lower folds, or bring more people"
+            )
+        result.append(Split(0, np.flatnonzero(~test), np.flatnonzero(test), int(seen[test].sum())))
+    return result
+
+
+def subset(iids: Sequence[str], share: float, seed: str) -> np.ndarray:
+    """Positions of a share of people (at least one), drawn by hash: a smaller share lies in a larger one."""
+    order = sorted(range(len(iids)), key=lambda place: stable_hash(f"labels:{seed}:{iids[place]}"))
+    return np.sort(np.array(order[: max(1, round(share * len(iids)))]))

@@ -1,0 +1,204 @@
+# What features are good for, from labels. Tasks of each kind have rules of their own, which make the same files.
+
+TASKS = {kind: contigwas_tasks.of_kind(config, kind) for kind in ("segmentation", "clusters")}
+# pairs of a model and a task
+DOWNSTREAM = [
+    (model, task) for task in config["downstream"] for model in contigwas_tasks.models(config, task)
+]
+DOWNSTREAM_FILES = [
+    f"results/models/{model}/downstream/{task}.{kind}"
+    for model, task in DOWNSTREAM
+    for kind in ("json", "tsv", "png", "pdf")
+]
+PRIVATE = "results/private/downstream"
+
+
+include: "clusters.smk"
+
+
+READ_BY_LABELLED = ("table", "mask", "labels", "size", "crop")
+
+
+def of_labelled(wildcards) -> dict:
+    """The settings by which images and masks are decoded."""
+    beside = ("images.dimensions", "images.qc.min_sd")
+    keys = [f"downstream.{wildcards.task}.{key}" for key in READ_BY_LABELLED]
+    return told(contigwas_config.settings, config, *beside, *keys)
+
+
+def of_fits(wildcards) -> dict:
+    """The settings of the fits: arms and the modality are filled in, and how many seeds there are does not matter."""
+    arms = contigwas_tasks.arms(config, wildcards.task, wildcards.model)
+    modality = contigwas_tasks.modality(config, wildcards.task, wildcards.model)
+    block = f"downstream.{wildcards.task}"
+    chosen = told(contigwas_config.settings, config, block, "seed", "math_threads")
+    chosen = {key: value for key, value in chosen.items() if key not in ("models", "seeds")}
+    bf16 = config["models"][wildcards.model]["bf16"]
+    return contigwas_config.ordered({**chosen, "arms": arms, "modality": modality, "bf16": bf16})
+
+
+def cohort_of_task(wildcards) -> list[str]:
+    return [rules.samples.output.cohort] if config["downstream"][wildcards.task]["cohort"] else []
+
+
+def networks_of_task(wildcards) -> list[str]:
+    """The checkpoints that a task needs: of every fold where each holds people of the cohort out, else the first."""
+    cohort, count = config["downstream"][wildcards.task]["cohort"], len(folds(wildcards.model))
+    needed = range(count) if cohort else range(1)
+    return expand(rules.pretrain_fold.output.checkpoint, model=wildcards.model, fold=needed)
+
+
+def genes_of_task(wildcards) -> list[str]:
+    modality = contigwas_tasks.modality(config, wildcards.task, wildcards.model)
+    return [f"results/modalities/{modality}.h5ad"] if modality else []
+
+
+def components_of_task(wildcards) -> list[str]:
+    modality = contigwas_tasks.modality(config, wildcards.task, wildcards.model)
+    return (
+        components(wildcards)
+        if modality in config["models"][wildcards.model].get("adjust", [])
+        else []
+    )
+
+
+def seeds_of_task(name: str) -> Callable:
+    """An output of the fits, of every seed."""
+
+    def listed(wildcards) -> list[str]:
+        seeds = range(config["downstream"][wildcards.task]["seeds"])
+        return expand(rules.downstream_segment.output[name], seed=seeds, allow_missing=True)
+
+    return listed
+
+
+rule downstream_labelled:
+    input:
+        table=lambda wildcards: config["downstream"][wildcards.task]["table"],
+        cohort=cohort_of_task,
+    output:
+        people=f"{PRIVATE}/labelled/{{task}}/labelled.parquet",
+        images=f"{PRIVATE}/labelled/{{task}}/images.npy",
+        masks=f"{PRIVATE}/labelled/{{task}}/masks.npy",
+        left_out=f"{PRIVATE}/labelled/{{task}}/left_out.tsv",
+    log:
+        "results/logs/downstream_labelled/{task}.log",
+    benchmark:
+        "results/benchmarks/downstream_labelled/{task}.tsv"
+    wildcard_constraints:
+        task=one_of(TASKS["segmentation"]),
+    conda:
+        "../../envs/contigwas.yaml"
+    threads: config["math_threads"]
+    resources:
+        mem_mb=grows(8000, table=20000),
+        runtime=grows(60, table=60),
+    params:
+        code=library("downstream.segmentation.labelled", script="downstream_labelled"),
+        settings=of_labelled,
+    script:
+        "../scripts/downstream_labelled.py"
+
+
+rule downstream_segment:
+    input:
+        people=rules.downstream_labelled.output.people,
+        images=rules.downstream_labelled.output.images,
+        masks=rules.downstream_labelled.output.masks,
+        checkpoints=networks_of_task,
+        genes=genes_of_task,
+        pcs=components_of_task,
+    output:
+        scores=f"{PRIVATE}/{{model}}/{{task}}.seed{{seed}}/scores.parquet",
+        examples=f"{PRIVATE}/{{model}}/{{task}}.seed{{seed}}/examples.npz",
+    log:
+        "results/logs/downstream_segment/{model}.{task}.seed{seed}.log",
+    benchmark:
+        "results/benchmarks/downstream_segment/{model}.{task}.seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(RECIPES),
+        task=one_of(TASKS["segmentation"]),
+        seed=r"\d+",
+    conda:
+        "../../envs/contigwas.yaml"
+    threads: config["math_threads"]
+    resources:
+        mem_mb=grows(8000, images=8, genes=4),
+        runtime=grows(720, images=0.5),
+        gpu=1,
+    params:
+        code=library("downstream.segmentation.run", script="downstream_segment"),
+        settings=of_fits,
+    script:
+        "../scripts/downstream_segment.py"
+
+
+rule downstream_segmentation:
+    input:
+        scores=seeds_of_task("scores"),
+        examples=seeds_of_task("examples"),
+    output:
+        json="results/models/{model}/downstream/{task}.json",
+        tsv="results/models/{model}/downstream/{task}.tsv",
+        png=report(
+            "results/models/{model}/downstream/{task}.png",
+            caption="../report/segmentation.rst",
+            category="Downstream",
+            labels={"model": "{model}", "task": "{task}"},
+        ),
+        pdf="results/models/{model}/downstream/{task}.pdf",
+        people=f"{PRIVATE}/{{model}}/{{task}}/people.parquet",
+        overlays=f"{PRIVATE}/{{model}}/{{task}}/overlays.png",
+    log:
+        "results/logs/downstream_segmentation/{model}.{task}.log",
+    benchmark:
+        "results/benchmarks/downstream_segmentation/{model}.{task}.tsv"
+    wildcard_constraints:
+        model=one_of(RECIPES),
+        task=one_of(TASKS["segmentation"]),
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=grows(4000, scores=20),
+        runtime=grows(60),
+    params:
+        code=library("downstream.segmentation.summary", script="downstream_segmentation"),
+        settings=of_fits,
+    script:
+        "../scripts/downstream_segmentation.py"
+
+
+# what names or shows people
+PRIVATE_DOWNSTREAM = [
+    *(
+        path
+        for model, task in DOWNSTREAM
+        if task in TASKS["clusters"]
+        for path in expand(rules.downstream_clusters.output.people, model=model, task=task)
+    ),
+    *expand(rules.downstream_labelled.output, task=TASKS["segmentation"]),
+    *(
+        path
+        for model, task in DOWNSTREAM
+        if task in TASKS["segmentation"]
+        for path in [
+            *expand(
+                rules.downstream_segment.output,
+                model=model,
+                task=task,
+                seed=range(config["downstream"][task]["seeds"]),
+            ),
+            *expand(
+                [rules.downstream_segmentation.output[name] for name in ("people", "overlays")],
+                model=model,
+                task=task,
+            ),
+        ]
+    ),
+]
+
+
+rule downstream:
+    input:
+        lambda wildcards: told(contigwas_tasks.require, DOWNSTREAM) and DOWNSTREAM_FILES,
+    localrule: True

@@ -1,0 +1,13 @@
+from contigwas.downstream.segmentation.labelled import write_labelled
+from contigwas.logs import job
+
+with job(snakemake.log[0], snakemake.threads):
+    write_labelled(
+        snakemake.wildcards.task,
+        snakemake.params.settings,
+        next(iter(snakemake.input.cohort), None),
+        snakemake.output.people,
+        snakemake.output.images,
+        snakemake.output.masks,
+        snakemake.output.left_out,
+    )
