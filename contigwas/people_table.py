@@ -100,15 +100,14 @@ class PeopleTable(ABC):
 
     def blocks(self, rows: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """IIDs, object (rows,), and values, float32 (rows, features), NaN where missing, of `rows` people at a time."""
-        rows, empty = rows or max(1, VALUES // len(self.features)), True
+        rows, seen = rows or max(1, VALUES // len(self.features)), 0
         for lines, iids, values in self._blocks(rows):
-            empty &= not len(iids)
+            seen += len(iids)
             if isinstance(values, pd.DataFrame):
                 self._require_numbers(values, lines)
                 values = values.to_numpy(np.float32)
             yield iids.astype(str).astype(object), values
-        if empty:
-            raise UserError(f"{self.path} names nobody: write one row a person ({self.asked.key})")
+        self._require_somebody(seen)
 
     def _require_numbers(self, values: pd.DataFrame, lines: Sequence[int]) -> None:
         text = np.flatnonzero([kind.kind not in NUMBERS for kind in values.dtypes])
@@ -127,8 +126,13 @@ class PeopleTable(ABC):
     def people(self) -> pd.Index:
         """The IIDs of everyone, without the values; UserError where somebody stands twice."""
         people = pd.Index(self._people()).astype(str).astype(object)
+        self._require_somebody(len(people))
         require_unique(people, self.path)
         return people
+
+    def _require_somebody(self, people: int) -> None:
+        if not people:
+            raise UserError(f"{self.path} names nobody: write one row a person ({self.asked.key})")
 
     @abstractmethod
     def _people(self) -> np.ndarray:
@@ -148,20 +152,15 @@ class PeopleTable(ABC):
         Raises UserError where a person stands twice, or nobody is wanted: `name` says who was.
         """
         self.require_upright(wanted)
-        values = np.empty((len(wanted), len(self.features)), np.float32)
-        everyone, kept, place = [], [], 0
-        for iids, block in self.blocks():
-            here = np.flatnonzero(pd.Index(iids).isin(wanted))
-            # there is no room for somebody who stands twice, which is told below
-            room = here[: len(values) - place]
-            values[place : place + len(room)] = block[room]
-            everyone.append(iids)
-            kept.append(iids[here])
-            place += len(room)
-        people = pd.Index(np.concatenate(everyone))
-        require_unique(people, self.path)
+        features, people = len(self.features), self.people()
         require_overlap(wanted, people, name, f"{self.asked.key} ({self.path})")
-        return pd.Index(np.concatenate(kept)), values[:place], len(people)
+        here = people.isin(wanted)
+        values, place, start = np.empty((here.sum(), features), np.float32), 0, 0
+        for iids, block in self.blocks():
+            rows = np.flatnonzero(here[start : start + len(iids)])
+            values[place : place + len(rows)] = block[rows]
+            place, start = place + len(rows), start + len(iids)
+        return people[here], values, len(people)
 
     def require_upright(self, wanted: pd.Index) -> None:
         """Raise UserError where columns are named like the people who are `wanted`, and no row is.

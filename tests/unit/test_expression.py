@@ -258,9 +258,9 @@ def test_a_table_that_is_turned_round_with_a_person_twice_names_nobody(study):
     ("lines", "told"),
     [
         (["IID\tA"], "x.tsv names nobody"),
-        (["IID\tA\tB", "1\t2"], "line 2 has fewer columns than the header"),
-        (["IID\tA\tB", "1\t2\t3", "", "2\t2\t3\t4"], "line 4 has more columns than the header"),
-        (["IID\tA\tB", "1\t2\t3", "2\t2\tx"], "the first is B, in line 3"),
+        (["IID\tA\tB", f"{NAMES[0]}\t2"], "line 2 has fewer columns than the header"),
+        (["IID\tA\tB", f"{NAMES[0]}\t2\t3", "", "2\t2\t3\t4"], "line 4 has more columns than the header"),
+        (["IID\tA\tB", f"{NAMES[0]}\t2\t3", "2\t2\tx"], "the first is B, in line 3"),
         (["sample\tA\tB", "1\t2\t3"], "no column IID, its header names sample, A, B: name the column of IIDs in"),
         (["IID\tsubtype", "1\tLumA"], "x.tsv has no gene beside IID"),
     ],
@@ -317,20 +317,20 @@ def test_training_reads_it(study):
     assert genetics.features == GENES
 
 
-def test_memory_holds_the_people_of_the_cohort_alone(study, monkeypatch):
-    """Who is not of the cohort never enters the array of values."""
+def test_memory_holds_no_more_than_who_is_both_in_the_table_and_the_cohort(study, monkeypatch):
+    """A cohort of 500,000 with a table of a thousand must not ask for room for all of them."""
     cohort, counts, folder = study
     sizes = []
     read = PeopleTable.read
 
     def measured(self, wanted, name):
         people, values, listed = read(self, wanted, name)
-        sizes.append((len(values), len(values if values.base is None else values.base), listed))
+        sizes.append((len(wanted), values.shape, values.base is None, listed))
         return people, values, listed
 
     monkeypatch.setattr(PeopleTable, "read", measured)
     written(cohort, save(counts, folder / "x.tsv"))
-    assert sizes == [(6, 7, 8)]
+    assert sizes == [(7, (6, 5), True, 8)]
 
 
 def test_real_tumours(shared_data, tmp_path):
