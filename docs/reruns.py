@@ -255,7 +255,9 @@ def changed(config: Mapping, key: str, schema: Mapping) -> dict:
     *blocks, last = key.split(".")
     for block in blocks:
         place = place.setdefault(block, {})
-    general = re.sub(r"^(models|downstream)\.\w+", r"\1.<name>", key).replace("modalities.metabolites", "modalities.<name>")
+    general = re.sub(r"^(models|downstream)\.\w+", r"\1.<name>", key).replace(
+        "modalities.metabolites", "modalities.<name>"
+    )
     place[last] = other(general, schema, place.get(last, schema.get("default")))
     return yaml.safe_load(yaml.safe_dump(config).replace("made/", "made2/")) if key in MOVED else config
 
