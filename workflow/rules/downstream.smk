@@ -2,7 +2,9 @@
 
 TASKS = {kind: contigwas_tasks.of_kind(config, kind) for kind in ("segmentation",)}
 # pairs of a model and a task
-DOWNSTREAM = [(model, task) for task in config["downstream"] for model in contigwas_tasks.models(config, task)]
+DOWNSTREAM = [
+    (model, task) for task in config["downstream"] for model in contigwas_tasks.models(config, task)
+]
 DOWNSTREAM_FILES = [
     f"results/models/{model}/downstream/{task}.{kind}"
     for model, task in DOWNSTREAM
@@ -50,7 +52,11 @@ def genes_of_task(wildcards) -> list[str]:
 
 def components_of_task(wildcards) -> list[str]:
     modality = contigwas_tasks.modality(config, wildcards.task, wildcards.model)
-    return components(wildcards) if modality in config["models"][wildcards.model].get("adjust", []) else []
+    return (
+        components(wildcards)
+        if modality in config["models"][wildcards.model].get("adjust", [])
+        else []
+    )
 
 
 def seeds_of_task(name: str) -> Callable:
