@@ -41,14 +41,14 @@ def cluster(
 ) -> None:
     """Cluster the tested people of `embeddings` (an aligned embeddings.h5ad) for the task `name`.
 
-    `settings` is the task's block with `seed`: components (of the standardised features that are clustered, 0 all of
-    them), k (null: the k of 2 … k_max with the largest mean silhouette), min_cluster_size of HDBSCAN, labels (table
+    `settings` is the task's block with `seed`: scale, components (of the scaled features; these are clustered, 0: all
+    features), k (null: the k of 2 … k_max with the largest mean silhouette), min_cluster_size of HDBSCAN, labels (table
     and column, or null). Written are everything (JSON), a tidy table, the figure, and who is in which cluster, into a
     private folder. No count of 1 to 4 people is told. Raises UserError where there are fewer people than clusters, and
     for labels that are none.
     """
     place = f"config: downstream.{name}"
-    iids, features = tested_features(embeddings, int(settings["components"]), place)
+    iids, features = features_of_tested(embeddings, str(settings["scale"]), int(settings["components"]), place)
     seed, k, largest = int(settings["seed"]), settings["k"], int(settings["k_max"])
     wanted = k or min(largest, 2)
     if len(features) <= wanted:
@@ -95,9 +95,10 @@ def cluster(
     write_parquet(people, output_people)
 
 
-def tested_features(path: PathLike, components: int, place: str) -> tuple[pd.Index, np.ndarray]:
-    """IIDs and features (people, features) float64 of the tested people: standardised, then their first components.
+def features_of_tested(path: PathLike, scale: str, components: int, place: str) -> tuple[pd.Index, np.ndarray]:
+    """IIDs and features (people, features) float64 of the tested people: scaled, then their first components.
 
+    `scale` is standard (each feature of mean 0 and SD 1) or unit (as the network gives them, a person's of length 1).
     Components are fitted on these people and keep their variances; there are at most as many as people and features
     allow. Raises UserError where nobody is tested, or a file is no aligned embeddings.
     """
@@ -108,8 +109,12 @@ def tested_features(path: PathLike, components: int, place: str) -> tuple[pd.Ind
     if tested.sum() < 3:
         raise UserError(f"{place}: {int(tested.sum())} people of {path} are tested: clusters need at least 3")
     values = np.asarray(data.X[tested], np.float64)
-    sd = values.std(axis=0)
-    values = (values - values.mean(axis=0)) / np.where(sd > 1e-8, sd, 1.0)
+    if scale == "unit":
+        values = values * np.asarray(data.uns["sd0"]) + np.asarray(data.uns["mean0"])
+        values = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    else:
+        sd = values.std(axis=0)
+        values = (values - values.mean(axis=0)) / np.where(sd > 1e-8, sd, 1.0)
     if components:
         values = (fitted := fit(values, min(components, len(values) - 1, values.shape[1])))(values)
         log.info("%d components of %d features are clustered", len(fitted.names), data.n_vars)
