@@ -36,6 +36,7 @@ CONFIG = {
         "masks": {"lof": ["LoF"]},
     },
     "images": {"table": "images.tsv", "size": 32},
+    "expression": {"table": "expression.csv", "scale": "counts", "genes": "positions.txt"},
     "modalities": {"blood": "blood.tsv"},
     "models": {
         "contig": RECIPE,
@@ -46,6 +47,7 @@ CONFIG = {
     "gwas": {"covariates": ["sex", "age", "PC1-PC2"], "offsets": "{model}_pred.list"},
     "loci": {"genes": "genes.gtf"},
     "plots": {"recombination": "map.txt"},
+    "downstream": {"spot": {"task": "segmentation", "table": "masks.tsv"}},
 }
 
 
@@ -77,11 +79,14 @@ def write_study(folder: Path) -> dict:
     sets = [f"GENE{chrom} {chrom} 1000 {','.join(names)}" for chrom, names in genes.items()]
     (folder / "sets.txt").write_text("\n".join(sets) + "\n")
     write_images(folder)
+    write_masks(folder)
     features = pd.DataFrame(
         {"FID": PEOPLE, "IID": PEOPLE, "height": rng.normal(size=90), "weight": rng.normal(size=90)}
     )
     features.to_csv(folder / "traits.tsv", sep="\t", index=False)
     features[["IID", "height"]].to_csv(folder / "blood.tsv", sep="\t", index=False)
+    write_expression(folder)
+    (folder / "positions.txt").write_text("1 1000 2000 ABC\n2 1000 2000 DEF\n")
     write_embeddings(folder, rng.normal(size=(90, 6)).astype(np.float32))
     for model, names in (("contig", ("E1", "E2")), ("traits", ("height", "weight")), ("deep", ("E1", "E2"))):
         (folder / f"{model}_pred.list").write_text("".join(f"{name} first.loco\n" for name in names))
@@ -143,6 +148,24 @@ def write_images(folder: Path, people: list[str] = PEOPLE, draw: Callable | None
         pixels = rng.integers(80, 220, (64, 64, 3)) * ((y - 32) ** 2 + (x - 32) ** 2 < 30**2)[..., None]
         Image.fromarray(pixels.astype(np.uint8)).save(path)
     (folder / "images.tsv").write_text("iid\teye\tvisit\tpath\n" + "".join(rows))
+
+
+def write_expression(folder: Path, people: list[str] = PEOPLE) -> None:
+    """expression.csv: counts of three genes, two of which positions.txt has."""
+    counts = np.random.default_rng(7).poisson(30, (len(people), 3))
+    table = pd.DataFrame(counts, index=pd.Index(people, name="IID"), columns=["ABC", "DEF", "novel"])
+    table.to_csv(folder / "expression.csv")
+
+
+def write_masks(folder: Path) -> None:
+    """Masks of the first 30 photographs: a square each."""
+    rows = []
+    for number, iid in enumerate(PEOPLE[:30]):
+        mask = np.zeros((64, 64), np.uint8)
+        mask[20:40, 10 + number // 2 : 30] = 255
+        Image.fromarray(mask).save(folder / "eyes" / f"{number:03d}_mask.png")
+        rows.append(f"{iid}\teyes/{number:03d}.png\teyes/{number:03d}_mask.png\n")
+    (folder / "masks.tsv").write_text("iid\timage\tmask\n" + "".join(rows))
 
 
 def write_embeddings(folder: Path, values: np.ndarray) -> None:

@@ -36,10 +36,10 @@ def tidy(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
         ]
     ]
     arms = list(dict.fromkeys(scores["arm"]))
-    people = scores.groupby(["metric", "share", "arm", "iid"], sort=False)["value"].mean()
+    people = scores.groupby(["metric", "share", "arm", "iid"])["value"].mean()
     for metric in dict.fromkeys(scores["metric"]):
         for share in sorted(set(scores["share"])):
-            of = {arm: people[metric, share, arm].sort_index() for arm in arms}
+            of = {arm: people[metric, share, arm] for arm in arms}
             compared = {f"{one} - {other}": of[one] - of[other] for one, other in combinations(arms, 2)}
             for name, values in (of | compared).items():
                 low, high = interval(values.to_numpy(), seed)

@@ -29,6 +29,7 @@ PRUNED = 100_000  # variants that pruning leaves, at most
 # bytes of memory
 KING_BASE, GWAS_BASE = 0.5e9, 582 * 2**20  # king.tsv and gwas.tsv at their smallest
 GWAS_PERSON = (900 - 582) * 2**20 / (50_000 - 8_000) / 128  # for each feature: gwas.tsv, 8,000 and 50,000 people
+EXPRESSION_BASE = 1.0e9  # a block of people as text and as numbers
 TORCH = 1.5e9  # bytes of a process that trains, before it has read anything
 
 
@@ -77,6 +78,10 @@ def _modalities(study: Study, people: int, variants: int, hours: dict, memory: d
         hours["burden"] = BURDEN * people * exome.total
         disk["burden"] = 10e6 * people / 20_000 * study.counts.get("genes", 20_000) / 20_000
         memory["burden"] = 0.4e9 + 200 * exome.total
+    genes = study.counts.get("expressed genes")
+    if genes:
+        disk["expression"] = 4 * people * genes
+        memory["expression"] = EXPRESSION_BASE + 4 * people * genes
 
 
 def _images(study: Study, gpu: bool, hours: dict, memory: dict, disk: dict) -> list[str]:
@@ -92,6 +97,7 @@ def _images(study: Study, gpu: bool, hours: dict, memory: dict, disk: dict) -> l
     elif volumes:
         lacking.append("volumes (no benchmark): decoding, training and embedding")
     genetics = study.counts.get("snps", 0) + 4 * study.counts.get("scores", 0) + 2 * study.counts.get("genes", 0)
+    genetics += 4 * study.counts.get("expressed genes", 0)
     for model, recipe in study.config["models"].items():
         if "method" not in recipe:
             continue

@@ -4,7 +4,19 @@ import copy
 from collections.abc import Mapping
 
 from contigwas.config import missing_files
-from contigwas.preflight import brought, burden, covariates, genotypes, images, machine, people, plan, scores
+from contigwas.preflight import (
+    brought,
+    burden,
+    covariates,
+    downstream,
+    expression,
+    genotypes,
+    images,
+    machine,
+    people,
+    plan,
+    scores,
+)
 from contigwas.preflight.findings import ERROR
 from contigwas.preflight.machine import Plan
 from contigwas.preflight.study import Study
@@ -17,7 +29,9 @@ CHECKS = (
     scores,
     burden,
     covariates,
+    expression,
     brought,
+    downstream,
     plan,
 )  # later ones use what earlier ones found
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,6 @@ from contigwas.downstream.segmentation.masks import (
 )
 from contigwas.errors import UserError
 from contigwas.files import MISSING_VALUES, PathLike, private_folder, read_table, replacing, write_parquet, write_tsv
-from contigwas.images.volume import single_threaded
 from contigwas.memory import enough_memory
 from contigwas.people import require_overlap, shape
 from contigwas.samples.cohort import read_cohort
@@ -84,7 +83,8 @@ def write_labelled(
         pairs = list(_pairs(given, settings, labels))
         reasons = np.array([pair.image.reason for pair in pairs], dtype=object)
         usable = [pair for pair, reason in zip(pairs, reasons, strict=True) if not reason]
-        _refuse(usable, given[reasons == ""], table, labels)
+        refuse_masks(usable, given[reasons == ""], table, labels)
+        _refuse_classes(usable, table, labels)
         kept = given[reasons == ""].reset_index(drop=True)
         left_out.append(given[reasons != ""].assign(reason=reasons[reasons != ""]))
         images = np.stack([pair.image.pixels for pair in usable])
@@ -158,13 +158,18 @@ def _pairs(listed: pd.DataFrame, settings: Mapping[str, object], labels: Labels)
     """Images with their masks in the table's order, decoded by threads."""
     read = reader(settings, labels)
     work = list(zip(map(Path, listed["source"]), listed["masks"], strict=True))
-    with single_threaded() if settings["dimensions"] == 3 else nullcontext(), ThreadPoolExecutor() as pool:
+    alone: AbstractContextManager = nullcontext()
+    if settings["dimensions"] == 3:
+        from contigwas.images.volume import single_threaded  # MONAI takes seconds to import
+
+        alone = single_threaded()
+    with alone, ThreadPoolExecutor() as pool:
         for start in tqdm(range(0, len(work), AHEAD), "masks", disable=None):
             yield from pool.map(lambda one: read(*one), work[start : start + AHEAD])
 
 
-def _refuse(pairs: Sequence[Pair], listed: pd.DataFrame, table: PathLike, labels: Labels) -> None:
-    """Raise UserError for the first thing that is wrong with the masks."""
+def refuse_masks(pairs: Sequence[Pair], listed: pd.DataFrame, table: PathLike, labels: Labels) -> None:
+    """Raise UserError for the first thing that is wrong with single masks; `listed` has a row for each of `pairs`."""
     if not pairs:
         raise UserError(f"none of the {len(listed)} images with masks in {table} is usable: correct its paths")
     stems = [Path(one).stem for one in listed["source"]]
@@ -186,6 +191,10 @@ def _refuse(pairs: Sequence[Pair], listed: pd.DataFrame, table: PathLike, labels
             f"{table}: the masks of {len(bad)} images (names of {shape(bad)}) hold values that are no label ({shown}): "
             f"{remedy}"
         )
+
+
+def _refuse_classes(pairs: Sequence[Pair], table: PathLike, labels: Labels) -> None:
+    """Raise UserError where all masks together leave nothing to tell apart."""
     whole = sum(pair.whole for pair in pairs)
     if not whole[1:].any():
         raise UserError(

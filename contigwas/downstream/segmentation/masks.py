@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from contigwas.images import volume
 from contigwas.images.decoded import Decoded
 from contigwas.images.photograph import DECODE_ERRORS, Box, frame, placed_photograph
 
@@ -99,6 +98,8 @@ def _photographs(path: Path, masks: Sequence[Path], labels: Labels, size: int, c
 
 
 def _volumes(path: Path, masks: Sequence[Path], labels: Labels, size: int, min_sd: float) -> Pair:
+    from contigwas.images import volume  # MONAI takes seconds to import, which a study of photographs need not wait for
+
     image, place = volume.placed_volume(path, size, min_sd)
     if image.reason or place is None:
         return Pair(image)

@@ -1,0 +1,152 @@
+"""A segmentation from labels to scores, with a network that was pretrained on the cohort."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from contigwas.downstream.segmentation import run as running
+from contigwas.downstream.segmentation.labelled import write_labelled
+from contigwas.downstream.segmentation.run import build, load, segment
+from contigwas.downstream.segmentation.summary import summarise
+from contigwas.errors import UserError
+from contigwas.pretrain.data import kept_people
+from tests.segmentation_files import LIGHT, TASK, outputs, write_masks
+from tests.unit.pretraining import RECIPE, run, write_study
+
+ARMS = [
+    LIGHT | {"name": "pretrained", "encoder": "pretrained", "fusion": "film"},
+    LIGHT | {"name": "scratch"},
+    LIGHT | {"name": "unet", "network": "unet"},
+]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A cohort of 60, the three networks of a cross-fitted model, and masks of 40 people."""
+    folder = tmp_path_factory.mktemp("segmentation")
+    files = write_study(folder)
+    for fold in range(3):
+        run(folder, files, RECIPE | {"epochs": 1}, fold, f"fold{fold}")
+    people = kept_people(files["cohort"])["iid"].tolist()[:40]
+    task = TASK | {"table": str(write_masks(folder / "in", people)), "arms": ARMS, "modality": "pgs"}
+    write_labelled("tumour", task, files["cohort"], *outputs(folder))
+    labelled = dict(zip(("people", "images", "masks"), outputs(folder), strict=False))
+    checkpoints = [folder / f"fold{fold}" / "model.ckpt" for fold in range(3)]
+    return folder, files, labelled, checkpoints, task
+
+
+def fitted(study, name, seed=0, **changes):
+    folder, files, labelled, checkpoints, task = study
+    made = folder / "private" / name / "scores.parquet", folder / "private" / name / "examples.npz"
+    genes = files["modalities"]["pgs"]
+    segment("tumour", labelled, checkpoints, genes, None, task | changes, seed, *made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def seeds(study):
+    return [fitted(study, f"seed{seed}", seed, steps=60) for seed in range(2)]
+
+
+def test_everyone_is_tested_once_by_every_arm(study, seeds):
+    rows = pd.read_parquet(seeds[0][0])
+    assert len(rows) == 40 * 3 * 2
+    assert not rows.duplicated(["iid", "arm", "share"]).any()
+    assert (rows["network"] == rows["split"]).all()
+    masks = np.load(study[2]["masks"])
+    truth = rows.drop_duplicates("iid").set_index("iid")["truth"]
+    people = pd.read_parquet(study[2]["people"])
+    assert (truth[people["iid"]].to_numpy() == masks.sum(axis=(1, 2))).all()
+    assert (rows["both"] <= rows[["predicted", "truth"]].min(axis=1)).all()
+
+
+def test_a_square_that_is_brighter_is_found(seeds):
+    """60 steps on some 26 people: far from what an untrained network would do."""
+    rows = pd.read_parquet(seeds[0][0])
+    rows["dice"] = 2 * rows["both"] / (rows["predicted"] + rows["truth"])
+    dice = rows[rows["share"] == 1.0].groupby("arm")["dice"].mean()
+    assert (dice > 0.75).all(), dice
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_one_others(study, seeds):
+    again = pd.read_parquet(fitted(study, "again", 0, steps=60)[0])
+    assert again.equals(pd.read_parquet(seeds[0][0]))
+    assert not again.equals(pd.read_parquet(seeds[1][0]))
+
+
+def test_what_the_seeds_say_together(study, seeds, tmp_path):
+    task = study[4]
+    made = {name: tmp_path / f"tumour.{name}" for name in ("json", "tsv", "png")}
+    people, overlays = tmp_path / "private/people.parquet", tmp_path / "private/overlays.png"
+    scores, examples = zip(*seeds, strict=True)
+    summarise("contig", "tumour", scores, examples, task, made["json"], made["tsv"], people, [made["png"]], [overlays])
+    table = pd.read_csv(made["tsv"], sep="\t")
+    assert list(table.columns) == ["arm", "share", "seed", "metric", "value", "low", "high", "people"]
+    by_person = pd.read_parquet(people)
+    own = by_person[(by_person["arm"] == "unet") & (by_person["share"] == 1.0) & (by_person["metric"] == "iou")]
+    summary = table[
+        table["seed"].isna() & (table["arm"] == "unet") & (table["share"] == 1) & (table["metric"] == "iou")
+    ]
+    assert summary["value"].item() == pytest.approx(own["value"].mean())
+    assert summary["low"].item() < summary["value"].item() < summary["high"].item()
+    assert "pretrained - scratch" in set(table["arm"])
+    said = json.loads(made["json"].read_text())
+    assert said["people"] == 40
+    assert [one["network"] for one in said["splits"]] == [0, 1, 2]
+    assert {one["test_people_whose_images_the_pretraining_saw"] for one in said["splits"]} == {0}
+    assert sum(one["test"] for one in said["splits"]) == 40
+    iids = set(by_person["iid"])
+    for path in (made["json"], made["tsv"]):
+        assert not [one for one in iids if one in path.read_text()]
+    assert overlays.stat().st_size > 10_000
+    assert overlays.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_examples_are_of_the_best_the_median_and_the_worst_person(seeds):
+    rows = pd.read_parquet(seeds[0][0])
+    own = rows[(rows["arm"] == "scratch") & (rows["share"] == 1.0)]
+    dice = np.sort(2 * own["both"] / (own["predicted"] + own["truth"]))
+    with np.load(seeds[0][1]) as shown:
+        assert shown["scratch.dice"].tolist() == [dice[-1], dice[20], dice[0]]
+        for place in range(3):
+            truth, found = shown["scratch.masks"][place] > 0, shown["scratch.predicted"][place] > 0
+            measured = 2 * (truth & found).sum() / (truth.sum() + found.sum())
+            assert measured == pytest.approx(shown["scratch.dice"][place])
+
+
+def test_pretrained_weights_are_those_of_the_split_and_scratch_is_other(study):
+    _, files, labelled, checkpoints, task = study
+    found = load("tumour", running.read_labelled(**labelled), checkpoints, files["modalities"]["pgs"], None, task)
+    for fold in range(3):
+        state = torch.load(checkpoints[fold], weights_only=True)["state_dict"]
+        network = build(ARMS[0], found, fold, task)
+        assert torch.equal(network.trunk.conv1.weight, state["trunk.conv1.weight"])
+        assert torch.equal(network.genes.encoder.layers[0].weight, state["genetics.pgs.layers.0.weight"])
+        scratch = build(ARMS[0] | {"encoder": "scratch"}, found, fold, task)
+        assert not torch.equal(scratch.trunk.conv1.weight, state["trunk.conv1.weight"])
+        assert not torch.equal(scratch.genes.encoder.layers[0].weight, state["genetics.pgs.layers.0.weight"])
+        for one in (network, scratch):
+            assert torch.equal(one.genes.encoder.normaliser.mean, state["genetics.pgs.normaliser.mean"])
+            assert torch.equal(one.pixels.mean, state["pixels.mean"])
+
+
+def test_an_arm_that_asks_for_tokens_of_an_encoder_without_any(study):
+    with pytest.raises(UserError, match="no tokens to ask: write fusion: film"):
+        fitted(study, "refused", arms=[ARMS[0] | {"fusion": "cross_attention"}])
+
+
+def test_too_little_memory_says_what_to_lower(study, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(running, "build", fail)
+    with pytest.raises(UserError, match="lower batch or size of the task"):
+        fitted(study, "refused")
+
+
+def test_weights_that_are_no_numbers(study):
+    with pytest.raises(UserError, match="the arm scratch has weights that are no numbers any more: lower lr"):
+        fitted(study, "refused", arms=ARMS[1:2], lr=1.0e30)

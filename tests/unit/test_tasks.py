@@ -1,0 +1,102 @@
+"""Downstream tasks of a config: what is filled in, which models take part, and keys that contradict each other."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from contigwas import tasks
+from contigwas.config import check, settings
+from contigwas.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+GENES = {"name": "a", "encoder": "pretrained", "fusion": "film"}
+
+
+def config(task=None, images=None, **models):
+    found = yaml.safe_load((ROOT / "tests/config/small.yaml").read_text())
+    found["images"] |= images or {}
+    found["models"] |= {"pixels": {"method": "pixel_pca"}} | models
+    found["downstream"] = {"tumour": {"task": "segmentation", "table": "masks.tsv", **(task or {})}}
+    check(found, SCHEMA)
+    return found
+
+
+def refused(*arguments, **models) -> str:
+    with pytest.raises(UserError) as told:
+        config(*arguments, **models)
+    return str(told.value)
+
+
+def test_size_and_crop_are_those_of_the_images():
+    task = config()["downstream"]["tumour"]
+    assert (task["size"], task["crop"], task["mask"], task["cohort"]) == (32, "fundus", "mask", True)
+    assert settings(config({"size": 48}), "downstream.tumour")["size"] == 48
+
+
+def test_all_models_with_feature_maps_take_part():
+    assert tasks.models(config(), "tumour") == ["contig", "inner", "simclr"]
+    assert tasks.models(config({"models": ["simclr"]}), "tumour") == ["simclr"]
+    assert tasks.models(config({"arms": [GENES]}), "tumour") == ["contig", "inner"], "simclr has no genes to fuse"
+    assert tasks.models(config({"modality": "snps"}), "tumour") == ["contig"]
+
+
+def test_the_arms_that_nobody_named():
+    found = config()
+    with_genes = [arm["name"] for arm in tasks.arms(found, "tumour", "contig")]
+    assert with_genes == ["pretrained_genes", "pretrained", "scratch_genes", "scratch", "unet", "unetr"]
+    assert [arm["name"] for arm in tasks.arms(found, "tumour", "simclr")] == ["pretrained", "scratch", "unet", "unetr"]
+    outside = config({"cohort": False})
+    assert [arm["name"] for arm in tasks.arms(outside, "tumour", "contig")] == [
+        "pretrained",
+        "scratch",
+        "unet",
+        "unetr",
+    ]
+    assert tasks.modality(found, "tumour", "contig") == "snps"
+    assert tasks.modality(found, "tumour", "simclr") is None
+    assert tasks.modality(outside, "tumour", "contig") is None
+    # the first one is compared with the others
+    assert tasks.arms(config({"arms": [GENES]}), "tumour", "contig")[0]["network"] == "light"
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ({"models": ["pixels"]}, "names pixels, which has no network with feature maps"),
+        ({"models": ["latents"]}, "names latents, which has no network with feature maps"),
+        ({"models": ["nobody"]}, "names nobody, which is not among models"),
+        ({"models": ["simclr"], "arms": [GENES]}, "names simclr, which has no encoder of a modality to fuse with"),
+        ({"models": ["contig"], "modality": "blood"}, "names contig, which has no encoder of blood"),
+        ({"modality": "blood"}, "has no model"),
+        ({"cohort": False, "arms": [GENES]}, "are not of the cohort: write fusion: none"),
+        ({"mask": {"disc": "a", "cup": "b"}, "labels": {"disc": 1}}, "or drop labels"),
+        ({"labels": {"disc": 1, "cup": [2, 1]}}, "gives one value to two classes"),
+        ({"labels": {"disc": 0}}, "is not valid"),
+        ({"arms": [{"name": "a"}, {"name": "a"}]}, "has two of one name"),
+        ({"arms": [{"name": "a", "network": "unet", "encoder": "pretrained"}]}, "which starts from scratch"),
+        ({"arms": [{"name": "a", "freeze": True}]}, "freezes an encoder that learned nothing"),
+        ({"size": 40}, "the arm unet (unet) takes multiples of 16"),
+        ({"crop": "circle"}, "must be one of fundus, none, null"),
+        ({"step": 3}, "did you mean steps?"),
+        ({"task": "segment"}, "must be one of"),
+    ],
+)
+def test_keys_that_contradict_each_other(task, said):
+    assert said in refused(task)
+
+
+def test_a_vit_takes_the_size_that_it_was_pretrained_with():
+    vit = {"method": "simclr", "image_encoder": "vit_tiny", "patch": 8}
+    assert "but vit is a ViT" in refused({"size": 64}, vit=vit)
+    assert "vit" in tasks.models(config(vit=vit), "tumour")
+
+
+def test_there_must_be_images_and_a_task():
+    found = yaml.safe_load((ROOT / "tests/config/phenotypes.yaml").read_text())
+    found["downstream"] = {"tumour": {"task": "segmentation", "table": "masks.tsv"}}
+    with pytest.raises(UserError, match="needs images, but there is no images: block"):
+        check(found, SCHEMA)
+    with pytest.raises(UserError, match="there is no downstream: block with a task"):
+        tasks.require([])

@@ -1,0 +1,134 @@
+"""The stage downstream on the small demo: its target, its files, what runs again, and who vanishes."""
+
+import json
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+TASK = {
+    "task": "segmentation",
+    "table": "masks/masks.tsv",
+    "models": ["contig", "simclr"],
+    "arms": [{"name": "pretrained_genes", "encoder": "pretrained", "fusion": "film"}, {"name": "scratch"}],
+    "shares": [0.5, 1.0],
+    "seeds": 1,
+    "folds": 3,
+    "steps": 3,
+    "batch": 4,
+    "width": 16,
+}
+OUTSIDE = TASK | {
+    "table": "masks/outside.tsv",
+    "cohort": False,
+    "arms": [{"name": "scratch"}],
+    "shares": [1.0],
+    "models": ["contig"],
+}
+
+
+@contextmanager
+def with_tasks(study, tasks):
+    before = study.config.read_text()
+    study.config.write_text(yaml.safe_dump(yaml.safe_load(before) | {"downstream": tasks}, sort_keys=False))
+    try:
+        yield study
+    finally:
+        study.config.write_text(before)
+
+
+@pytest.fixture(scope="module")
+def labelled(finished):
+    """Masks of the brightest part of 30 photographs, once as people of the cohort, once as strangers."""
+    folder = finished.folder / "masks"
+    folder.mkdir()
+    images = pd.read_csv(finished.folder / "resources/demo/images.tsv", sep="\t", dtype=str)
+    images = images.drop_duplicates("iid").iloc[:30]
+    rows = []
+    for number, path in enumerate(images["path"]):
+        grey = np.asarray(Image.open(finished.folder / "resources/demo" / path).convert("L"))
+        Image.fromarray((grey >= np.percentile(grey, 95)).astype(np.uint8)).save(folder / f"{number}.png")
+        rows.append((f"../resources/demo/{path}", f"{number}.png"))
+    table = pd.DataFrame(rows, columns=["image", "mask"])
+    table.assign(iid=images["iid"].to_numpy()).to_csv(folder / "masks.tsv", sep="\t", index=False)
+    table.assign(person=[f"X{number}" for number in range(30)]).to_csv(folder / "outside.tsv", sep="\t", index=False)
+    tasks = {
+        "bright": {**TASK, "arms": None, "models": ["simclr"]},
+        "genes": {**TASK, "models": ["contig"]},
+        "outside": OUTSIDE,
+    }
+    with with_tasks(finished, tasks) as study:
+        run = study("downstream")
+        assert run.status == 0, run.text[-4000:]
+        yield study
+
+
+def test_the_files_of_the_design_are_there(labelled):
+    results = labelled.folder / "results"
+    for model, task in (("simclr", "bright"), ("contig", "genes"), ("contig", "outside")):
+        folder = results / f"models/{model}/downstream"
+        assert all((folder / f"{task}.{kind}").stat().st_size for kind in ("json", "tsv", "png", "pdf"))
+        assert (results / f"private/downstream/{model}/{task}/overlays.png").stat().st_size
+    for folder in (results / "private").rglob("*"):
+        assert not folder.is_dir() or folder.stat().st_mode & 0o777 == 0o700, folder
+
+
+def test_who_is_tested_and_what_the_pretraining_saw(labelled):
+    models = labelled.folder / "results/models"
+    said = {task: json.loads((models / f"{model}/downstream/{task}.json").read_text())
+            for model, task in (("simclr", "bright"), ("contig", "genes"), ("contig", "outside"))}  # fmt: skip
+    seen = {
+        task: [one["test_people_whose_images_the_pretraining_saw"] for one in all_["splits"]]
+        for task, all_ in said.items()
+    }
+    assert seen["genes"] == [0, 0, 0], "a cross-fitted network tests those whom it held out"
+    assert [one["network"] for one in said["genes"]["splits"]] == [0, 1, 2]
+    assert sum(seen["bright"]) > 20, "simclr saw nearly all photographs"
+    assert seen["outside"] == [0, 0, 0]
+    assert {one["network"] for one in said["outside"]["splits"]} == {0}
+    scores = pd.read_parquet(labelled.folder / "results/private/downstream/contig/genes.seed0/scores.parquet")
+    cohort = pd.read_csv(labelled.folder / "results/samples/cohort.tsv", sep="\t", dtype=str).set_index("iid")
+    assert (cohort.loc[scores["iid"], "fold"].astype(int).to_numpy() == scores["network"]).all()
+
+
+def test_only_the_task_runs_again_when_its_settings_change(labelled):
+    config = yaml.safe_load(labelled.config.read_text())
+    before = labelled.config.read_text()
+    try:
+        config["downstream"]["genes"]["steps"] = 4
+        labelled.config.write_text(yaml.safe_dump(config, sort_keys=False))
+        again = labelled.dry("downstream").jobs()
+        assert set(again) - {("downstream", "")} == {
+            ("downstream_segment", "contig"),
+            ("downstream_segmentation", "contig"),
+        }
+        config["downstream"]["genes"] = {**TASK, "models": ["contig"], "seeds": 2}
+        labelled.config.write_text(yaml.safe_dump(config, sort_keys=False))
+        more = labelled.dry("downstream").jobs()
+        assert more["downstream_segment", "contig"] == 1, "the first seed stays"
+    finally:
+        labelled.config.write_text(before)
+
+
+def test_the_report_shows_it_without_a_name(labelled):
+    run = labelled("results/report.html")
+    assert run.status == 0, run.text[-3000:]
+    page = (labelled.folder / "results/report.html").read_text()
+    assert 'id="downstream"' in page
+    assert page.count('alt="Scores of') == 3
+    people = pd.read_csv(labelled.folder / "masks/masks.tsv", sep="\t", dtype=str)["iid"]
+    texts = [page, *(path.read_text() for path in (labelled.folder / "results/logs").rglob("downstream*/*.log"))]
+    texts += [path.read_text() for path in (labelled.folder / "results/models").glob("*/downstream/*.[jt]s*")]
+    assert len(texts) > 8
+    assert not [one for one in people if any(one in text for text in texts)]
+
+
+def test_the_target_without_a_task_says_so(finished):
+    with with_tasks(finished, {}) as study:
+        run = study.dry("downstream")
+    assert run.status != 0
+    assert "there is no downstream: block with a task" in run.text
+    assert "Traceback" not in run.text
