@@ -49,50 +49,49 @@ def cluster(
     """
     place = f"config: downstream.{name}"
     iids, features = features_of_tested(embeddings, str(settings["scale"]), int(settings["components"]), place)
-    seed, k, largest = int(settings["seed"]), settings["k"], int(settings["k_max"])
-    wanted = k or min(largest, 2)
-    if len(features) <= wanted:
-        raise UserError(
-            f"{place}: {len(features)} people of {embeddings} are tested, too few for {wanted} clusters: lower k"
-        )
-    criterion = silhouettes(features, min(max(largest, k or 0), len(features) - 1), seed)
-    if k is None:
-        k = max(criterion, key=criterion.__getitem__)
-        log.info("k-means with k = %d, which has the largest mean silhouette (%.3f)", k, criterion[k])
-    size = int(settings["min_cluster_size"])
-    if size > len(features):
-        raise UserError(
-            f"{place}.min_cluster_size is {size}, but only {len(features)} people of {embeddings} are tested: lower it"
-        )
+    _require_people(len(features), settings, embeddings, place)
+    seed = int(settings["seed"])
+    criterion = silhouettes(features, min(int(settings["k_max"]), len(features) - 1), seed)
+    k = int(settings["k"] or max(criterion, key=criterion.__getitem__))
+    log.info("k-means with k = %d, whose mean silhouette is %.3f", k, criterion[k])
     partitions = {
         KMEANS: partition(features, lambda some: kmeans(some, k, seed), seed),
-        HDBSCAN: partition(features, lambda some: hdbscan(some, size), seed),
+        HDBSCAN: partition(features, lambda some: hdbscan(some, int(settings["min_cluster_size"])), seed),
     }
     for arm, one in partitions.items():
         log.info("%s: %d clusters, %d of %d people without one", arm, len(one.sizes), one.noise, len(features))
     rows = [_row(arm, "stability", one.stability, len(features)) for arm, one in partitions.items()]
-    rows.append(_row(KMEANS, "stability_seeds", between_seeds(features, k, seed), len(features)))
-    rows += [_row(KMEANS, "silhouette", np.array([criterion[k]]), len(features))] if k in criterion else []
-    rows += [_row(HDBSCAN, "noise", np.array([partitions[HDBSCAN].noise / len(features)]), len(features))]
+    rows += [
+        _row(KMEANS, "stability_seeds", between_seeds(features, k, seed), len(features)),
+        _row(KMEANS, "silhouette", np.array([criterion[k]]), len(features)),
+        _row(HDBSCAN, "noise", np.array([partitions[HDBSCAN].noise / len(features)]), len(features)),
+    ]
     people = pd.DataFrame({"iid": iids, **{arm: one.clusters for arm, one in partitions.items()}})
     names, agreements, labels = [], {}, None
     if settings["labels"] is not None:
         table, column = settings["labels"]["table"], settings["labels"]["column"]
         labels = read_labels(table, column, iids, f"the tested people ({embeddings})")
         names, agreements = labels.names, _agreements(features, partitions, labels, people, seed)
-        for arm, one in agreements.items():
-            share = (FOLDS - 1) / FOLDS if arm == PROBE else 0.0
-            for metric, (value, low, high) in one.measures(seed).items():
-                numbers = {"value": value, "low": low, "high": high, "people": int(labels.known.sum())}
-                rows.append({"arm": arm, "share": share, "seed": pd.NA, "metric": metric, **numbers})
+        rows += _measured(agreements, int(labels.known.sum()), seed)
     tidy = pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64"})
-    found = Found(criterion, int(k), partitions, names, agreements, tidy)
+    found = Found(criterion, k, partitions, names, agreements, tidy)
     with replacing(output_json) as temporary:
         temporary.write_text(json.dumps(_told(found, features, labels, settings), indent=2) + "\n")
     write_tsv(tidy, output_tsv)
     draw(found, output_figures)
     private_folder(Path(output_people).parent)
     write_parquet(people, output_people)
+
+
+def _require_people(people: int, settings: Mapping[str, object], embeddings: PathLike, place: str) -> None:
+    """Raise UserError where there are fewer people than clusters, or than a cluster has."""
+    wanted, size = int(settings["k"] or 2), int(settings["min_cluster_size"])
+    if people <= wanted:
+        raise UserError(f"{place}: {people} people of {embeddings} are tested, too few for {wanted} clusters: lower k")
+    if size > people:
+        raise UserError(
+            f"{place}.min_cluster_size is {size}, but only {people} people of {embeddings} are tested: lower it"
+        )
 
 
 def features_of_tested(path: PathLike, scale: str, components: int, place: str) -> tuple[pd.Index, np.ndarray]:
@@ -133,6 +132,17 @@ def _agreements(
         result[PROBE] = Agreement.of(predicted, codes, identity=True)
         people.loc[known, PROBE] = [labels.names[code] for code in predicted]
     return result
+
+
+def _measured(agreements: Mapping[str, Agreement], people: int, seed: int) -> list[dict[str, object]]:
+    """Rows of the tidy table: each measure of each arm. Clusters used no label, the probe those of the other folds."""
+    rows = []
+    for arm, one in agreements.items():
+        share = (FOLDS - 1) / FOLDS if arm == PROBE else 0.0
+        for metric, (value, low, high) in one.measures(seed).items():
+            numbers = {"value": value, "low": low, "high": high, "people": people}
+            rows.append({"arm": arm, "share": share, "seed": pd.NA, "metric": metric, **numbers})
+    return rows
 
 
 def _row(arm: str, metric: str, values: np.ndarray, people: int) -> dict[str, object]:
