@@ -3,11 +3,13 @@
 import csv
 import glob
 import gzip
+import io
 import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -135,7 +137,10 @@ def read_table(path: PathLike, columns: Sequence[str] = (), what: str = "table")
         table = pd.read_csv(
             path, sep=_separator(path), dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig"
         )
-    _require_whole(path, table.isna().any(axis=1), 0)
+    short = table.isna().any(axis=1)
+    if short.any():
+        line = int(short.to_numpy().argmax()) + 2
+        raise UserError(f"{path}, line {line} has fewer columns than the header: mend that line (NA where unknown)")
     table.columns = [str(name).strip().lstrip("#") for name in table.columns]
     lower = {name: name.lower() for name in table.columns if name.lower() in {"fid", "iid", *columns}}
     table = table.rename(columns=lower)
@@ -165,27 +170,48 @@ def read_header(path: PathLike, what: str = "table") -> list[str]:
 
 
 def read_blocks(path: PathLike, names: Sequence[str], key: int, columns: Sequence[int], rows: int) -> Iterator[tuple]:
-    """A text table too wide to be held as text: blocks of `rows` rows as (line, keys, values).
+    """A text table too wide to be held as text: blocks of `rows` rows as (lines, keys, values).
 
-    `names` is its header, `key` and `columns` are places there. line: that of the block's first row; keys: str (rows,);
-    values: DataFrame (rows, columns) named by place, of numbers where all of a column's are (`MISSING_VALUES` are NaN),
-    else of what stands there. Raises UserError when a row has fewer columns than the header, or more.
+    `names` is its header, `key` and `columns` are places there. lines: where the rows stand in the file; keys: object
+    (rows,) of texts; values: DataFrame (rows, columns) named by place, of numbers where all of a column's are
+    (`MISSING_VALUES` are NaN), else of what stands there. Raises UserError when a row has fewer or more columns than
+    the header.
     """
-    path, last, start = Path(path), len(names) - 1, 0
+    path = Path(path)
     with _told_of_text(path, ()):
-        # the last column stays text: only so an absent value differs from an empty one
-        parts = pd.read_csv(
-            path, sep=_separator(path), header=0, names=range(len(names)), usecols=sorted({key, last, *columns}),
-            dtype={key: str, last: str}, na_values={one: MISSING_VALUES for one in columns if one not in (key, last)},
-            keep_default_na=False, index_col=False, encoding="utf-8-sig", chunksize=rows, low_memory=False,
-        )  # fmt: skip
-        for part in parts:
-            _require_whole(path, part[last].isna(), start)
-            keys = part[key].str.strip().to_numpy(dtype=object)
-            if last in columns:
-                part[last] = _numeric(part[last])
-            yield start + 2, keys, part[[*columns]]
-            start += len(part)
+        separator = _separator(path)
+        for lines, texts in _rows(path, rows):
+            _require_fields(path, lines, texts, separator, len(names))
+            part = pd.read_csv(
+                io.BytesIO(b"".join(texts)), sep=separator, header=None, names=range(len(names)), index_col=False,
+                usecols=sorted({key, *columns}), dtype={key: str}, na_values=MISSING_VALUES, keep_default_na=False,
+                engine="c", low_memory=False,
+            )  # fmt: skip
+            yield lines, part[key].fillna("").str.strip().to_numpy(dtype=object), part[[*columns]]
+
+
+def _rows(path: Path, rows: int) -> Iterator[tuple[list[int], list[bytes]]]:
+    """The lines below the header that are not blank, `rows` at a time, with their numbers."""
+    with unpacked(path) as file:
+        numbered = ((number, line) for number, line in enumerate(file, 1) if line.strip())
+        next(numbered)
+        while block := list(islice(numbered, rows)):
+            lines, texts = zip(*block, strict=True)
+            yield [*lines], [*texts]
+
+
+def _require_fields(path: Path, lines: Sequence[int], texts: Sequence[bytes], separator: str, fields: int) -> None:
+    """Raise UserError where a row has not as many fields as the header: pandas would fill it up, or cut it."""
+    for line, text in zip(lines, texts, strict=True):
+        if b'"' in text:
+            have = len(next(csv.reader([text.decode("utf-8")], delimiter=separator if len(separator) == 1 else " ")))
+        else:
+            have = len(text.split()) if len(separator) > 1 else text.count(separator.encode()) + 1
+        if have != fields:
+            raise UserError(
+                f"{path}, line {line} has {'fewer' if have < fields else 'more'} columns than the header: mend that "
+                "line (NA where unknown)"
+            )
 
 
 def read_column(path: PathLike, names: Sequence[str], key: int) -> np.ndarray:
@@ -226,13 +252,6 @@ def _separator(path: Path) -> str:
         return "\t"
     commas = "," in header and (".csv" in path.suffixes or len(header.split()) == 1)
     return "," if commas else r"\s+"
-
-
-def _require_whole(path: Path, short: pd.Series, start: int) -> None:
-    """Raise UserError where a row is `short`; the rows are those from `start` on."""
-    if short.any():
-        line = start + int(short.to_numpy().argmax()) + 2
-        raise UserError(f"{path}, line {line} has fewer columns than the header: mend that line (NA where unknown)")
 
 
 def _numeric(column: pd.Series) -> pd.Series:

@@ -53,8 +53,8 @@ class PeopleTable(ABC):
         """All columns, the one of IIDs where it is one too."""
 
     @abstractmethod
-    def _blocks(self, rows: int) -> Iterator[tuple[int | None, np.ndarray, pd.DataFrame | np.ndarray]]:
-        """The line of the first row (None where the file has none), IIDs, and the features' values of some rows."""
+    def _blocks(self, rows: int) -> Iterator[tuple[Sequence[int], np.ndarray, pd.DataFrame | np.ndarray]]:
+        """The lines of some rows (none where the file has no lines), their IIDs, and the features' values."""
 
     @property
     def _has_ids(self) -> bool:
@@ -101,24 +101,24 @@ class PeopleTable(ABC):
     def blocks(self, rows: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """IIDs, object (rows,), and values, float32 (rows, features), NaN where missing, of `rows` people at a time."""
         rows, empty = rows or max(1, VALUES // len(self.features)), True
-        for line, iids, values in self._blocks(rows):
+        for lines, iids, values in self._blocks(rows):
             empty &= not len(iids)
             if isinstance(values, pd.DataFrame):
-                self._require_numbers(values, line)
+                self._require_numbers(values, lines)
                 values = values.to_numpy(np.float32)
             yield iids.astype(str).astype(object), values
         if empty:
             raise UserError(f"{self.path} names nobody: write one row a person ({self.asked.key})")
 
-    def _require_numbers(self, values: pd.DataFrame, line: int | None) -> None:
+    def _require_numbers(self, values: pd.DataFrame, lines: Sequence[int]) -> None:
         text = np.flatnonzero([kind.kind not in NUMBERS for kind in values.dtypes])
         if not text.size:
             return
         where = ""
         first = values.iloc[:, text[0]]
-        if line is not None:
+        if lines:
             bad = first.notna() & pd.to_numeric(first.astype(str), errors="coerce").isna()
-            where = f", in line {line + int(bad.to_numpy().argmax())}"
+            where = f", in line {lines[int(bad.to_numpy().argmax())]}"
         raise UserError(
             f"{self.path} holds text in {text.size} columns (the first is {self.features[text[0]]}{where}): "
             f"{self.asked.text}"
@@ -147,7 +147,7 @@ class PeopleTable(ABC):
 
         Raises UserError where a person stands twice, or nobody is wanted: `name` says who was.
         """
-        self.require_ids(wanted)
+        self.require_upright(wanted)
         values = np.empty((len(wanted), len(self.features)), np.float32)
         everyone, kept, place = [], [], 0
         for iids, block in self.blocks():
@@ -160,19 +160,16 @@ class PeopleTable(ABC):
             place += len(room)
         people = pd.Index(np.concatenate(everyone))
         require_unique(people, self.path)
-        self.require_upright(wanted, people)
         require_overlap(wanted, people, name, f"{self.asked.key} ({self.path})")
         return pd.Index(np.concatenate(kept)), values[:place], len(people)
 
-    def require_ids(self, wanted: pd.Index) -> None:
-        """Raise UserError where no column is the one of IIDs and columns are named like the people who are `wanted`."""
-        if not self._has_ids:
-            self.require_upright(wanted, pd.Index([]))
+    def require_upright(self, wanted: pd.Index) -> None:
+        """Raise UserError where columns are named like the people who are `wanted`, and no row is.
 
-    def require_upright(self, wanted: pd.Index, people: pd.Index) -> None:
-        """Raise UserError where columns are named like the people who are `wanted`, and no row is (`people`)."""
+        Before anything else is said: sentences about columns name them, and these would be people.
+        """
         turned = int(pd.Index(self.names).isin(wanted).sum())
-        if turned and not people.isin(wanted).any():
+        if turned and not (self._has_ids and pd.Index(self._people()).astype(str).isin(wanted).any()):
             raise UserError(
                 f"{self.path} looks transposed: {turned} of its columns are IIDs of the cohort, and none of its rows: "
                 f"{self.asked.key} must have one row a person and one column a {self.asked.noun}"
@@ -186,7 +183,7 @@ class TextTable(PeopleTable):
     def names(self) -> list[str]:
         return read_header(self.path, self.asked.key)
 
-    def _blocks(self, rows: int) -> Iterator[tuple[int, np.ndarray, pd.DataFrame]]:
+    def _blocks(self, rows: int) -> Iterator[tuple[list[int], np.ndarray, pd.DataFrame]]:
         return read_blocks(self.path, self.names, self.key, self.columns, rows)
 
     def _people(self) -> np.ndarray:
@@ -207,12 +204,12 @@ class ParquetTable(PeopleTable):
         except (OSError, pa.ArrowInvalid):
             raise UserError(f"{self.path} is not a Parquet file ({self.asked.key}): write it again") from None
 
-    def _blocks(self, rows: int) -> Iterator[tuple[None, np.ndarray, pd.DataFrame]]:
+    def _blocks(self, rows: int) -> Iterator[tuple[tuple, np.ndarray, pd.DataFrame]]:
         with self._file() as file:
             chosen = [self.names[self.key], *self.features]
             for batch in file.iter_batches(rows, columns=chosen):
                 part = pa.Table.from_batches([batch]).replace_schema_metadata().to_pandas()
-                yield None, part[chosen[0]].to_numpy(dtype=object), part[self.features]
+                yield (), part[chosen[0]].to_numpy(dtype=object), part[self.features]
 
     def _people(self) -> np.ndarray:
         with self._file() as file:
@@ -261,11 +258,11 @@ class AnnDataTable(PeopleTable):
                 f"{self.path} is not an AnnData .h5ad file ({type(error).__name__}): write it with anndata"
             ) from None
 
-    def _blocks(self, rows: int) -> Iterator[tuple[None, np.ndarray, np.ndarray]]:
+    def _blocks(self, rows: int) -> Iterator[tuple[tuple, np.ndarray, np.ndarray]]:
         iids = self._people()
         with self._file() as file:
             for start, values in matrix_blocks(file["X"], rows, self.path):
-                yield None, iids[start : start + len(values)], values[:, self.columns].astype(np.float32)
+                yield (), iids[start : start + len(values)], values[:, self.columns].astype(np.float32)
 
 
 def matrix_blocks(stored: h5py.Dataset | h5py.Group, rows: int, path: Path) -> Iterator[tuple[int, np.ndarray]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from contigwas.errors import UserError
 
-SEGMENTATION = "segmentation"
+SEGMENTATION, CLUSTERS = "segmentation", "clusters"
 MULTIPLE = 16  # to which MONAI's UNETR, and here the U-Net, divide an image
 GENES = (("pretrained_genes", "pretrained", "film"), ("scratch_genes", "scratch", "film"))
 PLAIN = (("pretrained", "pretrained", "none"), ("scratch", "scratch", "none"))
@@ -55,8 +55,10 @@ def arms(config: Mapping, name: str, model: str) -> list[dict[str, object]]:
 
 
 def lacks(config: Mapping, name: str, model: str) -> str:
-    """What a model lacks for a segmentation; empty where it has everything."""
+    """What a model lacks for a task; empty where it has everything."""
     task, recipe = config["downstream"][name], config["models"][model]
+    if task["task"] == CLUSTERS:
+        return "" if {"method", "embeddings", "apply"} & {*recipe} else "has no embeddings, but brought phenotypes"
     if "image_encoder" not in recipe:
         return "has no network with feature maps (image_encoder)"
     fused = any(arm["fusion"] != "none" for arm in task["arms"] or [])
@@ -76,6 +78,12 @@ def require(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def check_tasks(config: Mapping) -> None:
     """Fill in what a segmentation takes from the block images; raise UserError where keys contradict each other."""
+    for name in of_kind(config, CLUSTERS):
+        place = f"config: downstream.{name}"
+        _check_models(config, name, place)
+        largest, k = config["downstream"][name]["k_max"], config["downstream"][name]["k"]
+        if k is not None and k > largest:
+            raise UserError(f"{place}.k is {k}, more than its k_max of {largest}: raise k_max, or lower k")
     for name in of_kind(config, SEGMENTATION):
         task, place = config["downstream"][name], f"config: downstream.{name}"
         if "images" not in config:
@@ -123,9 +131,12 @@ def _check_models(config: Mapping, name: str, place: str) -> None:
         if why:
             raise UserError(f"{place}.models names {model}, which {why}: name another one, or leave it out")
     if not models(config, name):
+        needed = {
+            SEGMENTATION: "a network with feature maps, and a modality where an arm fuses genes",
+            CLUSTERS: "embeddings",
+        }[task["task"]]
         raise UserError(
-            f"{place} has no model: none of {', '.join(config['models'])} has what it needs (a network with feature "
-            "maps, and a modality where an arm fuses genes): add one"
+            f"{place} has no model: none of {', '.join(config['models'])} has what it needs ({needed}): add one"
         )
 
 

@@ -84,6 +84,7 @@ OTHER = {
     "models.<name>.width": 32,
     "models.<name>.folds": 1,
     "downstream.<name>.models": ["contig"],
+    "downstream.<name>.k": 4,
     "downstream.<name>.mask": "lesion",
     "downstream.<name>.labels": {"spot": 1},
     "downstream.<name>.modality": "pgs",

@@ -36,6 +36,7 @@ CONFIG = {
         "masks": {"lof": ["LoF"]},
     },
     "images": {"table": "images.tsv", "size": 32},
+    "expression": {"table": "expression.csv", "scale": "counts", "genes": "positions.txt"},
     "modalities": {"blood": "blood.tsv"},
     "models": {
         "contig": RECIPE,
@@ -84,6 +85,8 @@ def write_study(folder: Path) -> dict:
     )
     features.to_csv(folder / "traits.tsv", sep="\t", index=False)
     features[["IID", "height"]].to_csv(folder / "blood.tsv", sep="\t", index=False)
+    write_expression(folder)
+    (folder / "positions.txt").write_text("1 1000 2000 ABC\n2 1000 2000 DEF\n")
     write_embeddings(folder, rng.normal(size=(90, 6)).astype(np.float32))
     for model, names in (("contig", ("E1", "E2")), ("traits", ("height", "weight")), ("deep", ("E1", "E2"))):
         (folder / f"{model}_pred.list").write_text("".join(f"{name} first.loco\n" for name in names))
@@ -145,6 +148,13 @@ def write_images(folder: Path, people: list[str] = PEOPLE, draw: Callable | None
         pixels = rng.integers(80, 220, (64, 64, 3)) * ((y - 32) ** 2 + (x - 32) ** 2 < 30**2)[..., None]
         Image.fromarray(pixels.astype(np.uint8)).save(path)
     (folder / "images.tsv").write_text("iid\teye\tvisit\tpath\n" + "".join(rows))
+
+
+def write_expression(folder: Path, people: list[str] = PEOPLE) -> None:
+    """expression.csv: counts of three genes, two of which positions.txt has."""
+    counts = np.random.default_rng(7).poisson(30, (len(people), 3))
+    table = pd.DataFrame(counts, index=pd.Index(people, name="IID"), columns=["ABC", "DEF", "novel"])
+    table.to_csv(folder / "expression.csv")
 
 
 def write_masks(folder: Path) -> None:

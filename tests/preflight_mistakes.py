@@ -3,7 +3,14 @@
 import numpy as np
 from PIL import Image
 
-from tests.preflight_files import PEOPLE, write_array, write_embeddings, write_images, write_score
+from tests.preflight_files import (
+    PEOPLE,
+    write_array,
+    write_embeddings,
+    write_expression,
+    write_images,
+    write_score,
+)
 
 
 def truncated(one):
@@ -148,6 +155,41 @@ def modality_with_text(one):
     one.lines("blood.tsv", lambda lines: [*lines[:-1], f"{lines[-1].split()[0]}\thigh"])
 
 
+def gene_twice(one):
+    one.lines("expression.csv", lambda lines: [lines[0].replace("DEF", "ABC"), *lines[1:]])
+
+
+def negative_counts(one):
+    one.lines("expression.csv", lambda lines: [lines[0], *(line.replace(",", ",-", 1) for line in lines[1:])])
+
+
+def expression_with_text(one):
+    one.lines("expression.csv", lambda lines: [lines[0] + ",subtype", *(line + ",LumA" for line in lines[1:])])
+
+
+def expression_of_strangers(one):
+    write_expression(one.folder, [f"HG{number:05d}" for number in range(90)])
+
+
+def expression_without_image(one):
+    write_images(one.folder, PEOPLE[:40], files=90)
+    write_expression(one.folder, PEOPLE[40:])
+
+
+def expression_turned(one):
+    cells = [line.split(",") for line in (one.folder / "expression.csv").read_text().splitlines()]
+    (one.folder / "expression.csv").write_text("".join(",".join(row) + "\n" for row in zip(*cells, strict=True)))
+
+
+def expression_of_another_scale(one):
+    one.set(expression={"scale": "log"})
+    one.lines("expression.csv", lambda lines: [lines[0], *(line + "00" for line in lines[1:])])
+
+
+def genes_of_another_list(one):
+    (one.folder / "positions.txt").write_text("1 1000 2000 GHI\n")
+
+
 def large_batch(one):
     one.config["models"]["contig"] = {**one.config["models"]["contig"], "batch": 80}
 
@@ -220,6 +262,14 @@ ERRORS = [
     (no_map, "plots.recombination", "is no recombination map: expected"),
     (offsets_without_file, "gwas.offsets", "put them beside it"),
     (modality_with_text, "modalities.blood", "bring people x numbers"),
+    (gene_twice, "expression.table", "name each once"),
+    (negative_counts, "expression.table", "which counts cannot be: correct them"),
+    (expression_with_text, "expression.table", "name columns that are no genes in expression.drop"),
+    (expression_of_strangers, "expression.table", "IIDs must be written the same way in both"),
+    (expression_without_image, "expression.table", "bring expression of people with images"),
+    (expression_turned, "expression.table", "must have one row a person and one column a gene"),
+    (expression_of_another_scale, "expression.table", "they look like TPM or counts, correct expression.scale"),
+    (genes_of_another_list, "expression.genes", "bring a list with the same names"),
     (large_batch, "models.contig.batch", "lower batch, or take fewer folds"),
     (many_components, "genotypes.pcs", "only 84 people are analysed: lower it"),
     (nobody_left, "samples", "correct the lists"),
@@ -283,6 +333,11 @@ def small_heldout(one):
     one.config["models"]["contig"] = {**one.config["models"]["contig"], "folds": 1}
 
 
+def tpm_that_are_logarithms(one):
+    one.set(expression={"scale": "tpm"})
+    one.lines("expression.csv", lambda lines: [lines[0], *(line.split(",")[0] + ",3,4.5,0" for line in lines[1:])])
+
+
 def lock_left(one):
     (one.folder / ".snakemake/locks").mkdir(parents=True)
     (one.folder / ".snakemake/locks/0.output.lock").write_text("results/samples/cohort.tsv\n")
@@ -301,6 +356,7 @@ WARNINGS = [
     (scores_elsewhere_but_others_fetched, "pgs.scores", "1 of 1 scores have fewer than 0.75 of their rows"),
     (offsets_of_another_feature, "gwas.offsets", "1 .loco files that do not exist (the first is of E3): put those of"),
     (small_heldout, "models.contig", "raise samples.heldout, or cross-fit with folds: 3 or more"),
+    (tpm_that_are_logarithms, "expression.table", "if they are logarithms, write expression.scale: log"),
     (lock_left, ".snakemake/locks", "open it with snakemake --unlock"),
 ]
 

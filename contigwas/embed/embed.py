@@ -75,7 +75,7 @@ def embed(
         deterministic(int(settings["math_threads"])),
         enough_memory(
             f"there is too little memory to embed images of {' x '.join(map(str, state['shape'][1:]))} pixels with "
-            f"{state['settings'].get('image_encoder')}: ask for more"
+            f"{state['settings'].get('image_encoder') or state['settings']['method']}: ask for more"
         ),
     ):
         features = _features(photographs, names, state, settings, checkpoint)

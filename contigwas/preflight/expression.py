@@ -22,11 +22,12 @@ def check(study: Study) -> None:
     settings = study.config.get("expression")
     if settings is None or not study.there(KEY, settings["table"]):
         return
-    table = None
+    known = False
     with study.findings.told(KEY):
         table = open_expression(settings["table"], settings)
         _table(study, table, settings["scale"])
-    if table is not None and study.there("expression.genes", settings["genes"]):
+        known = True
+    if known and study.there("expression.genes", settings["genes"]):
         with study.findings.told("expression.genes"):
             _genes(study, table, settings["genes"])
 
@@ -34,7 +35,7 @@ def check(study: Study) -> None:
 def _table(study: Study, table: PeopleTable, scale: str) -> None:
     analysed, size = study.analysed, table.path.stat().st_size
     if analysed is not None:
-        table.require_ids(analysed)
+        table.require_upright(analysed)
     study.counts["expressed genes"] = len(table.features)
     if size <= WHOLE:
         people, values = table.read_all()
@@ -49,8 +50,6 @@ def _table(study: Study, table: PeopleTable, scale: str) -> None:
     if size > NAMED:
         return
     study.people[SOURCE] = people
-    if analysed is not None and len(analysed):
-        table.require_upright(analysed, people)
     require_shared(study, SOURCE, str(table.path))
     imaged = study.imaged
     if imaged is not None and len(imaged) and not imaged.isin(people).any():

@@ -88,6 +88,10 @@ class Pretrained:
             lambda: head(features_of(self.trunk()), self.settings["hidden"], self.settings["embedding"]),
         )
 
+    def drawer(self) -> nn.Module:
+        """(images, features) -> (images, channels, sizes …) as `pixels` gives them, of a method that draws images."""
+        return self._filled("decoder", lambda: self._method().drawer(self.settings, self.shape))
+
     def encoder(self, modality: str) -> nn.Module:
         """Raw values of a modality (people, features as in its file) -> (people, embedding)."""
         return self._filled(f"genetics.{modality}", lambda: self.new_encoder(modality))

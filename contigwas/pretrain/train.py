@@ -64,7 +64,7 @@ def train(
     memory does not suffice, when the weights to start from saw the genetics of people who are to be tested, and when a
     scheduler stopped it.
     """
-    start = settings.get("weights")
+    start, network = settings.get("weights"), settings.get("image_encoder", settings["method"])
     with deterministic(int(settings["math_threads"])):
         with enough_memory(
             f"there is too little memory to load the images ({images_npy}) and modalities: ask for more, or lower "
@@ -84,7 +84,7 @@ def train(
             resume = Resume(Path(scratch) / state, minutes)
         with enough_memory(
             f"the device has too little memory for batches of {settings.get('batch', 1)} images of "
-            f"{' x '.join(map(str, study.photographs.shape[1:]))} pixels through {settings.get('image_encoder')}: "
+            f"{' x '.join(map(str, study.photographs.shape[1:]))} pixels through {network}: "
             f"lower {METHODS[str(settings['method'])].lower}"
         ):
             module = _train(study, pixels, fitted, settings, fold, best, resume, devices, tensorboard)

@@ -37,7 +37,7 @@ def write_report(
     """Write the page.
 
     `models` maps a name to its files: phenotypes, loci, followup, manhattan, overview, regional (a folder), qq, perhaps
-    training.
+    training and decoded (else None).
     `genotypes` holds the figures of quality control by name (call_rate, hwe, pcs, kinship).
     `matching` holds the table of how scores matched and its figure (png), or is None.
     `tasks` are those of downstream: model, task, kind, tsv and png. `evaluation` holds models, planted, probes and png;

@@ -48,6 +48,7 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
     require_unusable(unusable, 2 * len(seen))
     traits = np.repeat(people[list(LATENTS)].to_numpy(np.float64)[seen], 2, axis=0)
     traits += EYE_SD * stream(1).standard_normal(traits.shape)
+    traits *= settings["groups"]["traits"] if "groups" in settings else 1.0
     numbers = stream(2).permutation(len(traits))
     table = pd.DataFrame(
         {

@@ -20,7 +20,8 @@ from contigwas.withdrawal.named import people
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 BESIDE = {"burden_masks.fam": ["burden_masks.bed", "burden_masks.bim"]}
-SHOWN = {"images.npy", "masks.npy", "montage.png", "examples.npz", "overlays.png"}  # people's images, without a name
+# people's images, without a name
+SHOWN = {"images.npy", "masks.npy", "montage.png", "examples.npz", "overlays.png", "reconstructions.png"}
 UNFINISHED = re.compile(r"\.\w+\.(tmp|old)\.")  # what contigwas.files calls a file that it writes
 
 

@@ -3,13 +3,25 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contigwas.errors import UserError
-from contigwas.files import private_folder, read_table, replacing, replacing_folder, sweep, write_parquet, write_tsv
+from contigwas.files import (
+    private_folder,
+    read_blocks,
+    read_column,
+    read_header,
+    read_table,
+    replacing,
+    replacing_folder,
+    sweep,
+    write_parquet,
+    write_tsv,
+)
 
 
 def test_an_interrupted_file_is_absent_and_leaves_the_old_one(tmp_path):
@@ -52,6 +64,46 @@ def test_headers_are_read_as_people_write_them(tmp_path):
     assert table["iid"].tolist() == ["007", "008"]
     assert table["age"].isna().tolist() == [False, True]
     assert table["group"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.csv", 'IID,age,site\n007,50,a b\n008,,"c, d"\n'),
+        ("t.txt", 'IID,age,site\n007,50,a b\n008,,"c, d"\n'),
+        ("t.csv", '\n"IID","age","site"\n007,50,a b\n008,NA,"c, d"\n'),
+        ("t.csv", "IID\tage\tsite\n007\t50\ta b\n008\t\tc, d\n"),
+    ],
+)
+def test_commas_separate_too(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    table = read_table(tmp_path / name, ["iid"])
+    assert table.columns.tolist() == ["iid", "age", "site"] == [one.lower() for one in read_header(tmp_path / name)]
+    assert table["iid"].tolist() == ["007", "008"] and table["site"].tolist() == ["a b", "c, d"]
+    assert table["age"].isna().tolist() == [False, True]
+    assert read_column(tmp_path / name, ["iid", "age", "site"], 2).tolist() == ["a b", "c, d"]
+    lines, keys, values = next(read_blocks(tmp_path / name, ["iid", "age", "site"], 0, [1], 9))
+    assert lines[1] - lines[0] == 1 and keys.tolist() == ["007", "008"]
+    assert values[1].tolist()[0] == 50 and np.isnan(values[1].tolist()[1])
+
+
+def test_white_space_separates_names_with_commas(tmp_path):
+    (tmp_path / "t.txt").write_text("iid age,years\n007 50\n")
+    assert read_table(tmp_path / "t.txt", ["iid"]).columns.tolist() == ["iid", "age,years"]
+
+
+@given(st.lists(st.lists(st.none() | st.floats(-1e6, 1e6), min_size=3, max_size=3), min_size=1, max_size=9))
+def test_blocks_of_any_size_hold_every_row_once(tmp_path_factory, rows):
+    table = pd.DataFrame(rows, columns=["a", "b", "c"], dtype=float)
+    table.insert(1, "iid", [f"0{number}" for number in range(len(rows))])
+    path = tmp_path_factory.mktemp("blocks") / "t.tsv"
+    table.to_csv(path, sep="\t", index=False, na_rep="NA")
+    for size in (1, 2, 100):
+        blocks = [*read_blocks(path, read_header(path), 1, [3, 0], size)]
+        assert [line for lines, _, _ in blocks for line in lines] == [*range(2, len(rows) + 2)]
+        assert [key for _, keys, _ in blocks for key in keys] == table["iid"].tolist()
+        values = np.concatenate([values.to_numpy() for _, _, values in blocks])
+        np.testing.assert_allclose(values, table[["c", "a"]])
 
 
 @pytest.mark.parametrize(

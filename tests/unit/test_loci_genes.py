@@ -62,6 +62,11 @@ def test_the_genes_of_a_gtf(tmp_path, name):
     assert genes.values.tolist() == [["1", 11, 20, "A", "+"], ["X", 30, 30, "ENSG2", "-"]]
 
 
+def test_identifiers_on_request(tmp_path):
+    assert read_genes(write(tmp_path / "genes.gtf", GTF), ids=True)["id"].tolist() == ["ENSG1", "ENSG2"]
+    assert read_genes(write(tmp_path / "genes.bed", BED), ids=True)["id"].tolist() == ["A", "B"]
+
+
 def test_gzipped_lists(tmp_path):
     (tmp_path / "genes.bed.gz").write_bytes(gzip.compress(BED.encode()))
     assert read_genes(tmp_path / "genes.bed.gz")["start"].tolist() == [1, 10]

@@ -17,7 +17,7 @@ from contigwas.simulate.images import simulate_images
 from contigwas.simulate.settings import GROUPS, LATENTS, Simulation
 
 SETTINGS = {"lacking": 0.1, "unusable_images": 0, "image_size": 64, "nuisance": 1.0}
-GROUPED = {**SETTINGS, "groups": {"count": 4, "strength": 1.0}}
+GROUPED = {**SETTINGS, "groups": {"count": 4, "strength": 1.0, "traits": 1.0}}
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +77,23 @@ def test_marks_are_all_that_groups_change_in_the_pictures_of_the_demo(latents, f
     """The same people, names and eyes; strength 0 shows nothing."""
     simulate_images(latents, tmp_path / "none", SETTINGS, 5)
     assert not (tmp_path / "none/groups.tsv").exists()
-    simulate_images(latents, tmp_path / "zero", {**SETTINGS, "groups": {"count": 4, "strength": 0.0}}, 5)
+    simulate_images(latents, tmp_path / "zero", {**SETTINGS, "groups": {"count": 4, "strength": 0.0, "traits": 1.0}}, 5)
     assert (tmp_path / "none/images.tsv").read_bytes() == (folder / "images.tsv").read_bytes()
     for path in sorted((tmp_path / "none/images").iterdir()):
         assert path.read_bytes() == (tmp_path / "zero/images" / path.name).read_bytes()
+
+
+def test_the_traits_show_as_little_as_asked(latents, tmp_path):
+    """Pigment decides how dark a photograph is: its spread over people without light and noise."""
+    spread = {}
+    for traits in (1.0, 0.5, 0.0):
+        settings = {**SETTINGS, "nuisance": 0.0, "groups": {"count": 4, "strength": 0.0, "traits": traits}}
+        simulate_images(latents, tmp_path, settings, 5)
+        images = pd.read_csv(tmp_path / "images.tsv", sep="\t", dtype={"iid": str})
+        light = [np.log(np.asarray(Image.open(tmp_path / path))[20:44, 20:44, 2].mean()) for path in images["path"]]
+        spread[traits] = np.std(light)
+    assert spread[0.0] < 0.3 * spread[0.5]
+    assert spread[0.5] == pytest.approx(0.5 * spread[1.0], rel=0.15)
 
 
 def test_the_same_seed_gives_the_same_bytes(latents, folder, tmp_path):

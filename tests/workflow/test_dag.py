@@ -107,7 +107,7 @@ def test_covariates_are_read_for_their_modality_alone(study):
     assert "results/genotypes/pcs.parquet" not in dry.text
 
 
-@pytest.mark.parametrize("target", ["images", "pgs", "burden", "snps", "covariates"])
+@pytest.mark.parametrize("target", ["images", "pgs", "burden", "snps", "covariates", "expression"])
 def test_a_target_without_its_block_says_so(target, study):
     run = study("phenotypes.yaml")
     touch_inputs(yaml.safe_load(run.config.read_text()), run.folder)

@@ -20,7 +20,7 @@ from PIL import Image
 from contigwas import config as contigwas_config
 from contigwas.errors import UserError
 from contigwas.genotypes.bgen_index import read_index
-from contigwas.preflight import burden, genotypes, machine, scores
+from contigwas.preflight import burden, expression, genotypes, machine, scores
 from contigwas.preflight.findings import Findings
 from contigwas.preflight.machine import Plan
 from contigwas.preflight.preflight import examine, preflight
@@ -80,6 +80,9 @@ def test_a_study_without_a_mistake(spoiled, root, capsys):
         "2 genes, 2 of them on the chromosomes analysed",
         "84 of 84 people have every covariate of sex, age, PC1-PC2",
         "2 features of 90 people, 0 of them without any",
+        "3 genes; 90 people; the values of all are looked at as counts",
+        "2 of 3 genes have a position",
+        "expression 90 90 84",
         "6 features of 90 people (90 of them looked at)",
         "contig: 2 features; the first has predictions for 84 people analysed",
         "84 people are analysed",
@@ -107,6 +110,22 @@ def test_a_warning_lets_the_run_begin(spoiled, root, capsys, mistake, key, remed
     assert preflight(config, Plan(), 100) == 0
     out = capsys.readouterr().out
     assert not [iid for iid in PEOPLE if iid in out]
+
+
+@pytest.mark.parametrize(("named", "told"), [(2**29, "90 people"), (0, "people not counted in a file this large")])
+def test_a_large_table_of_expression_is_looked_at_in_part(spoiled, root, monkeypatch, named, told):
+    """Its header, its people where they are quickly read, and the values of the first: the mistake below is later."""
+    spoiled.lines("expression.csv", lambda lines: [*lines[:-1], lines[-1].replace(",", ",-", 1)])
+    checked(spoiled, root)
+    assert [one for one in examine(spoiled.config, Plan()).findings.of("error") if "negative" in one.text]
+    monkeypatch.setattr(expression, "WHOLE", 0)
+    monkeypatch.setattr(expression, "NAMED", named)
+    study = examine(spoiled.config, Plan())
+    assert not study.findings.of("error"), study.findings.of("error")
+    facts = [one.text for one in study.findings.of("fact") if one.key.startswith("expression")]
+    assert facts == [f"3 genes; {told}; the values of the first 20 are looked at as counts",
+                     "too large to be read in seconds"]  # fmt: skip
+    assert ("expression" in study.people) == bool(named)
 
 
 @pytest.mark.parametrize("spoil", [lambda data: data[:-40], lambda data: data[:40] + b"\0" * 40 + data[80:]])

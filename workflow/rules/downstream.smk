@@ -1,6 +1,6 @@
 # What features are good for, from labels. Tasks of each kind have rules of their own, which make the same files.
 
-TASKS = {kind: contigwas_tasks.of_kind(config, kind) for kind in ("segmentation",)}
+TASKS = {kind: contigwas_tasks.of_kind(config, kind) for kind in ("segmentation", "clusters")}
 # pairs of a model and a task
 DOWNSTREAM = [
     (model, task) for task in config["downstream"] for model in contigwas_tasks.models(config, task)
@@ -11,6 +11,9 @@ DOWNSTREAM_FILES = [
     for kind in ("json", "tsv", "png", "pdf")
 ]
 PRIVATE = "results/private/downstream"
+
+
+include: "clusters.smk"
 
 
 READ_BY_LABELLED = ("table", "mask", "labels", "size", "crop")
@@ -167,6 +170,12 @@ rule downstream_segmentation:
 
 # what names or shows people
 PRIVATE_DOWNSTREAM = [
+    *(
+        path
+        for model, task in DOWNSTREAM
+        if task in TASKS["clusters"]
+        for path in expand(rules.downstream_clusters.output.people, model=model, task=task)
+    ),
     *expand(rules.downstream_labelled.output, task=TASKS["segmentation"]),
     *(
         path

@@ -1,4 +1,8 @@
-# Figures: Manhattan, single features, loci by feature, regions and QQ of every model, training curves, and a montage.
+# Figures: Manhattan, single features, loci by feature, regions and QQ of every model, training curves, what networks draw, and a montage.
+
+DRAWN = [
+    name for name in RECIPES if contigwas_recipes.methods()[config["models"][name]["method"]].draws
+]
 
 
 rule plots_manhattan:
@@ -275,6 +279,42 @@ rule plots_training:
         "../scripts/plots_training.py"
 
 
+rule plots_decoded:
+    input:
+        checkpoint=lambda wildcards: expand(
+            rules.pretrain_fold.output.checkpoint, model=wildcards.model, fold=0
+        ),
+        pca="results/models/{model}/pca.h5ad",
+        images=rules.images.output.images,
+        table=rules.images.output.table,
+        cohort=rules.samples.output.cohort,
+    output:
+        png=report(
+            "results/models/{model}/plots/decoded.png",
+            caption="../report/decoded.rst",
+            category="Drawn images",
+            labels={"model": "{model}"},
+        ),
+        pdf="results/models/{model}/plots/decoded.pdf",
+        people="results/private/decoded/{model}/reconstructions.png",
+    log:
+        "results/logs/plots_decoded/{model}.log",
+    benchmark:
+        "results/benchmarks/plots_decoded/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(DRAWN),
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(30),
+    params:
+        code=library("plots.decoded", script="plots_decoded"),
+        settings=stage("seed", "math_threads", "embed", "model.variational?"),
+    script:
+        "../scripts/plots_decoded.py"
+
+
 rule plots_montage:
     input:
         images=rules.images.output.images,
@@ -305,6 +345,7 @@ rule plots:
         expand(rules.plots_regional.output.folder, model=MODELS),
         expand(rules.plots_qq.output.png, model=MODELS),
         expand(rules.plots_training.output.png, model=RECIPES),
+        expand(rules.plots_decoded.output, model=DRAWN),
         [rules.plots_montage.output.png] if "images" in config else [],
         rules.plots_genotypes.output,
         rules.plots_matching.output if "pgs" in config else [],

@@ -14,6 +14,7 @@ rule report:
         regional=expand(rules.plots_regional.output.folder, model=MODELS),
         qq=expand(rules.plots_qq.output.png, model=MODELS),
         training=expand(rules.plots_training.output.png, model=RECIPES),
+        decoded=expand(rules.plots_decoded.output.png, model=DRAWN),
         images=[rules.images.output.table] if "images" in config else [],
         call_rate=rules.plots_genotypes.output.call_rate,
         hwe=rules.plots_genotypes.output.hwe,
@@ -32,6 +33,7 @@ rule report:
                 "regional",
                 "qq",
                 "training",
+                "decoded",
                 "loci",
                 "followup",
                 "call_rate",
@@ -67,6 +69,7 @@ rule report:
         ),
         models=MODELS,
         trained=RECIPES,
+        drawn=DRAWN,
         tasks=[[model, task, config["downstream"][task]["task"]] for model, task in DOWNSTREAM],
         chromosomes=CHROMOSOMES,
     script:

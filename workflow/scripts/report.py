@@ -6,11 +6,13 @@ from contigwas.report import write_report
 read, params = snakemake.input, snakemake.params
 kinds = ("phenotypes", "loci", "followup", "manhattan", "overview", "regional", "qq")
 models = {
-    name: {**dict(zip(kinds, files, strict=True)), "training": None}
+    name: {**dict(zip(kinds, files, strict=True)), "training": None, "decoded": None}
     for name, *files in zip(params.models, *(read[kind] for kind in kinds), strict=True)
 }
 for name, path in zip(params.trained, read.training, strict=True):
     models[name]["training"] = path
+for name, path in zip(params.drawn, read.decoded, strict=True):
+    models[name]["decoded"] = path
 paths = iter(read.downstream)
 tasks = [
     {"model": model, "task": task, "kind": kind, "tsv": next(paths), "png": next(paths)}

@@ -3,6 +3,7 @@
 from contigwas.pretrain.losses.barlow_twins import barlow_twins_loss
 from contigwas.pretrain.losses.byol import byol_loss
 from contigwas.pretrain.losses.contig import contig_loss
+from contigwas.pretrain.losses.kl import kl_loss
 from contigwas.pretrain.losses.nnclr import nnclr_loss
 from contigwas.pretrain.losses.ntxent import ntxent_loss
 from contigwas.pretrain.losses.siglip import siglip_loss
@@ -12,6 +13,7 @@ __all__ = [
     "barlow_twins_loss",
     "byol_loss",
     "contig_loss",
+    "kl_loss",
     "nnclr_loss",
     "ntxent_loss",
     "siglip_loss",

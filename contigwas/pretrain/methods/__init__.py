@@ -5,6 +5,7 @@ from contigwas.pretrain.methods.barlow_twins import BarlowTwins
 from contigwas.pretrain.methods.base import Pretraining
 from contigwas.pretrain.methods.byol import BYOL
 from contigwas.pretrain.methods.contig import Contig
+from contigwas.pretrain.methods.contrastive_autoencoder import ContrastiveAutoencoder
 from contigwas.pretrain.methods.mgi import MGI
 from contigwas.pretrain.methods.nnclr import NNCLR
 from contigwas.pretrain.methods.simclr import SimCLR
@@ -20,6 +21,7 @@ METHODS: dict[str, type[Pretraining]] = {
     "barlow_twins": BarlowTwins,
     "nnclr": NNCLR,
     "autoencoder": Autoencoder,
+    "contrastive_autoencoder": ContrastiveAutoencoder,
     "untrained": Untrained,
     "pixel_pca": PixelPCA,
 }

@@ -80,6 +80,11 @@ class Pretraining(lightning.LightningModule, ABC):
         return image_encoder(settings, shape)
 
     @staticmethod
+    def drawer(settings: Mapping[str, object], shape: tuple[int, ...]) -> nn.Module:
+        """What draws images of `shape`, as the pixel scaler gives them, from the trunk's features; not every method."""
+        raise NotImplementedError
+
+    @staticmethod
     def encoders(normalisers: Mapping[str, Normaliser], settings: Mapping[str, object]) -> nn.ModuleDict:
         """One encoder a modality, from raw values; none here."""
         return nn.ModuleDict()
@@ -89,11 +94,15 @@ class Pretraining(lightning.LightningModule, ABC):
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Scalar loss of each contrast of a training batch; their mean is minimised."""
+        """Scalar loss of each contrast of a training batch; their `total` is minimised."""
 
     @abstractmethod
     def judge(self, batch: Batch) -> Judged:
         """Losses, features and sides of a validation batch."""
+
+    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """What is minimised: the mean over contrasts."""
+        return torch.stack(list(losses.values())).mean()
 
     def directions(self, name: str) -> tuple[str, str]:
         """What the two ways of retrieval are called."""
@@ -124,10 +133,10 @@ class Pretraining(lightning.LightningModule, ABC):
         return batch
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """The mean over contrasts."""
+        """The total of the losses, each of which is kept for the history."""
         losses = self.losses(batch)
         self._train.append({name: loss.detach() for name, loss in losses.items()})
-        return torch.stack(list(losses.values())).mean()
+        return self.total(losses)
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Keep the embeddings: retrieval is among all validation people, whom every process sees."""
@@ -145,11 +154,11 @@ class Pretraining(lightning.LightningModule, ABC):
         each = gathered_lists([own])
         train = {name: sum(one[name] for one in each) / len(each) for name in own}
         row = {"epoch": self.current_epoch + 1, "step": self.global_step, "lr": optimizer.param_groups[0]["lr"]}
-        row["train_loss"] = sum(train.values()) / len(train)
+        row["train_loss"] = self._told(train)
         self._require(math.isfinite(row["train_loss"]), "the training loss is not a number")
         self._require(self._finite(), "weights are no numbers")
         validation, figures = self._validate()
-        row["val_loss"] = sum(validation.values()) / len(train) if validation else float("nan")
+        row["val_loss"] = self._told({name: validation.get(name, 0.0) for name in train}) if validation else math.nan
         self._require(not validation or math.isfinite(row["val_loss"]), "the validation loss is not a number")
         row |= {f"train_{name}": value for name, value in train.items()}
         row |= {f"val_{name}": validation.get(name, float("nan")) for name in train} | figures
@@ -159,6 +168,9 @@ class Pretraining(lightning.LightningModule, ABC):
             told = {name: value for name, value in row.items() if math.isfinite(value)}
             self.logger.log_metrics(told, step=row["epoch"])
         log.info("epoch %d: loss %.4f, in validation %.4f", row["epoch"], row["train_loss"], row["val_loss"])
+
+    def _told(self, losses: Mapping[str, float]) -> float:
+        return float(self.total({name: torch.tensor(loss, dtype=torch.float64) for name, loss in losses.items()}))
 
     def healthy(self) -> bool:
         """Whether the losses of this epoch so far, and the weights, are numbers."""

@@ -1,0 +1,78 @@
+"""Partitions of people: k-means with k from a criterion, HDBSCAN, and how stable they are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.cluster import HDBSCAN, KMeans
+from sklearn.metrics import adjusted_rand_score, silhouette_score
+
+STARTS = 10  # of k-means: the best is taken
+SILHOUETTE_PEOPLE = 5000  # at most, drawn at random: its time grows with their square
+RESAMPLES, KEPT = 20, 0.8  # how often, and on which share of the people, clusters are found again
+SEEDS = 5
+
+
+@dataclass(frozen=True)
+class Partition:
+    """clusters: int (people,), the largest cluster 0, noise -1; stability: ARI of it with those found again."""
+
+    clusters: np.ndarray
+    stability: np.ndarray
+
+    @property
+    def sizes(self) -> list[int]:
+        """People of each cluster."""
+        return np.bincount(self.clusters[self.clusters >= 0]).tolist()
+
+    @property
+    def noise(self) -> int:
+        """People without a cluster."""
+        return int((self.clusters < 0).sum())
+
+
+def silhouettes(features: np.ndarray, largest: int, seed: int) -> dict[int, float]:
+    """The mean silhouette of k-means by k = 2 … `largest`, of `features` (people, features)."""
+    sample = min(len(features), SILHOUETTE_PEOPLE)
+    result = {}
+    for k in range(2, largest + 1):
+        found = kmeans(features, k, seed)
+        several = len(np.unique(found)) > 1
+        result[k] = float(silhouette_score(features, found, sample_size=sample, random_state=seed)) if several else -1.0
+    return result
+
+
+def kmeans(features: np.ndarray, k: int, seed: int) -> np.ndarray:
+    """int (people,): the best of several starts."""
+    return KMeans(k, n_init=STARTS, random_state=seed).fit_predict(features)
+
+
+def hdbscan(features: np.ndarray, min_cluster_size: int) -> np.ndarray:
+    """int (people,), noise -1."""
+    return HDBSCAN(min_cluster_size=min_cluster_size, copy=True).fit_predict(features)
+
+
+def partition(features: np.ndarray, find: Callable[[np.ndarray], np.ndarray], seed: int) -> Partition:
+    """What `find` makes of `features` (people, features), and of random 80 % of the people, compared on those."""
+    found = by_size(find(features))
+    rng = np.random.default_rng(seed)
+    again = []
+    for _ in range(RESAMPLES):
+        some = np.sort(rng.choice(len(features), max(int(KEPT * len(features)), 2), replace=False))
+        again.append(adjusted_rand_score(found[some], find(features[some])))
+    return Partition(found, np.array(again))
+
+
+def between_seeds(features: np.ndarray, k: int, seed: int) -> np.ndarray:
+    """ARI of each pair of k-means from one start each."""
+    found = [KMeans(k, n_init=1, random_state=seed + one).fit_predict(features) for one in range(SEEDS)]
+    return np.array([adjusted_rand_score(found[i], found[j]) for i in range(SEEDS) for j in range(i)])
+
+
+def by_size(clusters: np.ndarray) -> np.ndarray:
+    """The same clusters, numbered from the largest on."""
+    number = np.full(len(clusters), -1)
+    names, counts = np.unique(clusters[clusters >= 0], return_counts=True)
+    for place, one in enumerate(names[np.argsort(-counts, kind="stable")]):
+        number[clusters == one] = place
+    return number

@@ -1,0 +1,183 @@
+"""The task: features of the tested people, both partitions, their agreement with labels, and what is written."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from contigwas.downstream.clusters.agreement import Agreement
+from contigwas.downstream.clusters.figure import draw
+from contigwas.downstream.clusters.found import Found, hidden
+from contigwas.downstream.clusters.labels import FOLDS, Labels, probe, read_labels
+from contigwas.downstream.clusters.partitions import (
+    Partition,
+    between_seeds,
+    hdbscan,
+    kmeans,
+    partition,
+    silhouettes,
+)
+from contigwas.errors import UserError
+from contigwas.files import PathLike, private_folder, replacing, write_parquet, write_tsv
+from contigwas.modality import read_modality
+from contigwas.phenotypes.pca import fit
+
+log = logging.getLogger(__name__)
+COLUMNS = ["arm", "share", "seed", "metric", "value", "low", "high", "people"]
+KMEANS, HDBSCAN, PROBE = "kmeans", "hdbscan", "probe"
+
+
+def cluster(
+    embeddings: PathLike,
+    settings: Mapping[str, object],
+    name: str,
+    output_json: PathLike,
+    output_tsv: PathLike,
+    output_figures: Sequence[PathLike],
+    output_people: PathLike,
+) -> None:
+    """Cluster the tested people of `embeddings` (an aligned embeddings.h5ad) for the task `name`.
+
+    `settings` is the task's block with `seed`: scale, components (of the scaled features; these are clustered, 0: all
+    features), k (null: the k of 2 … k_max with the largest mean silhouette), min_cluster_size of HDBSCAN, labels (table
+    and column, or null). Written are everything (JSON), a tidy table, the figure, and who is in which cluster, into a
+    private folder. No count of 1 to 4 people is told. Raises UserError where there are fewer people than clusters, and
+    for labels that are none.
+    """
+    place = f"config: downstream.{name}"
+    iids, features = features_of_tested(embeddings, str(settings["scale"]), int(settings["components"]), place)
+    _require_people(len(features), settings, embeddings, place)
+    seed = int(settings["seed"])
+    criterion = silhouettes(features, min(int(settings["k_max"]), len(features) - 1), seed)
+    k = int(settings["k"] or max(criterion, key=criterion.__getitem__))
+    log.info("k-means with k = %d, whose mean silhouette is %.3f", k, criterion[k])
+    partitions = {
+        KMEANS: partition(features, lambda some: kmeans(some, k, seed), seed),
+        HDBSCAN: partition(features, lambda some: hdbscan(some, int(settings["min_cluster_size"])), seed),
+    }
+    for arm, one in partitions.items():
+        log.info("%s: %d clusters, %d of %d people without one", arm, len(one.sizes), one.noise, len(features))
+    rows = [_row(arm, "stability", one.stability, len(features)) for arm, one in partitions.items()]
+    rows += [
+        _row(KMEANS, "stability_seeds", between_seeds(features, k, seed), len(features)),
+        _row(KMEANS, "silhouette", np.array([criterion[k]]), len(features)),
+        _row(HDBSCAN, "noise", np.array([partitions[HDBSCAN].noise / len(features)]), len(features)),
+    ]
+    people = pd.DataFrame({"iid": iids, **{arm: one.clusters for arm, one in partitions.items()}})
+    names, agreements, labels = [], {}, None
+    if settings["labels"] is not None:
+        table, column = settings["labels"]["table"], settings["labels"]["column"]
+        labels = read_labels(table, column, iids, f"the tested people ({embeddings})")
+        names, agreements = labels.names, _agreements(features, partitions, labels, people, seed)
+        rows += _measured(agreements, int(labels.known.sum()), seed)
+    tidy = pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64"})
+    found = Found(criterion, k, partitions, names, agreements, tidy)
+    with replacing(output_json) as temporary:
+        temporary.write_text(json.dumps(_told(found, features, labels, settings), indent=2) + "\n")
+    write_tsv(tidy, output_tsv)
+    draw(found, output_figures)
+    private_folder(Path(output_people).parent)
+    write_parquet(people, output_people)
+
+
+def _require_people(people: int, settings: Mapping[str, object], embeddings: PathLike, place: str) -> None:
+    """Raise UserError where there are fewer people than clusters, or than a cluster has."""
+    wanted, size = int(settings["k"] or 2), int(settings["min_cluster_size"])
+    if people <= wanted:
+        raise UserError(f"{place}: {people} people of {embeddings} are tested, too few for {wanted} clusters: lower k")
+    if size > people:
+        raise UserError(
+            f"{place}.min_cluster_size is {size}, but only {people} people of {embeddings} are tested: lower it"
+        )
+
+
+def features_of_tested(path: PathLike, scale: str, components: int, place: str) -> tuple[pd.Index, np.ndarray]:
+    """IIDs and features (people, features) float64 of the tested people: scaled, then their first components.
+
+    `scale` is standard (each feature of mean 0 and SD 1) or unit (as the network gives them, a person's of length 1).
+    Components are fitted on these people and keep their variances; there are at most as many as people and features
+    allow. Raises UserError where nobody is tested, or a file is no aligned embeddings.
+    """
+    data = read_modality(path)
+    if "tested" not in data.obs:
+        raise UserError(f"{path} has no obs column tested: run the stage align again")
+    tested = data.obs["tested"].to_numpy(bool)
+    if tested.sum() < 3:
+        raise UserError(f"{place}: {int(tested.sum())} people of {path} are tested: clusters need at least 3")
+    values = np.asarray(data.X[tested], np.float64)
+    if scale == "unit":
+        values = values * np.asarray(data.uns["sd0"]) + np.asarray(data.uns["mean0"])
+        values = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    else:
+        sd = values.std(axis=0)
+        values = (values - values.mean(axis=0)) / np.where(sd > 1e-8, sd, 1.0)
+    if components:
+        values = (fitted := fit(values, min(components, len(values) - 1, values.shape[1])))(values)
+        log.info("%d components of %d features are clustered", len(fitted.names), data.n_vars)
+    return data.obs_names[tested].astype(str), values
+
+
+def _agreements(
+    features: np.ndarray, partitions: Mapping[str, Partition], labels: Labels, people: pd.DataFrame, seed: int
+) -> dict[str, Agreement]:
+    """The agreement of every arm with the labels; adds the labels, and what the probe says, to the table of people."""
+    known, codes = labels.known, labels.codes[labels.known]
+    result = {arm: Agreement.of(one.clusters[known], codes) for arm, one in partitions.items()}
+    people["label"] = [labels.names[code] if code >= 0 else "" for code in labels.codes]
+    predicted = probe(features[known], codes, seed)
+    if predicted is not None:
+        result[PROBE] = Agreement.of(predicted, codes, identity=True)
+        people.loc[known, PROBE] = [labels.names[code] for code in predicted]
+    return result
+
+
+def _measured(agreements: Mapping[str, Agreement], people: int, seed: int) -> list[dict[str, object]]:
+    """Rows of the tidy table: each measure of each arm. Clusters used no label, the probe those of the other folds."""
+    rows = []
+    for arm, one in agreements.items():
+        share = (FOLDS - 1) / FOLDS if arm == PROBE else 0.0
+        for metric, (value, low, high) in one.measures(seed).items():
+            numbers = {"value": value, "low": low, "high": high, "people": people}
+            rows.append({"arm": arm, "share": share, "seed": pd.NA, "metric": metric, **numbers})
+    return rows
+
+
+def _row(arm: str, metric: str, values: np.ndarray, people: int) -> dict[str, object]:
+    """Mean of values, and their 2.5 and 97.5 percentiles; a share of labels of 0."""
+    low, high = np.quantile(values, [0.025, 0.975]) if len(values) > 1 else (np.nan, np.nan)
+    return {
+        "arm": arm, "share": 0.0, "seed": pd.NA, "metric": metric,
+        "value": values.mean(), "low": low, "high": high, "people": people,
+    }  # fmt: skip
+
+
+def _told(
+    found: Found, features: np.ndarray, labels: Labels | None, settings: Mapping[str, object]
+) -> dict[str, object]:
+    """The JSON: figures and tables, small counts hidden."""
+    result: dict[str, object] = {
+        "settings": dict(settings),
+        "people": len(features),
+        "features": features.shape[1],
+        "criterion": {"name": "mean silhouette", **{str(k): value for k, value in found.criterion.items()}},
+        "k": found.k,
+    }
+    for arm, one in found.partitions.items():
+        result[arm] = {"sizes": [hidden(size) for size in one.sizes], "noise": hidden(one.noise)}
+    if labels is not None:
+        result["labels"] = {
+            "names": labels.names,
+            "people_with": int(labels.known.sum()),
+            "people_without": hidden(int((~labels.known).sum())),
+            "unknown_people": hidden(labels.unknown),
+        }
+    for arm, one in found.agreements.items():
+        named = ["" if code < 0 else found.names[code] for code in one.matched]
+        counts = [[hidden(count) for count in row] for row in one.counts.tolist()]
+        result.setdefault(arm, {})
+        result[arm] |= {"stands_for": named, "counts": counts}
+    rows = found.rows.drop(columns=["seed"])
+    return result | {"metrics": rows.astype(object).where(rows.notna(), None).to_dict("records")}

@@ -1,0 +1,292 @@
+"""Clusters: matching against all permutations, agreement against its definitions, noise, labels, what is told."""
+
+import json
+from itertools import combinations, permutations
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+from contigwas.config import check, named_files
+from contigwas.downstream.clusters import cluster
+from contigwas.downstream.clusters.agreement import Agreement, ari, nmi
+from contigwas.downstream.clusters.labels import probe, read_labels
+from contigwas.downstream.clusters.partitions import by_size, partition
+from contigwas.downstream.clusters.task import features_of_tested
+from contigwas.errors import UserError
+from contigwas.tasks import models
+
+SETTINGS = {
+    "scale": "standard",
+    "components": 3,
+    "k": None,
+    "k_max": 6,
+    "min_cluster_size": 10,
+    "labels": None,
+    "seed": 1,
+}
+
+
+@pytest.fixture(params=range(4))
+def pair(request):
+    """A partition and labels that agree somewhat; the second and fourth have more clusters than labels, or noise."""
+    rng = np.random.default_rng(request.param)
+    labels = rng.integers(0, 3, 80)
+    clusters = np.where(rng.random(80) < 0.6, (labels + 1) % 3, rng.integers(0, 5 if request.param % 2 else 3, 80))
+    if request.param > 1:
+        clusters[rng.random(80) < 0.2] = -1
+    return clusters, labels
+
+
+def test_the_matching_is_the_best_of_all(pair):
+    clusters, labels = pair
+    best = max(
+        sum(((clusters == one) & (labels == label)).sum() for one, label in zip(order, range(3), strict=True))
+        for order in permutations(range(clusters.max() + 1), 3)
+    )
+    assert Agreement.of(clusters, labels).measures(0)["accuracy"][0] == pytest.approx(best / 80)
+
+
+def test_noise_is_wrong_and_counted():
+    clusters, labels = np.array([0, 0, 1, 1, -1, -1]), np.array([0, 0, 1, 1, 0, 1])
+    found = Agreement.of(clusters, labels)
+    assert found.noise and found.counts.tolist() == [[2, 0], [0, 2], [1, 1]] and found.matched.tolist() == [0, 1, -1]
+    assert found.measures(0)["accuracy"][0] == pytest.approx(4 / 6)
+
+
+def test_the_rand_index_counts_pairs(pair):
+    clusters, labels = pair
+    pairs = [(clusters[i] == clusters[j], labels[i] == labels[j]) for i, j in combinations(range(80), 2)]
+    together = sum(a and b for a, b in pairs)
+    first, second = (sum(one[side] for one in pairs) for side in (0, 1))
+    chance = first * second / len(pairs)
+    expected = (together - chance) / ((first + second) / 2 - chance)
+    found = Agreement.of(clusters, labels)
+    assert found.measures(0)["ari"][0] == pytest.approx(expected)
+    assert expected == pytest.approx(adjusted_rand_score(labels, clusters))
+
+
+def test_mutual_information_is_of_its_definition(pair):
+    clusters, labels = pair
+    mutual, entropies = 0.0, [0.0, 0.0]
+    for one in set(clusters):
+        here = (clusters == one).mean()
+        entropies[0] -= here * np.log(here)
+        for label in set(labels):
+            both = ((clusters == one) & (labels == label)).mean()
+            mutual += both * np.log(both / here / (labels == label).mean()) if both else 0.0
+    for label in set(labels):
+        entropies[1] -= (labels == label).mean() * np.log((labels == label).mean())
+    found = Agreement.of(clusters, labels).measures(0)["nmi"][0]
+    assert found == pytest.approx(2 * mutual / sum(entropies))
+    assert found == pytest.approx(normalized_mutual_info_score(labels, clusters))
+
+
+def test_one_cluster_agrees_with_nothing():
+    table = Agreement.of(np.zeros(6, int), np.array([0, 0, 0, 1, 1, 1])).counts[None]
+    assert ari(table)[0] == 0 and nmi(table)[0] == 0
+
+
+def test_intervals_are_those_of_resampled_people(pair):
+    """A multinomial draw of the cells against resampling people one by one, with the same matching."""
+    clusters, labels = pair
+    found = Agreement.of(clusters, labels)
+    rng = np.random.default_rng(0)
+    drawn = [rng.integers(0, 80, 80) for _ in range(2000)]
+    for metric, score in (("ari", adjusted_rand_score), ("nmi", normalized_mutual_info_score)):
+        expected = np.quantile([score(labels[some], clusters[some]) for some in drawn], [0.025, 0.975])
+        assert found.measures(3)[metric][1:] == pytest.approx(expected, abs=0.03)
+    label = np.where(clusters < 0, -1, found.matched[clusters])
+    expected = np.quantile([(label[some] == labels[some]).mean() for some in drawn], [0.025, 0.975])
+    assert found.measures(3)["accuracy"][1:] == pytest.approx(expected, abs=0.03)
+
+
+def blobs(people=240, seed=0):
+    """Four groups of people in five features, and the group of each."""
+    rng = np.random.default_rng(seed)
+    group = rng.integers(0, 4, people)
+    centres = 9 * rng.normal(size=(4, 5))
+    return centres[group] + rng.normal(size=(people, 5)), group
+
+
+def test_clusters_are_numbered_from_the_largest_and_found_again():
+    assert by_size(np.array([2, 2, 0, -1, 2, 5, 5])).tolist() == [0, 0, 2, -1, 0, 1, 1]
+    features, group = blobs()
+    found = partition(features, lambda some: by_size((some @ np.eye(5)[0] > features[:, 0].mean()).astype(int)), 0)
+    assert (found.stability == 1).all()  # a fixed rule finds the same in any people
+    drawn = partition(features, lambda some: np.random.default_rng(len(some)).integers(0, 4, len(some)), 0)
+    assert abs(drawn.stability.mean()) < 0.05
+    assert sum(found.sizes) + found.noise == len(group)
+
+
+def write(folder, features, group, tested=None):
+    iids = [str(1000001 + one) for one in range(len(features))]
+    obs = pd.DataFrame({"fold": 0, "role": "train", "tested": True if tested is None else tested}, index=iids)
+    ad.AnnData(X=features.astype(np.float32), obs=obs).write_h5ad(folder / "embeddings.h5ad")
+    table = pd.DataFrame({"iid": iids, "kind": [f"g{one}" for one in group]}).sample(frac=1, random_state=1)
+    table.to_csv(folder / "groups.tsv", sep="\t", index=False)
+    return folder / "embeddings.h5ad", iids
+
+
+def run(folder, path, **settings):
+    outputs = [folder / "o" / name for name in ("t.json", "t.tsv", "t.png")]
+    people = folder / "private" / "t.parquet"
+    cluster(path, SETTINGS | settings, "kinds", *outputs[:2], outputs[2:], people)
+    return json.loads(outputs[0].read_text()), pd.read_csv(outputs[1], sep="\t"), pd.read_parquet(people)
+
+
+def test_planted_groups_are_found(tmp_path):
+    features, group = blobs()
+    tested = np.arange(len(features)) % 6 > 0
+    path, iids = write(tmp_path, features, group, tested)
+    told, tidy, people = run(tmp_path, path, labels={"table": str(tmp_path / "groups.tsv"), "column": "kind"})
+    assert people["iid"].tolist() == [one for one, is_tested in zip(iids, tested, strict=True) if is_tested]
+    assert told["k"] == 4 and told["people"] == tested.sum()
+    assert told["labels"]["people_with"] == tested.sum() and told["labels"]["unknown_people"] == (~tested).sum()
+    values = tidy.set_index(["arm", "metric"])["value"]
+    for arm in ("kmeans", "hdbscan", "probe"):
+        assert values[arm, "ari"] > 0.95 and values[arm, "accuracy"] > 0.95
+    assert values["kmeans", "ari"] == pytest.approx(adjusted_rand_score(people["label"], people["kmeans"]))
+    assert (people["label"] == [f"g{one}" for one in group[tested]]).all()
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o700
+    assert list(tidy.columns) == ["arm", "share", "seed", "metric", "value", "low", "high", "people"]
+
+
+def test_without_labels_there_are_sizes_criterion_and_stability(tmp_path):
+    features, group = blobs()
+    path, _ = write(tmp_path, features, group)
+    told, tidy, people = run(tmp_path, path, k=3)
+    assert told["k"] == 3 and sum(told["kmeans"]["sizes"]) == len(features)
+    assert set(tidy["metric"]) == {"stability", "stability_seeds", "silhouette", "noise"} and "label" not in people
+    assert set(told["criterion"]) == {"name", "2", "3", "4", "5", "6"}
+
+
+def test_small_counts_are_not_told(tmp_path):
+    features, group = blobs()
+    features[:3] += 100  # three people far away
+    path, _ = write(tmp_path, features, group)
+    told, _, _ = run(tmp_path, path, k=2, labels={"table": str(tmp_path / "groups.tsv"), "column": "kind"})
+    assert told["kmeans"]["sizes"] == [len(features) - 3, "<5"]
+    assert not {1, 2, 3, 4} & {count for row in told["kmeans"]["counts"] for count in row}
+
+
+def test_directions_are_clustered_whatever_their_length(tmp_path):
+    """Groups that differ in the direction of the network's features, whose lengths differ a hundredfold."""
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 4, 240)
+    raw = (np.eye(4)[group] + 0.08 * rng.normal(size=(240, 4))) * np.exp(rng.uniform(-2.3, 2.3, (240, 1)))
+    mean, sd = raw.mean(axis=0), raw.std(axis=0)
+    path, iids = write(tmp_path, (raw - mean) / sd, group)
+    data = ad.read_h5ad(path)
+    data.uns |= {"mean0": mean, "sd0": sd}
+    data.write_h5ad(path)
+    found, features = features_of_tested(path, "unit", 0, "here")
+    assert list(found) == iids
+    assert np.allclose(features, raw / np.linalg.norm(raw, axis=1, keepdims=True), atol=1e-5)
+    labels = {"table": str(tmp_path / "groups.tsv"), "column": "kind"}
+    values = {
+        scale: run(tmp_path, path, scale=scale, labels=labels)[1].set_index(["arm", "metric"])["value"]["kmeans", "ari"]
+        for scale in ("unit", "standard")
+    }
+    assert values["unit"] > 0.95 > values["standard"]
+
+
+def labelled(folder, group, iids):
+    path = folder / "labels.tsv"
+    pd.DataFrame({"iid": iids, "kind": group}).to_csv(path, sep="\t", index=False)
+    return path
+
+
+def test_people_without_a_label_are_counted(tmp_path):
+    path = labelled(tmp_path, ["a", "NA", "b", "", "a"], ["1", "2", "3", "4", "9"])
+    labels = read_labels(path, "kind", ["1", "2", "3", "4", "5"], "the tested people")
+    assert labels.codes.tolist() == [0, -1, 1, -1, -1] and labels.unknown == 1 and labels.names == ["a", "b"]
+
+
+def test_numbers_are_labels_too(tmp_path):
+    path = labelled(tmp_path, ["1", "2", "NA", "1"], ["1", "2", "3", "4"])
+    assert read_labels(path, "kind", ["1", "2", "3", "4"], "people").names == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("values", "column", "sentence"),
+    [
+        (["a"] * 4, "kind", "the column kind is a in all 4 people"),
+        (["NA"] * 4, "kind", "is empty in all 4 people"),
+        (["a", "b", "a", "b"], "sort", "has no column sort"),
+    ],
+)
+def test_labels_that_are_none(tmp_path, values, column, sentence):
+    path = labelled(tmp_path, values, ["1", "2", "3", "4"])
+    with pytest.raises(UserError, match=sentence):
+        read_labels(path, column, ["1", "2", "3", "4"], "the tested people")
+
+
+def test_a_column_of_measurements_is_no_label(tmp_path):
+    iids = [str(one) for one in range(80)]
+    path = labelled(tmp_path, np.arange(80) / 7, iids)
+    with pytest.raises(UserError, match="80 values among 80 people"):
+        read_labels(path, "kind", iids, "the tested people")
+
+
+def test_labels_of_nobody(tmp_path):
+    path = labelled(tmp_path, ["a", "b"], ["HG1", "HG2"])
+    with pytest.raises(UserError, match="no person is in both") as told:
+        read_labels(path, "kind", ["1000001", "1000002"], "the tested people")
+    assert "1000001" not in str(told.value)
+
+
+def test_fewer_people_than_clusters(tmp_path):
+    features, group = blobs(8)
+    path, _ = write(tmp_path, features, group)
+    with pytest.raises(UserError, match=r"downstream.kinds: 8 people .* too few for 9 clusters"):
+        run(tmp_path, path, k=9)
+    with pytest.raises(UserError, match=r"min_cluster_size is 10, but only 8 people"):
+        run(tmp_path, path)
+
+
+def test_a_label_of_one_person_is_wrong_in_the_probe():
+    features, group = blobs()
+    group = group.copy()
+    group[0] = 4
+    predicted = probe(features, group, 0)
+    assert predicted[0] != 4 and (predicted[1:] == group[1:]).mean() > 0.95
+    assert probe(features[:6], np.array([0, 0, 0, 1, 1, 1]), 0) is None
+
+
+def config(**downstream):
+    path = Path(__file__).resolve().parents[2] / "config/examples/autoencoder.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["models"]["latents"] = {"phenotypes": "latents.tsv"}
+    config["downstream"] = {"kinds": {"task": "clusters"} | downstream}
+    check(config, path.parents[2] / "workflow/schemas/config.schema.yaml")
+    return config
+
+
+def test_models_with_embeddings_are_clustered():
+    assert models(config(), "kinds") == ["contrastive", "plain", "variational"]
+    assert models(config(models=["plain"]), "kinds") == ["plain"]
+
+
+@pytest.mark.parametrize(
+    ("downstream", "sentence"),
+    [
+        ({"models": ["latents"]}, "downstream.kinds.models names latents, which has no embeddings"),
+        ({"models": ["other"]}, "downstream.kinds.models names other, which is not among models"),
+        ({"k": 12}, "downstream.kinds.k is 12, more than its k_max of 10"),
+        ({"labels": {"table": "t.tsv"}}, "downstream.kinds.labels lacks column"),
+        ({"steps": 3}, "downstream.kinds has a key steps"),
+    ],
+)
+def test_settings_that_make_no_sense(downstream, sentence):
+    with pytest.raises(UserError, match=sentence):
+        config(**downstream)
+
+
+def test_the_table_of_labels_must_be_there():
+    there = dict(named_files(config(labels={"table": "t.tsv", "column": "kind"})))
+    assert there["downstream.kinds.labels.table"] == "t.tsv"

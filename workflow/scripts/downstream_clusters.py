@@ -1,0 +1,14 @@
+from contigwas.downstream.clusters import cluster
+from contigwas.logs import job
+
+made, settings = snakemake.output, snakemake.params.settings
+with job(snakemake.log[0], settings["math_threads"]):
+    cluster(
+        snakemake.input.embeddings,
+        settings,
+        snakemake.wildcards.task,
+        made.json,
+        made.tsv,
+        [made.png, made.pdf],
+        made.people,
+    )

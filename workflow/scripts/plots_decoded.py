@@ -1,0 +1,23 @@
+from contigwas.logs import job
+from contigwas.plots.decoded import reconstructions, walks
+
+read, made, settings = snakemake.input, snakemake.output, snakemake.params.settings
+with job(snakemake.log[0], settings["math_threads"]):
+    reconstructions(
+        read.checkpoint[0],
+        read.images,
+        read.table,
+        read.cohort,
+        [made.people],
+        seed=settings["seed"],
+        which=settings["checkpoint"],
+    )
+    walks(
+        read.checkpoint[0],
+        read.pca,
+        [made.png, made.pdf],
+        title=snakemake.wildcards.model,
+        seed=settings["seed"],
+        variational=settings.get("variational", False),
+        which=settings["checkpoint"],
+    )
