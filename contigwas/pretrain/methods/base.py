@@ -81,7 +81,7 @@ class Pretraining(lightning.LightningModule, ABC):
 
     @staticmethod
     def drawer(settings: Mapping[str, object], shape: tuple[int, ...]) -> nn.Module | None:
-        """What draws images of `shape`, as the pixel scaler gives them, from the trunk's features; None where nothing."""
+        """What draws images of `shape`, scaled as the trunk takes them, from its features; None where nothing does."""
         return None
 
     @staticmethod
