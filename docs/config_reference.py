@@ -61,6 +61,11 @@ def page() -> str:
             continue
         text += f"\n## {name}\n\n{block['description'] + chr(10) + chr(10) if 'description' in block else ''}"
         text += "\n".join([*head, *rows(block, definitions)]) + "\n"
+    text += f"\n## downstream\n\n{schema['properties']['downstream']['description']}.\n"
+    for task in definitions["task"]["properties"]["task"]["enum"]:
+        text += f"\n### `task: {task}`\n\n{definitions[task]['description']}\n\n"
+        text += "\n".join([*head, *rows(definitions[task], definitions)]) + "\n"
+    text += "\n### An arm of `arms`\n\n" + "\n".join([*head, *rows(definitions["arm"], definitions)]) + "\n"
     text += "\n## models\n\nEach key is a model's name, its value one of four things.\n"
     shared = {name: definitions[name]["properties"] for name in ("shared", "image", "training", "projection")}
     for method in shared["shared"]["method"]["enum"]:

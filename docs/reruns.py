@@ -83,6 +83,16 @@ OTHER = {
     "models.<name>.image_encoder": "resnet34",
     "models.<name>.width": 32,
     "models.<name>.folds": 1,
+    "downstream.<name>.models": ["contig"],
+    "downstream.<name>.k": 4,
+    "downstream.<name>.mask": "lesion",
+    "downstream.<name>.labels": {"spot": 1},
+    "downstream.<name>.modality": "pgs",
+    "downstream.<name>.size": 80,
+    "downstream.<name>.crop": "none",
+    "downstream.<name>.arms": [{"name": "one", "encoder": "pretrained"}],
+    "downstream.<name>.shares": [0.2],
+    "downstream.<name>.width": 48,
 }
 LABELLED = {"genotypes": {"ancestry": {"table": "in/groups.tsv", "column": "group", "keep": ["b"]}}}
 BY_DISTANCE = {"genotypes": {"ancestry": {"reference": None, "pcs": 2, "max_sd": 6}}}
@@ -132,8 +142,12 @@ def keys() -> dict[str, dict]:
     definitions = schema["$defs"]
     found: dict[str, dict] = {}
     for name, block in schema["properties"].items():
-        if name != "models":
+        if name not in ("models", "downstream"):
             found |= _leaves(block, definitions, name)
+    for kind in definitions["task"]["properties"]["task"]["enum"]:
+        for key, one in _leaves(definitions[kind], definitions, "downstream.<name>").items():
+            if key != "downstream.<name>.task":
+                found.setdefault(key, one)
     recipes = [*(definitions[method] for method in METHODS), *_alternatives(definitions["model"])]
     for recipe in recipes:
         for key, one in _leaves(recipe, definitions, "models.<name>").items():
@@ -179,6 +193,8 @@ def study_of(key: str) -> tuple[dict, str]:
     config = yaml.safe_load(STUDY.read_text())
     if key == "modalities.<name>":
         return config, "modalities.metabolites"
+    if block == "downstream":
+        return config, key.replace("<name>", _task_with(key, config))
     if block != "models":
         return config, key
     return config, key.replace("<name>", _model_with(key, config))
@@ -195,7 +211,17 @@ def _model_with(key: str, config: dict) -> str:
         if key in _leaves(definitions[method], definitions, "models.<name>"):
             if method not in config["models"]:
                 config["models"] = {method: {"method": method}}
+                config["downstream"] = {}  # a network without feature maps could do no task
             return method
+    raise KeyError(key)
+
+
+def _task_with(key: str, config: dict) -> str:
+    """The task of the study that takes a key of downstream."""
+    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
+    for name, task in config["downstream"].items():
+        if key in _leaves(definitions[task["task"]], definitions, "downstream.<name>"):
+            return name
     raise KeyError(key)
 
 
@@ -230,7 +256,9 @@ def changed(config: Mapping, key: str, schema: Mapping) -> dict:
     *blocks, last = key.split(".")
     for block in blocks:
         place = place.setdefault(block, {})
-    general = re.sub(r"^models\.\w+", "models.<name>", key).replace("modalities.metabolites", "modalities.<name>")
+    general = re.sub(r"^(models|downstream)\.\w+", r"\1.<name>", key).replace(
+        "modalities.metabolites", "modalities.<name>"
+    )
     place[last] = other(general, schema, place.get(last, schema.get("default")))
     return yaml.safe_load(yaml.safe_dump(config).replace("made/", "made2/")) if key in MOVED else config
 

@@ -16,10 +16,19 @@ from contigwas.downstream.clusters import cluster
 from contigwas.downstream.clusters.agreement import Agreement, ari, nmi
 from contigwas.downstream.clusters.labels import probe, read_labels
 from contigwas.downstream.clusters.partitions import by_size, partition
+from contigwas.downstream.clusters.task import features_of_tested
 from contigwas.errors import UserError
 from contigwas.tasks import models
 
-SETTINGS = {"components": 3, "k": None, "k_max": 6, "min_cluster_size": 10, "labels": None, "seed": 1}
+SETTINGS = {
+    "scale": "standard",
+    "components": 3,
+    "k": None,
+    "k_max": 6,
+    "min_cluster_size": 10,
+    "labels": None,
+    "seed": 1,
+}
 
 
 @pytest.fixture(params=range(4))
@@ -163,6 +172,27 @@ def test_small_counts_are_not_told(tmp_path):
     told, _, _ = run(tmp_path, path, k=2, labels={"table": str(tmp_path / "groups.tsv"), "column": "kind"})
     assert told["kmeans"]["sizes"] == [len(features) - 3, "<5"]
     assert not {1, 2, 3, 4} & {count for row in told["kmeans"]["counts"] for count in row}
+
+
+def test_directions_are_clustered_whatever_their_length(tmp_path):
+    """Groups that differ in the direction of the network's features, whose lengths differ a hundredfold."""
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 4, 240)
+    raw = (np.eye(4)[group] + 0.08 * rng.normal(size=(240, 4))) * np.exp(rng.uniform(-2.3, 2.3, (240, 1)))
+    mean, sd = raw.mean(axis=0), raw.std(axis=0)
+    path, iids = write(tmp_path, (raw - mean) / sd, group)
+    data = ad.read_h5ad(path)
+    data.uns |= {"mean0": mean, "sd0": sd}
+    data.write_h5ad(path)
+    found, features = features_of_tested(path, "unit", 0, "here")
+    assert list(found) == iids
+    assert np.allclose(features, raw / np.linalg.norm(raw, axis=1, keepdims=True), atol=1e-5)
+    labels = {"table": str(tmp_path / "groups.tsv"), "column": "kind"}
+    values = {
+        scale: run(tmp_path, path, scale=scale, labels=labels)[1].set_index(["arm", "metric"])["value"]["kmeans", "ari"]
+        for scale in ("unit", "standard")
+    }
+    assert values["unit"] > 0.95 > values["standard"]
 
 
 def labelled(folder, group, iids):

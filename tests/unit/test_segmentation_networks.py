@@ -26,7 +26,7 @@ class Tokens(nn.Module):
         super().__init__()
         self.line = nn.Linear(3, 5)
 
-    def tokens(self, values):
+    def tokens(self, values, components=None):
         return self.line(values.view(len(values), 2, 3))
 
     def forward(self, values, components=None):

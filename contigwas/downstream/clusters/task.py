@@ -41,52 +41,40 @@ def cluster(
 ) -> None:
     """Cluster the tested people of `embeddings` (an aligned embeddings.h5ad) for the task `name`.
 
-    `settings` is the task's block with `seed`: components (of the standardised features that are clustered, 0 all of
-    them), k (null: the k of 2 … k_max with the largest mean silhouette), min_cluster_size of HDBSCAN, labels (table
+    `settings` is the task's block with `seed`: scale, components (of the scaled features; these are clustered, 0: all
+    features), k (null: the k of 2 … k_max with the largest mean silhouette), min_cluster_size of HDBSCAN, labels (table
     and column, or null). Written are everything (JSON), a tidy table, the figure, and who is in which cluster, into a
     private folder. No count of 1 to 4 people is told. Raises UserError where there are fewer people than clusters, and
     for labels that are none.
     """
     place = f"config: downstream.{name}"
-    iids, features = tested_features(embeddings, int(settings["components"]), place)
-    seed, k, largest = int(settings["seed"]), settings["k"], int(settings["k_max"])
-    wanted = k or min(largest, 2)
-    if len(features) <= wanted:
-        raise UserError(
-            f"{place}: {len(features)} people of {embeddings} are tested, too few for {wanted} clusters: lower k"
-        )
-    criterion = silhouettes(features, min(max(largest, k or 0), len(features) - 1), seed)
-    if k is None:
-        k = max(criterion, key=criterion.__getitem__)
-        log.info("k-means with k = %d, which has the largest mean silhouette (%.3f)", k, criterion[k])
-    size = int(settings["min_cluster_size"])
-    if size > len(features):
-        raise UserError(
-            f"{place}.min_cluster_size is {size}, but only {len(features)} people of {embeddings} are tested: lower it"
-        )
+    iids, features = features_of_tested(embeddings, str(settings["scale"]), int(settings["components"]), place)
+    _require_people(len(features), settings, embeddings, place)
+    seed = int(settings["seed"])
+    criterion = silhouettes(features, min(int(settings["k_max"]), len(features) - 1), seed)
+    k = int(settings["k"] or max(criterion, key=criterion.__getitem__))
+    log.info("k-means with k = %d, whose mean silhouette is %.3f", k, criterion[k])
     partitions = {
         KMEANS: partition(features, lambda some: kmeans(some, k, seed), seed),
-        HDBSCAN: partition(features, lambda some: hdbscan(some, size), seed),
+        HDBSCAN: partition(features, lambda some: hdbscan(some, int(settings["min_cluster_size"])), seed),
     }
     for arm, one in partitions.items():
         log.info("%s: %d clusters, %d of %d people without one", arm, len(one.sizes), one.noise, len(features))
     rows = [_row(arm, "stability", one.stability, len(features)) for arm, one in partitions.items()]
-    rows.append(_row(KMEANS, "stability_seeds", between_seeds(features, k, seed), len(features)))
-    rows += [_row(KMEANS, "silhouette", np.array([criterion[k]]), len(features))] if k in criterion else []
-    rows += [_row(HDBSCAN, "noise", np.array([partitions[HDBSCAN].noise / len(features)]), len(features))]
+    rows += [
+        _row(KMEANS, "stability_seeds", between_seeds(features, k, seed), len(features)),
+        _row(KMEANS, "silhouette", np.array([criterion[k]]), len(features)),
+        _row(HDBSCAN, "noise", np.array([partitions[HDBSCAN].noise / len(features)]), len(features)),
+    ]
     people = pd.DataFrame({"iid": iids, **{arm: one.clusters for arm, one in partitions.items()}})
     names, agreements, labels = [], {}, None
     if settings["labels"] is not None:
         table, column = settings["labels"]["table"], settings["labels"]["column"]
         labels = read_labels(table, column, iids, f"the tested people ({embeddings})")
         names, agreements = labels.names, _agreements(features, partitions, labels, people, seed)
-        for arm, one in agreements.items():
-            share = (FOLDS - 1) / FOLDS if arm == PROBE else 0.0
-            for metric, (value, low, high) in one.measures(seed).items():
-                numbers = {"value": value, "low": low, "high": high, "people": int(labels.known.sum())}
-                rows.append({"arm": arm, "share": share, "seed": pd.NA, "metric": metric, **numbers})
+        rows += _measured(agreements, int(labels.known.sum()), seed)
     tidy = pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64"})
-    found = Found(criterion, int(k), partitions, names, agreements, tidy)
+    found = Found(criterion, k, partitions, names, agreements, tidy)
     with replacing(output_json) as temporary:
         temporary.write_text(json.dumps(_told(found, features, labels, settings), indent=2) + "\n")
     write_tsv(tidy, output_tsv)
@@ -95,9 +83,21 @@ def cluster(
     write_parquet(people, output_people)
 
 
-def tested_features(path: PathLike, components: int, place: str) -> tuple[pd.Index, np.ndarray]:
-    """IIDs and features (people, features) float64 of the tested people: standardised, then their first components.
+def _require_people(people: int, settings: Mapping[str, object], embeddings: PathLike, place: str) -> None:
+    """Raise UserError where there are fewer people than clusters, or than a cluster has."""
+    wanted, size = int(settings["k"] or 2), int(settings["min_cluster_size"])
+    if people <= wanted:
+        raise UserError(f"{place}: {people} people of {embeddings} are tested, too few for {wanted} clusters: lower k")
+    if size > people:
+        raise UserError(
+            f"{place}.min_cluster_size is {size}, but only {people} people of {embeddings} are tested: lower it"
+        )
 
+
+def features_of_tested(path: PathLike, scale: str, components: int, place: str) -> tuple[pd.Index, np.ndarray]:
+    """IIDs and features (people, features) float64 of the tested people: scaled, then their first components.
+
+    `scale` is standard (each feature of mean 0 and SD 1) or unit (as the network gives them, a person's of length 1).
     Components are fitted on these people and keep their variances; there are at most as many as people and features
     allow. Raises UserError where nobody is tested, or a file is no aligned embeddings.
     """
@@ -108,8 +108,12 @@ def tested_features(path: PathLike, components: int, place: str) -> tuple[pd.Ind
     if tested.sum() < 3:
         raise UserError(f"{place}: {int(tested.sum())} people of {path} are tested: clusters need at least 3")
     values = np.asarray(data.X[tested], np.float64)
-    sd = values.std(axis=0)
-    values = (values - values.mean(axis=0)) / np.where(sd > 1e-8, sd, 1.0)
+    if scale == "unit":
+        values = values * np.asarray(data.uns["sd0"]) + np.asarray(data.uns["mean0"])
+        values = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    else:
+        sd = values.std(axis=0)
+        values = (values - values.mean(axis=0)) / np.where(sd > 1e-8, sd, 1.0)
     if components:
         values = (fitted := fit(values, min(components, len(values) - 1, values.shape[1])))(values)
         log.info("%d components of %d features are clustered", len(fitted.names), data.n_vars)
@@ -128,6 +132,17 @@ def _agreements(
         result[PROBE] = Agreement.of(predicted, codes, identity=True)
         people.loc[known, PROBE] = [labels.names[code] for code in predicted]
     return result
+
+
+def _measured(agreements: Mapping[str, Agreement], people: int, seed: int) -> list[dict[str, object]]:
+    """Rows of the tidy table: each measure of each arm. Clusters used no label, the probe those of the other folds."""
+    rows = []
+    for arm, one in agreements.items():
+        share = (FOLDS - 1) / FOLDS if arm == PROBE else 0.0
+        for metric, (value, low, high) in one.measures(seed).items():
+            numbers = {"value": value, "low": low, "high": high, "people": people}
+            rows.append({"arm": arm, "share": share, "seed": pd.NA, "metric": metric, **numbers})
+    return rows
 
 
 def _row(arm: str, metric: str, values: np.ndarray, people: int) -> dict[str, object]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import lightning
 import numpy as np
 import torch
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from monai.losses import DiceCELoss
 from torch import Tensor, nn
 
@@ -133,9 +135,13 @@ def fit(
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=False,
-        plugins=None,
+        plugins=[LightningEnvironment()],  # a scheduler's own would start one process a task
     )
-    trainer.fit(module, Drawn(torch.from_numpy(images), settings["batch"], settings["steps"], seeds[0]))
+    batches = Drawn(torch.from_numpy(images), settings["batch"], settings["steps"], seeds[0])
+    try:
+        trainer.fit(module, batches)
+    except SIGTERMException:
+        raise UserError("the fits were stopped by a signal: run the same command again") from None
     if not all(bool(one.isfinite().all()) for one in network.state_dict().values()):
         raise UserError(f"the arm {name} has weights that are no numbers any more: lower lr of the task")
     return network.eval()

@@ -41,7 +41,7 @@ class Genes(nn.Module):
             here = here.clone().masked_scatter_(here, kept)
         if not len(values):
             return self.null.expand(len(here), *([1] if self.tokens else []), self.width)
-        found = self.encoder.tokens(values) if self.tokens else self.encoder(values, components)
+        found = self.encoder.tokens(values, components) if self.tokens else self.encoder(values, components)
         found = self.norm(found.float())
         result = self.null.expand(len(here), *found.shape[1:]).clone()
         result[here] = found

@@ -80,9 +80,9 @@ class Pretraining(lightning.LightningModule, ABC):
         return image_encoder(settings, shape)
 
     @staticmethod
-    def drawer(settings: Mapping[str, object], shape: tuple[int, ...]) -> nn.Module:
-        """What draws images of `shape`, as the pixel scaler gives them, from the trunk's features; not every method."""
-        raise NotImplementedError
+    def drawer(settings: Mapping[str, object], shape: tuple[int, ...]) -> nn.Module | None:
+        """What draws images of `shape`, scaled as the trunk takes them, from its features; None where nothing does."""
+        return None
 
     @staticmethod
     def encoders(normalisers: Mapping[str, Normaliser], settings: Mapping[str, object]) -> nn.ModuleDict:
