@@ -5,9 +5,10 @@
 150 breast tumours of TCGA (mixOmics), 200 genes, three subtypes. Stratified cross-validation of five folds, five times;
 everything is fitted on the training people of a fold: z-scores, components, the number of these and the penalty (by
 cross-validation inside), and the encoders, each with a linear head on its pooled tokens. The encoders' settings are
-one choice, made before any score was seen (tokens of eight genes and forty epochs, because Mamba is slow on a CPU). A repeat gives every person one prediction by a model
-that did not see them; figures are means over the repeats, their 95 % intervals a bootstrap of people. `least` and
-`most` are over repeats. `difference` is from logistic regression on components, on the same people in every draw.
+one choice, made before any score was seen (tokens of eight genes and forty epochs, because Mamba is slow on a CPU). A
+repeat gives every person one prediction by a model that did not see them; figures are means over the repeats, their
+95 % intervals a bootstrap of people. `least` and `most` are over repeats. `difference` is from logistic regression on
+components, on the same people in every draw.
 Writes benchmarks/expression_subtype.tsv.
 """
 
