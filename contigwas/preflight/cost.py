@@ -18,10 +18,10 @@ PGS = 5.41 / (8_000 * 40_000 * 481)  # a person, variant and score: pgs_score.ts
 BURDEN = 18.13 / (20_000 * 400_000)  # a person and exome variant: burden.tsv
 GWAS = (35.95 - 20.67) / (50_000 * 50_000 * 128)  # a person, variant and feature: gwas.tsv, between its two sizes
 # images a second of a network of one GFLOP: pretrain.tsv, ResNet-18 at 128 pixels and ResNet-50 at 448
-GFLOPS = {"resnet10": 0.9, "resnet18": 1.8, "resnet34": 3.7, "resnet50": 4.1, "vit_tiny": 1.3, "vit_small": 4.6,
-          "vit_base": 17.6}  # fmt: skip
-MILLIONS = {"resnet10": 4.9, "resnet18": 11.2, "resnet34": 21.3, "resnet50": 23.5, "vit_tiny": 5.5, "vit_small": 21.7,
-            "vit_base": 85.8}  # fmt: skip
+GFLOPS = {"resnet10": 0.9, "resnet18": 1.8, "resnet34": 3.7, "resnet50": 4.1, "vit_mini": 0.4, "vit_tiny": 1.3,
+          "vit_small": 4.6, "vit_base": 17.6}  # fmt: skip
+MILLIONS = {"resnet10": 4.9, "resnet18": 11.2, "resnet34": 21.3, "resnet50": 23.5, "vit_mini": 1.5, "vit_tiny": 5.5,
+            "vit_small": 21.7, "vit_base": 85.8}  # fmt: skip
 AT = 224  # pixels, at which GFLOPS are counted
 TRAIN = {"cpu": 41.79 * 1.8 * (128 / AT) ** 2, "gpu": 1182.2 * 4.1 * (448 / AT) ** 2}
 EMBED = {"cpu": 161.09 * 1.8 * (128 / AT) ** 2, "gpu": 1288.4 * 4.1 * (448 / AT) ** 2}

@@ -17,7 +17,7 @@ LAYERS = {
     "resnet34": ("basic", [3, 4, 6, 3]),
     "resnet50": ("bottleneck", [3, 4, 6, 3]),
 }
-TRANSFORMERS = {"vit_tiny": (192, 3), "vit_small": (384, 6), "vit_base": (768, 12)}  # width, heads
+TRANSFORMERS = {"vit_mini": (96, 3), "vit_tiny": (192, 3), "vit_small": (384, 6), "vit_base": (768, 12)}  # width, heads
 STAGES = 4  # of a ResNet; as many maps come from a ViT
 SMALL = 128  # pixels: a smaller image has no resolution to give to a 7 x 7 stem and a max-pool
 GROUPS = 8  # of channels, in GroupNorm
