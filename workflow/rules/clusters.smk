@@ -1,18 +1,6 @@
 # Clusters of people in the space of a model's features: a task of downstream.
 
 
-def labels_of_task(wildcards) -> list[str]:
-    labels = config["downstream"][wildcards.task]["labels"]
-    return [labels["table"]] if labels else []
-
-
-def of_clusters(wildcards) -> dict:
-    """The settings of a clustering: which other models are clustered does not matter."""
-    block = f"downstream.{wildcards.task}"
-    chosen = told(contigwas_config.settings, config, block, "seed", "math_threads")
-    return {key: value for key, value in chosen.items() if key != "models"}
-
-
 rule downstream_clusters:
     input:
         embeddings="results/models/{model}/embeddings.h5ad",
