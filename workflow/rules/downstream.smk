@@ -1,5 +1,6 @@
 # What features are good for, from labels. Tasks of each kind have rules of their own, which make the same files.
 
+
 include: "clusters.smk"
 
 
