@@ -57,6 +57,7 @@ OTHER = {
     "loci.genes_build": "GRCh37",
     "export.formats": ["gwas-ssf", "plink2"],
     "images.crop": "none",
+    "images.size": 128,
     "export.features": ["E1"],
     "export.metadata.sex": "M",
     "plots.features": "all",
