@@ -139,17 +139,17 @@ def walks(
     images = drawer(torch.from_numpy(latents.reshape(-1, latents.shape[-1])))
     images = images.reshape(len(names), len(STEPS), *images.shape[1:])
     with style.applied():
-        tall = -(-SAMPLES // COLUMNS) if variational else 0
-        left, right = 1.0 + len(STEPS) * TILE, 0.2 + 6 * TILE if tall else 0.0
+        beside = -(-SAMPLES // len(names)) if variational else 0  # columns: as many rows as there are walks
+        left, right = 1.0 + len(STEPS) * TILE, 0.3 + beside * TILE if beside else 0.0
         figure = Figure(figsize=(left + right, 0.75 + len(names) * TILE), layout="constrained")
-        parts = figure.subfigures(1, 2, width_ratios=[left, right]) if tall else [figure]
+        parts = figure.subfigures(1, 2, width_ratios=[left, right]) if beside else [figure]
         _walks(parts[0], images, names, ratios)
-        if tall:
+        if beside:
             drawn = torch.randn(SAMPLES, drawer.trunk.features, generator=torch.Generator().manual_seed(seed + STAGE))
-            _samples(parts[1], drawer(drawn))
+            _samples(parts[1], drawer(drawn), len(names), beside)
         parts[0].suptitle(title, fontsize=11, fontweight="bold", x=0.02, ha="left")
         style.save(figure, outputs)
-    log.info("walks along %d components%s", len(names), f", {SAMPLES} draws from the prior" if tall else "")
+    log.info("walks along %d components%s", len(names), f", {SAMPLES} draws from the prior" if beside else "")
     return figure
 
 
@@ -182,9 +182,8 @@ def _walks(figure: Figure | SubFigure, images: np.ndarray, names: Sequence[str],
         axis.set_title(f"{step:+d} SD" if step else "mean", fontsize=7.5, loc="center", pad=3)
 
 
-def _samples(figure: Figure | SubFigure, images: np.ndarray) -> None:
-    columns = 6
-    axes = figure.subplots(-(-len(images) // columns), columns, squeeze=False)
+def _samples(figure: Figure | SubFigure, images: np.ndarray, rows: int, columns: int) -> None:
+    axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.ravel():
         axis.set_axis_off()
     for axis, image in zip(axes.ravel(), images, strict=False):

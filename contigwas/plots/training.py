@@ -75,7 +75,7 @@ def panels(tables: Sequence[pd.DataFrame]) -> list[list[Panel]]:
     contrasts = [name.removeprefix("train_") for name in known if name.startswith("train_") and name != "train_loss"]
     several = len(contrasts) > 1
     whole = [
-        _plain("loss, mean of all" if several else "loss", "loss", ["train_loss", "val_loss"], known),
+        _plain("loss, all together" if several else "loss", "loss", ["train_loss", "val_loss"], known),
         _plain("RankMe (dimensions)", "figure", ["rank_me"], known),
         _plain("learning rate", "rate", ["lr"], known),
     ]

@@ -71,7 +71,7 @@ def boxes(figure):
 def test_every_column_is_drawn(tmp_path):
     files = {f"fold {fold}": history(tmp_path, f"{'h' * (fold + 1)}") for fold in range(3)}
     figure = training_curves(files, [tmp_path / "t.png", tmp_path / "t.pdf"], "contig")
-    panels = {"loss, mean of all": {"train_loss": "-", "val_loss": "--"}, "RankMe (dimensions)": {"rank_me": "-"}}
+    panels = {"loss, all together": {"train_loss": "-", "val_loss": "--"}, "RankMe (dimensions)": {"rank_me": "-"}}
     panels["learning rate (in 0.001)"] = {"lr": "-"}
     for name in ("snps", "pgs"):
         panels[f"loss, {name}"] = {f"train_{name}": "-", f"val_{name}": "--"}
@@ -129,7 +129,7 @@ def test_many_folds_fit_the_page(tmp_path, folds, contrasts):
         ),
         (
             {"validated": False},
-            ["loss, mean of all", "learning rate (in 0.001)", "loss, snps", "loss, pgs"],
+            ["loss, all together", "learning rate (in 0.001)", "loss, snps", "loss, pgs"],
         ),
     ],
 )

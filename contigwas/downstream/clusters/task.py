@@ -166,7 +166,8 @@ def _told(
         "k": found.k,
     }
     for arm, one in found.partitions.items():
-        result[arm] = {"sizes": [hidden(size) for size in one.sizes], "noise": hidden(one.noise)}
+        # with labels the tables tell how large clusters are: sums beside them would tell the cells that are hidden
+        result[arm] = {} if labels else {"sizes": [hidden(size) for size in one.sizes], "noise": hidden(one.noise)}
     if labels is not None:
         result["labels"] = {
             "names": labels.names,
@@ -177,7 +178,6 @@ def _told(
     for arm, one in found.agreements.items():
         named = ["" if code < 0 else found.names[code] for code in one.matched]
         counts = [[hidden(count) for count in row] for row in one.counts.tolist()]
-        result.setdefault(arm, {})
-        result[arm] |= {"stands_for": named, "counts": counts}
+        result[arm] = {"stands_for": named, "counts": counts}
     rows = found.rows.drop(columns=["seed"])
     return result | {"metrics": rows.astype(object).where(rows.notna(), None).to_dict("records")}
