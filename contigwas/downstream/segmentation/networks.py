@@ -82,13 +82,15 @@ class CrossAttention(nn.Module):
 
 
 FUSION = {"film": Film, "cross_attention": CrossAttention}
+EVERYWHERE = {"film"}  # what modulates every map of the decoder; attention among all pixels would be dear
 
 
 class Light(nn.Module):
     """Levels (images, channels, sizes …) -> logits (images, classes, sizes …); class 0 is background.
 
-    The trunk's maps are brought to one width and summed from coarse to fine; the genes come in at the coarsest. A small
-    stem of convolutions on the image itself gives the resolution that a trunk has lost.
+    The trunk's maps are brought to one width and summed from coarse to fine; the genes come in at the coarsest by
+    cross-attention, or by FiLM at every map of the decoder. A small stem of convolutions on the image itself gives the
+    resolution that a trunk has lost.
     """
 
     def __init__(
@@ -110,8 +112,10 @@ class Light(nn.Module):
             channels = [one.shape[1] for one in trunk.eval().maps(torch.zeros(1, *shape))]
         self.laterals = nn.ModuleList(kind(count, width, 1) for count in channels)
         self.smooth = nn.ModuleList(_block(dimensions, width, width) for _ in channels[1:])
-        self.fusion = FUSION[fusion](width, genes.width) if genes is not None else None
         stem = [width // part for part in STEM]
+        widths = [width, *[width for _ in channels[1:]], *stem[::-1]]  # of the decoder's maps, coarse to fine
+        places = widths if fusion in EVERYWHERE else widths[:1]
+        self.fusion = nn.ModuleList(FUSION[fusion](one, genes.width) for one in places if genes is not None)
         sources = zip([shape[0], *stem], stem, (1, 2, 2), strict=False)
         self.stem = nn.ModuleList(_block(dimensions, before, after, stride) for before, after, stride in sources)
         # brought to few channels before they grow in size: at full resolution every channel is dear
@@ -144,19 +148,24 @@ class Light(nn.Module):
         """`genes`: values, components and who has them, as of `Genes`."""
         images = self.pixels(levels)
         *finer, coarsest = self.trunk.maps(images)
-        here = self.laterals[-1](coarsest)
-        if self.fusion is not None:
-            here = self.fusion(here, self.genes(*genes))
+        known = self.genes(*genes) if self.genes is not None else None
+        fusions = iter(self.fusion)
+
+        def fused(features: Tensor) -> Tensor:
+            fusion = next(fusions, None)
+            return features if fusion is None else fusion(features, known)
+
+        here = fused(self.laterals[-1](coarsest))
         for lateral, smooth, one in zip(
             list(self.laterals)[-2::-1], reversed(self.smooth), reversed(finer), strict=True
         ):
-            here = smooth(_to(here, one) + lateral(one))
+            here = fused(smooth(_to(here, one) + lateral(one)))
         levels_of_stem = []
         for block in self.stem:
             images = block(images)
             levels_of_stem.append(images)
         for narrow, block, one in zip(self.narrow, self.up, reversed(levels_of_stem), strict=True):
-            here = block(_to(narrow(here), one) + one)
+            here = fused(block(_to(narrow(here), one) + one))
         return self.last(here)
 
 
