@@ -9,6 +9,7 @@ import yaml
 
 from contigwas.errors import UserError
 
+HEAD = 32  # channels of an attention head of a transformer that reads genes
 SCHEMA = Path(__file__).resolve().parents[1] / "workflow" / "schemas" / "config.schema.yaml"
 
 
@@ -73,6 +74,11 @@ def check_recipe(name: str, recipe: Mapping[str, object], config: Mapping) -> No
     if str(recipe.get("image_encoder")).startswith("vit") and size % recipe["patch"]:
         raise UserError(
             f"{place}.patch is {recipe['patch']}, into which images.size of {size} does not divide: change one of them"
+        )
+    if recipe.get("gene_encoder") == "transformer" and recipe["gene_width"] % max(1, recipe["gene_width"] // HEAD):
+        raise UserError(
+            f"{place}.gene_width is {recipe['gene_width']}, which a transformer's heads do not share evenly: write a "
+            f"multiple of {HEAD}"
         )
     _check_layer(name, recipe, config)
 

@@ -27,6 +27,10 @@ class LatentEncoder(nn.Module):
         """The latent vector."""
         return self.mean(self.encode(images).flatten(1))
 
+    def compile(self, *arguments: object, **keywords: object) -> None:
+        """Compile the convolutions, which training calls without `forward`."""
+        self.encode.compile(*arguments, **keywords)
+
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance (images, latent), in full precision, of a variational autoencoder."""
         coded = self.encode(images).flatten(1)

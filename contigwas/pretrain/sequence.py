@@ -10,10 +10,10 @@ from contigwas.errors import UserError
 from contigwas.memory import available
 from contigwas.pretrain.networks import head
 from contigwas.pretrain.normalise import Normaliser
+from contigwas.recipes import HEAD
 
 EXPAND, STATES, KERNEL = 2, 16, 4  # of a Mamba block: inner width, states a channel, taps of its convolution
 SCANS = 8  # arrays of people x tokens x channels x states that training holds for each block, without fused kernels
-HEAD = 32  # channels of an attention head
 
 
 class Tokens(nn.Module):
@@ -47,6 +47,7 @@ class MambaBlocks(nn.Module):
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
         try:
+            import mambapy.pscan  # noqa: F401 (transformers would quietly loop over tokens without it)
             from transformers import MambaConfig, MambaModel
             from transformers.utils import logging as told
         except ModuleNotFoundError:

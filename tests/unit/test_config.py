@@ -154,6 +154,11 @@ def test_a_list_of_genes_and_a_test_that_are_well(demo):
         ("simclr", {"embed": {"layer": "pgs"}}, "models.simclr.embed.layer is pgs, .*: write trunk or views$"),
         ("simclr", {"method": "byol", "embed": {"layer": "views"}}, "has no head of that name: write trunk$"),
         ("simclr", {"method": "nnclr", "queue": 64}, "queue is 64, less than its batch of 128"),
+        (
+            "simclr",
+            {"method": "mgi", "modalities": ["pgs"], "gene_encoder": "transformer", "gene_width": 100},
+            "models.simclr.gene_width is 100, which a transformer's heads do not share evenly: write a multiple of 32",
+        ),
     ],
 )
 def test_keys_of_a_recipe_that_contradict_each_other(model, change, sentence):
