@@ -21,6 +21,7 @@ from contigwas.errors import UserError
 
 PathLike = str | os.PathLike
 TEXT = ["fid", "iid", "id", "lead_id", "family", "chrom"]  # columns that stay strings, whatever stands in them
+FIELDS = 2**24  # of a text table that are held at a time where one column is asked for
 MISSING_VALUES = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>", "."]
 NUMBER = r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
 
@@ -98,13 +99,13 @@ def _flush(path: Path) -> None:
 def private_folder(path: PathLike) -> Path:
     """Make the folder for files that name people, readable by its owner only (mode 0700), and return it.
 
-    So are those above it, up to one that is called private.
+    So are those above it, up to the nearest that is called private.
     """
     path = Path(path)
     with told(path):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        parts = path.parts
-        above = len(parts) - parts.index("private") - 1 if "private" in parts else 0
+        upwards = path.parts[::-1]
+        above = upwards.index("private") if "private" in upwards else 0
         for one in [path, *list(path.parents)[:above]]:
             one.chmod(0o700)
     return path
@@ -129,8 +130,8 @@ def unpacked(path: PathLike) -> BinaryIO:
 def read_table(path: PathLike, columns: Sequence[str] = (), what: str = "table") -> pd.DataFrame:
     """Read a text table with a header, separated by tabs, commas or white space; the columns of `TEXT` are strings.
 
-    Column names are lower-cased, a leading `#` is taken off the header. Raises UserError when the file is missing,
-    empty, ragged, or lacks one of `columns`.
+    The names of `columns`, iid and fid are lower-cased, a leading `#` is taken off the header. Raises UserError when
+    the file is missing, empty, ragged, lacks one of `columns`, or has it in upper and in lower case.
     """
     path = require(path, what)
     with _told_of_text(path, columns):
@@ -143,6 +144,7 @@ def read_table(path: PathLike, columns: Sequence[str] = (), what: str = "table")
         raise UserError(f"{path}, line {line} has fewer columns than the header: mend that line (NA where unknown)")
     table.columns = [str(name).strip().lstrip("#") for name in table.columns]
     lower = {name: name.lower() for name in table.columns if name.lower() in {"fid", "iid", *columns}}
+    require_distinct(path, [*lower])
     table = table.rename(columns=lower)
     missing = [name for name in columns if name not in table.columns]
     if missing:
@@ -155,6 +157,17 @@ def read_table(path: PathLike, columns: Sequence[str] = (), what: str = "table")
     for name in table.columns.intersection(["fid", "iid"]):
         table[name] = table[name].str.strip()
     return table
+
+
+def require_distinct(path: PathLike, names: Sequence[str]) -> None:
+    """Raise UserError where two of the names of columns differ by upper and lower case alone."""
+    lower = [name.lower() for name in names]
+    twice = [name for name in names if lower.count(name.lower()) > 1]
+    if twice:
+        raise UserError(
+            f"{path} has the columns {', '.join(twice)}, which differ by upper and lower case alone: "
+            "rename or drop all but one"
+        )
 
 
 def read_header(path: PathLike, what: str = "table") -> list[str]:
@@ -174,13 +187,13 @@ def read_blocks(path: PathLike, names: Sequence[str], key: int, columns: Sequenc
 
     `names` is its header, `key` and `columns` are places there. lines: where the rows stand in the file; keys: object
     (rows,) of texts; values: DataFrame (rows, columns) named by place, of numbers where all of a column's are
-    (`MISSING_VALUES` are NaN), else of what stands there. Raises UserError when a row has fewer or more columns than
-    the header.
+    (`MISSING_VALUES` are NaN), else of what stands there. A line of separators alone is blank, and no row. Raises
+    UserError when a row has fewer or more columns than the header.
     """
     path = Path(path)
     with _told_of_text(path, ()):
         separator = _separator(path)
-        for lines, texts in _rows(path, rows):
+        for lines, texts in _rows(path, rows, separator):
             _require_fields(path, lines, texts, separator, len(names))
             part = pd.read_csv(
                 io.BytesIO(b"".join(texts)), sep=separator, header=None, names=range(len(names)), index_col=False,
@@ -190,10 +203,11 @@ def read_blocks(path: PathLike, names: Sequence[str], key: int, columns: Sequenc
             yield lines, part[key].fillna("").str.strip().to_numpy(dtype=object), part[[*columns]]
 
 
-def _rows(path: Path, rows: int) -> Iterator[tuple[list[int], list[bytes]]]:
+def _rows(path: Path, rows: int, separator: str) -> Iterator[tuple[list[int], list[bytes]]]:
     """The lines below the header that are not blank, `rows` at a time, with their numbers."""
+    nothing = b" \t\r\n" + (b"," if separator == "," else b"")
     with unpacked(path) as file:
-        numbered = ((number, line) for number, line in enumerate(file, 1) if line.strip())
+        numbered = ((number, line) for number, line in enumerate(file, 1) if line.strip(nothing))
         next(numbered)
         while block := list(islice(numbered, rows)):
             lines, texts = zip(*block, strict=True)
@@ -215,12 +229,12 @@ def _require_fields(path: Path, lines: Sequence[int], texts: Sequence[bytes], se
 
 
 def read_column(path: PathLike, names: Sequence[str], key: int) -> np.ndarray:
-    """The texts in one column of such a table, object (rows,); `names` is its header, `key` a place there."""
-    path = Path(path)
-    with _told_of_text(path, ()):
-        found = pd.read_csv(path, sep=_separator(path), header=0, names=range(len(names)), usecols=[key], dtype=str,
-                            keep_default_na=False, index_col=False, encoding="utf-8-sig")  # fmt: skip
-    return found[key].str.strip().to_numpy(dtype=object)
+    """The texts in one column of such a table, object (rows,), of the rows that `read_blocks` gives.
+
+    `names` is its header, `key` a place there. Raises UserError as `read_blocks` does.
+    """
+    blocks = read_blocks(path, names, key, [], max(1, FIELDS // len(names)))
+    return np.concatenate([np.empty(0, object), *(keys for _, keys, _ in blocks)])
 
 
 @contextmanager

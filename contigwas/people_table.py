@@ -149,18 +149,26 @@ class PeopleTable(ABC):
         """IIDs and values, float32 (people, features), of those people of the table who are `wanted`, in its order, and
         how many people it has. The values take 4 bytes each, and there is one block of them beside.
 
-        Raises UserError where a person stands twice, or nobody is wanted: `name` says who was.
+        Raises UserError where a person stands twice, nobody is wanted (`name` says who was), or people and values are
+        not of the same rows.
         """
         self.require_upright(wanted)
         features, people = len(self.features), self.people()
         require_overlap(wanted, people, name, f"{self.asked.key} ({self.path})")
-        here = people.isin(wanted)
-        values, place, start = np.empty((here.sum(), features), np.float32), 0, 0
+        listed, people = len(people), people[people.isin(wanted)]
+        values, filled, seen = np.empty((len(people), features), np.float32), np.zeros(len(people), bool), 0
         for iids, block in self.blocks():
-            rows = np.flatnonzero(here[start : start + len(iids)])
-            values[place : place + len(rows)] = block[rows]
-            place, start = place + len(rows), start + len(iids)
-        return people[here], values, len(people)
+            places = people.get_indexer(iids)
+            here = places >= 0
+            values[places[here]] = block[here]
+            filled[places[here]] = True
+            seen += len(iids)
+        if seen != listed or not filled.all():
+            raise UserError(
+                f"{self.path} names {listed} people, but has values in {seen} rows, of {filled.sum()} of the "
+                f"{len(people)} people who are wanted: write it again, with each IID as plain text"
+            )
+        return people, values, listed
 
     def require_upright(self, wanted: pd.Index) -> None:
         """Raise UserError where columns are named like the people who are `wanted`, and no row is.
@@ -198,10 +206,7 @@ class ParquetTable(PeopleTable):
             return [str(name) for name in file.schema_arrow.names]
 
     def _file(self) -> pq.ParquetFile:
-        try:
-            return pq.ParquetFile(self.path)
-        except (OSError, pa.ArrowInvalid):
-            raise UserError(f"{self.path} is not a Parquet file ({self.asked.key}): write it again") from None
+        return open_parquet(self.path, self.asked.key)
 
     def _blocks(self, rows: int) -> Iterator[tuple[tuple, np.ndarray, pd.DataFrame]]:
         with self._file() as file:
@@ -303,6 +308,14 @@ def strings(stored: h5py.Dataset | h5py.Group) -> np.ndarray:
         codes = stored["codes"][:]
         return np.where(codes < 0, None, stored["categories"].asstr()[:][codes])
     return np.where(stored["mask"][:], None, stored["values"].asstr()[:])
+
+
+def open_parquet(path: PathLike, key: str) -> pq.ParquetFile:
+    """The Parquet file at `path`, which `key` names in the config; UserError where it is none."""
+    try:
+        return pq.ParquetFile(path)
+    except (OSError, pa.ArrowInvalid):
+        raise UserError(f"{path} is not a Parquet file ({key}): write it again") from None
 
 
 def open_people_table(path: PathLike, asked: Asked) -> PeopleTable:

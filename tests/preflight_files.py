@@ -47,7 +47,10 @@ CONFIG = {
     "gwas": {"covariates": ["sex", "age", "PC1-PC2"], "offsets": "{model}_pred.list"},
     "loci": {"genes": "genes.gtf"},
     "plots": {"recombination": "map.txt"},
-    "downstream": {"spot": {"task": "segmentation", "table": "masks.tsv"}},
+    "downstream": {
+        "spot": {"task": "segmentation", "table": "masks.tsv"},
+        "kinds": {"task": "clusters", "labels": {"table": "kinds.tsv", "column": "Kind"}},
+    },
 }
 
 
@@ -80,6 +83,8 @@ def write_study(folder: Path) -> dict:
     (folder / "sets.txt").write_text("\n".join(sets) + "\n")
     write_images(folder)
     write_masks(folder)
+    kinds = pd.DataFrame({"IID": PEOPLE[10:], "kind": ["typical", "rare"] * 40})
+    kinds.to_csv(folder / "kinds.tsv", sep="\t", index=False)
     features = pd.DataFrame(
         {"FID": PEOPLE, "IID": PEOPLE, "height": rng.normal(size=90), "weight": rng.normal(size=90)}
     )

@@ -223,6 +223,32 @@ def fewer_people_than_folds(one):
     one.set(downstream={"spot": {**one.config["downstream"]["spot"], "cohort": False}})
 
 
+def labels_without_column(one):
+    one.lines("kinds.tsv", lambda lines: ["IID\tsort", *lines[1:]])
+
+
+def labels_twice_named(one):
+    one.lines("kinds.tsv", lambda lines: ["IID\tkind\tKind", *(f"{line}\t1" for line in lines[1:])])
+
+
+def one_label(one):
+    one.lines("kinds.tsv", lambda lines: [line.replace("rare", "typical") for line in lines])
+
+
+def labels_of_others(one):
+    one.lines("kinds.tsv", lambda lines: [lines[0], *(f"X{line}" for line in lines[1:])])
+
+
+def labels_of_people_left_out(one):
+    one.lines("kinds.tsv", lambda lines: [lines[0], *lines[-5:]])
+
+
+def labels_of_no_parquet(one):
+    (one.folder / "kinds.tsv").rename(one.folder / "kinds.parquet")
+    labels = {"table": "kinds.parquet", "column": "kind"}
+    one.set(downstream={"kinds": {**one.config["downstream"]["kinds"], "labels": labels}})
+
+
 def results_is_a_file(one):
     (one.folder / "results").write_text("")
 
@@ -278,6 +304,12 @@ ERRORS = [
     (masks_of_others, "downstream.spot.table", "IIDs must be written the same way in both"),
     (no_mask_there, "downstream.spot.table", "none of the 30 images of masks.tsv has a mask file: correct its paths"),
     (fewer_people_than_folds, "downstream.spot.table", "fewer than the 5 folds: lower folds"),
+    (labels_without_column, "downstream.kinds.labels.table", "kinds.tsv has no column kind"),
+    (labels_twice_named, "downstream.kinds.labels.table", "differ by upper and lower case alone: rename or drop"),
+    (labels_of_others, "downstream.kinds.labels.table", "IIDs must be written the same way in both"),
+    (labels_of_no_parquet, "downstream.kinds.labels.table", "is not a Parquet file (labels): write it again"),
+    (labels_of_people_left_out, "downstream.kinds.labels.column", "no person is in both those who are analysed"),
+    (one_label, "downstream.kinds.labels.column", "name another column, or drop labels"),
     (results_is_a_file, "results", "run elsewhere with --directory"),
 ]
 

@@ -12,11 +12,10 @@ import yaml
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from contigwas.config import check, named_files
-from contigwas.downstream.clusters import cluster
 from contigwas.downstream.clusters.agreement import Agreement, ari, nmi
 from contigwas.downstream.clusters.labels import probe, read_labels
 from contigwas.downstream.clusters.partitions import by_size, partition
-from contigwas.downstream.clusters.task import features_of_tested
+from contigwas.downstream.clusters.task import cluster, features_of_tested
 from contigwas.errors import UserError
 from contigwas.tasks import models
 
@@ -211,6 +210,43 @@ def test_people_without_a_label_are_counted(tmp_path):
 def test_numbers_are_labels_too(tmp_path):
     path = labelled(tmp_path, ["1", "2", "NA", "1"], ["1", "2", "3", "4"])
     assert read_labels(path, "kind", ["1", "2", "3", "4"], "people").names == ["1", "2"]
+
+
+@pytest.mark.parametrize(("column", "asked"), [("kind", "kind"), ("Kind", "kind"), ("kind", "Kind")])
+@pytest.mark.parametrize("iid", ["iid", "IID"])
+@pytest.mark.parametrize("indexed", [False, True])
+def test_parquet_is_read_as_text_is(tmp_path, iid, column, asked, indexed):
+    table = pd.DataFrame({iid: ["3", "1", "2"], column: ["b", "a", None], "sort": 1})
+    (table.set_index(iid) if indexed else table).to_parquet(tmp_path / "labels.parquet")
+    table.to_csv(tmp_path / "labels.tsv", sep="\t", index=False)
+    for name in ("labels.parquet", "labels.tsv"):
+        labels = read_labels(tmp_path / name, asked, ["1", "2", "3"], "the tested people")
+        assert labels.codes.tolist() == [0, -1, 1] and labels.names == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["labels.parquet", "labels.tsv"])
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        (["iid", "Kind", "kind"], "has the columns Kind, kind, which differ by upper and lower case alone"),
+        (["iid", "IID", "kind"], "has the columns iid, IID, which differ"),
+        (["iid", "sort", "more"], "has no column kind"),
+    ],
+)
+def test_columns_of_labels_that_cannot_be_told(tmp_path, name, columns, sentence):
+    table = pd.DataFrame([["1", "a", "b"], ["2", "b", "a"]], columns=columns)
+    if name.endswith("parquet"):
+        table.to_parquet(tmp_path / name)
+    else:
+        table.to_csv(tmp_path / name, sep="\t", index=False)
+    with pytest.raises(UserError, match=sentence):
+        read_labels(tmp_path / name, "kind", ["1", "2"], "the tested people")
+
+
+def test_labels_of_no_parquet_are_told(tmp_path):
+    (tmp_path / "labels.parquet").write_text("iid\tkind\n1\ta\n")
+    with pytest.raises(UserError, match=r"labels.parquet is not a Parquet file \(labels\): write it again"):
+        read_labels(tmp_path / "labels.parquet", "kind", ["1", "2"], "the tested people")
 
 
 @pytest.mark.parametrize(

@@ -254,6 +254,34 @@ def test_a_table_that_is_turned_round_with_a_person_twice_names_nobody(study):
     assert not any(one in str(refused.value) for one in [*NAMES, STRANGER])
 
 
+@pytest.mark.parametrize(("name", "blank"), [("x.tsv", "\t" * 6), ("x.tsv", "\t"), ("x.csv", "," * 6), ("x.csv", " ,")])
+def test_values_stay_with_their_people_below_a_blank_line(study, name, blank):
+    cohort, counts, folder = study
+    expected = written(cohort, save(counts, folder / name))
+    lines = (folder / name).read_text().splitlines()
+    (folder / name).write_text("\n".join([*lines[:3], blank, *lines[3:], blank]) + "\n")
+    found = written(cohort, folder / name)
+    assert found.obs_names.tolist() == expected.obs_names.tolist()
+    np.testing.assert_array_equal(found.X, expected.X)
+
+
+@pytest.mark.parametrize("lost", [0, 6, 7])
+def test_people_and_values_of_different_rows_are_refused(study, monkeypatch, lost):
+    """Whichever row it is that only one of the two readers gives: also the stranger's, which is the last."""
+    _, counts, folder = study
+    opened = table.open_expression(save(counts, folder / "x.tsv"), PLAIN)
+    blocks = PeopleTable.blocks
+
+    def without(self, rows=None):
+        for people, values in blocks(self, rows):
+            yield np.delete(people, lost), np.delete(values, lost, axis=0)
+
+    monkeypatch.setattr(PeopleTable, "blocks", without)
+    with pytest.raises(UserError, match=r"names 8 people, but has values in 7 rows") as refused:
+        opened.read(pd.Index(NAMES), "the cohort")
+    assert not any(one in str(refused.value) for one in [*NAMES, STRANGER])
+
+
 @pytest.mark.parametrize(
     ("lines", "told"),
     [

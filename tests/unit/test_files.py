@@ -106,10 +106,29 @@ def test_blocks_of_any_size_hold_every_row_once(tmp_path_factory, rows):
         np.testing.assert_allclose(values, table[["c", "a"]])
 
 
+@pytest.mark.parametrize("blank", ["\t\t", "\t", "  ", ",,", " , , ", ""])
+@pytest.mark.parametrize("separator", ["\t", ",", " "])
+def test_lines_of_nothing_but_separators_are_no_rows(tmp_path, separator, blank):
+    """In the middle of the table and at its end; of commas in a table of commas only."""
+    if "," in blank and separator != ",":
+        blank = ""
+    rows = [["iid", "a", "b"], ["01", "1", "2"], ["02", "3", "4"]]
+    lines = [separator.join(row) for row in rows]
+    path = tmp_path / "t.txt"
+    path.write_text("\n".join([*lines[:2], blank, lines[2], blank, blank]) + "\n")
+    names = read_header(path)
+    (where, keys, values), *more = read_blocks(path, names, 0, [1, 2], 9)
+    assert not more and where == [2, 4]
+    assert read_column(path, names, 0).tolist() == keys.tolist() == ["01", "02"]
+    assert values.to_numpy().tolist() == [[1, 2], [3, 4]]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("", "is empty"),
+        ("iid\tGroup\tgroup\n1\t2\t3\n", "has the columns Group, group, which differ by upper and lower case alone"),
+        ("IID\tiid\tgroup\n1\t2\t3\n", "has the columns IID, iid, which differ"),
         ("id\tx\n1\t2\n", "has no column iid"),
         ("iid\tx\n1\t2\n2\t3\t4\n", "line 3"),
     ],
@@ -118,7 +137,7 @@ def test_broken_tables_are_told(tmp_path, text, sentence):
     path = tmp_path / "t.tsv"
     path.write_text(text)
     with pytest.raises(UserError, match=sentence):
-        read_table(path, ["iid"])
+        read_table(path, ["iid", "group"] if "group" in text else ["iid"])
 
 
 def test_a_missing_file_names_its_key(tmp_path):
@@ -131,6 +150,17 @@ def test_private_files_are_private(tmp_path):
     assert folder.stat().st_mode & 0o777 == 0o700
     write_parquet(pd.DataFrame({"iid": ["1"]}), folder / "a.parquet")
     assert pd.read_parquet(folder / "a.parquet")["iid"].tolist() == ["1"]
+
+
+def test_folders_above_the_nearest_private_one_stay_as_they_are(tmp_path):
+    study = tmp_path / "private" / "study" / "results"
+    study.mkdir(parents=True)
+    above = (study, study.parent, study.parent.parent)
+    for folder in above:
+        folder.chmod(0o755)
+    made = private_folder(study / "private" / "tasks" / "people")
+    assert [folder.stat().st_mode & 0o777 for folder in (made, made.parent, made.parent.parent)] == [0o700] * 3
+    assert [folder.stat().st_mode & 0o777 for folder in above] == [0o755] * 3
 
 
 def test_hashes_that_look_like_numbers_are_text(tmp_path):

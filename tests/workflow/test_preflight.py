@@ -85,6 +85,8 @@ def test_a_study_without_a_mistake(spoiled, root, capsys):
         "expression 90 90 84",
         "6 features of 90 people (90 of them looked at)",
         "contig: 2 features; the first has predictions for 84 people analysed",
+        "2 labels; 75 of the 84 people analysed have one",
+        "kinds (labels) 80 80 75",
         "84 people are analysed",
         "withdrawn 1 1 0",
         "kinship 2 2 2",

@@ -1,4 +1,4 @@
-from contigwas.downstream.clusters import cluster
+from contigwas.downstream.clusters.task import cluster
 from contigwas.logs import job
 
 made, settings = snakemake.output, snakemake.params.settings

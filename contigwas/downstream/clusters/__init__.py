@@ -1,5 +1,1 @@
 """Clusters of people in the space of their features, and how they agree with labels where there are any."""
-
-from contigwas.downstream.clusters.task import cluster
-
-__all__ = ["cluster"]

@@ -8,14 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from contigwas.errors import UserError
-from contigwas.files import MISSING_VALUES, PathLike, read_table, require
+from contigwas.files import MISSING_VALUES, PathLike, read_table, require, require_distinct
 from contigwas.people import require_overlap, require_unique
+from contigwas.people_table import open_parquet
 
 log = logging.getLogger(__name__)
 FOLDS = 5
@@ -37,16 +34,35 @@ class Labels:
 
 
 def read_labels(path: PathLike, column: str, iids: Sequence[str], people: str) -> Labels:
-    """The labels of `iids` (called `people` in messages) in a column of a text table or .parquet with iid.
+    """The labels of `iids` (called `people` in messages) in a column of the table at `path`.
 
-    Raises UserError where the table lacks the column, holds a person twice, shares nobody, or where the column is
-    constant or no label among these people.
+    Raises UserError as `read_column_of_labels` and `labels_of` do.
     """
-    table = _read(path, column)
+    return labels_of(read_column_of_labels(path, column), path, column, iids, people)
+
+
+def read_column_of_labels(path: PathLike, column: str) -> pd.Series:
+    """A column of a text table or .parquet with iid as it stands there, indexed by IID; upper case or lower, both are.
+
+    Raises UserError where the file cannot be read, lacks a column or holds a person twice.
+    """
+    column = column.lower()
+    if Path(path).suffix == ".parquet":
+        table = _read_parquet(require(path, "labels"), column)
+    else:
+        table = read_table(path, ["iid", column], "labels")
     require_unique(table["iid"], path)
-    require_overlap(iids, table["iid"], people, f"the labels ({path})")
-    unknown = int((~table["iid"].isin(iids)).sum())
-    values = table.set_index("iid")[column].map(_text).reindex(pd.Index(iids))
+    return pd.Series(table[column].to_numpy(dtype=object), index=pd.Index(table["iid"], dtype=object))
+
+
+def labels_of(given: pd.Series, path: PathLike, column: str, iids: Sequence[str], people: str) -> Labels:
+    """The labels of `iids` (called `people` in messages) among those `given` by `read_column_of_labels`.
+
+    Raises UserError where they share nobody, or where the column is constant or no label among these people.
+    """
+    require_overlap(iids, given.index, people, f"the labels ({path})")
+    unknown = int((~given.index.isin(iids)).sum())
+    values = given.map(_text).reindex(pd.Index(iids))
     codes, names = pd.factorize(values, sort=True)
     known = int((codes >= 0).sum())
     log.info("%d of %d people have a label; %d people of %s are not among them", known, len(codes), unknown, path)
@@ -64,14 +80,20 @@ def read_labels(path: PathLike, column: str, iids: Sequence[str], people: str) -
     return Labels([str(name) for name in names], codes, unknown)
 
 
-def _read(path: PathLike, column: str) -> pd.DataFrame:
-    if Path(path).suffix != ".parquet":
-        return read_table(path, ["iid", column.lower()], "labels").rename(columns={column.lower(): column})
-    table = pd.read_parquet(require(path, "labels"))
-    lacking = [name for name in ("iid", column) if name not in table.columns]
-    if lacking:
-        raise UserError(f"{path} has no column {' or '.join(lacking)}: correct labels in the config, or add it")
-    return table[["iid", column]].astype({"iid": str})
+def _read_parquet(path: Path, column: str) -> pd.DataFrame:
+    """The columns iid and `column`, whose names are in lower case whatever they are in the file."""
+    with open_parquet(path, "labels") as file:
+        names = [name for name in file.schema_arrow.names if name.lower() in ("iid", column)]
+        require_distinct(path, names)
+        lacking = {"iid", column} - {name.lower() for name in names}
+        if lacking:
+            raise UserError(
+                f"{path} has no column {' or '.join(sorted(lacking))}: correct labels in the config, or add it"
+            )
+        # without pandas' metadata an index that was named iid is a column
+        table = file.read(columns=names).replace_schema_metadata().to_pandas()
+    table = table.rename(columns=str.lower)
+    return table.assign(iid=table["iid"].astype(str).str.strip())
 
 
 def _text(value: object) -> str | None:
@@ -87,6 +109,12 @@ def probe(features: np.ndarray, codes: np.ndarray, seed: int) -> np.ndarray | No
     `features` (people, features) and `codes` are of the people with a label. A class of one person is never predicted.
     None where fewer than two classes have a person for each fold.
     """
+    # scikit-learn takes a second to import, which preflight, that reads labels, need not wait for
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     few = np.bincount(codes) < FOLDS
     if (~few).sum() < 2:
         log.warning("fewer than two labels have %d people: no supervised probe", FOLDS)
