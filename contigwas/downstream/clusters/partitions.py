@@ -32,14 +32,21 @@ class Partition:
 
 
 def silhouettes(features: np.ndarray, largest: int, seed: int) -> dict[int, float]:
-    """The mean silhouette of k-means by k = 2 … `largest`, of `features` (people, features)."""
-    sample = min(len(features), SILHOUETTE_PEOPLE)
+    """The mean silhouette of k-means by k = 2 … `largest`, of `features` (people, features).
+
+    Of at most `SILHOUETTE_PEOPLE` people, the same for every k; -1 where they are all in one cluster.
+    """
+    some = drawn(len(features), SILHOUETTE_PEOPLE, np.random.default_rng(seed))
     result = {}
     for k in range(2, largest + 1):
-        found = kmeans(features, k, seed)
-        several = len(np.unique(found)) > 1
-        result[k] = float(silhouette_score(features, found, sample_size=sample, random_state=seed)) if several else -1.0
+        found = kmeans(features, k, seed)[some]
+        result[k] = float(silhouette_score(features[some], found)) if len(np.unique(found)) > 1 else -1.0
     return result
+
+
+def drawn(people: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """int (min(people, count),): `count` of `people` at random, in their order; all where there are no more."""
+    return np.sort(rng.choice(people, count, replace=False)) if people > count else np.arange(people)
 
 
 def kmeans(features: np.ndarray, k: int, seed: int) -> np.ndarray:
