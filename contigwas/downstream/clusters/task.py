@@ -11,7 +11,7 @@ import pandas as pd
 from contigwas.downstream.clusters.agreement import Agreement
 from contigwas.downstream.clusters.figure import draw
 from contigwas.downstream.clusters.found import Found, hidden
-from contigwas.downstream.clusters.labels import FOLDS, Labels, probe, read_labels
+from contigwas.downstream.clusters.labels import FOLDS, Labels, families_of, probe, read_labels
 from contigwas.downstream.clusters.partitions import (
     Partition,
     between_seeds,
@@ -32,6 +32,7 @@ KMEANS, HDBSCAN, PROBE = "kmeans", "hdbscan", "probe"
 
 def cluster(
     embeddings: PathLike,
+    cohort: PathLike,
     settings: Mapping[str, object],
     name: str,
     output_json: PathLike,
@@ -41,6 +42,7 @@ def cluster(
 ) -> None:
     """Cluster the tested people of `embeddings` (an aligned embeddings.h5ad) for the task `name`.
 
+    `cohort` (cohort.tsv) tells the families, which the probe's cross-validation keeps together.
     `settings` is the task's block with `seed`: scale, components (of the scaled features; these are clustered, 0: all
     features), k (null: the k of 2 … k_max with the largest mean silhouette), min_cluster_size of HDBSCAN, labels (table
     and column, or null). Written are everything (JSON), a tidy table, the figure, and who is in which cluster, into a
@@ -71,7 +73,7 @@ def cluster(
     if settings["labels"] is not None:
         table, column = settings["labels"]["table"], settings["labels"]["column"]
         labels = read_labels(table, column, iids, f"the tested people ({embeddings})")
-        names, agreements = labels.names, _agreements(features, partitions, labels, people, seed)
+        names, agreements = labels.names, _agreements(features, partitions, labels, people, cohort, seed)
         rows += _measured(agreements, int(labels.known.sum()), seed)
     tidy = pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64"})
     found = Found(criterion, k, partitions, names, agreements, tidy)
@@ -121,13 +123,18 @@ def features_of_tested(path: PathLike, scale: str, components: int, place: str) 
 
 
 def _agreements(
-    features: np.ndarray, partitions: Mapping[str, Partition], labels: Labels, people: pd.DataFrame, seed: int
+    features: np.ndarray,
+    partitions: Mapping[str, Partition],
+    labels: Labels,
+    people: pd.DataFrame,
+    cohort: PathLike,
+    seed: int,
 ) -> dict[str, Agreement]:
     """The agreement of every arm with the labels; adds the labels, and what the probe says, to the table of people."""
     known, codes = labels.known, labels.codes[labels.known]
     result = {arm: Agreement.of(one.clusters[known], codes) for arm, one in partitions.items()}
     people["label"] = [labels.names[code] if code >= 0 else "" for code in labels.codes]
-    predicted = probe(features[known], codes, seed)
+    predicted = probe(features[known], codes, families_of(people["iid"], cohort)[known], seed)
     if predicted is not None:
         result[PROBE] = Agreement.of(predicted, codes, identity=True)
         people.loc[known, PROBE] = [labels.names[code] for code in predicted]
