@@ -12,7 +12,7 @@ import yaml
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 
 from contigwas.config import check, named_files
-from contigwas.downstream.clusters import agreement, cluster, partitions
+from contigwas.downstream.clusters import agreement, cluster, partitions, task
 from contigwas.downstream.clusters.agreement import Agreement, ari, nmi
 from contigwas.downstream.clusters.labels import families_of, probe, read_labels
 from contigwas.downstream.clusters.partitions import by_size, partition, silhouettes
@@ -279,8 +279,52 @@ def test_fewer_people_than_clusters(tmp_path):
     path, _ = write(tmp_path, features, group)
     with pytest.raises(UserError, match=r"downstream.kinds: 8 people .* too few for 9 clusters"):
         run(tmp_path, path, k=9)
-    with pytest.raises(UserError, match=r"min_cluster_size is 10, but only 8 people"):
+    with pytest.raises(UserError, match=r"min_cluster_size is 10, but only 8 people .*lower it to 6 at most"):
         run(tmp_path, path)
+
+
+@pytest.mark.parametrize(
+    ("people", "settings", "sentence"),
+    [
+        (22, {"min_cluster_size": 20}, r"min_cluster_size is 20, but only 22 people .*\(17\): lower it to 17 at most"),
+        (10, {"k": 9, "k_max": 9, "min_cluster_size": 2}, r"10 people .*\(8\), too few for 9 clusters: lower k to 8"),
+    ],
+)
+def test_people_who_suffice_but_for_the_resamples(tmp_path, people, settings, sentence):
+    features, group = blobs(people)
+    path, _ = write(tmp_path, features, group)
+    with pytest.raises(UserError, match=sentence):
+        run(tmp_path, path, **settings)
+
+
+def test_k_max_is_that_of_the_resamples(tmp_path):
+    features = np.repeat(np.eye(5), 2, axis=0)[:9] * 1000 + np.random.default_rng(0).normal(size=(9, 5))
+    path, _ = write(tmp_path, features, np.arange(9))
+    told, *_ = run(tmp_path, path, k_max=20, min_cluster_size=2, components=0)
+    assert max(int(k) for k in told["criterion"] if k != "name") == 7
+
+
+def test_hdbscan_is_found_again_in_few_people():
+    features, _ = blobs()
+    seen = []
+
+    def find(some):
+        seen.append(some)
+        return (some[:, 0] > features[:, 0].mean()).astype(int)
+
+    assert (partition(features, find, 0, most=50).stability == 1).all()
+    assert len(seen[0]) == 240 and {len(one) for one in seen[1:]} == {40}
+    assert len({tuple(row) for one in seen[1:] for row in one}) == 50, "drawn once"
+
+
+def test_too_many_people_for_hdbscan(tmp_path, monkeypatch):
+    monkeypatch.setattr(task, "HDBSCAN_PEOPLE", 200)
+    features, group = blobs()
+    path, _ = write(tmp_path, features, group)
+    for labels in (None, {"table": str(tmp_path / "groups.tsv"), "column": "kind"}):
+        told, tidy, people = run(tmp_path, path, labels=labels)
+        assert told["hdbscan"] == {"skipped": told["hdbscan"]["skipped"]} and "240 people" in told["hdbscan"]["skipped"]
+        assert "hdbscan" not in people and "hdbscan" not in set(tidy["arm"]) and "kmeans" in people
 
 
 def test_a_label_of_one_person_is_wrong_in_the_probe():
