@@ -120,6 +120,15 @@ def _check_segmentation(place: str, task: Mapping) -> None:
             raise UserError(
                 f"{where} fuses genes, but the people of {place[8:]} are not of the cohort: write fusion: none"
             )
+    if task["modality"] and not task["cohort"]:
+        raise UserError(
+            f"{place}.modality is {task['modality']}, but with cohort: false its people have no genes: drop modality"
+        )
+    if task["modality"] and task["arms"] is not None and all(arm["fusion"] == "none" for arm in task["arms"]):
+        raise UserError(
+            f"{place}.modality is {task['modality']}, but none of its arms fuses genes: drop modality, or write "
+            "fusion: film in an arm"
+        )
 
 
 def _check_models(config: Mapping, name: str, place: str) -> None:

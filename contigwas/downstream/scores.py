@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import bootstrap
 
 RESAMPLES = 2000
+HELD = 2**22  # values drawn at once: all resamples of a large cohort would not fit in memory
 COLUMNS = ["arm", "share", "seed", "metric", "value", "low", "high", "people"]
 
 
@@ -53,7 +54,6 @@ def interval(values: Sequence[float], seed: int) -> tuple[float, float]:
     values = np.asarray(values, float)
     if len(values) < 2 or np.ptp(values) == 0:
         return float(values.mean()), float(values.mean())
-    found = bootstrap(
-        (values,), np.mean, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(seed)
-    ).confidence_interval
+    settings = {"n_resamples": RESAMPLES, "batch": max(1, HELD // len(values)), "method": "percentile"}
+    found = bootstrap((values,), np.mean, **settings, rng=np.random.default_rng(seed)).confidence_interval
     return float(found.low), float(found.high)

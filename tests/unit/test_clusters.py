@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 
 from contigwas.config import check, named_files
+from contigwas.downstream.clusters import agreement, cluster, partitions, task
 from contigwas.downstream.clusters.agreement import Agreement, ari, nmi
-from contigwas.downstream.clusters.labels import probe, read_labels
-from contigwas.downstream.clusters.partitions import by_size, partition
-from contigwas.downstream.clusters.task import cluster, features_of_tested
+from contigwas.downstream.clusters.labels import families_of, probe, read_labels
+from contigwas.downstream.clusters.partitions import by_size, partition, silhouettes
+from contigwas.downstream.clusters.task import features_of_tested
 from contigwas.errors import UserError
 from contigwas.tasks import models
 
@@ -104,6 +105,21 @@ def test_intervals_are_those_of_resampled_people(pair):
     assert found.measures(3)["accuracy"][1:] == pytest.approx(expected, abs=0.03)
 
 
+def test_intervals_do_not_depend_on_how_many_tables_are_held(pair, monkeypatch):
+    found = Agreement.of(*pair)
+    held = []
+
+    def seen(tables):
+        held.append(len(tables))
+        return ari(tables)
+
+    monkeypatch.setattr(agreement, "ari", seen)
+    chunked = found.measures(3)
+    assert max(held) <= 50 and sum(held) == 2001
+    monkeypatch.setattr(agreement, "CHUNK", 2000)
+    assert found.measures(3) == chunked
+
+
 def blobs(people=240, seed=0):
     """Four groups of people in five features, and the group of each."""
     rng = np.random.default_rng(seed)
@@ -122,19 +138,37 @@ def test_clusters_are_numbered_from_the_largest_and_found_again():
     assert sum(found.sizes) + found.noise == len(group)
 
 
+def test_one_person_far_away_may_miss_the_sample(monkeypatch):
+    """The sample of the silhouette is the same for every k, and may lack a whole cluster."""
+    monkeypatch.setattr(partitions, "SILHOUETTE_PEOPLE", 20)
+    features = np.random.default_rng(0).normal(size=(200, 3))
+    some = np.sort(np.random.default_rng(0).choice(200, 20, replace=False))
+    features[np.setdiff1d(np.arange(200), some)[0]] += 1000
+    found = silhouettes(features, 3, 0)
+    assert found[2] == -1, "k-means finds the one person and the others"
+    assert found[3] == pytest.approx(silhouette_score(features[some], partitions.kmeans(features, 3, 0)[some]))
+
+
+def write_cohort(folder, iids, families):
+    table = {"fid": iids, "iid": iids, "sex": 1, "family": families, "fold": 0, "in_gwas": 1, "excluded": ""}
+    pd.DataFrame(table).to_csv(folder / "cohort.tsv", sep="\t", index=False)
+    return folder / "cohort.tsv"
+
+
 def write(folder, features, group, tested=None):
     iids = [str(1000001 + one) for one in range(len(features))]
     obs = pd.DataFrame({"fold": 0, "role": "train", "tested": True if tested is None else tested}, index=iids)
     ad.AnnData(X=features.astype(np.float32), obs=obs).write_h5ad(folder / "embeddings.h5ad")
     table = pd.DataFrame({"iid": iids, "kind": [f"g{one}" for one in group]}).sample(frac=1, random_state=1)
     table.to_csv(folder / "groups.tsv", sep="\t", index=False)
+    write_cohort(folder, iids, iids)
     return folder / "embeddings.h5ad", iids
 
 
 def run(folder, path, **settings):
     outputs = [folder / "o" / name for name in ("t.json", "t.tsv", "t.png")]
     people = folder / "private" / "t.parquet"
-    cluster(path, SETTINGS | settings, "kinds", *outputs[:2], outputs[2:], people)
+    cluster(path, path.parent / "cohort.tsv", SETTINGS | settings, "kinds", *outputs[:2], outputs[2:], people)
     return json.loads(outputs[0].read_text()), pd.read_csv(outputs[1], sep="\t"), pd.read_parquet(people)
 
 
@@ -282,17 +316,78 @@ def test_fewer_people_than_clusters(tmp_path):
     path, _ = write(tmp_path, features, group)
     with pytest.raises(UserError, match=r"downstream.kinds: 8 people .* too few for 9 clusters"):
         run(tmp_path, path, k=9)
-    with pytest.raises(UserError, match=r"min_cluster_size is 10, but only 8 people"):
+    with pytest.raises(UserError, match=r"min_cluster_size is 10, but only 8 people .*lower it to 6 at most"):
         run(tmp_path, path)
+
+
+@pytest.mark.parametrize(
+    ("people", "settings", "sentence"),
+    [
+        (22, {"min_cluster_size": 20}, r"min_cluster_size is 20, but only 22 people .*\(17\): lower it to 17 at most"),
+        (10, {"k": 9, "k_max": 9, "min_cluster_size": 2}, r"10 people .*\(8\), too few for 9 clusters: lower k to 8"),
+    ],
+)
+def test_people_who_suffice_but_for_the_resamples(tmp_path, people, settings, sentence):
+    features, group = blobs(people)
+    path, _ = write(tmp_path, features, group)
+    with pytest.raises(UserError, match=sentence):
+        run(tmp_path, path, **settings)
+
+
+def test_k_max_is_that_of_the_resamples(tmp_path):
+    features = np.repeat(np.eye(5), 2, axis=0)[:9] * 1000 + np.random.default_rng(0).normal(size=(9, 5))
+    path, _ = write(tmp_path, features, np.arange(9))
+    told, *_ = run(tmp_path, path, k_max=20, min_cluster_size=2, components=0)
+    assert max(int(k) for k in told["criterion"] if k != "name") == 7
+
+
+def test_hdbscan_is_found_again_in_few_people():
+    features, _ = blobs()
+    seen = []
+
+    def find(some):
+        seen.append(some)
+        return (some[:, 0] > features[:, 0].mean()).astype(int)
+
+    assert (partition(features, find, 0, most=50).stability == 1).all()
+    assert len(seen[0]) == 240 and {len(one) for one in seen[1:]} == {40}
+    assert len({tuple(row) for one in seen[1:] for row in one}) == 50, "drawn once"
+
+
+def test_too_many_people_for_hdbscan(tmp_path, monkeypatch):
+    monkeypatch.setattr(task, "HDBSCAN_PEOPLE", 200)
+    features, group = blobs()
+    path, _ = write(tmp_path, features, group)
+    for labels in (None, {"table": str(tmp_path / "groups.tsv"), "column": "kind"}):
+        told, tidy, people = run(tmp_path, path, labels=labels)
+        assert told["hdbscan"] == {"skipped": told["hdbscan"]["skipped"]} and "240 people" in told["hdbscan"]["skipped"]
+        assert "hdbscan" not in people and "hdbscan" not in set(tidy["arm"]) and "kmeans" in people
 
 
 def test_a_label_of_one_person_is_wrong_in_the_probe():
     features, group = blobs()
     group = group.copy()
     group[0] = 4
-    predicted = probe(features, group, 0)
+    predicted = probe(features, group, np.arange(len(group)), 0)
     assert predicted[0] != 4 and (predicted[1:] == group[1:]).mean() > 0.95
-    assert probe(features[:6], np.array([0, 0, 0, 1, 1, 1]), 0) is None
+    assert probe(features[:6], np.array([0, 0, 0, 1, 1, 1]), np.arange(6), 0) is None
+
+
+def test_the_probe_is_not_told_by_relatives():
+    """Families of three alike people with one label, which has nothing else to do with the features."""
+    rng = np.random.default_rng(0)
+    families = np.repeat(np.arange(60), 3)
+    features = np.repeat(9 * rng.normal(size=(60, 90)), 3, axis=0) + 0.01 * rng.normal(size=(180, 90))
+    codes = np.repeat(rng.permutation(60) % 2, 3)
+    assert (probe(features, codes, np.arange(180), 0) == codes).mean() > 0.9, "they tell each other's labels"
+    assert (probe(features, codes, families, 0) == codes).mean() < 0.7
+    assert probe(features, codes, np.arange(180) % 4, 0) is None, "fewer families than folds"
+
+
+def test_a_person_outside_the_cohort_is_a_family(tmp_path):
+    path = write_cohort(tmp_path, ["1", "2", "3", "4"], ["f", "g", "f", ""])
+    found = families_of(["9", "3", "2", "1", "8", "4"], path)
+    assert found[1] == found[3] and len(set(found)) == 5
 
 
 def config(**downstream):

@@ -57,6 +57,21 @@ def test_the_interval_is_that_of_the_means_standard_error():
     assert scores.interval([0.5, 0.5], 1) == (0.5, 0.5)
 
 
+def test_resamples_are_drawn_in_batches(monkeypatch):
+    """2,000 resamples of 100,000 people at once would be 1.6 GB of places, and as much of values."""
+    held = []
+
+    def mean(values, axis):
+        held.append(values.size)
+        return values.mean(axis=axis)
+
+    monkeypatch.setattr(scores, "RESAMPLES", 100)
+    monkeypatch.setattr(scores.np, "mean", mean)
+    low, high = scores.interval(np.random.default_rng(2).normal(size=100_000), 1)
+    assert max(held) <= 2**22 and sum(held) >= 100 * 100_000
+    assert -0.01 < low < high < 0.01
+
+
 def test_the_summary_averages_a_persons_seeds_first():
     rows = frame()
     table = scores.tidy(rows, 1)

@@ -71,6 +71,8 @@ def test_the_arms_that_nobody_named():
         ({"models": ["contig"], "modality": "blood"}, "names contig, which has no encoder of blood"),
         ({"modality": "blood"}, "has no model"),
         ({"cohort": False, "arms": [GENES]}, "are not of the cohort: write fusion: none"),
+        ({"cohort": False, "modality": "snps"}, "modality is snps, but with cohort: false its people have no genes"),
+        ({"arms": [{"name": "a"}], "modality": "snps"}, "modality is snps, but none of its arms fuses genes"),
         ({"mask": {"disc": "a", "cup": "b"}, "labels": {"disc": 1}}, "or drop labels"),
         ({"labels": {"disc": 1, "cup": [2, 1]}}, "gives one value to two classes"),
         ({"labels": {"disc": 0}}, "is not valid"),

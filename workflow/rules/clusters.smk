@@ -4,6 +4,7 @@
 rule downstream_clusters:
     input:
         embeddings="results/models/{model}/embeddings.h5ad",
+        cohort=rules.samples.output.cohort,
         labels=labels_of_task,
     output:
         json="results/models/{model}/downstream/{task}.json",

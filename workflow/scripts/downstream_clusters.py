@@ -5,6 +5,7 @@ made, settings = snakemake.output, snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):
     cluster(
         snakemake.input.embeddings,
+        snakemake.input.cohort,
         settings,
         snakemake.wildcards.task,
         made.json,

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 RESAMPLES = 2000
+CHUNK = 50  # resamples that are held at once
 METRICS = ("accuracy", "nmi", "ari")
 
 
@@ -44,12 +45,17 @@ class Agreement:
         multinomial draw of the table's cells.
         """
         people = int(self.counts.sum())
-        drawn = np.random.default_rng(seed).multinomial(people, self.counts.ravel() / people, RESAMPLES)
-        drawn = drawn.reshape(-1, *self.counts.shape)
+        rng, shares = np.random.default_rng(seed), self.counts.ravel() / people
+        formulas = {"accuracy": self._accuracy, "nmi": nmi, "ari": ari}
+        drawn = {name: [] for name in formulas}
+        for start in range(0, RESAMPLES, CHUNK):
+            tables = rng.multinomial(people, shares, min(CHUNK, RESAMPLES - start)).reshape(-1, *self.counts.shape)
+            for name, formula in formulas.items():
+                drawn[name].append(formula(tables))
         result = {}
-        for name, one in (("accuracy", self._accuracy), ("nmi", nmi), ("ari", ari)):
-            low, high = np.quantile(one(drawn), [0.025, 0.975])
-            result[name] = float(one(self.counts[None])[0]), float(low), float(high)
+        for name, formula in formulas.items():
+            low, high = np.quantile(np.concatenate(drawn[name]), [0.025, 0.975])
+            result[name] = float(formula(self.counts[None])[0]), float(low), float(high)
         return result
 
     def _accuracy(self, tables: np.ndarray) -> np.ndarray:

@@ -30,8 +30,11 @@ def draw(found: Found, outputs: Sequence[PathLike]) -> Figure:
         for axis, arm in zip(tables, ("kmeans", "hdbscan"), strict=True):
             if arm in found.agreements:
                 _table(axis, found.agreements[arm], found.names, ARMS[arm])
-            else:
+            elif arm in found.partitions:
                 _sizes(axis, found, arm)
+            else:
+                axis.set_axis_off()
+                axis.set_title(f"{ARMS[arm]}: left out, too many people")
         style.save(figure, outputs)
     return figure
 

@@ -13,6 +13,7 @@ from contigwas.errors import UserError
 from contigwas.files import MISSING_VALUES, PathLike, read_table, require, require_distinct
 from contigwas.people import require_overlap, require_unique
 from contigwas.people_table import open_parquet
+from contigwas.samples.cohort import read_cohort
 
 log = logging.getLogger(__name__)
 FOLDS = 5
@@ -103,26 +104,45 @@ def _text(value: object) -> str | None:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
-def probe(features: np.ndarray, codes: np.ndarray, seed: int) -> np.ndarray | None:
-    """Predicted codes (people,) of multinomial logistic regression, each by the fold whose people it did not see.
+def families_of(iids: Sequence[str], cohort: PathLike) -> np.ndarray:
+    """int (people,): the family of each of `iids` in cohort.tsv; who is not in it is a family alone."""
+    table = read_cohort(cohort)
+    require_unique(table["iid"], cohort)
+    found = table.set_index("iid")["family"].reindex(pd.Index(iids)).fillna("").to_numpy(str)
+    codes, names = pd.factorize(found)
+    alone = found == ""
+    codes[alone] = len(names) + np.arange(alone.sum())
+    return codes
 
-    `features` (people, features) and `codes` are of the people with a label. A class of one person is never predicted.
-    None where fewer than two classes have a person for each fold.
+
+def probe(features: np.ndarray, codes: np.ndarray, families: np.ndarray, seed: int) -> np.ndarray | None:
+    """Predicted codes (people,) of multinomial logistic regression, each by the fold whose families it did not see.
+
+    `features` (people, features), `codes` and `families` (people,) are of the people with a label. A class of one
+    family is never predicted. None where fewer than two classes have a family for each fold, or where the largest
+    families leave a fold with one class to learn from.
     """
     # scikit-learn takes a second to import, which preflight, that reads labels, need not wait for
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    few = np.bincount(codes) < FOLDS
+    pairs = pd.DataFrame({"code": codes, "family": families}).drop_duplicates()
+    few = np.bincount(pairs["code"]) < FOLDS
     if (~few).sum() < 2:
-        log.warning("fewer than two labels have %d people: no supervised probe", FOLDS)
+        log.warning("fewer than two labels have people of %d families: no supervised probe", FOLDS)
         return None
     if few.any():
-        log.warning("%d labels have fewer than %d people: the probe can hardly learn them", int(few.sum()), FOLDS)
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    split = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+        log.warning(
+            "%d labels have people of fewer than %d families: the probe can hardly learn them", few.sum(), FOLDS
+        )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # logged above
-        return cross_val_predict(model, features, codes, cv=split)
+        split = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+        folds = [fold for fold in split.split(features, codes, families) if len(fold[1])]
+    if any(len(np.unique(codes[learned])) < 2 for learned, _ in folds):
+        log.warning("a family is too large for %d folds that each learn two labels: no supervised probe", FOLDS)
+        return None
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    return cross_val_predict(model, features, codes, cv=folds)

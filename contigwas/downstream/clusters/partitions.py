@@ -11,6 +11,8 @@ STARTS = 10  # of k-means: the best is taken
 SILHOUETTE_PEOPLE = 5000  # at most, drawn at random: its time grows with their square
 RESAMPLES, KEPT = 20, 0.8  # how often, and on which share of the people, clusters are found again
 SEEDS = 5
+# HDBSCAN's time grows with the square of the people: it clusters no more than these, and finds clusters again in these
+HDBSCAN_PEOPLE, HDBSCAN_AGAIN = 50_000, 10_000
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,21 @@ class Partition:
 
 
 def silhouettes(features: np.ndarray, largest: int, seed: int) -> dict[int, float]:
-    """The mean silhouette of k-means by k = 2 … `largest`, of `features` (people, features)."""
-    sample = min(len(features), SILHOUETTE_PEOPLE)
+    """The mean silhouette of k-means by k = 2 … `largest`, of `features` (people, features).
+
+    Of at most `SILHOUETTE_PEOPLE` people, the same for every k; -1 where they are all in one cluster.
+    """
+    some = drawn(len(features), SILHOUETTE_PEOPLE, np.random.default_rng(seed))
     result = {}
     for k in range(2, largest + 1):
-        found = kmeans(features, k, seed)
-        several = len(np.unique(found)) > 1
-        result[k] = float(silhouette_score(features, found, sample_size=sample, random_state=seed)) if several else -1.0
+        found = kmeans(features, k, seed)[some]
+        result[k] = float(silhouette_score(features[some], found)) if len(np.unique(found)) > 1 else -1.0
     return result
+
+
+def drawn(people: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """int (min(people, count),): `count` of `people` at random, in their order; all where there are no more."""
+    return np.sort(rng.choice(people, count, replace=False)) if people > count else np.arange(people)
 
 
 def kmeans(features: np.ndarray, k: int, seed: int) -> np.ndarray:
@@ -52,13 +61,24 @@ def hdbscan(features: np.ndarray, min_cluster_size: int) -> np.ndarray:
     return HDBSCAN(min_cluster_size=min_cluster_size, copy=True).fit_predict(features)
 
 
-def partition(features: np.ndarray, find: Callable[[np.ndarray], np.ndarray], seed: int) -> Partition:
-    """What `find` makes of `features` (people, features), and of random 80 % of the people, compared on those."""
+def kept(people: int) -> int:
+    """How many of `people` are in a resample."""
+    return max(int(KEPT * people), 2)
+
+
+def partition(
+    features: np.ndarray, find: Callable[[np.ndarray], np.ndarray], seed: int, most: int | None = None
+) -> Partition:
+    """What `find` makes of `features` (people, features), and of random 80 % of the people, compared on those.
+
+    The 80 % are of at most `most` people, drawn once.
+    """
     found = by_size(find(features))
     rng = np.random.default_rng(seed)
+    pool = drawn(len(features), most or len(features), rng)
     again = []
     for _ in range(RESAMPLES):
-        some = np.sort(rng.choice(len(features), max(int(KEPT * len(features)), 2), replace=False))
+        some = pool[np.sort(rng.choice(len(pool), kept(len(pool)), replace=False))]
         again.append(adjusted_rand_score(found[some], find(features[some])))
     return Partition(found, np.array(again))
 

@@ -11,11 +11,14 @@ import pandas as pd
 from contigwas.downstream.clusters.agreement import Agreement
 from contigwas.downstream.clusters.figure import draw
 from contigwas.downstream.clusters.found import Found, hidden
-from contigwas.downstream.clusters.labels import FOLDS, Labels, probe, read_labels
+from contigwas.downstream.clusters.labels import FOLDS, Labels, families_of, probe, read_labels
 from contigwas.downstream.clusters.partitions import (
+    HDBSCAN_AGAIN,
+    HDBSCAN_PEOPLE,
     Partition,
     between_seeds,
     hdbscan,
+    kept,
     kmeans,
     partition,
     silhouettes,
@@ -32,6 +35,7 @@ KMEANS, HDBSCAN, PROBE = "kmeans", "hdbscan", "probe"
 
 def cluster(
     embeddings: PathLike,
+    cohort: PathLike,
     settings: Mapping[str, object],
     name: str,
     output_json: PathLike,
@@ -41,6 +45,8 @@ def cluster(
 ) -> None:
     """Cluster the tested people of `embeddings` (an aligned embeddings.h5ad) for the task `name`.
 
+    `cohort` (cohort.tsv) tells the families, which the probe's cross-validation keeps together. Of
+    more than `HDBSCAN_PEOPLE` people there is no HDBSCAN, and the JSON says so.
     `settings` is the task's block with `seed`: scale, components (of the scaled features; these are clustered, 0: all
     features), k (null: the k of 2 … k_max with the largest mean silhouette), min_cluster_size of HDBSCAN, labels (table
     and column, or null). Written are everything (JSON), a tidy table, the figure, and who is in which cluster, into a
@@ -51,27 +57,30 @@ def cluster(
     iids, features = features_of_tested(embeddings, str(settings["scale"]), int(settings["components"]), place)
     _require_people(len(features), settings, embeddings, place)
     seed = int(settings["seed"])
-    criterion = silhouettes(features, min(int(settings["k_max"]), len(features) - 1), seed)
+    criterion = silhouettes(features, min(int(settings["k_max"]), kept(len(features))), seed)
     k = int(settings["k"] or max(criterion, key=criterion.__getitem__))
     log.info("k-means with k = %d, whose mean silhouette is %.3f", k, criterion[k])
-    partitions = {
-        KMEANS: partition(features, lambda some: kmeans(some, k, seed), seed),
-        HDBSCAN: partition(features, lambda some: hdbscan(some, int(settings["min_cluster_size"])), seed),
-    }
+    partitions = {KMEANS: partition(features, lambda some: kmeans(some, k, seed), seed)}
+    if len(features) <= HDBSCAN_PEOPLE:
+        size = int(settings["min_cluster_size"])
+        partitions[HDBSCAN] = partition(features, lambda some: hdbscan(some, size), seed, HDBSCAN_AGAIN)
+    else:
+        log.warning("no HDBSCAN: %s", _skipped(len(features)))
     for arm, one in partitions.items():
         log.info("%s: %d clusters, %d of %d people without one", arm, len(one.sizes), one.noise, len(features))
     rows = [_row(arm, "stability", one.stability, len(features)) for arm, one in partitions.items()]
     rows += [
         _row(KMEANS, "stability_seeds", between_seeds(features, k, seed), len(features)),
         _row(KMEANS, "silhouette", np.array([criterion[k]]), len(features)),
-        _row(HDBSCAN, "noise", np.array([partitions[HDBSCAN].noise / len(features)]), len(features)),
     ]
+    if HDBSCAN in partitions:
+        rows.append(_row(HDBSCAN, "noise", np.array([partitions[HDBSCAN].noise / len(features)]), len(features)))
     people = pd.DataFrame({"iid": iids, **{arm: one.clusters for arm, one in partitions.items()}})
     names, agreements, labels = [], {}, None
     if settings["labels"] is not None:
         table, column = settings["labels"]["table"], settings["labels"]["column"]
         labels = read_labels(table, column, iids, f"the tested people ({embeddings})")
-        names, agreements = labels.names, _agreements(features, partitions, labels, people, seed)
+        names, agreements = labels.names, _agreements(features, partitions, labels, people, cohort, seed)
         rows += _measured(agreements, int(labels.known.sum()), seed)
     tidy = pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64"})
     found = Found(criterion, k, partitions, names, agreements, tidy)
@@ -84,14 +93,23 @@ def cluster(
 
 
 def _require_people(people: int, settings: Mapping[str, object], embeddings: PathLike, place: str) -> None:
-    """Raise UserError where there are fewer people than clusters, or than a cluster has."""
+    """Raise UserError where a resample has fewer people than there are clusters, or than a cluster has."""
     wanted, size = int(settings["k"] or 2), int(settings["min_cluster_size"])
-    if people <= wanted:
-        raise UserError(f"{place}: {people} people of {embeddings} are tested, too few for {wanted} clusters: lower k")
-    if size > people:
+    again = kept(people)
+    tested = f"{people} people of {embeddings} are tested, and clusters are found again in random 80 % of them"
+    if again < wanted:
+        raise UserError(f"{place}: {tested} ({again}), too few for {wanted} clusters: lower k to {again} at most")
+    again = kept(min(people, HDBSCAN_AGAIN))
+    if people <= HDBSCAN_PEOPLE and size > again:
+        few = f", of {HDBSCAN_AGAIN} at most" if people > HDBSCAN_AGAIN else ""
         raise UserError(
-            f"{place}.min_cluster_size is {size}, but only {people} people of {embeddings} are tested: lower it"
+            f"{place}.min_cluster_size is {size}, but only {tested}{few} ({again}): lower it to {again} at most"
         )
+
+
+def _skipped(people: int) -> str:
+    """Why there is no HDBSCAN."""
+    return f"{people} people are tested, more than the {HDBSCAN_PEOPLE} up to which its time is borne"
 
 
 def features_of_tested(path: PathLike, scale: str, components: int, place: str) -> tuple[pd.Index, np.ndarray]:
@@ -121,13 +139,18 @@ def features_of_tested(path: PathLike, scale: str, components: int, place: str) 
 
 
 def _agreements(
-    features: np.ndarray, partitions: Mapping[str, Partition], labels: Labels, people: pd.DataFrame, seed: int
+    features: np.ndarray,
+    partitions: Mapping[str, Partition],
+    labels: Labels,
+    people: pd.DataFrame,
+    cohort: PathLike,
+    seed: int,
 ) -> dict[str, Agreement]:
     """The agreement of every arm with the labels; adds the labels, and what the probe says, to the table of people."""
     known, codes = labels.known, labels.codes[labels.known]
     result = {arm: Agreement.of(one.clusters[known], codes) for arm, one in partitions.items()}
     people["label"] = [labels.names[code] if code >= 0 else "" for code in labels.codes]
-    predicted = probe(features[known], codes, seed)
+    predicted = probe(features[known], codes, families_of(people["iid"], cohort)[known], seed)
     if predicted is not None:
         result[PROBE] = Agreement.of(predicted, codes, identity=True)
         people.loc[known, PROBE] = [labels.names[code] for code in predicted]
@@ -175,6 +198,8 @@ def _told(
             "people_without": hidden(int((~labels.known).sum())),
             "unknown_people": hidden(labels.unknown),
         }
+    if HDBSCAN not in found.partitions:
+        result[HDBSCAN] = {"skipped": _skipped(len(features))}
     for arm, one in found.agreements.items():
         named = ["" if code < 0 else found.names[code] for code in one.matched]
         counts = [[hidden(count) for count in row] for row in one.counts.tolist()]
