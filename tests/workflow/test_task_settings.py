@@ -14,6 +14,7 @@ from tests.segmentation_files import outputs, redraw, write_masks
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs"))
 import rerun_dag
 
+ROOT = Path(__file__).resolve().parents[2]
 TASK = {"task": "segmentation", "table": "in/masks.tsv", "models": ["contig"], "seeds": 1}
 
 
@@ -53,6 +54,18 @@ def test_settings_that_are_mappings_arrive_whole(study, form):
         settings = found[rule].params.settings
         assert {key: settings[key] for key in expected} == expected
         assert settings["augment"]["rotation"] == 20
+
+
+@pytest.mark.parametrize(
+    ("general", "own", "expected"),
+    [(None, None, "last"), ("best", None, "best"), (None, "best", "best"), ("best", "last", "last")],
+)
+def test_fits_start_from_the_weights_that_features_come_from(study, general, own, expected):
+    models = yaml.safe_load((ROOT / "tests/config/small.yaml").read_text())["models"]
+    changes = {"embed": {"checkpoint": general}} if general else {}
+    model = models["contig"] | ({"embed": {"checkpoint": own}} if own else {})
+    _, found = jobs(study, models={"contig": model}, **changes)
+    assert found["downstream_segment"].params.settings["checkpoint"] == expected
 
 
 def test_images_are_decoded_with_the_settings_that_the_workflow_gives(study):

@@ -37,9 +37,13 @@ def of_fits(wildcards) -> dict:
     chosen = of_segmentation(wildcards.task)
     chosen |= told(contigwas_config.settings, config, "seed", "math_threads")
     chosen = {key: value for key, value in chosen.items() if key not in ("models", "seeds")}
-    bf16 = config["models"][wildcards.model]["bf16"]
-    arms = contigwas_config.ordered(arms)
-    return chosen | {"arms": arms, "modality": modality, "bf16": bf16}
+    embed = told(contigwas_config.settings, config, "embed", model=wildcards.model)
+    return chosen | {
+        "arms": contigwas_config.ordered(arms),
+        "modality": modality,
+        "bf16": config["models"][wildcards.model]["bf16"],
+        "checkpoint": embed["checkpoint"],
+    }
 
 
 def cohort_of_task(wildcards) -> list[str]:
