@@ -5,11 +5,14 @@ from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from contigwas.downstream.segmentation.labelled import read_labelled, write_labelled
+from contigwas.sources import content
 from tests.segmentation_files import outputs, redraw, write_masks
+from tests.studies import Study
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs"))
 import rerun_dag
@@ -75,3 +78,22 @@ def test_images_are_decoded_with_the_settings_that_the_workflow_gives(study):
         write_labelled("spot", found["downstream_labelled"].params.settings, None, *outputs(folder))
     masks = read_labelled(*outputs(folder)[:3]).masks
     assert [int(mask.max()) for mask in masks] == [1, 1, 2, 1, 1, 1]
+
+
+def test_the_list_of_who_withdrew_is_heeded_where_no_cohort_heeds_it(study):
+    """The job itself: settings that are mappings, and people who withdrew."""
+    external = {"cohort": False, "crop": "none", "labels": {"size": 255}}
+    folder, found = jobs(study, external, samples={"withdrawn": "in/withdrawn.txt"})
+    assert found["downstream_labelled"].params.withdrawn == [content(folder / "in/withdrawn.txt")]
+    made = "results/private/downstream/labelled/spot/labelled.parquet"
+    run = Study(folder, folder / "study.yaml")(made, cores=1)
+    assert run.status == 0, run.text[-3000:]
+    assert pd.read_parquet(folder / made)["iid"].tolist() == ["S000", "S002", "S003", "S005"]
+    assert "2 of 6 labelled images are of 2 people who withdrew" in "".join(
+        path.read_text() for path in (folder / "results/logs/downstream_labelled").iterdir()
+    )
+
+
+def test_a_task_of_the_cohort_reads_no_list(study):
+    _, found = jobs(study, samples={"withdrawn": "in/withdrawn.txt"})
+    assert [*found["downstream_labelled"].input.withdrawn] == found["downstream_labelled"].params.withdrawn == []

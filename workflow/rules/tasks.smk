@@ -50,6 +50,13 @@ def cohort_of_task(wildcards) -> list[str]:
     return [rules.samples.output.cohort] if config["downstream"][wildcards.task]["cohort"] else []
 
 
+def withdrawn_of_task(wildcards) -> list[str]:
+    """The list of who withdrew, where the cohort, which is made without them, does not say whose images count."""
+    if config["downstream"][wildcards.task]["cohort"]:
+        return []
+    return optional(config["samples"]["withdrawn"])
+
+
 def networks_of_task(wildcards) -> list[str]:
     """The checkpoints that a task needs: of every fold where each holds people of the cohort out, else the first."""
     cohort, count = config["downstream"][wildcards.task]["cohort"], len(folds(wildcards.model))
