@@ -18,12 +18,14 @@ class Method:
     """What the schema says of a method beside its keys.
 
     heads: what embed.layer may name besides modalities; views: images that pass the network for each one counted, 0
-    where nothing is trained; draws: whether it draws images from features.
+    where nothing is trained; draws: whether it draws images from features; tokens: whether its encoders of modalities
+    have tokens.
     """
 
     heads: tuple[str, ...]
     views: int
     draws: bool
+    tokens: bool
 
 
 @cache
@@ -37,7 +39,9 @@ def methods() -> dict[str, Method]:
     defined = read_schema()["$defs"]
     named = {name: defined[name] for name in defined["shared"]["properties"]["method"]["enum"]}
     return {
-        name: Method(tuple(one.get("x-heads", ())), one["x-views"], one.get("x-draws", False))
+        name: Method(
+            tuple(one.get("x-heads", ())), one["x-views"], one.get("x-draws", False), one.get("x-tokens", False)
+        )
         for name, one in named.items()
     }
 

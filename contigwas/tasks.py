@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from contigwas.errors import UserError
+from contigwas.recipes import methods
 
 SEGMENTATION, CLUSTERS = "segmentation", "clusters"
 MULTIPLE = 16  # to which MONAI's UNETR, and here the U-Net, divide an image
@@ -66,6 +67,8 @@ def lacks(config: Mapping, name: str, model: str) -> str:
         return "has no encoder of a modality to fuse with"
     if task["modality"] and task["modality"] not in recipe["modalities"]:
         return f"has no encoder of {task['modality']}"
+    if any(arm["fusion"] == "cross_attention" for arm in task["arms"] or []) and not methods()[recipe["method"]].tokens:
+        return "has no tokens of genes for cross_attention to ask"
     return ""
 
 
@@ -141,7 +144,8 @@ def _check_models(config: Mapping, name: str, place: str) -> None:
             raise UserError(f"{place}.models names {model}, which {why}: name another one, or leave it out")
     if not models(config, name):
         needed = {
-            SEGMENTATION: "a network with feature maps, and a modality where an arm fuses genes",
+            SEGMENTATION: "a network with feature maps, and a modality where an arm fuses genes, with tokens where by "
+            "cross_attention",
             CLUSTERS: "embeddings",
         }[task["task"]]
         raise UserError(

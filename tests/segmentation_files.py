@@ -31,6 +31,7 @@ TASK = {
     "seed": 3,
     "math_threads": 1,
     "bf16": True,
+    "checkpoint": "last",
 }
 LIGHT = {"network": "light", "encoder": "scratch", "fusion": "none", "freeze": False}
 

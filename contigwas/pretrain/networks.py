@@ -154,6 +154,7 @@ class GeneticsEncoder(nn.Module):
     and `h12` (one or two layers of Linear - ReLU - BatchNorm, then a head). In training, each normalised value is
     replaced with probability `corruption` by that of another person of the batch (SCARF, Bahri et al., ICLR 2022),
     `noise` columns of standard normal numbers are set beside them (0 outside training), and then `dropout` falls.
+    Where `perturbed` is set to False training neither replaces values nor draws noise.
     """
 
     def __init__(
@@ -170,6 +171,7 @@ class GeneticsEncoder(nn.Module):
         features = len(normaliser.keep) + noise
         self.normaliser = normaliser
         self.corruption, self.noise = corruption, noise
+        self.perturbed = True
         self.dropout = nn.Dropout(dropout)
         if kind == "linear":
             layers = [nn.Linear(features, embedding)]
@@ -183,13 +185,14 @@ class GeneticsEncoder(nn.Module):
     def forward(self, values: Tensor, components: Tensor | None = None) -> Tensor:
         """(people, features) raw, with their genetic components -> (people, embedding)."""
         values = self.normaliser(values, components)
-        if self.training and self.corruption and len(values):
+        if self.training and self.perturbed and self.corruption and len(values):
             other = torch.randint(len(values), values.shape, device=values.device)
             swapped = torch.rand(values.shape, device=values.device) < self.corruption
             values = torch.where(swapped, values.gather(0, other), values)
         if self.noise:
             shape = len(values), self.noise
-            drawn = torch.randn(shape, device=values.device) if self.training else values.new_zeros(shape)
+            noisy = self.training and self.perturbed
+            drawn = torch.randn(shape, device=values.device) if noisy else values.new_zeros(shape)
             values = torch.cat([values, drawn], dim=1)
         return self.layers(self.dropout(values))
 

@@ -97,7 +97,8 @@ class GeneEncoder(nn.Module):
 
     `kind`: `mamba` or `transformer` (tokens of `each` genes in the order of the normaliser, `depth` blocks of `width`
     channels, the mean over tokens, a head), or `mlp` (`depth` layers of `width` on all genes at once, a head: its one
-    token). In training each normalised value is replaced with probability `corruption` by another person's (SCARF).
+    token). In training each normalised value is replaced with probability `corruption` by another person's (SCARF),
+    unless `perturbed` is set to False.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class GeneEncoder(nn.Module):
         super().__init__()
         features = len(normaliser.keep)
         self.normaliser, self.width, self.corruption = normaliser, width, corruption
+        self.perturbed = True
         self.dropout = nn.Dropout(dropout)
         if kind == "mlp":
             self.tokenise = nn.Unflatten(1, (1, -1))
@@ -128,7 +130,7 @@ class GeneEncoder(nn.Module):
     def tokens(self, values: Tensor, components: Tensor | None = None) -> Tensor:
         """(people, genes) raw -> (people, tokens, width)."""
         values = self.normaliser(values, components)
-        if self.training and self.corruption and len(values):
+        if self.training and self.perturbed and self.corruption and len(values):
             other = torch.randint(len(values), values.shape, device=values.device)
             swapped = torch.rand(values.shape, device=values.device) < self.corruption
             values = torch.where(swapped, values.gather(0, other), values)

@@ -6,10 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 import contigwas.pretrain.methods as registry
 from contigwas.pretrain.methods import METHODS, Pretraining
+from contigwas.pretrain.normalise import Normaliser
 from contigwas.recipes import methods, read_schema
+from tests.unit.pretraining import MGI, RECIPE
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = ROOT / "contigwas/pretrain/methods"
@@ -63,3 +66,13 @@ def test_a_method_is_one_module_and_one_line_of_the_registry(name):
 @pytest.mark.parametrize("name", METHODS)
 def test_the_schema_says_whether_a_method_trains(name):
     assert METHODS[name].trains == (methods()[name].views > 0)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_schema_says_whether_its_encoders_have_tokens(name):
+    tokens = False
+    if "modalities" in read_schema()["$defs"][name]["properties"]:
+        normaliser = Normaliser(torch.arange(6), torch.zeros(6), torch.ones(6))
+        encoders = METHODS[name].encoders({"pgs": normaliser}, RECIPE | MGI)
+        tokens = hasattr(encoders["pgs"], "tokens")
+    assert methods()[name].tokens == tokens

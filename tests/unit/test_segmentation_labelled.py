@@ -53,6 +53,27 @@ def test_people_of_the_cohort_bring_their_family(tmp_path):
     assert found.people["family"].tolist() == people["family"][-5:-1].tolist()
 
 
+def test_who_withdrew_is_counted_and_named_nowhere(table, caplog):
+    caplog.set_level("INFO")
+    rows = pd.read_csv(table, sep="\t")
+    rows.loc[3, "iid"] = "S002"
+    rows.to_csv(table, sep="\t", index=False)
+    (table.parent / "P007_mask.png").unlink()
+    (table.parent / "withdrawn.txt").write_text("S002\nS007\nS999\n")
+    places = outputs(table.parent.parent)
+    settings = TASK | {"table": str(table)}
+    write_labelled("tumour", settings, None, *places, withdrawn=table.parent / "withdrawn.txt")
+    found = read_labelled(*places[:3])
+    assert found.people["iid"].tolist() == [one for one in IIDS if one not in ("S002", "S003", "S007")]
+    assert len(found.images) == len(found.masks) == 9
+    assert (found.images[2] == np.asarray(Image.open(table.parent / "P004.png"))).all()
+    assert not len(pd.read_csv(places[3], sep="\t"))
+    assert "3 of 12 labelled images are of 2 people who withdrew" in caplog.text
+    (table.parent / "withdrawn.txt").write_text("\n".join(IIDS))
+    with pytest.raises(UserError, match="everyone whom .* names is in samples.withdrawn"):
+        write_labelled("tumour", settings, None, *places, withdrawn=table.parent / "withdrawn.txt")
+
+
 def test_an_image_without_a_mask_is_counted_and_named_in_private(table, caplog):
     caplog.set_level("INFO")
     rows = pd.read_csv(table, sep="\t")

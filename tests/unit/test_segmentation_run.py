@@ -1,6 +1,7 @@
 """A segmentation from labels to scores, with a network that was pretrained on the cohort."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,11 @@ from contigwas.downstream.segmentation.run import build, load, segment
 from contigwas.downstream.segmentation.summary import summarise
 from contigwas.errors import UserError
 from contigwas.pretrain.data import kept_people
+from contigwas.pretrain.networks import genetics_encoders
+from contigwas.pretrain.normalise import Normaliser
+from contigwas.pretrain.sequence import gene_encoders
 from tests.segmentation_files import LIGHT, TASK, outputs, write_masks
-from tests.unit.pretraining import RECIPE, run, write_study
+from tests.unit.pretraining import MGI, RECIPE, run, write_study
 
 ARMS = [
     LIGHT | {"name": "pretrained", "encoder": "pretrained", "fusion": "film"},
@@ -131,6 +135,34 @@ def test_pretrained_weights_are_those_of_the_split_and_scratch_is_other(study):
         for one in (network, scratch):
             assert torch.equal(one.genes.encoder.normaliser.mean, state["genetics.pgs.normaliser.mean"])
             assert torch.equal(one.pixels.mean, state["pixels.mean"])
+
+
+def test_the_best_weights_where_features_are_of_them(study, tmp_path):
+    _, files, labelled, checkpoints, task = study
+    state = torch.load(checkpoints[0], weights_only=True)
+    state["best_state_dict"] = {name: value + 1 for name, value in state["state_dict"].items()}
+    torch.save(state, tmp_path / "model.ckpt")
+    checkpoints = [tmp_path / "model.ckpt", *checkpoints[1:]]
+    for which, key in (("last", "state_dict"), ("best", "best_state_dict")):
+        settings = task | {"checkpoint": which}
+        found = load(
+            "tumour", running.read_labelled(**labelled), checkpoints, files["modalities"]["pgs"], None, settings
+        )
+        trunk = build(ARMS[0], found, 0, settings).trunk
+        assert torch.equal(trunk.conv1.weight, state[key]["trunk.conv1.weight"])
+
+
+def test_fine_tuning_neither_swaps_genes_between_people_nor_draws_noise(study):
+    """An encoder with every perturbation of pretraining says the same in training as in evaluation."""
+    normaliser = Normaliser(torch.arange(6), torch.zeros(6), torch.ones(6))
+    values = torch.randn(12, 6)
+    recipe = RECIPE | MGI | {"corruption": 0.9, "noise": 3, "dropout": 0.0, "embedding": 8}
+    for encoders in (genetics_encoders, gene_encoders):
+        encoder = encoders({"covariates": normaliser}, recipe)["covariates"]
+        assert not torch.equal(encoder.train()(values, None), encoder.eval()(values, None)), "pretraining perturbs"
+        learned = SimpleNamespace(settings=recipe, where="model.ckpt")
+        genes = running._branch(encoder, ARMS[0], SimpleNamespace(modality="covariates"), learned)
+        assert torch.equal(genes.encoder.train()(values, None), genes.encoder.eval()(values, None))
 
 
 def test_an_arm_that_asks_for_tokens_of_an_encoder_without_any(study):

@@ -12,6 +12,8 @@ from contigwas.errors import UserError
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 GENES = {"name": "a", "encoder": "pretrained", "fusion": "film"}
+ASKS = GENES | {"fusion": "cross_attention"}
+MGI = {"method": "mgi", "modalities": ["pgs"], "image_encoder": "resnet10", "width": 8}
 
 
 def config(task=None, images=None, **models):
@@ -40,6 +42,8 @@ def test_all_models_with_feature_maps_take_part():
     assert tasks.models(config({"models": ["simclr"]}), "tumour") == ["simclr"]
     assert tasks.models(config({"arms": [GENES]}), "tumour") == ["contig", "inner"], "simclr has no genes to fuse"
     assert tasks.models(config({"modality": "snps"}), "tumour") == ["contig"]
+    assert tasks.models(config({"arms": [GENES, ASKS | {"name": "b"}]}, mgi=MGI), "tumour") == ["mgi"]
+    assert tasks.models(config({"arms": [GENES]}, mgi=MGI), "tumour") == ["contig", "inner", "mgi"]
 
 
 def test_the_arms_that_nobody_named():
@@ -68,6 +72,12 @@ def test_the_arms_that_nobody_named():
         ({"models": ["latents"]}, "names latents, which has no network with feature maps"),
         ({"models": ["nobody"]}, "names nobody, which is not among models"),
         ({"models": ["simclr"], "arms": [GENES]}, "names simclr, which has no encoder of a modality to fuse with"),
+        (
+            {"models": ["contig"], "arms": [ASKS]},
+            "names contig, which has no tokens of genes for cross_attention to ask",
+        ),
+        ({"arms": [ASKS]}, "with tokens where by cross_attention): add one"),
+        ({"steps": 9}, "9 is less than the minimum of 10"),
         ({"models": ["contig"], "modality": "blood"}, "names contig, which has no encoder of blood"),
         ({"modality": "blood"}, "has no model"),
         ({"cohort": False, "arms": [GENES]}, "are not of the cohort: write fusion: none"),

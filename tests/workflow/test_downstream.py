@@ -19,7 +19,7 @@ TASK = {
     "shares": [0.5, 1.0],
     "seeds": 1,
     "folds": 3,
-    "steps": 3,
+    "steps": 10,
     "batch": 4,
     "width": 16,
 }
@@ -117,7 +117,7 @@ def test_only_the_task_runs_again_when_its_settings_change(labelled):
     config = yaml.safe_load(labelled.config.read_text())
     before = labelled.config.read_text()
     try:
-        config["downstream"]["genes"]["steps"] = 4
+        config["downstream"]["genes"]["steps"] = 11
         labelled.config.write_text(yaml.safe_dump(config, sort_keys=False))
         again = labelled.dry("downstream").jobs()
         assert set(again) - {("downstream", "")} == {

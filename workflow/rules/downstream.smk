@@ -8,6 +8,7 @@ rule downstream_labelled:
     input:
         table=lambda wildcards: config["downstream"][wildcards.task]["table"],
         cohort=cohort_of_task,
+        withdrawn=withdrawn_of_task,
     output:
         people=f"{PRIVATE}/labelled/{{task}}/labelled.parquet",
         images=f"{PRIVATE}/labelled/{{task}}/images.npy",
@@ -28,6 +29,7 @@ rule downstream_labelled:
     params:
         code=library("downstream.segmentation.labelled", script="downstream_labelled"),
         settings=of_labelled,
+        withdrawn=lambda wildcards: [content(path) for path in withdrawn_of_task(wildcards)],
     script:
         "../scripts/downstream_labelled.py"
 

@@ -16,26 +16,45 @@ PRIVATE = "results/private/downstream"
 READ_BY_LABELLED = ("table", "mask", "labels", "size", "crop")
 
 
+def of_segmentation(task: str) -> dict:
+    """The block of a task, whole: asked for by themselves, keys that are mappings (mask, labels) would be flattened."""
+    block = told(contigwas_config.settings, config, f"downstream.{task}")
+    # classes stay in the order of the config: where their masks overlap, the later one counts
+    return block | {key: config["downstream"][task][key] for key in ("mask", "labels")}
+
+
 def of_labelled(wildcards) -> dict:
     """The settings by which images and masks are decoded."""
-    beside = ("images.dimensions", "images.qc.min_sd")
-    keys = [f"downstream.{wildcards.task}.{key}" for key in READ_BY_LABELLED]
-    return told(contigwas_config.settings, config, *beside, *keys)
+    task = of_segmentation(wildcards.task)
+    beside = told(contigwas_config.settings, config, "images.dimensions", "images.qc.min_sd")
+    return {key: task[key] for key in READ_BY_LABELLED} | beside
 
 
 def of_fits(wildcards) -> dict:
     """The settings of the fits: arms and the modality are filled in, and how many seeds there are does not matter."""
     arms = contigwas_tasks.arms(config, wildcards.task, wildcards.model)
     modality = contigwas_tasks.modality(config, wildcards.task, wildcards.model)
-    block = f"downstream.{wildcards.task}"
-    chosen = told(contigwas_config.settings, config, block, "seed", "math_threads")
+    chosen = of_segmentation(wildcards.task)
+    chosen |= told(contigwas_config.settings, config, "seed", "math_threads")
     chosen = {key: value for key, value in chosen.items() if key not in ("models", "seeds")}
-    bf16 = config["models"][wildcards.model]["bf16"]
-    return contigwas_config.ordered({**chosen, "arms": arms, "modality": modality, "bf16": bf16})
+    embed = told(contigwas_config.settings, config, "embed", model=wildcards.model)
+    return chosen | {
+        "arms": contigwas_config.ordered(arms),
+        "modality": modality,
+        "bf16": config["models"][wildcards.model]["bf16"],
+        "checkpoint": embed["checkpoint"],
+    }
 
 
 def cohort_of_task(wildcards) -> list[str]:
     return [rules.samples.output.cohort] if config["downstream"][wildcards.task]["cohort"] else []
+
+
+def withdrawn_of_task(wildcards) -> list[str]:
+    """The list of who withdrew, where the cohort, which is made without them, does not say whose images count."""
+    if config["downstream"][wildcards.task]["cohort"]:
+        return []
+    return optional(config["samples"]["withdrawn"])
 
 
 def networks_of_task(wildcards) -> list[str]:

@@ -10,4 +10,5 @@ with job(snakemake.log[0], snakemake.threads):
         snakemake.output.images,
         snakemake.output.masks,
         snakemake.output.left_out,
+        next(iter(snakemake.input.withdrawn), None),
     )

@@ -27,6 +27,7 @@ from contigwas.files import MISSING_VALUES, PathLike, private_folder, read_table
 from contigwas.memory import enough_memory
 from contigwas.people import require_overlap, shape
 from contigwas.samples.cohort import read_cohort
+from contigwas.samples.withdrawn import read_withdrawn
 
 log = logging.getLogger(__name__)
 AHEAD = 32  # images decoded ahead at most
@@ -63,16 +64,19 @@ def write_labelled(
     output_images: PathLike,
     output_masks: PathLike,
     output_left_out: PathLike,
+    withdrawn: PathLike | None = None,
 ) -> None:
     """Decode the images and masks of a task's table, for the people of `cohort` or, where that is None, for everyone.
 
-    `settings` is the task's block with `dimensions` and `min_sd`. What could not be used is named in `output_left_out`.
-    Raises UserError where the table names nobody of the cohort; where a mask cannot be read, is of another size than
-    its image, or has values that are no label; where no mask has a label, a class stands in none, or every pixel is of
-    one class.
+    `settings` is the task's block with `dimensions` and `min_sd`. What could not be used is named in `output_left_out`;
+    rows of people in the list `withdrawn` are only counted. Raises UserError where the table names nobody of the cohort,
+    or only people who withdrew; where a mask cannot be read, is of another size than its image, or has values that are
+    no label; where no mask has a label, a class stands in none, or every pixel is of one class.
     """
     table, labels = settings["table"], Labels.of(settings, task)
     listed = listed_masks(table, labels, cohort)
+    if withdrawn is not None:
+        listed = _without(listed, read_withdrawn(withdrawn), table)
     given = listed[~listed["reason"].astype(bool)]
     left_out = [listed[listed["reason"].astype(bool)]]
     if given.empty:
@@ -141,6 +145,17 @@ def listed_masks(table: PathLike, labels: Labels, cohort: PathLike | None) -> pd
     lacks = [any(one is None or not one.is_file() for one in masks) for masks in listed["masks"]]
     listed["reason"] = np.where(lacks, "no mask file", "")
     return listed.reset_index(drop=True)
+
+
+def _without(listed: pd.DataFrame, gone: set[str], table: PathLike) -> pd.DataFrame:
+    named = listed["iid"].isin(gone)
+    if not named.any():
+        return listed
+    people = listed["iid"][named].nunique()
+    log.info("%d of %d labelled images are of %d people who withdrew", named.sum(), len(listed), people)
+    if named.all():
+        raise UserError(f"everyone whom {table} names is in samples.withdrawn: nobody is left, bring other masks")
+    return listed[~named].reset_index(drop=True)
 
 
 def _of_cohort(listed: pd.DataFrame, cohort: PathLike, table: PathLike) -> pd.DataFrame:

@@ -57,8 +57,8 @@ def segment(
 
     `labelled` names people, images and masks as `write_labelled` wrote them, `checkpoints` the networks by fold,
     `genes` the modality that arms fuse, `pcs` the genetic components where the recipe takes them out of it. `settings`
-    is the task's block with `arms`, `modality`, `seed` (of the config), `math_threads` and `bf16`; `seed` numbers the
-    repeat.
+    is the task's block with `arms`, `modality`, `seed` (of the config), `math_threads`, `bf16` and `checkpoint` (last
+    or best); `seed` numbers the repeat.
 
     `output_scores`: one row a person, arm, share and class: `iid network train seen both predicted truth` (pixels).
     `output_examples`: image, mask and prediction of the best, the median and the worst person of each arm. Raises
@@ -92,7 +92,8 @@ def load(
     cohort = bool(settings["cohort"])
     found = splits(people, states, settings["table"], cohort, int(settings["folds"]), int(settings["seed"]))
     networks = {
-        number: Pretrained.of(state, path) for number, (state, path) in enumerate(zip(states, checkpoints, strict=True))
+        number: Pretrained.of(state, path, str(settings["checkpoint"]))
+        for number, (state, path) in enumerate(zip(states, checkpoints, strict=True))
     }
     channels, stored = networks[0].shape[0], labelled.images.shape[-1]
     if channels != stored:
@@ -184,6 +185,7 @@ def build(arm: Mapping[str, object], study: Study, network: int, settings: Mappi
 
 
 def _branch(encoder: nn.Module, arm: Mapping[str, object], study: Study, learned: Pretrained) -> Genes:
+    encoder.perturbed = False  # what pretraining swaps and draws to learn a contrast would here be a wrong person's
     if arm["fusion"] == "film":
         return Genes(encoder, learned.settings["embedding"], tokens=False)
     if not hasattr(encoder, "tokens"):
