@@ -1,7 +1,7 @@
 """Clusters: matching against all permutations, agreement against its definitions, noise, labels, what is told."""
 
 import json
-from itertools import combinations, permutations
+from itertools import combinations, pairwise, permutations, product
 from pathlib import Path
 
 import anndata as ad
@@ -12,7 +12,7 @@ import yaml
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 
 from contigwas.config import check, named_files
-from contigwas.downstream.clusters import agreement, cluster, partitions, task
+from contigwas.downstream.clusters import agreement, cluster, hide, partitions, task
 from contigwas.downstream.clusters.agreement import Agreement, ari, nmi
 from contigwas.downstream.clusters.labels import families_of, probe, read_labels
 from contigwas.downstream.clusters.partitions import by_size, partition, silhouettes
@@ -202,10 +202,93 @@ def test_small_counts_are_not_told(tmp_path):
     features, group = blobs()
     features[:3] += 100  # three people far away
     path, _ = write(tmp_path, features, group)
-    assert run(tmp_path, path, k=2)[0]["kmeans"]["sizes"] == [len(features) - 3, "<5"]
+    assert run(tmp_path, path, k=2)[0]["kmeans"]["sizes"] == [">=5", "<5"], "everybody but a large one is a small one"
     told, _, _ = run(tmp_path, path, k=2, labels={"table": str(tmp_path / "groups.tsv"), "column": "kind"})
     assert "sizes" not in told["kmeans"], "a sum beside a row would tell its hidden cell"
     assert not {1, 2, 3, 4} & {count for row in told["kmeans"]["counts"] for count in row}
+
+
+def possible(told, total, ordered):
+    """All counts that `told` may stand for: of one sum, and the `ordered` first ones from the largest on."""
+    ranges = {"<5": range(1, 5), ">=5": range(5, total + 1), ">0": range(1, total + 1)}
+    for one in product(*(ranges.get(cell, [cell]) for cell in told)):
+        if sum(one) == total and all(a >= b for a, b in pairwise(one[:ordered])):
+            yield one
+
+
+def test_hidden_counts_cannot_be_worked_out():
+    """Clusters in order and noise, whose sum is known: a small count may still be anything that it is said to be."""
+    rng = np.random.default_rng(0)
+    hidden_ones = 0
+    for _ in range(300):
+        sizes = np.sort(rng.choice([1, 2, 3, 4, 5, 6, 9, 14, 15, 22], rng.integers(1, 4)))[::-1]
+        counts = [*sizes.tolist(), int(rng.choice([0, 0, 2, 4, 7]))]
+        told = hide.told(counts)
+        found = list(possible(told, sum(counts), len(sizes)))
+        assert tuple(counts) in found
+        if max(counts) < 5:
+            continue
+        for place, count in enumerate(counts):
+            if 0 < count < 5:
+                hidden_ones += 1
+                values = {one[place] for one in found}
+                whole = told[place] == "<5" and told.count("<5") == 1
+                assert values == {1, 2, 3, 4} if whole else len(values) > 1, (counts, told)
+    assert hidden_ones > 100
+    assert hide.told([60, 7, 0]) == [60, 7, 0]
+
+
+def test_a_label_or_no_label_of_few_people_cannot_be_worked_out():
+    """What all tables tell of a label adds up to no number of people: its total is hidden in each."""
+    first, second = np.array([[50, 0], [0, 60]]), np.array([[25, 20], [25, 40]])
+    for table in (first, second):
+        assert hide.told_table(table, 0) == table.tolist()
+        told = hide.told_table(table, 3)
+        assert any(isinstance(row[1], str) for row in told), "113 people are tested"
+    told = [hide.told_table(np.array(table), 0) for table in ([[50, 3], [40, 0]], [[90, 0], [0, 3]])]
+    assert told[0][0][1] == "<5" and all(isinstance(one[0][0], str) for one in told)
+
+
+def test_noise_of_few_people_is_told_nowhere(tmp_path, caplog, monkeypatch):
+    def all_but_three(some, size):
+        return np.where(np.arange(len(some)) < 3, -1, (some[:, 0] > 0).astype(int))
+
+    monkeypatch.setattr(task, "hdbscan", all_but_three)
+    features, group = blobs()
+    path, _ = write(tmp_path, features, group)
+    with caplog.at_level("INFO"):
+        for labels in (None, {"table": str(tmp_path / "groups.tsv"), "column": "kind"}):
+            told, tidy, _ = run(tmp_path, path, labels=labels)
+            assert "noise" not in set(tidy["metric"]) | {row["metric"] for row in told["metrics"]}
+    assert "hdbscan: 2 clusters of 240 people" in caplog.text and "3 of 240" not in caplog.text
+
+
+def test_people_without_a_label_are_told_nowhere(tmp_path, caplog):
+    features, group = blobs()
+    path, iids = write(tmp_path, features, group)
+    labels = pd.DataFrame({"iid": [*iids[3:], "x1", "x2"], "kind": [f"g{one}" for one in [*group[3:], 0, 1]]})
+    labels.to_csv(tmp_path / "some.tsv", sep="\t", index=False)
+    with caplog.at_level("INFO"):
+        told, tidy, _ = run(tmp_path, path, labels={"table": str(tmp_path / "some.tsv"), "column": "kind"})
+    assert told["labels"] | {"names": 0} == {
+        "names": 0, "people_with": "all but <5", "people_without": "<5", "unknown_people": "<5"
+    }  # fmt: skip
+    assert "237" not in json.dumps(told) + tidy.to_csv() + caplog.text
+    assert "of 240 people <5 have no label; <5 people of" in caplog.text
+    agreeing = tidy[tidy["metric"] == "accuracy"]
+    assert len(agreeing) == 3 and agreeing["people"].isna().all()
+    for arm in ("kmeans", "hdbscan", "probe"):
+        assert any(isinstance(cell, str) for row in told[arm]["counts"] for cell in row), "their sum is 237"
+
+
+def test_the_share_that_is_right_does_not_tell_how_few_are_wrong(tmp_path):
+    features, group = blobs()
+    path, _ = write(tmp_path, features, np.where(np.arange(240) < 3, (group + 1) % 4, group))
+    told, tidy, _ = run(tmp_path, path, labels={"table": str(tmp_path / "groups.tsv"), "column": "kind"}, k=4)
+    assert "<5" in {cell for row in told["kmeans"]["counts"] for cell in row}
+    values = tidy[(tidy["arm"] == "kmeans") & tidy["metric"].isin(["accuracy", "ari", "nmi"])]
+    steps = values[["value", "low", "high"]].to_numpy() * 24
+    assert np.allclose(steps[steps < 24], np.round(steps[steps < 24])), "237 / 240 would be it"
 
 
 def test_directions_are_clustered_whatever_their_length(tmp_path):
@@ -286,8 +369,8 @@ def test_labels_of_no_parquet_are_told(tmp_path):
 @pytest.mark.parametrize(
     ("values", "column", "sentence"),
     [
-        (["a"] * 4, "kind", "the column kind is a in all 4 people"),
-        (["NA"] * 4, "kind", "is empty in all 4 people"),
+        (["a"] * 4, "kind", "the column kind is a in <5 people"),
+        (["NA"] * 4, "kind", "is empty in 4 people"),
         (["a", "b", "a", "b"], "sort", "has no column sort"),
     ],
 )

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from contigwas.downstream.clusters.agreement import Agreement
-from contigwas.downstream.clusters.found import LEAST, Found, hidden
+from contigwas.downstream.clusters.found import Found
+from contigwas.downstream.clusters.hide import LARGE, SMALL, SOME
 from contigwas.files import PathLike
 from contigwas.plots import style
 from contigwas.plots.labels import shorten_middle
@@ -19,7 +20,7 @@ MOST = 12  # rows and columns of a table whose cells are written out
 
 
 def draw(found: Found, outputs: Sequence[PathLike]) -> Figure:
-    """Draw to `outputs` (PNG, PDF) and return the figure; a cell of 1 to 4 people says only that."""
+    """Draw to `outputs` (PNG, PDF) and return the figure; no count of 1 to 4 people can be worked out."""
     with style.applied():
         figure = Figure(figsize=(7.4, 5.6), layout="constrained")
         above, below = figure.subfigures(2, 1, height_ratios=[1, 1.25])
@@ -29,7 +30,7 @@ def draw(found: Found, outputs: Sequence[PathLike]) -> Figure:
         tables = below.subplots(1, 2)
         for axis, arm in zip(tables, ("kmeans", "hdbscan"), strict=True):
             if arm in found.agreements:
-                _table(axis, found.agreements[arm], found.names, ARMS[arm])
+                _table(axis, found.agreements[arm], found.table(arm), found.names, ARMS[arm])
             elif arm in found.partitions:
                 _sizes(axis, found, arm)
             else:
@@ -71,17 +72,30 @@ def _figures(axis: Axes, found: Found) -> None:
     axis.legend(handles=[*handles.values()], fontsize=7, handletextpad=0.2, **below)
 
 
-def _table(axis: Axes, agreement: Agreement, names: Sequence[str], title: str) -> None:
+def _table(axis: Axes, agreement: Agreement, told: list[list], names: Sequence[str], title: str) -> None:
     """Clusters in the order of the labels they stand for; then those that stand for none, and noise."""
     rows = range(len(agreement.matched) - agreement.noise)
     order = sorted(rows, key=lambda row: (agreement.matched[row] < 0, agreement.matched[row]))
     order += [-1] * agreement.noise
     counts = agreement.counts[order]
-    shares = counts / np.maximum(counts.sum(axis=0, keepdims=True), 1)
+    cells = np.array(told, dtype=object)[order]
+    # shades of hidden cells would tell them: those of 5 and more are dark, smaller ones light
+    shades = {SMALL: 0.0, SOME: 0.0, LARGE: 0.5}
+    shares = np.vectorize(lambda cell: shades.get(cell, 0.0), otypes=[float])(cells)
+    open_columns = ~np.array([[isinstance(cell, str) for cell in row] for row in cells]).any(axis=0)
+    shares[:, open_columns] = (counts / np.maximum(counts.sum(axis=0, keepdims=True), 1))[:, open_columns]
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=2, aspect="auto")
     if max(counts.shape) <= MOST:
-        for (row, column), count in np.ndenumerate(counts):
-            axis.text(column, row, str(hidden(count)), ha="center", va="center", fontsize=7, color=style.INK)
+        for (row, column), count in np.ndenumerate(cells):
+            axis.text(
+                column,
+                row,
+                str(count).replace(LARGE, "\u2265" + LARGE[2:]),
+                ha="center",
+                va="center",
+                fontsize=7,
+                color=style.INK,
+            )
     axis.set_xticks(range(len(names)), [shorten_middle(name) for name in names], fontsize=7)
     axis.set_yticks(range(len(order)), ["noise" if one == -1 else str(one + 1) for one in order], fontsize=7)
     axis.set_xlabel("label")
@@ -91,12 +105,11 @@ def _table(axis: Axes, agreement: Agreement, names: Sequence[str], title: str) -
 
 
 def _sizes(axis: Axes, found: Found, arm: str) -> None:
-    one = found.partitions[arm]
-    sizes = [size if size >= LEAST else 0 for size in one.sizes]
-    axis.bar(range(1, len(sizes) + 1), sizes, color=style.DARK, width=0.7)
-    small = sum(size < LEAST for size in one.sizes)
-    told = [f"{small} of <{LEAST}"] if small else []
-    told += [f"{hidden(one.noise)} people without"] if arm == "hdbscan" else []
+    *sizes, noise = found.sizes(arm)
+    drawn = [0 if isinstance(size, str) else size for size in sizes]
+    axis.bar(range(1, len(sizes) + 1), drawn, color=style.DARK, width=0.7)
+    told = [f"{sizes.count(kind)} of {kind}" for kind in (LARGE, SMALL, SOME) if kind in sizes]
+    told += [f"{noise} people without"] if arm == "hdbscan" else []
     axis.set_title(", ".join([f"{ARMS[arm]}: {len(sizes)} clusters", *told]))
     axis.set_xlabel("cluster")
     axis.set_ylabel("people")

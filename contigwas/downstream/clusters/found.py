@@ -1,20 +1,19 @@
-"""What a clustering found, as it is written and drawn; small counts of people are not told."""
+"""What a clustering found, as it is written and drawn."""
 
 from dataclasses import dataclass
 
 import pandas as pd
 
 from contigwas.downstream.clusters.agreement import Agreement
+from contigwas.downstream.clusters.hide import told, told_table
 from contigwas.downstream.clusters.partitions import Partition
-
-LEAST = 5  # people: a smaller count could point at somebody
 
 
 @dataclass(frozen=True)
 class Found:
     """criterion: the mean silhouette by k; k: the one taken; partitions: by arm; names: of the labels, if any.
 
-    agreements: of the arms, and of the probe, with the labels; rows: the tidy table.
+    agreements: of the arms, and of the probe, with the labels; without: people who have no label; rows: the tidy table.
     """
 
     criterion: dict[int, float]
@@ -22,13 +21,13 @@ class Found:
     partitions: dict[str, Partition]
     names: list[str]
     agreements: dict[str, Agreement]
+    without: int
     rows: pd.DataFrame
 
+    def sizes(self, arm: str) -> list[int | str]:
+        """People of each cluster, and last of noise, as they may be told where there are no labels."""
+        return told([*self.partitions[arm].sizes, self.partitions[arm].noise])
 
-def hidden(count: int) -> int | str:
-    """A count of people as it may be told.
-
-    >>> hidden(3), hidden(0), hidden(12)
-    ('<5', 0, 12)
-    """
-    return f"<{LEAST}" if 0 < count < LEAST else int(count)
+    def table(self, arm: str) -> list[list[int | str]]:
+        """The counts of an arm's agreement as they may be told."""
+        return told_table(self.agreements[arm].counts, self.without)

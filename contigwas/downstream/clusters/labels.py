@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from contigwas.downstream.clusters.hide import hidden
 from contigwas.errors import UserError
 from contigwas.files import MISSING_VALUES, PathLike, read_table, require, require_distinct
 from contigwas.people import require_overlap, require_unique
@@ -66,16 +67,18 @@ def labels_of(given: pd.Series, path: PathLike, column: str, iids: Sequence[str]
     values = given.map(_text).reindex(pd.Index(iids))
     codes, names = pd.factorize(values, sort=True)
     known = int((codes >= 0).sum())
-    log.info("%d of %d people have a label; %d people of %s are not among them", known, len(codes), unknown, path)
+    without, others = hidden(len(codes) - known), hidden(unknown)
+    log.info("of %d people %s have no label; %s people of %s are not among them", len(codes), without, others, path)
+    these = f"{hidden(known)} people" if without == len(codes) - known else f"all but {without} people"
     if len(names) < 2:
-        what = f"is {names[0]} in all {known}" if len(names) else f"is empty in all {len(codes)}"
+        what = f"is {names[0]} in {these}" if len(names) else f"is empty in {len(codes)} people"
         raise UserError(
-            f"{path}: the column {column} {what} people of {people}, so no cluster can be told from another by it: "
+            f"{path}: the column {column} {what} of {people}, so no cluster can be told from another by it: "
             "name another column, or drop labels"
         )
     if len(names) > MOST:
         raise UserError(
-            f"{path}: the column {column} has {len(names)} values among {known} people of {people}, more than {MOST}: "
+            f"{path}: the column {column} has {len(names)} values among {these} of {people}, more than {MOST}: "
             "labels are few, so name another column or cut this one into classes"
         )
     return Labels([str(name) for name in names], codes, unknown)

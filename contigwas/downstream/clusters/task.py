@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pandas as pd
 
 from contigwas.downstream.clusters.agreement import Agreement
 from contigwas.downstream.clusters.figure import draw
-from contigwas.downstream.clusters.found import Found, hidden
+from contigwas.downstream.clusters.found import Found
+from contigwas.downstream.clusters.hide import LEAST, any_hidden, coarse, hidden
 from contigwas.downstream.clusters.labels import FOLDS, Labels, families_of, probe, read_labels
 from contigwas.downstream.clusters.partitions import (
     HDBSCAN_AGAIN,
@@ -45,13 +47,13 @@ def cluster(
 ) -> None:
     """Cluster the tested people of `embeddings` (an aligned embeddings.h5ad) for the task `name`.
 
-    `cohort` (cohort.tsv) tells the families, which the probe's cross-validation keeps together. Of
-    more than `HDBSCAN_PEOPLE` people there is no HDBSCAN, and the JSON says so.
+    `cohort` (cohort.tsv) tells the families, which the probe's cross-validation keeps together. Of more than
+    `HDBSCAN_PEOPLE` people there is no HDBSCAN, and the JSON says so.
     `settings` is the task's block with `seed`: scale, components (of the scaled features; these are clustered, 0: all
     features), k (null: the k of 2 … k_max with the largest mean silhouette), min_cluster_size of HDBSCAN, labels (table
     and column, or null). Written are everything (JSON), a tidy table, the figure, and who is in which cluster, into a
-    private folder. No count of 1 to 4 people is told. Raises UserError where there are fewer people than clusters, and
-    for labels that are none.
+    private folder. No count of 1 to 4 people is told, nor what would tell it. Raises UserError where there are fewer
+    people than clusters, and for labels that are none.
     """
     place = f"config: downstream.{name}"
     iids, features = features_of_tested(embeddings, str(settings["scale"]), int(settings["components"]), place)
@@ -67,23 +69,25 @@ def cluster(
     else:
         log.warning("no HDBSCAN: %s", _skipped(len(features)))
     for arm, one in partitions.items():
-        log.info("%s: %d clusters, %d of %d people without one", arm, len(one.sizes), one.noise, len(features))
+        log.info("%s: %d clusters of %d people", arm, len(one.sizes), len(features))
     rows = [_row(arm, "stability", one.stability, len(features)) for arm, one in partitions.items()]
     rows += [
         _row(KMEANS, "stability_seeds", between_seeds(features, k, seed), len(features)),
         _row(KMEANS, "silhouette", np.array([criterion[k]]), len(features)),
     ]
-    if HDBSCAN in partitions:
-        rows.append(_row(HDBSCAN, "noise", np.array([partitions[HDBSCAN].noise / len(features)]), len(features)))
     people = pd.DataFrame({"iid": iids, **{arm: one.clusters for arm, one in partitions.items()}})
     names, agreements, labels = [], {}, None
     if settings["labels"] is not None:
         table, column = settings["labels"]["table"], settings["labels"]["column"]
         labels = read_labels(table, column, iids, f"the tested people ({embeddings})")
         names, agreements = labels.names, _agreements(features, partitions, labels, people, cohort, seed)
-        rows += _measured(agreements, int(labels.known.sum()), seed)
-    tidy = pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64"})
-    found = Found(criterion, k, partitions, names, agreements, tidy)
+    without = 0 if labels is None else int((~labels.known).sum())
+    found = Found(criterion, k, partitions, names, agreements, without, pd.DataFrame())
+    if HDBSCAN in partitions and _noise_is_told(found, labels):
+        rows.append(_row(HDBSCAN, "noise", np.array([partitions[HDBSCAN].noise / len(features)]), len(features)))
+    rows += _measured(found, len(features), seed)
+    tidy = pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64", "people": "Int64"})
+    found = replace(found, rows=tidy)
     with replacing(output_json) as temporary:
         temporary.write_text(json.dumps(_told(found, features, labels, settings), indent=2) + "\n")
     write_tsv(tidy, output_tsv)
@@ -107,6 +111,13 @@ def _require_people(people: int, settings: Mapping[str, object], embeddings: Pat
         )
 
 
+def _but_few(everybody: int, others: int) -> int | str:
+    """All but `others` people, hidden where either number is."""
+    if any_hidden([hidden(others)]):
+        return f"all but <{LEAST}"
+    return hidden(everybody - others)
+
+
 def _skipped(people: int) -> str:
     """Why there is no HDBSCAN."""
     return f"{people} people are tested, more than the {HDBSCAN_PEOPLE} up to which its time is borne"
@@ -124,7 +135,7 @@ def features_of_tested(path: PathLike, scale: str, components: int, place: str) 
         raise UserError(f"{path} has no obs column tested: run the stage align again")
     tested = data.obs["tested"].to_numpy(bool)
     if tested.sum() < 3:
-        raise UserError(f"{place}: {int(tested.sum())} people of {path} are tested: clusters need at least 3")
+        raise UserError(f"{place}: {hidden(int(tested.sum()))} people of {path} are tested: clusters need at least 3")
     values = np.asarray(data.X[tested], np.float64)
     if scale == "unit":
         values = values * np.asarray(data.uns["sd0"]) + np.asarray(data.uns["mean0"])
@@ -157,12 +168,27 @@ def _agreements(
     return result
 
 
-def _measured(agreements: Mapping[str, Agreement], people: int, seed: int) -> list[dict[str, object]]:
-    """Rows of the tidy table: each measure of each arm. Clusters used no label, the probe those of the other folds."""
-    rows = []
-    for arm, one in agreements.items():
+def _noise_is_told(found: Found, labels: Labels | None) -> bool:
+    """Whether the share of noise tells no hidden count, by itself or with the table of clusters and labels."""
+    if labels is None:
+        return not any_hidden(found.sizes(HDBSCAN))
+    apart = int((found.partitions[HDBSCAN].clusters[~labels.known] < 0).sum())
+    counts = [found.partitions[HDBSCAN].noise, apart, found.without - apart]
+    return not any_hidden([hidden(count) for count in counts]) and not any_hidden(found.table(HDBSCAN))
+
+
+def _measured(found: Found, everybody: int, seed: int) -> list[dict[str, object]]:
+    """Rows of the tidy table: each measure of each arm. Clusters used no label, the probe those of the other folds.
+
+    Where a table hides counts its measures are coarse, since they are sums of its cells.
+    """
+    rows, known = [], everybody - found.without
+    people = pd.NA if any_hidden([hidden(found.without), hidden(known)]) else known
+    for arm, one in found.agreements.items():
         share = (FOLDS - 1) / FOLDS if arm == PROBE else 0.0
-        for metric, (value, low, high) in one.measures(seed).items():
+        hides = people is pd.NA or any_hidden(found.table(arm))
+        for metric, values in one.measures(seed).items():
+            value, low, high = (coarse(number, known) for number in values) if hides else values
             numbers = {"value": value, "low": low, "high": high, "people": people}
             rows.append({"arm": arm, "share": share, "seed": pd.NA, "metric": metric, **numbers})
     return rows
@@ -188,21 +214,20 @@ def _told(
         "criterion": {"name": "mean silhouette", **{str(k): value for k, value in found.criterion.items()}},
         "k": found.k,
     }
-    for arm, one in found.partitions.items():
+    for arm in found.partitions:
         # with labels the tables tell how large clusters are: sums beside them would tell the cells that are hidden
-        result[arm] = {} if labels else {"sizes": [hidden(size) for size in one.sizes], "noise": hidden(one.noise)}
+        result[arm] = {} if labels else {"sizes": found.sizes(arm)[:-1], "noise": found.sizes(arm)[-1]}
     if labels is not None:
         result["labels"] = {
             "names": labels.names,
-            "people_with": int(labels.known.sum()),
-            "people_without": hidden(int((~labels.known).sum())),
+            "people_with": _but_few(len(features), found.without),
+            "people_without": _but_few(len(features), len(features) - found.without),
             "unknown_people": hidden(labels.unknown),
         }
     if HDBSCAN not in found.partitions:
         result[HDBSCAN] = {"skipped": _skipped(len(features))}
     for arm, one in found.agreements.items():
         named = ["" if code < 0 else found.names[code] for code in one.matched]
-        counts = [[hidden(count) for count in row] for row in one.counts.tolist()]
-        result[arm] = {"stands_for": named, "counts": counts}
+        result[arm] = {"stands_for": named, "counts": found.table(arm)}
     rows = found.rows.drop(columns=["seed"])
     return result | {"metrics": rows.astype(object).where(rows.notna(), None).to_dict("records")}
