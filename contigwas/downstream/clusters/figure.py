@@ -90,7 +90,7 @@ def _table(axis: Axes, agreement: Agreement, told: list[list], names: Sequence[s
             axis.text(
                 column,
                 row,
-                str(count).replace(LARGE, "\u2265" + LARGE[2:]),
+                _sign(count),
                 ha="center",
                 va="center",
                 fontsize=7,
@@ -104,12 +104,18 @@ def _table(axis: Axes, agreement: Agreement, told: list[list], names: Sequence[s
     axis.spines[:].set_visible(False)
 
 
+def _sign(count: int | str) -> str:
+    return str(count).replace(">=", "≥")
+
+
 def _sizes(axis: Axes, found: Found, arm: str) -> None:
     *sizes, noise = found.sizes(arm)
     drawn = [0 if isinstance(size, str) else size for size in sizes]
     axis.bar(range(1, len(sizes) + 1), drawn, color=style.DARK, width=0.7)
-    told = [f"{sizes.count(kind)} of {kind}" for kind in (LARGE, SMALL, SOME) if kind in sizes]
-    told += [f"{noise} people without"] if arm == "hdbscan" else []
+    for place, size in enumerate(sizes, start=1):
+        if isinstance(size, str):
+            axis.text(place, 0, _sign(size), ha="center", va="bottom", fontsize=7, color=style.INK)
+    told = [f"{_sign(noise)} people without"] if arm == "hdbscan" else []
     axis.set_title(", ".join([f"{ARMS[arm]}: {len(sizes)} clusters", *told]))
     axis.set_xlabel("cluster")
     axis.set_ylabel("people")
