@@ -112,13 +112,34 @@ def test_what_the_seeds_say_together(study, seeds, tmp_path):
 def test_examples_are_of_the_best_the_median_and_the_worst_person(seeds):
     rows = pd.read_parquet(seeds[0][0])
     own = rows[(rows["arm"] == "scratch") & (rows["share"] == 1.0)]
-    dice = np.sort(2 * own["both"] / (own["predicted"] + own["truth"]))
+    own = own.assign(dice=2 * own["both"] / (own["predicted"] + own["truth"]))
+    own = own.sort_values(["dice", "iid"], ascending=[False, True], ignore_index=True)
+    places = [one.index[[0, (len(one) - 1) // 2, len(one) - 1]] for _, one in own.groupby("split")]
+    middle = min(np.concatenate(places), key=lambda place: abs(place - 19))  # of 40
     with np.load(seeds[0][1]) as shown:
-        assert shown["scratch.dice"].tolist() == [dice[-1], dice[20], dice[0]]
+        assert shown["scratch.dice"].tolist() == own["dice"].iloc[[0, middle, 39]].tolist()
         for place in range(3):
             truth, found = shown["scratch.masks"][place] > 0, shown["scratch.predicted"][place] > 0
             measured = 2 * (truth & found).sum() / (truth.sum() + found.sum())
             assert measured == pytest.approx(shown["scratch.dice"][place])
+
+
+def test_of_a_split_three_predictions_are_kept(study, monkeypatch):
+    """However many are tested, and none of them holds the memory of the others."""
+    seen = []
+
+    def watched(study_, rows, kept):
+        seen.append((rows, kept))
+        return examples(study_, rows, kept)
+
+    examples = running._examples
+    monkeypatch.setattr(running, "_examples", watched)
+    fitted(study, "kept", steps=10, arms=ARMS[1:2])
+    ((rows, kept),) = seen
+    tested = rows.groupby("split")["iid"].nunique()
+    assert len(kept["scratch"]) == sum(len({0, (count - 1) // 2, count - 1}) for count in tested) <= 9 < tested.sum()
+    for one in kept["scratch"].values():
+        assert one.predicted.untyped_storage().nbytes() == one.predicted.numel() == 32 * 32
 
 
 def test_pretrained_weights_are_those_of_the_split_and_scratch_is_other(study):

@@ -69,9 +69,9 @@ def write_labelled(
     """Decode the images and masks of a task's table, for the people of `cohort` or, where that is None, for everyone.
 
     `settings` is the task's block with `dimensions` and `min_sd`. What could not be used is named in `output_left_out`;
-    rows of people in the list `withdrawn` are only counted. Raises UserError where the table names nobody of the cohort,
-    or only people who withdrew; where a mask cannot be read, is of another size than its image, or has values that are
-    no label; where no mask has a label, a class stands in none, or every pixel is of one class.
+    rows of people in the list `withdrawn` are only counted. Raises UserError where the table names nobody of the
+    cohort, or only people who withdrew; where a mask cannot be read, is of another size than its image, or has values
+    that are no label; where no mask has a label, a class stands in none, or every pixel is of one class.
     """
     table, labels = settings["table"], Labels.of(settings, task)
     listed = listed_masks(table, labels, cohort)

@@ -27,7 +27,6 @@ from contigwas.pretrain.pretrained import Pretrained, read_checkpoint
 
 log = logging.getLogger(__name__)
 STAGE = 8801  # of the random numbers: no other stage draws the same
-EXAMPLES = ("best", "median", "worst")
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,14 @@ class Study:
     networks: dict[int, Pretrained]
     classes: tuple[str, ...]
     modality: str | None
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image of a person (its position in the data), and what was predicted: uint8 (sizes …)."""
+
+    image: int
+    predicted: torch.Tensor
 
 
 def segment(
@@ -70,9 +77,9 @@ def segment(
             f"there is too little memory to train on {settings['batch']} images of {settings['size']} pixels a side "
             f"for {task}: lower batch or size of the task"
         ):
-            rows, predicted = _all(study, settings, seed)
+            rows, kept = _all(study, settings, seed)
     private_folder(Path(output_scores).parent)
-    shown = _examples(study, rows, predicted)
+    shown = _examples(study, rows, kept)
     with told(output_examples), replacing(output_examples) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **shown)
     write_parquet(rows, output_scores)
@@ -127,14 +134,14 @@ def _genes(
 
 
 def _all(study: Study, settings: Mapping[str, object], seed: int) -> tuple[pd.DataFrame, dict]:
-    """Counts of every person, arm, share and class; and the predictions of every arm with the most labels."""
+    """Counts of every person, arm, share and class; and of each arm with most labels the people who may be shown."""
     work = [
         (number, split, arm, share)
         for number, split in enumerate(study.splits)
         for arm in settings["arms"]
         for share in settings["shares"]
     ]
-    rows, predicted = [], {arm["name"]: {} for arm in settings["arms"]}
+    rows, kept = [], {arm["name"]: {} for arm in settings["arms"]}
     for number, split, arm, share in tqdm(work, "fits", disable=None):
         iids = study.people["iid"].to_numpy()
         # the same people, order and views for every arm: arms are compared in pairs
@@ -155,13 +162,12 @@ def _all(study: Study, settings: Mapping[str, object], seed: int) -> tuple[pd.Da
             arm["name"],
         )
         found = predict(network, study.data, test)
-        rows.append(
-            _counted(study, split, test, found).assign(arm=arm["name"], share=share, split=number, train=len(some))
-        )
+        counted = _counted(study, split, test, found)
+        rows.append(counted.assign(arm=arm["name"], share=share, split=number, train=len(some)))
         if share == max(settings["shares"]):
-            predicted[arm["name"]] |= {int(image): one for image, one in zip(test, found, strict=True)}
+            kept[arm["name"]] |= _kept(study, counted, test, found)  # not all predictions: they would fill memory
         log.info("%s, split %d, %d people: done", arm["name"], number, len(some))
-    return pd.concat(rows, ignore_index=True), predicted
+    return pd.concat(rows, ignore_index=True), kept
 
 
 def build(arm: Mapping[str, object], study: Study, network: int, settings: Mapping[str, object]) -> nn.Module:
@@ -211,23 +217,41 @@ def _counted(study: Study, split: Split, images: np.ndarray, predicted: torch.Te
     )
 
 
-def _examples(
-    study: Study, rows: pd.DataFrame, predicted: Mapping[str, Mapping[int, torch.Tensor]]
-) -> dict[str, np.ndarray]:
-    """`<arm>.images`, `.masks`, `.predicted` (3, sizes …) and `.dice` (3,) of the best, median and worst person."""
-    person, shown = study.data.person.numpy(), {}
+def _best_median_worst(rows: pd.DataFrame) -> tuple[pd.Series, list[int]]:
+    """Mean Dice over the classes by person, best first, and the places of the three who are shown."""
+    values = rows.assign(dice=scores.dice(rows["both"], rows["predicted"], rows["truth"]))
+    dice = values.groupby("iid")["dice"].mean().sort_values(ascending=False, kind="stable")
+    return dice, [0, (len(dice) - 1) // 2, len(dice) - 1]
+
+
+def _kept(study: Study, rows: pd.DataFrame, images: np.ndarray, predicted: torch.Tensor) -> dict[str, Example]:
+    """By person: the best, the median and the worst of the tested people of a fit, each with the first image."""
+    dice, places = _best_median_worst(rows)
+    people = study.data.person[images].numpy()
+    kept = {}
+    for iid, row in zip(dice.index[places], pd.Index(study.people["iid"]).get_indexer(dice.index[places]), strict=True):
+        first = int(np.flatnonzero(people == row)[0])
+        kept[iid] = Example(int(images[first]), predicted[first].clone())  # a view would keep all of them
+    return kept
+
+
+def _examples(study: Study, rows: pd.DataFrame, kept: Mapping[str, Mapping[str, Example]]) -> dict[str, np.ndarray]:
+    """`<arm>.images`, `.masks`, `.predicted` (3, sizes …) and `.dice` (3,) of the best, median and worst person.
+
+    The median one is, of those whom the splits kept, the one whose rank is nearest to the middle.
+    """
+    shown = {}
     most = rows[rows["share"] == rows["share"].max()]
-    for arm, found in predicted.items():
-        own = most[most["arm"] == arm]
-        own = own.assign(dice=scores.dice(own["both"], own["predicted"], own["truth"]))
-        dice = own.groupby("iid")["dice"].mean().sort_values(ascending=False, kind="stable")
-        places = [0, (len(dice) - 1) // 2, len(dice) - 1]
-        people = pd.Index(study.people["iid"]).get_indexer(dice.index[places])
-        images = [int(np.flatnonzero(person == one)[0]) for one in people]
+    for arm, found in kept.items():
+        dice, (best, middle, worst) = _best_median_worst(most[most["arm"] == arm])
+        here = np.flatnonzero(dice.index.isin(found))
+        places = [best, here[np.abs(here - middle).argmin()], worst]
+        chosen = [found[iid] for iid in dice.index[places]]
+        images = [one.image for one in chosen]
         shown |= {
             f"{arm}.images": study.data.pixels[images].movedim(1, -1).numpy(),
             f"{arm}.masks": study.data.masks[images].numpy(),
-            f"{arm}.predicted": torch.stack([found[one] for one in images]).numpy(),
+            f"{arm}.predicted": torch.stack([one.predicted for one in chosen]).numpy(),
             f"{arm}.dice": dice.to_numpy()[places],
         }
     return shown
