@@ -12,11 +12,11 @@ import yaml
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 
 from contigwas.config import check, named_files
-from contigwas.downstream.clusters import agreement, cluster, hide, partitions, task
+from contigwas.downstream.clusters import agreement, hide, partitions, task
 from contigwas.downstream.clusters.agreement import Agreement, ari, nmi
 from contigwas.downstream.clusters.labels import families_of, probe, read_labels
 from contigwas.downstream.clusters.partitions import by_size, partition, silhouettes
-from contigwas.downstream.clusters.task import features_of_tested
+from contigwas.downstream.clusters.task import cluster, features_of_tested
 from contigwas.errors import UserError
 from contigwas.tasks import models
 
@@ -202,7 +202,7 @@ def test_small_counts_are_not_told(tmp_path):
     features, group = blobs()
     features[:3] += 100  # three people far away
     path, _ = write(tmp_path, features, group)
-    assert run(tmp_path, path, k=2)[0]["kmeans"]["sizes"] == [">=5", "<5"], "everybody but a large one is a small one"
+    assert run(tmp_path, path, k=2)[0]["kmeans"]["sizes"] == [">=230", "<5"], "everybody but a large one is a small one"
     told, _, _ = run(tmp_path, path, k=2, labels={"table": str(tmp_path / "groups.tsv"), "column": "kind"})
     assert "sizes" not in told["kmeans"], "a sum beside a row would tell its hidden cell"
     assert not {1, 2, 3, 4} & {count for row in told["kmeans"]["counts"] for count in row}
@@ -210,8 +210,13 @@ def test_small_counts_are_not_told(tmp_path):
 
 def possible(told, total, ordered):
     """All counts that `told` may stand for: of one sum, and the `ordered` first ones from the largest on."""
-    ranges = {"<5": range(1, 5), ">=5": range(5, total + 1), ">0": range(1, total + 1)}
-    for one in product(*(ranges.get(cell, [cell]) for cell in told)):
+
+    def counts(cell):
+        if isinstance(cell, int):
+            return [cell]
+        return range(int(cell[2:]), total + 1) if cell.startswith(">=") else range(1, 5 if cell == "<5" else total + 1)
+
+    for one in product(*map(counts, told)):
         if sum(one) == total and all(a >= b for a, b in pairwise(one[:ordered])):
             yield one
 

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from contigwas.downstream.clusters.agreement import Agreement
 from contigwas.downstream.clusters.found import Found
-from contigwas.downstream.clusters.hide import LARGE, SMALL, SOME
+from contigwas.downstream.clusters.hide import LARGE
 from contigwas.files import PathLike
 from contigwas.plots import style
 from contigwas.plots.labels import shorten_middle
@@ -80,8 +80,7 @@ def _table(axis: Axes, agreement: Agreement, told: list[list], names: Sequence[s
     counts = agreement.counts[order]
     cells = np.array(told, dtype=object)[order]
     # shades of hidden cells would tell them: those of 5 and more are dark, smaller ones light
-    shades = {SMALL: 0.0, SOME: 0.0, LARGE: 0.5}
-    shares = np.vectorize(lambda cell: shades.get(cell, 0.0), otypes=[float])(cells)
+    shares = np.vectorize(lambda cell: 0.5 if str(cell).startswith(LARGE) else 0.0, otypes=[float])(cells)
     open_columns = ~np.array([[isinstance(cell, str) for cell in row] for row in cells]).any(axis=0)
     shares[:, open_columns] = (counts / np.maximum(counts.sum(axis=0, keepdims=True), 1))[:, open_columns]
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=2, aspect="auto")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 LEAST = 5  # people: a smaller count could point at somebody
-SMALL, LARGE, SOME = f"<{LEAST}", f">={LEAST}", ">0"
+ROUND = 10
+SMALL, LARGE, SOME = f"<{LEAST}", ">=", ">0"
 
 
 def hidden(count: int) -> int | str:
@@ -21,10 +22,11 @@ def told(counts: Sequence[int]) -> list[int | str]:
     """Counts whose sum is known, as they may be told: a small one would be the sum without the others.
 
     The largest are hidden beside it, as many as leave every small count free to be anything from 1 to 4, whatever the
-    order of the counts tells. Where all of them do not suffice, it is only told which counts are not 0.
+    order of the counts tells; of those a round number is told that they do not fall below, were every small count 4.
+    Where all of them do not suffice, it is only told which counts are not 0.
 
     >>> told([237, 3]), told([60, 20, 8, 0]), told([90, 60, 20, 2])
-    (['>=5', '<5'], [60, 20, 8, 0], ['>=5', 60, 20, '<5'])
+    (['>=230', '<5'], [60, 20, 8, 0], ['>=80', 60, 20, '<5'])
     """
     counts = [int(count) for count in counts]
     result = [hidden(count) for count in counts]
@@ -34,7 +36,8 @@ def told(counts: Sequence[int]) -> list[int | str]:
     large = sorted((place for place, count in enumerate(counts) if count >= LEAST), key=lambda place: -counts[place])
     spare = sum(small) - (LEAST - 1) * len(small)  # of the hidden large ones together, if the small ones were all 4
     for number, place in enumerate(large, start=1):
-        result[place] = LARGE
+        least = counts[place] - (LEAST - 1) * len(small)
+        result[place] = f"{LARGE}{max(LEAST, least // ROUND * ROUND)}"
         spare += counts[place]
         if spare >= number * (counts[large[number]] if number < len(large) else LEAST):
             return result
