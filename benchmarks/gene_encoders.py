@@ -1,8 +1,8 @@
 """Time and memory of the gene encoders of MGI against the length of the sequence: 1,024 to 32,768 tokens.
 
 Every pair of encoder and length is a process of its own: forward and backward of one person's expression, one gene a
-token. Memory is the process's peak above what it had before the first pass. Times are the least of three passes (one from
-8,192 tokens on), after one that is not counted, in CPU seconds (what both cores spent, which other work on the machine hardly changes) and
+token. Memory is the process's peak above what it had before the first pass. Times are the least of three passes (one
+from 8,192 tokens on), after one that is not counted: CPU seconds, which other work on the machine hardly changes, and
 seconds on the clock. `attention` is the transformer with every pair of tokens held, as it was before fused attention.
 
     python benchmarks/gene_encoders.py            # writes benchmarks/gene_encoders.tsv
@@ -59,7 +59,7 @@ def one(kind: str, length: int) -> dict[str, float]:
         while not done.wait(0.005):
             peak = max(peak, resident())
 
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)  # an error ends the process
     watcher.start()
     spent, clock = [], []
     backends = [SDPBackend.MATH] if kind == "attention" else [SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]
