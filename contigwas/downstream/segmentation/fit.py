@@ -139,7 +139,7 @@ def fit(
     )
     batches = Drawn(torch.from_numpy(images), settings["batch"], settings["steps"], seeds[0])
     try:
-        trainer.fit(module, batches)
+        trainer.fit(module, batches, weights_only=True)
     except SIGTERMException:
         raise UserError("the fits were stopped by a signal: run the same command again") from None
     if not all(bool(one.isfinite().all()) for one in network.state_dict().values()):
