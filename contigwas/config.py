@@ -17,7 +17,7 @@ from contigwas.errors import UserError
 from contigwas.genotypes.files import genotype_files
 from contigwas.genotypes.names import chromosome
 from contigwas.recipes import check_recipe, read_schema
-from contigwas.tasks import CLUSTERS, check_tasks
+from contigwas.tasks import check_tasks, tables
 
 TYPES = {"number": "a number", "integer": "a whole number", "string": "text", "boolean": "true or false"}
 ABSENT = object()
@@ -321,11 +321,7 @@ def named_files(config: Mapping) -> list[tuple[str, str]]:
     maps = config["plots"]["recombination"]
     named += [("plots.recombination", maps.replace("{chrom}", one)) for one in chromosomes(config) if maps]
     named += [(f"modalities.{name}", path) for name, path in config["modalities"].items()]
-    named += [(f"downstream.{name}.table", task.get("table")) for name, task in config["downstream"].items()]
-    for name, task in config["downstream"].items():
-        labels = task.get("labels")
-        if isinstance(labels, Mapping) and task["task"] == CLUSTERS:
-            named.append((f"downstream.{name}.labels.table", labels["table"]))
+    named += tables(config)
     for model, recipe in config["models"].items():
         named += [(f"models.{model}.{kind}", recipe.get(kind)) for kind in ("embeddings", "phenotypes", "weights")]
         if config["gwas"]["offsets"]:

@@ -72,6 +72,16 @@ def lacks(config: Mapping, name: str, model: str) -> str:
     return ""
 
 
+def tables(config: Mapping) -> list[tuple[str, str | None]]:
+    """The table of every task, and that of its labels, each with its key."""
+    named = [(f"downstream.{name}.table", task.get("table")) for name, task in config["downstream"].items()]
+    for name in of_kind(config, CLUSTERS):
+        labels = config["downstream"][name]["labels"]
+        if labels:
+            named.append((f"downstream.{name}.labels.table", labels["table"]))
+    return named
+
+
 def require(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """`pairs` of a model and a task, or a UserError where there is none."""
     if not pairs:

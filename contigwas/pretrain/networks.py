@@ -186,15 +186,20 @@ class GeneticsEncoder(nn.Module):
         """(people, features) raw, with their genetic components -> (people, embedding)."""
         values = self.normaliser(values, components)
         if self.training and self.perturbed and self.corruption and len(values):
-            other = torch.randint(len(values), values.shape, device=values.device)
-            swapped = torch.rand(values.shape, device=values.device) < self.corruption
-            values = torch.where(swapped, values.gather(0, other), values)
+            values = corrupted(values, self.corruption)
         if self.noise:
             shape = len(values), self.noise
             noisy = self.training and self.perturbed
             drawn = torch.randn(shape, device=values.device) if noisy else values.new_zeros(shape)
             values = torch.cat([values, drawn], dim=1)
         return self.layers(self.dropout(values))
+
+
+def corrupted(values: Tensor, share: float) -> Tensor:
+    """(people, features): each value replaced with probability `share` by that of somebody of these people (SCARF)."""
+    other = torch.randint(len(values), values.shape, device=values.device)
+    swapped = torch.rand(values.shape, device=values.device) < share
+    return torch.where(swapped, values.gather(0, other), values)
 
 
 def genetics_encoders(normalisers: Mapping[str, Normaliser], settings: Mapping[str, object]) -> nn.ModuleDict:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from contigwas.errors import UserError
 from contigwas.memory import available
-from contigwas.pretrain.networks import head
+from contigwas.pretrain.networks import corrupted, head
 from contigwas.pretrain.normalise import Normaliser
 from contigwas.recipes import HEAD
 
@@ -131,9 +131,7 @@ class GeneEncoder(nn.Module):
         """(people, genes) raw -> (people, tokens, width)."""
         values = self.normaliser(values, components)
         if self.training and self.perturbed and self.corruption and len(values):
-            other = torch.randint(len(values), values.shape, device=values.device)
-            swapped = torch.rand(values.shape, device=values.device) < self.corruption
-            values = torch.where(swapped, values.gather(0, other), values)
+            values = corrupted(values, self.corruption)
         return self.blocks(self.tokenise(self.dropout(values)))
 
     def forward(self, values: Tensor, components: Tensor | None = None) -> Tensor:
