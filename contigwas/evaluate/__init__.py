@@ -1,5 +1,1 @@
 """Models side by side: how many loci, how calibrated, and, where the truth is known, how right."""
-
-from contigwas.evaluate.models import evaluate
-
-__all__ = ["evaluate"]

@@ -1,63 +1,83 @@
-"""The figure of the evaluation."""
+"""The figure of the evaluation: panels side by side, a row a model in each; what a run has not is left out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from contigwas.evaluate import panels
 from contigwas.files import PathLike
 from contigwas.plots import style
 
+ACROSS = 4  # panels in a line
+WIDE = 8  # true traits from which on their heat map takes two places
+WIDTH, TITLE, ROW = 2.7, 0.95, 0.3  # inches: a panel, its titles and axis, a model
+# of a task's metrics the first that it has is drawn; the others stand in downstream.tsv
+METRICS = ("kappa", "auroc", "r2", "dice", "balanced_accuracy", "accuracy", "stability")
 
-def draw(models: pd.DataFrame, probes: pd.DataFrame, outputs: Sequence[PathLike]) -> None:
-    """Loci of each model as bars (found and false where the truth is known), probe R2 as a heat map beside them."""
-    wide = not probes.empty
-    height = 1.5 + 0.42 * len(models)
+
+def draw(tables: Mapping[str, pd.DataFrame], outputs: Sequence[PathLike]) -> Figure:
+    """Draw the tables of `evaluate` that have something to show. Returns the figure."""
+    models = tables["models"]
+    order = [*models["model"]]
     with style.applied():
-        figure = Figure(figsize=(10.5 if wide else 6, max(height, 2.6)), layout="constrained")
-        axes = figure.subplots(1, 2 if wide else 1, squeeze=False, width_ratios=[1, 1.25] if wide else None)[0]
-        _bars(axes[0], models)
-        if wide:
-            _heat(figure, axes[1], probes)
+        shown = _panels(tables, order)
+        lines = _lines([width for width, _ in shown])
+        height = len(lines) * (TITLE + ROW * max(len(order), 2))
+        figure = Figure(figsize=(1.0 + WIDTH * ACROSS, height), layout="constrained")
+        grid = figure.add_gridspec(len(lines), ACROSS)
+        for line, places in enumerate(lines):
+            for start, number in places:
+                width, paint = shown[number]
+                axis = figure.add_subplot(grid[line, start : start + width])
+                paint(axis)
+                panels.rows(axis, order, [*models["people"]] if start == 0 else None)
         style.save(figure, outputs)
+    return figure
 
 
-def _bars(axis, models: pd.DataFrame) -> None:
-    place = np.arange(len(models))
-    if "planted_found" in models:
-        axis.barh(place - 0.19, models["planted_found"], height=0.36, color=style.DARK, label="planted variants found")
-        axis.barh(place + 0.19, models["false_loci"], height=0.36, color=style.HIT, label="false loci")
-        planted = int(models["planted"].max())
-        axis.axvline(planted, color=style.MUTED, linestyle=":", linewidth=1)
-        axis.set_xlim(0, max(planted, models["false_loci"].max(), 1) * 1.12)
-        for y, (found, false) in enumerate(zip(models["planted_found"], models["false_loci"], strict=True)):
-            axis.text(found, y - 0.19, f" {found}", va="center", fontsize=8)
-            axis.text(false, y + 0.19, f" {false}", va="center", fontsize=8)
-        axis.set_xlabel(f"count (dotted: {planted} planted)")
-        axis.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=2)
-    else:
-        axis.barh(place, models["loci"], height=0.5, color=style.DARK)
-        for y, count in enumerate(models["loci"]):
-            axis.text(count, y, f" {count}", va="center", fontsize=8)
-        axis.set_xlim(0, max(models["loci"].max(), 1) * 1.12)
-        axis.set_xlabel("loci")
-    labels = [
-        f"{name}\nn = {people:,}, λ = {value:.2f}"
-        for name, people, value in zip(models["model"], models["people"], models["lambda"], strict=True)
-    ]
-    axis.set_yticks(place, labels, fontsize=8)
-    axis.invert_yaxis()
+def _panels(tables: Mapping[str, pd.DataFrame], order: Sequence[str]) -> list[tuple[int, Callable[[Axes], None]]]:
+    """What there is to draw: the width in places, and what paints it."""
+    models = tables["models"]
+    plain = [panels.loci, *([panels.truth] if "planted" in models else []), panels.calibration, panels.heritability]
+    shown = [(1, partial(paint, table=models)) for paint in plain]
+    probes = tables["probes"]
+    if not probes.empty and probes["r2"].notna().any():
+        width = 2 if probes["latent"].nunique() > WIDE else 1
+        shown.append((width, partial(panels.probes, table=probes, order=order)))
+    if not tables["retrieval"].empty:
+        shown.append((1, partial(panels.retrieval, table=tables["retrieval"], order=order)))
+    if not tables["attributions"].empty:
+        shown.append((1, partial(panels.attributions, table=tables["attributions"], order=order)))
+    for title, part in _tasks(tables["downstream"]):
+        shown.append((1, partial(panels.downstream, table=part, order=order, title=title)))
+    return shown
 
 
-def _heat(figure: Figure, axis, probes: pd.DataFrame) -> None:
-    table = probes.pivot(index="model", columns="latent", values="r2")
-    table = table.loc[probes["model"].unique(), probes["latent"].unique()]
-    image = axis.imshow(table.clip(0, 1), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axis.set_xticks(range(table.shape[1]), table.columns, rotation=30, ha="right", fontsize=8)
-    axis.set_yticks(range(table.shape[0]), table.index, fontsize=8)
-    for (row, column), value in np.ndenumerate(table.to_numpy()):
-        color = "white" if value > 0.55 else "black"
-        axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8, color=color)
-    axis.set_title("true traits from the features, held-out R²", fontsize=9)
-    figure.colorbar(image, ax=axis, shrink=0.8)
+def _tasks(scores: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """A title and the scores of one metric of each task: every arm at its largest share of labels, no differences."""
+    found = []
+    for task, part in scores.groupby("task", sort=False):
+        part = part[~part["arm"].str.contains(" - ", regex=False)]
+        names = [*part["metric"].astype(str).unique()]
+        metric = next((one for one in METRICS if one in names), names[0] if names else None)
+        part = part[part["metric"] == metric]
+        if len(part):
+            largest = part.groupby(["model", "arm"])["share"].transform("max")
+            found.append((f"{task}: {metric}", part[part["share"] == largest]))
+    return found
+
+
+def _lines(widths: Sequence[int]) -> list[list[tuple[int, int]]]:
+    """Places of panels, line by line: (first place, number of the panel)."""
+    lines: list[list[tuple[int, int]]] = [[]]
+    start = 0
+    for number, width in enumerate(widths):
+        if start + width > ACROSS:
+            lines.append([])
+            start = 0
+        lines[-1].append((start, number))
+        start += width
+    return lines

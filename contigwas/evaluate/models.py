@@ -1,73 +1,187 @@
-"""The evaluation of a run: one row a model, one a planted variant, one a probe, and a figure."""
+"""The evaluation of a run: one row a model, one a planted variant, one a probe, and so on, and a figure of it all."""
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from contigwas.evaluate import tables
+from contigwas.evaluate.equal import LEAST, read_counts
 from contigwas.evaluate.figure import draw
+from contigwas.evaluate.heritability import COLUMNS as HERITABILITY
+from contigwas.evaluate.heritability import explained
 from contigwas.evaluate.probes import probe
-from contigwas.evaluate.truth import compare, linkage, read_truth
+from contigwas.evaluate.shared import shared
+from contigwas.evaluate.truth import Truth, compare, linkage
 from contigwas.files import PathLike, read_table, write_tsv
-from contigwas.gwas.summary import read_lambda
 from contigwas.people import require_unique
 
 log = logging.getLogger(__name__)
+PLANTED = ["model", "id", "chrom", "pos", "latent", "q2", "found", "lead_id"]
+PROBES = ["model", "latent", "r2", "people"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """The files of a model: of its GWAS, and where there are any, features, histories and loci at equal people."""
+
+    loci: PathLike
+    summaries: Sequence[PathLike]
+    phenotypes: PathLike
+    covariates: PathLike
+    embeddings: PathLike | None = None
+    histories: Sequence[PathLike] = ()
+    equal_loci: PathLike | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the models have in common.
+
+    pattern: of the tested genotypes. truth, latents: causal variants and true traits, where known. counts: of people at
+    equal people. tasks: model, task and kind of each of the `scores` of downstream. attributions: attributions.tsv.
+    """
+
+    pattern: str
+    truth: PathLike | None = None
+    latents: PathLike | None = None
+    counts: PathLike | None = None
+    tasks: Sequence[tuple[str, str, str]] = ()
+    scores: Sequence[PathLike] = ()
+    attributions: PathLike | None = None
 
 
 def evaluate(
-    loci: Mapping[str, PathLike],
-    summaries: Mapping[str, Sequence[PathLike]],
-    phenotypes: Mapping[str, PathLike],
-    embeddings: Mapping[str, PathLike],
-    pattern: str,
-    truth: PathLike | None,
-    latents: PathLike | None,
-    settings: Mapping[str, object],
-    output_models: PathLike,
-    output_planted: PathLike,
-    output_probes: PathLike,
-    output_figures: Sequence[PathLike],
+    models: Mapping[str, Model], study: Study, settings: Mapping[str, object], outputs: Mapping[str, PathLike]
 ) -> None:
-    """Write the three tables and the figure that set the models side by side.
+    """Write the tables of docs/evaluation.md and the figure that set the models side by side.
 
-    models.tsv: model, people, features, lambda of the loci's test, loci and, with a truth, planted, planted_found,
-    false_loci. planted.tsv: one row a planted variant and model. probes.tsv: model, latent, r2, people.
-    `settings` holds kb, r2, large_q2 (see `truth.compare`), test and seed.
+    `settings` holds kb, r2, large_q2 (see `truth.compare`), loci_kb, test, missing, build and seed. `outputs` are paths
+    of the tables models, planted, probes, loci_shared, calibration, heritability, retrieval and downstream, and of png
+    and pdf.
     """
-    planted, large = read_truth(truth, settings["large_q2"]) if truth else (None, None)
+    loci = {model: _read_loci(one.loci) for model, one in models.items()}
+    people = {model: pd.Index(pd.read_parquet(one.phenotypes, columns=["iid"])["iid"]) for model, one in models.items()}
+    equal, counts = _equal(models, study)
+    compared = equal or loci
+    both, of_model = shared(compared, study.pattern, _everyone(people), settings["loci_kb"], settings["r2"])
+    truth = Truth.read(study.truth, settings["large_q2"]) if study.truth else None
+    inflated = pd.concat([tables.calibration(model, one.summaries) for model, one in models.items()])
+    explains = _heritability(models, loci, study, settings)
     rows, found = [], []
-    for model, path in loci.items():
-        table = read_table(path, ["lead_id", "chrom", "pos"], "loci")
-        people = pd.read_parquet(phenotypes[model])
-        lambdas = read_lambda(summaries[model]).set_index("test")["lambda"]
-        row = {"model": model, "people": len(people), "features": people.shape[1] - 1}
-        row |= {"lambda": lambdas[settings["test"]], "loci": len(table)}
-        if planted is not None:
-            pairs = linkage(pattern, table, large, pd.Index(people["iid"]))
-            findings = compare(table, planted, large, pairs, settings["kb"], settings["r2"])
-            row |= {"planted": len(planted), "planted_found": int(findings.planted["found"].sum())}
-            row |= {"false_loci": findings.false_loci}
-            found.append(findings.planted.assign(model=model))
+    for model in models:
+        row = {"model": model, "people": len(people[model]), "features": _features(models[model].phenotypes)}
+        row |= _lambda(inflated, model, settings["test"]) | {"loci": len(loci[model])}
+        if truth is not None:
+            seen = _against(truth, loci[model], study, people[model], settings)
+            row |= _found(seen, len(loci[model]))
+            found.append(seen.planted.assign(model=model))
+        row |= _at_equal_people(model, counts, equal, truth, study, people[model], settings)
+        row |= {f"{name}_loci": int(of_model.loc[model, name]) for name in ("shared", "private")}
+        r2 = explains.loc[explains["model"] == model, "adjusted_r2"]
+        row |= {"h2_leads": r2.mean(), "h2_leads_sum": r2.sum(min_count=1)}
         rows.append(row)
-    models = pd.DataFrame(rows)
-    write_tsv(models, output_models)
-    columns = ["model", "id", "chrom", "pos", "latent", "q2", "found", "lead_id"]
-    write_tsv(pd.concat(found)[columns] if found else pd.DataFrame(columns=columns), output_planted)
+    written = {
+        "models": pd.DataFrame(rows),
+        "planted": pd.concat(found)[PLANTED] if found else pd.DataFrame(columns=PLANTED),
+        "probes": _probes(models, study.latents, settings["seed"]),
+        "loci_shared": both.assign(people="equal" if equal else "own"),
+        "calibration": inflated,
+        "heritability": explains,
+        "retrieval": pd.concat([tables.retrieval(model, one.histories) for model, one in models.items()]),
+        "downstream": tables.downstream(study.tasks, study.scores),
+    }
+    for name, table in written.items():
+        write_tsv(table, outputs[name])
+    ranked = read_table(study.attributions) if study.attributions else pd.DataFrame()
+    draw({**written, "attributions": ranked}, [outputs["png"], outputs["pdf"]])
+    log.info("%d models compared, %d planted variants", len(models), 0 if truth is None else len(truth.planted))
 
-    probes = _probes(embeddings, latents, settings["seed"])
-    write_tsv(probes, output_probes)
-    draw(models, probes, output_figures)
-    log.info("%d models compared, %d planted variants", len(models), 0 if planted is None else len(planted))
+
+def _read_loci(path: PathLike) -> pd.DataFrame:
+    table = read_table(path, ["lead_id", "chrom", "pos", "effect_allele", "other_allele"], "loci")
+    return table.astype({"chrom": str, "pos": np.int64})
 
 
-def _probes(embeddings: Mapping[str, PathLike], latents: PathLike | None, seed: int) -> pd.DataFrame:
-    columns = ["model", "latent", "r2", "people"]
+def _features(phenotypes: PathLike) -> int:
+    return pd.read_parquet(phenotypes).shape[1] - 1
+
+
+def _everyone(people: Mapping[str, pd.Index]) -> pd.Index:
+    """All tested people of any model: r2 among more people is nearer to the truth."""
+    return pd.Index(sorted(set().union(*people.values())))
+
+
+def _equal(models: Mapping[str, Model], study: Study) -> tuple[dict[str, pd.DataFrame], pd.DataFrame | None]:
+    """The loci of each model at equal people, none where these are too few; and the counts, where there are any."""
+    if study.counts is None:
+        return {}, None
+    counts = read_counts(study.counts)
+    if int(counts["equal_people"].iloc[0]) < LEAST:
+        log.warning("only %d people are tested by all models: no loci at equal people", counts["equal_people"].iloc[0])
+        return {}, counts
+    return {model: _read_loci(one.equal_loci) for model, one in models.items()}, counts
+
+
+def _lambda(inflated: pd.DataFrame, model: str, test: str) -> dict[str, float]:
+    one = inflated[(inflated["model"] == model) & (inflated["test"] == test)].iloc[0]
+    return {"lambda": one["lambda"], "lambda_low": one["low"], "lambda_high": one["high"]}
+
+
+def _against(truth: Truth, loci: pd.DataFrame, study: Study, people: pd.Index, settings: Mapping[str, object]):
+    pairs = linkage(study.pattern, loci, truth.large, people)
+    return compare(loci, truth.planted, truth.large, pairs, settings["kb"], settings["r2"])
+
+
+def _found(seen, loci: int) -> dict[str, float]:
+    planted, hits = len(seen.planted), int(seen.planted["found"].sum())
+    return {
+        "planted": planted,
+        "planted_found": hits,
+        "false_loci": seen.false_loci,
+        "power": hits / planted if planted else np.nan,
+        "false_discovery": seen.false_loci / loci if loci else np.nan,
+    }
+
+
+def _at_equal_people(
+    model: str,
+    counts: pd.DataFrame | None,
+    equal: Mapping[str, pd.DataFrame],
+    truth: Truth | None,
+    study: Study,
+    people: pd.Index,
+    settings: Mapping[str, object],
+) -> dict[str, object]:
+    """equal_people and equal_loci, with a truth what these found; NA where people are too few, or not asked for."""
+    row = {"equal_people": pd.NA if counts is None else int(counts.loc[model, "equal_people"])}
+    row["equal_loci"] = len(equal[model]) if equal else pd.NA
+    if truth is not None:
+        seen = _against(truth, equal[model], study, people, settings) if equal else None
+        row["equal_planted_found"] = int(seen.planted["found"].sum()) if seen else pd.NA
+        row["equal_false_loci"] = seen.false_loci if seen else pd.NA
+    return row
+
+
+def _heritability(
+    models: Mapping[str, Model], loci: Mapping[str, pd.DataFrame], study: Study, settings: Mapping[str, object]
+) -> pd.DataFrame:
+    parts = [pd.DataFrame(columns=["model", *HERITABILITY])]
+    for model, one in models.items():
+        found = explained(loci[model], study.pattern, one.phenotypes, one.covariates, settings)
+        if len(found):
+            parts.append(found.assign(model=model)[["model", *HERITABILITY]])
+    return pd.concat(parts[1:] or parts, ignore_index=True)
+
+
+def _probes(models: Mapping[str, Model], latents: PathLike | None, seed: int) -> pd.DataFrame:
+    embeddings = {model: one.embeddings for model, one in models.items() if one.embeddings}
     if latents is None or not embeddings:
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=PROBES)
     table = read_table(latents, ["iid"], "evaluate.latents")
     require_unique(table["iid"], latents)
     traits = table.set_index("iid").drop(columns="fid", errors="ignore")
     traits = traits.select_dtypes(np.number).dropna()
-    return pd.concat([probe(path, traits, seed).assign(model=model) for model, path in embeddings.items()])[columns]
+    return pd.concat([probe(path, traits, seed).assign(model=model) for model, path in embeddings.items()])[PROBES]

@@ -24,6 +24,19 @@ class Findings:
     false_loci: int
 
 
+@dataclass(frozen=True)
+class Truth:
+    """What causes the traits: `planted` variants, and all that are `large` enough to be a locus (see `read_truth`)."""
+
+    planted: pd.DataFrame
+    large: pd.DataFrame
+
+    @classmethod
+    def read(cls, path: PathLike, large_q2: float) -> "Truth":
+        """From the table of the truth."""
+        return cls(*read_truth(path, large_q2))
+
+
 def read_truth(path: PathLike, large_q2: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The planted variants, and all variants large enough to be a locus.
 
@@ -83,13 +96,13 @@ def linkage(pattern: str, loci: pd.DataFrame, causal: pd.DataFrame, people: pd.I
         rows = rows[rows >= 0]
         if not leads or not others or len(rows) < 2:
             continue
-        left, right = (_standardised(bed.read(ids.get_indexer(names), rows)) for names in (leads, others))
+        left, right = (standardised(bed.read(ids.get_indexer(names), rows)) for names in (leads, others))
         squared = (left.T @ right / len(rows)) ** 2
         pairs.update({(a, b): squared[i, j] for i, a in enumerate(leads) for j, b in enumerate(others)})
     return pairs
 
 
-def _standardised(genotypes: np.ndarray) -> np.ndarray:
+def standardised(genotypes: np.ndarray) -> np.ndarray:
     """Zero mean, unit variance, missing calls at the mean; a constant variant is all zero. (people, variants)"""
     values = np.where(genotypes == MISSING, np.nan, genotypes.astype(float))
     values -= np.nanmean(values, axis=0)

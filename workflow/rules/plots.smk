@@ -346,6 +346,7 @@ rule plots:
         expand(rules.plots_qq.output.png, model=MODELS),
         expand(rules.plots_training.output.png, model=RECIPES),
         expand(rules.plots_decoded.output, model=DRAWN),
+        expand(rules.plots_map.output.png, model=MAPPED),
         [rules.plots_montage.output.png] if "images" in config else [],
         rules.plots_genotypes.output,
         rules.plots_matching.output if "pgs" in config else [],

@@ -11,6 +11,7 @@ NAMES_PEOPLE = [
     *expand("results/models/{model}/phenotypes.parquet", model=MODELS),
     *expand("results/models/{model}/covariates.parquet", model=MODELS),
     *expand("results/models/{model}/embeddings.h5ad", model=[*RECIPES, *EMBEDDED, *APPLIED]),
+    *([rules.evaluate_people.output.people] if EQUAL else []),
 ]
 
 

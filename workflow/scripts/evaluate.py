@@ -1,22 +1,35 @@
-from contigwas.evaluate import evaluate
+from contigwas.evaluate.models import Model, Study, evaluate
 from contigwas.logs import job
 
-settings = snakemake.params.settings
-models = snakemake.params.models
-chromosomes = len(snakemake.input.summaries) // len(models)
-summaries = [snakemake.input.summaries[i * chromosomes : (i + 1) * chromosomes] for i in range(len(models))]
+read, params, settings = snakemake.input, snakemake.params, snakemake.params.settings
+chromosomes, histories = len(read.summaries) // len(params.models), iter(read.histories)
+of_model = {
+    "loci": dict(zip(params.models, read.loci, strict=True)),
+    "phenotypes": dict(zip(params.models, read.phenotypes, strict=True)),
+    "covariates": dict(zip(params.models, read.covariates, strict=True)),
+    "summaries": {
+        model: read.summaries[place * chromosomes : (place + 1) * chromosomes]
+        for place, model in enumerate(params.models)
+    },
+    "embeddings": dict(zip(params.embedded, read.embeddings, strict=True)),
+    "histories": {model: [next(histories) for _ in range(count)] for model, count in params.trained},
+    "equal_loci": dict(zip(params.equal, read.equal, strict=True)),
+}
 with job(snakemake.log[0], settings["math_threads"]):
     evaluate(
-        loci=dict(zip(models, snakemake.input.loci, strict=True)),
-        summaries=dict(zip(models, summaries, strict=True)),
-        phenotypes=dict(zip(models, snakemake.input.phenotypes, strict=True)),
-        embeddings=dict(zip(snakemake.params.embedded, snakemake.input.embeddings, strict=True)),
-        pattern=settings["genotypes"] or settings["array"],
-        truth=next(iter(snakemake.input.truth), None),
-        latents=next(iter(snakemake.input.latents), None),
-        settings=settings,
-        output_models=snakemake.output.models,
-        output_planted=snakemake.output.planted,
-        output_probes=snakemake.output.probes,
-        output_figures=[snakemake.output.png, snakemake.output.pdf],
+        {
+            model: Model(**{kind: paths[model] for kind, paths in of_model.items() if model in paths})
+            for model in params.models
+        },
+        Study(
+            pattern=settings["genotypes"] or settings["array"],
+            truth=next(iter(read.truth), None),
+            latents=next(iter(read.latents), None),
+            counts=next(iter(read.counts), None),
+            tasks=params.tasks,
+            scores=read.scores,
+            attributions=read.attributions,
+        ),
+        settings,
+        dict(snakemake.output.items()),
     )

@@ -1,0 +1,170 @@
+"""Images at quantiles of a model's features, and those nearest to one another. They show people: private files only."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from contigwas.errors import UserError
+from contigwas.files import PathLike, private_folder
+from contigwas.modality import read_modality
+from contigwas.plots import style
+from contigwas.plots.labels import shorten_middle
+from contigwas.plots.map import tested_features
+from contigwas.plots.montage import shown
+from contigwas.pretrain.data import read_images
+
+log = logging.getLogger(__name__)
+STAGE = 8103  # of the random numbers: no other stage draws the same
+QUANTILES = (2, 25, 50, 75, 98)  # percent
+NEAR = 3  # people shown at a quantile
+FEATURES = 12  # of a model, at most
+PEOPLE, NEIGHBOURS = 8, 8
+TILE = 0.62  # inches of an image
+
+
+def quantiles(
+    phenotypes: PathLike,
+    pca: PathLike | None,
+    images_npy: PathLike,
+    images_table: PathLike,
+    outputs: Sequence[PathLike],
+    title: str,
+) -> Figure:
+    """Draw images of the 3 people nearest to each of 5 quantiles of the tested features, the first 12, to `outputs`.
+
+    `phenotypes` is what the GWAS tests; `pca` tells what share of the variance a component has. One image a person, the
+    first that is kept. A feature of fewer than 15 people with an image is left out. Raises UserError when none is left.
+    """
+    table = pd.read_parquet(phenotypes).set_index("iid")
+    pictures = Pictures.of(images_npy, images_table)
+    table = table[table.index.isin(pictures.row.index)]
+    chosen = {name: nearest_to_quantiles(table[name]) for name in table.columns[:FEATURES]}
+    chosen = {name: people for name, people in chosen.items() if len(people)}
+    if not chosen:
+        raise UserError(
+            f"{phenotypes} has no feature that {NEAR * len(QUANTILES)} people with an image have: nothing can be shown"
+        )
+    shares = read_modality(pca).obs["explained_ratio"].to_dict() if pca else {}
+    rows = [
+        (_label(name, shares.get(name)), [one for group in people for one in group]) for name, people in chosen.items()
+    ]
+    heads = {place * NEAR + NEAR // 2: f"{quantile} %" for place, quantile in enumerate(QUANTILES)}
+    figure = _sheet(pictures, rows, heads, title, gap=NEAR)
+    _save(figure, outputs)
+    log.info("images at %d quantiles of %d features", len(QUANTILES), len(rows))
+    return figure
+
+
+def nearest_to_quantiles(values: pd.Series) -> list[list[str]]:
+    """For each of `QUANTILES` the 3 people whose value is nearest, the nearest first, nobody twice; none if too few."""
+    left = values[np.isfinite(values.astype(float))].astype(float).sort_index()
+    if len(left) < NEAR * len(QUANTILES):
+        return []
+    ends = np.percentile(left.to_numpy(), QUANTILES)
+    found: dict[int, list[str]] = {}
+    # from the tails inwards: there are fewest people
+    for place in sorted(range(len(ends)), key=lambda one: -abs(QUANTILES[one] - 50)):
+        order = (left - ends[place]).abs().sort_values(kind="stable").index[:NEAR]
+        found[place] = [*order]
+        left = left.drop(order)
+    return [found[place] for place in range(len(ends))]
+
+
+def neighbours(
+    embeddings: PathLike,
+    images_npy: PathLike,
+    images_table: PathLike,
+    outputs: Sequence[PathLike],
+    title: str,
+    seed: int,
+) -> Figure:
+    """Draw 8 people, chosen by the seed, each with the 8 tested people nearest to them.
+
+    Near is Euclid's distance of standardised features.
+    """
+    iids, features = tested_features(embeddings)
+    pictures = Pictures.of(images_npy, images_table)
+    there = iids.isin(pictures.row.index)
+    iids, features = iids[there], features[there]
+    if len(iids) < 2:
+        raise UserError(
+            f"{embeddings} and {images_table} share {len(iids)} tested people, so nobody has a neighbour: bring "
+            "both of one cohort"
+        )
+    order = np.argsort(iids)
+    iids, features = iids[order], features[order]
+    some = np.random.default_rng([seed, STAGE]).choice(len(iids), min(PEOPLE, len(iids)), replace=False)
+    rows = [("", [iids[one], *iids[nearest(features, one)]]) for one in some]
+    last = len(rows[0][1]) - 1
+    figure = _sheet(pictures, rows, {last: f"nearest {last}", 1: "nearest 1", 0: "person"}, title, gap=0)
+    _save(figure, outputs)
+    log.info("%d people and their neighbours among %d", len(rows), len(iids))
+    return figure
+
+
+def nearest(features: np.ndarray, one: int) -> np.ndarray:
+    """The rows of `features` (people, features) nearest to row `one`, without it: at most 8, the nearest first."""
+    apart = ((features - features[one]) ** 2).sum(axis=1)
+    apart[one] = np.inf
+    return np.argsort(apart, kind="stable")[: min(NEIGHBOURS, len(features) - 1)]
+
+
+class Pictures:
+    """One image a person: the first kept one."""
+
+    def __init__(self, pixels: np.ndarray, row: pd.Series) -> None:
+        """`row` in `pixels`, by IID."""
+        self.pixels, self.row = pixels, row
+
+    @classmethod
+    def of(cls, npy: PathLike, table: PathLike) -> "Pictures":
+        """Of the stage images; UserError where the table names images that the array has not."""
+        images = read_images(table).sort_values(["iid", "row"])
+        pixels = np.load(npy, mmap_mode="r")
+        if len(images) and images["row"].max() >= len(pixels):
+            raise UserError(f"{table} names images that {npy} has not: run the images stage again")
+        return cls(pixels, images.drop_duplicates("iid").set_index("iid")["row"])
+
+    def __getitem__(self, iid: str) -> np.ndarray:
+        return shown(self.pixels[self.row[iid]])
+
+
+def _label(name: str, share: float | None) -> str:
+    short = shorten_middle(str(name))
+    return short if share is None or not np.isfinite(share) else f"{short}\n{100 * share:.0f} %"
+
+
+def _sheet(
+    pictures: Pictures, rows: Sequence[tuple[str, Sequence[str]]], heads: dict[int, str], title: str, gap: int
+) -> Figure:
+    """Rows of images with a label each, heads above columns, and a space after every `gap` columns."""
+    columns = max(len(people) for _, people in rows)
+    spaces = [1.0 if not gap or (place + 1) % gap else 1.3 for place in range(columns)]
+    with style.applied():
+        figure = Figure(figsize=(1.3 + TILE * sum(spaces), 0.8 + TILE * len(rows)), layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
+        axes = figure.subplots(len(rows), columns, squeeze=False, gridspec_kw={"width_ratios": spaces})
+        for line, (label, people) in zip(axes, rows, strict=True):
+            for axis, iid in zip(line, people, strict=False):
+                axis.imshow(pictures[iid])
+                axis.set_anchor("W")
+            for axis in line:
+                axis.set_xticks([])
+                axis.set_yticks([])
+                axis.spines[:].set_visible(False)
+            line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=7.5)
+        for place, text in heads.items():
+            axes[0, place].set_title(text, fontsize=7.5, loc="center", pad=3)
+        figure.suptitle(title, fontsize=10, fontweight="bold", x=0.02, ha="left")
+    return figure
+
+
+def _save(figure: Figure, outputs: Sequence[PathLike]) -> None:
+    for path in outputs:
+        private_folder(Path(path).parent)
+    with style.applied():
+        style.save(figure, outputs)

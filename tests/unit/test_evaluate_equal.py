@@ -1,0 +1,142 @@
+"""Loci of models at equal people, and which of them are shared."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from contigwas.evaluate.equal import read_counts, write_equal_gwas, write_equal_loci, write_equal_people
+from contigwas.evaluate.shared import has, shared
+from contigwas.gwas.gwas import write_gwas
+from tests.gwas_files import SETTINGS, arrays, write_study
+
+WHOLE = SETTINGS | {"columns": None, "max_p": None, "test": "manova"}
+
+
+@pytest.fixture
+def two(tmp_path):
+    """One cohort and two models: `all` tests everyone, `some` the first 200 of 300 people."""
+    study = write_study(tmp_path, *arrays(3))
+    some = pd.read_parquet(study["phenotypes"]).sort_values("iid").iloc[:200, :3]
+    some.to_parquet(tmp_path / "some.parquet", index=False)
+    return study | {"some": tmp_path / "some.parquet", "folder": tmp_path}
+
+
+def count(two, **phenotypes):
+    folder = two["folder"]
+    tables = {"all": two["phenotypes"], "some": two["some"]} | phenotypes
+    covariates = dict.fromkeys(tables, two["covariates"])
+    paths = folder / "private/people.parquet", folder / "people.tsv"
+    write_equal_people(tables, covariates, str(two["pattern"]), "1", *paths)
+    return paths
+
+
+def again(two, model, phenotypes, people, counts):
+    out, summary = two["folder"] / f"{model}/chr1.parquet", two["folder"] / f"{model}/chr1.summary.parquet"
+    study = {"pattern": str(two["pattern"]), "chrom": "1", "variants": None, "covariates": two["covariates"]}
+    write_equal_gwas(model, counts, people, phenotypes, WHOLE, out, summary, **study)
+    return pd.read_parquet(out)
+
+
+def test_equal_people_are_those_of_every_model_and_one_that_tests_just_these_stands(two):
+    people, counts = count(two)
+    assert set(pd.read_parquet(people)["iid"]) == set(pd.read_parquet(two["some"])["iid"])
+    assert people.parent.stat().st_mode & 0o777 == 0o700
+    table = read_counts(counts)
+    assert table["equal_people"].tolist() == [200, 200]
+    assert table["people"].tolist() == [300, 200]
+    assert table["again"].tolist() == [True, False]
+
+
+def test_people_without_a_covariate_or_genotypes_are_not_equal(two):
+    table = pd.read_parquet(two["covariates"]).sort_values("iid")
+    table.iloc[:7, 1] = np.nan
+    table.to_parquet(two["covariates"], index=False)
+    strangers = pd.read_parquet(two["some"])
+    strangers.loc[strangers.index[-3:], "iid"] = ["x1", "x2", "x3"]
+    strangers.to_parquet(two["some"], index=False)
+    table = read_counts(count(two)[1])
+    assert table["people"].tolist() == [293, 190]
+    assert table["equal_people"].tolist() == [190, 190]
+
+
+def test_the_gwas_again_is_the_gwas_of_those_people_alone(two):
+    people, counts = count(two)
+    got = again(two, "all", two["phenotypes"], people, counts)
+    table = pd.read_parquet(two["phenotypes"])
+    table[table["iid"].isin(pd.read_parquet(people)["iid"])].to_parquet(two["folder"] / "part.parquet", index=False)
+    paths = two["folder"] / "chr1.parquet", two["folder"] / "chr1.summary.parquet"
+    write_gwas(str(two["pattern"]), "1", None, two["folder"] / "part.parquet", two["covariates"], WHOLE, *paths)
+    expected = pd.read_parquet(paths[0])
+    assert (got["n"] <= 200).all() and len(got) == len(expected)
+    np.testing.assert_array_equal(got["log10p_manova"], expected["log10p_manova"])
+    assert "log10p_acat" not in got
+    kept = expected["log10p_E1"] >= 2
+    assert kept.any() and (got["log10p_E1"].notna() == kept).all()
+    assert not list(people.parent.glob("tmp*")), "nothing that names people is left"
+
+
+def test_a_model_that_tests_just_these_people_keeps_its_loci_to_the_byte(two):
+    people, counts = count(two)
+    assert not len(again(two, "some", two["some"], people, counts))
+    own = two["folder"] / "loci.tsv"
+    own.write_text("locus\tlead_id\tlog10p\n1\trs5\t8.10\n")
+    write_equal_loci("some", counts, own, two["folder"] / "equal.tsv")
+    assert (two["folder"] / "equal.tsv").read_bytes() == own.read_bytes()
+
+
+def test_loci_again_are_those_of_the_gwas_again(two):
+    people, counts = count(two)
+    again(two, "all", two["phenotypes"], people, counts)
+    cohort = pd.read_parquet(two["phenotypes"])[["iid"]].assign(in_gwas=1)
+    cohort.to_csv(two["folder"] / "cohort.tsv", sep="\t", index=False)
+    settings = {"test": "manova", "p1": 1e-3, "p2": 1e-2, "r2": 0.1, "kb": 100, "feature_p": None, "genes": None}
+    study = {"pattern": str(two["pattern"]), "cohort": two["folder"] / "cohort.tsv", "settings": settings | {"build": "GRCh37"}}
+    gwas = {"1": two["folder"] / "all/chr1.parquet"}
+    write_equal_loci("all", counts, two["folder"] / "none.tsv", two["folder"] / "equal.tsv", gwas=gwas, **study)
+    loci = pd.read_csv(two["folder"] / "equal.tsv", sep="\t")
+    assert len(loci) and (loci["n"] <= 200).all()
+
+
+def test_too_few_people_are_said_and_nothing_is_tested(two, caplog):
+    few = pd.read_parquet(two["some"]).head(49)
+    few.to_parquet(two["folder"] / "few.parquet", index=False)
+    with caplog.at_level("WARNING"):
+        people, counts = count(two, few=two["folder"] / "few.parquet")
+    assert "fewer than 50" in caplog.text
+    table = read_counts(counts)
+    assert not table["again"].any() and not table["same"].any()
+    assert not len(again(two, "all", two["phenotypes"], people, counts))
+    write_equal_loci("all", counts, two["folder"] / "none.tsv", two["folder"] / "equal.tsv")
+    assert len(pd.read_csv(two["folder"] / "equal.tsv", sep="\t")) == 0
+
+
+def loci(*rows) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["lead_id", "chrom", "pos"])
+
+
+def test_the_same_locus_is_near_or_linked_and_on_the_same_chromosome():
+    mine = loci(("a", "1", 100_000), ("b", "1", 900_000), ("c", "2", 100_000), ("d", "3", 1))
+    theirs = loci(("x", "1", 250_000), ("y", "2", 5_000_000), ("z", "4", 1))
+    assert has(mine, theirs, {("c", "y"): 0.2, ("b", "x"): 0.1}, 150, 0.1).tolist() == [True, False, True, False]
+    assert has(mine, theirs, {("c", "y"): 0.2}, 149.999, 0.1).tolist() == [False, False, True, False]
+
+
+def test_shared_and_private_loci_add_up_and_two_may_lie_near_one(tmp_path):
+    study = write_study(tmp_path, *arrays(4, missing=0))
+    bim = pd.read_csv(study["pattern"].with_suffix(".bim"), sep=r"\s+", header=None)
+    bim[0] = bim[0].astype(str)
+    place = {name: (name, chrom, pos) for name, chrom, pos in bim[[1, 0, 3]].itertuples(index=False)}
+    names = list(place)
+    models = {
+        "one": loci(place[names[0]], place[names[1]], place[names[-1]]),
+        "two": loci(place[names[0]]),
+        "three": loci(),
+    }
+    apart = abs(place[names[0]][2] - place[names[1]][2]) / 1000
+    people = pd.Index(pd.read_parquet(study["phenotypes"])["iid"])
+    table, counts = shared(models, str(study["pattern"]), people, apart, 0.9)
+    rows = table.set_index(["model", "other"])["shared"]
+    assert rows["one", "two"] == 2 and rows["two", "one"] == 1 and rows["one", "three"] == 0
+    assert counts.loc["one"].tolist() == [2, 1]
+    assert counts.loc["two"].tolist() == [1, 0]
+    assert counts.loc["three"].tolist() == [0, 0]

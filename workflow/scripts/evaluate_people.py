@@ -1,0 +1,13 @@
+from contigwas.evaluate.equal import write_equal_people
+from contigwas.logs import job
+
+read, models, settings = snakemake.input, snakemake.params.models, snakemake.params.settings
+with job(snakemake.log[0]):
+    write_equal_people(
+        dict(zip(models, read.phenotypes, strict=True)),
+        dict(zip(models, read.covariates, strict=True)),
+        settings["genotypes"] or settings["array"],
+        snakemake.params.chrom,
+        snakemake.output.people,
+        snakemake.output.counts,
+    )

@@ -1,0 +1,14 @@
+from contigwas.logs import job
+from contigwas.plots.map import plot_map
+
+read, settings = snakemake.input, snakemake.params.settings
+with job(snakemake.log[0], settings["math_threads"]):
+    plot_map(
+        read.embeddings,
+        read.cohort,
+        read.get("covariates"),
+        read.get("pcs"),
+        settings,
+        [snakemake.output.png, snakemake.output.pdf],
+        title=snakemake.wildcards.model,
+    )
