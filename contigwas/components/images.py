@@ -13,7 +13,7 @@ from contigwas.files import PathLike, private_folder
 from contigwas.modality import read_modality
 from contigwas.plots import style
 from contigwas.plots.labels import shorten_middle
-from contigwas.plots.map import tested_features
+from contigwas.plots.map import features_of_tested
 from contigwas.plots.montage import shown
 from contigwas.pretrain.data import read_images
 
@@ -86,7 +86,7 @@ def neighbours(
 
     Near is Euclid's distance of standardised features.
     """
-    iids, features = tested_features(embeddings)
+    iids, features = features_of_tested(embeddings)
     pictures = Pictures.of(images_npy, images_table)
     there = iids.isin(pictures.row.index)
     iids, features = iids[there], features[there]

@@ -43,7 +43,7 @@ def plot_map(
     Returns the figure, which says so where there are too few people. Raises UserError for features that are not numbers
     and for a covariate that is nowhere.
     """
-    iids, features = tested_features(embeddings)
+    iids, features = features_of_tested(embeddings)
     places, axes = flat(features, str(settings["method"]), int(settings["seed"]))
     people = read_cohort(cohort)
     names = settings["colour"]
@@ -72,7 +72,7 @@ def plot_map(
     return figure
 
 
-def tested_features(embeddings: PathLike) -> tuple[pd.Index, np.ndarray]:
+def features_of_tested(embeddings: PathLike) -> tuple[pd.Index, np.ndarray]:
     """The tested people and their features (people, features), standardised, float64; those that vary.
 
     Raises UserError where one is not a finite number, or none varies.

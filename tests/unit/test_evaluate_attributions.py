@@ -33,7 +33,9 @@ def cohort(tmp_path):
     truth.to_csv(tmp_path / "truth.tsv", sep="\t", index=False)
     scores = rng.random(20)
     parts = [
-        pd.DataFrame({"method": method, "modality": "snps", "feature": var.index, "name": var.index, "mean_abs": values})
+        pd.DataFrame(
+            {"method": method, "modality": "snps", "feature": var.index, "name": var.index, "mean_abs": values}
+        )
         for method, values in (("deeplift", scores), ("integrated_gradients", np.arange(20)[::-1]))
     ]
     names = ["GENE1", "GENE2", "GENE1", "GENE3"]

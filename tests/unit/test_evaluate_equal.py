@@ -90,7 +90,11 @@ def test_loci_again_are_those_of_the_gwas_again(two):
     cohort = pd.read_parquet(two["phenotypes"])[["iid"]].assign(in_gwas=1)
     cohort.to_csv(two["folder"] / "cohort.tsv", sep="\t", index=False)
     settings = {"test": "manova", "p1": 1e-3, "p2": 1e-2, "r2": 0.1, "kb": 100, "feature_p": None, "genes": None}
-    study = {"pattern": str(two["pattern"]), "cohort": two["folder"] / "cohort.tsv", "settings": settings | {"build": "GRCh37"}}
+    study = {
+        "pattern": str(two["pattern"]),
+        "cohort": two["folder"] / "cohort.tsv",
+        "settings": settings | {"build": "GRCh37"},
+    }
     gwas = {"1": two["folder"] / "all/chr1.parquet"}
     write_equal_loci("all", counts, two["folder"] / "none.tsv", two["folder"] / "equal.tsv", gwas=gwas, **study)
     loci = pd.read_csv(two["folder"] / "equal.tsv", sep="\t")

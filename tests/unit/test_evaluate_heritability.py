@@ -17,7 +17,9 @@ def test_joint_variance_is_that_of_two_nested_regressions(tmp_path):
     study = write_study(tmp_path, dosages, design, values)
     bim = pd.read_csv(study["pattern"].with_suffix(".bim"), sep=r"\s+", header=None, dtype=str)
     chosen = [0, 1, 2, 7]
-    loci = bim.loc[chosen, [0, 1, 3, 4, 5]].set_axis(["chrom", "lead_id", "pos", "effect_allele", "other_allele"], axis=1)
+    loci = bim.loc[chosen, [0, 1, 3, 4, 5]].set_axis(
+        ["chrom", "lead_id", "pos", "effect_allele", "other_allele"], axis=1
+    )
     loci["pos"] = loci["pos"].astype(int)
     got = explained(loci, str(study["pattern"]), study["phenotypes"], study["covariates"], SETTINGS)
     genotypes = np.where(dosages < 0, np.nan, dosages.astype(float))[:, chosen]

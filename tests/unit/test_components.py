@@ -1,0 +1,83 @@
+"""Images at quantiles of components, and nearest neighbours: whom they show, and where they may lie."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+from contigwas.components.images import Pictures, nearest, nearest_to_quantiles, neighbours, quantiles
+from contigwas.errors import UserError
+
+
+@pytest.fixture
+def study(tmp_path):
+    """60 people with two images each, the first of which is as bright as their number; nobody else is so bright."""
+    people = [f"{i:04d}" for i in range(60)]
+    values = np.arange(60.0)
+    images = np.zeros((120, 8, 8, 3), np.uint8)
+    images[::2] = (values * 4).astype(np.uint8)[:, None, None, None]
+    table = pd.DataFrame({"row": range(120), "iid": np.repeat(people, 2), "kept": True})
+    table.loc[0, "kept"] = False  # of the first person the second image counts
+    table.sample(frac=1, random_state=1).to_parquet(tmp_path / "images.parquet", index=False)
+    np.save(tmp_path / "images.npy", images)
+    features = np.column_stack([values, 2 * values])
+    obs = pd.DataFrame({"tested": True}, index=people)
+    ad.AnnData(features, obs=obs).write_h5ad(tmp_path / "embeddings.h5ad")
+    table = pd.DataFrame({"iid": people, "E1": values, "E2": np.where(values < 10, values, np.nan)})
+    table.sample(frac=1, random_state=2).to_parquet(tmp_path / "phenotypes.parquet", index=False)
+    return tmp_path
+
+
+def test_people_at_a_quantile_are_the_nearest_and_nobody_stands_twice():
+    values = pd.Series(np.arange(100.0), [f"{i:03d}" for i in range(100)]).sample(frac=1, random_state=0)
+    groups = nearest_to_quantiles(values)
+    for quantile, group in zip((2, 25, 50, 75, 98), groups, strict=True):
+        apart = [abs(values[one] - np.percentile(values, quantile)) for one in group]
+        assert max(apart) <= 2 and apart == sorted(apart)
+    assert len({one for group in groups for one in group}) == 15
+    assert nearest_to_quantiles(values.head(14)) == []
+    tight = nearest_to_quantiles(values.head(15))
+    assert sorted(one for group in tight for one in group) == sorted(values.head(15).index)
+
+
+def test_neighbours_are_those_of_a_loop():
+    features = np.random.default_rng(1).normal(size=(30, 4))
+    for one in range(30):
+        order = sorted((i for i in range(30) if i != one), key=lambda i: np.linalg.norm(features[i] - features[one]))
+        assert nearest(features, one).tolist() == order[:8]
+    assert nearest(features[:3], 0).shape == (2,)
+
+
+def test_the_first_kept_image_is_shown(study):
+    pictures = Pictures.of(study / "images.npy", study / "images.parquet")
+    assert pictures["0005"].max() == 20
+    assert pictures.row["0000"] == 1
+
+
+def test_images_go_from_dark_to_bright_along_the_component_into_a_private_folder(study):
+    out = study / "private/components/m/quantiles.png"
+    figure = quantiles(study / "phenotypes.parquet", None, study / "images.npy", study / "images.parquet", [out], "m")
+    means = [axis.get_images()[0].get_array().mean() for axis in figure.axes]
+    assert len(means) == 15, "a feature of 10 people is left out"
+    groups = np.array(means).reshape(5, 3)
+    assert (groups.max(axis=1)[:-1] < groups.min(axis=1)[1:]).all()
+    assert out.stat().st_size and out.parent.stat().st_mode & 0o777 == 0o700
+    assert (study / "private").stat().st_mode & 0o777 == 0o700
+
+
+def test_neighbours_of_people_look_like_them(study):
+    out = study / "private/components/m/neighbours.png"
+    images = study / "images.npy", study / "images.parquet"
+    figure = neighbours(study / "embeddings.h5ad", *images, [out], "m", seed=3)
+    means = np.array([axis.get_images()[0].get_array().mean() for axis in figure.axes]).reshape(8, 9)
+    assert len(set(means[:, 0])) == 8
+    inner = means[(means[:, 0] > 40) & (means[:, 0] < 190)]
+    assert len(inner) and (np.abs(inner[:, 1:3] - inner[:, :1]) <= 8).all()
+    again = neighbours(study / "embeddings.h5ad", *images, [out], "m", seed=3)
+    assert [axis.get_images()[0].get_array().mean() for axis in again.axes] == means.ravel().tolist()
+
+
+def test_features_that_nobody_with_an_image_has_are_told(study):
+    pd.read_parquet(study / "phenotypes.parquet").head(14).to_parquet(study / "few.parquet", index=False)
+    with pytest.raises(UserError, match="no feature that 15 people with an image have"):
+        quantiles(study / "few.parquet", None, study / "images.npy", study / "images.parquet", [study / "q.png"], "m")
