@@ -61,6 +61,7 @@ OTHER = {
     "export.features": ["E1"],
     "export.metadata.sex": "M",
     "plots.features": "all",
+    "plots.map.colour": ["age"],
     "embed.layer": "pgs",
     "pgs.catalog": "https://example.org",
     "burden.vep.gene": "Gene",
@@ -320,7 +321,7 @@ a new clone, profiles.
 | a person is added to `samples.withdrawn` | everything but training, and the search for what is left of them |
 | then `samples.retrain_on_withdrawal: true` | training, and what follows |
 | a chromosome is added | everything, training too: its file names people |
-| a model is added | its own training, GWAS, loci and plots; `evaluate`, `report` |
+| a model is added | its own training, GWAS, loci and plots; `evaluate`, with its GWAS at equal people; `report` |
 | a covariate is added to their table | `phenotypes` and what follows |
 | a photograph is replaced under its name | nothing, photographs are no inputs: `--forcerun images pretrain_fold` |
 | a module of the library is edited | the rules that run it, and what follows |

@@ -24,6 +24,9 @@ def test_every_file_of_the_design_is_there(results):
     expected += ["models/contig/pca.h5ad", "models/contig/gwas/chr2.parquet", "models/contig/gwas/chr2.summary.parquet"]
     expected += ["models/latents/followup.tsv"]
     expected += ["models/latents/loci.tsv", "models/contig/plots/manhattan.pdf", "evaluation/models.tsv", "report.html"]
+    expected += ["models/contig/plots/map.png", "evaluation/models.pdf", "evaluation/equal/people.tsv"]
+    tables = ("planted", "probes", "loci_shared", "calibration", "heritability", "retrieval", "downstream", "cost")
+    expected += [f"evaluation/{name}.tsv" for name in (*tables, "attributions")]
     expected += [f"models/latents/plots/{name}" for name in ("features/index.tsv", "regional/index.tsv", "qq.pdf")]
     assert [path for path in expected if not (results / path).stat().st_size] == []
     assert not [path for path in results.rglob(".*.tmp.*")]
@@ -56,6 +59,26 @@ def test_the_true_traits_find_planted_loci(results):
     models = pd.read_csv(results / "evaluation/models.tsv", sep="\t").set_index("model")
     assert models.loc["latents", "planted_found"] >= 2
     assert models.loc["latents", "planted_found"] <= models.loc["latents", "planted"]
+
+
+def test_models_are_compared_at_the_people_whom_all_test(results):
+    models = pd.read_csv(results / "evaluation/models.tsv", sep="\t").set_index("model")
+    people = {name: set(pd.read_parquet(results / f"models/{name}/phenotypes.parquet")["iid"]) for name in models.index}
+    assert (models["equal_people"] == len(set.intersection(*people.values()))).all()
+    assert models.loc["inner", "equal_people"] == models.loc["inner", "people"], "the others test these and more"
+    for name, row in models.iterrows():
+        loci = pd.read_csv(results / f"evaluation/equal/{name}/loci.tsv", sep="\t")
+        assert row["equal_loci"] == len(loci) == row["shared_loci"] + row["private_loci"]
+        assert (loci["n"] <= row["equal_people"]).all()
+    assert models.loc["latents", "equal_loci"] > 0
+    own = (results / "models/inner/loci.tsv").read_bytes()
+    assert (results / "evaluation/equal/inner/loci.tsv").read_bytes() == own
+
+
+def test_what_training_took_is_told_of_every_fold(results):
+    cost = pd.read_csv(results / "evaluation/cost.tsv", sep="\t").set_index("model")
+    assert cost["folds"].to_dict() == {"contig": 3, "inner": 1, "simclr": 1}
+    assert (cost["measured"] == cost["folds"]).all() and (cost["seconds"] > 0).all()
 
 
 def test_every_locus_has_a_regional_plot_and_its_best_feature_a_manhattan_plot(results):

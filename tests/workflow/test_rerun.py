@@ -26,9 +26,15 @@ AFTER_PHENOTYPES = {
     "plots_features",
     "plots_regional",
     "plots_qq",
+    "plots_map",
+    "evaluate_people",
+    "evaluate_gwas",
+    "evaluate_loci",
     "evaluate",
     "report",
 }
+# of every model, since the people of one decide whom all test
+AT_EQUAL_PEOPLE = {"evaluate_gwas", "evaluate_loci"}
 MODELS = {"contig", "inner", "simclr", "latents"}
 
 
@@ -78,16 +84,16 @@ def test_changing_the_epochs_of_one_model(finished):
         run = study.dry()
     of_the_model = {"pretrain_fold", "embed_fold", "align_folds", "phenotypes_embedded", "gwas_chromosome"}
     of_the_model |= {"loci_model", "plots_manhattan", "plots_overview", "plots_qq", "plots_training"}
-    of_the_model |= {"plots_features", "plots_regional", "followup_model"}
-    assert rules(run) == of_the_model | {"evaluate", "report"}
-    assert {model for _, model in run.jobs()} == {"simclr", ""}
+    of_the_model |= {"plots_features", "plots_regional", "plots_map", "followup_model"}
+    assert rules(run) == of_the_model | AT_EQUAL_PEOPLE | {"evaluate_people", "evaluate_cost", "evaluate", "report"}
+    assert {model for rule, model in run.jobs() if rule not in AT_EQUAL_PEOPLE} == {"simclr", ""}
 
 
 def test_changing_the_clumping(finished):
     with changed(finished, lambda config: config["loci"].update(kb=100)) as study:
         again = rules(study.dry())
     figures = {"plots_manhattan", "plots_overview", "plots_features", "plots_regional"}
-    assert again == {"loci_model", "followup_model", *figures, "evaluate", "report"}
+    assert again == {"loci_model", "followup_model", *figures, "evaluate_loci", "evaluate", "report"}
 
 
 def test_changing_how_many_features_are_looked_at_again(finished):
@@ -174,8 +180,20 @@ def test_adding_a_model_runs_that_model_alone(finished):
 
     with changed(finished, add) as study:
         run = study.dry()
+    assert {model for rule, model in run.jobs() if rule not in AT_EQUAL_PEOPLE} == {"second", ""}
+    of_all = {rule for rule, model in run.jobs() if not model}
+    assert of_all == {"evaluate_people", "evaluate_cost", "evaluate", "report"}
+
+
+def test_without_equal_people_a_model_more_leaves_the_others_alone(finished):
+    def add(config):
+        config["evaluate"]["equal_people"] = False
+        config["models"]["second"] = config["models"]["simclr"] | {"epochs": 2}
+
+    with changed(finished, add) as study:
+        run = study.dry()
     assert {model for _, model in run.jobs()} == {"second", ""}
-    assert {rule for rule, model in run.jobs() if not model} == {"evaluate", "report"}
+    assert {rule for rule, model in run.jobs() if not model} == {"evaluate_cost", "evaluate", "report"}
 
 
 def test_adding_a_person_to_the_images_trains_again(finished):

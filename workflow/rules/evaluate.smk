@@ -36,8 +36,8 @@ def histories(wildcards) -> list[str]:
 rule evaluate_people:
     input:
         unpack(tested),
-        phenotypes=expand("results/models/{model}/phenotypes.parquet", model=MODELS),
-        covariates=expand("results/models/{model}/covariates.parquet", model=MODELS),
+        phenotypes=expand("results/models/{model}/phenotypes.parquet", model=sorted(MODELS)),
+        covariates=expand("results/models/{model}/covariates.parquet", model=sorted(MODELS)),
     output:
         people="results/private/evaluation/equal_people.parquet",
         counts=f"{EVALUATION}/equal/people.tsv",
@@ -53,7 +53,7 @@ rule evaluate_people:
     params:
         code=library("evaluate.equal", script="evaluate_people"),
         settings=stage("genotypes.array", "gwas.genotypes"),
-        models=MODELS,
+        models=sorted(MODELS),  # their order is nothing that changes who is tested
         chrom=CHROMOSOMES[0],
     script:
         "../scripts/evaluate_people.py"
