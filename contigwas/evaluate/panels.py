@@ -98,7 +98,8 @@ def probes(axis: Axes, table: pd.DataFrame, order: Sequence[str]) -> None:
     axis.set_xticks(range(grid.shape[1]), [shorten_middle(str(name)) for name in grid.columns], rotation=35,
                     ha="right", rotation_mode="anchor", fontsize=SMALL)  # fmt: skip
     for (row, column), value in np.ndenumerate(grid.to_numpy(float)):
-        axis.text(column, row, "" if np.isnan(value) else f"{value:.2f}", ha="center", va="center", fontsize=SMALL,
+        text = "" if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}"  # no -0.00
+        axis.text(column, row, text, ha="center", va="center", fontsize=SMALL,
                   color="white" if value > 0.55 else style.INK)  # fmt: skip
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)

@@ -23,7 +23,7 @@ DEFAULT = 4  # covariates that are drawn where the config names none
 LEVELS = 3  # of a category, the most common, that are drawn
 PER_HEXAGON = 12  # people, if they lay evenly
 ACROSS = 3  # panels in a line
-REACH = 0.5, 99.5  # percentiles of the people that the map reaches: its edge is nobody's
+REACH = 1, 99  # percentiles of the people that the map reaches: its edge is nobody's
 
 
 def plot_map(
@@ -144,7 +144,8 @@ def hexagons(figure: Figure, axis: Axes, places: np.ndarray, values: np.ndarray 
     drawn.set_clim(low, high if high > low else low + 1e-9)
     figure.colorbar(drawn, ax=axis, shrink=0.8, pad=0.02).ax.tick_params(labelsize=6.5)
     axis.tick_params(labelsize=6.5)
-    axis.set(xlim=reach[:2], ylim=reach[2:])
+    half = [(high - low) / across for low, high in (reach[:2], reach[2:])]  # a hexagon on the edge is seen whole
+    axis.set(xlim=(reach[0] - half[0], reach[1] + half[0]), ylim=(reach[2] - half[1], reach[3] + half[1]))
     return drawn
 
 

@@ -21,8 +21,10 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 BESIDE = {"burden_masks.fam": ["burden_masks.bed", "burden_masks.bim"]}
 # people's images, without a name
-SHOWN = {"images.npy", "masks.npy", "montage.png", "examples.npz", "overlays.png", "reconstructions.png"}
-SHOWN |= {"quantiles.png", "neighbours.png"}
+SHOWN = {
+    *("images.npy", "masks.npy", "montage.png", "examples.npz", "overlays.png", "reconstructions.png"),
+    *("quantiles.png", "neighbours.png"),
+}
 UNFINISHED = re.compile(r"\.\w+\.(tmp|old)\.")  # what contigwas.files calls a file that it writes
 
 
