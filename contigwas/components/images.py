@@ -141,24 +141,25 @@ def _label(name: str, share: float | None) -> str:
 def _sheet(
     pictures: Pictures, rows: Sequence[tuple[str, Sequence[str]]], heads: dict[int, str], title: str, gap: int
 ) -> Figure:
-    """Rows of images with a label each, heads above columns, and a space after every `gap` columns."""
+    """Rows of images with a label each, heads above columns, and a space after every `gap` columns (0: none)."""
     columns = max(len(people) for _, people in rows)
-    spaces = [1.0 if not gap or (place + 1) % gap else 1.3 for place in range(columns)]
+    places = [place + (place // gap if gap else 0) for place in range(columns)]  # what is skipped is space
+    widths = [1.0 if place in places else 0.3 for place in range(places[-1] + 1)]
     with style.applied():
-        figure = Figure(figsize=(1.3 + TILE * sum(spaces), 0.8 + TILE * len(rows)), layout="constrained")
+        figure = Figure(figsize=(1.3 + TILE * sum(widths), 0.8 + TILE * len(rows)), layout="constrained")
         figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
-        axes = figure.subplots(len(rows), columns, squeeze=False, gridspec_kw={"width_ratios": spaces})
-        for line, (label, people) in zip(axes, rows, strict=True):
-            for axis, iid in zip(line, people, strict=False):
+        grid = figure.add_gridspec(len(rows), len(widths), width_ratios=widths)
+        for line, (label, people) in enumerate(rows):
+            for number, iid in enumerate(people):
+                axis = figure.add_subplot(grid[line, places[number]])
                 axis.imshow(pictures[iid])
-                axis.set_anchor("W")
-            for axis in line:
                 axis.set_xticks([])
                 axis.set_yticks([])
                 axis.spines[:].set_visible(False)
-            line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=7.5)
-        for place, text in heads.items():
-            axes[0, place].set_title(text, fontsize=7.5, loc="center", pad=3)
+                if number == 0:
+                    axis.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=7.5)
+                if line == 0 and number in heads:
+                    axis.set_title(heads[number], fontsize=7.5, loc="center", pad=3)
         figure.suptitle(title, fontsize=10, fontweight="bold", x=0.02, ha="left")
     return figure
 
