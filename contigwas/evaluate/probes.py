@@ -9,6 +9,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from contigwas.errors import UserError
 from contigwas.files import PathLike
 
 FOLDS = 5
@@ -19,7 +20,8 @@ def probe(embeddings: PathLike, latents: pd.DataFrame, seed: int) -> pd.DataFram
     """Cross-validated R2 of each latent from the embeddings of the tested people: columns latent, r2, people.
 
     `latents` is indexed by IID. The features of a person come from a network that did not train on them
-    wherever the method saw genetics, so the R2 is free of its training.
+    wherever the method saw genetics, so the R2 is free of its training. Raises UserError for features that are not
+    finite numbers.
     """
     data = ad.read_h5ad(embeddings)
     data = data[data.obs["tested"].to_numpy(bool)]
@@ -27,6 +29,12 @@ def probe(embeddings: PathLike, latents: pd.DataFrame, seed: int) -> pd.DataFram
     if len(shared) < 10 * FOLDS:
         return pd.DataFrame({"latent": latents.columns, "r2": np.nan, "people": len(shared)})
     features = np.asarray(data[shared].X, dtype=float)
+    odd = int((~np.isfinite(features).all(axis=1)).sum())
+    if odd:
+        raise UserError(
+            f"{embeddings} has features that are no finite numbers, of {odd} of {len(shared)} tested people: leave "
+            "these people out of the file, or train again with a smaller lr"
+        )
     rows = []
     for name in latents.columns:
         target = latents.loc[shared, name].to_numpy(float)

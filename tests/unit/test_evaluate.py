@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from bed_reader import to_bed
 
+from contigwas.errors import UserError
 from contigwas.evaluate.probes import probe
 from contigwas.evaluate.truth import compare, linkage, read_truth
 
@@ -75,3 +76,8 @@ def test_a_probe_sees_signal_and_no_signal(tmp_path):
     assert got.loc["seen", "r2"] > 0.95
     assert got.loc["unseen", "r2"] < 0.05
     assert (got["people"] == 250).all()
+    features[[2, 9], 3] = np.nan
+    ad.AnnData(features, obs=obs).write_h5ad(tmp_path / "e.h5ad")
+    with pytest.raises(UserError, match="no finite numbers, of 2 of 250 tested people") as told:
+        probe(tmp_path / "e.h5ad", latents, seed=0)
+    assert "0002" not in str(told.value)
