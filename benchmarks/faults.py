@@ -212,9 +212,9 @@ def jobs_of(process: subprocess.Popen) -> dict[str, psutil.Process]:
 
 
 def files(folder: Path) -> dict[str, Path]:
-    """Every file that a run makes, by its path; without logs, benchmarks and what training keeps to go on from."""
+    """Every file that a run makes, by its path; without logs, benchmarks, times and what training goes on from."""
     found = [path for part in ("results", "resources") for path in (folder / part).rglob("*")]
-    left_out = tuple(f"results/{part}/" for part in ("logs", "benchmarks", "scratch"))
+    left_out = (*(f"results/{part}/" for part in ("logs", "benchmarks", "scratch")), "results/evaluation/cost.tsv")
     named = {str(path.relative_to(folder)): path for path in found if not path.is_dir()}
     return {name: path for name, path in named.items() if not name.startswith(left_out)}
 

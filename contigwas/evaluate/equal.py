@@ -9,7 +9,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from contigwas.files import PathLike, private_folder, read_table, replacing, replacing_folder, write_parquet, write_tsv
+from contigwas.files import (
+    PathLike,
+    private_folder,
+    read_table,
+    replacing,
+    replacing_folder,
+    sweep,
+    write_parquet,
+    write_tsv,
+)
 from contigwas.genotypes.reader import open_genotypes
 from contigwas.gwas.gwas import write_gwas
 from contigwas.gwas.output import OMNIBUS, features_folder
@@ -91,8 +100,10 @@ def write_equal_gwas(
     }
     chosen = pd.Index(pd.read_parquet(people)["iid"])
     table = pd.read_parquet(phenotypes)
-    # what names people stays in the private folder, even for a moment
-    with TemporaryDirectory(dir=private_folder(Path(people).parent)) as folder:
+    # what names people stays in the private folder, even for a moment, and what a killed job left there goes
+    private, name = private_folder(Path(people).parent), f"{model}.{Path(output).stem}"
+    sweep(private, name)
+    with TemporaryDirectory(prefix=".", suffix=f".tmp.{name}", dir=private) as folder:
         part = Path(folder, Path(phenotypes).name)
         write_parquet(table[table["iid"].isin(chosen)], part)
         write_gwas(
