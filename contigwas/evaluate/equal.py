@@ -26,6 +26,7 @@ from contigwas.loci import COLUMNS, write_loci
 
 log = logging.getLogger(__name__)
 LEAST = 50  # people whom all models test: with fewer a count of loci says nothing
+PER_COVARIATE = 2  # people for each covariate, that many are needed too
 SHOWN_P = 0.01  # effects with a larger p are of no use to a table of loci
 
 
@@ -37,39 +38,36 @@ def write_equal_people(
     output_people: PathLike,
     output_counts: PathLike,
 ) -> None:
-    """Write the people whom every model tests (iid), and how many they are: `model people equal_people same`.
+    """Write the people whom every model tests (iid), and how many they are: `model people equal_people same again`.
 
     Tested are people with a feature, every covariate and genotypes (of `chrom`), as in the GWAS. same is 1 where the
-    model tests just these: its own GWAS then stands. It is 0 where there are fewer than 50: nothing is tested again.
+    model tests just these: its own GWAS then stands; again is 1 where it runs again for them. Both are 0 where there
+    are fewer than 50, or than two for each covariate of any model.
     """
     genotyped = pd.Index(open_genotypes(pattern, chrom).people["iid"])
-    people = {model: _tested(phenotypes[model], covariates[model]).intersection(genotyped) for model in phenotypes}
+    designs = {model: pd.read_parquet(path).set_index("iid") for model, path in covariates.items()}
+    people = {model: _tested(phenotypes[model], designs[model]).intersection(genotyped) for model in phenotypes}
     common = genotyped
     for mine in people.values():
         common = common.intersection(mine, sort=False)
-    enough = len(common) >= LEAST
-    rows = [
-        {
-            "model": model,
-            "people": len(mine),
-            "equal_people": len(common),
-            "same": int(enough and len(mine) == len(common)),
-        }
-        for model, mine in people.items()
-    ]
+    needed = max(LEAST, *(PER_COVARIATE * design.shape[1] for design in designs.values()))
+    counts = pd.DataFrame({"model": [*people], "people": [len(mine) for mine in people.values()]})
+    counts["equal_people"] = len(common)
+    enough, same = len(common) >= needed, counts["people"] == len(common)
+    counts = counts.assign(same=(enough & same).astype(int), again=(enough & ~same).astype(int))
     private_folder(Path(output_people).parent)
     write_parquet(pd.DataFrame({"iid": common.to_numpy(str)}), output_people)
-    write_tsv(pd.DataFrame(rows), output_counts)
+    write_tsv(counts, output_counts)
     log.info("%d people are tested by all of %d models", len(common), len(people))
     if not enough:
-        log.warning("that is fewer than %d: loci at equal people are left out", LEAST)
+        log.warning("that is fewer than %d: loci at equal people are left out", needed)
 
 
 def read_counts(path: PathLike) -> pd.DataFrame:
-    """The counts of `write_equal_people`, by model, with `again`: whether the model's GWAS runs again for them."""
-    table = read_table(path, ["model", "people", "equal_people", "same"], "the counts at equal people")
-    table = table.astype({"model": str}).set_index("model")
-    return table.assign(again=(table["same"] == 0) & (table["equal_people"] >= LEAST))
+    """The counts of `write_equal_people`, by model; same and again are bool."""
+    columns = ["model", "people", "equal_people", "same", "again"]
+    table = read_table(path, columns, "the counts at equal people").astype({"model": str, "same": bool, "again": bool})
+    return table.set_index("model")
 
 
 def write_equal_gwas(
@@ -87,11 +85,10 @@ def write_equal_gwas(
     `settings` are those of the GWAS with the test of the loci: only that test over features is made, and effects with p
     above 0.01 are left empty. `study` goes to `gwas.write_gwas`.
     """
-    if not read_counts(counts).loc[model, "again"]:
+    count = read_counts(counts).loc[model]
+    if not count["again"]:
         _write_nothing(output, output_summary)
-        log.info(
-            "%s is not tested again: %s", model, "it tests just these people" if _same(counts, model) else "too few"
-        )
+        log.info("%s is not tested again: %s", model, "it tests just these people" if count["same"] else "too few")
         return
     test = settings["test"]
     used = {
@@ -126,15 +123,12 @@ def write_equal_loci(model: str, counts: PathLike, own: PathLike, output: PathLi
         write_tsv(pd.DataFrame(columns=COLUMNS), output)
 
 
-def _tested(phenotypes: PathLike, covariates: PathLike) -> pd.Index:
-    features, design = (pd.read_parquet(path).set_index("iid") for path in (phenotypes, covariates))
+def _tested(phenotypes: PathLike, design: pd.DataFrame) -> pd.Index:
+    """Who has a feature and every covariate, as in `gwas.people.tested_people`."""
+    features = pd.read_parquet(phenotypes).set_index("iid")
     features, design = features.mask(np.isinf(features)), design.mask(np.isinf(design))
     some = features.index[features.notna().any(axis=1)]
     return some.intersection(design.index[design.notna().all(axis=1)], sort=False).astype(str)
-
-
-def _same(counts: PathLike, model: str) -> bool:
-    return bool(read_counts(counts).loc[model, "same"])
 
 
 def _write_nothing(output: PathLike, output_summary: PathLike) -> None:

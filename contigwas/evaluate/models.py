@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from contigwas.evaluate import tables
-from contigwas.evaluate.equal import LEAST, read_counts
+from contigwas.evaluate.equal import read_counts
 from contigwas.evaluate.figure import draw
 from contigwas.evaluate.heritability import COLUMNS as HERITABILITY
 from contigwas.evaluate.heritability import explained
@@ -19,6 +19,7 @@ from contigwas.files import PathLike, read_table, write_tsv
 from contigwas.people import require_unique
 
 log = logging.getLogger(__name__)
+MOST = 20_000  # people among whom r2 between leads is measured
 PLANTED = ["model", "id", "chrom", "pos", "latent", "q2", "found", "lead_id"]
 PROBES = ["model", "latent", "r2", "people"]
 
@@ -66,7 +67,7 @@ def evaluate(
     people = {model: pd.Index(pd.read_parquet(one.phenotypes, columns=["iid"])["iid"]) for model, one in models.items()}
     equal, counts = _equal(models, study)
     compared = equal or loci
-    both, of_model = shared(compared, study.pattern, _everyone(people), settings["loci_kb"], settings["r2"])
+    both, of_model = shared(compared, study.pattern, _some(people), settings["loci_kb"], settings["r2"])
     truth = Truth.read(study.truth, settings["large_q2"]) if study.truth else None
     inflated = pd.concat([tables.calibration(model, one.summaries) for model, one in models.items()])
     explains = _heritability(models, loci, study, settings)
@@ -109,9 +110,10 @@ def _features(phenotypes: PathLike) -> int:
     return pd.read_parquet(phenotypes).shape[1] - 1
 
 
-def _everyone(people: Mapping[str, pd.Index]) -> pd.Index:
-    """All tested people of any model: r2 among more people is nearer to the truth."""
-    return pd.Index(sorted(set().union(*people.values())))
+def _some(people: Mapping[str, pd.Index]) -> pd.Index:
+    """The tested people of any model, at most 20,000: r2 among more is hardly another, and takes more memory."""
+    everyone = sorted(set().union(*people.values()))
+    return pd.Index(everyone[:: -(-len(everyone) // MOST)])
 
 
 def _equal(models: Mapping[str, Model], study: Study) -> tuple[dict[str, pd.DataFrame], pd.DataFrame | None]:
@@ -119,7 +121,7 @@ def _equal(models: Mapping[str, Model], study: Study) -> tuple[dict[str, pd.Data
     if study.counts is None:
         return {}, None
     counts = read_counts(study.counts)
-    if int(counts["equal_people"].iloc[0]) < LEAST:
+    if not (counts["same"] | counts["again"]).any():
         log.warning("only %d people are tested by all models: no loci at equal people", counts["equal_people"].iloc[0])
         return {}, counts
     return {model: _read_loci(one.equal_loci) for model, one in models.items()}, counts

@@ -116,6 +116,16 @@ def test_too_few_people_are_said_and_nothing_is_tested(two, caplog):
     assert len(pd.read_csv(two["folder"] / "equal.tsv", sep="\t")) == 0
 
 
+def test_people_are_too_few_for_many_covariates(two):
+    table = pd.read_parquet(two["covariates"])
+    noise = np.random.default_rng(0).normal(size=(len(table), 98))
+    table = pd.concat([table, pd.DataFrame(noise, columns=[f"x{i}" for i in range(98)], index=table.index)], axis=1)
+    table.to_parquet(two["covariates"], index=False)
+    assert not read_counts(count(two)[1])[["same", "again"]].any(axis=None), "200 people, 101 covariates"
+    table.drop(columns="x0").to_parquet(two["covariates"], index=False)
+    assert read_counts(count(two)[1])[["same", "again"]].any(axis=1).all()
+
+
 def loci(*rows) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["lead_id", "chrom", "pos"])
 
