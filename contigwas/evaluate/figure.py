@@ -14,6 +14,7 @@ from contigwas.plots import style
 ACROSS = 4  # panels in a line
 WIDE = 8  # true traits from which on their heat map takes two places
 WIDTH, TITLE, ROW = 2.7, 0.95, 0.3  # inches: a panel, its titles and axis, a model
+LABELS = 4  # of a task without a score over all of them, that are drawn
 # of a task's metrics the first that it has is drawn; the others stand in downstream.tsv
 METRICS = ("kappa", "auroc", "r2", "dice", "balanced_accuracy", "accuracy", "stability")
 
@@ -61,13 +62,22 @@ def _tasks(scores: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     found = []
     for task, part in scores.groupby("task", sort=False):
         part = part[~part["arm"].str.contains(" - ", regex=False)]
-        names = [*part["metric"].astype(str).unique()]
-        metric = next((one for one in METRICS if one in names), names[0] if names else None)
-        part = part[part["metric"] == metric]
-        if len(part):
-            largest = part.groupby(["model", "arm"])["share"].transform("max")
-            found.append((f"{task}: {metric}", part[part["share"] == largest]))
+        for metric in _metrics([*part["metric"].astype(str).unique()]):
+            here = part[part["metric"] == metric]
+            largest = here.groupby(["model", "arm"])["share"].transform("max")
+            found.append((f"{task}: {metric.replace(':', ' ')}", here[here["share"] == largest]))
     return found
+
+
+def _metrics(names: Sequence[str]) -> list[str]:
+    """The metric of a task to draw; where it is known for single labels alone (`r2:age`), of the first 4 of them."""
+    for one in METRICS:
+        if one in names:
+            return [one]
+        single = [name for name in names if name.startswith(f"{one}:")]
+        if single:
+            return single[:LABELS]
+    return [*names[:1]]
 
 
 def _lines(widths: Sequence[int]) -> list[list[tuple[int, int]]]:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from contigwas.evaluate.cost import write_cost
-from contigwas.evaluate.figure import draw
+from contigwas.evaluate.figure import _metrics, draw
 from contigwas.evaluate.tables import downstream, retrieval
 
 HISTORY = {
@@ -94,3 +94,14 @@ def test_the_figure_has_a_panel_for_what_there_is_and_a_row_for_every_model(coun
     assert not [1 for i, one in enumerate(boxes) for two in boxes[:i] if one.overlaps(two)], "panels do not overlap"
     legends = [text.get_text() for axis in figure.axes if axis.get_legend() for text in axis.get_legend().get_texts()]
     assert "a - b" not in legends, "differences are no arms"
+
+
+def test_one_metric_of_a_task_is_drawn_or_that_of_its_first_labels():
+    assert _metrics(["accuracy", "auroc", "auroc:grade", "kappa"]) == ["kappa"]
+    assert _metrics(["mae:age", "r2:age", "r2:bmi", *(f"r2:{i}" for i in range(9))]) == [
+        "r2:age",
+        "r2:bmi",
+        "r2:0",
+        "r2:1",
+    ]
+    assert _metrics(["iou", "other"]) == ["iou"] and _metrics([]) == []
