@@ -49,8 +49,8 @@ class Opened:
     files: Files
 
     @classmethod
-    def of(cls, checkpoint: PathLike, files: Files, settings: Mapping[str, object], networks: int) -> "Opened":
-        """Of one of `networks` checkpoints, which share the people who are explained."""
+    def of(cls, checkpoint: PathLike, files: Files, settings: Mapping[str, object], count: int) -> "Opened":
+        """Of a checkpoint, with `count` people to explain."""
         state = read_checkpoint(checkpoint)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network = Network.of(state, checkpoint, settings["checkpoint"], device)
@@ -60,8 +60,7 @@ class Opened:
             name: drawing.who_has(path, candidates, drawing.components_of(files.pcs, network.recipe, name))
             for name, path in files.modalities.items()
         }
-        share = -(-int(settings["people"]) // networks)
-        drawn = drawing.draw(candidates, present, settings["reference"], share, settings["seed"], network.fold)
+        drawn = drawing.draw(candidates, present, settings["reference"], count, settings["seed"], network.fold)
         everyone = pd.Index(drawn.everyone)
         photographs = load_photographs(files.images_npy, images[images["iid"].isin(everyone)], everyone)
         if list(photographs.shape) != list(state["shape"]):
@@ -149,6 +148,15 @@ class Modality:
         yield from (iids[start : start + size] for start in range(0, len(iids), size))
 
 
+def shares(people: int, networks: int) -> list[int]:
+    """How many of some people each network explains.
+
+    >>> shares(8, 3)
+    [3, 3, 2]
+    """
+    return [people // networks + (number < people % networks) for number in range(networks)]
+
+
 def explain(
     checkpoints: Sequence[PathLike],
     files: Files,
@@ -159,18 +167,20 @@ def explain(
 ) -> None:
     """Write the attributions of a model, over people: one row a feature, one a modality, and how complete they are.
 
-    `settings`: `methods baseline people reference steps samples sd` of the block explain, `checkpoint` (last or best),
-    `seed` and `math_threads`. `people` are shared among the networks. Raises UserError where there are too few, or for
-    a network that gives no numbers.
+    `settings`: `methods baseline people reference steps samples sd` of the block explain, `left_out` (methods that the
+    model's encoders cannot have), `checkpoint` (last or best), `seed` and `math_threads`. `people` are shared among the
+    networks. Raises UserError where there are too few, or for a network that gives no numbers.
     """
+    for method in settings["left_out"]:
+        log.warning("%s has no rule for the encoders of this model and is left out", method)
     described = {name: describe(path) for name, path in files.modalities.items()}
     sums = {(method, name): Sums.of(len(table)) for method in settings["methods"] for name, table in described.items()}
     with (
         deterministic(int(settings["math_threads"])),
         enough_memory("there is too little memory to explain the model: ask for more"),
     ):
-        for checkpoint in checkpoints:
-            opened = Opened.of(checkpoint, files, settings, len(checkpoints))
+        for checkpoint, count in zip(checkpoints, shares(settings["people"], len(checkpoints)), strict=True):
+            opened = Opened.of(checkpoint, files, settings, count)
             for name in files.modalities:
                 _add(Modality.of(opened, name, settings), settings, sums)
     features = [by_feature(one, *key, described[key[1]]) for key, one in sums.items()]

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from contigwas.explain.attribution import Attribution, integrated_gradients, relative
 from contigwas.explain.described import describe
-from contigwas.explain.explain import Files, Modality, Opened
+from contigwas.explain.explain import Files, Modality, Opened, shares
 from contigwas.explain.genome import NAMES
 from contigwas.explain.network import IMAGES
 from contigwas.explain.top import label
@@ -70,9 +70,12 @@ def explain_people(
         PdfPages(temporary, metadata={"CreationDate": None}) as pages,
         style.applied(),
     ):
-        for checkpoint in checkpoints:
-            opened = Opened.of(checkpoint, files, settings, len(checkpoints))
-            for person in _people(opened, settings, described, -(-settings["private"] // len(checkpoints))):
+        networks = zip(
+            checkpoints, *(shares(settings[key], len(checkpoints)) for key in ("people", "private")), strict=True
+        )
+        for checkpoint, count, pages_of in networks:
+            opened = Opened.of(checkpoint, files, settings, count)
+            for person in _people(opened, settings, described, pages_of):
                 pages.savefig(draw(person, settings["methods"][0]))
                 tables.append(person.features)
                 errors.append(person.error)

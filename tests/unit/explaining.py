@@ -7,6 +7,7 @@ from contigwas.pretrain.train import train
 
 SETTINGS = {
     "methods": ["integrated_gradients", "deeplift"],
+    "left_out": [],
     "baseline": "mean",
     "people": 24,
     "reference": 16,
