@@ -75,6 +75,7 @@ def genome(
         _lead_lines(axis, leads, 0)
         _manhattan(axis, gwas, extents, test, float(-np.log10(float(settings["p1"]))), axis_of)
         name_chromosomes(axis, axis_of, inner)
+        axis.tick_params(axis="x", pad=11)
         if planted is not None and len(planted):
             _triangles(axis, planted)
         _title(figure, title, leads, settings, total)

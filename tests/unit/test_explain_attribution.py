@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from contigwas.explain import attribution
 from contigwas.explain.attribution import COMPLETE, Noise, deeplift, integrated_gradients, relative
 
 ROWS = 64
@@ -103,3 +104,16 @@ def test_deeplift_through_a_head_that_is_not_elementwise_is_complete():
 def test_an_error_is_relative_to_a_tenth_of_the_mean_at_least():
     error, difference = torch.tensor([0.01, 0.01, -0.2]), torch.tensor([0.0, 1.0, -2.0])
     assert relative(error, difference).tolist() == pytest.approx([0.1, 0.01, 0.1])
+
+
+def test_a_linear_encoder_need_not_be_passed_at_every_point(monkeypatch):
+    encoder, x, baseline, images = nn.Linear(5, 1), drawn(7, 5), drawn(7, 5, seed=1), drawn(7, 2)
+    passed = []
+    encoder.register_forward_hook(lambda module, given, made: passed.append(len(made)))
+    short = integrated_gradients(encoder, square, x, baseline, images, steps=20, rows=ROWS)
+    assert sum(passed) == 3 * 7
+    monkeypatch.setattr(attribution, "linear", lambda encoder: False)
+    whole = integrated_gradients(encoder, square, x, baseline, images, steps=20, rows=ROWS)
+    assert sum(passed) > 20 * 7
+    torch.testing.assert_close(short.values, whole.values, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(short.difference, whole.difference, rtol=1e-4, atol=1e-5)
