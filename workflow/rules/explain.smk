@@ -1,9 +1,10 @@
 # What networks look at: attributions of the contrastive loss to genetic features, over people and, if asked for, of single ones.
 
 EXPLAINED = contigwas_explained.explained(config)
+SHOWN = EXPLAINED if config.get("explain", {}).get("private") else []
 PRIVATE_EXPLAINED = [
     f"results/private/explanations/{model}/{name}"
-    for model in (EXPLAINED if config.get("explain", {}).get("private") else [])
+    for model in SHOWN
     for name in ("explanations.pdf", "features.tsv")
 ]
 
@@ -121,7 +122,7 @@ rule explain_people:
     benchmark:
         "results/benchmarks/explain_people/{model}.tsv"
     wildcard_constraints:
-        model=one_of(EXPLAINED),
+        model=one_of(SHOWN),
     conda:
         "../../envs/contigwas.yaml"
     threads: config["math_threads"]
