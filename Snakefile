@@ -36,6 +36,7 @@ include: "workflow/rules/followup.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/components.smk"
 include: "workflow/rules/plots.smk"
+include: "workflow/rules/explain.smk"
 include: "workflow/rules/tasks.smk"
 include: "workflow/rules/downstream.smk"
 include: "workflow/rules/evaluate.smk"
@@ -50,6 +51,7 @@ rule all:
         rules.plots.input,
         rules.followup.input,
         DOWNSTREAM_FILES,
+        EXPLANATIONS,
         expand(rules.replicate_model.output.replication, model=REPLICATED),
         rules.withdrawal.output if config["samples"]["withdrawn"] else [],
     localrule: True

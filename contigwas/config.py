@@ -14,6 +14,7 @@ from jsonschema.validators import extend
 
 from contigwas.builds import named_build
 from contigwas.errors import UserError
+from contigwas.explained import check_explain
 from contigwas.genotypes.files import genotype_files
 from contigwas.genotypes.names import chromosome
 from contigwas.recipes import check_recipe, read_schema
@@ -148,12 +149,11 @@ def _check_meaning(config: Mapping) -> None:
     if images and images["dimensions"] == 3 and images["crop"] == "fundus":
         raise UserError("config: images.crop is fundus, but images.dimensions is 3: volumes are not cropped, drop it")
     check_tasks(config)
+    check_explain(config)
     _check_chromosomes(config)
     snps = config.get("snps")
     if snps and snps["offset"] >= snps["stride"]:
-        raise UserError(
-            f"config: snps.offset is {snps['offset']}, but must be below snps.stride, which is {snps['stride']}"
-        )
+        raise UserError(f"config: snps.offset is {snps['offset']}, but must be below snps.stride ({snps['stride']})")
     if snps and snps["list"] and snps["pruned"]:
         raise UserError("config: snps has a list and asks for the pruned variants: choose one of them")
     if "pgs" in config and config["pgs"]["scores"] is None and not config["pgs"]["download"]:

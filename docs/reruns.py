@@ -58,6 +58,8 @@ OTHER = {
     "export.formats": ["gwas-ssf", "plink2"],
     "images.crop": "none",
     "images.size": 128,
+    "explain.models": ["contig"],
+    "explain.methods": ["deeplift"],
     "export.features": ["E1"],
     "export.metadata.sex": "M",
     "plots.features": "all",

@@ -71,7 +71,7 @@ def draw(
     leads = leads[leads["chrom"].isin(genome.chromosomes)]
     leads = leads.assign(x=[float(genome.place(*one)) for one in zip(leads["chrom"], leads["pos"], strict=True)])
     scale = style.HeightScale(max((one.top for one in extents.values()), default=0.0), threshold)
-    planted = _planted(truth, genome)
+    planted = planted_on(truth, genome)
     with style.applied():
         inner = WIDTH - LEFT - RIGHT
         font = {"fontsize": 7, "fontstyle": "normal"}
@@ -86,11 +86,11 @@ def draw(
         drawn = 0
         for number, chrom in enumerate(genome.chromosomes):
             shown = points(gwas[chrom], test, chrom, genome, scale, threshold, extents[chrom].top, CELLS)
-            drawn += _points(axis, *shown, style.LIGHT if number % 2 else style.DARK)
+            drawn += draw_points(axis, *shown, style.LIGHT if number % 2 else style.DARK)
         axis.axhline(threshold, color=style.HIT, linestyle="--", linewidth=0.8, zorder=1)
         _lead_marks(axis, leads)
         _labels(axis, leads, labels, scale, inner, font)
-        _chromosomes(axis, genome, inner)
+        name_chromosomes(axis, genome, inner)
         if planted is not None and len(planted):
             _triangles(axis, planted, below)
         axis.set_ylabel(f"−log₁₀ p, {style.short_name(test)}{scale.note}")
@@ -104,7 +104,7 @@ def draw(
     return figure
 
 
-def _planted(truth: PathLike | pd.DataFrame | None, genome: Genome) -> pd.DataFrame | None:
+def planted_on(truth: PathLike | pd.DataFrame | None, genome: Genome) -> pd.DataFrame | None:
     """x and latent of the planted variants on the axis."""
     if truth is None:
         return None
@@ -120,7 +120,7 @@ def _planted(truth: PathLike | pd.DataFrame | None, genome: Genome) -> pd.DataFr
     return pd.DataFrame(rows, columns=["x", "latent"])
 
 
-def _points(axis: Axes, x: np.ndarray, y: np.ndarray, hit: np.ndarray, color: str) -> int:
+def draw_points(axis: Axes, x: np.ndarray, y: np.ndarray, hit: np.ndarray, color: str) -> int:
     """Draw the variants of a chromosome in its colour, the hits in another; returns how many."""
     marks = {"mew": 0, "rasterized": True, "clip_on": False, "zorder": 2, "gid": "variants"}
     axis.plot(x[~hit], y[~hit], "o", ms=2.2, color=color, **marks)
@@ -174,7 +174,7 @@ def _labels(axis: Axes, leads: pd.DataFrame, labels, scale: style.HeightScale, i
         )
 
 
-def _chromosomes(axis: Axes, genome: Genome, inner: float) -> None:
+def name_chromosomes(axis: Axes, genome: Genome, inner: float) -> None:
     """Chromosome names under their middles, as many as fit; megabases where there is one chromosome."""
     axis.tick_params(axis="x", length=0, pad=8)
     if len(genome.chromosomes) == 1:

@@ -9,6 +9,7 @@ from contigwas.preflight import (
     burden,
     covariates,
     downstream,
+    explain,
     expression,
     genotypes,
     images,
@@ -32,6 +33,7 @@ CHECKS = (
     expression,
     brought,
     downstream,
+    explain,
     plan,
 )  # later ones use what earlier ones found
 

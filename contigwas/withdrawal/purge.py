@@ -23,7 +23,7 @@ BESIDE = {"burden_masks.fam": ["burden_masks.bed", "burden_masks.bim"]}
 # people's images, without a name
 SHOWN = {
     *("images.npy", "masks.npy", "montage.png", "examples.npz", "overlays.png", "reconstructions.png"),
-    *("quantiles.png", "neighbours.png"),
+    *("quantiles.png", "neighbours.png", "explanations.pdf"),
 }
 UNFINISHED = re.compile(r"\.\w+\.(tmp|old)\.")  # what contigwas.files calls a file that it writes
 

@@ -45,11 +45,17 @@ def hashes(path: Path) -> set[int]:
 
 @pytest.fixture(scope="module")
 def withdrawn(finished, tmp_path_factory):
-    """The small study run on after three people withdrew: (study, their IIDs, the results before, the run)."""
+    """The small study run on after some people withdrew: (study, their IIDs, the results before, the run).
+
+    One of them had a page of explanations.
+    """
     folder = tmp_path_factory.mktemp("withdrawal") / "it's a stüdy"
     shutil.copytree(finished.folder, folder, symlinks=True)
     study = type(finished)(folder, folder / finished.config.name)
-    done = study("burden_masks")
+    config = yaml.safe_load(study.config.read_text())
+    config["explain"] = {"models": ["inner"], "people": 8, "reference": 16, "steps": 8, "private": 4}
+    study.config.write_text(yaml.safe_dump(config))
+    done = study("burden_masks", "explain")
     assert done.status == 0, done.text[-3000:]
     leftover = folder / "results/models/gone"
     leftover.mkdir()
@@ -58,9 +64,9 @@ def withdrawn(finished, tmp_path_factory):
     shutil.copytree(folder / "results", before)
     cohort = pd.read_csv(folder / "results/samples/cohort.tsv", sep="\t", dtype=str)
     pictured = pd.read_parquet(folder / "results/images/images.parquet")["iid"].astype(str)
-    gone = sorted({*cohort["iid"].sample(2, random_state=1), *pictured.sample(1, random_state=1)})
+    shown = pd.read_csv(folder / "results/private/explanations/inner/features.tsv", sep="\t", dtype={"iid": str})["iid"]
+    gone = sorted({*cohort["iid"].sample(2, random_state=1), *pictured.sample(1, random_state=1), shown.iloc[0]})
     (folder / "withdrawn.txt").write_text("\n".join(gone) + "\n")
-    config = yaml.safe_load(study.config.read_text())
     config["samples"]["withdrawn"] = "withdrawn.txt"
     study.config.write_text(yaml.safe_dump(config))
     run = study()

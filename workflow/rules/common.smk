@@ -9,6 +9,7 @@ from snakemake.logging import logger
 
 from contigwas import config as contigwas_config
 from contigwas import disk as contigwas_disk
+from contigwas import explained as contigwas_explained
 from contigwas import memory as contigwas_memory
 from contigwas import recipes as contigwas_recipes
 from contigwas import sources as contigwas_sources

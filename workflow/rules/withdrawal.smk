@@ -26,6 +26,7 @@ rule withdrawal:
         report=rules.report.output,
         plots=rules.plots.input,
         downstream=PRIVATE_DOWNSTREAM,
+        explanations=PRIVATE_EXPLAINED,
         replication=expand(rules.replicate_model.output.replication, model=REPLICATED),
     output:
         searched="results/withdrawal/searched.tsv",

@@ -7,6 +7,14 @@ with job(snakemake.log[0]):
         "results",
         read.withdrawn,
         read.candidates,
-        [read.candidates, *read.made, *read.modalities, *read.embeddings, *read.plots, *read.downstream],
+        [
+            read.candidates,
+            *read.made,
+            *read.modalities,
+            *read.embeddings,
+            *read.plots,
+            *read.downstream,
+            *read.explanations,
+        ],
         snakemake.output.searched,
     )

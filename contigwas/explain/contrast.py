@@ -1,0 +1,57 @@
+"""One person's contrastive loss against a fixed reference batch, by a rank-one update of the similarity matrix."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The N people of a reference batch, of whom only what no added person changes is kept.
+
+    images, genetics: normalised embeddings (N, width). rows, columns: log-sum-exp (N,) of the rows and columns of their
+    similarities, in nats; empty for SigLIP. bias: of SigLIP, None for the loss of ContIG.
+    """
+
+    images: Tensor
+    genetics: Tensor
+    rows: Tensor
+    columns: Tensor
+    temperature: float
+    alpha: float
+    bias: float | None
+
+    @classmethod
+    def of(
+        cls, images: Tensor, genetics: Tensor, temperature: float, alpha: float, bias: float | None = None
+    ) -> "Reference":
+        """From embeddings (N, width) of the same people, in the same order; they need not be normalised."""
+        images, genetics = functional.normalize(images, dim=1), functional.normalize(genetics, dim=1)
+        rows = columns = images.new_empty(0)
+        if bias is None:
+            similarity = images @ genetics.T / temperature
+            rows, columns = similarity.logsumexp(dim=1), similarity.logsumexp(dim=0)
+        return cls(images, genetics, rows, columns, temperature, alpha, bias)
+
+    def losses(self, images: Tensor, genetics: Tensor) -> Tensor:
+        """The loss (people,) of each of some people (people, width), alone beside the reference: nats.
+
+        It is (N + 1) times the loss of the N + 1 people minus N times that of the reference alone: the person's own row
+        and column, and what the person adds to those of the others. A person changes one row and one column of the
+        matrix, so that this takes N x width steps, not N x N x width.
+        """
+        images, genetics = functional.normalize(images, dim=1), functional.normalize(genetics, dim=1)
+        own = (images * genetics).sum(dim=1, keepdim=True) / self.temperature
+        to_genetics = images @ self.genetics.T / self.temperature
+        to_images = genetics @ self.images.T / self.temperature
+        if self.bias is not None:
+            others = functional.softplus(to_genetics + self.bias) + functional.softplus(to_images + self.bias)
+            return functional.softplus(-(own + self.bias))[:, 0] + others.sum(dim=1)
+        forward = torch.cat([to_genetics, own], dim=1).logsumexp(dim=1) - own[:, 0]
+        backward = torch.cat([to_images, own], dim=1).logsumexp(dim=1) - own[:, 0]
+        # a row's log-sum-exp grows by log(1 + exp(new - old)) where the person becomes one more negative in it
+        rows = functional.softplus(to_images - self.rows).sum(dim=1)
+        columns = functional.softplus(to_genetics - self.columns).sum(dim=1)
+        return self.alpha * (forward + rows) + (1 - self.alpha) * (backward + columns)

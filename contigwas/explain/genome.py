@@ -1,0 +1,211 @@
+"""Attributions along the genome above the Manhattan plot: do a network and its GWAS point at the same loci?"""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from contigwas.files import PathLike
+from contigwas.genotypes.names import chromosome
+from contigwas.plots import style
+from contigwas.plots.genome import Genome, thin
+from contigwas.plots.labels import fitting, measure, place
+from contigwas.plots.leads import read_leads
+from contigwas.plots.manhattan import draw_points, name_chromosomes, planted_on
+from contigwas.plots.points import extent, points
+
+log = logging.getLogger(__name__)
+NAMES = {"integrated_gradients": "integrated gradients", "deeplift": "DeepLIFT"}
+WIDTH, LEFT, RIGHT, TITLE, BOTTOM = 10.0, 0.86, 0.2, 0.62, 0.78  # inches
+PANEL, MANHATTAN, BETWEEN, LEADER = 1.75, 2.1, 0.2, 0.16
+CELLS = (int((WIDTH - LEFT - RIGHT) * 100), int(PANEL * 100))
+MARKS = ("o", "D", "s", "v", "P")  # of the modalities, that with the most features first
+TOP = 20  # features of a modality that are looked up near leads
+
+
+def genome(
+    features: PathLike,
+    gwas: Mapping[str, PathLike],
+    loci: PathLike,
+    settings: Mapping[str, object],
+    outputs: Sequence[PathLike],
+    title: str,
+    truth: PathLike | None = None,
+) -> Figure:
+    """Draw mean |attribution| of every feature with a place, a panel a method, above -log10 p of `settings["test"]`.
+
+    `features` is features.parquet, `loci` loci.tsv, whose leads are lines through all panels; `settings`: test, p1 and
+    kb, within which of a lead features are red. `truth` adds triangles. PNG and PDF; returns the figure.
+    """
+    table, leads, test = pd.read_parquet(features), read_leads(loci), str(settings["test"])
+    gwas = {chromosome(chrom): path for chrom, path in gwas.items()}
+    extents = {chrom: extent(path, test) for chrom, path in gwas.items()}
+    placed = table[table["chrom"].isin(list(gwas))]
+    axis_of = Genome.of(
+        {
+            chrom: np.concatenate([one.ends, placed.loc[placed["chrom"] == chrom, "pos"].to_numpy()])
+            for chrom, one in extents.items()
+        }
+    )
+    leads = leads[leads["chrom"].isin(axis_of.chromosomes)]
+    leads = leads.assign(x=[float(axis_of.place(*one)) for one in zip(leads["chrom"], leads["pos"], strict=True)])
+    placed = _near(_on_axis(placed, axis_of), leads, float(settings["kb"]))
+    planted = planted_on(truth, axis_of)
+    methods = [*dict.fromkeys(table["method"])]
+    with style.applied():
+        inner, font = WIDTH - LEFT - RIGHT, {"fontsize": 7}
+        labels = place(leads["label"], leads["x"] / axis_of.width * inner, leads["log10p"].to_numpy(), inner, **font)
+        above = TITLE + (LEADER + labels.height if len(labels.number) else 0)
+        total = above + len(methods) * (PANEL + BETWEEN) + MANHATTAN + BOTTOM
+        figure = Figure(figsize=(WIDTH, total))
+        top = total - above
+        for number, method in enumerate(methods):
+            axis = _axes(figure, top - PANEL, PANEL, total, axis_of)
+            _lead_lines(axis, leads, BETWEEN / PANEL)
+            _attributions(axis, placed[placed["method"] == method], method, axis_of, legend=number == 0)
+            if number == 0:
+                _labels(axis, leads, labels, inner, font)
+            top -= PANEL + BETWEEN
+        axis = _axes(figure, top - MANHATTAN, MANHATTAN, total, axis_of)
+        _lead_lines(axis, leads, 0)
+        _manhattan(axis, gwas, extents, test, float(-np.log10(float(settings["p1"]))), axis_of)
+        name_chromosomes(axis, axis_of, inner)
+        axis.tick_params(axis="x", pad=11)
+        if planted is not None and len(planted):
+            _triangles(axis, planted)
+        _title(figure, title, leads, settings, total)
+        style.save(figure, outputs)
+    log.info("%d features of %d have a place on the genome; %d leads", len(placed), len(table), len(leads))
+    return figure
+
+
+def _on_axis(table: pd.DataFrame, axis_of: Genome) -> pd.DataFrame:
+    x = np.empty(len(table))
+    for chrom in table["chrom"].unique():
+        here = (table["chrom"] == chrom).to_numpy()
+        x[here] = axis_of.place(chrom, table["pos"].to_numpy()[here])
+    return table.assign(x=x)
+
+
+def _near(table: pd.DataFrame, leads: pd.DataFrame, kb: float) -> pd.DataFrame:
+    """With a column `near`: whether a lead variant lies within `kb` thousand base pairs."""
+    near = np.zeros(len(table), dtype=bool)
+    for lead in leads.itertuples(index=False):
+        near |= ((table["chrom"] == lead.chrom) & ((table["pos"] - lead.pos).abs() <= 1000 * kb)).to_numpy()
+    return table.assign(near=near)
+
+
+def _axes(figure: Figure, bottom: float, height: float, total: float, axis_of: Genome) -> Axes:
+    axis = figure.add_axes((LEFT / WIDTH, bottom / total, (WIDTH - LEFT - RIGHT) / WIDTH, height / total))
+    axis.set_xlim(-0.003 * axis_of.width, 1.003 * axis_of.width)
+    axis.set_xticks([])
+    return axis
+
+
+def _attributions(axis: Axes, table: pd.DataFrame, method: str, axis_of: Genome, legend: bool) -> None:
+    """One panel: SNPs, or whatever has the most features, as points; other modalities as marks of their own."""
+    axis.set_ylabel("mean |attribution|\n(nats)")
+    axis.yaxis.set_major_locator(MaxNLocator(4))
+    if table.empty:
+        _name(axis, NAMES[method])
+        style.say(axis, "no modality of this model has places on the genome")
+        return
+    limit = 1.25 * float(table["mean_abs"].max()) or 1.0
+    axis.set_ylim(0, limit)
+    order = table["modality"].value_counts(sort=True).index
+    dark = {chrom: style.LIGHT if number % 2 else style.DARK for number, chrom in enumerate(axis_of.chromosomes)}
+    handles = []
+    for number, modality in enumerate(order):
+        here = table[table["modality"] == modality]
+        x, y, near = (here[column].to_numpy() for column in ("x", "mean_abs", "near"))
+        kept = thin(x / axis_of.width, y / limit, near, CELLS)
+        mark = {"marker": MARKS[min(number, len(MARKS) - 1)], "s": 6 if number == 0 else 12, "rasterized": True}
+        mark |= {"linewidths": 0.6 if number else 0, "edgecolors": style.INK, "zorder": 2 + number, "clip_on": False}
+        plain = here["chrom"].map(dark) if number == 0 else pd.Series(style.PALETTE[number], here.index)
+        colors = np.where(near, style.HIT, plain)[kept]
+        axis.scatter(x[kept], y[kept], c=colors, gid=modality, **mark)
+        handles.append(axis.scatter([], [], c=plain.iloc[0], label=modality, **(mark | {"s": 14})))
+    if legend:
+        axis.legend(handles=handles, loc="upper right", ncols=len(handles), handletextpad=0.2, borderaxespad=0.1)
+    _name(axis, NAMES[method], _share(table, order[0]))
+
+
+def _share(table: pd.DataFrame, modality: str) -> str:
+    """How many of the strongest features lie near a lead, beside how many of all do."""
+    here = table[table["modality"] == modality]
+    best = here.nlargest(TOP, "mean_abs")
+    if not here["near"].any():
+        return ""
+    return (
+        f"{int(best['near'].sum())} of the {len(best)} strongest of {modality} are near a lead, "
+        f"{100 * here['near'].mean():.0f} % of all {len(here):,} are"
+    )
+
+
+def _manhattan(
+    axis: Axes, gwas: Mapping[str, PathLike], extents: Mapping, test: str, threshold: float, axis_of: Genome
+) -> None:
+    scale = style.HeightScale(max((one.top for one in extents.values()), default=0.0), threshold)
+    scale.apply(axis)
+    cells = CELLS[0], int(MANHATTAN * 100)
+    for number, chrom in enumerate(axis_of.chromosomes):
+        if extents[chrom].count:
+            shown = points(gwas[chrom], test, chrom, axis_of, scale, threshold, extents[chrom].top, cells)
+            draw_points(axis, *shown, style.LIGHT if number % 2 else style.DARK)
+    axis.axhline(threshold, color=style.HIT, linestyle="--", linewidth=0.8, zorder=1)
+    axis.set_ylabel(f"−log₁₀ p,\n{style.short_name(test)}{scale.note}")
+    _name(axis, "GWAS")
+
+
+def _name(axis: Axes, name: str, words: str = "") -> None:
+    """What a panel shows, in its upper left corner, on white: lines of leads run behind it."""
+    font = {"fontweight": "bold", "fontsize": 8.5}
+    back = {"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85}
+    place = {"transform": axis.transAxes, "va": "top", "bbox": back, "zorder": 6}
+    axis.text(0.004, 0.97, name, **place, **font)
+    left = 0.004 + (measure(name, **font)[0] + 0.1) / (WIDTH - LEFT - RIGHT)
+    if words:
+        axis.text(left, 0.965, words, fontsize=7.5, color=style.MUTED, **place)
+
+
+def _lead_lines(axis: Axes, leads: pd.DataFrame, down: float) -> None:
+    """Thin lines at the leads, which go on by `down` of the axes' height to the panel below."""
+    for x in leads["x"]:
+        axis.plot([x, x], [-down, 1], transform=axis.get_xaxis_transform(), color=style.MUTED, linewidth=0.5,
+                  alpha=0.6, clip_on=False, zorder=0.5, gid="lead")  # fmt: skip
+
+
+def _labels(axis: Axes, leads: pd.DataFrame, labels, inner: float, font: Mapping[str, object]) -> None:
+    low, high = axis.get_xlim()
+    for number, centre in zip(labels.number, labels.centre, strict=True):
+        x, label = (leads.iloc[number]["x"] - low) / (high - low), centre / inner
+        line = Line2D([label, x], [1 + LEADER / PANEL, 1], transform=axis.transAxes, color=style.MUTED,
+                      linewidth=0.5, alpha=0.65, clip_on=False)  # fmt: skip
+        axis.add_line(line)
+        axis.text(label, 1.01 + LEADER / PANEL, leads.iloc[number]["label"], transform=axis.transAxes, ha="center",
+                  va="bottom", rotation=90 if labels.upright else 0, gid="label", **font)  # fmt: skip
+
+
+def _triangles(axis: Axes, planted: pd.DataFrame) -> None:
+    marks = {"color": style.PALETTE[1], "ms": 5, "mew": 0, "clip_on": False, "zorder": 3}
+    axis.plot(planted["x"], np.full(len(planted), -0.035), "^", transform=axis.get_xaxis_transform(), gid="planted",
+              label="planted variants", **marks)  # fmt: skip
+    axis.legend(loc="upper right", bbox_to_anchor=(1.0, -0.16), handletextpad=0.1, borderaxespad=0)
+
+
+def _title(figure: Figure, title: str, leads: pd.DataFrame, settings: Mapping[str, object], total: float) -> None:
+    width = WIDTH - LEFT - RIGHT
+    found = f"{len(leads):,} {'locus' if len(leads) == 1 else 'loci'}"
+    words = f"what the network looks at, and what its GWAS finds: {found} at p ≤ {style.p_text(float(settings['p1']))}"
+    if len(leads):
+        words += f" (lines); red features lie within {float(settings['kb']):g} kb of a lead"
+    for text, y, font in (
+        (title, 0.1, {"fontsize": 11, "fontweight": "bold"}),
+        (words, 0.32, {"fontsize": 8, "color": style.MUTED}),
+    ):
+        figure.text(LEFT / WIDTH, 1 - y / total, text, va="top", ha="left", **fitting(text, width, **font))

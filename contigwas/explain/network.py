@@ -1,0 +1,122 @@
+"""One fold's network, opened for attribution: encoders that take normalised values, and the loss beside a reference."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from contigwas.errors import UserError
+from contigwas.explain.contrast import Reference
+from contigwas.files import PathLike
+from contigwas.pretrain.data import Photographs
+from contigwas.pretrain.methods.mgi import SYMMETRIC
+from contigwas.pretrain.networks import channels_last
+from contigwas.pretrain.normalise import Normaliser
+from contigwas.pretrain.pretrained import Pretrained
+from contigwas.pretrain.sequence import GeneEncoder, scan_bytes
+
+IMAGES = 64  # that pass the trunk at a time
+FLOATS = 2**25  # of inputs and activations of an encoder that are held at a time, about
+
+
+class Given(nn.Module):
+    """In the place of a normaliser, for values that are normalised already."""
+
+    def forward(self, values: Tensor, components: Tensor | None = None) -> Tensor:
+        """The values as they are."""
+        return values
+
+
+@dataclass(frozen=True)
+class Side:
+    """The encoder of a modality in two steps: what normalises raw values, and what embeds them."""
+
+    normaliser: Normaliser
+    encoder: nn.Module
+
+    def inputs(self, values: Tensor, iids: list[str], components: pd.DataFrame | None) -> Tensor:
+        """Raw values (people, features) to what enters the encoder: float32 (people, kept)."""
+        beside = None if components is None else torch.from_numpy(components.loc[iids].to_numpy("float32"))
+        to = self.normaliser.keep.device
+        with torch.no_grad():
+            return self.normaliser(values.to(to), None if beside is None else beside.to(to))
+
+    @property
+    def rows(self) -> int:
+        """How many people, or points of a path, may pass the encoder at once."""
+        each = len(self.normaliser.keep)
+        if isinstance(self.encoder, GeneEncoder):
+            tokens = getattr(self.encoder.tokenise, "count", 1)
+            each += scan_bytes(1, tokens, self.encoder.width, 1) // 4
+        return max(1, FLOATS // (each + 4096))
+
+
+@dataclass(frozen=True)
+class Network:
+    """The networks of a checkpoint on a device, with fixed weights."""
+
+    trunk: nn.Module
+    heads: dict[str, nn.Module]
+    sides: dict[str, Side]
+    temperature: float
+    alpha: float
+    bias: float | None
+    fold: int
+    recipe: Mapping[str, object]
+    device: torch.device
+
+    @classmethod
+    def of(cls, state: Mapping[str, object], where: PathLike, which: str, device: torch.device) -> "Network":
+        """From a checkpoint that was read from `where`; `which` are the weights of the last epoch or the best."""
+        learned = Pretrained.of(state, where, which)
+        recipe, shape = learned.settings, learned.shape
+        trunk = nn.Sequential(learned.pixels(), learned.trunk())
+        trunk = _fixed(trunk, device).to(memory_format=channels_last(shape))
+        heads = {name: _fixed(learned.head(name), device) for name in learned.modalities}
+        sides = {}
+        for name in learned.modalities:
+            encoder = _fixed(learned.encoder(name), device)
+            normaliser, encoder.normaliser = encoder.normaliser, Given()
+            sides[name] = Side(normaliser, encoder)
+        temperature = recipe["temperature"]
+        if "log_temperature" in learned.weights:
+            temperature = math.exp(float(learned.weights["log_temperature"]))
+        bias = float(learned.weights["bias"]) if recipe.get("loss") == "siglip" else None
+        alpha = recipe.get("alpha", SYMMETRIC)
+        return cls(trunk, heads, sides, float(temperature), alpha, bias, int(state["fold"]), recipe, device)
+
+    def features(self, photographs: Photographs) -> Tensor:
+        """The trunk's features (images, features) of all images, on the device."""
+        result = []
+        with torch.no_grad():
+            for part in torch.arange(len(photographs.row)).split(IMAGES):
+                result.append(self.trunk(photographs.gather(part).to(self.device).float() / 255).float())
+        return self.finite(torch.cat(result), "features")
+
+    def images(self, modality: str, features: Tensor) -> Tensor:
+        """Embeddings (people, width) of the images, for the contrast with a modality."""
+        with torch.no_grad():
+            return self.finite(self.heads[modality](features), "embeddings")
+
+    def reference(self, modality: str, images: Tensor, inputs: Tensor) -> Reference:
+        """The reference batch of a modality, from embeddings of images and normalised values (people, kept)."""
+        side = self.sides[modality]
+        with torch.no_grad():
+            genetics = torch.cat([side.encoder(part) for part in inputs.split(side.rows)])
+        genetics = self.finite(genetics, "embeddings")
+        return Reference.of(images, genetics, self.temperature, self.alpha, self.bias)
+
+    def finite(self, values: Tensor, what: str) -> Tensor:
+        """`values`, or a UserError where some are no numbers."""
+        if not bool(values.isfinite().all()):
+            raise UserError(
+                f"the network of fold {self.fold} gives {what} that are no numbers: train again with a lower lr"
+            )
+        return values
+
+
+def _fixed(module: nn.Module, device: torch.device) -> nn.Module:
+    return module.requires_grad_(False).eval().to(device)

@@ -1,0 +1,32 @@
+"""Explanations: whether each network leaves enough people for a reference batch and for those who are explained."""
+
+from collections.abc import Mapping
+
+from contigwas.config import folds
+from contigwas.explained import explained
+from contigwas.preflight.study import Study
+
+
+def check(study: Study) -> None:
+    """A warning for each model whose networks leave about fewer people than the block explain asks for, else a fact."""
+    imaged = study.imaged
+    if imaged is None:
+        return
+    for model in explained(study.config):
+        block, networks = study.config["explain"], folds(study.config, model)
+        left = int(len(imaged) * _share(study.config, networks))
+        needed = block["reference"] + -(-block["people"] // networks)
+        told = f"each network of {model} leaves about {left:,} people with an image untrained"
+        if left < needed:
+            study.findings.warn(
+                "explain.reference",
+                f"{told}, fewer than the {needed:,} of the reference and to be explained: lower explain.reference or "
+                "explain.people",
+            )
+        else:
+            study.findings.fact("explain", f"{told}; {needed:,} of them are the reference or explained")
+
+
+def _share(config: Mapping, networks: int) -> float:
+    """Of the people, whom a network holds out."""
+    return 1 / networks if networks > 1 else config["samples"]["heldout"]

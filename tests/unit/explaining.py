@@ -1,0 +1,37 @@
+"""A small trained study for the tests of explanations."""
+
+from pretraining import RECIPE, write_study
+
+from contigwas.explain.explain import Files, explain
+from contigwas.pretrain.train import train
+
+SETTINGS = {
+    "methods": ["integrated_gradients", "deeplift"],
+    "left_out": [],
+    "baseline": "mean",
+    "people": 24,
+    "reference": 16,
+    "steps": 16,
+    "samples": 0,
+    "sd": 0.1,
+    "checkpoint": "last",
+    "seed": 3,
+    "math_threads": 1,
+}
+
+
+def trained(folder, people=150, fold=0, pcs=None, **changed):
+    """A study on disk and a network of it: the checkpoint and the files that an explanation reads."""
+    files = write_study(folder, people)
+    checkpoint, history = folder / f"fold{fold}.ckpt", folder / f"fold{fold}.csv"
+    recipe = RECIPE | {"augment": {}} | changed
+    files |= {"modalities": {name: files["modalities"][name] for name in recipe["modalities"]}}
+    train(**files, settings=recipe, fold=fold, output_checkpoint=checkpoint, output_history=history, pcs=pcs)
+    return checkpoint, Files(**files, pcs=pcs)
+
+
+def explained(folder, checkpoints, files, **changed):
+    """The three files that `explain` writes."""
+    outputs = [folder / name for name in ("features.parquet", "modalities.tsv", "completeness.tsv")]
+    explain(checkpoints, files, SETTINGS | changed, *outputs)
+    return outputs

@@ -1,0 +1,238 @@
+"""The explanation of a model on disk: against a loop that rebuilds everything, its files, its sentences."""
+
+import logging
+from dataclasses import replace
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from explaining import SETTINGS, explained, trained
+
+from contigwas.errors import UserError
+from contigwas.explain import people as drawing
+from contigwas.modality import write_modality
+from contigwas.pretrain.data import kept_people
+from contigwas.pretrain.losses import contig_loss
+from contigwas.pretrain.pretrained import Pretrained, read_checkpoint
+from contigwas.pretrain.roles import roles_of
+
+FEATURES = {"mean_abs", "low", "high", "mean", "people", "method", "modality", "feature", "name", "chrom", "pos"}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Networks of two folds of three, and the files that their explanation reads."""
+    folder = tmp_path_factory.mktemp("explained")
+    checkpoint, files = trained(folder, fold=0)
+    again, _ = trained(folder, fold=1)
+    return folder, [checkpoint, again], files
+
+
+def read(outputs):
+    return pd.read_parquet(outputs[0]), *(pd.read_csv(path, sep="\t") for path in outputs[1:])
+
+
+def by_loop(checkpoint, files, modality, settings):
+    """|attribution| (people, kept) of the people of one network: all similarities anew at every point of every path."""
+    state = read_checkpoint(checkpoint)
+    learned = Pretrained.of(state, checkpoint)
+    images = drawing.first_images(files.images_table)
+    people = drawing.candidates(state, files.cohort, images)
+    present = {name: drawing.who_has(path, people, None) for name, path in files.modalities.items()}
+    drawn = drawing.draw(people, present, settings["reference"], settings["people"], settings["seed"], state["fold"])
+    pixels, rows = np.load(files.images_npy), images.set_index("iid")["row"]
+    network = torch.nn.Sequential(learned.pixels(), learned.trunk(), learned.head(modality))
+    encoder = learned.encoder(modality)
+
+    def embedded(iids):
+        levels = torch.from_numpy(pixels[rows[iids]]).movedim(-1, 1).float() / 255
+        with torch.no_grad():
+            return network(levels), encoder.normaliser(drawing.read_values(files.modalities[modality], iids))
+
+    beside, beside_inputs = embedded(drawn.reference[modality])
+    beside_genetics = encoder.layers(beside_inputs).detach()
+    found = []
+    for image, values in zip(*embedded(drawn.explained[modality]), strict=True):
+        total, points = torch.zeros_like(values), 200
+        for point in (np.arange(points) + 0.5) / points:
+            at = (point * values).requires_grad_()
+            genetics = torch.cat([beside_genetics, encoder.layers(at[None])])
+            loss = contig_loss(torch.cat([beside, image[None]]), genetics, 0.1, 0.75) * len(genetics)
+            total += torch.autograd.grad(loss, at)[0] / points
+        found.append((total * values).abs())
+    return torch.stack(found).numpy()
+
+
+def test_the_figures_are_those_of_a_loop_over_people_and_points(study, tmp_path):
+    _, (checkpoint, _), files = study
+    settings = SETTINGS | {"people": 8}
+    table, sums, _ = read(explained(tmp_path, [checkpoint], files, **settings))
+    expected = by_loop(checkpoint, files, "snps", settings)
+    keep = read_checkpoint(checkpoint)["state_dict"]["genetics.snps.normaliser.keep"].numpy()
+    names = ad.read_h5ad(files.modalities["snps"]).var_names[keep]
+    for method in settings["methods"]:
+        found = table[(table["method"] == method) & (table["modality"] == "snps")].set_index("feature")
+        assert set(found.index) == set(names)
+        np.testing.assert_allclose(found.loc[names, "mean_abs"], expected.mean(axis=0), rtol=0.02, atol=1e-3)
+        half = 1.96 * expected.std(axis=0, ddof=1) / np.sqrt(len(expected))
+        np.testing.assert_allclose(found.loc[names, "high"] - found.loc[names, "mean_abs"], half, rtol=0.03, atol=1e-3)
+        row = sums[(sums["method"] == method) & (sums["modality"] == "snps")].iloc[0]
+        assert row["sum_abs"] == pytest.approx(expected.sum(axis=1).mean(), rel=0.01)
+        assert (row["features"], row["people"]) == (len(names), len(expected))
+
+
+def test_the_files_hold_what_they_promise(study, tmp_path):
+    _, checkpoints, files = study
+    table, sums, complete = read(explained(tmp_path, checkpoints, files))
+    assert set(table.columns) == FEATURES
+    assert table["pos"].dtype == table["people"].dtype == np.int64
+    assert list(sums.columns) == ["method", "modality", "features", "people", "sum_abs", "mean_abs", "low", "high"]
+    assert list(complete.columns) == ["method", "modality", "people", "mean_error", "max_error"]
+    assert (complete["max_error"] < 0.01).all()
+    assert (table["low"] <= table["mean_abs"]).all() and (table["mean_abs"] <= table["high"]).all()
+    assert (table["mean"].abs() <= table["mean_abs"] + 1e-9).all() and (table["mean_abs"] > 0).any()
+    for (method, modality), part in table.groupby(["method", "modality"]):
+        row = sums[(sums["method"] == method) & (sums["modality"] == modality)].iloc[0]
+        assert part["mean_abs"].sum() == pytest.approx(row["sum_abs"], rel=1e-4)
+        assert row["low"] < row["sum_abs"] < row["high"]
+
+
+def test_each_person_is_explained_by_a_network_that_did_not_train_on_them(study, monkeypatch, tmp_path):
+    _, checkpoints, files = study
+    asked, draw = [], drawing.draw
+
+    def watched(people, present, reference, share, seed, fold):
+        drawn = draw(people, present, reference, share, seed, fold)
+        asked.append((fold, share, drawn))
+        return drawn
+
+    monkeypatch.setattr(drawing, "draw", watched)
+    explained(tmp_path, checkpoints, files)
+    cohort = kept_people(files.cohort)
+    assert [(fold, share) for fold, share, _ in asked] == [(0, 12), (1, 12)]
+    for (_, _, drawn), checkpoint in zip(asked, checkpoints, strict=True):
+        roles = pd.Series(roles_of(cohort, read_checkpoint(checkpoint)), cohort["iid"])
+        assert set(roles[drawn.everyone]) == {"heldout"}
+
+
+def test_the_same_again(study, tmp_path):
+    _, checkpoints, files = study
+    (tmp_path / "again").mkdir()
+    settings = {"samples": 2, "baseline": "person"}
+    first = explained(tmp_path, checkpoints, files, **settings)
+    again = explained(tmp_path / "again", checkpoints, files, **settings)
+    assert all(one.read_bytes() == other.read_bytes() for one, other in zip(first, again, strict=True))
+
+
+def test_baselines(study, tmp_path):
+    _, checkpoints, files = study
+    tables = {}
+    for baseline in ("mean", "zero", "person"):
+        (tmp_path / baseline).mkdir()
+        table, _, complete = read(explained(tmp_path / baseline, checkpoints, files, baseline=baseline))
+        assert (complete["max_error"] < 0.01).all()
+        tables[baseline] = table[table["method"] == "integrated_gradients"].set_index("feature")["mean_abs"]
+    assert not np.allclose(tables["mean"], tables["person"])
+    burden = ad.read_h5ad(files.modalities["burden"]).to_df()
+    carried = burden.columns[(burden != 0).mean() > 0.05]
+    # whoever carries nothing of a gene is no other than raw values of 0
+    share = tables["zero"][carried].mean() / tables["mean"][carried].mean()
+    assert share < 0.8
+
+
+def test_a_feature_that_is_as_at_the_baseline_explains_nothing(study, tmp_path):
+    _, checkpoints, files = study
+    burden = ad.read_h5ad(files.modalities["burden"])
+    values = np.asarray(burden.X).copy()
+    values[:, 3] = 0
+    path = tmp_path / "burden.h5ad"
+    write_modality(path, values, burden.obs_names, burden.var, {})
+    other = replace(files, modalities={**files.modalities, "burden": path})
+    table, *_ = read(explained(tmp_path, checkpoints, other, baseline="zero"))
+    here = table.set_index(["method", "feature"])["mean_abs"]
+    assert here.loc[("integrated_gradients", "burden3")] == here.loc[("deeplift", "burden3")] == 0.0
+    assert here.loc[("deeplift", "burden2")] > 0
+
+
+def test_whoever_lacks_a_modality_is_left_out_and_counted_and_nobody_is_named(study, tmp_path, caplog):
+    _, checkpoints, files = study
+    with caplog.at_level(logging.INFO, "contigwas.explain"):
+        _, sums, _ = read(explained(tmp_path, checkpoints, files))
+    told = [record.getMessage() for record in caplog.records]
+    lacking = {name: sum(int(one.split(": ")[1].split(" ")[0]) for one in told if one.endswith(f"lack {name}"))
+               for name in files.modalities}  # fmt: skip
+    people = sums[sums["method"] == "deeplift"].set_index("modality")["people"]
+    assert all(people[name] == 24 - lacking[name] for name in files.modalities) and sum(lacking.values())
+    iids = kept_people(files.cohort)["iid"]
+    assert not [one for one in iids if any(one in text for text in told)]
+
+
+def test_components_that_are_taken_out(tmp_path):
+    rng = np.random.default_rng(0)
+    iids = [str(number) for number in range(1000001, 1000151)]
+    pcs = pd.DataFrame({"iid": iids, "PC1": rng.normal(size=150), "PC2": rng.normal(size=150)})
+    pcs.to_parquet(tmp_path / "pcs.parquet")
+    checkpoint, files = trained(tmp_path, pcs=tmp_path / "pcs.parquet", adjust_pcs=2, adjust=["pgs"], epochs=1)
+    for baseline in ("mean", "zero"):
+        _, _, complete = read(explained(tmp_path, [checkpoint], files, baseline=baseline))
+        assert (complete["max_error"] < 0.01).all()
+
+
+@pytest.mark.parametrize("changed", [
+    {"genetics_encoder": "h1"},
+    {"genetics_encoder": "none", "learn_temperature": True},
+    {"loss": "siglip"},
+    {"modalities": ["pgs"], "folds": 1},
+])  # fmt: skip
+def test_other_recipes(changed, tmp_path):
+    checkpoint, files = trained(tmp_path, **{"epochs": 1, **changed})
+    _, sums, complete = read(explained(tmp_path, [checkpoint], files, people=8, reference=8))
+    assert len(sums) == 2 * len(files.modalities)
+    assert (complete.loc[complete["method"] == "deeplift", "max_error"] < 0.01).all()
+    assert (complete["mean_error"] < 0.01).all()
+
+
+def test_a_network_that_gives_no_numbers_is_told(study, tmp_path):
+    _, (checkpoint, _), files = study
+    state = torch.load(checkpoint, weights_only=True)
+    for part, sentence in (("heads.snps.2.bias", "embeddings"), ("genetics.pgs.layers.0.weight", "embeddings")):
+        broken = {**state, "state_dict": {**state["state_dict"]}}
+        broken["state_dict"][part] = torch.full_like(broken["state_dict"][part], float("nan"))
+        torch.save(broken, tmp_path / "broken.ckpt")
+        with pytest.raises(UserError, match=f"fold 0 gives {sentence} that are no numbers: train again"):
+            explained(tmp_path, [tmp_path / "broken.ckpt"], files)
+    assert not (tmp_path / "features.parquet").exists()
+
+
+def test_too_large_a_reference(study, tmp_path):
+    _, checkpoints, files = study
+    with pytest.raises(UserError, match="config: explain.reference is 100, but"):
+        explained(tmp_path, checkpoints, files, reference=100)
+
+
+def test_names_and_places(study, tmp_path):
+    _, (checkpoint, _), files = study
+    new = {}
+    var = {
+        "snps": pd.DataFrame({"chrom": ["chr2"] * 40, "pos": np.arange(40) + 5}),
+        "pgs": pd.DataFrame({"trait": ["height", "", "bmi", "x", "y"]}),
+        "burden": pd.DataFrame({"gene": ["APOE"] * 12, "mask": "lof", "chrom": "19", "pos": 44900000}),
+    }
+    for name, path in files.modalities.items():
+        data = ad.read_h5ad(path)
+        new[name] = tmp_path / f"{name}.h5ad"
+        write_modality(new[name], np.asarray(data.X), data.obs_names, var[name].set_index(data.var_names), {})
+    table, *_ = read(explained(tmp_path, [checkpoint], replace(files, modalities=new), methods=["deeplift"]))
+    here = table.set_index("feature")
+    assert tuple(here.loc["snps7", ["name", "chrom", "pos"]]) == ("snps7", "2", 12)
+    assert tuple(here.loc["pgs0", ["name", "chrom", "pos"]]) == ("height", "", 0)
+    assert here.loc["pgs1", "name"] == "pgs1"
+    assert tuple(here.loc["burden0", ["name", "chrom", "pos"]]) == ("APOE", "19", 44900000)
+
+
+def test_a_method_that_the_encoders_cannot_have_is_told(study, tmp_path, caplog):
+    _, checkpoints, files = study
+    explained(tmp_path, checkpoints, files, methods=["integrated_gradients"], left_out=["deeplift"], people=6)
+    assert "deeplift has no rule for the encoders of this model and is left out" in caplog.text

@@ -1,0 +1,91 @@
+"""Who is explained and who is the reference."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from pretraining import RECIPE, write_study
+
+from contigwas.errors import UserError
+from contigwas.explain.people import candidates, draw, first_images, read_values, who_has
+from contigwas.modality import write_modality
+from contigwas.pretrain.roles import split
+
+PEOPLE = pd.Index([f"{number}" for number in range(1000001, 1000061)])
+PRESENT = {"snps": np.ones(60, dtype=bool), "pgs": np.arange(60) % 4 != 0}
+
+
+def test_the_two_sets_share_nobody_and_have_the_modality():
+    drawn = draw(PEOPLE, PRESENT, reference=20, explained=15, seed=1, fold=0)
+    assert len(drawn.chosen) == 15 and all(len(one) == 20 for one in drawn.reference.values())
+    assert not {one for those in drawn.reference.values() for one in those} & set(drawn.chosen)
+    lacking = set(PEOPLE[::4])
+    assert not lacking & {*drawn.reference["pgs"], *drawn.explained["pgs"]}
+    assert set(drawn.explained["snps"]) == set(drawn.chosen)
+    assert set(drawn.explained["pgs"]) == set(drawn.chosen) - lacking
+
+
+def test_nobody_else_moves_when_one_person_leaves():
+    whole = draw(PEOPLE, PRESENT, 20, 15, seed=1, fold=0)
+    gone = whole.chosen[3]
+    stay = ~PEOPLE.isin([gone])
+    fewer = draw(PEOPLE[stay], {name: has[stay] for name, has in PRESENT.items()}, 20, 15, seed=1, fold=0)
+    assert fewer.reference == whole.reference
+    assert fewer.chosen[:14] == [one for one in whole.chosen if one != gone]
+
+
+def test_a_seed_and_the_order_of_the_cohort():
+    one = draw(PEOPLE, PRESENT, 20, 15, seed=1, fold=0)
+    order = np.random.default_rng(0).permutation(60)
+    assert draw(PEOPLE[order], {name: has[order] for name, has in PRESENT.items()}, 20, 15, seed=1, fold=0) == one
+    assert draw(PEOPLE, PRESENT, 20, 15, seed=2, fold=0).chosen != one.chosen
+
+
+@pytest.mark.parametrize(
+    ("reference", "sentence"),
+    [
+        (50, "explain.reference is 50, but of the people whom the network of fold 2 .* only 45 have an image and pgs"),
+        (45, "explain.reference is 45, which leaves 0 people with pgs to explain"),
+    ],
+)
+def test_a_reference_larger_than_the_people_there_are(reference, sentence):
+    with pytest.raises(UserError, match=sentence):
+        draw(PEOPLE, PRESENT, reference, 10, seed=1, fold=2)
+
+
+def test_candidates_are_held_out_else_validate(tmp_path):
+    files = write_study(tmp_path, 90)
+    cohort = pd.read_csv(files["cohort"], sep="\t", dtype={"iid": str}, keep_default_na=False)
+    images = first_images(files["images_table"])
+    assert images["iid"].is_unique
+    for recipe, role in ((RECIPE, "heldout"), (RECIPE | {"folds": 1, "modalities": []}, "validation")):
+        kept = cohort[(cohort["excluded"] == "") & cohort["iid"].isin(images["iid"])]
+        roles = split(kept["family"].tolist(), recipe, 1)
+        state = {"settings": recipe, "fold": 1, "roles": {}}
+        found = candidates(state, files["cohort"], images)
+        assert set(found) == set(kept.loc[roles == role, "iid"]) and len(found)
+
+
+def test_a_network_that_trained_on_everyone_has_nobody_to_explain(tmp_path):
+    files = write_study(tmp_path)
+    state = {"settings": RECIPE | {"folds": 1, "modalities": [], "validation": 0.0}, "fold": 0, "roles": {}}
+    with pytest.raises(UserError, match="trained on everyone with an image, so nobody can explain it"):
+        candidates(state, files["cohort"], first_images(files["images_table"]))
+
+
+def test_who_has_a_modality_and_their_rows(tmp_path):
+    values = np.arange(12, dtype=np.float32).reshape(4, 3)
+    values[1] = np.nan
+    values[2, 0] = np.nan
+    path = tmp_path / "scores.h5ad"
+    write_modality(path, values, pd.Index(["d", "b", "a", "c"]), pd.DataFrame(index=["x", "y", "z"]), {})
+    people = pd.Index(["a", "b", "c", "nobody", "d"])
+    assert who_has(path, people, None).tolist() == [True, False, True, False, True]
+    pcs = pd.DataFrame({"PC1": [0.1, np.nan]}, index=["a", "c"])
+    assert who_has(path, people, pcs).tolist() == [True, False, False, False, False]
+    np.testing.assert_array_equal(read_values(path, ["c", "d", "a"]).numpy(), values[[3, 0, 2]])
+
+
+def test_a_file_that_is_no_modality_is_told(tmp_path):
+    (tmp_path / "odd.h5ad").write_text("odd")
+    with pytest.raises(UserError, match="is not an AnnData"):
+        who_has(tmp_path / "odd.h5ad", PEOPLE, None)

@@ -1,0 +1,152 @@
+# What networks look at: attributions of the contrastive loss to genetic features, over people and, if asked for, of single ones.
+
+EXPLAINED = contigwas_explained.explained(config)
+SHOWN = EXPLAINED if config.get("explain", {}).get("private") else []
+PRIVATE_EXPLAINED = [
+    f"results/private/explanations/{model}/{name}"
+    for model in SHOWN
+    for name in ("explanations.pdf", "features.tsv")
+]
+
+
+def of_explanations(wildcards) -> dict:
+    """The settings of explanations: methods that the model's encoders can have; who else is explained does not matter."""
+    keys = ("baseline", "people", "reference", "steps", "noise")
+    chosen = told(
+        contigwas_config.settings,
+        config,
+        *(f"explain.{key}" for key in keys),
+        "seed",
+        "math_threads",
+    )
+    embed = told(contigwas_config.settings, config, "embed", model=wildcards.model)
+    return chosen | {
+        "methods": contigwas_explained.methods(config, wildcards.model),
+        "left_out": contigwas_explained.left_out(config, wildcards.model),
+        "checkpoint": embed["checkpoint"],
+    }
+
+
+def explaining(wildcards) -> dict[str, list[str] | str]:
+    """What an explanation reads: every network of the model, the images, the cohort, the modalities, components."""
+    return {
+        "checkpoints": expand(
+            rules.pretrain_fold.output.checkpoint,
+            model=wildcards.model,
+            fold=folds(wildcards.model),
+        ),
+        "images": rules.images.output.images,
+        "table": rules.images.output.table,
+        "cohort": rules.samples.output.cohort,
+        "modalities": modalities(wildcards),
+        "pcs": components(wildcards),
+    }
+
+
+rule explain_model:
+    input:
+        unpack(explaining),
+    output:
+        features="results/models/{model}/explanations/features.parquet",
+        modalities="results/models/{model}/explanations/modalities.tsv",
+        completeness="results/models/{model}/explanations/completeness.tsv",
+    log:
+        "results/logs/explain_model/{model}.log",
+    benchmark:
+        "results/benchmarks/explain_model/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(EXPLAINED),
+    conda:
+        "../../envs/contigwas.yaml"
+    threads: config["math_threads"]
+    resources:
+        mem_mb=grows(8000, table=20, cohort=20),
+        runtime=grows(120),
+        gpu=1,
+    params:
+        code=library("explain.explain", "explained", script="explain_model"),
+        settings=of_explanations,
+        names=lambda wildcards: config["models"][wildcards.model]["modalities"],
+    script:
+        "../scripts/explain_model.py"
+
+
+rule explain_plots:
+    input:
+        features=rules.explain_model.output.features,
+        modalities=rules.explain_model.output.modalities,
+        gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
+        loci=rules.loci_model.output.loci,
+        truth=optional(config["evaluate"]["truth"]),
+    output:
+        genome=report(
+            "results/models/{model}/explanations/genome.png",
+            caption="../report/explain_genome.rst",
+            category="Explanations",
+            labels={"model": "{model}", "figure": "genome"},
+        ),
+        genome_pdf="results/models/{model}/explanations/genome.pdf",
+        top=report(
+            "results/models/{model}/explanations/top.png",
+            caption="../report/explain_top.rst",
+            category="Explanations",
+            labels={"model": "{model}", "figure": "top features"},
+        ),
+        top_pdf="results/models/{model}/explanations/top.pdf",
+    log:
+        "results/logs/explain_plots/{model}.log",
+    benchmark:
+        "results/benchmarks/explain_plots/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(EXPLAINED),
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(60),
+    params:
+        code=library("explain.genome", "explain.top", script="explain_plots"),
+        settings=stage("loci", "genotypes.chromosomes"),
+    script:
+        "../scripts/explain_plots.py"
+
+
+rule explain_people:
+    input:
+        unpack(explaining),
+    output:
+        pages="results/private/explanations/{model}/explanations.pdf",
+        features="results/private/explanations/{model}/features.tsv",
+    log:
+        "results/logs/explain_people/{model}.log",
+    benchmark:
+        "results/benchmarks/explain_people/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(SHOWN),
+    conda:
+        "../../envs/contigwas.yaml"
+    threads: config["math_threads"]
+    resources:
+        mem_mb=grows(8000, table=20, cohort=20),
+        runtime=grows(120),
+        gpu=1,
+    params:
+        code=library("explain.persons", "explained", script="explain_people"),
+        settings=of_explanations,
+        private=lambda wildcards: block("explain")["private"],
+        names=lambda wildcards: config["models"][wildcards.model]["modalities"],
+    script:
+        "../scripts/explain_people.py"
+
+
+EXPLANATIONS = [
+    *expand(rules.explain_model.output, model=EXPLAINED),
+    *expand(rules.explain_plots.output, model=EXPLAINED),
+    *PRIVATE_EXPLAINED,
+]
+
+
+rule explain:
+    input:
+        lambda wildcards: told(contigwas_explained.require, EXPLANATIONS),
+    localrule: True

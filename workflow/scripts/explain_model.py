@@ -1,0 +1,19 @@
+from contigwas.explain.explain import Files, explain
+from contigwas.logs import job
+
+read, made, settings = snakemake.input, snakemake.output, snakemake.params.settings
+with job(snakemake.log[0], settings["math_threads"]):
+    explain(
+        read.checkpoints,
+        Files(
+            read.images,
+            read.table,
+            read.cohort,
+            dict(zip(snakemake.params.names, read.modalities, strict=True)),
+            next(iter(read.pcs), None),
+        ),
+        settings,
+        made.features,
+        made.modalities,
+        made.completeness,
+    )

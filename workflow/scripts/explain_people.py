@@ -1,0 +1,19 @@
+from contigwas.explain.explain import Files
+from contigwas.explain.persons import explain_people
+from contigwas.logs import job
+
+read, settings = snakemake.input, snakemake.params.settings
+with job(snakemake.log[0], settings["math_threads"]):
+    explain_people(
+        read.checkpoints,
+        Files(
+            read.images,
+            read.table,
+            read.cohort,
+            dict(zip(snakemake.params.names, read.modalities, strict=True)),
+            next(iter(read.pcs), None),
+        ),
+        settings | {"private": snakemake.params.private},
+        snakemake.output.features,
+        snakemake.output.pages,
+    )
