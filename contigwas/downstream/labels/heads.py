@@ -1,6 +1,5 @@
 """What is fitted to the features of a network that stays as it is: a linear probe, and the nearest neighbours."""
 
-
 import numpy as np
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -38,9 +37,7 @@ def probe(
     return columns[0] if target.kind == MULTICLASS else np.stack([one[:, 1] for one in columns], axis=1)
 
 
-def _logistic(
-    train: np.ndarray, codes: np.ndarray, test: np.ndarray, weights: np.ndarray, seed: int
-) -> np.ndarray:
+def _logistic(train: np.ndarray, codes: np.ndarray, test: np.ndarray, weights: np.ndarray, seed: int) -> np.ndarray:
     """Probabilities (people, classes) of `test`."""
     _, count = np.unique(codes, return_counts=True)
     folds = min(FOLDS, int(count.min()))
@@ -51,9 +48,7 @@ def _logistic(
     return model.fit(train, codes, sample_weight=weights).predict_proba(test)
 
 
-def neighbours(
-    train: np.ndarray, values: np.ndarray, test: np.ndarray, target: Target, count: int
-) -> np.ndarray:
+def neighbours(train: np.ndarray, values: np.ndarray, test: np.ndarray, target: Target, count: int) -> np.ndarray:
     """The mean over the `count` nearest of `train` (all, where there are fewer), by cosine of standardised features.
 
     Of classes these are their shares. Shapes as of `probe`.
@@ -64,5 +59,3 @@ def neighbours(
     if target.kind == MULTICLASS:
         values = np.eye(len(target.classes))[values[:, 0].astype(int)]
     return values[near].mean(axis=1)
-
-

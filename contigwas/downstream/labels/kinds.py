@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -70,6 +71,5 @@ class Target:
 
 def read_target(path: PathLike) -> tuple[Target, Mapping[str, object]]:
     """What `write_labels` says is predicted, and what it counted."""
-    with open(path, encoding="utf-8") as file:
-        said = json.load(file)
+    said = json.loads(Path(path).read_text())
     return Target(said["kind"], tuple(said["names"]), tuple(said["classes"])), said["counts"]

@@ -76,7 +76,9 @@ class Confusion:
 def r2(truth: np.ndarray, found: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """1 - squares about the prediction / squares about the mean of these people."""
     shifted = truth - truth.mean()  # a large mean would cost digits
-    count, one, two, residual = (weights @ np.stack([np.ones_like(truth), shifted, shifted**2, (truth - found) ** 2]).T).T
+    count, one, two, residual = (
+        weights @ np.stack([np.ones_like(truth), shifted, shifted**2, (truth - found) ** 2]).T
+    ).T
     return 1 - _ratio(residual, two - one**2 / count)
 
 
@@ -166,8 +168,8 @@ def tabulate(fits: Mapping[Key, Mapping[str, Measure]], people: int, seed: int) 
 
     `fits` has the measures of each arm, share and seed, all over the same `people` in the same order. A row with a seed
     is that seed's; rows without one are the mean over seeds, with the 95 % percentile interval of resampled people
-    (drawn alike for all seeds and arms, so that an arm `a - b` is a difference within each resample). Resamples in which
-    a measure has no value are left out of its interval.
+    (drawn alike for all seeds and arms, so that an arm `a - b` is a difference within each resample). Resamples in
+    which a measure has no value are left out of its interval.
     """
     everyone, groups = np.ones((1, people)), {}
     for arm, share, number in fits:
@@ -211,7 +213,14 @@ def percentiles(values: np.ndarray) -> tuple[float, float]:
 
 
 def _row(
-    arm: str, share: float, seed: object, metric: str, value: float, people: int, low: float = np.nan, high: float = np.nan
+    arm: str,
+    share: float,
+    seed: object,
+    metric: str,
+    value: float,
+    people: int,
+    low: float = np.nan,
+    high: float = np.nan,
 ) -> dict[str, object]:
     return {
         "arm": arm, "share": share, "seed": seed, "metric": metric, "value": value, "low": low, "high": high,

@@ -76,10 +76,7 @@ def predict(
         skipped = lacking(study, settings, seed)
         shares = [one for one in settings["shares"] if one not in set(skipped["share"])]
         work = [
-            (number, arm, share)
-            for number in range(len(study.splits))
-            for arm in settings["arms"]
-            for share in shares
+            (number, arm, share) for number in range(len(study.splits)) for arm in settings["arms"] for share in shares
         ]
         found = [_fitted(study, *one, settings, seed) for one in tqdm(work, "fits", disable=None)]
     for share, part in skipped.groupby("share"):
@@ -127,8 +124,7 @@ def load(
         people, states, settings["table"], bool(settings["cohort"]), int(settings["folds"]), int(settings["seed"])
     )
     networks = [
-        Pretrained.of(state, path, str(settings["checkpoint"]))
-        for state, path in zip(states, checkpoints, strict=True)
+        Pretrained.of(state, path, str(settings["checkpoint"])) for state, path in zip(states, checkpoints, strict=True)
     ]
     return Study(people[["iid", "family"]], kind, values, found, features, networks, photographs)
 
@@ -178,7 +174,16 @@ def _fitted(
         torch.manual_seed(weights)
         network = build(arm, study, split.network)
         found = finetuned(
-            network, study.photographs, values, some, split.test, target, settings, arm == FINETUNED, (order, views), arm
+            network,
+            study.photographs,
+            values,
+            some,
+            split.test,
+            target,
+            settings,
+            arm == FINETUNED,
+            (order, views),
+            arm,
         )
     rows = pd.DataFrame({"iid": study.people["iid"].to_numpy()[split.test]})
     rows = rows.assign(arm=arm, share=share, split=number, network=split.network, train=len(some))

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -48,7 +47,7 @@ def write_labels(
 ) -> None:
     """Write the labels of the people of `cohort` or, where that is None, of everyone but those in `withdrawn`.
 
-    `settings` is the task's block with its name (`name`). `output_people` (private): iid family, source where there is
+    `settings` is the task's block. `output_people` (private): iid family, source where there is
     no cohort, and a column of numbers a target, `y0` …; `output_target`: what is predicted, and counts. People without
     a label and labels of others are counted. Raises UserError as `given_labels` and `targets` do, and where nobody of
     the cohort is in the table or everyone withdrew.
@@ -105,7 +104,7 @@ def given_labels(settings: Mapping[str, object]) -> Given:
     if pattern:
         names = read[pattern].map(text) if from_column else pd.Series(read.index, index=read.index)
         files = names.where(names.notna(), "") if from_column else [pattern.replace(ID, one) for one in names]
-        people["source"] = [os.path.join(os.path.abspath(Path(table).parent), one) for one in files]
+        people["source"] = [str(Path(table).parent.resolve() / one) for one in files]
         twice = int(people["source"].duplicated().sum())
         if twice:
             raise UserError(f"{table} names {twice} image files more than once: give each image one row and one person")
@@ -138,8 +137,8 @@ def _measurements(known: pd.DataFrame, table: object) -> tuple[Target, pd.DataFr
     odd = int((~np.isfinite(values)).sum())
     if odd:
         raise UserError(
-            f"{table}: the column {column} holds what is no number in {odd} rows, but a regression needs numbers: leave "
-            "them empty where unknown, or write task: classification"
+            f"{table}: the column {column} holds what is no number in {odd} rows, but a regression needs numbers: "
+            "leave them empty where unknown, or write task: classification"
         )
     if np.ptp(values) == 0:
         raise UserError(f"{table}: the column {column} is the same in everybody who counts: nothing can be learned")
@@ -151,8 +150,8 @@ def _several(known: pd.DataFrame, table: object, settings: Mapping) -> tuple[Tar
     if odd:
         count = int((~known[odd[0]].isin(["0", "1"])).sum())
         raise UserError(
-            f"{table}: the column {odd[0]} is neither 0 nor 1 in {count} rows (so {len(odd)} of the {len(known.columns)} "
-            "columns): a multilabel task needs 0 and 1, correct column"
+            f"{table}: the column {odd[0]} is neither 0 nor 1 in {count} rows (so are {len(odd)} of the "
+            f"{len(known.columns)} columns): a multilabel task needs 0 and 1, correct column"
         )
     values = known.astype(float)
     least = int(settings["least"])
@@ -187,8 +186,8 @@ def _classes(known: pd.DataFrame, table: object, kind: str, settings: Mapping) -
         raise UserError(f"{table}: the column {column} has {many}, so nothing can be told apart: name another column")
     if few and settings["rare"] != "drop":
         raise UserError(
-            f"{table}: the column {column} has {len(few)} classes of fewer than {least} people (one is {few[0]}), which "
-            "cannot be both learned and tested: merge them with others, or write rare: drop"
+            f"{table}: the column {column} has {len(few)} classes of fewer than {least} people (one is {few[0]}), "
+            "which cannot be both learned and tested: merge them with others, or write rare: drop"
         )
     kept = [one for one in classes if one not in few]
     if kind == BINARY and len(kept) != 2:
@@ -200,9 +199,7 @@ def _classes(known: pd.DataFrame, table: object, kind: str, settings: Mapping) -
     return Target(kind, (column,), tuple(kept)), codes.to_frame(), len(values) - len(inside)
 
 
-def _ordered(
-    there: Sequence[str], kind: str, asked: Sequence[object] | None, table: object, column: str
-) -> list[str]:
+def _ordered(there: Sequence[str], kind: str, asked: Sequence[object] | None, table: object, column: str) -> list[str]:
     """The classes in their order: as asked for, else by number, else by name."""
     if asked is not None:
         named = [str(one) for one in asked]
