@@ -79,7 +79,8 @@ def r2(truth: np.ndarray, found: np.ndarray, weights: np.ndarray) -> np.ndarray:
     count, one, two, residual = (
         weights @ np.stack([np.ones_like(truth), shifted, shifted**2, (truth - found) ** 2]).T
     ).T
-    return 1 - _ratio(residual, two - one**2 / count)
+    total = two - one**2 / count
+    return 1 - _ratio(residual, np.where(total > 1e-9 * two, total, 0.0))  # of one person over and over it is rounding
 
 
 def mae(truth: np.ndarray, found: np.ndarray, weights: np.ndarray) -> np.ndarray:

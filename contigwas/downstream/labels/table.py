@@ -186,8 +186,9 @@ def _classes(known: pd.DataFrame, table: object, kind: str, settings: Mapping) -
         raise UserError(f"{table}: the column {column} has {many}, so nothing can be told apart: name another column")
     if few and settings["rare"] != "drop":
         raise UserError(
-            f"{table}: the column {column} has {len(few)} classes of fewer than {least} people (one is {few[0]}), "
-            "which cannot be both learned and tested: merge them with others, or write rare: drop"
+            f"{table}: {len(few)} of the {len(classes)} classes of the column {column} (one is {few[0]}) have fewer "
+            f"than {least} people, and cannot be both learned and tested: "
+            "merge them with others, or write rare: drop"
         )
     kept = [one for one in classes if one not in few]
     if kind == BINARY and len(kept) != 2:
