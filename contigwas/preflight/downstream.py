@@ -81,7 +81,7 @@ def _targets(study: Study, key: str, source: str, task: dict) -> None:
     elif len(given.people) < task["folds"]:
         raise UserError(f"{table} has {len(given.people)} people, fewer than the {task['folds']} folds: lower folds")
     else:
-        there = given.people["source"].map(lambda path: Path(path).is_file())
+        there = given.people["source"].map(lambda path: path is not None and Path(path).is_file())
         if not there.any():
             raise UserError(f"none of the {len(there)} images of {table} is there: correct image of the task")
         if not there.all():

@@ -141,6 +141,14 @@ def test_one_image_for_two_people(tmp_path):
     assert "names 1 image files more than once" in refused(table, image="photo")
 
 
+def test_who_has_no_image_file_is_left_out(tmp_path):
+    table = write_table(tmp_path / "t.tsv", iid=IIDS, grade=GRADES, photo=["NA", "", *IIDS[2:]])
+    people, _, counts = read(table, image="photo")
+    assert people["iid"].tolist() == IIDS[2:]
+    assert people["source"].iloc[0] == str(tmp_path / "S002")
+    assert counts["without_label"] == "<5"
+
+
 def test_labels_that_are_dropped_as_too_rare(tmp_path):
     table = write_table(tmp_path / "t.tsv", ID=IIDS, a=[0, 1] * 6, b=[1] + [0] * 11, c=[1, 1, 0] * 4)
     changes = {"kind": "multilabel", "id": "ID", "column": ["a", "b", "c"]}

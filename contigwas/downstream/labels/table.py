@@ -25,8 +25,8 @@ ID = "{id}"  # in a pattern of image files
 
 @dataclass(frozen=True)
 class Given:
-    """A table of labels as it was read. people: indexed by IID, a column a target (values as texts, None where
-    missing) and, of an external set, `source` (image files, whole paths).
+    """A table of labels as it was read. people: indexed by IID, a column a target (values as texts) and,
+    of an external set, `source` (image files, whole paths); None where missing.
     """
 
     people: pd.DataFrame
@@ -34,8 +34,8 @@ class Given:
 
     @property
     def known(self) -> pd.Series:
-        """Who has every value."""
-        return self.people[[*self.columns]].notna().all(axis=1)
+        """Who has every value, and of an external set an image."""
+        return self.people.notna().all(axis=1)
 
 
 def write_labels(
@@ -102,10 +102,12 @@ def given_labels(settings: Mapping[str, object]) -> Given:
     )
     people = read[columns].map(text)
     if pattern:
-        names = read[pattern].map(text) if from_column else pd.Series(read.index, index=read.index)
-        files = names.where(names.notna(), "") if from_column else [pattern.replace(ID, one) for one in names]
-        people["source"] = [str(Path(table).parent.resolve() / one) for one in files]
-        twice = int(people["source"].duplicated().sum())
+        if "source" in columns:
+            raise UserError(f"{table}: a column of labels is called source, as that of the image files is: rename it")
+        folder = Path(table).parent.resolve()
+        files = read[pattern].map(text) if from_column else [pattern.replace(ID, one) for one in read.index]
+        people["source"] = [None if pd.isna(one) else str(folder / one) for one in files]
+        twice = int(people["source"].dropna().duplicated().sum())
         if twice:
             raise UserError(f"{table} names {twice} image files more than once: give each image one row and one person")
     return Given(people, tuple(columns))
