@@ -6,6 +6,11 @@ from contigwas.errors import UserError
 from contigwas.recipes import methods
 
 SEGMENTATION, CLUSTERS = "segmentation", "clusters"
+CLASSIFICATION, REGRESSION = "classification", "regression"
+OF_LABELS = (CLASSIFICATION, REGRESSION)  # of people, not of pixels
+KINDS = (SEGMENTATION, CLASSIFICATION, REGRESSION, CLUSTERS)
+PROBE, KNN, FINETUNED, SCRATCH = "probe", "knn", "finetuned", "scratch"  # the arms of those
+OF_NETWORKS = (FINETUNED, SCRATCH)  # arms that see images
 MULTIPLE = 16  # to which MONAI's UNETR, and here the U-Net, divide an image
 GENES = (("pretrained_genes", "pretrained", "film"), ("scratch_genes", "scratch", "film"))
 PLAIN = (("pretrained", "pretrained", "none"), ("scratch", "scratch", "none"))
@@ -55,9 +60,22 @@ def arms(config: Mapping, name: str, model: str) -> list[dict[str, object]]:
     return default_arms(genes) if task["arms"] is None else list(task["arms"])
 
 
+def label_arms(config: Mapping, name: str, model: str) -> list[str]:
+    """The arms of a classification or regression with a model: who brings features has no network to fine-tune."""
+    tunable = "image_encoder" in config["models"][model]
+    return [arm for arm in config["downstream"][name]["arms"] if tunable or arm not in OF_NETWORKS]
+
+
+def reads_images(config: Mapping, name: str, model: str) -> bool:
+    """Whether an arm of a classification or regression with a model sees images."""
+    return any(arm in OF_NETWORKS for arm in label_arms(config, name, model))
+
+
 def lacks(config: Mapping, name: str, model: str) -> str:
     """What a model lacks for a task; empty where it has everything."""
     task, recipe = config["downstream"][name], config["models"][model]
+    if task["task"] in OF_LABELS:
+        return _lacks_for_labels(config, name, model)
     if task["task"] == CLUSTERS:
         return "" if {"method", "embeddings", "apply"} & {*recipe} else "has no embeddings, but brought phenotypes"
     if "image_encoder" not in recipe:
@@ -69,6 +87,17 @@ def lacks(config: Mapping, name: str, model: str) -> str:
         return f"has no encoder of {task['modality']}"
     if any(arm["fusion"] == "cross_attention" for arm in task["arms"] or []) and not methods()[recipe["method"]].tokens:
         return "has no tokens of genes for cross_attention to ask"
+    return ""
+
+
+def _lacks_for_labels(config: Mapping, name: str, model: str) -> str:
+    task, recipe = config["downstream"][name], config["models"][model]
+    if not {"method", "embeddings", "apply"} & {*recipe}:
+        return "has no embeddings, but brought phenotypes"
+    if not task["cohort"] and "method" not in recipe:
+        return "has no network that is trained here, to embed images of people outside the cohort"
+    if not label_arms(config, name, model):
+        return "has no network to fine-tune (image_encoder)"
     return ""
 
 
@@ -97,6 +126,8 @@ def check_tasks(config: Mapping) -> None:
         largest, k = config["downstream"][name]["k_max"], config["downstream"][name]["k"]
         if k is not None and k > largest:
             raise UserError(f"{place}.k is {k}, more than its k_max of {largest}: raise k_max, or lower k")
+    for name in [one for kind in OF_LABELS for one in of_kind(config, kind)]:
+        _check_labels(config, name, f"config: downstream.{name}")
     for name in of_kind(config, SEGMENTATION):
         task, place = config["downstream"][name], f"config: downstream.{name}"
         if "images" not in config:
@@ -106,6 +137,39 @@ def check_tasks(config: Mapping) -> None:
         _check_segmentation(place, task)
         _check_models(config, name, place)
         _check_size(config, name, place)
+
+
+def _check_labels(config: Mapping, name: str, place: str) -> None:
+    task = config["downstream"][name]
+    several = isinstance(task["column"], list)
+    if several != (task.get("kind") == "multilabel"):
+        raise UserError(
+            f"{place}.column names {'several columns' if several else 'one column'}, but only a multilabel task has "
+            "several, and always a list of them: correct column or kind"
+        )
+    if task.get("classes") is not None and (several or len(set(map(str, task["classes"]))) < 2):
+        raise UserError(f"{place}.classes are the values of one column, two or more: correct it, or drop classes")
+    _check_models(config, name, place)
+    if task["cohort"]:
+        given = [key for key in ("size", "crop", "image") if task[key] is not None]
+        if given:
+            raise UserError(
+                f"{place}.{given[0]} is given, but the people are those of the cohort, whose images are decoded "
+                f"already (block images): drop {given[0]}, or write cohort: false"
+            )
+        if "images" not in config and any(reads_images(config, name, one) for one in models(config, name)):
+            raise UserError(f"{place} fine-tunes on images, but there is no images: block: add it, or name other arms")
+        return
+    if "images" not in config:
+        raise UserError(f"{place} needs images, but there is no images: block: add it")
+    if task["image"] is None:
+        raise UserError(
+            f"{place} is of people outside the cohort (cohort: false), but does not say where their images are: write "
+            "image: a column of the table, or a pattern with {id} such as images/{id}.png"
+        )
+    for key in ("size", "crop"):
+        task[key] = config["images"][key] if task[key] is None else task[key]
+    _check_size(config, name, place)
 
 
 def _check_segmentation(place: str, task: Mapping) -> None:
@@ -157,6 +221,8 @@ def _check_models(config: Mapping, name: str, place: str) -> None:
             SEGMENTATION: "a network with feature maps, and a modality where an arm fuses genes, with tokens where by "
             "cross_attention",
             CLUSTERS: "embeddings",
+            CLASSIFICATION: "embeddings, and a network that is trained here for fine-tuning or with cohort: false",
+            REGRESSION: "embeddings, and a network that is trained here for fine-tuning or with cohort: false",
         }[task["task"]]
         raise UserError(
             f"{place} has no model: none of {', '.join(config['models'])} has what it needs ({needed}): add one"
@@ -173,6 +239,8 @@ def _check_size(config: Mapping, name: str, place: str) -> None:
                 f"{place}.size is {task['size']}, but {model} is a ViT, which takes images of the size it was "
                 f"pretrained with (images.size, {size}): drop size, or take a ResNet"
             )
+        if task["task"] in OF_LABELS:
+            continue
         other = [arm for arm in arms(config, name, model) if arm["network"] != "light"]
         if other and task["size"] % MULTIPLE:
             raise UserError(

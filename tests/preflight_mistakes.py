@@ -249,6 +249,46 @@ def labels_of_no_parquet(one):
     one.set(downstream={"kinds": {**one.config["downstream"]["kinds"], "labels": labels}})
 
 
+def graded(one, lines, **changes):
+    """A classification of the study's people (or of others), with a table of its own."""
+    task = {"task": "classification", "kind": "ordinal", "table": "grades.csv", "column": "grade", "arms": ["probe"]}
+    (one.folder / "grades.csv").write_text("\n".join(["iid,grade", *lines]) + "\n")
+    one.set(downstream={"grade": task | changes})
+
+
+def grade_of_one_person(one):
+    graded(one, [f"{iid},{'4' if place == 3 else place % 2}" for place, iid in enumerate(PEOPLE[1:80])])
+
+
+def constant_grade(one):
+    graded(one, [f"{iid},1" for iid in PEOPLE[1:80]])
+
+
+def grades_of_others(one):
+    graded(one, [f"X{place},{place % 2}" for place in range(50)])
+
+
+def grades_of_a_person_twice(one):
+    graded(one, [f"{iid},{place % 2}" for place, iid in enumerate([*PEOPLE[1:80], PEOPLE[5]])])
+
+
+def measurement_that_is_text(one):
+    task = {"task": "regression", "table": "sizes.tsv", "column": "size", "arms": ["probe"]}
+    lines = [f"{iid}\t{'tall' if place == 3 else place}" for place, iid in enumerate(PEOPLE[1:80])]
+    (one.folder / "sizes.tsv").write_text("\n".join(["iid\tsize", *lines]) + "\n")
+    one.set(downstream={"grade": task})
+
+
+def labels_that_are_not_0_or_1(one):
+    lines = [f"{iid},{place % 3}" for place, iid in enumerate(PEOPLE[1:80])]
+    graded(one, lines, kind="multilabel", column=["grade"])
+
+
+def no_image_of_an_external_set(one):
+    lines = [f"X{place},{place % 2}" for place in range(50)]
+    graded(one, lines, cohort=False, image="train_images/{id}.png", models=["contig"])
+
+
 def results_is_a_file(one):
     (one.folder / "results").write_text("")
 
@@ -310,6 +350,13 @@ ERRORS = [
     (labels_of_no_parquet, "downstream.kinds.labels.table", "is not a Parquet file (labels): write it again"),
     (labels_of_people_left_out, "downstream.kinds.labels.column", "no person is in both those who are analysed"),
     (one_label, "downstream.kinds.labels.column", "name another column, or drop labels"),
+    (grade_of_one_person, "downstream.grade.column", "merge them with others, or write rare: drop"),
+    (constant_grade, "downstream.grade.column", "the column grade has only 1, so nothing can be told apart"),
+    (grades_of_others, "downstream.grade.table", "IIDs must be written the same way in both"),
+    (grades_of_a_person_twice, "downstream.grade.table", "keep one row a person"),
+    (measurement_that_is_text, "downstream.grade.column", "holds what is no number in 1 rows"),
+    (labels_that_are_not_0_or_1, "downstream.grade.column", "a multilabel task needs 0 and 1, correct column"),
+    (no_image_of_an_external_set, "downstream.grade.table", "none of the 50 images of grades.csv is there"),
     (results_is_a_file, "results", "run elsewhere with --directory"),
 ]
 
@@ -340,6 +387,10 @@ def covariate_lacking(one):
 
 def some_masks_missing(one):
     (one.folder / "eyes/003_mask.png").unlink()
+
+
+def grades_of_unknown_people(one):
+    graded(one, [f"{iid},{place % 2}" for place, iid in enumerate([*PEOPLE[1:80], *(f"X{n}" for n in range(9))])])
 
 
 def some_embeddings(one):
@@ -383,6 +434,7 @@ WARNINGS = [
     (constant_covariate, "gwas.covariates", "take it out of gwas.covariates"),
     (covariate_lacking, "gwas.covariates", "people have no age, and are not tested: complete it"),
     (some_masks_missing, "downstream.spot.table", "1 of 30 images of masks.tsv have no mask file, and are left out"),
+    (grades_of_unknown_people, "downstream.grade.table", "people of grades.csv are not among those who are analysed"),
     (some_embeddings, "models.deep.embeddings", "1 of 90 people looked at have a feature without a value"),
     (one_score_elsewhere, "pgs.scores", "1 of 2 scores have fewer than 0.75 of their rows"),
     (scores_elsewhere_but_others_fetched, "pgs.scores", "1 of 1 scores have fewer than 0.75 of their rows"),

@@ -10,22 +10,33 @@ from contigwas.files import PathLike
 from contigwas.plots import style
 
 DIFFERENCE = " - "  # between the names of two arms
+SHOWN = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "kappa": "quadratic weighted kappa",
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "r2": "R²",
+    "mae": "mean absolute error",
+}
 
 
-def draw_arms(table: pd.DataFrame, title: str, outputs: Sequence[PathLike], metric: str = "dice") -> None:
-    """One panel a class (metrics `<metric>` or `<metric>:<class>`), arms from top to bottom; small dots are seeds.
+def draw_arms(table: pd.DataFrame, title: str, outputs: Sequence[PathLike], metrics: Sequence[str]) -> None:
+    """One panel a metric, arms from top to bottom; small dots are seeds. A share that was not learned is left out.
 
     `table` has the columns of `contigwas.downstream.scores`.
     """
-    own = table[(table["metric"] == metric) | table["metric"].str.startswith(f"{metric}:")]
-    own = own[~own["arm"].str.contains(DIFFERENCE, regex=False)]
-    metrics, arms = list(dict.fromkeys(own["metric"])), list(dict.fromkeys(own["arm"]))
+    own = table[table["metric"].isin(metrics) & ~table["arm"].str.contains(DIFFERENCE, regex=False)]
+    arms = list(dict.fromkeys(own["arm"]))
     with style.applied():
         figure = Figure(figsize=(3.2 + 3.4 * len(metrics), 1.4 + 0.42 * len(arms)), layout="constrained")
         axes = figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
         for axis, name in zip(axes, metrics, strict=True):
             _panel(axis, own[own["metric"] == name], arms)
-            axis.set_xlabel(name.replace("dice", "Dice").replace("iou", "IoU").replace(":", ", "))
+            metric, _, part = name.partition(":")
+            axis.set_xlabel(", ".join([SHOWN.get(metric, metric), *([part] if part else [])]))
         axes[0].set_yticks(range(len(arms)), arms)
         axes[0].invert_yaxis()
         handles, labels = axes[0].get_legend_handles_labels()

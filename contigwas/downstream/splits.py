@@ -19,13 +19,14 @@ class Split:
     """One division of the labelled people.
 
     network: of which fold the pretrained network is; train, test: int64 positions of people; seen: how many of the
-    tested people's images that network was trained on (without labels).
+    tested people's images that network was trained on (without labels); None where features were brought, and nobody
+    knows.
     """
 
     network: int
     train: np.ndarray
     test: np.ndarray
-    seen: int
+    seen: int | None
 
 
 def networks(cohort: bool, folds: int) -> range:
@@ -40,8 +41,11 @@ def splits(
 
     In a cohort those are tested whom a network held out from its pretraining: of a cross-fitted model everyone once, of
     a single network that holds people out those. Else people are divided into `folds` by hash of the family, and the
-    network is that of fold 0. Raises UserError where a split has nobody to train on or to test.
+    network is that of fold 0; so they are without any state, where features were brought. Raises UserError where a
+    split has nobody to train on or to test.
     """
+    if not states:
+        return _by_hash(people, None, table, folds, seed)
     if not cohort:
         _require_strangers(people, states[0], table)
         return _by_hash(people, states[0], table, folds, seed)
@@ -77,14 +81,14 @@ def _require_strangers(people: pd.DataFrame, state: Mapping, table: object) -> N
         log.warning("%d of the %d people of %s are called like people of the cohort", inside, len(people), table)
 
 
-def _by_hash(people: pd.DataFrame, state: Mapping, table: object, folds: int, seed: int) -> list[Split]:
+def _by_hash(people: pd.DataFrame, state: Mapping | None, table: object, folds: int, seed: int) -> list[Split]:
     if len(people) < folds:
         raise UserError(
-            f"{table} has {len(people)} people with usable masks, fewer than the {folds} folds: lower folds"
+            f"{table} has {len(people)} people with usable labels, fewer than the {folds} folds: lower folds"
         )
     number = assign_folds(people["family"].tolist(), folds, seed)
-    known = known_roles(state)
-    seen = np.array([known.get(stable_hash(one)) == TRAIN for one in people["iid"]])
+    known = None if state is None else known_roles(state)
+    seen = None if known is None else np.array([known.get(stable_hash(one)) == TRAIN for one in people["iid"]])
     result = []
     for fold in range(folds):
         test = number == fold
@@ -93,7 +97,8 @@ def _by_hash(people: pd.DataFrame, state: Mapping, table: object, folds: int, se
                 f"the {len(people)} people of {table}, who are dealt by hash, leave fold {fold} of {folds} with "
                 f"{'everyone' if test.all() else 'nobody'}: lower folds, or bring more people"
             )
-        result.append(Split(0, np.flatnonzero(~test), np.flatnonzero(test), int(seen[test].sum())))
+        count = None if seen is None else int(seen[test].sum())
+        result.append(Split(0, np.flatnonzero(~test), np.flatnonzero(test), count))
     return result
 
 

@@ -1,17 +1,19 @@
-"""Downstream tasks: tables of masks, whose they are, a sample of masks beside their images; labels of clusters."""
+"""Downstream tasks: tables of masks and of labels, whose they are, what they say, a sample of masks and images."""
 
 from pathlib import Path
 
 import pandas as pd
 
 from contigwas.downstream.clusters.labels import labels_of, read_column_of_labels
+from contigwas.downstream.hide import hidden
+from contigwas.downstream.labels.table import Given, given_labels, targets
 from contigwas.downstream.segmentation.labelled import listed_masks, refuse_masks
 from contigwas.downstream.segmentation.masks import Labels, reader
 from contigwas.errors import UserError
 from contigwas.preflight.people import require_shared
 from contigwas.preflight.sample import spread
 from contigwas.preflight.study import Study
-from contigwas.tasks import CLUSTERS, SEGMENTATION, of_kind
+from contigwas.tasks import CLUSTERS, OF_LABELS, SEGMENTATION, of_kind
 
 LOOKED = 24  # masks that are read with their images
 
@@ -23,6 +25,11 @@ def check(study: Study) -> None:
         if study.there(key, task["table"]):
             with study.findings.told(key):
                 _masks(study, key, name, task)
+    for name in [one for kind in OF_LABELS for one in of_kind(study.config, kind)]:
+        key, task = f"downstream.{name}", study.config["downstream"][name]
+        if study.there(f"{key}.table", task["table"]):
+            with study.findings.told(f"{key}.table"):
+                _targets(study, key, f"{name} (labels)", task)
     for name in of_kind(study.config, CLUSTERS):
         key, labels = f"downstream.{name}.labels", study.config["downstream"][name]["labels"]
         if labels and study.there(f"{key}.table", labels["table"]):
@@ -55,6 +62,36 @@ def _masks(study: Study, key: str, name: str, task: dict) -> None:
     study.findings.fact(
         key, f"{len(given):,} masks of {given['iid'].nunique():,} people; {sum(good)} were read with their images"
     )
+
+
+def _targets(study: Study, key: str, source: str, task: dict) -> None:
+    """The labels of a classification or regression, of those who count."""
+    table, given = task["table"], given_labels(task)
+    if task["cohort"]:
+        study.people[source] = given.people.index
+        require_shared(study, source, table)
+        analysed = study.analysed
+        if analysed is None or not len(analysed):
+            return
+        inside = given.people.index.isin(analysed)
+        unknown = hidden(int((~inside).sum()))
+        if unknown:
+            study.findings.warn(f"{key}.table", f"{unknown} people of {table} are not among those who are analysed")
+        given = Given(given.people[inside], given.columns)
+    elif len(given.people) < task["folds"]:
+        raise UserError(f"{table} has {len(given.people)} people, fewer than the {task['folds']} folds: lower folds")
+    else:
+        there = given.people["source"].map(lambda path: path is not None and Path(path).is_file())
+        if not there.any():
+            raise UserError(f"none of the {len(there)} images of {table} is there: correct image of the task")
+        if not there.all():
+            study.findings.warn(
+                f"{key}.image", f"{(~there).sum():,} of {len(there):,} images of {table} are not there, and left out"
+            )
+    with study.findings.told(f"{key}.column"):
+        target, values, _ = targets(given, task)
+        what = f"{len(target.classes)} classes" if target.classes else f"{len(target.names)} columns"
+        study.findings.fact(f"{key}.column", f"{len(values):,} people have a label ({what})")
 
 
 def _labels(study: Study, key: str, source: str, table: str, column: str) -> None:

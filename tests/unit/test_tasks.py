@@ -112,3 +112,64 @@ def test_there_must_be_images_and_a_task():
         check(found, SCHEMA)
     with pytest.raises(UserError, match="there is no downstream: block with a task"):
         tasks.require([])
+
+
+LABELS = {"task": "classification", "kind": "ordinal", "table": "t.tsv", "column": "grade"}
+OUTSIDE = LABELS | {"cohort": False, "image": "pictures/{id}.png"}
+EMBEDDED = {"embeddings": "e.h5ad"}
+
+
+def of_labels(task, **models):
+    found = yaml.safe_load((ROOT / "tests/config/small.yaml").read_text())
+    found["models"] |= {"pixels": {"method": "pixel_pca"}, "given": EMBEDDED} | models
+    found["downstream"] = {"grade": task}
+    check(found, SCHEMA)
+    return found
+
+
+def test_arms_of_labels_are_those_that_a_model_can_do():
+    found = of_labels(LABELS)
+    assert tasks.models(found, "grade") == ["contig", "inner", "simclr", "pixels", "given"]
+    assert tasks.label_arms(found, "grade", "contig") == ["probe", "knn", "finetuned"]
+    assert tasks.label_arms(found, "grade", "given") == tasks.label_arms(found, "grade", "pixels") == ["probe", "knn"]
+    assert tasks.reads_images(found, "grade", "contig") and not tasks.reads_images(found, "grade", "given")
+    assert tasks.models(of_labels(LABELS | {"arms": ["scratch"]}), "grade") == ["contig", "inner", "simclr"]
+
+
+def test_an_external_set_is_embedded_by_networks_that_are_trained_here():
+    found = of_labels(OUTSIDE)
+    assert tasks.models(found, "grade") == ["contig", "inner", "simclr", "pixels"]
+    assert (found["downstream"]["grade"]["size"], found["downstream"]["grade"]["crop"]) == (32, "fundus")
+    assert ("downstream.grade.table", "t.tsv") in tasks.tables(found)
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        (LABELS | {"models": ["latents"]}, "names latents, which has no embeddings, but brought phenotypes"),
+        (OUTSIDE | {"models": ["given"]}, "names given, which has no network that is trained here"),
+        (LABELS | {"models": ["given"], "arms": ["finetuned"]}, "names given, which has no network to fine-tune"),
+        (LABELS | {"column": ["a", "b"]}, "column names several columns, but only a multilabel task has several"),
+        (LABELS | {"kind": "multilabel"}, "column names one column, but only a multilabel task has several"),
+        (LABELS | {"size": 64}, "grade.size is given, but the people are those of the cohort"),
+        (LABELS | {"image": "{id}.png"}, "grade.image is given, but the people are those of the cohort"),
+        (OUTSIDE | {"image": None}, "does not say where their images are"),
+        (LABELS | {"kind": "several"}, "must be one of binary, multiclass, ordinal, multilabel"),
+        (LABELS | {"column": ["a"], "kind": "multilabel", "classes": [0, 1]}, "are the values of one column"),
+        ({key: value for key, value in LABELS.items() if key != "kind"}, "kind"),
+        (LABELS | {"shares": [0]}, "shares"),
+        (LABELS | {"arms": ["probe", "tree"]}, "must be one of probe, knn, finetuned, scratch"),
+        (LABELS | {"least": 1}, "less than the minimum of 2"),
+        ({"task": "regression", "table": "t.tsv", "column": "age", "kind": "binary"}, "kind"),
+    ],
+)
+def test_keys_of_labels_that_contradict_each_other(task, said):
+    with pytest.raises(UserError) as told:
+        of_labels(task)
+    assert said in str(told.value)
+
+
+def test_a_vit_embeds_no_external_set_of_another_size():
+    vit = {"method": "simclr", "image_encoder": "vit_tiny", "patch": 8}
+    with pytest.raises(UserError, match="but vit is a ViT"):
+        of_labels(OUTSIDE | {"size": 64}, vit=vit)

@@ -24,7 +24,8 @@ def touch_inputs(config: dict, folder: Path) -> None:
     names += [config.get("burden", {}).get(key) for key in ("annotations", "sets")]
     names += [config.get("images", {}).get("table"), config.get("loci", {}).get("genes")]
     names += [config.get("pgs", {}).get("scores", "").replace("*", "PGS000001")]
-    names += [model.get("phenotypes") for model in config["models"].values()]
+    names += [model.get(key) for model in config["models"].values() for key in ("phenotypes", "weights")]
+    names += [task.get("table") for task in config.get("downstream", {}).values()]
     for name in names:
         if isinstance(name, str) and name:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 
 include: "clusters.smk"
+include: "labels.smk"
 
 
 rule downstream_labelled:
@@ -111,6 +112,28 @@ PRIVATE_DOWNSTREAM = [
         for path in expand(rules.downstream_clusters.output.people, model=model, task=task)
     ),
     *expand(rules.downstream_labelled.output, task=TASKS["segmentation"]),
+    *expand(rules.downstream_labels.output, task=TASKS_OF_LABELS),
+    *expand(rules.downstream_pictures.output, task=OUTSIDE),
+    *(
+        path
+        for model, task in DOWNSTREAM
+        if task in OUTSIDE
+        for path in expand(rules.downstream_features.output, model=model, task=task)
+    ),
+    *(
+        path
+        for model, task in DOWNSTREAM
+        if task in TASKS_OF_LABELS
+        for path in [
+            *expand(
+                rules.downstream_predict.output,
+                model=model,
+                task=task,
+                seed=range(config["downstream"][task]["seeds"]),
+            ),
+            f"{PRIVATE}/{model}/{task}/people.parquet",
+        ]
+    ),
     *(
         path
         for model, task in DOWNSTREAM

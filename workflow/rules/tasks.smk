@@ -1,6 +1,8 @@
 # The tasks of downstream: which models they are done with, what they read, and their settings.
 
-TASKS = {kind: contigwas_tasks.of_kind(config, kind) for kind in ("segmentation", "clusters")}
+TASKS = {kind: contigwas_tasks.of_kind(config, kind) for kind in contigwas_tasks.KINDS}
+TASKS_OF_LABELS = [task for kind in contigwas_tasks.OF_LABELS for task in TASKS[kind]]
+OUTSIDE = [task for task in TASKS_OF_LABELS if not config["downstream"][task]["cohort"]]
 # pairs of a model and a task
 DOWNSTREAM = [
     (model, task) for task in config["downstream"] for model in contigwas_tasks.models(config, task)
@@ -98,3 +100,75 @@ def of_clusters(wildcards) -> dict:
     block = f"downstream.{wildcards.task}"
     chosen = told(contigwas_config.settings, config, block, "seed", "math_threads")
     return {key: value for key, value in chosen.items() if key != "models"}
+
+
+READ_FROM_TABLE = ("table", "id", "column", "kind", "classes", "least", "rare", "cohort", "image")
+
+
+def of_table(wildcards) -> dict:
+    """The settings by which a table of labels is read."""
+    task = told(contigwas_config.settings, config, f"downstream.{wildcards.task}")
+    return {key: task[key] for key in READ_FROM_TABLE if key in task}
+
+
+def of_pictures(wildcards) -> dict:
+    """The settings by which the images of an external set are decoded."""
+    beside = told(contigwas_config.settings, config, "images.dimensions", "images.qc.min_sd")
+    return {key: config["downstream"][wildcards.task][key] for key in ("size", "crop")} | beside
+
+
+def of_features(wildcards) -> dict:
+    """The settings by which a network gives features of an external set."""
+    embed = told(contigwas_config.settings, config, "embed", "math_threads", model=wildcards.model)
+    return {key: embed[key] for key in ("checkpoint", "layer", "math_threads")}
+
+
+def of_predictions(wildcards) -> dict:
+    """The settings of what is fitted to labels; how they are read, and how many seeds there are, does not matter."""
+    chosen = told(
+        contigwas_config.settings, config, f"downstream.{wildcards.task}", "seed", "math_threads"
+    )
+    read = {*READ_FROM_TABLE, "models", "seeds", "size", "crop"} - {"table", "cohort"}
+    embed = told(contigwas_config.settings, config, "embed", model=wildcards.model)
+    return {key: value for key, value in chosen.items() if key not in read} | {
+        "arms": contigwas_tasks.label_arms(config, wildcards.task, wildcards.model),
+        "bf16": config["models"][wildcards.model].get("bf16", False),
+        "checkpoint": embed["checkpoint"],
+    }
+
+
+def features_of_task(wildcards) -> list[str]:
+    """Features from each network that a task needs; those that were brought or applied are one file."""
+    if wildcards.task in OUTSIDE:
+        return expand(rules.downstream_features.output.embeddings, **wildcards)
+    if wildcards.model not in RECIPES:
+        return [f"results/models/{wildcards.model}/embeddings.h5ad"]
+    return expand(
+        rules.embed_fold.output.embeddings, model=wildcards.model, fold=folds(wildcards.model)
+    )
+
+
+def trained_of_task(wildcards) -> list[str]:
+    return networks_of_task(wildcards) if wildcards.model in RECIPES else []
+
+
+def images_of_task(name: str) -> Callable:
+    """The array (images) or the table of the images that arms see."""
+
+    def listed(wildcards) -> list[str]:
+        if not contigwas_tasks.reads_images(config, wildcards.task, wildcards.model):
+            return []
+        made = rules.downstream_pictures if wildcards.task in OUTSIDE else rules.images
+        return expand(made.output[name], task=wildcards.task)
+
+    return listed
+
+
+def predictions_of_task(name: str) -> Callable:
+    """An output of the predictions, of every seed."""
+
+    def listed(wildcards) -> list[str]:
+        seeds = range(config["downstream"][wildcards.task]["seeds"])
+        return expand(rules.downstream_predict.output[name], seed=seeds, allow_missing=True)
+
+    return listed

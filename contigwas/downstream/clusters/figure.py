@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from contigwas.downstream.clusters.agreement import Agreement
 from contigwas.downstream.clusters.found import Found
-from contigwas.downstream.clusters.hide import LARGE
+from contigwas.downstream.hide import LARGE
 from contigwas.files import PathLike
 from contigwas.plots import style
 from contigwas.plots.labels import shorten_middle

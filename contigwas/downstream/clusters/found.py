@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from contigwas.downstream.clusters.agreement import Agreement
-from contigwas.downstream.clusters.hide import told, told_table
 from contigwas.downstream.clusters.partitions import Partition
+from contigwas.downstream.hide import told, told_table
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,15 @@ import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from contigwas.downstream.clusters.hide import hidden
+from contigwas.downstream.columns import read_columns, text
+from contigwas.downstream.hide import hidden
 from contigwas.errors import UserError
-from contigwas.files import MISSING_VALUES, PathLike, read_table, require, require_distinct
+from contigwas.files import PathLike
 from contigwas.people import require_overlap, require_unique
-from contigwas.people_table import open_parquet
 from contigwas.samples.cohort import read_cohort
 
 log = logging.getLogger(__name__)
@@ -48,13 +47,7 @@ def read_column_of_labels(path: PathLike, column: str) -> pd.Series:
 
     Raises UserError where the file cannot be read, lacks a column or holds a person twice.
     """
-    column = column.lower()
-    if Path(path).suffix == ".parquet":
-        table = _read_parquet(require(path, "labels"), column)
-    else:
-        table = read_table(path, ["iid", column], "labels")
-    require_unique(table["iid"], path)
-    return pd.Series(table[column].to_numpy(dtype=object), index=pd.Index(table["iid"], dtype=object))
+    return read_columns(path, [column])[column]
 
 
 def labels_of(given: pd.Series, path: PathLike, column: str, iids: Sequence[str], people: str) -> Labels:
@@ -64,7 +57,7 @@ def labels_of(given: pd.Series, path: PathLike, column: str, iids: Sequence[str]
     """
     require_overlap(iids, given.index, people, f"the labels ({path})")
     unknown = int((~given.index.isin(iids)).sum())
-    values = given.map(_text).reindex(pd.Index(iids))
+    values = given.map(text).reindex(pd.Index(iids))
     codes, names = pd.factorize(values, sort=True)
     known = int((codes >= 0).sum())
     without, others = hidden(len(codes) - known), hidden(unknown)
@@ -82,29 +75,6 @@ def labels_of(given: pd.Series, path: PathLike, column: str, iids: Sequence[str]
             "labels are few, so name another column or cut this one into classes"
         )
     return Labels([str(name) for name in names], codes, unknown)
-
-
-def _read_parquet(path: Path, column: str) -> pd.DataFrame:
-    """The columns iid and `column`, whose names are in lower case whatever they are in the file."""
-    with open_parquet(path, "labels") as file:
-        names = [name for name in file.schema_arrow.names if name.lower() in ("iid", column)]
-        require_distinct(path, names)
-        lacking = {"iid", column} - {name.lower() for name in names}
-        if lacking:
-            raise UserError(
-                f"{path} has no column {' or '.join(sorted(lacking))}: correct labels in the config, or add it"
-            )
-        # without pandas' metadata an index that was named iid is a column
-        table = file.read(columns=names).replace_schema_metadata().to_pandas()
-    table = table.rename(columns=str.lower)
-    return table.assign(iid=table["iid"].astype(str).str.strip())
-
-
-def _text(value: object) -> str | None:
-    """A label as text: a number that is whole without a point, None where it is missing."""
-    if pd.isna(value) or str(value).strip() in MISSING_VALUES:
-        return None
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def families_of(iids: Sequence[str], cohort: PathLike) -> np.ndarray:

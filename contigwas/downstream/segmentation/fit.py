@@ -1,24 +1,20 @@
 """One network fitted to the labelled images of some people: a fixed number of steps, then the last weights."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import lightning
 import numpy as np
 import torch
-from lightning.pytorch.plugins.environments import LightningEnvironment
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from monai.losses import DiceCELoss
 from torch import Tensor, nn
 
 from contigwas.downstream.segmentation.views import Views
-from contigwas.errors import UserError
+from contigwas.downstream.training import Learner, trained
 from contigwas.pretrain.data import Genetics
 from contigwas.pretrain.networks import channels_last
 from contigwas.pretrain.precision import exactly
 
-RISE = 0.2  # share of the steps over which the learning rate rises
 BATCH = 64  # images at most that are predicted at a time,
 PIXELS = 2**22  # and pixels of all of them together
 
@@ -46,39 +42,23 @@ class Images:
         return *self.genes.gather(row[row >= 0], device), (row >= 0).to(device)
 
 
-class Drawn:
-    """`steps` batches of `images`, each image as often as any other but for one; a batch is always full."""
-
-    def __init__(self, images: Tensor, batch: int, steps: int, seed: int) -> None:
-        self.images, self.batch, self.steps = images, batch, steps
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def __iter__(self) -> Iterator[Tensor]:
-        rounds = math.ceil(self.steps * self.batch / len(self.images))
-        order = torch.cat([torch.randperm(len(self.images), generator=self.generator) for _ in range(rounds)])
-        return iter(self.images[order[: self.steps * self.batch]].split(self.batch))
-
-
-class Segmenter(lightning.LightningModule):
-    """Dice and cross-entropy of the classes, AdamW, a one-cycle schedule; what was pretrained learns more slowly."""
+class Segmenter(Learner):
+    """Dice and cross-entropy of the classes."""
 
     def __init__(
-        self, network: nn.Module, data: Images, classes: int, settings: Mapping[str, object], seed: int
+        self,
+        network: nn.Module,
+        data: Images,
+        classes: int,
+        settings: Mapping[str, object],
+        pretrained: bool,
+        seed: int,
     ) -> None:
-        super().__init__()
-        self.network, self.data, self.classes, self.settings = network, data, classes, settings
+        super().__init__(network, settings, pretrained, seed)
+        self.data, self.classes = data, classes
         self.views = Views.of(settings["augment"])
-        self.generator = torch.Generator().manual_seed(seed)
         # over the whole batch: of an image without a class the Dice of that class says little
         self.loss = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
-        self.pretrained = False
-
-    def transfer_batch_to_device(self, batch: Tensor, device: torch.device, index: int) -> Tensor:
-        """Positions stay; what is gathered travels."""
-        return batch
 
     def training_step(self, images: Tensor, index: int) -> Tensor:
         """The loss of a random view of each image."""
@@ -89,22 +69,6 @@ class Segmenter(lightning.LightningModule):
         logits = self.network(levels, self.data.genes_of(images, self.device))
         with exactly(levels):
             return self.loss(logits.float(), masks[:, None])
-
-    def configure_optimizers(self) -> dict[str, object]:
-        """Two groups: what pretraining learned, and the rest."""
-        lr, decay = self.settings["lr"], self.settings["weight_decay"]
-        learned = {id(one) for part in self.network.learned for one in part.parameters()} if self.pretrained else set()
-        parameters = [one for one in self.network.parameters() if one.requires_grad]
-        groups = [
-            {"params": [one for one in parameters if id(one) not in learned], "lr": lr},
-            {"params": [one for one in parameters if id(one) in learned], "lr": lr * self.settings["trunk_lr"]},
-        ]
-        groups = [group for group in groups if group["params"]]
-        optimizer = torch.optim.AdamW(groups, weight_decay=decay)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, [group["lr"] for group in groups], total_steps=self.settings["steps"], pct_start=RISE
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 def fit(
@@ -122,29 +86,9 @@ def fit(
     `seeds` draw the order of images and their views: arms that share them see the same. Raises UserError when a weight
     is no longer a number.
     """
-    gpu = torch.cuda.is_available()
     network.to(memory_format=channels_last(data.pixels.shape[1:]))
-    module = Segmenter(network, data, classes, settings, seeds[1])
-    module.pretrained = pretrained
-    trainer = lightning.Trainer(
-        max_epochs=1,
-        accelerator="gpu" if gpu else "cpu",
-        devices=1,
-        precision="bf16-mixed" if gpu and settings["bf16"] else "32-true",
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-        plugins=[LightningEnvironment()],  # a scheduler's own would start one process a task
-    )
-    batches = Drawn(torch.from_numpy(images), settings["batch"], settings["steps"], seeds[0])
-    try:
-        trainer.fit(module, batches, weights_only=True)
-    except SIGTERMException:
-        raise UserError("the fits were stopped by a signal: run the same command again") from None
-    if not all(bool(one.isfinite().all()) for one in network.state_dict().values()):
-        raise UserError(f"the arm {name} has weights that are no numbers any more: lower lr of the task")
-    return network.eval()
+    module = Segmenter(network, data, classes, settings, pretrained, seeds[1])
+    return trained(module, torch.from_numpy(images), seeds[0], name)
 
 
 def predict(network: nn.Module, data: Images, images: np.ndarray) -> Tensor:

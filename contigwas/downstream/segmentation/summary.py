@@ -51,7 +51,8 @@ def summarise(
     write_parquet(by_person, output_people)
     with np.load(examples[0]) as shown:
         draw_overlays(dict(shown), [arm["name"] for arm in settings["arms"]], output_overlays)
-    draw_arms(table, f"{task}, features of {model}", output_figures)
+    dice = [metric for metric in dict.fromkeys(table["metric"]) if metric.partition(":")[0] == "dice"]
+    draw_arms(table, f"{task}, features of {model}", output_figures, dice)
     write_tsv(table, output_tsv)
     with replacing(output_json) as temporary:
         temporary.write_text(json.dumps(described(model, task, rows, table, settings), indent=1) + "\n")

@@ -4,7 +4,7 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from contigwas.downstream.clusters import hide
+from contigwas.downstream import hide
 
 
 def possible(told, total, ordered):

@@ -1,0 +1,164 @@
+"""Probes and neighbours against scikit-learn and closed forms, and the loss of fine-tuning against its formula."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import StratifiedKFold
+from sklearn.neighbors import KNeighborsClassifier
+
+from contigwas.downstream.labels import heads
+from contigwas.downstream.labels.finetune import loss
+from contigwas.downstream.labels.kinds import Target
+
+GRADE = Target("ordinal", ("grade",), ("0", "1", "2", "3"))
+CLASSES = Target("multiclass", ("kind",), ("a", "b", "c"))
+PAIR = Target("binary", ("ill",), ("0", "1"))
+LABELS = Target("multilabel", ("a", "b"))
+
+
+@pytest.fixture
+def data():
+    """Features of 90 training and 40 tested people, the third constant among those who train, and a direction."""
+    rng = np.random.default_rng(2)
+    train, test = rng.normal(3, 4, (90, 6)), rng.normal(3, 4, (40, 6))
+    train[:, 2] = 1.5
+    return train, test, (train[:, 0] + rng.normal(0, 2, 90)) / 4
+
+
+def scaled(train, test):
+    mean, sd = train.mean(axis=0), train.std(axis=0)
+    use = sd > 0
+    return (train[:, use] - mean[use]) / sd[use], (test[:, use] - mean[use]) / sd[use]
+
+
+def test_ridge_is_its_closed_form_with_the_penalty_of_least_error_when_one_is_left_out(data):
+    train, test, line = data
+    values = np.clip(np.round(line + 1.5), 0, 3)[:, None]
+    found = heads.probe(train, values, test, GRADE, np.ones_like(values), 1)
+    x, t = scaled(train, test)
+    y, mean = values[:, 0] - values.mean(), values.mean()
+    errors = []
+    for alpha in heads.RIDGE:
+        left_out = []
+        for place in range(90):
+            keep = np.arange(90) != place
+            centre, middle = x[keep].mean(axis=0), values[keep, 0].mean()
+            a = x[keep] - centre
+            beta = np.linalg.solve(a.T @ a + alpha * np.eye(x.shape[1]), a.T @ (values[keep, 0] - middle))
+            left_out.append(values[place, 0] - middle - (x[place] - centre) @ beta)
+        errors.append(np.mean(np.square(left_out)))
+    alpha = heads.RIDGE[int(np.argmin(errors))]
+    beta = np.linalg.solve(x.T @ x + alpha * np.eye(x.shape[1]), x.T @ y)
+    assert found[:, 0] == pytest.approx(mean + t @ beta, abs=1e-6)
+
+
+@pytest.mark.parametrize("target", [PAIR, CLASSES])
+def test_logistic_regression_takes_the_penalty_of_the_least_log_loss_in_the_folds(data, target):
+    train, test, line = data
+    codes = np.digitize(line, np.quantile(line, [0.5] if target is PAIR else [0.3, 0.7]))
+    found = heads.probe(train, codes[:, None].astype(float), test, target, np.ones((90, 1)), 7)
+    x, t = scaled(train, test)
+    folds = [*StratifiedKFold(5, shuffle=True, random_state=7).split(x, codes)]
+    losses = [
+        np.mean(
+            [
+                log_loss(
+                    codes[out], LogisticRegression(C=c, max_iter=2000).fit(x[into], codes[into]).predict_proba(x[out])
+                )
+                for into, out in folds
+            ]
+        )
+        for c in heads.PENALTIES
+    ]
+    model = LogisticRegression(C=heads.PENALTIES[int(np.argmin(losses))], max_iter=2000).fit(x, codes)
+    expected = model.predict_proba(t)
+    assert found == pytest.approx(expected[:, 1:] if target is PAIR else expected, abs=2e-3)
+
+
+def test_the_penalty_is_chosen_without_the_tested(data):
+    """What is tested changes nothing of what is said of another person."""
+    train, test, line = data
+    values = (line > 0)[:, None].astype(float)
+    together = heads.probe(train, values, test, PAIR, np.ones((90, 1)), 1)
+    alone = heads.probe(train, values, test[:1], PAIR, np.ones((90, 1)), 1)
+    assert together[0] == pytest.approx(alone[0])
+
+
+def test_several_labels_are_fitted_one_by_one(data):
+    train, test, line = data
+    values = np.stack([line > 0, line > 0.8], axis=1).astype(float)
+    found = heads.probe(train, values, test, LABELS, np.ones((90, 2)), 1)
+    for place in range(2):
+        one = heads.probe(train, values[:, [place]], test, PAIR, np.ones((90, 1)), 1)
+        assert found[:, [place]] == pytest.approx(one)
+
+
+def test_a_class_of_one_person_leaves_nothing_to_choose_a_penalty_by(data):
+    train, test, _ = data
+    values = np.array([1.0] + [0.0] * 89)[:, None]
+    x, t = scaled(train, test)
+    expected = LogisticRegression(max_iter=2000).fit(x, values[:, 0]).predict_proba(t)[:, 1]
+    assert heads.probe(train, values, test, PAIR, np.ones((90, 1)), 1)[:, 0] == pytest.approx(expected, abs=1e-3)
+
+
+def test_weights_make_the_rarer_class_likelier(data):
+    train, test, line = data
+    values = (line > np.quantile(line, 0.9))[:, None].astype(float)
+    plain = heads.probe(train, values, test, PAIR, np.ones((90, 1)), 1)
+    weights = PAIR.weights(values)
+    assert weights[values == 1].sum() == pytest.approx(weights[values == 0].sum()) == pytest.approx(45)
+    assert heads.probe(train, values, test, PAIR, weights, 1).mean() > 1.5 * plain.mean()
+
+
+def test_neighbours_are_those_of_scikit_learn(data):
+    train, test, line = data
+    codes = np.digitize(line, np.quantile(line, [0.3, 0.7]))
+    found = heads.neighbours(train, codes[:, None].astype(float), test, CLASSES, 7)
+    x, t = scaled(train, test)
+    expected = KNeighborsClassifier(7, metric="cosine").fit(x, codes).predict_proba(t)
+    assert found == pytest.approx(expected)
+    grades = heads.neighbours(train, codes[:, None].astype(float), test, GRADE, 7)
+    assert grades[:, 0] == pytest.approx(expected @ np.arange(3))
+
+
+def test_of_few_people_all_are_neighbours(data):
+    train, test, line = data
+    found = heads.neighbours(train[:4], line[:4, None], test, Target("regression", ("x",)), 20)
+    assert found[:, 0] == pytest.approx(np.full(40, line[:4].mean()))
+
+
+def test_the_losses_are_their_formulas():
+    torch.manual_seed(1)
+    logits, weights = torch.randn(9, 3), torch.rand(9, 1)
+    classes = torch.randint(3, (9, 1)).float()
+    chance = logits.softmax(1)[torch.arange(9), classes[:, 0].long()]
+    assert loss(logits, classes, weights, CLASSES) == pytest.approx(float((-weights[:, 0] * chance.log()).mean()))
+    labels, each = (torch.rand(9, 2) < 0.5).float(), torch.rand(9, 2)
+    chance = logits[:, :2].sigmoid()
+    expected = -each * (labels * chance.log() + (1 - labels) * (1 - chance).log())
+    assert loss(logits[:, :2], labels, each, LABELS) == pytest.approx(float(expected.mean()), rel=1e-5)
+    values = torch.randn(9, 1)
+    expected = (weights * (logits[:, :1] - values) ** 2).mean()
+    assert loss(logits[:, :1], values, weights, GRADE) == pytest.approx(float(expected))
+
+
+def test_grades_are_rounded_to_the_nearest_and_kept_among_them():
+    assert GRADE.rounded(np.array([[-2.0], [0.49], [0.5], [1.5], [9.0]])).tolist() == [0, 0, 1, 2, 3]
+    assert PAIR.rounded(np.array([[0.5], [0.51]])).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("target", "values", "why"),
+    [
+        (GRADE, [[0], [1], [3]], "3 of the 4 classes are there"),
+        (GRADE, [[0], [1], [3], [2]], ""),
+        (PAIR, [[1], [1]], "1 of the 2 classes are there"),
+        (LABELS, [[0, 1], [1, 1]], "1 of the 2 labels are constant"),
+        (Target("regression", ("x",)), [[2.0], [2.0]], "all of the same measurement"),
+        (Target("regression", ("x",)), [[2.0], [2.5]], ""),
+    ],
+)
+def test_what_nothing_can_be_learned_from(target, values, why):
+    assert target.lacks(np.array(values, float)) == why

@@ -1,0 +1,6 @@
+from contigwas.downstream.labels.pictures import write_features
+from contigwas.logs import job
+
+read, settings = snakemake.input, snakemake.params.settings
+with job(snakemake.log[0], settings["math_threads"]):
+    write_features(read.images, read.table, read.checkpoint[0], settings, snakemake.output.embeddings)

@@ -1,0 +1,11 @@
+from contigwas.downstream.labels.table import write_labels
+from contigwas.logs import job
+
+with job(snakemake.log[0]):
+    write_labels(
+        snakemake.params.settings,
+        next(iter(snakemake.input.cohort), None),
+        snakemake.output.people,
+        snakemake.output.target,
+        next(iter(snakemake.input.withdrawn), None),
+    )

@@ -1,0 +1,8 @@
+from contigwas.downstream.labels.pictures import write_pictures
+from contigwas.logs import job
+
+made = snakemake.output
+with job(snakemake.log[0], snakemake.threads):
+    write_pictures(
+        snakemake.input.people, snakemake.params.settings, made.listed, made.images, made.table, made.left_out
+    )
