@@ -78,7 +78,9 @@ def choose(path: PathLike, summaries: Sequence[PathLike], test: str, most: int) 
     """
     stored = {name.removeprefix("log10p_") for name in names(path) if name.startswith("log10p_")}
     if test not in stored:
-        raise UserError(f"{path} has no test {test}: set loci.test to one of gwas.tests, and keep log10p in gwas.columns")
+        raise UserError(
+            f"{path} has no test {test}: set loci.test to one of gwas.tests, and keep log10p in gwas.columns"
+        )
     there = [name for name in features(path) if name in stored]
     # the last filled bin tells the smallest p to 1 %, without reading the columns of all features
     highest = {

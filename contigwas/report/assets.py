@@ -6,11 +6,11 @@ from importlib import resources
 import bokeh
 import itables
 
-KEYS = ("css", "js", "bokeh", "tables_css", "tables")
+KEYS = ("css", "js", "bokeh", "tables")
 
 
 def assets() -> dict[str, str]:
-    """css and js are ours; bokeh is a script, tables_css a style; tables is a module as a data URI, for import."""
+    """css and js are ours; bokeh is a script; tables is a module as a data URI, for import."""
     own = resources.files("contigwas.report") / "static"
     scripts = resources.files(bokeh) / "server" / "static" / "js"
     bundle = resources.files(itables) / "html"
@@ -19,8 +19,7 @@ def assets() -> dict[str, str]:
         (own / "report.css").read_text(),
         (own / "report.js").read_text(),
         (scripts / "bokeh.min.js").read_text(),
-        (bundle / "dt_bundle.css").read_text(),
         f"data:text/javascript;base64,{module}",
     )
     # an element ends at its closing tag, wherever that stands
-    return {key: value.replace("</s", "<\\/s") for key, value in zip(KEYS, values, strict=True)}
+    return {key: value.replace("</script", "<\\/script") for key, value in zip(KEYS, values, strict=True)}

@@ -7,6 +7,21 @@ import pandas as pd
 
 from contigwas.files import PathLike, read_table
 
+REASONS = {
+    "maf": "rare: a low minor-allele frequency",
+    "hwe": "out of Hardy-Weinberg equilibrium",
+    "call rate": "too few calls",
+    "info": "poorly imputed",
+    "duplicate": "twice in the file",
+    "heterozygosity": "unusual heterozygosity",
+    "sex": "another sex by X than in the tables",
+    "ancestry": "of another ancestry",
+    "not in keep": "not in the list of people to keep",
+    "no genotypes": "without genotypes",
+    "darkest": "among the darkest",
+    "brightest": "among the brightest",
+}
+
 
 @dataclass(frozen=True)
 class Step:
@@ -30,9 +45,6 @@ def people_flow(
     excluded = kept["excluded"].fillna("").astype(str)
     inside, eligible = int((excluded == "").sum()), int(kept["in_gwas"].sum())
     reasons = [(str(why), int(count)) for why, count in excluded[excluded != ""].value_counts().items()]
-    elsewhere = len(named) - len(kept)
-    if elsewhere > 0:
-        reasons.append(("not in the genotypes", elsewhere))
     steps = [
         Step("named by any input", len(named), reasons),
         Step("in the cohort", inside, [("related to somebody who is tested", inside - eligible)]),
@@ -40,10 +52,14 @@ def people_flow(
     ]
     sources = [name for name in named.columns if name not in ("fid", "iid", "sex")]
     return (
-        [_without_nobody(step) for step in steps],
+        [_worded(step) for step in steps],
         pd.DataFrame({"source": sources, "people": [int(named[name].sum()) for name in sources]}),
         pd.DataFrame(
-            {"model": list(tested), "tested": list(tested.values()), "not tested": [eligible - n for n in tested.values()]}
+            {
+                "model": list(tested),
+                "tested": list(tested.values()),
+                "not tested": [eligible - n for n in tested.values()],
+            }
         ),
     )
 
@@ -66,16 +82,19 @@ def variant_steps(variants: pd.DataFrame, brought: bool) -> list[Step]:
     left = [(str(why), int(count)) for why, count in total.items() if why not in ("variants", "kept")]
     kept = "kept for people's quality control" if brought else "kept"
     steps = [Step("in the genotypes", int(total["variants"]), left), Step(kept, int(total.get("kept", 0)))]
-    return [_without_nobody(step) for step in steps]
+    return [_worded(step) for step in steps]
 
 
 def image_steps(table: PathLike) -> list[Step]:
     """The steps of the images: those of the table and those kept."""
     reasons = pd.read_parquet(table, columns=["kept", "reason"])
     kept = reasons["kept"].astype(bool)
-    left = [(str(why) or "no reason given", int(count)) for why, count in reasons["reason"][~kept].value_counts().items()]
-    return [Step("in the table", len(reasons), left), Step("kept", int(kept.sum()))]
+    left = [
+        (str(why) or "no reason given", int(count)) for why, count in reasons["reason"][~kept].value_counts().items()
+    ]
+    return [_worded(Step("in the table", len(reasons), left)), Step("kept", int(kept.sum()))]
 
 
-def _without_nobody(step: Step) -> Step:
-    return Step(step.label, step.count, [(why, count) for why, count in step.left if count])
+def _worded(step: Step) -> Step:
+    """The reasons in words, without those that took nobody."""
+    return Step(step.label, step.count, [(REASONS.get(why, why), count) for why, count in step.left if count])

@@ -41,7 +41,7 @@ def manhattan(
     `reach` is how far a regional plot reaches (base pairs); `planted` (chrom, pos, latent) gets triangles under the axis.
     """
     table = pd.read_parquet(points).astype({"test": str, "chrom": str, "feature": str})
-    notes = json.loads(pq.read_schema(points).metadata[b"contigwas"])
+    notes = json.loads(pq.read_metadata(points).metadata[b"contigwas"])
     chromosomes = [chrom for chrom in notes["chromosomes"] if (table["chrom"] == chrom).any()]
     genome = Genome.of({chrom: table.loc[table["chrom"] == chrom, "pos"].to_numpy() for chrom in chromosomes})
     threshold = float(-np.log10(p1))
@@ -83,7 +83,9 @@ def _test(table: pd.DataFrame, genome: Genome, loci: pd.DataFrame, threshold: fl
             "y": np.round(scale.forward(hits["log10p"].to_numpy(dtype=float)), 4).tolist(),
             "value": [f"{one:.2f}" for one in hits["log10p"]],
             "id": hits["id"].tolist(),
-            "alleles": [f"{one}/{other}" for one, other in zip(hits["effect_allele"], hits["other_allele"], strict=True)],
+            "alleles": [
+                f"{one}/{other}" for one, other in zip(hits["effect_allele"], hits["other_allele"], strict=True)
+            ],
             "feature": hits["feature"].tolist(),
             "beta": ["" if np.isnan(one) else f"{one:.3g}" for one in hits["beta"]],
             "locus": locus_of(hits, loci, reach).tolist(),
@@ -127,11 +129,14 @@ def _figure(name: str, genome: Genome, threshold: float) -> str:
         y_axis_label="−log₁₀ p",
         output_backend="canvas",
     )
+    plot.axis.axis_label_text_font_style = "normal"
+    plot.axis.axis_label_text_font_size = plot.axis.major_label_text_font_size = "12px"
     plot.xgrid.visible = False
     plot.xaxis.ticker = FixedTicker(ticks=[])
     plot.xaxis.major_tick_line_color = None
     plot.axis.minor_tick_line_color = None
-    plot.outline_line_color = None
+    plot.outline_line_color = plot.border_line_color = None
+    plot.background_fill_color = plot.border_fill_color = None  # the page's own, light or dark
     sources = {"rest": COLUMNS, "hits": [*COLUMNS, "id", "alleles", "locus"], "planted": ["x", "y", "latent"]}
     drawn = {}
     for kind, columns in sources.items():

@@ -1,16 +1,14 @@
-"""Figures as data URIs that are small: a palette where a figure has few colours, else WebP."""
+"""Figures as data URIs that are small: WebP, without loss unless that is large."""
 
 import base64
 import io
 from dataclasses import dataclass
 
-import numpy as np
 from PIL import Image
 
 from contigwas.files import PathLike
 
-COLOURS = 96
-LOSS = 1.0  # grey levels of 255, on average, that a palette may be off before WebP is taken
+WORTH = 0.6  # with loss where that needs less than this share of the bytes: photographs and shades
 
 
 @dataclass(frozen=True)
@@ -23,18 +21,17 @@ class Picture:
 
 
 def picture(path: PathLike) -> Picture:
-    """A PNG of the run, compressed."""
+    """A PNG of the run, compressed. What the file says beside its pixels is left behind."""
     with Image.open(path) as opened:
-        image = Image.new("RGB", opened.size, "white")
         whole = opened.convert("RGBA")
-        image.paste(whole, mask=whole.getchannel("A"))
-    few = image.quantize(COLOURS, dither=Image.Dither.NONE)
-    off = np.abs(np.asarray(few.convert("RGB"), dtype=np.int16) - np.asarray(image, dtype=np.int16)).mean()
+    image = Image.new("RGB", whole.size, "white")
+    image.paste(whole, mask=whole.getchannel("A"))
+    exact, lossy = _webp(image, lossless=True, quality=40), _webp(image, quality=88)
+    best = lossy if len(lossy) < WORTH * len(exact) else exact
+    return Picture(f"data:image/webp;base64,{base64.b64encode(best).decode()}", *image.size)
+
+
+def _webp(image: Image.Image, **settings: object) -> bytes:
     buffer = io.BytesIO()
-    if off <= LOSS:
-        kind = "png"
-        few.save(buffer, format="PNG", optimize=True)
-    else:
-        kind = "webp"
-        image.save(buffer, format="WEBP", quality=86, method=4)
-    return Picture(f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}", *image.size)
+    image.save(buffer, format="WEBP", method=3, **settings)
+    return buffer.getvalue()
