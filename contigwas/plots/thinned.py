@@ -1,4 +1,4 @@
-"""The points of a model's Manhattan plots, of several tests, in one small table: for the page, where they can be zoomed."""
+"""The points of a model's Manhattan plots, of several tests, in one small table, for the page."""
 
 import json
 import logging

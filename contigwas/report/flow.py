@@ -89,9 +89,7 @@ def image_steps(table: PathLike) -> list[Step]:
     """The steps of the images: those of the table and those kept."""
     reasons = pd.read_parquet(table, columns=["kept", "reason"])
     kept = reasons["kept"].astype(bool)
-    left = [
-        (str(why) or "no reason given", int(count)) for why, count in reasons["reason"][~kept].value_counts().items()
-    ]
+    left = [(str(why), int(count)) for why, count in reasons["reason"][~kept].value_counts().items()]
     return [_worded(Step("in the table", len(reasons), left)), Step("kept", int(kept.sum()))]
 
 

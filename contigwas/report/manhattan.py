@@ -1,4 +1,4 @@
-"""The interactive Manhattan plot: a Bokeh figure without points, and the points of every test, which the page puts in."""
+"""The interactive Manhattan plot: a Bokeh figure without points, and those of every test, which the page puts in."""
 
 import base64
 import json
@@ -38,7 +38,7 @@ def manhattan(
 ) -> Manhattan:
     """The plot of a model, from points.parquet. A hit belongs to the locus of `loci` whose plot shows it.
 
-    `reach` is how far a regional plot reaches (base pairs); `planted` (chrom, pos, latent) gets triangles under the axis.
+    `reach` is how far a regional plot reaches (base pairs); `planted` (chrom, pos, latent) gets triangles.
     """
     table = pd.read_parquet(points).astype({"test": str, "chrom": str, "feature": str})
     notes = json.loads(pq.read_metadata(points).metadata[b"contigwas"])
@@ -83,9 +83,7 @@ def _test(table: pd.DataFrame, genome: Genome, loci: pd.DataFrame, threshold: fl
             "y": np.round(scale.forward(hits["log10p"].to_numpy(dtype=float)), 4).tolist(),
             "value": [f"{one:.2f}" for one in hits["log10p"]],
             "id": hits["id"].tolist(),
-            "alleles": [
-                f"{one}/{other}" for one, other in zip(hits["effect_allele"], hits["other_allele"], strict=True)
-            ],
+            "alleles": (hits["effect_allele"].astype(str) + "/" + hits["other_allele"].astype(str)).tolist(),
             "feature": hits["feature"].tolist(),
             "beta": ["" if np.isnan(one) else f"{one:.3g}" for one in hits["beta"]],
             "locus": locus_of(hits, loci, reach).tolist(),
@@ -94,7 +92,7 @@ def _test(table: pd.DataFrame, genome: Genome, loci: pd.DataFrame, threshold: fl
 
 
 def locus_of(hits: pd.DataFrame, loci: pd.DataFrame, reach: float) -> np.ndarray:
-    """The locus of each hit, 0 where none: the nearest lead of those whose span holds it, else of those within `reach`."""
+    """The locus of each hit, 0 where none: the nearest lead whose span holds it, else within `reach`."""
     found = np.zeros(len(hits), dtype=int)
     chroms = np.array([chromosome(one) for one in loci["chrom"]], dtype=object)
     for row, (chrom, pos) in enumerate(zip(hits["chrom"], hits["pos"], strict=True)):

@@ -1,4 +1,4 @@
-"""The methods of a run in sentences for a paper, from its config: what was done, with the settings, and whom to cite."""
+"""The methods of a run in sentences for a paper, from its config: what was done, and whom to cite."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -87,16 +87,17 @@ def _genotypes(config: Mapping) -> Iterator[str]:
     block, people = config["genotypes"], config["samples"]
     qc, chromosomes = block["qc"], block["chromosomes"]
     yield (
-        f"Genotypes ({block['build']}, {plural(len(chromosomes), 'chromosome')}) were filtered: variants with a call rate "
-        f"below {qc['call_rate']}, a minor-allele frequency below {qc['maf']} or an exact Hardy-Weinberg p "
-        f"{'(mid-p) ' if qc['hwe_midp'] else ''}below {p_text(qc['hwe'])} [@hwe] were removed, and people with a call rate "
-        f"below {qc['person_call_rate']}."
+        f"Genotypes ({block['build']}, {plural(len(chromosomes), 'chromosome')}) were filtered: variants with a call "
+        f"rate below {qc['call_rate']}, a minor-allele frequency below {qc['maf']} or an exact Hardy-Weinberg p "
+        f"{'(mid-p) ' if qc['hwe_midp'] else ''}below {p_text(qc['hwe'])} [@hwe] were removed, and people with a call "
+        f"rate below {qc['person_call_rate']}."
     )
     if block["kinship"]:
-        yield f"Relatives were taken from a table; of a pair with a kinship above {people['max_kinship']} one was tested."
+        yield f"Of pairs of relatives in a table, with a kinship above {people['max_kinship']}, one was tested."
     else:
         yield (
-            f"Of people with a KING-robust kinship [@king] above {people['max_kinship']} one was tested; relatives share a fold."
+            f"Of people with a KING-robust kinship [@king] above {people['max_kinship']} one was tested; "
+            "relatives share a fold."
         )
     if block["pcs_file"]:
         yield f"{block['pcs']} genetic principal components were taken from a table."
@@ -118,9 +119,9 @@ def _modalities(config: Mapping) -> Iterator[str]:
     if "pgs" in used:
         pgs = config["pgs"]
         yield (
-            "Polygenic scores in the format of the PGS Catalog [@pgs_catalog] were matched by position and alleles, then "
-            f"by rsID, with strand-ambiguous variants {'dropped' if pgs['ambiguous'] == 'drop' else 'kept'}; scores with "
-            f"less than {percent(pgs['min_overlap'])} of their variants were left out."
+            "Polygenic scores in the format of the PGS Catalog [@pgs_catalog] were matched by position and alleles, "
+            f"then by rsID, strand-ambiguous variants {'dropped' if pgs['ambiguous'] == 'drop' else 'kept'}; scores "
+            f"with less than {percent(pgs['min_overlap'])} of their variants were left out."
         )
     if "burden" in used:
         burden = config["burden"]
@@ -133,8 +134,8 @@ def _modalities(config: Mapping) -> Iterator[str]:
             "binary": "whether any alternate allele is carried",
         }[burden["statistic"]]
         yield (
-            f"Gene burdens in REGENIE's formats [@regenie]{vep} count, for the masks {masks}, {statistic} among variants "
-            f"with an alternate-allele frequency of at most {burden['max_aaf']}."
+            f"Gene burdens in REGENIE's formats [@regenie]{vep} count, for the masks {masks}, {statistic} among "
+            f"variants with an alternate-allele frequency of at most {burden['max_aaf']}."
         )
     if "expression" in used:
         yield "Gene expression entered as log(1 + x), scaled by the training people."
@@ -151,8 +152,9 @@ def _features(config: Mapping, tested: Mapping[str, int]) -> Iterator[str]:
     if crossed:
         yield (
             f"Nobody was tested with features of a network that saw them in training: {listed(crossed)} "
-            f"{'was' if len(crossed) == 1 else 'were'} cross-fitted, families sharing a fold, and the networks' features "
-            "were brought into one space by orthogonal Procrustes rotation [@procrustes] fitted on shared training people."
+            f"{'was' if len(crossed) == 1 else 'were'} cross-fitted, families sharing a fold, and the networks' "
+            "features were brought into one space by orthogonal Procrustes rotation [@procrustes] fitted on shared "
+            "training people."
         )
     if alone:
         yield f"Of {listed(alone)} only the held-out people were tested."
@@ -160,8 +162,9 @@ def _features(config: Mapping, tested: Mapping[str, int]) -> Iterator[str]:
     if learned:
         block, inverse = config["phenotypes"], config["phenotypes"]["transform"] == "inverse-normal"
         kind = f"{block['components']} principal components" if block["components"] else "raw values"
+        unless = ", where a model does not say otherwise" if _own(config) else ""
         yield (
-            f"The features tested are {kind} of the embeddings{', where a model does not say otherwise' if _own(config) else ''}"
+            f"The features tested are {kind} of the embeddings{unless}"
             f"{', residualised and transformed to normal ranks' if inverse else ''}."
         )
     if tested:
@@ -177,9 +180,9 @@ def _tests(config: Mapping) -> Iterator[str]:
     covariates = [*gwas["covariates"], *gwas["image_covariates"]]
     missing = "complete cases at each variant" if gwas["missing"] == "exact" else "missing calls at the variant's mean"
     yield (
-        f"Every feature was regressed on every variant {'of the imputed genotypes ' if gwas['genotypes'] else ''}by exact "
-        f"linear regression with the covariates {listed(covariates) or 'none'} ({missing}; minor-allele frequency "
-        f"among the tested of at least {gwas['qc']['maf']})."
+        f"Every feature was regressed on every variant {'of the imputed genotypes ' if gwas['genotypes'] else ''}by "
+        f"exact linear regression with the covariates {listed(covariates) or 'none'} ({missing}; minor-allele "
+        f"frequency among the tested of at least {gwas['qc']['maf']})."
     )
     if gwas["offsets"]:
         yield "Leave-one-chromosome-out predictions of REGENIE's step 1 [@regenie] were taken out of the features."
@@ -188,13 +191,15 @@ def _tests(config: Mapping) -> Iterator[str]:
         "manova": "MANOVA (Wilks' lambda)",
         "acat": "the Cauchy combination [@acat]",
     }
+    test = TESTS.get(loci["test"], loci["test"])
     if gwas["tests"]:
         yield f"Tests over all features of a model: {listed([words[one] for one in gwas['tests']])}."
     yield (
-        f"Loci are clumps of variants by {TESTS.get(loci['test'], loci['test'])} as plink 1.9 makes them [@plink]: lead variants with "
+        f"Loci are clumps of variants by {test} as plink 1.9 makes them [@plink]: lead variants with "
         f"p ≤ {p_text(loci['p1'])}, and those within {loci['kb']:g} kb in r² > {loci['r2']} with them. "
-        "Inflation is the median chi-square over its expectation [@genomic_control], with an interval by a jackknife over "
-        "chromosomes [@jackknife]. Lead variants were tested again with errors robust to unequal variances (HC3 [@hc3])."
+        "Inflation is the median chi-square over its expectation [@genomic_control], with an interval by a jackknife "
+        "over chromosomes [@jackknife]. Lead variants were tested again with errors robust to unequal variances (HC3 "
+        "[@hc3])."
     )
 
 
@@ -209,17 +214,17 @@ def _explanations(config: Mapping) -> Iterator[str]:
         noise = " with added noise [@noise_tunnel]" if block.get("noise") else ""
         baseline = f", from the baseline {block['baseline']}" if isinstance(block.get("baseline"), str) else ""
         yield (
-            f"What the contrastive loss of a person depends on was attributed to genetic features by {listed(used)}{noise}, "
-            f"in Captum [@captum]{baseline}."
+            f"What the contrastive loss of a person depends on was attributed to genetic features by {listed(used)}"
+            f"{noise}, in Captum [@captum]{baseline}."
         )
 
 
 def _downstream(config: Mapping) -> Iterator[str]:
     kinds = {task["task"] for task in config["downstream"].values()}
     if "segmentation" in kinds:
-        yield "Segmentation is scored by Dice over people, with bootstrap intervals, beside UNETR [@unetr] and U-Net [@unet]."
+        yield "Segmentation is scored by Dice over people, beside UNETR [@unetr] and U-Net [@unet]."
     if "clusters" in kinds:
-        yield "Clusters are those of k-means and HDBSCAN [@hdbscan] on the features, matched to labels where there are any."
+        yield "Clusters are those of k-means and HDBSCAN [@hdbscan] on the features, matched to labels if any."
     if kinds & {"classification", "regression"}:
         yield (
             "Labels were predicted from the features by linear probes and nearest neighbours [@scikit-learn] and by "

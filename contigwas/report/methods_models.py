@@ -66,8 +66,9 @@ def model_sentences(config: Mapping, name: str, folds: Callable[[Mapping, str], 
     if "epochs" in recipe and method not in ("untrained", "pixel_pca"):
         networks = folds(config, name)
         yield (
-            f"It was trained for {plural(recipe['epochs'], 'epoch')} in batches of {recipe['batch']} at a learning rate of "
-            f"at most {recipe['lr']:g} ({plural(networks, 'network')}) in PyTorch [@torch; @lightning; @monai; @kornia]."
+            f"It was trained for {plural(recipe['epochs'], 'epoch')} in batches of {recipe['batch']} at a learning "
+            f"rate of at most {recipe['lr']:g} ({plural(networks, 'network')}) in PyTorch [@torch; @lightning; @monai; "
+            "@kornia]."
         )
 
 
@@ -95,6 +96,6 @@ def _contrast(name: str, recipe: Mapping, network: str) -> str:
     extra = f", {recipe['corruption']:g} of the genetic values corrupted [@scarf]" if recipe["corruption"] else ""
     return (
         f"{name} contrasts images, through {network}, with {modalities} of the same person, through "
-        f"{ENCODERS[recipe['genetics_encoder']]}, after ContIG [@contig] {loss} at a temperature of {recipe['temperature']:g}, in "
-        f"{people}{extra}."
+        f"{ENCODERS[recipe['genetics_encoder']]}, after ContIG [@contig] {loss} at a temperature of "
+        f"{recipe['temperature']:g}, in {people}{extra}."
     )

@@ -106,8 +106,8 @@ def strongest_regions(folder: PathLike, loci: pd.DataFrame, most: int) -> list[R
         feature = "" if pd.isna(lead["best_feature"]) else f", best feature {lead['best_feature']}"
         words = f"{place}, {row.lead_id}, −log₁₀ p {float(row.log10p):.1f}{feature}"
         alt = (
-            f"Variants within {int(lead['start']):,} to {int(lead['end']):,} and around them on chromosome {row.chrom}, the lead "
-            f"variant {row.lead_id} at {int(row.pos):,} with −log₁₀ p {float(row.log10p):.1f}, coloured by their r² with it"
+            f"Variants around {int(lead['start']):,} to {int(lead['end']):,} on chromosome {row.chrom}, coloured by r² "
+            f"with the lead variant {row.lead_id} at {int(row.pos):,}, whose −log₁₀ p is {float(row.log10p):.1f}"
         )
         regions.append(Region(int(row.locus), Path(folder, f"{row.name}.png"), words, alt))
     return regions

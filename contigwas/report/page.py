@@ -1,4 +1,4 @@
-"""The report: summary, cohort flow, models side by side, every model's loci and figures, on one page without a network."""
+"""The report: summary, cohort flow, models side by side, every model's loci and figures, on one page."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -25,6 +25,7 @@ __all__ = ["second_looks", "table", "write_report"]
 log = logging.getLogger(__name__)
 SMALL = 15.0  # MB
 TESTED = "People tested with each model; the others lack an image, a covariate or a feature"
+COUNTS = {"tested": grouped, "not tested": grouped}
 
 
 def write_report(
@@ -45,7 +46,7 @@ def write_report(
     """Write the page.
 
     `people` has candidates and cohort. `genotypes` holds the figures of quality control by name (call_rate, hwe, pcs,
-    kinship). `matching` holds the table of how scores matched and its figure (png), or is None. `burden` is the modality.
+    kinship). `matching` holds the table of how scores matched and its figure (png), or is None. `burden` is its file.
     `models` maps a name to its files: phenotypes, loci, followup, points, manhattan, overview, regional (a folder), qq,
     perhaps training, decoded and map (else None). `evaluation` holds tables (a list) and png; `explained` maps a model
     to features, modalities, completeness, genome and top. `tasks` are those of downstream: model, task, kind, tsv and
@@ -75,7 +76,7 @@ def write_report(
         people={
             "steps": steps,
             "sources": sources,
-            "models": table(by_model, TESTED, {"tested": grouped, "not tested": grouped}),
+            "models": table(by_model, TESTED, COUNTS),
         },
         variants={
             "steps": variant_steps(chromosomes, bool(config["gwas"]["genotypes"])),

@@ -39,7 +39,7 @@ def sentences(parts: Mapping[str, Model], models: pd.DataFrame, config: Mapping)
 
 
 def glance(parts: Mapping[str, Model], models: pd.DataFrame) -> Markup:
-    """A table, one row a model: what it is, people and features tested, lambda, loci, and the truth where it is known."""
+    """A table, one row a model: what it is, what was tested, lambda, loci, and the truth where it is known."""
     known = models.set_index("model")
     rows = []
     for name, part in parts.items():
