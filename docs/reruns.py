@@ -61,6 +61,7 @@ OTHER = {
     "export.features": ["E1"],
     "export.metadata.sex": "M",
     "plots.features": "all",
+    "report.regions": 10,
     "embed.layer": "pgs",
     "pgs.catalog": "https://example.org",
     "burden.vep.gene": "Gene",

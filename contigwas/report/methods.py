@@ -151,7 +151,7 @@ def _features(config: Mapping, tested: Mapping[str, int]) -> Iterator[str]:
     ]
     if crossed:
         yield (
-            f"Nobody was tested with features of a network that saw them in training: {listed(crossed)} "
+            f"Nobody was tested with features of a network that saw their genotypes in training: {listed(crossed)} "
             f"{'was' if len(crossed) == 1 else 'were'} cross-fitted, families sharing a fold, and the networks' "
             "features were brought into one space by orthogonal Procrustes rotation [@procrustes] fitted on shared "
             "training people."

@@ -26,6 +26,7 @@ AFTER_PHENOTYPES = {
     "plots_features",
     "plots_regional",
     "plots_qq",
+    "plots_points",
     "evaluate",
     "report",
 }
@@ -78,7 +79,7 @@ def test_changing_the_epochs_of_one_model(finished):
         run = study.dry()
     of_the_model = {"pretrain_fold", "embed_fold", "align_folds", "phenotypes_embedded", "gwas_chromosome"}
     of_the_model |= {"loci_model", "plots_manhattan", "plots_overview", "plots_qq", "plots_training"}
-    of_the_model |= {"plots_features", "plots_regional", "followup_model"}
+    of_the_model |= {"plots_features", "plots_regional", "plots_points", "followup_model"}
     assert rules(run) == of_the_model | {"evaluate", "report"}
     assert {model for _, model in run.jobs()} == {"simclr", ""}
 
