@@ -116,7 +116,7 @@ def _figure(name: str, genome: Genome, threshold: float) -> str:
     """The empty figure as JSON. The page fills its sources (rest, hits, planted) and sets its colours."""
     room = 0.01 * genome.width
     plot = figure(
-        name="plot",
+        name=f"plot-{name}",
         height=HEIGHT,
         sizing_mode="stretch_width",
         min_width=260,

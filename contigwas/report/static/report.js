@@ -80,7 +80,7 @@
 
     async start() {
       await Bokeh.embed.embed_item(stored(`figure-${this.name}`), `plot-${this.name}`);
-      this.plot = Bokeh.documents[Bokeh.documents.length - 1].get_model_by_name("plot");
+      this.plot = Bokeh.documents.map((one) => one.get_model_by_name(`plot-${this.name}`)).find(Boolean);
       this.glyphs = {};
       for (const one of this.plot.renderers) {
         if (one.name?.startsWith("glyph-")) this.glyphs[one.name.slice(6)] = one;
