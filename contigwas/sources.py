@@ -6,6 +6,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
+KINDS = ("*.py", "*.j2", "*.css", "*.js", "*.yaml")
 
 
 def sources(*modules: str) -> list[Path]:
@@ -47,7 +48,7 @@ def _files(module: str) -> list[Path]:
     """The file of a module, or all files of a sub-package (`gwas`, `gwas.engine`)."""
     base = PACKAGE.joinpath(*module.split("."))
     if base.is_dir():
-        return sorted([*base.rglob("*.py"), *base.rglob("*.j2")])
+        return sorted(path for kind in KINDS for path in base.rglob(kind))
     return [base.with_suffix(".py")] if base.with_suffix(".py").is_file() else []
 
 

@@ -64,6 +64,7 @@ OTHER = {
     "export.metadata.sex": "M",
     "plots.features": "all",
     "plots.map.colour": ["age"],
+    "report.regions": 10,
     "embed.layer": "pgs",
     "pgs.catalog": "https://example.org",
     "burden.vep.gene": "Gene",

@@ -33,7 +33,7 @@ class Extent:
 def extent(path: PathLike, test: str) -> Extent:
     """The extent of the variants that have a p-value of `test`; an infinite one counts as the largest finite."""
     first, last, top, count, infinite = np.iinfo(np.int64).max, 0, -np.inf, 0, 0
-    for pos, y in _groups(path, test):
+    for _, pos, y in _groups(path, test):
         if len(pos):
             first, last = min(first, int(pos.min())), max(last, int(pos.max()))
             finite = y[np.isfinite(y)]
@@ -60,25 +60,40 @@ def points(
     others the highest of each of the `cells` (columns, rows of the axes), the first of those that are equal: the result
     does not depend on where row groups end.
     """
+    return drawn_rows(path, test, chrom, genome, scale, threshold, top, cells)[1:]
+
+
+def drawn_rows(
+    path: PathLike,
+    test: str,
+    chrom: str,
+    genome: Genome,
+    scale: HeightScale,
+    threshold: float,
+    top: float,
+    cells: tuple[int, int],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """As `points`, and first the rows of the file that these are: int64 (points,)."""
     limit = scale.forward(scale.limit())
-    hits: list[tuple[np.ndarray, np.ndarray]] = []
-    rest = np.empty(0), np.empty(0)
-    for pos, y in _groups(path, test):
+    hits: list[tuple[np.ndarray, ...]] = []
+    rest = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
+    for row, pos, y in _groups(path, test):
         x = genome.place(chrom, pos)
         hit = y.astype(np.float32) >= np.float32(threshold)
-        hits.append((x[hit], np.minimum(y[hit], top)))
-        rest = np.concatenate([rest[0], x[~hit]]), np.concatenate([rest[1], y[~hit]])
+        hits.append((row[hit], x[hit], np.minimum(y[hit], top)))
+        rest = tuple(np.concatenate([old, new[~hit]]) for old, new in zip(rest, (row, x, y), strict=True))
         nothing = np.zeros(len(rest[0]), dtype=bool)
-        kept = thin(rest[0] / genome.width, scale.forward(rest[1]) / limit, nothing, cells)
-        rest = rest[0][kept], rest[1][kept]
-    x, y = (np.concatenate([*(one[part] for one in hits), rest[part]]) for part in (0, 1))
-    return x, y, np.arange(len(x)) < len(x) - len(rest[0])
+        kept = thin(rest[1] / genome.width, scale.forward(rest[2]) / limit, nothing, cells)
+        rest = tuple(one[kept] for one in rest)
+    row, x, y = (np.concatenate([*(one[part] for one in hits), rest[part]]) for part in range(3))
+    return row, x, y, np.arange(len(x)) < len(x) - len(rest[0])
 
 
-def _groups(path: PathLike, test: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Positions and -log10 p (float64) of the variants of each row group that have one."""
-    column = f"log10p_{test}"
+def _groups(path: PathLike, test: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows, positions and -log10 p (float64) of the variants of each row group that have one."""
+    column, first = f"log10p_{test}", 0
     for table in read_groups(path, ["pos", column]):
         y = table[column].to_numpy(dtype=np.float64)
-        known = ~np.isnan(y)
-        yield table["pos"].to_numpy()[known], y[known]
+        known = np.flatnonzero(~np.isnan(y))
+        yield known + first, table["pos"].to_numpy()[known], y[known]
+        first += len(table)

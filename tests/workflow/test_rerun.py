@@ -30,6 +30,7 @@ AFTER_PHENOTYPES = {
     "evaluate_people",
     "evaluate_gwas",
     "evaluate_loci",
+    "plots_points",
     "evaluate",
     "report",
 }
@@ -84,7 +85,7 @@ def test_changing_the_epochs_of_one_model(finished):
         run = study.dry()
     of_the_model = {"pretrain_fold", "embed_fold", "align_folds", "phenotypes_embedded", "gwas_chromosome"}
     of_the_model |= {"loci_model", "plots_manhattan", "plots_overview", "plots_qq", "plots_training"}
-    of_the_model |= {"plots_features", "plots_regional", "plots_map", "followup_model"}
+    of_the_model |= {"plots_features", "plots_regional", "plots_map", "plots_points", "followup_model"}
     assert rules(run) == of_the_model | AT_EQUAL_PEOPLE | {"evaluate_people", "evaluate_cost", "evaluate", "report"}
     assert {model for rule, model in run.jobs() if rule not in AT_EQUAL_PEOPLE} == {"simclr", ""}
 

@@ -34,6 +34,31 @@ rule plots_manhattan:
         "../scripts/plots_manhattan.py"
 
 
+# The points of the page's interactive Manhattan plots.
+rule plots_points:
+    input:
+        gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
+        summaries=expand(
+            rules.gwas_chromosome.output.summary, chrom=CHROMOSOMES, allow_missing=True
+        ),
+    output:
+        points="results/models/{model}/plots/points.parquet",
+    log:
+        "results/logs/plots_points/{model}.log",
+    benchmark:
+        "results/benchmarks/plots_points/{model}.tsv"
+    conda:
+        "../../envs/contigwas.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(60),
+    params:
+        code=library("plots.thinned", script="plots_points"),
+        settings=stage("report.features", "loci.test", "loci.p1", "genotypes.chromosomes"),
+    script:
+        "../scripts/plots_points.py"
+
+
 rule plots_overview:
     input:
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),

@@ -1,6 +1,12 @@
 # One self-contained page.
 
 
+EXPLANATIONS = ("features.parquet", "modalities.tsv", "completeness.tsv", "genome.png", "top.png")
+# stages that some runs lack, and modules that this workflow may lack
+EXPLAINED_HERE = [*globals().get("EXPLAINED", [])]
+MAPPED_HERE = [*globals().get("MAPPED", [])]
+
+
 rule report:
     input:
         candidates=rules.samples_candidates.output.candidates,
@@ -9,12 +15,14 @@ rule report:
         phenotypes=expand("results/models/{model}/phenotypes.parquet", model=MODELS),
         loci=expand(rules.loci_model.output.loci, model=MODELS),
         followup=expand(rules.followup_model.output.followup, model=MODELS),
+        points=expand(rules.plots_points.output.points, model=MODELS),
         manhattan=expand(rules.plots_manhattan.output.png, model=MODELS),
         overview=expand(rules.plots_overview.output.png, model=MODELS),
         regional=expand(rules.plots_regional.output.folder, model=MODELS),
         qq=expand(rules.plots_qq.output.png, model=MODELS),
         training=expand(rules.plots_training.output.png, model=RECIPES),
         decoded=expand(rules.plots_decoded.output.png, model=DRAWN),
+        map=expand("results/models/{model}/plots/map.png", model=MAPPED_HERE),
         images=[rules.images.output.table] if "images" in config else [],
         call_rate=rules.plots_genotypes.output.call_rate,
         hwe=rules.plots_genotypes.output.hwe,
@@ -22,8 +30,12 @@ rule report:
         kinship=rules.plots_genotypes.output.kinship,
         matching=[rules.pgs.output.matching] if "pgs" in config else [],
         matches=[rules.plots_matching.output.png] if "pgs" in config else [],
+        burden=[rules.burden.output.burden] if "burden" in config else [],
+        explanations=expand(
+            "results/models/{model}/explanations/{file}", model=EXPLAINED_HERE, file=EXPLANATIONS
+        ),
         downstream=[path for path in DOWNSTREAM_FILES if path.endswith((".tsv", ".png"))],
-        evaluation=rules.evaluate.output.models,
+        evaluation=[path for path in rules.evaluate.output if path.endswith(".tsv")],
         figure=rules.evaluate.output.png,
         captions=[
             os.path.relpath(Path(workflow.basedir, "workflow", "report", f"{caption}.rst"))
@@ -42,6 +54,8 @@ rule report:
                 "kinship",
                 "matching",
                 "evaluation",
+                *(["explain_genome", "explain_top"] if EXPLAINED_HERE else []),
+                *(["map"] if MAPPED_HERE else []),
                 *TASKS,
             )
         ],
@@ -54,22 +68,19 @@ rule report:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=grows(2000),
+        mem_mb=grows(4000),
         runtime=grows(20),
     params:
         code=library("report", script="report"),
-        settings=stage(
-            "genotypes",
-            "gwas.covariates",
-            "gwas.image_covariates",
-            "gwas.missing",
-            "gwas.genotypes",
-            "loci",
-            "models",
+        # the page shows the config; how training runs and what is exported besides changes nothing of it
+        config=contigwas_config.ordered(
+            {key: value for key, value in config.items() if key not in ("pretrain", "export")}
         ),
         models=MODELS,
         trained=RECIPES,
         drawn=DRAWN,
+        mapped=MAPPED_HERE,
+        explained=EXPLAINED_HERE,
         tasks=[[model, task, config["downstream"][task]["task"]] for model, task in DOWNSTREAM],
         chromosomes=CHROMOSOMES,
     script:

@@ -4,32 +4,35 @@ from contigwas.logs import job
 from contigwas.report import write_report
 
 read, params = snakemake.input, snakemake.params
-kinds = ("phenotypes", "loci", "followup", "manhattan", "overview", "regional", "qq")
+kinds = ("phenotypes", "loci", "followup", "points", "manhattan", "overview", "regional", "qq")
 models = {
-    name: {**dict(zip(kinds, files, strict=True)), "training": None, "decoded": None}
+    name: {**dict(zip(kinds, files, strict=True)), "training": None, "decoded": None, "map": None}
     for name, *files in zip(params.models, *(read[kind] for kind in kinds), strict=True)
 }
-for name, path in zip(params.trained, read.training, strict=True):
-    models[name]["training"] = path
-for name, path in zip(params.drawn, read.decoded, strict=True):
-    models[name]["decoded"] = path
+for kind, names in (("training", params.trained), ("decoded", params.drawn), ("map", params.mapped)):
+    for name, path in zip(names, read[kind], strict=True):
+        models[name][kind] = path
 paths = iter(read.downstream)
 tasks = [
     {"model": model, "task": task, "kind": kind, "tsv": next(paths), "png": next(paths)}
     for model, task, kind in params.tasks
 ]
+explained = {name: {} for name in params.explained}
+for path in read.explanations:
+    explained[Path(path).parts[-3]][Path(path).stem] = path
 with job(snakemake.log[0]):
     write_report(
-        candidates=read.candidates,
-        cohort=read.cohort,
+        people={"candidates": read.candidates, "cohort": read.cohort},
         variants=dict(zip(params.chromosomes, read.variants, strict=True)),
         genotypes={name: read[name] for name in ("call_rate", "hwe", "pcs", "kinship")},
         images=read.images[0] if read.images else None,
         matching={"table": read.matching[0], "png": read.matches[0]} if read.matching else None,
+        burden=read.burden[0] if read.burden else None,
         models=models,
-        evaluation={"models": read.evaluation, "png": read.figure},
+        evaluation={"tables": read.evaluation, "png": read.figure},
+        explained=explained,
         tasks=tasks,
         captions={Path(path).stem: path for path in read.captions},
-        settings=params.settings,
+        config=params.config,
         output=snakemake.output.page,
     )

@@ -1,0 +1,98 @@
+"""The cohort flow: how many people, variants and images there were at each step, and why the others left."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from contigwas.files import PathLike, read_table
+
+REASONS = {
+    "maf": "rare: a low minor-allele frequency",
+    "hwe": "out of Hardy-Weinberg equilibrium",
+    "call rate": "too few calls",
+    "info": "poorly imputed",
+    "duplicate": "twice in the file",
+    "heterozygosity": "unusual heterozygosity",
+    "sex": "another sex by X than in the tables",
+    "ancestry": "of another ancestry",
+    "not in keep": "not in the list of people to keep",
+    "no genotypes": "without genotypes",
+    "darkest": "among the darkest",
+    "brightest": "among the brightest",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """So many were there; `left` are those who went away before the next step, by reason."""
+
+    label: str
+    count: int
+    left: Sequence[tuple[str, int]] = ()
+
+
+def people_flow(
+    candidates: PathLike, cohort: PathLike, tested: Mapping[str, int]
+) -> tuple[list[Step], pd.DataFrame, pd.DataFrame]:
+    """The steps of the people, in how many sources they are (source, people), and how many each model tests.
+
+    The last table (model, people, not tested) has `tested` people of those eligible; the others lack an image, a
+    covariate or a feature.
+    """
+    named = read_table(candidates, ["iid"])
+    kept = read_table(cohort, ["iid", "excluded"])
+    excluded = kept["excluded"].fillna("").astype(str)
+    inside, eligible = int((excluded == "").sum()), int(kept["in_gwas"].sum())
+    reasons = [(str(why), int(count)) for why, count in excluded[excluded != ""].value_counts().items()]
+    steps = [
+        Step("named by any input", len(named), reasons),
+        Step("in the cohort", inside, [("related to somebody who is tested", inside - eligible)]),
+        Step("eligible for testing", eligible),
+    ]
+    sources = [name for name in named.columns if name not in ("fid", "iid", "sex")]
+    return (
+        [_worded(step) for step in steps],
+        pd.DataFrame({"source": sources, "people": [int(named[name].sum()) for name in sources]}),
+        pd.DataFrame(
+            {
+                "model": list(tested),
+                "tested": list(tested.values()),
+                "not tested": [eligible - n for n in tested.values()],
+            }
+        ),
+    )
+
+
+def variant_flow(variants: Mapping[str, PathLike]) -> pd.DataFrame:
+    """How many variants of each chromosome were kept, and why the others left: one row a chromosome."""
+    rows = []
+    for chrom, path in variants.items():
+        reasons = pd.read_parquet(path, columns=["reason"])["reason"].value_counts().rename({"": "kept"})
+        rows.append({"chromosome": chrom, "variants": int(reasons.sum()), **reasons.to_dict()})
+    return pd.DataFrame(rows).fillna(0).astype({"chromosome": str}).convert_dtypes()
+
+
+def variant_steps(variants: pd.DataFrame, brought: bool) -> list[Step]:
+    """The steps of the variants, all chromosomes together: those of the array and those kept.
+
+    `brought`: other genotypes than the array's are tested.
+    """
+    total = variants.drop(columns="chromosome").sum()
+    left = [(str(why), int(count)) for why, count in total.items() if why not in ("variants", "kept")]
+    kept = "kept for people's quality control" if brought else "kept"
+    steps = [Step("in the genotypes", int(total["variants"]), left), Step(kept, int(total.get("kept", 0)))]
+    return [_worded(step) for step in steps]
+
+
+def image_steps(table: PathLike) -> list[Step]:
+    """The steps of the images: those of the table and those kept."""
+    reasons = pd.read_parquet(table, columns=["kept", "reason"])
+    kept = reasons["kept"].astype(bool)
+    left = [(str(why), int(count)) for why, count in reasons["reason"][~kept].value_counts().items()]
+    return [_worded(Step("in the table", len(reasons), left)), Step("kept", int(kept.sum()))]
+
+
+def _worded(step: Step) -> Step:
+    """The reasons in words, without those that took nobody."""
+    return Step(step.label, step.count, [(REASONS.get(why, why), count) for why, count in step.left if count])

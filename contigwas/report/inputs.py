@@ -1,0 +1,45 @@
+"""Tables of other stages, as the page shows them: evaluation, downstream tasks, burdens."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+import pandas as pd
+from anndata.io import read_elem
+
+from contigwas.files import PathLike, read_table
+
+FEWEST = 5  # people that a count may tell
+
+
+def evaluation_tables(paths: Sequence[PathLike]) -> dict[str, pd.DataFrame]:
+    """The tables of the evaluation by the name of their file; those without a row are left out, but for `models`."""
+    tables = {Path(path).stem: read_table(path) for path in paths}
+    return {name: one for name, one in tables.items() if len(one) or name == "models"}
+
+
+def task_summary(path: PathLike) -> pd.DataFrame:
+    """The rows of a downstream task over all its seeds, without those that compare others than the first arm."""
+    rows = read_table(path)
+    rows = rows[rows["seed"].isna()].drop(columns="seed")
+    if rows.empty:
+        return rows
+    first = str(rows["arm"].iloc[0])
+    return rows[~rows["arm"].str.contains(" - ", regex=False) | rows["arm"].str.startswith(f"{first} - ")]
+
+
+def burden_masks(path: PathLike) -> pd.DataFrame:
+    """The burdens by mask: how many genes somebody carries, their qualifying variants, carriers of the median gene.
+
+    Counts of fewer than five people are not told.
+    """
+    with h5py.File(path) as file:
+        features = read_elem(file["var"])
+    grouped = features.groupby(features["mask"].astype(str), sort=False)
+    found = grouped.agg(
+        genes=("gene", "size"), variants=("variants", "sum"), carriers=("carriers", "median"), most=("carriers", "max")
+    )
+    for name in ("carriers", "most"):
+        found[name] = [f"{count:g}" if count >= FEWEST else f"< {FEWEST}" for count in found[name]]
+    found = found.rename_axis("mask").reset_index()
+    return found.rename(columns={"carriers": "carriers of the median gene", "most": "carriers of the gene with most"})

@@ -1,0 +1,232 @@
+"""The methods of a run in sentences for a paper, from its config: what was done, and whom to cite."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from importlib.metadata import PackageNotFoundError, version
+
+import yaml
+
+from contigwas import __version__
+from contigwas.config import folds
+from contigwas.plots.style import TESTS, p_text
+from contigwas.report.methods_models import model_sentences
+from contigwas.report.wording import listed, percent, plural
+
+PACKAGES = ("snakemake", "numpy", "scipy", "pandas", "anndata")
+LEARNS = ("torch", "lightning", "monai", "kornia")
+
+
+@dataclass(frozen=True)
+class Methods:
+    """Paragraphs with their citations as [1], the references in that order, and versions of packages by name."""
+
+    paragraphs: Sequence[str]
+    references: Sequence[str]
+    packages: Mapping[str, str]
+
+
+def methods(config: Mapping, tested: Mapping[str, int]) -> Methods:
+    """The methods of a run; `config` is whole, `tested` the people tested by model."""
+    parts = [
+        [f"This run was made with contigwas {__version__} on Snakemake [@snakemake].", *_simulated(config)],
+        list(_genotypes(config)),
+        list(_modalities(config)),
+        [one for name in config["models"] for one in model_sentences(config, name, folds)],
+        list(_features(config, tested)),
+        list(_tests(config)),
+        [*_explanations(config), *_downstream(config)],
+    ]
+    paragraphs, references = cited([" ".join(part) for part in parts if part])
+    return Methods(paragraphs, references, packages(config))
+
+
+def cited(paragraphs: Sequence[str]) -> tuple[list[str], list[str]]:
+    """`[@key]` and `[@key; @other]` as numbers in the order of their first use, and the references in that order.
+
+    Raises KeyError for a key that references.yaml lacks.
+    """
+    known = yaml.safe_load((resources.files("contigwas.report") / "references.yaml").read_text())
+    order: dict[str, int] = {}
+
+    def numbered(found: re.Match) -> str:
+        keys = [one.strip().removeprefix("@") for one in found.group(1).split(";")]
+        return "[" + ", ".join(str(order.setdefault(key, len(order) + 1)) for key in keys) + "]"
+
+    texts = [re.sub(r"\[(@[^\]]+)\]", numbered, text) for text in paragraphs]
+    return texts, [known[key] for key in order]
+
+
+def packages(config: Mapping) -> dict[str, str]:
+    """Versions of the packages that the run used."""
+    trained = any("method" in one or "apply" in one for one in config["models"].values())
+    names = [*PACKAGES, *(LEARNS if trained else ()), "matplotlib", "bokeh", "itables"]
+    names += ["captum"] if config.get("explain") and trained else []
+    names += ["scikit-learn"] if config["downstream"] else []
+    names += ["msprime"] if "simulate" in config else []
+    names += ["transformers"] if any(one.get("gene_encoder") == "mamba" for one in config["models"].values()) else []
+    found = {"contigwas": __version__}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _simulated(config: Mapping) -> Iterator[str]:
+    if "simulate" in config:
+        yield (
+            f"The cohort is simulated: {config['simulate']['people']:,} people of two populations, by coalescent "
+            "simulation with msprime [@msprime], with images drawn from traits whose causal variants are known."
+        )
+
+
+def _genotypes(config: Mapping) -> Iterator[str]:
+    block, people = config["genotypes"], config["samples"]
+    qc, chromosomes = block["qc"], block["chromosomes"]
+    yield (
+        f"Genotypes ({block['build']}, {plural(len(chromosomes), 'chromosome')}) were filtered: variants with a call "
+        f"rate below {qc['call_rate']}, a minor-allele frequency below {qc['maf']} or an exact Hardy-Weinberg p "
+        f"{'(mid-p) ' if qc['hwe_midp'] else ''}below {p_text(qc['hwe'])} [@hwe] were removed, and people with a call "
+        f"rate below {qc['person_call_rate']}."
+    )
+    if block["kinship"]:
+        yield f"Of pairs of relatives in a table, with a kinship above {people['max_kinship']}, one was tested."
+    else:
+        yield (
+            f"Of people with a KING-robust kinship [@king] above {people['max_kinship']} one was tested; "
+            "relatives share a fold."
+        )
+    if block["pcs_file"]:
+        yield f"{block['pcs']} genetic principal components were taken from a table."
+    elif block["pcs"]:
+        drop = block["prune"]["long_range_ld"] == "drop"
+        yield (
+            f"{block['pcs']} genetic principal components come from variants pruned to r² < {block['prune']['r2']}"
+            f"{' outside the regions of long-range LD [@long_range_ld]' if drop else ''}, fitted on unrelated people."
+        )
+
+
+def _modalities(config: Mapping) -> Iterator[str]:
+    used = {one for recipe in config["models"].values() for one in recipe.get("modalities", [])}
+    if "snps" in used:
+        snps = config["snps"]
+        chosen = "those of a list" if snps["list"] else "those left by LD pruning" if snps["pruned"] else ""
+        every = f"one of every {snps['stride']} variants of the genotypes"
+        yield f"SNPs of the contrast are {chosen or every}."
+    if "pgs" in used:
+        pgs = config["pgs"]
+        yield (
+            "Polygenic scores in the format of the PGS Catalog [@pgs_catalog] were matched by position and alleles, "
+            f"then by rsID, strand-ambiguous variants {'dropped' if pgs['ambiguous'] == 'drop' else 'kept'}; scores "
+            f"with less than {percent(pgs['min_overlap'])} of their variants were left out."
+        )
+    if "burden" in used:
+        burden = config["burden"]
+        masks = listed(burden["masks"]) if isinstance(burden["masks"], Mapping) else "a mask file"
+        vep = " (annotated by VEP [@vep])" if burden["sets"] is None else ""
+        statistic = {
+            "max": "the most alternate alleles at one variant",
+            "sum": "the sum of alternate alleles",
+            "comphet": "the sum of alternate alleles, at most 2",
+            "binary": "whether any alternate allele is carried",
+        }[burden["statistic"]]
+        yield (
+            f"Gene burdens in REGENIE's formats [@regenie]{vep} count, for the masks {masks}, {statistic} among "
+            f"variants with an alternate-allele frequency of at most {burden['max_aaf']}."
+        )
+    if "expression" in used:
+        yield "Gene expression entered as log(1 + x), scaled by the training people."
+
+
+def _features(config: Mapping, tested: Mapping[str, int]) -> Iterator[str]:
+    models = config["models"]
+    crossed = [name for name in models if "method" in models[name] and folds(config, name) >= 3]
+    alone = [
+        name
+        for name in models
+        if "method" in models[name] and models[name].get("modalities") and folds(config, name) == 1
+    ]
+    if crossed:
+        yield (
+            f"Nobody was tested with features of a network that saw their genotypes in training: {listed(crossed)} "
+            f"{'was' if len(crossed) == 1 else 'were'} cross-fitted, families sharing a fold, and the networks' "
+            "features were brought into one space by orthogonal Procrustes rotation [@procrustes] fitted on shared "
+            "training people."
+        )
+    if alone:
+        yield f"Of {listed(alone)} only the held-out people were tested."
+    learned = [name for name in models if "phenotypes" not in models[name] or "method" in models[name]]
+    if learned:
+        block, inverse = config["phenotypes"], config["phenotypes"]["transform"] == "inverse-normal"
+        kind = f"{block['components']} principal components" if block["components"] else "raw values"
+        unless = ", where a model does not say otherwise" if _own(config) else ""
+        yield (
+            f"The features tested are {kind} of the embeddings{unless}"
+            f"{', residualised and transformed to normal ranks' if inverse else ''}."
+        )
+    if tested:
+        yield f"People tested: {', '.join(f'{name} {count:,}' for name, count in tested.items())}."
+
+
+def _own(config: Mapping) -> bool:
+    return any(isinstance(one.get("phenotypes"), Mapping) for one in config["models"].values())
+
+
+def _tests(config: Mapping) -> Iterator[str]:
+    gwas, loci = config["gwas"], config["loci"]
+    covariates = [*gwas["covariates"], *gwas["image_covariates"]]
+    missing = "complete cases at each variant" if gwas["missing"] == "exact" else "missing calls at the variant's mean"
+    yield (
+        f"Every feature was regressed on every variant {'of the imputed genotypes ' if gwas['genotypes'] else ''}by "
+        f"exact linear regression with the covariates {listed(covariates) or 'none'} ({missing}; minor-allele "
+        f"frequency among the tested of at least {gwas['qc']['maf']})."
+    )
+    if gwas["offsets"]:
+        yield "Leave-one-chromosome-out predictions of REGENIE's step 1 [@regenie] were taken out of the features."
+    words = {
+        "minp": "Bonferroni-corrected smallest p",
+        "manova": "MANOVA (Wilks' lambda)",
+        "acat": "the Cauchy combination [@acat]",
+    }
+    test = TESTS.get(loci["test"], loci["test"])
+    if gwas["tests"]:
+        yield f"Tests over all features of a model: {listed([words[one] for one in gwas['tests']])}."
+    yield (
+        f"Loci are clumps of variants by {test} as plink 1.9 makes them [@plink]: lead variants with "
+        f"p ≤ {p_text(loci['p1'])}, and those within {loci['kb']:g} kb in r² > {loci['r2']} with them. "
+        "Inflation is the median chi-square over its expectation [@genomic_control], with an interval by a jackknife "
+        "over chromosomes [@jackknife]. Lead variants were tested again with errors robust to unequal variances (HC3 "
+        "[@hc3])."
+    )
+
+
+def _explanations(config: Mapping) -> Iterator[str]:
+    block = config.get("explain")
+    if block:
+        names = {
+            "integrated_gradients": "integrated gradients [@integrated_gradients]",
+            "deeplift": "DeepLIFT [@deeplift]",
+        }
+        used = [names.get(one, one) for one in block.get("methods", [])]
+        noise = " with added noise [@noise_tunnel]" if block.get("noise") else ""
+        baseline = f", from the baseline {block['baseline']}" if isinstance(block.get("baseline"), str) else ""
+        yield (
+            f"What the contrastive loss of a person depends on was attributed to genetic features by {listed(used)}"
+            f"{noise}, in Captum [@captum]{baseline}."
+        )
+
+
+def _downstream(config: Mapping) -> Iterator[str]:
+    kinds = {task["task"] for task in config["downstream"].values()}
+    if "segmentation" in kinds:
+        yield "Segmentation is scored by Dice over people, beside UNETR [@unetr] and U-Net [@unet]."
+    if "clusters" in kinds:
+        yield "Clusters are those of k-means and HDBSCAN [@hdbscan] on the features, matched to labels if any."
+    if kinds & {"classification", "regression"}:
+        yield (
+            "Labels were predicted from the features by linear probes and nearest neighbours [@scikit-learn] and by "
+            "fine-tuning, with metrics over the whole test set and bootstrap intervals over people."
+        )

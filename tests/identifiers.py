@@ -1,0 +1,87 @@
+"""A search for the IIDs of a cohort in what a run leaves behind: text, figures and tables."""
+
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+from PIL import Image
+
+TEXTS = {".html", ".log", ".tsv", ".csv", ".txt", ".json", ".yaml", ".ready", ".svg", ".rst", ".md"}
+# files that hold people by design (docs/privacy.md); all others name nobody
+PEOPLE = (
+    "samples/candidates.tsv",
+    "samples/cohort.tsv",
+    "genotypes/*.parquet",
+    "genotypes/missing/*.parquet",
+    "modalities/*.h5ad",
+    "images/images.parquet",
+    "models/*/embeddings.h5ad",
+    "models/*/fold*/embeddings.h5ad",
+    "models/*/phenotypes.parquet",
+    "models/*/covariates.parquet",
+)
+
+
+def searched(results: Path) -> list[Path]:
+    """The files of a run that may name nobody: all but private ones, unfinished state, and those that hold people."""
+    spared = {path for pattern in PEOPLE for path in results.glob(pattern)}
+    outside = {"private", "scratch"}
+    return sorted(
+        path
+        for path in results.rglob("*")
+        if path.is_file() and path not in spared and path.relative_to(results).parts[0] not in outside
+    )
+
+
+def named(paths: Iterable[Path], iids: Iterable[str]) -> list[tuple[Path, int]]:
+    """The files that name some of `iids`, in their content or in their path, and how many of them."""
+    known = set(map(str, iids))
+    lengths = {len(one) for one in known}
+    digits = len(lengths) == 1 and all(one.isdigit() for one in known)
+    found = []
+    for path in paths:
+        count = 0
+        for text in [str(path), *words(path)]:
+            # a run of as many digits, also inside a word, but not the decimals of a number
+            here = set(re.findall(rf"(?<![\d.])\d{{{min(lengths)}}}(?!\d)", text)) if digits else set()
+            count += len(here & known) if digits else sum(one in text for one in known)
+        if count:
+            found.append((path, count))
+    return found
+
+
+def words(path: Path) -> Iterator[str]:
+    """The text of a file: as it is, in the streams and strings of a PDF, beside a picture's pixels, in text columns."""
+    raw = path.read_bytes()
+    if path.suffix == ".pdf":
+        yield raw.decode("latin-1")
+        for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", raw, re.DOTALL):
+            yield from of_stream(stream)
+    elif path.suffix in (".png", ".webp", ".jpg"):
+        with Image.open(path) as image:
+            yield repr({**image.info, **dict(image.getexif())})
+    elif path.suffix == ".parquet":
+        table = pq.read_table(path)
+        yield str(table.schema) + repr(table.schema.metadata)
+        for name in table.column_names:
+            column = table[name].to_pandas()
+            if not pd.api.types.is_numeric_dtype(column):
+                yield "\n".join(map(str, column.unique()))
+    elif path.suffix in TEXTS:
+        yield raw.decode("utf-8", errors="replace")
+    else:
+        yield raw.decode("latin-1")
+
+
+def of_stream(stream: bytes) -> Iterator[str]:
+    """A stream of a PDF, and its strings: two bytes a character, in pieces where kerning cuts a word."""
+    try:
+        text = zlib.decompress(stream).decode("latin-1").replace("\0", "")
+    except zlib.error:
+        return
+    yield text
+    for array in re.findall(r"\[((?:[^\]\\]|\\.)*)\]\s*TJ", text):
+        yield "".join(re.findall(r"\(((?:[^()\\]|\\.)*)\)", array))

@@ -1,0 +1,123 @@
+"""Parts of the page: methods with citations, loci of hits, pictures, tables that cannot break out."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from PIL import Image
+
+from contigwas.config import check
+from contigwas.plots.thinned import SCHEMA
+from contigwas.recipes import methods as methods_of_schema
+from contigwas.report.flow import variant_steps
+from contigwas.report.manhattan import locus_of, manhattan
+from contigwas.report.methods import cited, methods
+from contigwas.report.methods_models import KINDS
+from contigwas.report.pictures import picture
+from contigwas.report.tables import downloads, table
+
+LOCI = pd.DataFrame(
+    {"locus": [1, 2, 3], "chrom": [1, 1, 2], "pos": [100, 200, 100], "start": [90, 120, 50], "end": [210, 230, 150]}
+)
+
+
+def read(root, name, **changes):
+    config = yaml.safe_load((root / name).read_text()) | changes
+    check(config, root / "workflow/schemas/config.schema.yaml")
+    return config
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["config/config.yaml", "tests/config/small.yaml", "tests/config/every_key.yaml", "tests/config/phenotypes.yaml"]
+    + [
+        f"config/examples/{one}.yaml"
+        for one in ("ukb", "contig_paper", "contig_modern", "volumes", "mgi", "autoencoder")
+    ],
+)
+def test_every_config_has_methods_whose_citations_are_those_of_the_list(root, name):
+    found = methods(read(root, name), {})
+    text = " ".join(found.paragraphs)
+    numbers = [int(one) for group in re.findall(r"\[([\d, ]+)\]", text) for one in group.split(",")]
+    assert "@" not in text and set(numbers) == set(range(1, len(found.references) + 1))
+    assert list(dict.fromkeys(numbers)) == sorted(set(numbers)), "in the order of their first use"
+    assert "None" not in text and "{" not in text
+
+
+def test_only_what_was_used_is_cited(root):
+    demo = methods(read(root, "config/config.yaml"), {"contig": 3555})
+    assert any("ContIG" in one for one in demo.references) and any("msprime" in one for one in demo.references)
+    assert not any("Barlow" in one or "captum" in one.lower() for one in demo.references)
+    text = " ".join(demo.paragraphs)
+    assert "contig 3,555" in text and "p ≤ 5 × 10⁻⁸" in text and "one of every 10 variants" in text
+    plain = methods(read(root, "tests/config/phenotypes.yaml"), {})
+    assert not any("ContIG" in one or "PyTorch" in one for one in plain.references)
+    assert "torch" not in plain.packages and "torch" in demo.packages
+
+
+def test_explanations_are_cited_where_there_are_some(root):
+    config = read(root, "config/config.yaml")
+    config["explain"] = {"methods": ["integrated_gradients"], "baseline": "mean", "noise": {"samples": 4}}
+    found = methods(config, {})
+    assert sum("Captum" in one or "Axiomatic" in one or "SmoothGrad" in one for one in found.references) == 3
+    assert "from the baseline mean" in " ".join(found.paragraphs) and "captum" in found.packages
+
+
+def test_citations_are_numbered_once():
+    texts, references = cited(["A [@king] and B [@acat; @king].", "C [@hwe]."])
+    assert texts == ["A [1] and B [2, 1].", "C [3]."]
+    assert [one.split()[0] for one in references] == ["Manichaikul", "Liu", "Wigginton"]
+    with pytest.raises(KeyError):
+        cited(["D [@nobody]"])
+
+
+def test_every_method_has_a_name():
+    assert set(KINDS) == set(methods_of_schema())
+
+
+def test_a_hit_belongs_to_the_locus_that_shows_it():
+    hits = pd.DataFrame({"chrom": ["1", "1", "1", "2", "2", "3"], "pos": [105, 180, 400, 140, 9000, 100]})
+    assert locus_of(hits, LOCI, 500).tolist() == [1, 2, 2, 3, 0, 0]
+    assert locus_of(hits, LOCI.iloc[:0], 500).tolist() == [0] * 6
+
+
+def test_a_figure_keeps_its_pixels_and_loses_its_notes(tmp_path):
+    rng = np.random.default_rng(0)
+    flat = np.repeat(rng.integers(0, 255, (4, 6, 3), dtype=np.uint8).repeat(20, 0), 20, 1)
+    Image.fromarray(flat).save(tmp_path / "flat.png")
+    found = picture(tmp_path / "flat.png")
+    raw = base64.b64decode(found.uri.split(",")[1])
+    assert (np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")) == flat).all()
+    assert (found.width, found.height) == (120, 80)
+    shaded = np.add.outer(np.arange(300), np.arange(300))[..., None] * [0.3, 0.4, 0.2] + rng.normal(0, 6, (300, 300, 3))
+    Image.fromarray(shaded.clip(0, 255).astype(np.uint8)).save(tmp_path / "photo.png")
+    small = base64.b64decode(picture(tmp_path / "photo.png").uri.split(",")[1])
+    assert len(small) < (tmp_path / "photo.png").stat().st_size / 2
+
+
+def test_names_from_files_cannot_break_out_of_the_page(tmp_path):
+    evil = '</script><img src=x onerror="alert(1)">'
+    assert "<img" not in table(pd.DataFrame({evil: [evil]}), evil)
+    assert "<img" not in downloads(pd.DataFrame({"a": [evil]}), evil)
+    points = pd.DataFrame({"test": "manova", "chrom": "1", "pos": [5], "id": evil, "effect_allele": "A"})
+    points = points.assign(other_allele="G", log10p=9.0, hit=True, feature="E1", beta=0.1)
+    with pq.ParquetWriter(tmp_path / "points.parquet", SCHEMA) as writer:
+        writer.write_table(pa.Table.from_pandas(points, SCHEMA, preserve_index=False))
+        writer.add_key_value_metadata({"contigwas": '{"tested": {"manova": 1}, "chromosomes": ["1"]}'})
+    found = manhattan(tmp_path / "points.parquet", LOCI, "contig", 5e-8, 500)
+    assert "</script" not in found.points + found.plot and found.hits == found.tested == 1
+
+
+def test_variants_are_counted_over_chromosomes():
+    chromosomes = pd.DataFrame(
+        {"chromosome": ["1", "2"], "variants": [10, 5], "kept": [7, 5], "maf": [3, 0], "hwe": [0, 0]}
+    )
+    first, last = variant_steps(chromosomes, brought=False)
+    assert (first.count, last.count) == (15, 12)
+    assert list(first.left) == [("rare: a low minor-allele frequency", 3)]

@@ -1,0 +1,11 @@
+from contigwas.logs import job
+from contigwas.plots.thinned import write_points
+
+read, settings = snakemake.input, dict(snakemake.params.settings)
+with job(snakemake.log[0]):
+    write_points(
+        gwas=dict(zip(settings.pop("chromosomes"), read.gwas, strict=True)),
+        summaries=read.summaries,
+        settings=settings,
+        output=snakemake.output.points,
+    )
