@@ -2,8 +2,6 @@
 
 # what models have in common needs two of them
 EQUAL = MODELS if config["evaluate"]["equal_people"] and len(MODELS) > 1 else []
-# the models with explanations, where explain.smk names them
-RANKED = globals().get("EXPLAINED", [])
 EVALUATION = "results/evaluation"
 
 
@@ -123,8 +121,8 @@ rule evaluate_loci:
 rule evaluate_attributions:
     input:
         unpack(tested),
-        explanations=expand("results/models/{model}/explanations/features.parquet", model=RANKED),
-        snps=["results/modalities/snps.h5ad"] if RANKED and "snps" in config else [],
+        explanations=expand("results/models/{model}/explanations/features.parquet", model=EXPLAINED),
+        snps=["results/modalities/snps.h5ad"] if EXPLAINED and "snps" in config else [],
         truth=optional(config["evaluate"]["truth"]),
     output:
         attributions=f"{EVALUATION}/attributions.tsv",
@@ -140,7 +138,7 @@ rule evaluate_attributions:
     params:
         code=library("evaluate.attributions", script="evaluate_attributions"),
         settings=stage("evaluate.r2", "genotypes.array", "gwas.genotypes", "seed"),
-        models=RANKED,
+        models=EXPLAINED,
     script:
         "../scripts/evaluate_attributions.py"
 

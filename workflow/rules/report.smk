@@ -2,9 +2,6 @@
 
 
 EXPLANATIONS = ("features.parquet", "modalities.tsv", "completeness.tsv", "genome.png", "top.png")
-# stages that some runs lack, and modules that this workflow may lack
-EXPLAINED_HERE = [*globals().get("EXPLAINED", [])]
-MAPPED_HERE = [*globals().get("MAPPED", [])]
 
 
 rule report:
@@ -22,7 +19,7 @@ rule report:
         qq=expand(rules.plots_qq.output.png, model=MODELS),
         training=expand(rules.plots_training.output.png, model=RECIPES),
         decoded=expand(rules.plots_decoded.output.png, model=DRAWN),
-        map=expand("results/models/{model}/plots/map.png", model=MAPPED_HERE),
+        map=expand("results/models/{model}/plots/map.png", model=MAPPED),
         images=[rules.images.output.table] if "images" in config else [],
         call_rate=rules.plots_genotypes.output.call_rate,
         hwe=rules.plots_genotypes.output.hwe,
@@ -32,7 +29,7 @@ rule report:
         matches=[rules.plots_matching.output.png] if "pgs" in config else [],
         burden=[rules.burden.output.burden] if "burden" in config else [],
         explanations=expand(
-            "results/models/{model}/explanations/{file}", model=EXPLAINED_HERE, file=EXPLANATIONS
+            "results/models/{model}/explanations/{file}", model=EXPLAINED, file=EXPLANATIONS
         ),
         downstream=[path for path in DOWNSTREAM_FILES if path.endswith((".tsv", ".png"))],
         evaluation=[path for path in rules.evaluate.output if path.endswith(".tsv")],
@@ -54,8 +51,8 @@ rule report:
                 "kinship",
                 "matching",
                 "evaluation",
-                *(["explain_genome", "explain_top"] if EXPLAINED_HERE else []),
-                *(["map"] if MAPPED_HERE else []),
+                *(["explain_genome", "explain_top"] if EXPLAINED else []),
+                *(["map"] if MAPPED else []),
                 *TASKS,
             )
         ],
@@ -79,8 +76,8 @@ rule report:
         models=MODELS,
         trained=RECIPES,
         drawn=DRAWN,
-        mapped=MAPPED_HERE,
-        explained=EXPLAINED_HERE,
+        mapped=MAPPED,
+        explained=EXPLAINED,
         tasks=[[model, task, config["downstream"][task]["task"]] for model, task in DOWNSTREAM],
         chromosomes=CHROMOSOMES,
     script:
