@@ -1,7 +1,7 @@
 # One self-contained page.
 
 
-EXPLANATIONS = ("features.parquet", "modalities.tsv", "completeness.tsv", "genome.png", "top.png")
+ON_THE_PAGE = ("features.parquet", "modalities.tsv", "completeness.tsv", "genome.png", "top.png")
 
 
 rule report:
@@ -29,7 +29,7 @@ rule report:
         matches=[rules.plots_matching.output.png] if "pgs" in config else [],
         burden=[rules.burden.output.burden] if "burden" in config else [],
         explanations=expand(
-            "results/models/{model}/explanations/{file}", model=EXPLAINED, file=EXPLANATIONS
+            "results/models/{model}/explanations/{file}", model=EXPLAINED, file=ON_THE_PAGE
         ),
         downstream=[path for path in DOWNSTREAM_FILES if path.endswith((".tsv", ".png"))],
         evaluation=[path for path in rules.evaluate.output if path.endswith(".tsv")],
