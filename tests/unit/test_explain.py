@@ -206,6 +206,12 @@ def test_a_network_that_gives_no_numbers_is_told(study, tmp_path):
     assert not (tmp_path / "features.parquet").exists()
 
 
+def test_too_few_people_for_an_interval(study, tmp_path):
+    _, (checkpoint, _), files = study
+    with pytest.raises(UserError, match="config: explain.people is 1, of whom 1 have snps: raise it"):
+        explained(tmp_path, [checkpoint], files, people=1)
+
+
 def test_too_large_a_reference(study, tmp_path):
     _, checkpoints, files = study
     with pytest.raises(UserError, match="config: explain.reference is 100, but"):
