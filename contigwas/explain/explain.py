@@ -183,6 +183,11 @@ def explain(
             opened = Opened.of(checkpoint, files, settings, count)
             for name in files.modalities:
                 _add(Modality.of(opened, name, settings), settings, sums)
+    for (_, name), one in sums.items():
+        if len(one.people) < 2:
+            raise UserError(
+                f"config: explain.people is {settings['people']}, of whom {len(one.people)} have {name}: raise it"
+            )
     features = [by_feature(one, *key, described[key[1]]) for key, one in sums.items()]
     write_parquet(pd.concat(features, ignore_index=True), output_features)
     write_tsv(pd.DataFrame([by_modality(one, *key) for key, one in sums.items()]), output_modalities)
@@ -197,6 +202,8 @@ def _add(modality: Modality, settings: Mapping[str, object], sums: Mapping[tuple
     error = {method: [] for method in settings["methods"]}
     difference = {method: [] for method in settings["methods"]}
     chunks = [*modality.chunks(settings["steps"])]
+    if not chunks:
+        return
     for number, iids in enumerate(tqdm(chunks, f"explain {modality.name}", disable=None)):
         people = modality.people(iids)
         seed = stable_hash(f"{settings['seed']}:{fold}:{modality.name}:{number}") % 2**32

@@ -78,10 +78,10 @@ def draw(
     chosen = [one for one in order if anything[one] and people[one] not in taken][:explained]
     found = {name: [people[one] for one in chosen if has[one]] for name, has in present.items()}
     for name, those in found.items():
-        if len(those) < 2:
+        if not any(one not in taken for one in people[present[name]]):
             raise UserError(
-                f"config: explain.reference is {reference}, which leaves {len(those)} people with {name} to explain of "
-                f"those whom the network of fold {fold} did not train on: lower it, or raise explain.people"
+                f"config: explain.reference is {reference}, which leaves nobody with {name} to explain of those whom "
+                f"the network of fold {fold} did not train on: lower it"
             )
         log.info("fold %d: %d of the %d people to explain lack %s", fold, len(chosen) - len(those), len(chosen), name)
     return Drawn(beside, [people[one] for one in chosen], found)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from explaining import SETTINGS, explained, trained
+from pretraining import MGI
 
 from contigwas.errors import UserError
 from contigwas.explain import people as drawing
@@ -206,6 +207,12 @@ def test_a_network_that_gives_no_numbers_is_told(study, tmp_path):
     assert not (tmp_path / "features.parquet").exists()
 
 
+def test_too_few_people_for_an_interval(study, tmp_path):
+    _, (checkpoint, _), files = study
+    with pytest.raises(UserError, match="config: explain.people is 1, of whom 1 have snps: raise it"):
+        explained(tmp_path, [checkpoint], files, people=1)
+
+
 def test_too_large_a_reference(study, tmp_path):
     _, checkpoints, files = study
     with pytest.raises(UserError, match="config: explain.reference is 100, but"):
@@ -236,3 +243,14 @@ def test_a_method_that_the_encoders_cannot_have_is_told(study, tmp_path, caplog)
     _, checkpoints, files = study
     explained(tmp_path, checkpoints, files, methods=["integrated_gradients"], left_out=["deeplift"], people=6)
     assert "deeplift has no rule for the encoders of this model and is left out" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["mamba", "transformer", "mlp"])
+def test_encoders_of_sequences(kind, tmp_path):
+    recipe = MGI | {"modalities": ["snps"], "genes": None, "gene_encoder": kind, "epochs": 1}
+    recipe |= {"image_encoder": "resnet10"}
+    checkpoint, files = trained(tmp_path, **recipe)
+    settings = {"methods": ["integrated_gradients"], "people": 4, "reference": 8}
+    table, _, complete = read(explained(tmp_path, [checkpoint], files, **settings))
+    assert len(table) == 40 and (table["mean_abs"] > 0).all()
+    assert (complete["mean_error"] < 0.01).all()

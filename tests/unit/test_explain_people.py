@@ -44,7 +44,7 @@ def test_a_seed_and_the_order_of_the_cohort():
     ("reference", "sentence"),
     [
         (50, "explain.reference is 50, but of the people whom the network of fold 2 .* only 45 have an image and pgs"),
-        (45, "explain.reference is 45, which leaves 0 people with pgs to explain"),
+        (45, "explain.reference is 45, which leaves nobody with pgs to explain"),
     ],
 )
 def test_a_reference_larger_than_the_people_there_are(reference, sentence):
