@@ -55,7 +55,7 @@ def glance(parts: Mapping[str, Model], models: pd.DataFrame) -> Markup:
 
 
 def _linked(name: object) -> Markup:
-    return Markup('<a href="#{}">{}</a>').format(name, name)
+    return Markup('<a href="#model-{}">{}</a>').format(name, name)
 
 
 def _span(counts: set[int]) -> str:

@@ -201,12 +201,12 @@ def test_no_serious_fault_of_accessibility(chromium, full_page, width, scheme):
 
 def test_in_print_the_static_figures_stand_in_for_the_interactive_ones(chromium, full_page):
     with opened(chromium, full_page) as (page, faults):
-        closed, still = page.locator("details:not([open])").count(), page.locator("#contig .static img")
+        closed, still = page.locator("details:not([open])").count(), page.locator("#model-contig .static img")
         assert closed and page.locator("#plot-contig").is_visible() and not still.is_visible()
         page.emulate_media(media="print")
         page.wait_for_function("() => !document.querySelector('details:not([open])')")
         assert not page.locator("#plot-contig").is_visible() and still.is_visible()
-        assert all(one.is_visible() for one in page.locator("#contig .region img").all())
+        assert all(one.is_visible() for one in page.locator("#model-contig .region img").all())
         page.emulate_media(media="screen")
         page.wait_for_function(f"() => document.querySelectorAll('details:not([open])').length === {closed}")
         assert page.locator("#plot-contig").is_visible() and faults == []
@@ -216,7 +216,7 @@ def test_without_scripts_all_of_it_can_be_read(chromium, full_page, loci):
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(full_page.as_uri())
-    assert page.locator("#contig .static img").is_visible() and not page.locator("#plot-contig").is_visible()
+    assert page.locator("#model-contig .static img").is_visible() and not page.locator("#plot-contig").is_visible()
     assert page.locator("#loci-contig tbody tr").count() == len(loci)
     context.close()
 
@@ -224,7 +224,7 @@ def test_without_scripts_all_of_it_can_be_read(chromium, full_page, loci):
 def test_a_run_of_brought_phenotypes_without_a_locus(chromium, bare_page):
     with opened(chromium, bare_page, 400) as (page, faults):
         assert "traits finds 0 loci" in page.locator("#summary").inner_text()
-        assert "No variant reaches" in page.locator("#traits").inner_text()
+        assert "No variant reaches" in page.locator("#model-traits").inner_text()
         assert page.locator("#explanations, #downstream, .loci").count() == 0
         assert len(source(page, "rest", "traits")["x"]) > 50 and faults == []
 
