@@ -1,0 +1,43 @@
+# Which models are explained, what their explanations read, and their settings.
+
+EXPLAINED = contigwas_explained.explained(config)
+SHOWN = EXPLAINED if config.get("explain", {}).get("private") else []
+PRIVATE_EXPLAINED = [
+    f"results/private/explanations/{model}/{name}"
+    for model in SHOWN
+    for name in ("explanations.pdf", "features.tsv")
+]
+
+
+def of_explanations(wildcards) -> dict:
+    """The settings of explanations: methods that the model's encoders can have; who else is explained does not matter."""
+    keys = ("baseline", "people", "reference", "steps", "noise")
+    chosen = told(
+        contigwas_config.settings,
+        config,
+        *(f"explain.{key}" for key in keys),
+        "seed",
+        "math_threads",
+    )
+    embed = told(contigwas_config.settings, config, "embed", model=wildcards.model)
+    return chosen | {
+        "methods": contigwas_explained.methods(config, wildcards.model),
+        "left_out": contigwas_explained.left_out(config, wildcards.model),
+        "checkpoint": embed["checkpoint"],
+    }
+
+
+def explaining(wildcards) -> dict[str, list[str] | str]:
+    """What an explanation reads: every network of the model, the images, the cohort, the modalities, components."""
+    return {
+        "checkpoints": expand(
+            rules.pretrain_fold.output.checkpoint,
+            model=wildcards.model,
+            fold=folds(wildcards.model),
+        ),
+        "images": rules.images.output.images,
+        "table": rules.images.output.table,
+        "cohort": rules.samples.output.cohort,
+        "modalities": modalities(wildcards),
+        "pcs": components(wildcards),
+    }
