@@ -206,16 +206,16 @@ def _tests(config: Mapping) -> Iterator[str]:
 def _explanations(config: Mapping) -> Iterator[str]:
     block = config.get("explain")
     if block:
+        noise = " over noisy inputs [@noise_tunnel]" if block["noise"]["samples"] else ""
         names = {
-            "integrated_gradients": "integrated gradients [@integrated_gradients]",
+            "integrated_gradients": f"integrated gradients [@integrated_gradients]{noise}",
             "deeplift": "DeepLIFT [@deeplift]",
         }
         used = [names.get(one, one) for one in block.get("methods", [])]
-        noise = " with added noise [@noise_tunnel]" if block.get("noise") else ""
         baseline = f", from the baseline {block['baseline']}" if isinstance(block.get("baseline"), str) else ""
         yield (
             f"What the contrastive loss of a person depends on was attributed to genetic features by {listed(used)}"
-            f"{noise}, in Captum [@captum]{baseline}."
+            f", in Captum [@captum]{baseline}."
         )
 
 
