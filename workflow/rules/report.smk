@@ -5,6 +5,12 @@ EXPLANATIONS = ("features.parquet", "modalities.tsv", "completeness.tsv", "genom
 # stages that some runs lack, and modules that this workflow may lack
 EXPLAINED_HERE = [*globals().get("EXPLAINED", [])]
 MAPPED_HERE = [*globals().get("MAPPED", [])]
+# The page shows the config, but for what changes nothing of it: how training runs, and what is exported besides.
+SHOWN = {key: value for key, value in config.items() if key not in ("pretrain", "export")}
+SHOWN["samples"] = {
+    key: value for key, value in config["samples"].items() if key != "retrain_on_withdrawal"
+}
+SHOWN = contigwas_config.ordered(SHOWN)
 
 
 rule report:
@@ -72,10 +78,7 @@ rule report:
         runtime=grows(20),
     params:
         code=library("report", script="report"),
-        # the page shows the config; how training runs and what is exported besides changes nothing of it
-        config=contigwas_config.ordered(
-            {key: value for key, value in config.items() if key not in ("pretrain", "export")}
-        ),
+        config=SHOWN,
         models=MODELS,
         trained=RECIPES,
         drawn=DRAWN,
