@@ -2,6 +2,12 @@
 
 
 ON_THE_PAGE = ("features.parquet", "modalities.tsv", "completeness.tsv", "genome.png", "top.png")
+# The page shows the config, but for what changes nothing of it: how training runs, and what is exported besides.
+TOLD = {key: value for key, value in config.items() if key not in ("pretrain", "export")}
+TOLD["samples"] = {
+    key: value for key, value in config["samples"].items() if key != "retrain_on_withdrawal"
+}
+TOLD = contigwas_config.ordered(TOLD)
 
 
 rule report:
@@ -69,10 +75,7 @@ rule report:
         runtime=grows(20),
     params:
         code=library("report", script="report"),
-        # the page shows the config; how training runs and what is exported besides changes nothing of it
-        config=contigwas_config.ordered(
-            {key: value for key, value in config.items() if key not in ("pretrain", "export")}
-        ),
+        config=TOLD,
         models=MODELS,
         trained=RECIPES,
         drawn=DRAWN,
