@@ -191,6 +191,8 @@ def study_of(key: str) -> tuple[dict, str]:
         config = yaml.safe_load(STUDY.read_text())
         for name, part in BESIDE[key].items():
             config[name] = part if name == "models" else {**config[name], **part}
+        if not any("modalities" in model for model in config["models"].values()):
+            config.pop("explain")  # nothing could be explained
         return config, key.replace("<name>", next(iter(config["models"])))
     kind = next((one for one in ("lesions", "groups") if key.startswith(f"simulate.{one}.")), None)
     if kind:
@@ -221,6 +223,7 @@ def _model_with(key: str, config: dict) -> str:
             if method not in config["models"]:
                 config["models"] = {method: {"method": method}}
                 config["downstream"] = {}  # a network without feature maps could do no task
+                config.pop("explain")  # nor be explained without a modality
             return method
     raise KeyError(key)
 
