@@ -59,7 +59,7 @@ def evaluate(
 ) -> None:
     """Write the tables of docs/evaluation.md and the figure that set the models side by side.
 
-    `settings` holds kb, r2, large_q2 (see `truth.compare`), loci_kb, test, missing, build and seed. `outputs` are paths
+    `settings` holds kb, r2, large_q2 (see `truth.compare`), loci_kb, test, build and seed. `outputs` are paths
     of the tables models, planted, probes, loci_shared, calibration, heritability, retrieval and downstream, and of png
     and pdf.
     """
@@ -172,7 +172,7 @@ def _heritability(
 ) -> pd.DataFrame:
     parts = [pd.DataFrame(columns=["model", *HERITABILITY])]
     for model, one in models.items():
-        found = explained(loci[model], study.pattern, one.phenotypes, one.covariates, settings)
+        found = explained(loci[model], study.pattern, one.phenotypes, one.covariates, str(settings["build"]))
         if len(found):
             parts.append(found.assign(model=model)[["model", *HERITABILITY]])
     return pd.concat(parts[1:] or parts, ignore_index=True)

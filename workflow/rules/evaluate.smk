@@ -184,8 +184,9 @@ rule evaluate:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=grows(4000, embeddings=4, phenotypes=10),
-        runtime=grows(60),
+        # the leads of one model, in float32; how many they are is known only when it runs
+        mem_mb=grows(4000, embeddings=4, phenotypes=25, covariates=25, genotypes=0.02),
+        runtime=grows(60, phenotypes=0.1, genotypes=0.01),
     params:
         code=library("evaluate", script="evaluate"),
         settings=of_evaluate,
