@@ -155,6 +155,7 @@ rule evaluate:
         ),
         histories=histories,
         counts=[rules.evaluate_people.output.counts] if EQUAL else [],
+        people=[rules.evaluate_people.output.people] if EQUAL else [],
         equal=expand(rules.evaluate_loci.output.loci, model=EQUAL),
         scores=[f"results/models/{model}/downstream/{task}.tsv" for model, task in DOWNSTREAM],
         attributions=rules.evaluate_attributions.output.attributions,
