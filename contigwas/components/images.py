@@ -37,7 +37,8 @@ def quantiles(
     """Draw images of the 3 people nearest to each of 5 quantiles of the tested features, the first 12, to `outputs`.
 
     `phenotypes` is what the GWAS tests; `pca` tells what share of the variance a component has. One image a person, the
-    first that is kept. A feature of fewer than 15 people with an image is left out. Raises UserError when none is left.
+    first that is kept. A feature of fewer than 15 people with an image is left out; where none is left, as may be
+    with brought features, the figure says so.
     """
     table = pd.read_parquet(phenotypes).set_index("iid")
     pictures = Pictures.of(images_npy, images_table)
@@ -45,8 +46,8 @@ def quantiles(
     chosen = {name: nearest_to_quantiles(table[name]) for name in table.columns[:FEATURES]}
     chosen = {name: people for name, people in chosen.items() if len(people)}
     if not chosen:
-        raise UserError(
-            f"{phenotypes} has no feature that {NEAR * len(QUANTILES)} people with an image have: nothing can be shown"
+        return _nothing(
+            f"no feature that {NEAR * len(QUANTILES)} people with an image have", phenotypes, outputs, title
         )
     shares = read_modality(pca).obs["explained_ratio"].to_dict() if pca else {}
     rows = [
@@ -84,17 +85,14 @@ def neighbours(
 ) -> Figure:
     """Draw 8 people, chosen by the seed, each with the 8 tested people nearest to them.
 
-    Near is Euclid's distance of standardised features.
+    Near is Euclid's distance of standardised features. Where fewer than two of them have an image, the figure says so.
     """
     iids, features = features_of_tested(embeddings)
     pictures = Pictures.of(images_npy, images_table)
     there = iids.isin(pictures.row.index)
     iids, features = iids[there], features[there]
     if len(iids) < 2:
-        raise UserError(
-            f"{embeddings} and {images_table} share {len(iids)} tested people, so nobody has a neighbour: bring "
-            "both of one cohort"
-        )
+        return _nothing("no two tested people with an image", embeddings, outputs, title)
     order = np.argsort(iids)
     iids, features = iids[order], features[order]
     some = np.random.default_rng([seed, STAGE]).choice(len(iids), min(PEOPLE, len(iids)), replace=False)
@@ -161,6 +159,19 @@ def _sheet(
                 if line == 0 and number in heads:
                     axis.set_title(heads[number], fontsize=7.5, loc="center", pad=3)
         figure.suptitle(title, fontsize=10, fontweight="bold", x=0.02, ha="left")
+    return figure
+
+
+def _nothing(sentence: str, path: PathLike, outputs: Sequence[PathLike], title: str) -> Figure:
+    """A figure that says why it shows nobody: one model without pictures does not keep the others from theirs."""
+    log.warning("%s: %s, so nobody is shown", path, sentence)
+    with style.applied():
+        figure = Figure(figsize=(6, 2), layout="constrained")
+        axis = figure.subplots()
+        axis.set_axis_off()
+        style.say(axis, sentence)
+        figure.suptitle(title, fontsize=10, fontweight="bold", x=0.02, ha="left")
+    _save(figure, outputs)
     return figure
 
 

@@ -27,6 +27,7 @@ COLUMNS = [
 ]
 BLOCK = 512  # SNPs that are read at a time
 DRAWS = 1000  # of the bootstrap
+CAUSES = 5  # variants or genes: fewer, drawn again, are too often all the same
 
 
 def write_attributions(
@@ -44,7 +45,7 @@ def write_attributions(
     `pattern`; in burden, features of the genes of the truth. All others are negative, also those that tag a polygenic
     variant. planted counts the variants or genes with a positive feature, share is that of positive features, which is
     the average precision to expect of a random order. low and high are the ends of the 95 % interval when planted
-    variants (genes) are drawn again. A header only where there is no truth.
+    variants (genes) are drawn again, empty with fewer than 5. A header only where there is no truth.
     """
     rows = []
     if truth is not None and explanations:
@@ -104,7 +105,7 @@ def ranked(scores: np.ndarray, found: np.ndarray, seed: int) -> dict[str, float]
     """Average precision of `scores` (features,) for the features of any cause: `found` is (features, causes).
 
     The interval resamples causes: a positive feature then weighs as often as its causes are drawn, on average over
-    those that it has, and one whose causes are not drawn is neither positive nor negative.
+    those that it has, and one whose causes are not drawn is neither positive nor negative. NaN with fewer than 5.
     """
     found = found[:, found.any(axis=0)]
     positive, causes = found.any(axis=1), found.shape[1]
@@ -115,7 +116,7 @@ def ranked(scores: np.ndarray, found: np.ndarray, seed: int) -> dict[str, float]
     rng = np.random.default_rng(seed)
     shares = found[positive] / found[positive].sum(axis=1, keepdims=True)
     draws = []
-    for _ in range(DRAWS if causes > 1 else 0):
+    for _ in range(DRAWS if causes >= CAUSES else 0):
         weights = np.ones(len(scores))
         weights[positive] = shares @ np.bincount(rng.integers(causes, size=causes), minlength=causes)
         draws.append(average_precision(positive, weights, ends))

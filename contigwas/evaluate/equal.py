@@ -82,8 +82,8 @@ def write_equal_gwas(
 ) -> None:
     """The GWAS of a chromosome again among `people`; files without a row where it need not, or cannot, be done.
 
-    `settings` are those of the GWAS with the test of the loci: only that test over features is made, and effects with p
-    above 0.01 are left empty. `study` goes to `gwas.write_gwas`.
+    `settings` are those of the GWAS with the test of the loci: of the tests over features only that is made (none where
+    loci are those of a feature), and effects with p above 0.01 are left empty. `study` goes to `gwas.write_gwas`.
     """
     count = read_counts(counts).loc[model]
     if not count["again"]:
@@ -92,7 +92,7 @@ def write_equal_gwas(
         return
     test = settings["test"]
     used = {
-        "tests": [test] if test in OMNIBUS else list(settings["tests"]),
+        "tests": [test] if test in OMNIBUS else [],
         "max_p": min(settings["max_p"] or 1, SHOWN_P),
     }
     chosen = pd.Index(pd.read_parquet(people)["iid"])

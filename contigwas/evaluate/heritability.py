@@ -1,16 +1,22 @@
 """How much of a feature's variance its lead variants explain together, beyond the covariates."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
 from contigwas.files import PathLike
-from contigwas.followup.study import Study
+from contigwas.genotypes.reader import open_genotypes
 from contigwas.gwas.design import orthonormal
+from contigwas.gwas.people import People, tested_people
+from contigwas.gwas.variants import Variants
 from contigwas.loci.table import match_variants
 
 COLUMNS = ["feature", "people", "leads", "r2", "adjusted_r2"]
+LEADS = 64  # read at a time
+PEOPLE = 8192  # whose dosages are multiplied at a time, in float64
+ALONE = 1e-10  # of its sum of squares that a lead keeps beyond the covariates, else it tells nothing
+RANK = 1e-8  # of the eigenvalues of the leads' correlations: below it leads depend on one another
 
 
 def explained(
@@ -18,28 +24,33 @@ def explained(
     pattern: str,
     phenotypes: PathLike,
     covariates: PathLike,
-    settings: Mapping[str, object],
+    build: str,
+    among: pd.Index | None = None,
 ) -> pd.DataFrame:
     """Variance of each feature that all leads of `loci` explain jointly: columns `COLUMNS`, one row a feature.
 
     r2 is 1 - RSS / RSS0, where RSS0 is left by the covariates and RSS by covariates and leads; adjusted_r2 compares the
     mean squares of the two on their residual degrees of freedom, so that leads without an effect add 0 on average.
     A missing call is the mean of those called. The leads were chosen among these very people, so both are too high
-    (winner's curse). People are those who are tested, with the feature; `settings` are missing and build.
-    Without a lead there is no row.
+    (winner's curse). People are those who are tested, with the feature, of those `among` where it is given. Without a
+    lead there is no row.
     """
     if not len(loci):
         return pd.DataFrame(columns=COLUMNS)
-    values = pd.read_parquet(phenotypes).set_index("iid")
-    design = pd.read_parquet(covariates).set_index("iid")
-    dosages = leads(loci, pattern, phenotypes, covariates, settings)
-    values, design = values.loc[dosages.index], design.loc[dosages.index]
-    rows = []
-    for name in values.columns:
-        known = np.isfinite(values[name].to_numpy(float))
-        row = fit(values.loc[known, name].to_numpy(float), design[known].to_numpy(float), dosages[known].to_numpy())
-        rows.append({"feature": name, "people": int(known.sum()), **row})
-    return pd.DataFrame(rows)[COLUMNS]
+    dosages = leads(loci, pattern, phenotypes, covariates, build, among)
+    values = pd.read_parquet(phenotypes).set_index("iid").loc[dosages.index]
+    design = pd.read_parquet(covariates).set_index("iid").loc[dosages.index].to_numpy(float)
+    names, values, dosages = list(values.columns), values.to_numpy(float), dosages.to_numpy()
+    parts = []
+    for columns, known in _patterns(values):
+        everybody = known.all()
+        part = fit(
+            values[np.ix_(known, columns)],
+            design if everybody else design[known],
+            dosages if everybody else dosages[known],
+        )
+        parts.append(part.assign(feature=[names[column] for column in columns], people=int(known.sum()), place=columns))
+    return pd.concat(parts).sort_values("place", ignore_index=True)[COLUMNS]
 
 
 def leads(
@@ -47,44 +58,100 @@ def leads(
     pattern: str,
     phenotypes: PathLike,
     covariates: PathLike,
-    settings: Mapping[str, object],
+    build: str,
+    among: pd.Index | None = None,
 ) -> pd.DataFrame:
-    """Dosages of the lead variants (people, leads) as the GWAS takes them, missing ones at the mean; by IID.
+    """Dosages of the lead variants as the GWAS takes them, missing ones at the mean: float32 (people, leads), by IID.
 
-    People who are tested on every chromosome that has a lead.
+    People who are tested on every chromosome that has a lead, of those `among` where it is given.
     """
     parts = []
     table = loci.rename(columns={"lead_id": "id"}).astype({"chrom": str})
     for chrom, here in table.groupby("chrom", sort=False):
-        study = Study.read(pattern, chrom, phenotypes, covariates, settings)
-        iids = study.genotypes.people["iid"].to_numpy()[study.rows]
-        for row, name in zip(match_variants(here, study.genotypes, "the loci"), here["id"], strict=True):
-            dosage = study.dosage(row)
-            mean = np.nanmean(dosage) if np.isfinite(dosage).any() else 0.0
-            parts.append(pd.Series(np.where(np.isnan(dosage), mean, dosage), iids, name=f"{chrom}:{row}:{name}"))
-    return pd.concat(parts, axis=1, join="inner")
+        genotypes = open_genotypes(pattern, chrom)
+        people = _among(tested_people(genotypes, phenotypes, covariates), among)
+        variants = Variants(genotypes, np.asarray(match_variants(here, genotypes, "the loci")), people, build)
+        dosages = np.hstack([_filled(block.dosages) for block in variants.blocks(LEADS)])
+        parts.append(pd.DataFrame(dosages, people.features.index, [f"{chrom}:{name}" for name in here["id"]]))
+    return parts[0] if len(parts) == 1 else pd.concat(parts, axis=1, join="inner")
 
 
-def fit(values: np.ndarray, covariates: np.ndarray, dosages: np.ndarray) -> dict[str, float]:
-    """`leads` (that are independent), `r2` and `adjusted_r2` of `values` (n,) on `dosages` (n, k) beyond `covariates`.
+def fit(values: np.ndarray, covariates: np.ndarray, dosages: np.ndarray) -> pd.DataFrame:
+    """`leads` (that are independent), `r2` and `adjusted_r2` of each column of `values` (n, P), a row each.
 
-    Both are NaN where the covariates explain everything, or no degree of freedom is left.
+    On `dosages` (n, k) beyond `covariates` (n, q), by the products of the leads, (k, k), which all features share. Both
+    are NaN where the covariates explain everything, or no degree of freedom is left.
     """
+    if len(values) < 3:
+        return pd.DataFrame({"leads": 0, "r2": np.nan, "adjusted_r2": np.nan}, index=range(values.shape[1]))
     basis = orthonormal(covariates, [f"covariate {place}" for place in range(covariates.shape[1])])[0]
-    left = _residual(values[:, None], basis)
-    genotypes = _residual(dosages, basis)
-    # directions of the leads that the covariates, or other leads, leave nothing of
-    vectors, sizes, _ = np.linalg.svd(genotypes, full_matrices=False)
-    spanning = vectors[:, sizes > 1e-6 * max(1.0, sizes.max(initial=0.0))]
-    count, degrees = spanning.shape[1], len(values) - basis.shape[1]
-    before = float((left**2).sum())
-    if degrees - count < 1 or before <= 1e-12 * float((values**2).sum()):
-        return {"leads": count, "r2": np.nan, "adjusted_r2": np.nan}
-    after = before - float(((spanning.T @ left) ** 2).sum())
-    r2 = 1 - after / before
-    return {"leads": count, "r2": r2, "adjusted_r2": 1 - (after / (degrees - count)) / (before / degrees)}
+    left = values - basis @ (basis.T @ values)
+    left -= basis @ (basis.T @ left)
+    products, crossed = _products(dosages, basis, left)
+    directions = _directions(products)
+    count, degrees = directions.shape[1], len(values) - basis.shape[1]
+    before = (left**2).sum(axis=0)
+    before[before <= 1e-12 * (values**2).sum(axis=0)] = np.nan
+    if degrees - count < 1:
+        before[:] = np.nan
+    after = before - ((directions.T @ crossed) ** 2).sum(axis=0)
+    adjusted = 1 - (after / max(degrees - count, 1)) / (before / max(degrees, 1))
+    return pd.DataFrame({"leads": count, "r2": 1 - after / before, "adjusted_r2": adjusted})
 
 
-def _residual(columns: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    left = columns - basis @ (basis.T @ columns)
-    return left - basis @ (basis.T @ left)
+def _products(dosages: np.ndarray, basis: np.ndarray, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cross-products of what the covariates leave of the leads, (k, k), and with the features' `left`, (k, P).
+
+    Leads of which nothing is left are 0. In float64, a block of people at a time: no copy of all leads is made.
+    """
+    leads = dosages.shape[1]
+    projected, total = np.zeros((basis.shape[1], leads)), np.zeros(leads)
+    for rows in _blocks(len(dosages)):
+        block = dosages[rows].astype(np.float64)
+        projected += basis[rows].T @ block
+        total += (block**2).sum(axis=0)
+    products, crossed = np.zeros((leads, leads)), np.zeros((leads, left.shape[1]))
+    for rows in _blocks(len(dosages)):
+        block = dosages[rows] - basis[rows] @ projected
+        products += block.T @ block
+        crossed += block.T @ left[rows]
+    nothing = np.diagonal(products) <= ALONE * total
+    products[nothing] = products[:, nothing] = crossed[nothing] = 0
+    return products, crossed
+
+
+def _directions(products: np.ndarray) -> np.ndarray:
+    """Combinations of the leads, (k, independent ones), orthonormal over people, from their `products` (k, k)."""
+    sizes = np.sqrt(np.diagonal(products))
+    weights = np.divide(1, sizes, out=np.zeros_like(sizes), where=sizes > 0)
+    values, vectors = np.linalg.eigh(products * np.outer(weights, weights))
+    kept = values > RANK * max(1.0, values[-1])
+    return weights[:, None] * vectors[:, kept] / np.sqrt(values[kept])
+
+
+def _blocks(people: int) -> Iterator[slice]:
+    return (slice(start, start + PEOPLE) for start in range(0, people, PEOPLE))
+
+
+def _patterns(values: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Columns of `values` (people, P) that miss the same people, and who has them, bool (people,)."""
+    known = np.isfinite(values)
+    found: dict[bytes, list[int]] = {}
+    for column in range(values.shape[1]):
+        found.setdefault(np.packbits(known[:, column]).tobytes(), []).append(column)
+    return [(np.array(columns), known[:, columns[0]]) for columns in found.values()]
+
+
+def _among(people: People, some: pd.Index | None) -> People:
+    if some is None:
+        return people
+    there = people.features.index.isin(some)
+    return People(people.rows[there], people.features[there], people.covariates[there])
+
+
+def _filled(block: np.ndarray) -> np.ndarray:
+    """Dosages (people, variants) with missing ones at the mean of those called, 0 where none is; float32."""
+    values = np.where(block < 0, np.nan, block.astype(np.float64))
+    called = np.isfinite(values)
+    sums, counts = np.where(called, values, 0).sum(axis=0), called.sum(axis=0)
+    return np.where(called, values, sums / np.maximum(counts, 1)).astype(np.float32)

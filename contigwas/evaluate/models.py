@@ -41,14 +41,16 @@ class Model:
 class Study:
     """What the models have in common.
 
-    pattern: of the tested genotypes. truth, latents: causal variants and true traits, where known. counts: of people at
-    equal people. tasks: model, task and kind of each of the `scores` of downstream. attributions: attributions.tsv.
+    pattern: of the tested genotypes. truth, latents: causal variants and true traits, where known. counts, people: how
+    many people all models test, and who they are. tasks: model, task and kind of each of the `scores` of downstream.
+    attributions: attributions.tsv.
     """
 
     pattern: str
     truth: PathLike | None = None
     latents: PathLike | None = None
     counts: PathLike | None = None
+    people: PathLike | None = None
     tasks: Sequence[tuple[str, str, str]] = ()
     scores: Sequence[PathLike] = ()
     attributions: PathLike | None = None
@@ -59,18 +61,19 @@ def evaluate(
 ) -> None:
     """Write the tables of docs/evaluation.md and the figure that set the models side by side.
 
-    `settings` holds kb, r2, large_q2 (see `truth.compare`), loci_kb, test, missing, build and seed. `outputs` are paths
+    `settings` holds kb, r2, large_q2 (see `truth.compare`), loci_kb, test, build and seed. `outputs` are paths
     of the tables models, planted, probes, loci_shared, calibration, heritability, retrieval and downstream, and of png
     and pdf.
     """
     loci = {model: _read_loci(one.loci) for model, one in models.items()}
     people = {model: pd.Index(pd.read_parquet(one.phenotypes, columns=["iid"])["iid"]) for model, one in models.items()}
     equal, counts = _equal(models, study)
+    everyone = pd.Index(pd.read_parquet(study.people)["iid"]) if equal else None
     compared = equal or loci
     both, of_model = shared(compared, study.pattern, _some(people), settings["loci_kb"], settings["r2"])
     truth = Truth.read(study.truth, settings["large_q2"]) if study.truth else None
     inflated = pd.concat([tables.calibration(model, one.summaries) for model, one in models.items()])
-    explains = _heritability(models, loci, study, settings)
+    explains = _heritability(models, compared, study, everyone, settings)
     rows, found = [], []
     for model in models:
         row = {"model": model, "people": len(people[model]), "features": _features(models[model].phenotypes)}
@@ -79,7 +82,7 @@ def evaluate(
             seen = _against(truth, loci[model], study, people[model], settings)
             row |= _found(seen, len(loci[model]))
             found.append(seen.planted.assign(model=model))
-        row |= _at_equal_people(model, counts, equal, truth, study, people[model], settings)
+        row |= _at_equal_people(model, counts, equal, truth, study, everyone, settings)
         row |= {f"{name}_loci": int(of_model.loc[model, name]) for name in ("shared", "private")}
         r2 = explains.loc[explains["model"] == model, "adjusted_r2"]
         row |= {"h2_leads": r2.mean(), "h2_leads_sum": r2.sum(min_count=1)}
@@ -154,25 +157,34 @@ def _at_equal_people(
     equal: Mapping[str, pd.DataFrame],
     truth: Truth | None,
     study: Study,
-    people: pd.Index,
+    everyone: pd.Index | None,
     settings: Mapping[str, object],
 ) -> dict[str, object]:
-    """equal_people and equal_loci, with a truth what these found; NA where people are too few, or not asked for."""
+    """equal_people and equal_loci, with a truth what these found.
+
+    `everyone` is whom all models test. Where they are too few only equal_people is not NA; where they are not asked for
+    it is too.
+    """
     row = {"equal_people": pd.NA if counts is None else int(counts.loc[model, "equal_people"])}
     row["equal_loci"] = len(equal[model]) if equal else pd.NA
     if truth is not None:
-        seen = _against(truth, equal[model], study, people, settings) if equal else None
+        seen = _against(truth, equal[model], study, everyone, settings) if equal else None
         row["equal_planted_found"] = int(seen.planted["found"].sum()) if seen else pd.NA
         row["equal_false_loci"] = seen.false_loci if seen else pd.NA
     return row
 
 
 def _heritability(
-    models: Mapping[str, Model], loci: Mapping[str, pd.DataFrame], study: Study, settings: Mapping[str, object]
+    models: Mapping[str, Model],
+    loci: Mapping[str, pd.DataFrame],
+    study: Study,
+    among: pd.Index | None,
+    settings: Mapping[str, object],
 ) -> pd.DataFrame:
     parts = [pd.DataFrame(columns=["model", *HERITABILITY])]
     for model, one in models.items():
-        found = explained(loci[model], study.pattern, one.phenotypes, one.covariates, settings)
+        files = (one.phenotypes, one.covariates)
+        found = explained(loci[model], study.pattern, *files, str(settings["build"]), among)
         if len(found):
             parts.append(found.assign(model=model)[["model", *HERITABILITY]])
     return pd.concat(parts[1:] or parts, ignore_index=True)

@@ -77,11 +77,16 @@ def retrieval(axis: Axes, table: pd.DataFrame, order: Sequence[str]) -> None:
 
 
 def attributions(axis: Axes, table: pd.DataFrame, order: Sequence[str]) -> None:
-    """Average precision of attributed SNPs with its interval, one mark a method; a tick at the share of positives."""
-    table = table[table["modality"] == table["modality"].iloc[0]]
+    """Average precision of attributed SNPs with its interval, one mark a method; a tick at the share of positives.
+
+    Of the first modality of the table where no model has SNPs.
+    """
+    found = [*table["modality"]]
+    modality = "snps" if "snps" in found else found[0]
+    table = table[table["modality"] == modality]
     _marked(axis, table, order, "method", "average_precision", chance="share", ends=("low", "high"))
     axis.set_xlim(0, None)
-    _title(axis, f"Attributed {table['modality'].iloc[0]}: average precision", legend=True)
+    _title(axis, f"Attributed {shorten_middle(modality)}: average precision", legend=True)
 
 
 def downstream(axis: Axes, table: pd.DataFrame, order: Sequence[str], title: str) -> None:

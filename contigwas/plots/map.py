@@ -50,7 +50,9 @@ def plot_map(
     if names is None:
         names = _default(settings["covariates"], covariates)
     table = read_covariates(names, covariates, pcs, people, "plots.map.colour").reindex(iids)
-    shown = [("people", None), *(one for name in table.columns for one in _levels(name, table[name]))]
+    levels = {name: _levels(name, table[name]) for name in table.columns}
+    shown = [("people", None), *(one for found in levels.values() for one in found)]
+    coloured = [name for name, found in levels.items() if found]
     inside = _inside(places)
     with style.applied():
         across = min(ACROSS, len(shown))
@@ -67,7 +69,7 @@ def plot_map(
         figure.suptitle(title, fontsize=11, fontweight="bold", x=0.02, ha="left")
         style.save(figure, outputs)
     log.info(
-        "%d tested people on a map (%s), coloured by %s", len(iids), settings["method"], ", ".join(table) or "none"
+        "%d tested people on a map (%s), coloured by %s", len(iids), settings["method"], ", ".join(coloured) or "none"
     )
     return figure
 
@@ -162,13 +164,18 @@ def _default(names: Sequence[str], covariates: PathLike | None) -> list[str]:
 
 
 def _levels(name: str, values: pd.Series) -> list[tuple[str, np.ndarray]]:
-    """What to draw of a covariate: its values, or for a category whether each has a level; NaN where unknown."""
+    """What to draw of a covariate: its values, or for a category whether each has a level; NaN where unknown.
+
+    Nothing, with a warning, where it does not vary.
+    """
     known = values.notna() & ~values.isin(UNKNOWN)
     distinct = values[known].unique()
     if pd.api.types.is_numeric_dtype(values) and len(distinct) > 2:
         return [(shorten_middle(name), values.where(known).to_numpy(np.float64))]
     if len(distinct) < 2:
-        return [(shorten_middle(name), np.where(known, 1.0, np.nan))] if len(distinct) else []
+        told = "has one value among the tested people" if len(distinct) else "is known of no tested person"
+        log.warning("the covariate %s %s and is not drawn", name, told)
+        return []
     counts = values[known].astype(str).value_counts()
     levels = (
         [max(counts.index)] if len(counts) == 2 else sorted(counts.index, key=lambda one: (-counts[one], one))[:LEVELS]

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from contigwas.components.images import Pictures, nearest, nearest_to_quantiles, neighbours, quantiles
-from contigwas.errors import UserError
 
 
 @pytest.fixture
@@ -77,7 +76,19 @@ def test_neighbours_of_people_look_like_them(study):
     assert [axis.get_images()[0].get_array().mean() for axis in again.axes] == means.ravel().tolist()
 
 
-def test_features_that_nobody_with_an_image_has_are_told(study):
+def test_a_model_of_people_without_images_gets_a_sheet_that_says_so(study, caplog):
     pd.read_parquet(study / "phenotypes.parquet").head(14).to_parquet(study / "few.parquet", index=False)
-    with pytest.raises(UserError, match="no feature that 15 people with an image have"):
-        quantiles(study / "few.parquet", None, study / "images.npy", study / "images.parquet", [study / "q.png"], "m")
+    data = ad.read_h5ad(study / "embeddings.h5ad")
+    data.obs_names = [f"x{name}" for name in data.obs_names[:-1]] + [data.obs_names[-1]]
+    data.write_h5ad(study / "strangers.h5ad")
+    images, out = (study / "images.npy", study / "images.parquet"), study / "private/components/m"
+    with caplog.at_level("WARNING"):
+        few = quantiles(study / "few.parquet", None, *images, [out / "quantiles.png"], "m")
+        strangers = neighbours(study / "strangers.h5ad", *images, [out / "neighbours.png"], "m", seed=1)
+    for figure, sentence in (
+        (few, "no feature that 15 people with an image have"),
+        (strangers, "no two tested people with an image"),
+    ):
+        assert [text.get_text() for axis in figure.axes for text in axis.texts] == [sentence]
+        assert not [one for axis in figure.axes for one in axis.get_images()] and sentence in caplog.text
+    assert all((out / name).stat().st_size for name in ("quantiles.png", "neighbours.png"))

@@ -90,7 +90,14 @@ def test_ties_are_counted_as_scikit_learn_counts_them_and_the_interval_holds_the
     got = ranked(scores, found, 0)
     assert got["average_precision"] == pytest.approx(average_precision_score(found.any(axis=1), scores))
     assert got["low"] < got["average_precision"] < got["high"]
-    assert np.isnan(ranked(scores, found[:, :1] | found[:, 1:2], 0)["low"]), "one variant: nothing to draw again"
+
+
+def test_fewer_than_five_causes_have_no_interval():
+    found, scores = np.eye(40, 5, dtype=bool), np.random.default_rng(5).random(40)
+    five, four = ranked(scores, found, 0), ranked(scores, found[:, :4], 0)
+    assert [five["planted"], four["planted"]] == [5, 4]
+    assert five["low"] < five["high"]
+    assert np.isnan([four["low"], four["high"]]).all() and four["average_precision"] > 0
 
 
 def test_the_interval_is_that_of_weighted_average_precision():

@@ -30,10 +30,10 @@ def count(two, **phenotypes):
     return paths
 
 
-def again(two, model, phenotypes, people, counts):
+def again(two, model, phenotypes, people, counts, **settings):
     out, summary = two["folder"] / f"{model}/chr1.parquet", two["folder"] / f"{model}/chr1.summary.parquet"
     study = {"pattern": str(two["pattern"]), "chrom": "1", "variants": None, "covariates": two["covariates"]}
-    write_equal_gwas(model, counts, people, phenotypes, WHOLE, out, summary, **study)
+    write_equal_gwas(model, counts, people, phenotypes, WHOLE | settings, out, summary, **study)
     return pd.read_parquet(out)
 
 
@@ -75,6 +75,20 @@ def test_the_gwas_again_is_the_gwas_of_those_people_alone(two):
     kept = expected["log10p_E1"] >= 2
     assert kept.any() and (got["log10p_E1"].notna() == kept).all()
     assert [path.name for path in people.parent.iterdir()] == ["people.parquet"], "nothing that names people is left"
+
+
+def test_loci_of_a_feature_call_for_no_test_over_features(two):
+    people, counts = count(two)
+    got = again(two, "all", two["phenotypes"], people, counts, test="E1")
+    assert not {"log10p_minp", "log10p_manova", "log10p_acat"} & set(got.columns)
+    cohort = pd.read_parquet(two["phenotypes"])[["iid"]].assign(in_gwas=1)
+    cohort.to_csv(two["folder"] / "cohort.tsv", sep="\t", index=False)
+    settings = {"test": "E1", "p1": 1e-2, "p2": 1e-2, "r2": 0.1, "kb": 100, "feature_p": None, "genes": None}
+    study = {"pattern": str(two["pattern"]), "cohort": two["folder"] / "cohort.tsv"}
+    study |= {"gwas": {"1": two["folder"] / "all/chr1.parquet"}, "settings": settings | {"build": "GRCh37"}}
+    write_equal_loci("all", counts, two["folder"] / "none.tsv", two["folder"] / "equal.tsv", **study)
+    loci = pd.read_csv(two["folder"] / "equal.tsv", sep="\t")
+    assert len(loci) and loci["log10p"].max() == pytest.approx(got["log10p_E1"].max(), abs=0.01)
 
 
 def test_a_model_that_tests_just_these_people_keeps_its_loci_to_the_byte(two):

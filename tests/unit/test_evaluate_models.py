@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contigwas.evaluate import models
 from contigwas.evaluate.equal import write_equal_people
 from contigwas.evaluate.models import Model, Study, evaluate
 from contigwas.gwas.gwas import write_gwas
@@ -30,10 +31,10 @@ def cohort(tmp_path):
     return tmp_path, str(study["pattern"]), Model(loci, [summary], *files)
 
 
-def run(folder, models, study):
+def run(folder, compared, study):
     outputs = {name: folder / f"out/{name}.tsv" for name in TABLES}
     outputs |= {"png": folder / "out/models.png", "pdf": folder / "out/models.pdf"}
-    evaluate(models, study, CHOSEN, outputs)
+    evaluate(compared, study, CHOSEN, outputs)
     assert all(path.stat().st_size for path in outputs.values())
     return {name: pd.read_csv(outputs[name], sep="\t") for name in TABLES}
 
@@ -79,7 +80,7 @@ def test_two_models_with_a_truth_at_equal_people(cohort):
     tables = {"first": model.phenotypes, "whole": model.phenotypes}
     designs = dict.fromkeys(tables, model.covariates)
     write_equal_people(tables, designs, pattern, "1", folder / "private/people.parquet", folder / "people.tsv")
-    study = Study(pattern, folder / "truth.tsv", counts=folder / "people.tsv")
+    study = Study(pattern, folder / "truth.tsv", counts=folder / "people.tsv", people=folder / "private/people.parquet")
     got = run(folder, {"first": first, "whole": whole}, study)["models"].set_index("model")
     assert got.loc["first", ["planted", "planted_found", "false_loci", "power"]].tolist() == [2, 1, 0, 0.5]
     near = ((loci["pos"] - lead["pos"]).abs() <= 1000).sum()
@@ -100,10 +101,37 @@ def test_too_few_people_in_common_leave_na_and_own_loci_are_compared(cohort, cap
     designs = dict.fromkeys(tables, model.covariates)
     write_equal_people(tables, designs, pattern, "1", folder / "private/people.parquet", folder / "people.tsv")
     with caplog.at_level("WARNING"):
-        models = {"all": model, "few": replace(model, phenotypes=folder / "few.parquet")}
-        got = run(folder, models, Study(pattern, counts=folder / "people.tsv"))
+        both = {"all": model, "few": replace(model, phenotypes=folder / "few.parquet")}
+        got = run(folder, both, Study(pattern, counts=folder / "people.tsv", people=folder / "private/people.parquet"))
     assert "only 20 people are tested by all models" in caplog.text
     assert got["models"]["equal_people"].tolist() == [20, 20]
     assert got["models"]["equal_loci"].isna().all()
     assert (got["models"]["shared_loci"] == got["models"]["loci"]).all()
     assert set(got["loci_shared"]["people"]) == {"own"}
+
+
+def test_variance_by_leads_and_linkage_with_the_truth_are_those_at_equal_people(cohort, monkeypatch):
+    """Two models with the same features and loci, one of which tests all people and the other 200, are alike there."""
+    folder, pattern, model = cohort
+    part = pd.read_parquet(model.phenotypes).sort_values("iid").head(200)
+    part.to_parquet(folder / "part.parquet", index=False)
+    lead = pd.read_csv(model.loci, sep="\t", dtype={"chrom": str})
+    lead.tail(1).to_csv(folder / "one.tsv", sep="\t", index=False)
+    truth = lead.tail(1).rename(columns={"lead_id": "id"})[["chrom", "pos", "id"]]
+    truth.assign(kind="planted", latent="E1", q2=0.1).to_csv(folder / "truth.tsv", sep="\t", index=False)
+    whole = replace(model, equal_loci=folder / "one.tsv")
+    some = replace(whole, loci=folder / "one.tsv", phenotypes=folder / "part.parquet")
+    tables = {"whole": whole.phenotypes, "some": some.phenotypes}
+    designs = dict.fromkeys(tables, model.covariates)
+    write_equal_people(tables, designs, pattern, "1", folder / "private/people.parquet", folder / "people.tsv")
+    linked, true = [], models.linkage
+    monkeypatch.setattr(models, "linkage", lambda *given: linked.append(set(given[3])) or true(*given))
+    study = Study(pattern, folder / "truth.tsv", counts=folder / "people.tsv", people=folder / "private/people.parquet")
+    got = run(folder, {"whole": whole, "some": some}, study)
+    rows = got["models"].set_index("model")
+    assert rows.loc["whole", "loci"] > rows.loc["some", "loci"] == 1
+    assert rows["people"].tolist() == [300, 200]
+    assert rows.loc["whole", "h2_leads"] == pytest.approx(rows.loc["some", "h2_leads"])
+    assert set(got["heritability"]["people"]) == {200} and set(got["heritability"]["leads"]) == {1}
+    equal = set(part["iid"])
+    assert [len(people) for people in linked] == [300, 200, 200, 200] and linked[1] == linked[3] == equal

@@ -105,3 +105,18 @@ def test_one_metric_of_a_task_is_drawn_or_that_of_its_first_labels():
         "r2:1",
     ]
     assert _metrics(["iou", "other"]) == ["iou"] and _metrics([]) == []
+
+
+def test_attributed_snps_are_drawn_where_any_model_has_them_else_the_first_modality(tmp_path):
+    tables = made_up(3, True)
+    snps = tables["attributions"].assign(average_precision=[0.2, 0.3, 0.4])
+    burden = snps.head(1).assign(modality="burden", average_precision=0.9)
+    for table, modality, drawn in (
+        (pd.concat([burden, snps.tail(2)]), "snps", {0.3, 0.4}),
+        (burden, "burden", {0.9}),
+    ):
+        figure = draw(tables | {"attributions": table}, [tmp_path / "models.png"])
+        title = f"Attributed {modality}: average precision"
+        axis = next(one for one in figure.axes if one.get_title(loc="left") == title)
+        marks = next(line for line in axis.lines if line.get_marker() == "o").get_xdata()
+        assert {value for value in marks if np.isfinite(value)} == drawn

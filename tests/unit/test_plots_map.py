@@ -125,3 +125,15 @@ def test_umap_that_is_not_installed_is_told(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UserError, match=r"pip install 'contigwas\[umap\]'"):
         flat(np.zeros((20, 3)), "umap", 0)
+
+
+def test_a_covariate_that_does_not_vary_is_left_out_with_a_line_in_the_log(study, caplog):
+    table = pd.read_csv(study / "covariates.tsv", sep="\t", dtype={"iid": str})
+    table.assign(centre="north", empty=np.nan).to_csv(study / "covariates.tsv", sep="\t", index=False, na_rep="NA")
+    with caplog.at_level("INFO"):
+        shown = titles(drawn(study, colour=["PC1", "centre", "empty", "age"]))
+    assert shown == ["people", "age"]
+    assert "the covariate PC1 has one value among the tested people and is not drawn" in caplog.text
+    assert "the covariate centre has one value among the tested people and is not drawn" in caplog.text
+    assert "the covariate empty is known of no tested person and is not drawn" in caplog.text
+    assert "coloured by age" in caplog.text

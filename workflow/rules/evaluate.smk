@@ -155,6 +155,7 @@ rule evaluate:
         ),
         histories=histories,
         counts=[rules.evaluate_people.output.counts] if EQUAL else [],
+        people=[rules.evaluate_people.output.people] if EQUAL else [],
         equal=expand(rules.evaluate_loci.output.loci, model=EQUAL),
         scores=[f"results/models/{model}/downstream/{task}.tsv" for model, task in DOWNSTREAM],
         attributions=rules.evaluate_attributions.output.attributions,
@@ -184,8 +185,9 @@ rule evaluate:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=grows(4000, embeddings=4, phenotypes=10),
-        runtime=grows(60),
+        # the leads of one model, in float32; how many they are is known only when it runs
+        mem_mb=grows(4000, embeddings=4, phenotypes=25, covariates=25, genotypes=0.02),
+        runtime=grows(60, phenotypes=0.1, genotypes=0.01),
     params:
         code=library("evaluate", script="evaluate"),
         settings=of_evaluate,

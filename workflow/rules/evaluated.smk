@@ -14,7 +14,6 @@ def of_evaluate(wildcards) -> dict:
         "genotypes.array",
         "genotypes.build",
         "gwas.genotypes",
-        "gwas.missing",
         "loci.test",
         "math_threads",
         "seed",

@@ -26,6 +26,7 @@ with job(snakemake.log[0], settings["math_threads"]):
             truth=next(iter(read.truth), None),
             latents=next(iter(read.latents), None),
             counts=next(iter(read.counts), None),
+            people=next(iter(read.people), None),
             tasks=params.tasks,
             scores=read.scores,
             attributions=read.attributions,
