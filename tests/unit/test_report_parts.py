@@ -27,6 +27,9 @@ LOCI = pd.DataFrame(
 )
 
 
+DOWNSTREAM = ("downstream_aptos", "downstream_palm", "downstream_rfmid", "downstream_ukb")
+
+
 def read(root, name, **changes):
     config = yaml.safe_load((root / name).read_text()) | changes
     check(config, root / "workflow/schemas/config.schema.yaml")
@@ -38,7 +41,7 @@ def read(root, name, **changes):
     ["config/config.yaml", "tests/config/small.yaml", "tests/config/every_key.yaml", "tests/config/phenotypes.yaml"]
     + [
         f"config/examples/{one}.yaml"
-        for one in ("ukb", "contig_paper", "contig_modern", "volumes", "mgi", "autoencoder")
+        for one in ("ukb", "contig_paper", "contig_modern", "volumes", "mgi", "autoencoder", *DOWNSTREAM)
     ],
 )
 def test_every_config_has_methods_whose_citations_are_those_of_the_list(root, name):
@@ -63,11 +66,83 @@ def test_only_what_was_used_is_cited(root):
 
 
 def test_explanations_are_cited_where_there_are_some(root):
-    config = read(root, "config/config.yaml")
-    config["explain"] = {"methods": ["integrated_gradients"], "baseline": "mean", "noise": {"samples": 4}}
-    found = methods(config, {})
+    block = {"methods": ["integrated_gradients"], "baseline": "mean"}
+    quiet = methods(read(root, "config/config.yaml", explain=block), {})
+    assert not any("SmoothGrad" in one for one in quiet.references) and "noisy" not in " ".join(quiet.paragraphs)
+    found = methods(read(root, "config/config.yaml", explain={**block, "noise": {"samples": 4}}), {})
     assert sum("Captum" in one or "Axiomatic" in one or "SmoothGrad" in one for one in found.references) == 3
     assert "from the baseline mean" in " ".join(found.paragraphs) and "captum" in found.packages
+
+
+CLAIMS = {
+    "noise": "over noisy inputs",
+    "unetr": "UNETR",
+    "unet": "U-Net",
+    "probe": "linear probes",
+    "knn": "nearest neighbours",
+    "finetuned": "fine-tuned networks",
+    "scratch": "networks trained from scratch",
+    "jackknife": "jackknife over chromosomes",
+    "random": "with random weights",
+    "elsewhere": "weights trained elsewhere",
+    "learned": "a learned temperature that begins at 0.07",
+    "fixed": "a temperature of 0.1",
+    "umap": "UMAP",
+}
+TWENTY_TWO = {"jackknife", "elsewhere", "fixed"}
+
+
+def claimed(config):
+    """The claims of a config, which has all defaults; every one that is cited is cited with it."""
+    found = methods(config, {})
+    text = " ".join(found.paragraphs)
+    claims = {name for name, words in CLAIMS.items() if words in text}
+    cites = {"unetr": "Hatamizadeh", "unet": "Ronneberger", "jackknife": "Busing", "umap": "McInnes L, Healy"}
+    cites |= {"noise": "SmoothGrad"}
+    assert {name for name, word in cites.items() if any(word in one for one in found.references)} == claims & {*cites}
+    return claims
+
+
+@pytest.mark.parametrize(
+    ("name", "arms"),
+    [
+        ("downstream_aptos", {"probe", "knn", "finetuned", "scratch"}),
+        ("downstream_palm", {"probe", "knn", "finetuned", "scratch", "unet"}),
+        ("downstream_rfmid", {"probe", "knn", "finetuned", "scratch"}),
+        ("downstream_ukb", {"probe", "knn", "finetuned"}),
+    ],
+)
+def test_an_example_claims_what_its_keys_ask_for(root, name, arms):
+    text = yaml.safe_load((root / f"config/examples/{name}.yaml").read_text())
+    assert claimed(read(root, f"config/examples/{name}.yaml")) == TWENTY_TWO | arms
+    models = text["models"] | {"imagenet": {"method": "untrained", "image_encoder": "resnet50"}}
+    models["contig"] = models["contig"] | {"learn_temperature": True, "temperature": 0.07}
+    genotypes = text["genotypes"] | {"chromosomes": [1, 2, 3, 4]}
+    explain, plots = {"models": ["contig"], "noise": {"samples": 4}}, {"map": {"method": "umap"}}
+    other = read(root, f"config/examples/{name}.yaml", models=models, genotypes=genotypes, explain=explain, plots=plots)
+    assert claimed(other) == {"random", "learned", "noise", "umap"} | arms
+
+
+@pytest.mark.parametrize("arm", ["probe", "knn", "finetuned", "scratch"])
+def test_a_regression_claims_its_arms(root, arm):
+    task = {"task": "regression", "table": "in/traits.tsv", "column": "age", "arms": [arm]}
+    found = claimed(read(root, "config/examples/downstream_ukb.yaml", downstream={"age": task}))
+    assert found == TWENTY_TWO | {arm}
+
+
+def test_a_segmentation_without_arms_has_both_networks_beside_it(root):
+    task = {"task": "segmentation", "table": "in/masks.tsv"}
+    found = claimed(read(root, "config/examples/downstream_palm.yaml", downstream={"disc": task}))
+    assert found == TWENTY_TWO | {"unet", "unetr"}
+
+
+@pytest.mark.parametrize(("scale", "words"), [("tpm", "log(1 + TPM)"), ("counts", "log(1 + CPM)"), ("log", "")])
+def test_expression_entered_as_its_scale_says(root, scale, words):
+    block = yaml.safe_load((root / "tests/config/every_key.yaml").read_text())["expression"]
+    found = methods(read(root, "tests/config/every_key.yaml", expression=block | {"scale": scale}), {})
+    text = " ".join(found.paragraphs)
+    assert f"Gene expression entered {f'as {words}' if words else 'on the log scale of its table'}, scaled" in text
+    assert text.count("log(1 +") == bool(words)
 
 
 def test_citations_are_numbered_once():
