@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from contigwas.config import folds
 from contigwas.files import PathLike, read_table
 
 REASONS = {
@@ -37,8 +38,7 @@ def people_flow(
 ) -> tuple[list[Step], pd.DataFrame, pd.DataFrame]:
     """The steps of the people, in how many sources they are (source, people), and how many each model tests.
 
-    The last table (model, people, not tested) has `tested` people of those eligible; the others lack an image, a
-    covariate or a feature.
+    The last table (model, tested, not tested) has `tested` people of those eligible; `why_untested` has the reason.
     """
     named = read_table(candidates, ["iid"])
     kept = read_table(cohort, ["iid", "excluded"])
@@ -62,6 +62,19 @@ def people_flow(
             }
         ),
     )
+
+
+def why_untested(config: Mapping) -> str:
+    """Why a model does not test everybody who is eligible.
+
+    One network that saw genotypes, or one of another study, tests nobody of its training; cross-fitted ones test all.
+    """
+    trained_on = any(
+        "apply" in recipe or ("method" in recipe and recipe.get("modalities") and folds(config, name) == 1)
+        for name, recipe in config["models"].items()
+    )
+    lacking = "the others lack an image, a covariate or a feature"
+    return f"{lacking}, or were in the network's training" if trained_on else lacking
 
 
 def variant_flow(variants: Mapping[str, PathLike]) -> pd.DataFrame:

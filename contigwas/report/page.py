@@ -13,7 +13,7 @@ from contigwas.plots.style import TESTS, p_text
 from contigwas.recipes import read_schema
 from contigwas.report.assets import assets
 from contigwas.report.explained import explanations
-from contigwas.report.flow import image_steps, people_flow, variant_flow, variant_steps
+from contigwas.report.flow import image_steps, people_flow, variant_flow, variant_steps, why_untested
 from contigwas.report.inputs import burden_masks, evaluation_tables, task_summary
 from contigwas.report.methods import methods
 from contigwas.report.models import model_part, second_looks
@@ -24,7 +24,6 @@ from contigwas.report.tables import downloads, grouped, table
 __all__ = ["second_looks", "table", "write_report"]
 log = logging.getLogger(__name__)
 SMALL = 15.0  # MB
-TESTED = "People tested with each model; the others lack an image, a covariate or a feature"
 COUNTS = {"tested": grouped, "not tested": grouped}
 
 
@@ -76,7 +75,7 @@ def write_report(
         people={
             "steps": steps,
             "sources": sources,
-            "models": table(by_model, TESTED, COUNTS),
+            "models": table(by_model, f"People tested with each model; {why_untested(config)}", COUNTS),
         },
         variants={
             "steps": variant_steps(chromosomes, bool(config["gwas"]["genotypes"])),

@@ -15,7 +15,7 @@ from PIL import Image
 from contigwas.config import check
 from contigwas.plots.thinned import SCHEMA
 from contigwas.recipes import methods as methods_of_schema
-from contigwas.report.flow import variant_steps
+from contigwas.report.flow import variant_steps, why_untested
 from contigwas.report.manhattan import locus_of, manhattan
 from contigwas.report.methods import cited, methods
 from contigwas.report.methods_models import KINDS
@@ -197,3 +197,25 @@ def test_variants_are_counted_over_chromosomes():
     first, last = variant_steps(chromosomes, brought=False)
     assert (first.count, last.count) == (15, 12)
     assert list(first.left) == [("rare: a low minor-allele frequency", 3)]
+
+
+CONTIG = {"method": "contig", "modalities": ["snps"]}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "training"),
+    [
+        ({**CONTIG, "folds": 1}, True),
+        ({**CONTIG, "folds": 3}, False),
+        (CONTIG, False),
+        ({"method": "simclr"}, False),
+        ({"apply": "in/frozen"}, True),
+        ({"embeddings": "in/embeddings.h5ad"}, False),
+    ],
+)
+def test_people_of_the_training_are_among_the_untested_only_where_a_network_trained_on_them(root, recipe, training):
+    models = {"one": recipe, "traits": {"phenotypes": "in/traits.tsv"}}
+    changes = {"explain": {"models": ["contig"]}, "models": models | {"contig": CONTIG}}
+    config = read(root, "tests/config/every_key.yaml", downstream={}, **changes)
+    assert ("or were in the network's training" in why_untested(config)) == training
+    assert why_untested(config).startswith("the others lack an image, a covariate or a feature")
