@@ -29,7 +29,7 @@ class Methods:
 
 
 def methods(config: Mapping, tested: Mapping[str, int]) -> Methods:
-    """The methods of a run; `config` is whole, `tested` the people tested by model."""
+    """The methods of a run; `config` has all defaults, `tested` the people tested by model."""
     parts = [
         [f"This run was made with contigwas {__version__} on Snakemake [@snakemake].", *_simulated(config)],
         list(_genotypes(config)),

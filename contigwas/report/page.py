@@ -49,7 +49,7 @@ def write_report(
     `models` maps a name to its files: phenotypes, loci, followup, points, manhattan, overview, regional (a folder), qq,
     perhaps training, decoded and map (else None). `evaluation` holds tables (a list) and png; `explained` maps a model
     to features, modalities, completeness, genome and top. `tasks` are those of downstream: model, task, kind, tsv and
-    png. `captions` is the text under each kind of figure, and `config` the whole config.
+    png. `captions` is the text under each kind of figure, and `config` the config, perhaps without pretrain and export.
     """
     environment = Environment(
         loader=PackageLoader("contigwas.report"),

@@ -5,6 +5,7 @@ import itertools
 
 import pandas as pd
 import pytest
+import yaml
 
 from tests.report.browser import hit_on_screen, opened
 
@@ -168,6 +169,13 @@ def test_everything_is_on_the_page(page):
         assert page.get_by_role("heading", name=heading, exact=True).count() == 1
     levels = page.locator("h1, h2, h3").evaluate_all("all => all.map(one => Number(one.tagName[1]))")
     assert levels[0] == 1 and all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_the_config_is_told_with_what_it_lacks(page):
+    told = page.locator("#methods details")
+    assert "The config of this run, without pretrain and export" in told.locator("summary").inner_text()
+    keys = yaml.safe_load(told.locator("pre").text_content())
+    assert {"genotypes", "models", "gwas"} <= {*keys} and not {"pretrain", "export"} & {*keys}
 
 
 def test_the_skip_link_comes_first(page):
