@@ -19,6 +19,7 @@ from contigwas.report.flow import variant_steps, why_untested
 from contigwas.report.manhattan import locus_of, manhattan
 from contigwas.report.methods import cited, methods
 from contigwas.report.methods_models import KINDS
+from contigwas.report.models import loci_table
 from contigwas.report.pictures import picture
 from contigwas.report.tables import downloads, table
 
@@ -188,6 +189,13 @@ def test_names_from_files_cannot_break_out_of_the_page(tmp_path):
         writer.add_key_value_metadata({"contigwas": '{"tested": {"manova": 1}, "chromosomes": ["1"]}'})
     found = manhattan(tmp_path / "points.parquet", LOCI, "contig", 5e-8, 500)
     assert "</script" not in found.points + found.plot and found.hits == found.tested == 1
+
+
+def test_a_small_beta_of_a_locus_keeps_its_digits():
+    one = {"locus": 1, "chrom": "1", "pos": 5, "lead_id": "rs1", "effect_allele": "A", "other_allele": "G", "eaf": 0.2}
+    one |= {"log10p": 9.0, "best_feature": "E1", "beta": -0.00041237, "se": 0.0000612349, "genes": ""}
+    html = loci_table("contig", pd.DataFrame([one]), {1})
+    assert "<td>-0.0004124</td>" in html and "<td>6.123e-05</td>" in html and "<td>0.200</td>" in html
 
 
 def test_variants_are_counted_over_chromosomes():
