@@ -72,6 +72,25 @@ def test_a_click_on_a_hit_opens_the_region_of_its_locus(page, loci):
     )
 
 
+def test_a_hit_outside_the_plot_of_its_locus_opens_none(page):
+    hits = source(page)
+    row = next(k for k, one in enumerate(hits["locus"]) if one != "none")
+    region = page.locator(f"#contig-locus-{hits['locus'][row]}")
+    region.evaluate("one => one.open = false")
+    page.evaluate(
+        """row => {
+            const one = contigwas.plots.contig;
+            one.source("hits").data.drawn[row] = false;
+            one.source("hits").selected.indices = [row];
+            one.source("hits").data.drawn[row] = true;
+        }""",
+        row,
+    )
+    said = page.locator('[data-manhattan="contig"] [role=status]').inner_text()
+    assert said.endswith(f"locus {hits['locus'][row]}, outside its regional plot.") and hits["id"][row] in said
+    assert region.get_attribute("open") is None
+
+
 def test_another_test_has_other_points(page, full_page):
     before = source(page)
     select = page.locator('[data-manhattan="contig"] select')

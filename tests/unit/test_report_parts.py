@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 
 import numpy as np
@@ -160,8 +161,41 @@ def test_every_method_has_a_name():
 
 def test_a_hit_belongs_to_the_locus_that_shows_it():
     hits = pd.DataFrame({"chrom": ["1", "1", "1", "2", "2", "3"], "pos": [105, 180, 400, 140, 9000, 100]})
-    assert locus_of(hits, LOCI, 500).tolist() == [1, 2, 2, 3, 0, 0]
-    assert locus_of(hits, LOCI.iloc[:0], 500).tolist() == [0] * 6
+    for found, drawn in (locus_of(hits, LOCI, 500), locus_of(hits.iloc[::-1], LOCI, 500)):
+        assert sorted(found.tolist()) == [0, 0, 1, 2, 2, 3] and drawn.tolist() == (found > 0).tolist()
+    assert locus_of(hits, LOCI, 500)[0].tolist() == [1, 2, 2, 3, 0, 0]
+    assert locus_of(hits, LOCI.iloc[:0], 500)[0].tolist() == [0] * 6
+
+
+def test_a_hit_of_a_long_clump_belongs_to_a_plot_that_shows_it():
+    loci = pd.DataFrame(
+        {"locus": [7, 8], "chrom": [1, 1], "pos": [1000, 9000], "start": [900, 8900], "end": [20_000, 9100]}
+    )
+    hits = pd.DataFrame({"chrom": ["1"] * 4, "pos": [1400, 5000, 8700, 15_000]})
+    found, drawn = locus_of(hits, loci, 500)
+    assert found.tolist() == [7, 7, 8, 7], "the third is in the span of 7, but only the plot of 8 shows it"
+    assert drawn.tolist() == [True, False, True, False]
+
+
+def test_the_loci_of_hits_are_those_of_a_search_one_by_one():
+    rng = np.random.default_rng(5)
+    pos = rng.integers(1, 200_000, 40)
+    loci = pd.DataFrame({"locus": range(1, 41), "chrom": rng.integers(1, 4, 40), "pos": pos})
+    loci = loci.assign(start=pos - rng.integers(0, 9000, 40), end=pos + rng.integers(0, 9000, 40))
+    hits = pd.DataFrame({"chrom": rng.integers(1, 5, 300).astype(str), "pos": rng.integers(1, 200_000, 300)})
+
+    def search(chrom, at):
+        there = [one for one in loci.itertuples() if str(one.chrom) == chrom]
+        inside = [one for one in there if one.start <= at <= one.end]
+        near = [one for one in there if abs(one.pos - at) <= 3000]
+        both = [one for one in inside if one in near]
+        best = min(both or near or inside, key=lambda one: abs(one.pos - at), default=None)
+        return (best.locus if best else 0, bool(near))
+
+    expected = [search(*one) for one in zip(hits["chrom"], hits["pos"], strict=True)]
+    found, drawn = locus_of(hits, loci, 3000)
+    assert list(zip(found.tolist(), drawn.tolist(), strict=True)) == expected
+    assert {0} < set(found.tolist()) and {*drawn.tolist()} == {True, False}
 
 
 def test_a_figure_keeps_its_pixels_and_loses_its_notes(tmp_path):
@@ -188,6 +222,15 @@ def test_names_from_files_cannot_break_out_of_the_page(tmp_path):
         writer.write_table(pa.Table.from_pandas(points, SCHEMA, preserve_index=False))
         writer.add_key_value_metadata({"contigwas": '{"tested": {"manova": 1}, "chromosomes": ["1"]}'})
     found = manhattan(tmp_path / "points.parquet", LOCI, "contig", 5e-8, 500)
+    worse = "<!--<script" + evil
+    pq.write_table(
+        pa.Table.from_pandas(points.assign(id=worse), SCHEMA, preserve_index=False).replace_schema_metadata(
+            {"contigwas": '{"tested": {"manova": 1}, "chromosomes": ["1"]}'}
+        ),
+        tmp_path / "worse.parquet",
+    )
+    told = manhattan(tmp_path / "worse.parquet", LOCI, "contig", 5e-8, 500).points
+    assert "<" not in told and json.loads(told)["tests"]["manova"]["hits"]["id"] == [worse]
     assert "</script" not in found.points + found.plot and found.hits == found.tested == 1
 
 
