@@ -58,7 +58,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"picture": picture, "table": table, "comma": "{:,}".format}
+    environment.filters |= {"picture": picture, "table": table, "comma": grouped}
     tables = evaluation_tables(evaluation["tables"])
     planted = tables.get("planted")
     parts = {name: model_part(name, files, config, planted) for name, files in models.items()}

@@ -5,6 +5,7 @@ import io
 import json
 import re
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -14,15 +15,17 @@ import yaml
 from PIL import Image
 
 from contigwas.config import check
+from contigwas.files import write_tsv
 from contigwas.plots.thinned import SCHEMA
 from contigwas.recipes import methods as methods_of_schema
-from contigwas.report.flow import variant_steps, why_untested
+from contigwas.report.flow import image_steps, people_flow, variant_steps, why_untested
+from contigwas.report.inputs import burden_masks
 from contigwas.report.manhattan import locus_of, manhattan
 from contigwas.report.methods import cited, methods
 from contigwas.report.methods_models import KINDS
 from contigwas.report.models import loci_table
 from contigwas.report.pictures import picture
-from contigwas.report.tables import downloads, table
+from contigwas.report.tables import downloads, grouped, table
 
 LOCI = pd.DataFrame(
     {"locus": [1, 2, 3], "chrom": [1, 1, 2], "pos": [100, 200, 100], "start": [90, 120, 50], "end": [210, 230, 150]}
@@ -270,3 +273,32 @@ def test_people_of_the_training_are_among_the_untested_only_where_a_network_trai
     config = read(root, "tests/config/every_key.yaml", downstream={}, **changes)
     assert ("or were in the network's training" in why_untested(config)) == training
     assert why_untested(config).startswith("the others lack an image, a covariate or a feature")
+
+
+def test_few_people_are_not_counted_in_the_flow(tmp_path):
+    iids = [f"{number}" for number in range(100)]
+    named = pd.DataFrame({"fid": iids, "iid": iids, "sex": 1, "genotypes": [1] * 98 + [0] * 2, "images": 0})
+    write_tsv(named, tmp_path / "candidates.tsv")
+    excluded = ["call rate"] * 37 + ["sex"] * 3 + [""] * 60
+    cohort = pd.DataFrame({"iid": iids, "excluded": excluded, "in_gwas": [0] * 44 + [1] * 56})
+    write_tsv(cohort, tmp_path / "cohort.tsv")
+    steps, sources, models = people_flow(tmp_path / "candidates.tsv", tmp_path / "cohort.tsv", {"a": 54, "b": 50})
+    assert [step.count for step in steps] == [100, 60, 56]
+    assert steps[0].left == [("too few calls", ">=30"), ("another sex by X than in the tables", "<5")]
+    assert steps[1].left == [("related to somebody who is tested", "<5")]
+    assert sources["people"].tolist() == [98, 0] and models["not tested"].tolist() == ["<5", 6]
+    assert [grouped(one) for one in ["<5", 6000]] == ["<5", "6,000"]
+    pictures = pd.DataFrame({"kept": [False] * 13 + [True] * 87, "reason": ["black"] * 4 + ["blurred"] * 9 + [""] * 87})
+    pictures.to_parquet(tmp_path / "images.parquet")
+    first, last = image_steps(tmp_path / "images.parquet")
+    assert {why: count for why, count in first.left}["black"] == "<5" and (first.count, last.count) == (100, 87)
+    assert 9 not in [count for _, count in first.left], "4 would be what is left of 13"
+
+
+def test_few_carriers_of_a_gene_are_not_counted(tmp_path):
+    var = pd.DataFrame({"gene": list("ABCDE"), "variants": 1}, index=list("ABCDE"))
+    var = var.assign(mask=["lof"] * 2 + ["missense"] * 3, carriers=[4, 1200, 0, 0, 3])
+    ad.AnnData(np.zeros((1, 5), np.float32), var=var).write_h5ad(tmp_path / "burden.h5ad")
+    found = burden_masks(tmp_path / "burden.h5ad")
+    assert found["carriers of the median gene"].tolist() == ["<5", 0]
+    assert found["carriers of the gene with most"].tolist() == [1200, "<5"]
