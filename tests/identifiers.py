@@ -1,10 +1,14 @@
-"""A search for the IIDs of a cohort in what a run leaves behind: text, figures and tables."""
+"""A search for the IIDs of a cohort in what a run leaves behind: text, figures, tables and arrays."""
 
+import base64
+import io
 import re
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from PIL import Image
@@ -54,15 +58,18 @@ def named(paths: Iterable[Path], iids: Iterable[str]) -> list[tuple[Path, int]]:
 
 
 def words(path: Path) -> Iterator[str]:
-    """The text of a file: as it is, in the streams and strings of a PDF, beside a picture's pixels, in text columns."""
+    """The text of a file, also where it is compressed or encoded.
+
+    As it is; in the streams and strings of a PDF; beside a picture's pixels; in text columns and arrays of text; in
+    what a page embeds.
+    """
     raw = path.read_bytes()
     if path.suffix == ".pdf":
         yield raw.decode("latin-1")
         for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", raw, re.DOTALL):
             yield from of_stream(stream)
     elif path.suffix in (".png", ".webp", ".jpg"):
-        with Image.open(path) as image:
-            yield repr({**image.info, **dict(image.getexif())})
+        yield beside_pixels(raw)
     elif path.suffix == ".parquet":
         table = pq.read_table(path)
         yield str(table.schema) + repr(table.schema.metadata)
@@ -70,10 +77,58 @@ def words(path: Path) -> Iterator[str]:
             column = table[name].to_pandas()
             if not pd.api.types.is_numeric_dtype(column):
                 yield "\n".join(map(str, column.unique()))
+    elif path.suffix in (".npz", ".npy"):
+        yield from of_arrays(raw)
+    elif path.suffix in (".h5ad", ".h5"):
+        with h5py.File(path) as file:
+            yield from of_hdf5(file)
     elif path.suffix in TEXTS:
-        yield raw.decode("utf-8", errors="replace")
+        text = raw.decode("utf-8", errors="replace")
+        yield text
+        yield from embedded(text)
     else:
         yield raw.decode("latin-1")
+
+
+def beside_pixels(raw: bytes) -> str:
+    """What a picture says beside its pixels."""
+    with Image.open(io.BytesIO(raw)) as image:
+        return repr({**image.info, **dict(image.getexif())})
+
+
+def of_arrays(raw: bytes) -> Iterator[str]:
+    """The arrays of text of an .npz or .npy file, and the names of all arrays."""
+    read = np.load(io.BytesIO(raw), allow_pickle=False)
+    for name, array in {"": read}.items() if isinstance(read, np.ndarray) else read.items():
+        yield f"{name} {array.dtype}"
+        if array.dtype.kind in "US":
+            yield "\n".join(map(as_text, array.ravel().tolist()))
+
+
+def of_hdf5(group: h5py.Group) -> Iterator[str]:
+    """Names, attributes and text of everything in an HDF5 group."""
+    yield repr(dict(group.attrs))
+    for name, one in group.items():
+        yield name
+        if isinstance(one, h5py.Group):
+            yield from of_hdf5(one)
+            continue
+        yield repr(dict(one.attrs))
+        if one.dtype.kind in "OS":
+            yield "\n".join(map(as_text, np.ravel(one[()])))
+
+
+def as_text(value: str | bytes) -> str:
+    """A string of an array."""
+    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def embedded(page: str) -> Iterator[str]:
+    """The text of what a page embeds as data URIs: its downloads, and its pictures' notes."""
+    for kind, data in re.findall(r"data:([\w/+.-]*)[^,\"']*;base64,([A-Za-z0-9+/=]+)", page):
+        raw = base64.b64decode(data)
+        picture = kind.startswith("image/") and "svg" not in kind
+        yield beside_pixels(raw) if picture else raw.decode("utf-8", errors="replace")
 
 
 def of_stream(stream: bytes) -> Iterator[str]:

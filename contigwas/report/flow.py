@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from contigwas.config import folds
+from contigwas.downstream.hide import hidden, told
 from contigwas.files import PathLike, read_table
 
 REASONS = {
@@ -25,11 +27,11 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Step:
-    """So many were there; `left` are those who went away before the next step, by reason."""
+    """So many were there; `left` are those who went away before the next step, by reason: a number, or what is told."""
 
     label: str
     count: int
-    left: Sequence[tuple[str, int]] = ()
+    left: Sequence[tuple[str, int | str]] = ()
 
 
 def people_flow(
@@ -37,8 +39,8 @@ def people_flow(
 ) -> tuple[list[Step], pd.DataFrame, pd.DataFrame]:
     """The steps of the people, in how many sources they are (source, people), and how many each model tests.
 
-    The last table (model, people, not tested) has `tested` people of those eligible; the others lack an image, a
-    covariate or a feature.
+    The last table (model, tested, not tested) has `tested` people of those eligible; `why_untested` has the reason.
+    Few people are not counted, but in the steps themselves.
     """
     named = read_table(candidates, ["iid"])
     kept = read_table(cohort, ["iid", "excluded"])
@@ -46,22 +48,35 @@ def people_flow(
     inside, eligible = int((excluded == "").sum()), int(kept["in_gwas"].sum())
     reasons = [(str(why), int(count)) for why, count in excluded[excluded != ""].value_counts().items()]
     steps = [
-        Step("named by any input", len(named), reasons),
-        Step("in the cohort", inside, [("related to somebody who is tested", inside - eligible)]),
+        Step("named by any input", len(named), _told(reasons)),
+        Step("in the cohort", inside, _told([("related to somebody who is tested", inside - eligible)])),
         Step("eligible for testing", eligible),
     ]
     sources = [name for name in named.columns if name not in ("fid", "iid", "sex")]
     return (
         [_worded(step) for step in steps],
-        pd.DataFrame({"source": sources, "people": [int(named[name].sum()) for name in sources]}),
+        pd.DataFrame({"source": sources, "people": [hidden(named[name].sum()) for name in sources]}),
         pd.DataFrame(
             {
                 "model": list(tested),
                 "tested": list(tested.values()),
-                "not tested": [eligible - n for n in tested.values()],
+                "not tested": [hidden(eligible - n) for n in tested.values()],
             }
         ),
     )
+
+
+def why_untested(config: Mapping) -> str:
+    """Why a model does not test everybody who is eligible.
+
+    One network that saw genotypes, or one of another study, tests nobody of its training; cross-fitted ones test all.
+    """
+    trained_on = any(
+        "apply" in recipe or ("method" in recipe and recipe.get("modalities") and folds(config, name) == 1)
+        for name, recipe in config["models"].items()
+    )
+    lacking = "the others lack an image, a covariate or a feature"
+    return f"{lacking}, or were in the network's training" if trained_on else lacking
 
 
 def variant_flow(variants: Mapping[str, PathLike]) -> pd.DataFrame:
@@ -86,11 +101,16 @@ def variant_steps(variants: pd.DataFrame, brought: bool) -> list[Step]:
 
 
 def image_steps(table: PathLike) -> list[Step]:
-    """The steps of the images: those of the table and those kept."""
+    """The steps of the images: those of the table and those kept; few of one reason are not counted."""
     reasons = pd.read_parquet(table, columns=["kept", "reason"])
     kept = reasons["kept"].astype(bool)
     left = [(str(why), int(count)) for why, count in reasons["reason"][~kept].value_counts().items()]
-    return [_worded(Step("in the table", len(reasons), left)), Step("kept", int(kept.sum()))]
+    return [_worded(Step("in the table", len(reasons), _told(left))), Step("kept", int(kept.sum()))]
+
+
+def _told(left: Sequence[tuple[str, int]]) -> list[tuple[str, int | str]]:
+    """The reasons with their counts as they may be told: their sum is known from the steps."""
+    return list(zip([why for why, _ in left], told([count for _, count in left]), strict=True))
 
 
 def _worded(step: Step) -> Step:

@@ -7,9 +7,8 @@ import h5py
 import pandas as pd
 from anndata.io import read_elem
 
+from contigwas.downstream.hide import hidden
 from contigwas.files import PathLike, read_table
-
-FEWEST = 5  # people that a count may tell
 
 
 def evaluation_tables(paths: Sequence[PathLike]) -> dict[str, pd.DataFrame]:
@@ -31,15 +30,18 @@ def task_summary(path: PathLike) -> pd.DataFrame:
 def burden_masks(path: PathLike) -> pd.DataFrame:
     """The burdens by mask: how many genes somebody carries, their qualifying variants, carriers of the median gene.
 
-    Counts of fewer than five people are not told.
+    Counts of one to four people are not told. Of an even number of genes the median is the lower of the middle two.
     """
     with h5py.File(path) as file:
         features = read_elem(file["var"])
     grouped = features.groupby(features["mask"].astype(str), sort=False)
     found = grouped.agg(
-        genes=("gene", "size"), variants=("variants", "sum"), carriers=("carriers", "median"), most=("carriers", "max")
+        genes=("gene", "size"),
+        variants=("variants", "sum"),
+        carriers=("carriers", lambda counts: counts.quantile(0.5, interpolation="lower")),
+        most=("carriers", "max"),
     )
     for name in ("carriers", "most"):
-        found[name] = [f"{count:g}" if count >= FEWEST else f"< {FEWEST}" for count in found[name]]
+        found[name] = pd.Series([hidden(count) for count in found[name]], found.index, dtype=object)
     found = found.rename_axis("mask").reset_index()
     return found.rename(columns={"carriers": "carriers of the median gene", "most": "carriers of the gene with most"})

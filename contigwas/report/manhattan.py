@@ -19,6 +19,7 @@ from contigwas.plots.style import HeightScale, name_of_test
 
 HEIGHT = 380  # pixels
 COLUMNS = ["x", "y", "place", "value", "feature", "beta", "colour"]
+HELD, NEAR, OUTSIDE, UNKNOWN = range(4)  # what a locus is to a hit: in span and plot, in the plot, in the span, nothing
 TOOLTIPS = [("position", "@place"), ("−log₁₀ p", "@value"), ("feature", "@feature"), ("beta", "@beta")]
 
 
@@ -68,6 +69,7 @@ def _test(table: pd.DataFrame, genome: Genome, loci: pd.DataFrame, threshold: fl
     scale = HeightScale(float(table["log10p"].max()) if len(table) else 0.0, threshold)
     rest, hits = table[~hit], table[hit]
     single = rest["beta"].notna().any()
+    locus, drawn = locus_of(hits, loci, reach)
     return {
         "limit": float(scale.forward(scale.limit())),
         "ticks": [[float(scale.forward(tick)), f"{tick:g}"] for tick in scale.ticks()] if scale.compressed else None,
@@ -86,23 +88,34 @@ def _test(table: pd.DataFrame, genome: Genome, loci: pd.DataFrame, threshold: fl
             "alleles": (hits["effect_allele"].astype(str) + "/" + hits["other_allele"].astype(str)).tolist(),
             "feature": hits["feature"].tolist(),
             "beta": ["" if np.isnan(one) else f"{one:.3g}" for one in hits["beta"]],
-            "locus": locus_of(hits, loci, reach).tolist(),
+            "locus": locus.tolist(),
+            "drawn": drawn.tolist(),
         },
     }
 
 
-def locus_of(hits: pd.DataFrame, loci: pd.DataFrame, reach: float) -> np.ndarray:
-    """The locus of each hit, 0 where none: the nearest lead whose span holds it, else within `reach`."""
-    found = np.zeros(len(hits), dtype=int)
-    chroms = np.array([chromosome(one) for one in loci["chrom"]], dtype=object)
-    for row, (chrom, pos) in enumerate(zip(hits["chrom"], hits["pos"], strict=True)):
-        distance = (loci["pos"] - pos).abs().to_numpy(dtype=float)
-        here = chroms == chrom
-        inside = here & ((loci["start"] <= pos) & (loci["end"] >= pos)).to_numpy()
-        near = inside if inside.any() else here & (distance <= reach)
-        if near.any():
-            found[row] = int(loci["locus"].iloc[int(np.where(near, distance, np.inf).argmin())])
-    return found
+def locus_of(hits: pd.DataFrame, loci: pd.DataFrame, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """The locus of each hit, 0 where none, and whether the regional plot of that locus shows it: int, bool (hits,).
+
+    A plot shows what is within `reach` of its lead. Of loci whose plot shows the hit, those come first whose span holds
+    it, then the nearest lead; where no plot does, the nearest lead whose span holds it.
+    """
+    found, rank, least = (np.zeros(len(hits), dtype=int), np.full(len(hits), UNKNOWN), np.full(len(hits), np.inf))
+    positions = hits["pos"].to_numpy(dtype=np.int64)
+    rows = {chrom: np.flatnonzero(hits["chrom"].to_numpy() == chrom) for chrom in hits["chrom"].unique()}
+    columns = zip(*(loci[name] for name in ("locus", "chrom", "pos", "start", "end")), strict=True)
+    for locus, chrom, lead, start, end in columns:
+        here = rows.get(chromosome(chrom))
+        if here is None:
+            continue
+        pos = positions[here]
+        distance = np.abs(pos - lead)
+        inside, near = (start <= pos) & (pos <= end), distance <= reach
+        own = np.select([inside & near, near, inside], [HELD, NEAR, OUTSIDE], UNKNOWN)
+        better = (own < rank[here]) | ((own == rank[here]) & (own < UNKNOWN) & (distance < least[here]))
+        chosen = here[better]
+        found[chosen], rank[chosen], least[chosen] = int(locus), own[better], distance[better]
+    return found, rank <= NEAR
 
 
 def _planted(planted: pd.DataFrame | None, genome: Genome) -> list[list[object]]:
@@ -135,7 +148,7 @@ def _figure(name: str, genome: Genome, threshold: float) -> str:
     plot.axis.minor_tick_line_color = None
     plot.outline_line_color = plot.border_line_color = None
     plot.background_fill_color = plot.border_fill_color = None  # the page's own, light or dark
-    sources = {"rest": COLUMNS, "hits": [*COLUMNS, "id", "alleles", "locus"], "planted": ["x", "y", "latent"]}
+    sources = {"rest": COLUMNS, "hits": [*COLUMNS, "id", "alleles", "locus", "drawn"], "planted": ["x", "y", "latent"]}
     drawn = {}
     for kind, columns in sources.items():
         source = ColumnDataSource({column: [] for column in columns}, name=kind)
@@ -167,4 +180,4 @@ def _binary(values: Sequence[float] | np.ndarray | pd.Series, kind: type) -> str
 
 def _json(value: Mapping) -> str:
     """JSON that may stand inside a script element."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

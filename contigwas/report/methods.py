@@ -1,15 +1,16 @@
 """The methods of a run in sentences for a paper, from its config: what was done, and whom to cite."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 
 import yaml
 
-from contigwas import __version__
+from contigwas import __version__, tasks
 from contigwas.config import folds
+from contigwas.plots.inflation import LEAST_CHROMOSOMES
 from contigwas.plots.style import TESTS, p_text
 from contigwas.report.methods_models import model_sentences
 from contigwas.report.wording import listed, percent, plural
@@ -28,7 +29,7 @@ class Methods:
 
 
 def methods(config: Mapping, tested: Mapping[str, int]) -> Methods:
-    """The methods of a run; `config` is whole, `tested` the people tested by model."""
+    """The methods of a run; `config` has all defaults, `tested` the people tested by model."""
     parts = [
         [f"This run was made with contigwas {__version__} on Snakemake [@snakemake].", *_simulated(config)],
         list(_genotypes(config)),
@@ -63,6 +64,7 @@ def packages(config: Mapping) -> dict[str, str]:
     trained = any("method" in one or "apply" in one for one in config["models"].values())
     names = [*PACKAGES, *(LEARNS if trained else ()), "matplotlib", "bokeh", "itables"]
     names += ["captum"] if config.get("explain") and trained else []
+    names += ["umap-learn"] if _umap(config) else []
     names += ["scikit-learn"] if config["downstream"] else []
     names += ["msprime"] if "simulate" in config else []
     names += ["transformers"] if any(one.get("gene_encoder") == "mamba" for one in config["models"].values()) else []
@@ -138,7 +140,8 @@ def _modalities(config: Mapping) -> Iterator[str]:
             f"variants with an alternate-allele frequency of at most {burden['max_aaf']}."
         )
     if "expression" in used:
-        yield "Gene expression entered as log(1 + x), scaled by the training people."
+        entered = {"tpm": "as log(1 + TPM)", "counts": "as log(1 + CPM)", "log": "on the log scale of its table"}
+        yield f"Gene expression entered {entered[config['expression']['scale']]}, scaled by the training people."
 
 
 def _features(config: Mapping, tested: Mapping[str, int]) -> Iterator[str]:
@@ -167,12 +170,20 @@ def _features(config: Mapping, tested: Mapping[str, int]) -> Iterator[str]:
             f"The features tested are {kind} of the embeddings{unless}"
             f"{', residualised and transformed to normal ranks' if inverse else ''}."
         )
+    if _umap(config):
+        yield "Maps of the people in the space of a model's features are drawn by UMAP [@umap]."
     if tested:
         yield f"People tested: {', '.join(f'{name} {count:,}' for name, count in tested.items())}."
 
 
 def _own(config: Mapping) -> bool:
     return any(isinstance(one.get("phenotypes"), Mapping) for one in config["models"].values())
+
+
+def _umap(config: Mapping) -> bool:
+    """Whether a map is drawn by UMAP: models of brought phenotypes have none."""
+    mapped = any({"method", "embeddings", "apply"} & {*one} for one in config["models"].values())
+    return mapped and config["plots"]["map"]["method"] == "umap"
 
 
 def _tests(config: Mapping) -> Iterator[str]:
@@ -192,14 +203,18 @@ def _tests(config: Mapping) -> Iterator[str]:
         "acat": "the Cauchy combination [@acat]",
     }
     test = TESTS.get(loci["test"], loci["test"])
+    interval = (
+        "by a jackknife over chromosomes [@jackknife]"
+        if len(config["genotypes"]["chromosomes"]) >= LEAST_CHROMOSOMES
+        else "from ranks around the median, as if tests were independent"
+    )
     if gwas["tests"]:
         yield f"Tests over all features of a model: {listed([words[one] for one in gwas['tests']])}."
     yield (
         f"Loci are clumps of variants by {test} as plink 1.9 makes them [@plink]: lead variants with "
         f"p ≤ {p_text(loci['p1'])}, and those within {loci['kb']:g} kb in r² > {loci['r2']} with them. "
-        "Inflation is the median chi-square over its expectation [@genomic_control], with an interval by a jackknife "
-        "over chromosomes [@jackknife]. Lead variants were tested again with errors robust to unequal variances (HC3 "
-        "[@hc3])."
+        f"Inflation is the median chi-square over its expectation [@genomic_control], with an interval {interval}. "
+        "Lead variants were tested again with errors robust to unequal variances (HC3 [@hc3])."
     )
 
 
@@ -220,13 +235,35 @@ def _explanations(config: Mapping) -> Iterator[str]:
 
 
 def _downstream(config: Mapping) -> Iterator[str]:
-    kinds = {task["task"] for task in config["downstream"].values()}
-    if "segmentation" in kinds:
-        yield "Segmentation is scored by Dice over people, beside UNETR [@unetr] and U-Net [@unet]."
-    if "clusters" in kinds:
-        yield "Clusters are those of k-means and HDBSCAN [@hdbscan] on the features, matched to labels if any."
-    if kinds & {"classification", "regression"}:
+    if tasks.of_kind(config, tasks.SEGMENTATION):
+        names = {"unetr": "UNETR [@unetr]", "unet": "U-Net [@unet]"}
+        used = {
+            arm["network"]
+            for task, model in _pairs(config, [tasks.SEGMENTATION])
+            for arm in tasks.arms(config, task, model)
+        }
+        beside = listed(text for name, text in names.items() if name in used)
+        yield f"Segmentation is scored by Dice over people{f', beside {beside}' if beside else ''}."
+    clusters = [config["downstream"][name] for name in tasks.of_kind(config, tasks.CLUSTERS)]
+    if clusters:
+        matched = ", matched to labels" if any(one["labels"] for one in clusters) else ""
+        yield f"Clusters are those of k-means and HDBSCAN [@hdbscan] on the features{matched}."
+    used = {arm for task, model in _pairs(config, tasks.OF_LABELS) for arm in tasks.label_arms(config, task, model)}
+    if used:
+        names = {
+            tasks.PROBE: "linear probes [@scikit-learn]",
+            tasks.KNN: "nearest neighbours [@scikit-learn]",
+            tasks.FINETUNED: "fine-tuned networks",
+            tasks.SCRATCH: "networks trained from scratch",
+        }
         yield (
-            "Labels were predicted from the features by linear probes and nearest neighbours [@scikit-learn] and by "
-            "fine-tuning, with metrics over the whole test set and bootstrap intervals over people."
+            f"Labels were predicted by {listed(text for arm, text in names.items() if arm in used)}, with metrics over "
+            "the whole test set and bootstrap intervals over people."
         )
+
+
+def _pairs(config: Mapping, kinds: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Every task of `kinds` with each model that it is done with."""
+    for kind in kinds:
+        for task in tasks.of_kind(config, kind):
+            yield from ((task, model) for model in tasks.models(config, task))

@@ -58,10 +58,11 @@ def model_sentences(config: Mapping, name: str, folds: Callable[[Mapping, str], 
     elif method == "autoencoder":
         yield f"{name} is an autoencoder of the images."
     elif method == "untrained":
-        yield f"{name} is {network} with random weights."
+        weights = "weights trained elsewhere" if recipe["weights"] else "random weights"
+        yield f"{name} is {network} with {weights}, not trained here."
     else:
         yield f"{name} is principal components of the pixels."
-    if recipe.get("weights"):
+    if recipe.get("weights") and method != "untrained":
         yield f"{name} starts from weights trained elsewhere."
     if "epochs" in recipe and method not in ("untrained", "pixel_pca"):
         networks = folds(config, name)
@@ -93,9 +94,10 @@ def _contrast(name: str, recipe: Mapping, network: str) -> str:
         if recipe["loss"] == "siglip"
         else f"with the weighted loss (alpha {recipe['alpha']})"
     )
+    learned = "a learned temperature that begins at" if recipe["learn_temperature"] else "a temperature of"
     extra = f", {recipe['corruption']:g} of the genetic values corrupted [@scarf]" if recipe["corruption"] else ""
     return (
         f"{name} contrasts images, through {network}, with {modalities} of the same person, through "
-        f"{ENCODERS[recipe['genetics_encoder']]}, after ContIG [@contig] {loss} at a temperature of "
+        f"{ENCODERS[recipe['genetics_encoder']]}, after ContIG [@contig] {loss} at {learned} "
         f"{recipe['temperature']:g}, in {people}{extra}."
     )

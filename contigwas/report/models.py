@@ -11,7 +11,7 @@ from markupsafe import Markup
 from contigwas.files import PathLike, read_table
 from contigwas.report.manhattan import Manhattan, manhattan
 from contigwas.report.methods_models import kind
-from contigwas.report.tables import fixed, grouped, shown, table
+from contigwas.report.tables import fixed, grouped, table
 
 LOOKS = ["ols", "hc3", "sex_difference", "without_offsets", "manova", "manova_hc3"]
 COLUMNS = {
@@ -90,7 +90,6 @@ def loci_table(name: str, loci: pd.DataFrame, drawn: set[int]) -> Markup:
     if not rows["genes"].any():
         rows = rows.drop(columns="genes")
     cells = {"locus": linked, "pos": grouped, "eaf": fixed(3), "log10p": fixed(1)}
-    cells |= {"beta": fixed(3), "se": fixed(3), "chrom": shown}
     rows = rows.rename(columns=COLUMNS)
     return table(rows, f"Loci of {name}", {COLUMNS[key]: cell for key, cell in cells.items()}, f"loci-{name}")
 

@@ -13,7 +13,7 @@ from contigwas.plots.style import TESTS, p_text
 from contigwas.recipes import read_schema
 from contigwas.report.assets import assets
 from contigwas.report.explained import explanations
-from contigwas.report.flow import image_steps, people_flow, variant_flow, variant_steps
+from contigwas.report.flow import image_steps, people_flow, variant_flow, variant_steps, why_untested
 from contigwas.report.inputs import burden_masks, evaluation_tables, task_summary
 from contigwas.report.methods import methods
 from contigwas.report.models import model_part, second_looks
@@ -24,7 +24,6 @@ from contigwas.report.tables import downloads, grouped, table
 __all__ = ["second_looks", "table", "write_report"]
 log = logging.getLogger(__name__)
 SMALL = 15.0  # MB
-TESTED = "People tested with each model; the others lack an image, a covariate or a feature"
 COUNTS = {"tested": grouped, "not tested": grouped}
 
 
@@ -50,7 +49,7 @@ def write_report(
     `models` maps a name to its files: phenotypes, loci, followup, points, manhattan, overview, regional (a folder), qq,
     perhaps training, decoded and map (else None). `evaluation` holds tables (a list) and png; `explained` maps a model
     to features, modalities, completeness, genome and top. `tasks` are those of downstream: model, task, kind, tsv and
-    png. `captions` is the text under each kind of figure, and `config` the whole config.
+    png. `captions` is the text under each kind of figure, and `config` the config, perhaps without pretrain and export.
     """
     environment = Environment(
         loader=PackageLoader("contigwas.report"),
@@ -59,7 +58,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"picture": picture, "table": table, "comma": "{:,}".format}
+    environment.filters |= {"picture": picture, "table": table, "comma": grouped}
     tables = evaluation_tables(evaluation["tables"])
     planted = tables.get("planted")
     parts = {name: model_part(name, files, config, planted) for name, files in models.items()}
@@ -76,7 +75,7 @@ def write_report(
         people={
             "steps": steps,
             "sources": sources,
-            "models": table(by_model, TESTED, COUNTS),
+            "models": table(by_model, f"People tested with each model; {why_untested(config)}", COUNTS),
         },
         variants={
             "steps": variant_steps(chromosomes, bool(config["gwas"]["genotypes"])),

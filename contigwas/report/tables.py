@@ -51,8 +51,8 @@ def shown(value: object) -> str:
 
 
 def grouped(value: object) -> str:
-    """A whole number with commas."""
-    return shown(value) if value is None or pd.isna(value) else f"{int(value):,}"
+    """A whole number with commas; text, such as a count that is not told, as it is."""
+    return shown(value) if value is None or isinstance(value, str) or pd.isna(value) else f"{int(value):,}"
 
 
 def fixed(digits: int) -> Callable[[object], str]:

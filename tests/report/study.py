@@ -150,7 +150,8 @@ def _shared(folder: Path, config: dict, models: dict, planted: bool = False) -> 
         },
         "captions": {path.stem: path for path in (ROOT / "workflow/report").glob("*.rst")}
         | {name: _caption(folder / f"{name}.rst") for name in ("explain_genome", "explain_top", "map")},
-        "config": config,
+        # as workflow/rules/report.smk passes it
+        "config": {key: value for key, value in config.items() if key not in ("pretrain", "export")},
     }
 
 

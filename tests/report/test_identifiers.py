@@ -1,5 +1,11 @@
 """The search for IIDs finds them wherever a run could leave one, and the page of a made-up run has none."""
 
+import base64
+import io
+
+import anndata as ad
+import h5py
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -22,11 +28,35 @@ def drawn(path):
 def noted(path):
     info = PngImagePlugin.PngInfo()
     info.add_text("Source", f"/photographs/{IID}/left.png")
-    Image.new("RGB", (4, 4)).save(path, pnginfo=info)
+    Image.new("RGB", (4, 4)).save(path, "png", pnginfo=info)
+
+
+def embedded(mime, data):
+    """What leaks `data` in a page, as its downloads and pictures are."""
+    uri = f"data:{mime};base64,{base64.b64encode(data).decode()}"
+    return lambda path: path.write_text(f'<p>Locus 1</p><a href="{uri}">TSV</a>')
+
+
+def picture():
+    kept = io.BytesIO()
+    noted(kept)
+    return kept.getvalue()
+
+
+def annotated(path):
+    ad.AnnData(np.zeros((2, 2), np.float32)).write_h5ad(path)
+    with h5py.File(path, "a") as file:
+        file["uns"].create_dataset("fitted_on", data=np.array([b"none", IID.encode()]), compression="gzip")
 
 
 LEAKS = {
     "report.html": lambda path: path.write_text(f"<p>Locus 1</p><!-- {IID} -->"),
+    "models/contig/download.html": embedded("text/tab-separated-values", f"locus\tiid\n1\t{IID}\n".encode()),
+    "models/contig/picture.html": embedded("image/png", picture()),
+    "models/contig/unknown.html": embedded("application/octet-stream", IID.encode()),
+    "models/contig/alignment.npz": lambda path: np.savez_compressed(path, fitted=np.array(["1", IID])),
+    "models/contig/fitted.npy": lambda path: np.save(path, np.array(["1", IID])),
+    "models/contig/pca.h5ad": annotated,
     "logs/images/images.log": lambda path: path.write_text(f"WARNING photographs/{IID}_left.png is blank"),
     "models/contig/plots/qq.pdf": drawn,
     "models/contig/plots/qq.png": noted,

@@ -5,6 +5,7 @@ import itertools
 
 import pandas as pd
 import pytest
+import yaml
 
 from tests.report.browser import hit_on_screen, opened
 
@@ -69,6 +70,25 @@ def test_a_click_on_a_hit_opens_the_region_of_its_locus(page, loci):
     page.wait_for_function(
         f"document.querySelector('#contig-locus-{hits['locus'][row]}').getBoundingClientRect().top < 900"
     )
+
+
+def test_a_hit_outside_the_plot_of_its_locus_opens_none(page):
+    hits = source(page)
+    row = next(k for k, one in enumerate(hits["locus"]) if one != "none")
+    region = page.locator(f"#contig-locus-{hits['locus'][row]}")
+    region.evaluate("one => one.open = false")
+    page.evaluate(
+        """row => {
+            const one = contigwas.plots.contig;
+            one.source("hits").data.drawn[row] = false;
+            one.source("hits").selected.indices = [row];
+            one.source("hits").data.drawn[row] = true;
+        }""",
+        row,
+    )
+    said = page.locator('[data-manhattan="contig"] [role=status]').inner_text()
+    assert said.endswith(f"locus {hits['locus'][row]}, outside its regional plot.") and hits["id"][row] in said
+    assert region.get_attribute("open") is None
 
 
 def test_another_test_has_other_points(page, full_page):
@@ -168,6 +188,13 @@ def test_everything_is_on_the_page(page):
         assert page.get_by_role("heading", name=heading, exact=True).count() == 1
     levels = page.locator("h1, h2, h3").evaluate_all("all => all.map(one => Number(one.tagName[1]))")
     assert levels[0] == 1 and all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_the_config_is_told_with_what_it_lacks(page):
+    told = page.locator("#methods details")
+    assert "The config of this run, without pretrain and export" in told.locator("summary").inner_text()
+    keys = yaml.safe_load(told.locator("pre").text_content())
+    assert {"genotypes", "models", "gwas"} <= {*keys} and not {"pretrain", "export"} & {*keys}
 
 
 def test_the_skip_link_comes_first(page):

@@ -2,8 +2,10 @@
 
 import base64
 import io
+import json
 import re
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -13,18 +15,24 @@ import yaml
 from PIL import Image
 
 from contigwas.config import check
+from contigwas.files import write_tsv
 from contigwas.plots.thinned import SCHEMA
 from contigwas.recipes import methods as methods_of_schema
-from contigwas.report.flow import variant_steps
+from contigwas.report.flow import image_steps, people_flow, variant_steps, why_untested
+from contigwas.report.inputs import burden_masks
 from contigwas.report.manhattan import locus_of, manhattan
 from contigwas.report.methods import cited, methods
 from contigwas.report.methods_models import KINDS
+from contigwas.report.models import loci_table
 from contigwas.report.pictures import picture
-from contigwas.report.tables import downloads, table
+from contigwas.report.tables import downloads, grouped, table
 
 LOCI = pd.DataFrame(
     {"locus": [1, 2, 3], "chrom": [1, 1, 2], "pos": [100, 200, 100], "start": [90, 120, 50], "end": [210, 230, 150]}
 )
+
+
+DOWNSTREAM = ("downstream_aptos", "downstream_palm", "downstream_rfmid", "downstream_ukb")
 
 
 def read(root, name, **changes):
@@ -38,7 +46,7 @@ def read(root, name, **changes):
     ["config/config.yaml", "tests/config/small.yaml", "tests/config/every_key.yaml", "tests/config/phenotypes.yaml"]
     + [
         f"config/examples/{one}.yaml"
-        for one in ("ukb", "contig_paper", "contig_modern", "volumes", "mgi", "autoencoder")
+        for one in ("ukb", "contig_paper", "contig_modern", "volumes", "mgi", "autoencoder", *DOWNSTREAM)
     ],
 )
 def test_every_config_has_methods_whose_citations_are_those_of_the_list(root, name):
@@ -63,11 +71,83 @@ def test_only_what_was_used_is_cited(root):
 
 
 def test_explanations_are_cited_where_there_are_some(root):
-    config = read(root, "config/config.yaml")
-    config["explain"] = {"methods": ["integrated_gradients"], "baseline": "mean", "noise": {"samples": 4}}
-    found = methods(config, {})
+    block = {"methods": ["integrated_gradients"], "baseline": "mean"}
+    quiet = methods(read(root, "config/config.yaml", explain=block), {})
+    assert not any("SmoothGrad" in one for one in quiet.references) and "noisy" not in " ".join(quiet.paragraphs)
+    found = methods(read(root, "config/config.yaml", explain={**block, "noise": {"samples": 4}}), {})
     assert sum("Captum" in one or "Axiomatic" in one or "SmoothGrad" in one for one in found.references) == 3
     assert "from the baseline mean" in " ".join(found.paragraphs) and "captum" in found.packages
+
+
+CLAIMS = {
+    "noise": "over noisy inputs",
+    "unetr": "UNETR",
+    "unet": "U-Net",
+    "probe": "linear probes",
+    "knn": "nearest neighbours",
+    "finetuned": "fine-tuned networks",
+    "scratch": "networks trained from scratch",
+    "jackknife": "jackknife over chromosomes",
+    "random": "with random weights",
+    "elsewhere": "weights trained elsewhere",
+    "learned": "a learned temperature that begins at 0.07",
+    "fixed": "a temperature of 0.1",
+    "umap": "UMAP",
+}
+TWENTY_TWO = {"jackknife", "elsewhere", "fixed"}
+
+
+def claimed(config):
+    """The claims of a config, which has all defaults; every one that is cited is cited with it."""
+    found = methods(config, {})
+    text = " ".join(found.paragraphs)
+    claims = {name for name, words in CLAIMS.items() if words in text}
+    cites = {"unetr": "Hatamizadeh", "unet": "Ronneberger", "jackknife": "Busing", "umap": "McInnes L, Healy"}
+    cites |= {"noise": "SmoothGrad"}
+    assert {name for name, word in cites.items() if any(word in one for one in found.references)} == claims & {*cites}
+    return claims
+
+
+@pytest.mark.parametrize(
+    ("name", "arms"),
+    [
+        ("downstream_aptos", {"probe", "knn", "finetuned", "scratch"}),
+        ("downstream_palm", {"probe", "knn", "finetuned", "scratch", "unet"}),
+        ("downstream_rfmid", {"probe", "knn", "finetuned", "scratch"}),
+        ("downstream_ukb", {"probe", "knn", "finetuned"}),
+    ],
+)
+def test_an_example_claims_what_its_keys_ask_for(root, name, arms):
+    text = yaml.safe_load((root / f"config/examples/{name}.yaml").read_text())
+    assert claimed(read(root, f"config/examples/{name}.yaml")) == TWENTY_TWO | arms
+    models = text["models"] | {"imagenet": {"method": "untrained", "image_encoder": "resnet50"}}
+    models["contig"] = models["contig"] | {"learn_temperature": True, "temperature": 0.07}
+    genotypes = text["genotypes"] | {"chromosomes": [1, 2, 3, 4]}
+    explain, plots = {"models": ["contig"], "noise": {"samples": 4}}, {"map": {"method": "umap"}}
+    other = read(root, f"config/examples/{name}.yaml", models=models, genotypes=genotypes, explain=explain, plots=plots)
+    assert claimed(other) == {"random", "learned", "noise", "umap"} | arms
+
+
+@pytest.mark.parametrize("arm", ["probe", "knn", "finetuned", "scratch"])
+def test_a_regression_claims_its_arms(root, arm):
+    task = {"task": "regression", "table": "in/traits.tsv", "column": "age", "arms": [arm]}
+    found = claimed(read(root, "config/examples/downstream_ukb.yaml", downstream={"age": task}))
+    assert found == TWENTY_TWO | {arm}
+
+
+def test_a_segmentation_without_arms_has_both_networks_beside_it(root):
+    task = {"task": "segmentation", "table": "in/masks.tsv"}
+    found = claimed(read(root, "config/examples/downstream_palm.yaml", downstream={"disc": task}))
+    assert found == TWENTY_TWO | {"unet", "unetr"}
+
+
+@pytest.mark.parametrize(("scale", "words"), [("tpm", "log(1 + TPM)"), ("counts", "log(1 + CPM)"), ("log", "")])
+def test_expression_entered_as_its_scale_says(root, scale, words):
+    block = yaml.safe_load((root / "tests/config/every_key.yaml").read_text())["expression"]
+    found = methods(read(root, "tests/config/every_key.yaml", expression=block | {"scale": scale}), {})
+    text = " ".join(found.paragraphs)
+    assert f"Gene expression entered {f'as {words}' if words else 'on the log scale of its table'}, scaled" in text
+    assert text.count("log(1 +") == bool(words)
 
 
 def test_citations_are_numbered_once():
@@ -84,8 +164,41 @@ def test_every_method_has_a_name():
 
 def test_a_hit_belongs_to_the_locus_that_shows_it():
     hits = pd.DataFrame({"chrom": ["1", "1", "1", "2", "2", "3"], "pos": [105, 180, 400, 140, 9000, 100]})
-    assert locus_of(hits, LOCI, 500).tolist() == [1, 2, 2, 3, 0, 0]
-    assert locus_of(hits, LOCI.iloc[:0], 500).tolist() == [0] * 6
+    for found, drawn in (locus_of(hits, LOCI, 500), locus_of(hits.iloc[::-1], LOCI, 500)):
+        assert sorted(found.tolist()) == [0, 0, 1, 2, 2, 3] and drawn.tolist() == (found > 0).tolist()
+    assert locus_of(hits, LOCI, 500)[0].tolist() == [1, 2, 2, 3, 0, 0]
+    assert locus_of(hits, LOCI.iloc[:0], 500)[0].tolist() == [0] * 6
+
+
+def test_a_hit_of_a_long_clump_belongs_to_a_plot_that_shows_it():
+    loci = pd.DataFrame(
+        {"locus": [7, 8], "chrom": [1, 1], "pos": [1000, 9000], "start": [900, 8900], "end": [20_000, 9100]}
+    )
+    hits = pd.DataFrame({"chrom": ["1"] * 4, "pos": [1400, 5000, 8700, 15_000]})
+    found, drawn = locus_of(hits, loci, 500)
+    assert found.tolist() == [7, 7, 8, 7], "the third is in the span of 7, but only the plot of 8 shows it"
+    assert drawn.tolist() == [True, False, True, False]
+
+
+def test_the_loci_of_hits_are_those_of_a_search_one_by_one():
+    rng = np.random.default_rng(5)
+    pos = rng.integers(1, 200_000, 40)
+    loci = pd.DataFrame({"locus": range(1, 41), "chrom": rng.integers(1, 4, 40), "pos": pos})
+    loci = loci.assign(start=pos - rng.integers(0, 9000, 40), end=pos + rng.integers(0, 9000, 40))
+    hits = pd.DataFrame({"chrom": rng.integers(1, 5, 300).astype(str), "pos": rng.integers(1, 200_000, 300)})
+
+    def search(chrom, at):
+        there = [one for one in loci.itertuples() if str(one.chrom) == chrom]
+        inside = [one for one in there if one.start <= at <= one.end]
+        near = [one for one in there if abs(one.pos - at) <= 3000]
+        both = [one for one in inside if one in near]
+        best = min(both or near or inside, key=lambda one: abs(one.pos - at), default=None)
+        return (best.locus if best else 0, bool(near))
+
+    expected = [search(*one) for one in zip(hits["chrom"], hits["pos"], strict=True)]
+    found, drawn = locus_of(hits, loci, 3000)
+    assert list(zip(found.tolist(), drawn.tolist(), strict=True)) == expected
+    assert {0} < set(found.tolist()) and {*drawn.tolist()} == {True, False}
 
 
 def test_a_figure_keeps_its_pixels_and_loses_its_notes(tmp_path):
@@ -112,7 +225,23 @@ def test_names_from_files_cannot_break_out_of_the_page(tmp_path):
         writer.write_table(pa.Table.from_pandas(points, SCHEMA, preserve_index=False))
         writer.add_key_value_metadata({"contigwas": '{"tested": {"manova": 1}, "chromosomes": ["1"]}'})
     found = manhattan(tmp_path / "points.parquet", LOCI, "contig", 5e-8, 500)
+    worse = "<!--<script" + evil
+    pq.write_table(
+        pa.Table.from_pandas(points.assign(id=worse), SCHEMA, preserve_index=False).replace_schema_metadata(
+            {"contigwas": '{"tested": {"manova": 1}, "chromosomes": ["1"]}'}
+        ),
+        tmp_path / "worse.parquet",
+    )
+    told = manhattan(tmp_path / "worse.parquet", LOCI, "contig", 5e-8, 500).points
+    assert "<" not in told and json.loads(told)["tests"]["manova"]["hits"]["id"] == [worse]
     assert "</script" not in found.points + found.plot and found.hits == found.tested == 1
+
+
+def test_a_small_beta_of_a_locus_keeps_its_digits():
+    one = {"locus": 1, "chrom": "1", "pos": 5, "lead_id": "rs1", "effect_allele": "A", "other_allele": "G", "eaf": 0.2}
+    one |= {"log10p": 9.0, "best_feature": "E1", "beta": -0.00041237, "se": 0.0000612349, "genes": ""}
+    html = loci_table("contig", pd.DataFrame([one]), {1})
+    assert "<td>-0.0004124</td>" in html and "<td>6.123e-05</td>" in html and "<td>0.200</td>" in html
 
 
 def test_variants_are_counted_over_chromosomes():
@@ -122,3 +251,54 @@ def test_variants_are_counted_over_chromosomes():
     first, last = variant_steps(chromosomes, brought=False)
     assert (first.count, last.count) == (15, 12)
     assert list(first.left) == [("rare: a low minor-allele frequency", 3)]
+
+
+CONTIG = {"method": "contig", "modalities": ["snps"]}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "training"),
+    [
+        ({**CONTIG, "folds": 1}, True),
+        ({**CONTIG, "folds": 3}, False),
+        (CONTIG, False),
+        ({"method": "simclr"}, False),
+        ({"apply": "in/frozen"}, True),
+        ({"embeddings": "in/embeddings.h5ad"}, False),
+    ],
+)
+def test_people_of_the_training_are_among_the_untested_only_where_a_network_trained_on_them(root, recipe, training):
+    models = {"one": recipe, "traits": {"phenotypes": "in/traits.tsv"}}
+    changes = {"explain": {"models": ["contig"]}, "models": models | {"contig": CONTIG}}
+    config = read(root, "tests/config/every_key.yaml", downstream={}, **changes)
+    assert ("or were in the network's training" in why_untested(config)) == training
+    assert why_untested(config).startswith("the others lack an image, a covariate or a feature")
+
+
+def test_few_people_are_not_counted_in_the_flow(tmp_path):
+    iids = [f"{number}" for number in range(100)]
+    named = pd.DataFrame({"fid": iids, "iid": iids, "sex": 1, "genotypes": [1] * 98 + [0] * 2, "images": 0})
+    write_tsv(named, tmp_path / "candidates.tsv")
+    excluded = ["call rate"] * 37 + ["sex"] * 3 + [""] * 60
+    cohort = pd.DataFrame({"iid": iids, "excluded": excluded, "in_gwas": [0] * 44 + [1] * 56})
+    write_tsv(cohort, tmp_path / "cohort.tsv")
+    steps, sources, models = people_flow(tmp_path / "candidates.tsv", tmp_path / "cohort.tsv", {"a": 54, "b": 50})
+    assert [step.count for step in steps] == [100, 60, 56]
+    assert steps[0].left == [("too few calls", ">=30"), ("another sex by X than in the tables", "<5")]
+    assert steps[1].left == [("related to somebody who is tested", "<5")]
+    assert sources["people"].tolist() == [98, 0] and models["not tested"].tolist() == ["<5", 6]
+    assert [grouped(one) for one in ["<5", 6000]] == ["<5", "6,000"]
+    pictures = pd.DataFrame({"kept": [False] * 13 + [True] * 87, "reason": ["black"] * 4 + ["blurred"] * 9 + [""] * 87})
+    pictures.to_parquet(tmp_path / "images.parquet")
+    first, last = image_steps(tmp_path / "images.parquet")
+    assert {why: count for why, count in first.left}["black"] == "<5" and (first.count, last.count) == (100, 87)
+    assert 9 not in [count for _, count in first.left], "4 would be what is left of 13"
+
+
+def test_few_carriers_of_a_gene_are_not_counted(tmp_path):
+    var = pd.DataFrame({"gene": list("ABCDE"), "variants": 1}, index=list("ABCDE"))
+    var = var.assign(mask=["lof"] * 2 + ["missense"] * 3, carriers=[4, 1200, 0, 0, 3])
+    ad.AnnData(np.zeros((1, 5), np.float32), var=var).write_h5ad(tmp_path / "burden.h5ad")
+    found = burden_masks(tmp_path / "burden.h5ad")
+    assert found["carriers of the median gene"].tolist() == ["<5", 0]
+    assert found["carriers of the gene with most"].tolist() == [1200, "<5"]

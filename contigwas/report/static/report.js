@@ -218,9 +218,11 @@
     picked(index) {
       const hits = this.source("hits").data;
       const locus = hits.locus[index];
-      const shown = locus !== "none" && reveal(`${this.name}-locus-${locus}`);
+      const outside = locus !== "none" && !hits.drawn[index];
+      const shown = !outside && locus !== "none" && reveal(`${this.name}-locus-${locus}`);
       this.said.textContent = `${hits.id[index]} at ${hits.place[index]}: ` +
-        (shown ? `locus ${locus}, whose region is open below.` : "no regional plot on this page.");
+        (shown ? `locus ${locus}, whose region is open below.` :
+          outside ? `locus ${locus}, outside its regional plot.` : "no regional plot on this page.");
     }
   }
 
