@@ -17,7 +17,7 @@ COLOURS = {
     "#cfe3f5": {"samples", "genotypes", "snps", "pgs", "burden", "images"},
     "#fbe2c0": {"lineage", "pretrain", "embed", "align"},
     "#d5ecd4": {"phenotypes", "gwas", "loci", "followup"},
-    "#ecdcf3": {"plots", "evaluate", "report"},
+    "#ecdcf3": {"plots", "explain", "downstream", "labels", "components", "evaluate", "report"},
 }
 
 
