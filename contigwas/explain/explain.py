@@ -53,9 +53,19 @@ class Opened:
         """Of a checkpoint, with `count` people to explain."""
         state = read_checkpoint(checkpoint)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        network = Network.of(state, checkpoint, settings["checkpoint"], device)
+        network = Network.of(state, checkpoint, settings["checkpoint"], device, files.modalities)
         images = drawing.first_images(files.images_table)
         candidates = drawing.candidates(state, files.cohort, images)
+        adjusted = [name for name, side in network.sides.items() if side.normaliser.slopes is not None]
+        gone = drawing.left_since(state, files.cohort) if adjusted else 0
+        if gone:
+            log.warning(
+                "fold %d: %d people left the cohort after the network was trained: if the genetic components were made "
+                "again since, they may differ from those that it takes out of %s",
+                network.fold,
+                gone,
+                ", ".join(adjusted),
+            )
         present = {
             name: drawing.who_has(path, candidates, drawing.components_of(files.pcs, network.recipe, name))
             for name, path in files.modalities.items()
@@ -198,7 +208,7 @@ def explain(
 
 def _add(modality: Modality, settings: Mapping[str, object], sums: Mapping[tuple[str, str], Sums]) -> None:
     """Add one network's people to the sums of every method."""
-    fold, keep = modality.opened.network.fold, modality.side.normaliser.keep
+    fold, columns = modality.opened.network.fold, modality.side.columns
     error = {method: [] for method in settings["methods"]}
     difference = {method: [] for method in settings["methods"]}
     chunks = [*modality.chunks(settings["steps"])]
@@ -209,7 +219,7 @@ def _add(modality: Modality, settings: Mapping[str, object], sums: Mapping[tuple
         seed = stable_hash(f"{settings['seed']}:{fold}:{modality.name}:{number}") % 2**32
         for method in settings["methods"]:
             found = modality.attribute(method, people, settings, seed)
-            sums[method, modality.name].add(found, keep)
+            sums[method, modality.name].add(found, columns)
             error[method].append(found.error.cpu())
             difference[method].append(found.difference.cpu())
     for method in settings["methods"]:

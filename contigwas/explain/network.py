@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from contigwas.errors import UserError
 from contigwas.explain.contrast import Reference
+from contigwas.explain.described import describe
 from contigwas.files import PathLike
 from contigwas.pretrain.data import Photographs
 from contigwas.pretrain.methods.mgi import SYMMETRIC
 from contigwas.pretrain.networks import channels_last
 from contigwas.pretrain.normalise import Normaliser
-from contigwas.pretrain.pretrained import Pretrained
+from contigwas.pretrain.pretrained import Pretrained, take_from
 from contigwas.pretrain.sequence import GeneEncoder, scan_bytes
 
 IMAGES = 64  # that pass the trunk at a time
@@ -32,10 +33,14 @@ class Given(nn.Module):
 
 @dataclass(frozen=True)
 class Side:
-    """The encoder of a modality in two steps: what normalises raw values, and what embeds them."""
+    """The encoder of a modality in two steps: what normalises raw values, and what embeds them.
+
+    columns: where in the modality's file each of the encoder's features stands: int64 (kept,), -1 for one that is gone.
+    """
 
     normaliser: Normaliser
     encoder: nn.Module
+    columns: Tensor
 
     def inputs(self, values: Tensor, iids: list[str], components: pd.DataFrame | None) -> Tensor:
         """Raw values (people, features) to what enters the encoder: float32 (people, kept)."""
@@ -69,8 +74,18 @@ class Network:
     device: torch.device
 
     @classmethod
-    def of(cls, state: Mapping[str, object], where: PathLike, which: str, device: torch.device) -> "Network":
-        """From a checkpoint that was read from `where`; `which` are the weights of the last epoch or the best."""
+    def of(
+        cls,
+        state: Mapping[str, object],
+        where: PathLike,
+        which: str,
+        device: torch.device,
+        modalities: Mapping[str, PathLike],
+    ) -> "Network":
+        """From a checkpoint that was read from `where`; `which` are the weights of the last epoch or the best.
+
+        `modalities`: the files whose values the encoders will be given.
+        """
         learned = Pretrained.of(state, where, which)
         recipe, shape = learned.settings, learned.shape
         trunk = nn.Sequential(learned.pixels(), learned.trunk())
@@ -78,9 +93,10 @@ class Network:
         heads = {name: _fixed(learned.head(name), device) for name in learned.modalities}
         sides = {}
         for name in learned.modalities:
-            encoder = _fixed(learned.encoder(name), device)
+            columns = learned.columns(name, describe(modalities[name])["feature"], modalities[name])
+            encoder = _fixed(take_from(learned.encoder(name), columns), device)
             normaliser, encoder.normaliser = encoder.normaliser, Given()
-            sides[name] = Side(normaliser, encoder)
+            sides[name] = Side(normaliser, encoder, columns)
         temperature = recipe["temperature"]
         if "log_temperature" in learned.weights:
             temperature = math.exp(float(learned.weights["log_temperature"]))

@@ -16,7 +16,7 @@ from contigwas.errors import UserError
 from contigwas.files import PathLike, require
 from contigwas.people import require_overlap, require_unique, rows_of
 from contigwas.pretrain.data import kept_people, read_components, read_images
-from contigwas.pretrain.roles import HELDOUT, VALIDATION, roles_of
+from contigwas.pretrain.roles import HELDOUT, VALIDATION, known_roles, roles_of
 from contigwas.samples.folds import stable_hash
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,11 @@ def candidates(state: Mapping[str, object], cohort: PathLike, images: pd.DataFra
             "the recipe folds, or raise samples.heldout or samples.validation"
         )
     return found
+
+
+def left_since(state: Mapping[str, object], cohort: PathLike) -> int:
+    """How many people of a network's training, of any role, are not in the cohort any more."""
+    return len({*known_roles(state)} - {stable_hash(one) for one in kept_people(cohort)["iid"]})
 
 
 def draw(

@@ -98,8 +98,10 @@ def _people(
             for method in settings["methods"]:
                 seed = stable_hash(f"{settings['seed']}:{iid}:{name}") % 2**32
                 found = modality.attribute(method, people, settings, seed)
-                chosen = described[name].iloc[modality.side.normaliser.keep.cpu().numpy()]
-                table = _ends(chosen.assign(attribution=found.values[0].cpu().numpy()))
+                columns = modality.side.columns.numpy()
+                there = columns >= 0
+                chosen = described[name].iloc[columns[there]]
+                table = _ends(chosen.assign(attribution=found.values[0].cpu().numpy()[there]))
                 table.insert(0, "modality", name)
                 table.insert(0, "method", method)
                 tables.append(table)

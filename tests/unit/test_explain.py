@@ -13,7 +13,7 @@ from pretraining import MGI
 
 from contigwas.errors import UserError
 from contigwas.explain import people as drawing
-from contigwas.modality import write_modality
+from contigwas.modality import MISSING, write_modality
 from contigwas.pretrain.data import kept_people
 from contigwas.pretrain.losses import contig_loss
 from contigwas.pretrain.pretrained import Pretrained, read_checkpoint
@@ -170,15 +170,27 @@ def test_whoever_lacks_a_modality_is_left_out_and_counted_and_nobody_is_named(st
     assert not [one for one in iids if any(one in text for text in told)]
 
 
-def test_components_that_are_taken_out(tmp_path):
+def test_components_that_are_taken_out(tmp_path, caplog):
     rng = np.random.default_rng(0)
     iids = [str(number) for number in range(1000001, 1000151)]
     pcs = pd.DataFrame({"iid": iids, "PC1": rng.normal(size=150), "PC2": rng.normal(size=150)})
     pcs.to_parquet(tmp_path / "pcs.parquet")
     checkpoint, files = trained(tmp_path, pcs=tmp_path / "pcs.parquet", adjust_pcs=2, adjust=["pgs"], epochs=1)
+    path = another_file(tmp_path / "fewer.h5ad", files.modalities["pgs"], drop="pgs1")
+    fewer = replace(files, modalities={**files.modalities, "pgs": path})
     for baseline in ("mean", "zero"):
-        _, _, complete = read(explained(tmp_path, [checkpoint], files, baseline=baseline))
-        assert (complete["max_error"] < 0.01).all()
+        for given in (files, fewer):
+            table, _, complete = read(explained(tmp_path, [checkpoint], given, baseline=baseline))
+            assert (complete["max_error"] < 0.01).all()
+            assert set(table.loc[table["modality"] == "pgs", "feature"]) == set(
+                ad.read_h5ad(given.modalities["pgs"]).var_names
+            )
+    assert "left the cohort" not in caplog.text
+    cohort = pd.read_csv(files.cohort, sep="\t", dtype=str, keep_default_na=False)
+    cohort[1:].to_csv(tmp_path / "fewer.tsv", sep="\t", index=False)
+    explained(tmp_path, [checkpoint], replace(files, cohort=tmp_path / "fewer.tsv"))
+    assert "1 people left the cohort after the network was trained" in caplog.text
+    assert "differ from those that it takes out of pgs" in caplog.text
 
 
 @pytest.mark.parametrize("changed", [
@@ -237,6 +249,50 @@ def test_names_and_places(study, tmp_path):
     assert tuple(here.loc["pgs0", ["name", "chrom", "pos"]]) == ("height", "", 0)
     assert here.loc["pgs1", "name"] == "pgs1"
     assert tuple(here.loc["burden0", ["name", "chrom", "pos"]]) == ("APOE", "19", 44900000)
+
+
+def another_file(path, source, drop=None, insert=None, blank=None):
+    """A modality again: without a feature, with one more in front, or with a feature that is wholly missing."""
+    data = ad.read_h5ad(source)
+    values, names = np.asarray(data.X).copy(), [*data.var_names]
+    if blank is not None:
+        values[:, names.index(blank)] = MISSING if values.dtype.kind == "i" else np.nan
+    if drop is not None:
+        values, names = np.delete(values, names.index(drop), axis=1), [one for one in names if one != drop]
+    if insert is not None:
+        values, names = np.hstack([values[:, ::-1][:, :1], values]), [insert, *names]
+    write_modality(path, values, data.obs_names, pd.DataFrame(index=names), {})
+    return path
+
+
+@pytest.mark.parametrize("name", ["snps", "burden"])
+def test_features_are_found_by_name_in_a_file_that_was_made_again(study, name, tmp_path, caplog):
+    _, checkpoints, files = study
+    gone = read_checkpoint(checkpoints[0])["features"][name][2]
+    tables = {}
+    for what, changes in (("now", {"drop": gone, "insert": "another"}), ("blank", {"blank": gone})):
+        (tmp_path / what).mkdir()
+        path = another_file(tmp_path / f"{what}.h5ad", files.modalities[name], **changes)
+        other = replace(files, modalities={**files.modalities, name: path})
+        caplog.clear()
+        tables[what], _, complete = read(explained(tmp_path / what, checkpoints, other))
+        assert (complete["max_error"] < 0.01).all()
+        assert (f"lacks 1 of the {len(read_checkpoint(checkpoints[0])['features'][name])} features of {name}" in
+                caplog.text) == (what == "now")  # fmt: skip
+    blank = tables["blank"].set_index("feature")
+    assert (blank.loc[gone, "mean_abs"] == 0).all()
+    expected = tables["blank"][tables["blank"]["feature"] != gone].reset_index(drop=True)
+    pd.testing.assert_frame_equal(tables["now"].reset_index(drop=True), expected)
+
+
+def test_a_file_without_any_feature_of_the_network(study, tmp_path):
+    _, checkpoints, files = study
+    path = tmp_path / "other.h5ad"
+    data = ad.read_h5ad(files.modalities["pgs"])
+    names = [f"other{number}" for number in range(5)]
+    write_modality(path, np.asarray(data.X), data.obs_names, pd.DataFrame(index=names), {})
+    with pytest.raises(UserError, match="none of the 5 features of pgs that .* learned from"):
+        explained(tmp_path, checkpoints, replace(files, modalities={**files.modalities, "pgs": path}))
 
 
 def test_a_method_that_the_encoders_cannot_have_is_told(study, tmp_path, caplog):
