@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contigwas.embed.embed import PIXELS
 from contigwas.errors import UserError
 from contigwas.explain.contrast import Reference
 from contigwas.explain.described import describe
@@ -19,8 +20,15 @@ from contigwas.pretrain.normalise import Normaliser
 from contigwas.pretrain.pretrained import Pretrained, take_from
 from contigwas.pretrain.sequence import GeneEncoder, scan_bytes
 
-IMAGES = 64  # that pass the trunk at a time
+IMAGES = 64  # that pass the trunk at a time, at most,
+GRADIENTS = 16  # and so many times fewer pixels than `embed` takes where activations are kept: about 2.5 kB a pixel
 FLOATS = 2**25  # of inputs and activations of an encoder that are held at a time, about
+
+
+def at_once(shape: tuple[int, ...], device: torch.device, gradients: bool) -> int:
+    """How many images of `shape` (channels, sizes …) may pass the trunk at a time, with gradients or without."""
+    most = PIXELS[device.type] // (GRADIENTS if gradients else 1)
+    return max(1, min(IMAGES, most // math.prod(shape[1:])))
 
 
 class Given(nn.Module):
@@ -106,9 +114,9 @@ class Network:
 
     def features(self, photographs: Photographs) -> Tensor:
         """The trunk's features (images, features) of all images, on the device."""
-        result = []
+        result, images = [], at_once(photographs.shape, self.device, gradients=False)
         with torch.no_grad():
-            for part in torch.arange(len(photographs.row)).split(IMAGES):
+            for part in torch.arange(len(photographs.row)).split(images):
                 result.append(self.trunk(photographs.gather(part).to(self.device).float() / 255).float())
         return self.finite(torch.cat(result), "features")
 

@@ -20,7 +20,7 @@ from contigwas.explain.attribution import Attribution, integrated_gradients, rel
 from contigwas.explain.described import describe
 from contigwas.explain.explain import Files, Modality, Opened, shares
 from contigwas.explain.genome import NAMES
-from contigwas.explain.network import IMAGES
+from contigwas.explain.network import at_once
 from contigwas.explain.top import label
 from contigwas.files import PathLike, private_folder, replacing, write_tsv
 from contigwas.memory import enough_memory
@@ -142,7 +142,8 @@ def _image(
         return torch.stack(each).mean(dim=0)
 
     none = scaled.new_zeros((1, 1))
-    found = integrated_gradients(trunk, loss, scaled, torch.zeros_like(scaled), none, settings["steps"], IMAGES)
+    rows = at_once(tuple(levels.shape[1:]), network.device, gradients=True)
+    found = integrated_gradients(trunk, loss, scaled, torch.zeros_like(scaled), none, settings["steps"], rows)
     network.finite(found.values, "attributions")
     return levels, found
 

@@ -3,15 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from explaining import SETTINGS, trained
 from matplotlib.collections import PathCollection
 from plots_data import P1, write_gwas, write_loci
 
+from contigwas.explain import network
 from contigwas.explain.genome import genome
+from contigwas.explain.network import at_once
 from contigwas.explain.persons import explain_people
 from contigwas.explain.top import label, top
 from contigwas.plots import style
 from contigwas.pretrain.data import kept_people
+from contigwas.pretrain.networks import ResidualNetwork
 
 CHROMOSOMES, EACH = 3, 400
 
@@ -101,6 +105,29 @@ def test_the_strongest_features_of_each_modality(tmp_path):
         line = axis.containers[0].lines[0]
         np.testing.assert_allclose(np.asarray(line.get_xdata(), float), expected["mean_abs"])
     assert label("S1", "height") == "height (S1)" and label("S2", "S2") == "S2"
+
+
+def test_images_at_once_follow_their_size():
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert at_once((3, 32, 32), cpu, gradients=False) == at_once((3, 32, 32), cpu, gradients=True) == 64
+    assert at_once((3, 448, 448), cpu, gradients=False) == 20 and at_once((3, 448, 448), cpu, gradients=True) == 1
+    assert at_once((3, 448, 448), gpu, gradients=True) == 20
+    assert at_once((1, 160, 160, 160), cpu, gradients=False) == at_once((1, 160, 160, 160), cpu, gradients=True) == 1
+
+
+def test_no_more_images_pass_the_trunk_than_their_pixels_allow(tmp_path, monkeypatch):
+    checkpoint, files = trained(tmp_path, epochs=1)
+    passed, forward = [], ResidualNetwork.forward
+
+    def watched(self, images):
+        passed.append((torch.is_grad_enabled(), len(images)))
+        return forward(self, images)
+
+    monkeypatch.setattr(ResidualNetwork, "forward", watched)
+    monkeypatch.setattr(network, "PIXELS", {"cpu": 32 * 32 * 32, "cuda": 32 * 32 * 32})
+    explain_people([checkpoint], files, SETTINGS | {"private": 1, "steps": 8}, tmp_path / "a.tsv", tmp_path / "a.pdf")
+    assert max(images for kept, images in passed if not kept) == 32
+    assert max(images for kept, images in passed if kept) == 2
 
 
 def test_pages_of_single_people(tmp_path):
