@@ -189,11 +189,18 @@ def explain(
         deterministic(int(settings["math_threads"])),
         enough_memory("there is too little memory to explain the model: ask for more"),
     ):
+        drawn = 0
         for checkpoint, count in zip(checkpoints, shares(settings["people"], len(checkpoints)), strict=True):
             opened = Opened.of(checkpoint, files, settings, count)
+            drawn += len(opened.drawn.chosen)
             for name in files.modalities:
                 _add(Modality.of(opened, name, settings), settings, sums)
     for (_, name), one in sums.items():
+        if len(one.people) < 2 and drawn < settings["people"]:
+            raise UserError(
+                f"config: explain.people is {settings['people']}, but the reference leaves {drawn}, of whom "
+                f"{len(one.people)} have {name}: lower explain.reference"
+            )
         if len(one.people) < 2:
             raise UserError(
                 f"config: explain.people is {settings['people']}, of whom {len(one.people)} have {name}: raise it"

@@ -225,6 +225,21 @@ def test_too_few_people_for_an_interval(study, tmp_path):
         explained(tmp_path, [checkpoint], files, people=1)
 
 
+def test_a_reference_that_leaves_too_few_for_an_interval(study, tmp_path):
+    """All but one of those who have it are the reference of pgs: to ask for more people would not help."""
+    _, (checkpoint, _), files = study
+    people = drawing.candidates(read_checkpoint(checkpoint), files.cohort, drawing.first_images(files.images_table))
+    data = ad.read_h5ad(files.modalities["pgs"])
+    some = data[data.obs_names.isin(people[:17])]
+    assert 12 < len(some) < len(people)
+    path = tmp_path / "pgs.h5ad"
+    write_modality(path, np.asarray(some.X), some.obs_names, data.var, {})
+    other = replace(files, modalities={**files.modalities, "pgs": path})
+    sentence = "explain.people is 1000, but the reference leaves [0-9]+, of whom 1 have pgs: lower explain.reference"
+    with pytest.raises(UserError, match=sentence):
+        explained(tmp_path, [checkpoint], other, people=1000, reference=len(some) - 1)
+
+
 def test_too_large_a_reference(study, tmp_path):
     _, checkpoints, files = study
     with pytest.raises(UserError, match="config: explain.reference is 100, but"):
