@@ -75,6 +75,9 @@ def explain_people(
         )
         for checkpoint, count, pages_of in networks:
             opened = Opened.of(checkpoint, files, settings, count)
+            if len(opened.drawn.chosen) < pages_of:
+                log.warning("fold %d: %d people get a page, fewer than the %d of explain.private that fall to it",
+                            opened.network.fold, len(opened.drawn.chosen), pages_of)  # fmt: skip
             for person in _people(opened, settings, described, pages_of):
                 pages.savefig(draw(person, settings["methods"][0]))
                 tables.append(person.features)

@@ -130,6 +130,14 @@ def test_no_more_images_pass_the_trunk_than_their_pixels_allow(tmp_path, monkeyp
     assert max(images for kept, images in passed if kept) == 2
 
 
+def test_fewer_pages_than_asked_for_are_told(tmp_path, caplog):
+    checkpoint, files = trained(tmp_path, people=90, epochs=1)
+    outputs = tmp_path / "a.tsv", tmp_path / "a.pdf"
+    explain_people([checkpoint], files, SETTINGS | {"private": 20, "steps": 2, "reference": 18}, *outputs)
+    pages = pd.read_csv(outputs[0], sep="\t")["iid"].nunique()
+    assert pages < 20 and f"{pages} people get a page, fewer than the 20 of explain.private" in caplog.text
+
+
 def test_pages_of_single_people(tmp_path):
     checkpoint, files = trained(tmp_path, epochs=1)
     outputs = [tmp_path / "private" / "explanations" / "contig" / name for name in ("features.tsv", "pages.pdf")]
