@@ -109,7 +109,7 @@ class Network:
         if "log_temperature" in learned.weights:
             temperature = math.exp(float(learned.weights["log_temperature"]))
         bias = float(learned.weights["bias"]) if recipe.get("loss") == "siglip" else None
-        alpha = recipe.get("alpha", SYMMETRIC)
+        alpha = SYMMETRIC if recipe["method"] == "mgi" else recipe["alpha"]
         return cls(trunk, heads, sides, float(temperature), alpha, bias, int(state["fold"]), recipe, device)
 
     def features(self, photographs: Photographs) -> Tensor:

@@ -1,7 +1,9 @@
 """The explanation of a model on disk: against a loop that rebuilds everything, its files, its sentences."""
 
 import logging
+import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import anndata as ad
 import numpy as np
@@ -13,9 +15,11 @@ from pretraining import MGI
 
 from contigwas.errors import UserError
 from contigwas.explain import people as drawing
+from contigwas.explain.network import Network
 from contigwas.modality import MISSING, write_modality
 from contigwas.pretrain.data import kept_people
 from contigwas.pretrain.losses import contig_loss
+from contigwas.pretrain.methods import METHODS
 from contigwas.pretrain.pretrained import Pretrained, read_checkpoint
 from contigwas.pretrain.roles import roles_of
 
@@ -205,6 +209,39 @@ def test_other_recipes(changed, tmp_path):
     assert len(sums) == 2 * len(files.modalities)
     assert (complete.loc[complete["method"] == "deeplift", "max_error"] < 0.01).all()
     assert (complete["mean_error"] < 0.01).all()
+
+
+@pytest.mark.parametrize(("changed", "weights"), [
+    ({"alpha": 0.3}, {}),
+    ({"learn_temperature": True}, {"log_temperature": 0.4}),
+    ({"loss": "siglip", "learn_temperature": True}, {"log_temperature": 0.4, "bias": -2.5}),
+    (MGI | {"modalities": ["snps"], "gene_encoder": "mlp", "image_encoder": "resnet10", "genes": None},
+     {"log_temperature": 0.4}),
+])  # fmt: skip
+def test_losses_are_those_of_the_training_that_the_checkpoint_is_of(changed, weights, tmp_path):
+    """Temperature, bias and weights of the directions, of a network whose learned ones lie far from the recipe's."""
+    checkpoint, files = trained(tmp_path, **{"epochs": 1, **changed})
+    state = read_checkpoint(checkpoint)
+    for name, value in weights.items():
+        state["state_dict"][name] = torch.tensor(math.log(value) if name == "log_temperature" else value)
+    learned, name = Pretrained.of(state, checkpoint), "snps"
+    training = METHODS[state["settings"]["method"]].of(
+        SimpleNamespace(photographs=SimpleNamespace(shape=learned.shape)),
+        learned.pixels(),
+        {one: learned.encoder(one).normaliser for one in learned.modalities},
+        state["settings"],
+        0,
+    )
+    training.load_state_dict(state["state_dict"])
+    network = Network.of(state, checkpoint, "last", torch.device("cpu"), files.modalities)
+    drawn = torch.Generator().manual_seed(0)
+    images, inputs = torch.randn(9, 8, generator=drawn), torch.randn(9, 40, generator=drawn)
+    inputs = inputs[:, : len(network.sides[name].columns)]
+    genetics = network.sides[name].encoder(inputs)
+    found = network.reference(name, images[:8], inputs[:8]).losses(images[8:], genetics[8:])
+    with torch.no_grad():
+        expected = 9 * training.contrast(images, genetics) - 8 * training.contrast(images[:8], genetics[:8])
+    assert float(found) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_a_network_that_gives_no_numbers_is_told(study, tmp_path):
