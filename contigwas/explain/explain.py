@@ -131,7 +131,7 @@ class Modality:
         if self.baseline == "zero":
             baselines = zero
         elif self.baseline == "person":
-            drawn = [stable_hash(f"baseline:{self.seed}:{one}") % len(self.reference_inputs) for one in iids]
+            drawn = [drawing.partner(one, self.opened.drawn.reference[self.name], self.seed) for one in iids]
             baselines = self.reference_inputs[torch.tensor(drawn)]
         else:
             baselines = torch.zeros_like(inputs)

@@ -1,7 +1,7 @@
 """Who is explained and who is the reference: drawn by hash from people whom the network did not train on."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -57,6 +57,11 @@ def candidates(state: Mapping[str, object], cohort: PathLike, images: pd.DataFra
     return found
 
 
+def partner(person: str, reference: Sequence[str], seed: int) -> int:
+    """Which of `reference` a person is compared with, by hash: whoever's partner stays, stays with that one."""
+    return min(range(len(reference)), key=lambda one: stable_hash(f"baseline:{seed}:{person}:{reference[one]}"))
+
+
 def left_since(state: Mapping[str, object], cohort: PathLike) -> int:
     """How many people of a network's training, of any role, are not in the cohort any more."""
     return len({*known_roles(state)} - {stable_hash(one) for one in kept_people(cohort)["iid"]})
@@ -81,6 +86,14 @@ def draw(
     order = sorted(range(len(people)), key=lambda one: stable_hash(f"explained:{seed}:{people[one]}"))
     anything = np.any([*present.values()], axis=0)
     chosen = [one for one in order if anything[one] and people[one] not in taken][:explained]
+    if len(chosen) < explained:
+        log.warning(
+            "fold %d: %d people are left beside the reference, fewer than the %d who were to be explained: lower "
+            "explain.reference, or explain.people",
+            fold,
+            len(chosen),
+            explained,
+        )
     found = {name: [people[one] for one in chosen if has[one]] for name, has in present.items()}
     for name, those in found.items():
         if not any(one not in taken for one in people[present[name]]):
