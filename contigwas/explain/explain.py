@@ -18,6 +18,7 @@ from contigwas.explain.network import Network, Side
 from contigwas.explain.sums import Sums, by_feature, by_modality, completeness
 from contigwas.explained import DEEPLIFT, INTEGRATED_GRADIENTS
 from contigwas.files import PathLike, write_parquet, write_tsv
+from contigwas.images.first import first_images
 from contigwas.memory import enough_memory
 from contigwas.pretrain.data import Photographs, load_photographs
 from contigwas.pretrain.determinism import deterministic
@@ -54,7 +55,7 @@ class Opened:
         state = read_checkpoint(checkpoint)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network = Network.of(state, checkpoint, settings["checkpoint"], device, files.modalities)
-        images = drawing.first_images(files.images_table)
+        images = first_images(files.images_table)
         candidates = drawing.candidates(state, files.cohort, images)
         adjusted = [name for name, side in network.sides.items() if side.normaliser.slopes is not None]
         gone = drawing.left_since(state, files.cohort) if adjusted else 0

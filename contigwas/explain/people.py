@@ -15,7 +15,7 @@ from torch import Tensor
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
 from contigwas.people import require_overlap, require_unique, rows_of
-from contigwas.pretrain.data import kept_people, read_components, read_images
+from contigwas.pretrain.data import kept_people, read_components
 from contigwas.pretrain.roles import HELDOUT, VALIDATION, known_roles, roles_of
 from contigwas.samples.folds import stable_hash
 
@@ -134,11 +134,6 @@ def components_of(pcs: PathLike | None, recipe: Mapping[str, object], modality: 
     if modality not in recipe.get("adjust", ()):
         return None
     return read_components(pcs, int(recipe.get("adjust_pcs", 0)))
-
-
-def first_images(table: PathLike) -> pd.DataFrame:
-    """The first kept image of each person: training shows one image of a person at a time, too."""
-    return read_images(table).drop_duplicates("iid")
 
 
 class _Open:

@@ -16,6 +16,7 @@ from pretraining import MGI
 from contigwas.errors import UserError
 from contigwas.explain import people as drawing
 from contigwas.explain.network import Network
+from contigwas.images.first import first_images
 from contigwas.modality import MISSING, write_modality
 from contigwas.pretrain.data import kept_people
 from contigwas.pretrain.losses import contig_loss
@@ -43,7 +44,7 @@ def by_loop(checkpoint, files, modality, settings):
     """|attribution| (people, kept) of the people of one network: all similarities anew at every point of every path."""
     state = read_checkpoint(checkpoint)
     learned = Pretrained.of(state, checkpoint)
-    images = drawing.first_images(files.images_table)
+    images = first_images(files.images_table)
     people = drawing.candidates(state, files.cohort, images)
     present = {name: drawing.who_has(path, people, None) for name, path in files.modalities.items()}
     drawn = drawing.draw(people, present, settings["reference"], settings["people"], settings["seed"], state["fold"])
@@ -265,7 +266,7 @@ def test_too_few_people_for_an_interval(study, tmp_path):
 def test_a_reference_that_leaves_too_few_for_an_interval(study, tmp_path):
     """All but one of those who have it are the reference of pgs: to ask for more people would not help."""
     _, (checkpoint, _), files = study
-    people = drawing.candidates(read_checkpoint(checkpoint), files.cohort, drawing.first_images(files.images_table))
+    people = drawing.candidates(read_checkpoint(checkpoint), files.cohort, first_images(files.images_table))
     data = ad.read_h5ad(files.modalities["pgs"])
     some = data[data.obs_names.isin(people[:17])]
     assert 12 < len(some) < len(people)

@@ -6,7 +6,8 @@ import pytest
 from pretraining import RECIPE, write_study
 
 from contigwas.errors import UserError
-from contigwas.explain.people import candidates, draw, first_images, partner, read_values, who_has
+from contigwas.explain.people import candidates, draw, partner, read_values, who_has
+from contigwas.images.first import first_images
 from contigwas.modality import write_modality
 from contigwas.pretrain.roles import split
 
