@@ -26,6 +26,7 @@ from contigwas.files import PathLike, private_folder, replacing, write_tsv
 from contigwas.memory import enough_memory
 from contigwas.plots import style
 from contigwas.plots.labels import fitting
+from contigwas.plots.montage import shown
 from contigwas.pretrain.determinism import deterministic
 from contigwas.samples.folds import stable_hash
 
@@ -185,11 +186,11 @@ def draw(person: Person, method: str) -> Figure:
 
 def _slice(levels: np.ndarray, attributions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """An image (height, width, channels) and its map summed over channels; of a volume the slice that counts most."""
-    summed = attributions.sum(axis=0)
+    picture, summed = np.moveaxis(levels, 0, -1), attributions.sum(axis=0)
     if summed.ndim == 3:
         best = int(np.abs(summed).sum(axis=(1, 2)).argmax())
-        levels, summed = levels[:, best], summed[best]
-    return np.moveaxis(levels, 0, -1), summed
+        return shown(picture[best : best + 1]), shown(summed[best : best + 1, ..., None])[..., 0]
+    return picture, summed
 
 
 def _show(axis: Axes, picture: np.ndarray, title: str) -> None:
