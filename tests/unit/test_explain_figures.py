@@ -1,5 +1,8 @@
 """The figures of explanations: what is drawn where; pages of single people, in private."""
 
+from dataclasses import replace
+
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +16,7 @@ from contigwas.explain.genome import genome
 from contigwas.explain.network import at_once
 from contigwas.explain.persons import _slice, explain_people
 from contigwas.explain.top import label, top
+from contigwas.modality import write_modality
 from contigwas.plots import style
 from contigwas.plots.montage import shown
 from contigwas.pretrain.data import kept_people
@@ -152,6 +156,23 @@ def test_volumes_stand_as_in_the_other_figures():
     np.testing.assert_array_equal(picture, shown(np.moveaxis(levels, 0, -1)[4:5]))
     np.testing.assert_array_equal(picture[0, :, 0], levels[0, 4, -1])
     np.testing.assert_array_equal(mapped, attributions[0, 4, ::-1])
+
+
+def test_pages_name_features_of_a_file_that_was_made_again(tmp_path):
+    checkpoint, files = trained(tmp_path, epochs=1)
+    data, found = ad.read_h5ad(files.modalities["pgs"]), {}
+    for name in ("before", "after"):
+        outputs = tmp_path / f"{name}.tsv", tmp_path / f"{name}.pdf"
+        explain_people([checkpoint], files, SETTINGS | {"private": 1, "steps": 4}, *outputs)
+        table = pd.read_csv(outputs[0], sep="\t")
+        found[name] = table[(table["modality"] == "pgs") & (table["method"] == "deeplift")].set_index("feature")
+        names, values = ["another", *data.var_names[1:]], np.asarray(data.X).copy()
+        write_modality(tmp_path / "pgs.h5ad", values[:, ::-1], data.obs_names, pd.DataFrame(index=names[::-1]), {})
+        files = replace(files, modalities={**files.modalities, "pgs": tmp_path / "pgs.h5ad"})
+    assert set(found["before"].index) == {f"pgs{number}" for number in range(5)}
+    assert set(found["after"].index) == {f"pgs{number}" for number in range(1, 5)}
+    here = found["after"]["attribution"]
+    assert np.corrcoef(here, found["before"].loc[here.index, "attribution"])[0, 1] > 0.5
 
 
 def test_fewer_pages_than_asked_for_are_told(tmp_path, caplog):
