@@ -54,6 +54,11 @@ def check_explain(config: Mapping) -> None:
                 f"config: explain.methods has deeplift, which has no rule for the encoders of {name} (method "
                 f"{config['models'][name]['method']}): take it out, or take {name} out of explain.models"
             )
+    if block["private"] > block["people"]:
+        raise UserError(
+            f"config: explain.private is {block['private']}, but only {block['people']} (explain.people) are "
+            "explained: lower the one or raise the other"
+        )
     if not explained(config):
         raise UserError(
             f"config: explain has no model: none of {', '.join(config['models'])} is trained here on a modality by an "

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, private_folder
+from contigwas.images.first import first_images
 from contigwas.modality import read_modality
 from contigwas.plots import style
 from contigwas.plots.labels import shorten_middle
 from contigwas.plots.map import features_of_tested
 from contigwas.plots.montage import shown
-from contigwas.pretrain.data import read_images
 
 log = logging.getLogger(__name__)
 STAGE = 8103  # of the random numbers: no other stage draws the same
@@ -121,11 +121,11 @@ class Pictures:
     @classmethod
     def of(cls, npy: PathLike, table: PathLike) -> "Pictures":
         """Of the stage images; UserError where the table names images that the array has not."""
-        images = read_images(table).sort_values(["iid", "row"])
+        images = first_images(table)
         pixels = np.load(npy, mmap_mode="r")
         if len(images) and images["row"].max() >= len(pixels):
             raise UserError(f"{table} names images that {npy} has not: run the images stage again")
-        return cls(pixels, images.drop_duplicates("iid").set_index("iid")["row"])
+        return cls(pixels, images.set_index("iid")["row"])
 
     def __getitem__(self, iid: str) -> np.ndarray:
         return shown(self.pixels[self.row[iid]])

@@ -18,6 +18,7 @@ from contigwas.explain.network import Network, Side
 from contigwas.explain.sums import Sums, by_feature, by_modality, completeness
 from contigwas.explained import DEEPLIFT, INTEGRATED_GRADIENTS
 from contigwas.files import PathLike, write_parquet, write_tsv
+from contigwas.images.first import first_images
 from contigwas.memory import enough_memory
 from contigwas.pretrain.data import Photographs, load_photographs
 from contigwas.pretrain.determinism import deterministic
@@ -53,9 +54,19 @@ class Opened:
         """Of a checkpoint, with `count` people to explain."""
         state = read_checkpoint(checkpoint)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        network = Network.of(state, checkpoint, settings["checkpoint"], device)
-        images = drawing.first_images(files.images_table)
+        network = Network.of(state, checkpoint, settings["checkpoint"], device, files.modalities)
+        images = first_images(files.images_table)
         candidates = drawing.candidates(state, files.cohort, images)
+        adjusted = [name for name, side in network.sides.items() if side.normaliser.slopes is not None]
+        gone = drawing.left_since(state, files.cohort) if adjusted else 0
+        if gone:
+            log.warning(
+                "fold %d: %d people left the cohort after the network was trained: if the genetic components were made "
+                "again since, they may differ from those that it takes out of %s",
+                network.fold,
+                gone,
+                ", ".join(adjusted),
+            )
         present = {
             name: drawing.who_has(path, candidates, drawing.components_of(files.pcs, network.recipe, name))
             for name, path in files.modalities.items()
@@ -121,7 +132,7 @@ class Modality:
         if self.baseline == "zero":
             baselines = zero
         elif self.baseline == "person":
-            drawn = [stable_hash(f"baseline:{self.seed}:{one}") % len(self.reference_inputs) for one in iids]
+            drawn = [drawing.partner(one, self.opened.drawn.reference[self.name], self.seed) for one in iids]
             baselines = self.reference_inputs[torch.tensor(drawn)]
         else:
             baselines = torch.zeros_like(inputs)
@@ -179,11 +190,18 @@ def explain(
         deterministic(int(settings["math_threads"])),
         enough_memory("there is too little memory to explain the model: ask for more"),
     ):
+        drawn = 0
         for checkpoint, count in zip(checkpoints, shares(settings["people"], len(checkpoints)), strict=True):
             opened = Opened.of(checkpoint, files, settings, count)
+            drawn += len(opened.drawn.chosen)
             for name in files.modalities:
                 _add(Modality.of(opened, name, settings), settings, sums)
     for (_, name), one in sums.items():
+        if len(one.people) < 2 and drawn < settings["people"]:
+            raise UserError(
+                f"config: explain.people is {settings['people']}, but the reference leaves {drawn}, of whom "
+                f"{len(one.people)} have {name}: lower explain.reference"
+            )
         if len(one.people) < 2:
             raise UserError(
                 f"config: explain.people is {settings['people']}, of whom {len(one.people)} have {name}: raise it"
@@ -198,7 +216,7 @@ def explain(
 
 def _add(modality: Modality, settings: Mapping[str, object], sums: Mapping[tuple[str, str], Sums]) -> None:
     """Add one network's people to the sums of every method."""
-    fold, keep = modality.opened.network.fold, modality.side.normaliser.keep
+    fold, columns = modality.opened.network.fold, modality.side.columns
     error = {method: [] for method in settings["methods"]}
     difference = {method: [] for method in settings["methods"]}
     chunks = [*modality.chunks(settings["steps"])]
@@ -209,7 +227,7 @@ def _add(modality: Modality, settings: Mapping[str, object], sums: Mapping[tuple
         seed = stable_hash(f"{settings['seed']}:{fold}:{modality.name}:{number}") % 2**32
         for method in settings["methods"]:
             found = modality.attribute(method, people, settings, seed)
-            sums[method, modality.name].add(found, keep)
+            sums[method, modality.name].add(found, columns)
             error[method].append(found.error.cpu())
             difference[method].append(found.difference.cpu())
     for method in settings["methods"]:

@@ -8,18 +8,27 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contigwas.embed.embed import PIXELS
 from contigwas.errors import UserError
 from contigwas.explain.contrast import Reference
+from contigwas.explain.described import describe
 from contigwas.files import PathLike
 from contigwas.pretrain.data import Photographs
 from contigwas.pretrain.methods.mgi import SYMMETRIC
 from contigwas.pretrain.networks import channels_last
 from contigwas.pretrain.normalise import Normaliser
-from contigwas.pretrain.pretrained import Pretrained
+from contigwas.pretrain.pretrained import Pretrained, take_from
 from contigwas.pretrain.sequence import GeneEncoder, scan_bytes
 
-IMAGES = 64  # that pass the trunk at a time
+IMAGES = 64  # that pass the trunk at a time, at most,
+GRADIENTS = 16  # and so many times fewer pixels than `embed` takes where activations are kept: about 2.5 kB a pixel
 FLOATS = 2**25  # of inputs and activations of an encoder that are held at a time, about
+
+
+def at_once(shape: tuple[int, ...], device: torch.device, gradients: bool) -> int:
+    """How many images of `shape` (channels, sizes …) may pass the trunk at a time, with gradients or without."""
+    most = PIXELS[device.type] // (GRADIENTS if gradients else 1)
+    return max(1, min(IMAGES, most // math.prod(shape[1:])))
 
 
 class Given(nn.Module):
@@ -32,10 +41,14 @@ class Given(nn.Module):
 
 @dataclass(frozen=True)
 class Side:
-    """The encoder of a modality in two steps: what normalises raw values, and what embeds them."""
+    """The encoder of a modality in two steps: what normalises raw values, and what embeds them.
+
+    columns: where in the modality's file each of the encoder's features stands: int64 (kept,), -1 for one that is gone.
+    """
 
     normaliser: Normaliser
     encoder: nn.Module
+    columns: Tensor
 
     def inputs(self, values: Tensor, iids: list[str], components: pd.DataFrame | None) -> Tensor:
         """Raw values (people, features) to what enters the encoder: float32 (people, kept)."""
@@ -69,8 +82,18 @@ class Network:
     device: torch.device
 
     @classmethod
-    def of(cls, state: Mapping[str, object], where: PathLike, which: str, device: torch.device) -> "Network":
-        """From a checkpoint that was read from `where`; `which` are the weights of the last epoch or the best."""
+    def of(
+        cls,
+        state: Mapping[str, object],
+        where: PathLike,
+        which: str,
+        device: torch.device,
+        modalities: Mapping[str, PathLike],
+    ) -> "Network":
+        """From a checkpoint that was read from `where`; `which` are the weights of the last epoch or the best.
+
+        `modalities`: the files whose values the encoders will be given.
+        """
         learned = Pretrained.of(state, where, which)
         recipe, shape = learned.settings, learned.shape
         trunk = nn.Sequential(learned.pixels(), learned.trunk())
@@ -78,21 +101,22 @@ class Network:
         heads = {name: _fixed(learned.head(name), device) for name in learned.modalities}
         sides = {}
         for name in learned.modalities:
-            encoder = _fixed(learned.encoder(name), device)
+            columns = learned.columns(name, describe(modalities[name])["feature"], modalities[name])
+            encoder = _fixed(take_from(learned.encoder(name), columns), device)
             normaliser, encoder.normaliser = encoder.normaliser, Given()
-            sides[name] = Side(normaliser, encoder)
+            sides[name] = Side(normaliser, encoder, columns)
         temperature = recipe["temperature"]
         if "log_temperature" in learned.weights:
             temperature = math.exp(float(learned.weights["log_temperature"]))
         bias = float(learned.weights["bias"]) if recipe.get("loss") == "siglip" else None
-        alpha = recipe.get("alpha", SYMMETRIC)
+        alpha = SYMMETRIC if recipe["method"] == "mgi" else recipe["alpha"]
         return cls(trunk, heads, sides, float(temperature), alpha, bias, int(state["fold"]), recipe, device)
 
     def features(self, photographs: Photographs) -> Tensor:
         """The trunk's features (images, features) of all images, on the device."""
-        result = []
+        result, images = [], at_once(photographs.shape, self.device, gradients=False)
         with torch.no_grad():
-            for part in torch.arange(len(photographs.row)).split(IMAGES):
+            for part in torch.arange(len(photographs.row)).split(images):
                 result.append(self.trunk(photographs.gather(part).to(self.device).float() / 255).float())
         return self.finite(torch.cat(result), "features")
 

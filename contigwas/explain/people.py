@@ -1,7 +1,7 @@
 """Who is explained and who is the reference: drawn by hash from people whom the network did not train on."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -15,8 +15,8 @@ from torch import Tensor
 from contigwas.errors import UserError
 from contigwas.files import PathLike, require
 from contigwas.people import require_overlap, require_unique, rows_of
-from contigwas.pretrain.data import kept_people, read_components, read_images
-from contigwas.pretrain.roles import HELDOUT, VALIDATION, roles_of
+from contigwas.pretrain.data import kept_people, read_components
+from contigwas.pretrain.roles import HELDOUT, VALIDATION, known_roles, roles_of
 from contigwas.samples.folds import stable_hash
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,16 @@ def candidates(state: Mapping[str, object], cohort: PathLike, images: pd.DataFra
     return found
 
 
+def partner(person: str, reference: Sequence[str], seed: int) -> int:
+    """Which of `reference` a person is compared with, by hash: whoever's partner stays, stays with that one."""
+    return min(range(len(reference)), key=lambda one: stable_hash(f"baseline:{seed}:{person}:{reference[one]}"))
+
+
+def left_since(state: Mapping[str, object], cohort: PathLike) -> int:
+    """How many people of a network's training, of any role, are not in the cohort any more."""
+    return len({*known_roles(state)} - {stable_hash(one) for one in kept_people(cohort)["iid"]})
+
+
 def draw(
     people: pd.Index, present: Mapping[str, np.ndarray], reference: int, explained: int, seed: int, fold: int
 ) -> Drawn:
@@ -76,6 +86,14 @@ def draw(
     order = sorted(range(len(people)), key=lambda one: stable_hash(f"explained:{seed}:{people[one]}"))
     anything = np.any([*present.values()], axis=0)
     chosen = [one for one in order if anything[one] and people[one] not in taken][:explained]
+    if len(chosen) < explained:
+        log.warning(
+            "fold %d: %d people are left beside the reference, fewer than the %d who were to be explained: lower "
+            "explain.reference, or explain.people",
+            fold,
+            len(chosen),
+            explained,
+        )
     found = {name: [people[one] for one in chosen if has[one]] for name, has in present.items()}
     for name, those in found.items():
         if not any(one not in taken for one in people[present[name]]):
@@ -116,11 +134,6 @@ def components_of(pcs: PathLike | None, recipe: Mapping[str, object], modality: 
     if modality not in recipe.get("adjust", ()):
         return None
     return read_components(pcs, int(recipe.get("adjust_pcs", 0)))
-
-
-def first_images(table: PathLike) -> pd.DataFrame:
-    """The first kept image of each person: training shows one image of a person at a time, too."""
-    return read_images(table).drop_duplicates("iid")
 
 
 class _Open:

@@ -20,12 +20,13 @@ from contigwas.explain.attribution import Attribution, integrated_gradients, rel
 from contigwas.explain.described import describe
 from contigwas.explain.explain import Files, Modality, Opened, shares
 from contigwas.explain.genome import NAMES
-from contigwas.explain.network import IMAGES
+from contigwas.explain.network import at_once
 from contigwas.explain.top import label
 from contigwas.files import PathLike, private_folder, replacing, write_tsv
 from contigwas.memory import enough_memory
 from contigwas.plots import style
 from contigwas.plots.labels import fitting
+from contigwas.plots.montage import shown
 from contigwas.pretrain.determinism import deterministic
 from contigwas.samples.folds import stable_hash
 
@@ -75,6 +76,9 @@ def explain_people(
         )
         for checkpoint, count, pages_of in networks:
             opened = Opened.of(checkpoint, files, settings, count)
+            if len(opened.drawn.chosen) < pages_of:
+                log.warning("fold %d: %d people get a page, fewer than the %d of explain.private that fall to it",
+                            opened.network.fold, len(opened.drawn.chosen), pages_of)  # fmt: skip
             for person in _people(opened, settings, described, pages_of):
                 pages.savefig(draw(person, settings["methods"][0]))
                 tables.append(person.features)
@@ -98,8 +102,10 @@ def _people(
             for method in settings["methods"]:
                 seed = stable_hash(f"{settings['seed']}:{iid}:{name}") % 2**32
                 found = modality.attribute(method, people, settings, seed)
-                chosen = described[name].iloc[modality.side.normaliser.keep.cpu().numpy()]
-                table = _ends(chosen.assign(attribution=found.values[0].cpu().numpy()))
+                columns = modality.side.columns.numpy()
+                there = columns >= 0
+                chosen = described[name].iloc[columns[there]]
+                table = _ends(chosen.assign(attribution=found.values[0].cpu().numpy()[there]))
                 table.insert(0, "modality", name)
                 table.insert(0, "method", method)
                 tables.append(table)
@@ -140,7 +146,8 @@ def _image(
         return torch.stack(each).mean(dim=0)
 
     none = scaled.new_zeros((1, 1))
-    found = integrated_gradients(trunk, loss, scaled, torch.zeros_like(scaled), none, settings["steps"], IMAGES)
+    rows = at_once(tuple(levels.shape[1:]), network.device, gradients=True)
+    found = integrated_gradients(trunk, loss, scaled, torch.zeros_like(scaled), none, settings["steps"], rows)
     network.finite(found.values, "attributions")
     return levels, found
 
@@ -179,11 +186,11 @@ def draw(person: Person, method: str) -> Figure:
 
 def _slice(levels: np.ndarray, attributions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """An image (height, width, channels) and its map summed over channels; of a volume the slice that counts most."""
-    summed = attributions.sum(axis=0)
+    picture, summed = np.moveaxis(levels, 0, -1), attributions.sum(axis=0)
     if summed.ndim == 3:
         best = int(np.abs(summed).sum(axis=(1, 2)).argmax())
-        levels, summed = levels[:, best], summed[best]
-    return np.moveaxis(levels, 0, -1), summed
+        return shown(picture[best : best + 1]), shown(summed[best : best + 1, ..., None])[..., 0]
+    return picture, summed
 
 
 def _show(axis: Axes, picture: np.ndarray, title: str) -> None:

@@ -32,9 +32,10 @@ class Sums:
         """Of nobody."""
         return cls(*(np.zeros(features) for _ in range(3)), np.zeros(features, dtype=bool))
 
-    def add(self, found: Attribution, keep: Tensor) -> None:
-        """Add some people; column j of their values belongs to feature `keep[j]`."""
-        where, values = keep.cpu().numpy(), found.values.double()
+    def add(self, found: Attribution, columns: Tensor) -> None:
+        """Add some people; column j of their values belongs to feature `columns[j]`, to none where that is -1."""
+        there = columns >= 0
+        where, values = columns[there].numpy(), found.values[:, there.to(found.values.device)].double()
         size = values.abs()
         for total, more in ((self.absolute, size), (self.square, size.square()), (self.signed, values)):
             total[where] += more.sum(dim=0).cpu().numpy()

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from contigwas.explain.genome import NAMES
 from contigwas.files import PathLike
 from contigwas.plots import style
-from contigwas.plots.labels import fitting, measure
+from contigwas.plots.labels import fitting, measure, shorten_middle
 
 log = logging.getLogger(__name__)
 MOST = 12  # features of a modality
@@ -40,8 +40,13 @@ def label(feature: str, name: str) -> str:
     >>> label("PGS000001", "body mass index"), label("APOE.lof", "APOE")
     ('body mass index (PGS000001)', 'APOE.lof')
     """
-    text = feature if feature.startswith(name) else f"{name} ({feature})"
-    return text if len(text) <= LONGEST else f"{name[: LONGEST - len(feature) - 4]}… ({feature})"
+    if feature.startswith(name):
+        return feature if len(feature) <= LONGEST else shorten_middle(feature)
+    if len(name) + len(feature) + 3 <= LONGEST:
+        return f"{name} ({feature})"
+    short = shorten_middle(feature)
+    room = LONGEST - len(short) - 3
+    return f"{name if len(name) <= room else name[: room - 1] + '…'} ({short})"
 
 
 def _draw(table: pd.DataFrame, sums: pd.DataFrame, methods: list[str], names: list[str], title: str) -> Figure:

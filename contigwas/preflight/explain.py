@@ -1,6 +1,8 @@
 """Explanations: whether each network leaves enough people for a reference batch and for those who are explained."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
 
 from contigwas.config import folds
 from contigwas.explained import explained
@@ -14,9 +16,10 @@ def check(study: Study) -> None:
         return
     for model in explained(study.config):
         block, networks = study.config["explain"], folds(study.config, model)
-        left = int(len(imaged) * _share(study.config, networks))
+        who, people = _fewest(study, imaged, study.config["models"][model]["modalities"])
+        left = int(people * _share(study.config, networks))
         needed = block["reference"] + -(-block["people"] // networks)
-        told = f"each network of {model} leaves about {left:,} people with an image untrained"
+        told = f"each network of {model} leaves about {left:,} people with an image{who} untrained"
         if left < needed:
             study.findings.warn(
                 "explain.reference",
@@ -25,6 +28,18 @@ def check(study: Study) -> None:
             )
         else:
             study.findings.fact("explain", f"{told}; {needed:,} of them are the reference or explained")
+
+
+def _fewest(study: Study, imaged: pd.Index, modalities: Sequence[str]) -> tuple[str, int]:
+    """How many people have an image and the modality that the fewest have, and its name where somebody lacks it."""
+    fewest = "", len(imaged)
+    for name in modalities:
+        source = {"burden": "exome"}.get(name, name)
+        if source in study.people:
+            people = int(imaged.isin(study.people[source]).sum())
+            if people < fewest[1]:
+                fewest = f" and {name}", people
+    return fewest
 
 
 def _share(config: Mapping, networks: int) -> float:

@@ -1,9 +1,10 @@
 """What training wrote, read again: the trunk, its heads and the encoders of modalities, each when it is asked for."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -101,6 +102,34 @@ class Pretrained:
         fitted = self._part(f"genetics.{modality}.normaliser")
         return self._method().encoders({modality: Normaliser(**fitted)}, self.settings)[modality]
 
+    def columns(self, modality: str, features: Sequence[str], path: PathLike) -> Tensor:
+        """Where the features that the encoder takes stand now among the `features` of the file at `path`, by name.
+
+        int64 (kept,), -1 for one that the file has no more: a modality that is made again after people left may lack a
+        feature, or have one more. Raises UserError where the file has none of them.
+        """
+        names = self.state.get("features", {}).get(modality)
+        if names is None:
+            raise UserError(f"{self.where} does not name the features of {modality} that it learned from: train again")
+        found = pd.Index(features).get_indexer(pd.Index(names))
+        gone = int((found < 0).sum())
+        if gone == len(found):
+            raise UserError(
+                f"{path} has none of the {gone:,} features of {modality} that {self.where} learned from: the two "
+                "are not of one run, train again"
+            )
+        if gone:
+            log.warning(
+                "fold %d: %s lacks %d of the %d features of %s that the network learned from: training means stand in "
+                "for them",
+                int(self.state["fold"]),
+                path,
+                gone,
+                len(found),
+                modality,
+            )
+        return torch.from_numpy(found)
+
     def _method(self) -> type:
         return METHODS[self.settings["method"]]
 
@@ -120,3 +149,13 @@ class Pretrained:
                 "it is of another version or was altered, so bring the file as training wrote it, or train again"
             ) from None
         return module.eval()
+
+
+def take_from(encoder: nn.Module, columns: Tensor) -> nn.Module:
+    """The same encoder, which now reads `columns` (kept,) of a modality; -1: a feature that stays at its mean."""
+    fitted = encoder.normaliser
+    there = columns >= 0
+    # with a scale and slopes of 0 nothing of the column that is read in its place, nor of components, comes through
+    slopes = None if fitted.slopes is None else fitted.slopes * there
+    encoder.normaliser = Normaliser(columns.clamp(min=0), fitted.mean, fitted.scale * there, slopes, fitted.rest)
+    return encoder

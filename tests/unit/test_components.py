@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from contigwas.components.images import Pictures, nearest, nearest_to_quantiles, neighbours, quantiles
+from contigwas.images.first import first_images
 
 
 @pytest.fixture
@@ -45,6 +46,13 @@ def test_neighbours_are_those_of_a_loop():
         order = sorted((i for i in range(30) if i != one), key=lambda i: np.linalg.norm(features[i] - features[one]))
         assert nearest(features, one).tolist() == order[:8]
     assert nearest(features[:3], 0).shape == (2,)
+
+
+def test_explanations_and_sheets_show_the_same_image_of_a_person(study):
+    pictures = Pictures.of(study / "images.npy", study / "images.parquet")
+    first = first_images(study / "images.parquet")
+    pd.testing.assert_series_equal(first.set_index("iid")["row"], pictures.row)
+    assert first["row"].tolist() == [1, *range(2, 120, 2)]
 
 
 def test_the_first_kept_image_is_shown(study):

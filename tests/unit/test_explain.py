@@ -1,7 +1,9 @@
 """The explanation of a model on disk: against a loop that rebuilds everything, its files, its sentences."""
 
 import logging
+import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import anndata as ad
 import numpy as np
@@ -13,9 +15,12 @@ from pretraining import MGI
 
 from contigwas.errors import UserError
 from contigwas.explain import people as drawing
-from contigwas.modality import write_modality
+from contigwas.explain.network import Network
+from contigwas.images.first import first_images
+from contigwas.modality import MISSING, write_modality
 from contigwas.pretrain.data import kept_people
 from contigwas.pretrain.losses import contig_loss
+from contigwas.pretrain.methods import METHODS
 from contigwas.pretrain.pretrained import Pretrained, read_checkpoint
 from contigwas.pretrain.roles import roles_of
 
@@ -39,7 +44,7 @@ def by_loop(checkpoint, files, modality, settings):
     """|attribution| (people, kept) of the people of one network: all similarities anew at every point of every path."""
     state = read_checkpoint(checkpoint)
     learned = Pretrained.of(state, checkpoint)
-    images = drawing.first_images(files.images_table)
+    images = first_images(files.images_table)
     people = drawing.candidates(state, files.cohort, images)
     present = {name: drawing.who_has(path, people, None) for name, path in files.modalities.items()}
     drawn = drawing.draw(people, present, settings["reference"], settings["people"], settings["seed"], state["fold"])
@@ -170,15 +175,27 @@ def test_whoever_lacks_a_modality_is_left_out_and_counted_and_nobody_is_named(st
     assert not [one for one in iids if any(one in text for text in told)]
 
 
-def test_components_that_are_taken_out(tmp_path):
+def test_components_that_are_taken_out(tmp_path, caplog):
     rng = np.random.default_rng(0)
     iids = [str(number) for number in range(1000001, 1000151)]
     pcs = pd.DataFrame({"iid": iids, "PC1": rng.normal(size=150), "PC2": rng.normal(size=150)})
     pcs.to_parquet(tmp_path / "pcs.parquet")
     checkpoint, files = trained(tmp_path, pcs=tmp_path / "pcs.parquet", adjust_pcs=2, adjust=["pgs"], epochs=1)
+    path = another_file(tmp_path / "fewer.h5ad", files.modalities["pgs"], drop="pgs1")
+    fewer = replace(files, modalities={**files.modalities, "pgs": path})
     for baseline in ("mean", "zero"):
-        _, _, complete = read(explained(tmp_path, [checkpoint], files, baseline=baseline))
-        assert (complete["max_error"] < 0.01).all()
+        for given in (files, fewer):
+            table, _, complete = read(explained(tmp_path, [checkpoint], given, baseline=baseline))
+            assert (complete["max_error"] < 0.01).all()
+            assert set(table.loc[table["modality"] == "pgs", "feature"]) == set(
+                ad.read_h5ad(given.modalities["pgs"]).var_names
+            )
+    assert "left the cohort" not in caplog.text
+    cohort = pd.read_csv(files.cohort, sep="\t", dtype=str, keep_default_na=False)
+    cohort[1:].to_csv(tmp_path / "fewer.tsv", sep="\t", index=False)
+    explained(tmp_path, [checkpoint], replace(files, cohort=tmp_path / "fewer.tsv"))
+    assert "1 people left the cohort after the network was trained" in caplog.text
+    assert "differ from those that it takes out of pgs" in caplog.text
 
 
 @pytest.mark.parametrize("changed", [
@@ -193,6 +210,39 @@ def test_other_recipes(changed, tmp_path):
     assert len(sums) == 2 * len(files.modalities)
     assert (complete.loc[complete["method"] == "deeplift", "max_error"] < 0.01).all()
     assert (complete["mean_error"] < 0.01).all()
+
+
+@pytest.mark.parametrize(("changed", "weights"), [
+    ({"alpha": 0.3}, {}),
+    ({"learn_temperature": True}, {"log_temperature": 0.4}),
+    ({"loss": "siglip", "learn_temperature": True}, {"log_temperature": 0.4, "bias": -2.5}),
+    (MGI | {"modalities": ["snps"], "gene_encoder": "mlp", "image_encoder": "resnet10", "genes": None},
+     {"log_temperature": 0.4}),
+])  # fmt: skip
+def test_losses_are_those_of_the_training_that_the_checkpoint_is_of(changed, weights, tmp_path):
+    """Temperature, bias and weights of the directions, of a network whose learned ones lie far from the recipe's."""
+    checkpoint, files = trained(tmp_path, **{"epochs": 1, **changed})
+    state = read_checkpoint(checkpoint)
+    for name, value in weights.items():
+        state["state_dict"][name] = torch.tensor(math.log(value) if name == "log_temperature" else value)
+    learned, name = Pretrained.of(state, checkpoint), "snps"
+    training = METHODS[state["settings"]["method"]].of(
+        SimpleNamespace(photographs=SimpleNamespace(shape=learned.shape)),
+        learned.pixels(),
+        {one: learned.encoder(one).normaliser for one in learned.modalities},
+        state["settings"],
+        0,
+    )
+    training.load_state_dict(state["state_dict"])
+    network = Network.of(state, checkpoint, "last", torch.device("cpu"), files.modalities)
+    drawn = torch.Generator().manual_seed(0)
+    images, inputs = torch.randn(9, 8, generator=drawn), torch.randn(9, 40, generator=drawn)
+    inputs = inputs[:, : len(network.sides[name].columns)]
+    genetics = network.sides[name].encoder(inputs)
+    found = network.reference(name, images[:8], inputs[:8]).losses(images[8:], genetics[8:])
+    with torch.no_grad():
+        expected = 9 * training.contrast(images, genetics) - 8 * training.contrast(images[:8], genetics[:8])
+    assert float(found) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_a_network_that_gives_no_numbers_is_told(study, tmp_path):
@@ -211,6 +261,21 @@ def test_too_few_people_for_an_interval(study, tmp_path):
     _, (checkpoint, _), files = study
     with pytest.raises(UserError, match="config: explain.people is 1, of whom 1 have snps: raise it"):
         explained(tmp_path, [checkpoint], files, people=1)
+
+
+def test_a_reference_that_leaves_too_few_for_an_interval(study, tmp_path):
+    """All but one of those who have it are the reference of pgs: to ask for more people would not help."""
+    _, (checkpoint, _), files = study
+    people = drawing.candidates(read_checkpoint(checkpoint), files.cohort, first_images(files.images_table))
+    data = ad.read_h5ad(files.modalities["pgs"])
+    some = data[data.obs_names.isin(people[:17])]
+    assert 12 < len(some) < len(people)
+    path = tmp_path / "pgs.h5ad"
+    write_modality(path, np.asarray(some.X), some.obs_names, data.var, {})
+    other = replace(files, modalities={**files.modalities, "pgs": path})
+    sentence = "explain.people is 1000, but the reference leaves [0-9]+, of whom 1 have pgs: lower explain.reference"
+    with pytest.raises(UserError, match=sentence):
+        explained(tmp_path, [checkpoint], other, people=1000, reference=len(some) - 1)
 
 
 def test_too_large_a_reference(study, tmp_path):
@@ -237,6 +302,50 @@ def test_names_and_places(study, tmp_path):
     assert tuple(here.loc["pgs0", ["name", "chrom", "pos"]]) == ("height", "", 0)
     assert here.loc["pgs1", "name"] == "pgs1"
     assert tuple(here.loc["burden0", ["name", "chrom", "pos"]]) == ("APOE", "19", 44900000)
+
+
+def another_file(path, source, drop=None, insert=None, blank=None):
+    """A modality again: without a feature, with one more in front, or with a feature that is wholly missing."""
+    data = ad.read_h5ad(source)
+    values, names = np.asarray(data.X).copy(), [*data.var_names]
+    if blank is not None:
+        values[:, names.index(blank)] = MISSING if values.dtype.kind == "i" else np.nan
+    if drop is not None:
+        values, names = np.delete(values, names.index(drop), axis=1), [one for one in names if one != drop]
+    if insert is not None:
+        values, names = np.hstack([values[:, ::-1][:, :1], values]), [insert, *names]
+    write_modality(path, values, data.obs_names, pd.DataFrame(index=names), {})
+    return path
+
+
+@pytest.mark.parametrize("name", ["snps", "burden"])
+def test_features_are_found_by_name_in_a_file_that_was_made_again(study, name, tmp_path, caplog):
+    _, checkpoints, files = study
+    gone = read_checkpoint(checkpoints[0])["features"][name][2]
+    tables = {}
+    for what, changes in (("now", {"drop": gone, "insert": "another"}), ("blank", {"blank": gone})):
+        (tmp_path / what).mkdir()
+        path = another_file(tmp_path / f"{what}.h5ad", files.modalities[name], **changes)
+        other = replace(files, modalities={**files.modalities, name: path})
+        caplog.clear()
+        tables[what], _, complete = read(explained(tmp_path / what, checkpoints, other))
+        assert (complete["max_error"] < 0.01).all()
+        assert (f"lacks 1 of the {len(read_checkpoint(checkpoints[0])['features'][name])} features of {name}" in
+                caplog.text) == (what == "now")  # fmt: skip
+    blank = tables["blank"].set_index("feature")
+    assert (blank.loc[gone, "mean_abs"] == 0).all()
+    expected = tables["blank"][tables["blank"]["feature"] != gone].reset_index(drop=True)
+    pd.testing.assert_frame_equal(tables["now"].reset_index(drop=True), expected)
+
+
+def test_a_file_without_any_feature_of_the_network(study, tmp_path):
+    _, checkpoints, files = study
+    path = tmp_path / "other.h5ad"
+    data = ad.read_h5ad(files.modalities["pgs"])
+    names = [f"other{number}" for number in range(5)]
+    write_modality(path, np.asarray(data.X), data.obs_names, pd.DataFrame(index=names), {})
+    with pytest.raises(UserError, match="none of the 5 features of pgs that .* learned from"):
+        explained(tmp_path, checkpoints, replace(files, modalities={**files.modalities, "pgs": path}))
 
 
 def test_a_method_that_the_encoders_cannot_have_is_told(study, tmp_path, caplog):

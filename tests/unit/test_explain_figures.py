@@ -1,19 +1,30 @@
 """The figures of explanations: what is drawn where; pages of single people, in private."""
 
+from dataclasses import replace
+
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from explaining import SETTINGS, trained
 from matplotlib.collections import PathCollection
 from plots_data import P1, write_gwas, write_loci
 
+from contigwas.explain import network
 from contigwas.explain.genome import genome
-from contigwas.explain.persons import explain_people
+from contigwas.explain.network import at_once
+from contigwas.explain.persons import _slice, explain_people
 from contigwas.explain.top import label, top
+from contigwas.modality import write_modality
 from contigwas.plots import style
+from contigwas.plots.montage import shown
 from contigwas.pretrain.data import kept_people
+from contigwas.pretrain.networks import ResidualNetwork
+from contigwas.pretrain.pretrained import read_checkpoint
 
 CHROMOSOMES, EACH = 3, 400
+INDEL = "12:123456789:" + 2 * "ACGTACGTACGT" + "A:T"
 
 
 def write_features(folder, methods=("integrated_gradients", "deeplift"), placed=True):
@@ -103,6 +114,75 @@ def test_the_strongest_features_of_each_modality(tmp_path):
     assert label("S1", "height") == "height (S1)" and label("S2", "S2") == "S2"
 
 
+@pytest.mark.parametrize(("feature", "name", "expected"), [
+    (INDEL, INDEL, "12:1234567…ACGTACGTA:T"),
+    ("ENSG00000130203.canonical_lof.af0.0010", "APOE", "APOE (ENSG000001…of.af0.0010)"),
+    ("PGS000001", "waist circumference at the age of 60", "waist circumference a… (PGS000001)"),
+    ("ENSG00000130203.canonical_lof.af0.0010", "a gene with a long name", "a gene w… (ENSG000001…of.af0.0010)"),
+])  # fmt: skip
+def test_long_names_are_shortened(feature, name, expected):
+    assert len(feature) in (9, 38, 40) and len(expected) <= 34
+    assert label(feature, name) == expected
+
+
+def test_images_at_once_follow_their_size():
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert at_once((3, 32, 32), cpu, gradients=False) == at_once((3, 32, 32), cpu, gradients=True) == 64
+    assert at_once((3, 448, 448), cpu, gradients=False) == 20 and at_once((3, 448, 448), cpu, gradients=True) == 1
+    assert at_once((3, 448, 448), gpu, gradients=True) == 20
+    assert at_once((1, 160, 160, 160), cpu, gradients=False) == at_once((1, 160, 160, 160), cpu, gradients=True) == 1
+
+
+def test_no_more_images_pass_the_trunk_than_their_pixels_allow(tmp_path, monkeypatch):
+    checkpoint, files = trained(tmp_path, epochs=1)
+    passed, forward = [], ResidualNetwork.forward
+
+    def watched(self, images):
+        passed.append((torch.is_grad_enabled(), len(images)))
+        return forward(self, images)
+
+    monkeypatch.setattr(ResidualNetwork, "forward", watched)
+    monkeypatch.setattr(network, "PIXELS", {"cpu": 32 * 32 * 32, "cuda": 32 * 32 * 32})
+    explain_people([checkpoint], files, SETTINGS | {"private": 1, "steps": 8}, tmp_path / "a.tsv", tmp_path / "a.pdf")
+    assert max(images for kept, images in passed if not kept) == 32
+    assert max(images for kept, images in passed if kept) == 2
+
+
+def test_volumes_stand_as_in_the_other_figures():
+    """The slice with the largest attributions, anterior on top, and its map alike."""
+    levels, attributions = np.random.default_rng(0).random((2, 1, 6, 5, 4))
+    attributions[0, 4] *= 9
+    picture, mapped = _slice(levels, attributions)
+    np.testing.assert_array_equal(picture, shown(np.moveaxis(levels, 0, -1)[4:5]))
+    np.testing.assert_array_equal(picture[0, :, 0], levels[0, 4, -1])
+    np.testing.assert_array_equal(mapped, attributions[0, 4, ::-1])
+
+
+def test_pages_name_features_of_a_file_that_was_made_again(tmp_path):
+    checkpoint, files = trained(tmp_path, epochs=1)
+    data, found = ad.read_h5ad(files.modalities["pgs"]), {}
+    for name in ("before", "after"):
+        outputs = tmp_path / f"{name}.tsv", tmp_path / f"{name}.pdf"
+        explain_people([checkpoint], files, SETTINGS | {"private": 1, "steps": 4}, *outputs)
+        table = pd.read_csv(outputs[0], sep="\t")
+        found[name] = table[(table["modality"] == "pgs") & (table["method"] == "deeplift")].set_index("feature")
+        names, values = ["another", *data.var_names[1:]], np.asarray(data.X).copy()
+        write_modality(tmp_path / "pgs.h5ad", values[:, ::-1], data.obs_names, pd.DataFrame(index=names[::-1]), {})
+        files = replace(files, modalities={**files.modalities, "pgs": tmp_path / "pgs.h5ad"})
+    assert set(found["before"].index) == {f"pgs{number}" for number in range(5)}
+    assert set(found["after"].index) == {f"pgs{number}" for number in range(1, 5)}
+    here = found["after"]["attribution"]
+    assert np.corrcoef(here, found["before"].loc[here.index, "attribution"])[0, 1] > 0.5
+
+
+def test_fewer_pages_than_asked_for_are_told(tmp_path, caplog):
+    checkpoint, files = trained(tmp_path, people=90, epochs=1)
+    outputs = tmp_path / "a.tsv", tmp_path / "a.pdf"
+    explain_people([checkpoint], files, SETTINGS | {"private": 20, "steps": 2, "reference": 18}, *outputs)
+    pages = pd.read_csv(outputs[0], sep="\t")["iid"].nunique()
+    assert pages < 20 and f"{pages} people get a page, fewer than the 20 of explain.private" in caplog.text
+
+
 def test_pages_of_single_people(tmp_path):
     checkpoint, files = trained(tmp_path, epochs=1)
     outputs = [tmp_path / "private" / "explanations" / "contig" / name for name in ("features.tsv", "pages.pdf")]
@@ -112,7 +192,8 @@ def test_pages_of_single_people(tmp_path):
     assert table["iid"].nunique() == 3 and set(table["iid"]) <= set(kept_people(files.cohort)["iid"])
     for (_, _, modality), part in table.groupby(["iid", "method", "modality"]):
         assert part["attribution"].is_monotonic_decreasing
-        assert len(part) == min(20, {"snps": 40, "pgs": 5, "burden": 12}[modality]) or modality == "burden"
+        used = read_checkpoint(checkpoint)["features"][modality]
+        assert len(part) == min(20, len(used)) and part["feature"].is_unique and set(part["feature"]) <= set(used)
     assert outputs[1].read_bytes().count(b"/Type /Page ") == 3
     for folder in (tmp_path / "private", outputs[0].parent):
         assert folder.stat().st_mode & 0o777 == 0o700

@@ -6,7 +6,8 @@ import pytest
 from pretraining import RECIPE, write_study
 
 from contigwas.errors import UserError
-from contigwas.explain.people import candidates, draw, first_images, read_values, who_has
+from contigwas.explain.people import candidates, draw, partner, read_values, who_has
+from contigwas.images.first import first_images
 from contigwas.modality import write_modality
 from contigwas.pretrain.roles import split
 
@@ -24,6 +25,13 @@ def test_the_two_sets_share_nobody_and_have_the_modality():
     assert set(drawn.explained["pgs"]) == set(drawn.chosen) - lacking
 
 
+def test_fewer_people_than_asked_for_are_told(caplog):
+    assert len(draw(PEOPLE, PRESENT, reference=20, explained=15, seed=1, fold=2).chosen) == 15 and not caplog.text
+    left = len(draw(PEOPLE, PRESENT, reference=40, explained=30, seed=1, fold=2).chosen)
+    assert left < 20
+    assert f"fold 2: {left} people are left beside the reference, fewer than the 30" in caplog.text
+
+
 def test_nobody_else_moves_when_one_person_leaves():
     whole = draw(PEOPLE, PRESENT, 20, 15, seed=1, fold=0)
     gone = whole.chosen[3]
@@ -31,6 +39,16 @@ def test_nobody_else_moves_when_one_person_leaves():
     fewer = draw(PEOPLE[stay], {name: has[stay] for name, has in PRESENT.items()}, 20, 15, seed=1, fold=0)
     assert fewer.reference == whole.reference
     assert fewer.chosen[:14] == [one for one in whole.chosen if one != gone]
+
+
+def test_only_those_compared_with_somebody_who_leaves_get_another_partner():
+    people, reference = [f"{number}" for number in range(200)], [f"r{number}" for number in range(20)]
+    fewer = reference[:7] + reference[8:]
+    before = [reference[partner(one, reference, seed=1)] for one in people]
+    after = [fewer[partner(one, fewer, seed=1)] for one in people]
+    assert len(set(before)) == 20
+    for one, other in zip(before, after, strict=True):
+        assert (one == other) == (one != "r7")
 
 
 def test_a_seed_and_the_order_of_the_cohort():

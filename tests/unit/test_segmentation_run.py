@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from contigwas.downstream.segmentation.labelled import write_labelled
 from contigwas.downstream.segmentation.run import build, load, segment
 from contigwas.downstream.segmentation.summary import summarise
 from contigwas.errors import UserError
+from contigwas.modality import write_modality
 from contigwas.pretrain.data import kept_people
 from contigwas.pretrain.networks import genetics_encoders
 from contigwas.pretrain.normalise import Normaliser
@@ -156,6 +158,26 @@ def test_pretrained_weights_are_those_of_the_split_and_scratch_is_other(study):
         for one in (network, scratch):
             assert torch.equal(one.genes.encoder.normaliser.mean, state["genetics.pgs.normaliser.mean"])
             assert torch.equal(one.pixels.mean, state["pixels.mean"])
+
+
+def test_features_are_found_by_name_in_a_file_that_was_made_again(study, tmp_path):
+    _, files, labelled, checkpoints, task = study
+    data = ad.read_h5ad(files["modalities"]["pgs"])
+    values, path = np.asarray(data.X), tmp_path / "again.h5ad"
+    state = torch.load(checkpoints[1], weights_only=True)
+    assert state["features"]["pgs"] == [*data.var_names]
+    names = ["another", *data.var_names[[0, 1, 3, 4]]]
+    write_modality(path, values[:, [2, 0, 1, 3, 4]], data.obs_names, pd.DataFrame(index=names), {})
+    blank = values.copy()
+    blank[:, 2] = np.nan
+    write_modality(tmp_path / "blank.h5ad", blank, data.obs_names, pd.DataFrame(index=data.var_names), {})
+    found = []
+    for file in (path, tmp_path / "blank.h5ad"):
+        here = load("tumour", running.read_labelled(**labelled), checkpoints, file, None, task)
+        encoder = build(ARMS[0], here, 1, task).genes.encoder.eval()
+        with torch.no_grad():
+            found.append(encoder(here.data.genes.values, here.data.genes.components))
+    assert torch.equal(*found)
 
 
 def test_the_best_weights_where_features_are_of_them(study, tmp_path):

@@ -18,7 +18,7 @@ rule explain_model:
         "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
-        mem_mb=grows(8000, table=20, cohort=20),
+        mem_mb=grows(8000 + explaining_images(), table=20, cohort=20),
         runtime=grows(120),
         gpu=1,
     params:
@@ -85,7 +85,7 @@ rule explain_people:
         "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
-        mem_mb=grows(8000, table=20, cohort=20),
+        mem_mb=grows(8000 + explaining_images(), table=20, cohort=20),
         runtime=grows(120),
         gpu=1,
     params:

@@ -27,6 +27,17 @@ def of_explanations(wildcards) -> dict:
     }
 
 
+def explaining_images() -> int:
+    """Megabytes: of the images of all who are drawn for a network, and of the activations that one's gradients need."""
+    if not EXPLAINED:
+        return 0
+    images, drawn = config["images"], config["explain"]
+    pixels = images["size"] ** images["dimensions"]
+    references = max(len(config["models"][model]["modalities"]) for model in EXPLAINED)
+    people = drawn["people"] + drawn["reference"] * references
+    return ceil((3 * people + 3000) * pixels / 1e6)
+
+
 def explaining(wildcards) -> dict[str, list[str] | str]:
     """What an explanation reads: every network of the model, the images, the cohort, the modalities, components."""
     return {

@@ -23,7 +23,7 @@ from contigwas.files import PathLike, private_folder, replacing, write_parquet
 from contigwas.memory import enough_memory
 from contigwas.pretrain.data import Genetics, load_genetics, read_components
 from contigwas.pretrain.determinism import deterministic
-from contigwas.pretrain.pretrained import Pretrained, read_checkpoint
+from contigwas.pretrain.pretrained import Pretrained, read_checkpoint, take_from
 
 log = logging.getLogger(__name__)
 STAGE = 8801  # of the random numbers: no other stage draws the same
@@ -31,7 +31,10 @@ STAGE = 8801  # of the random numbers: no other stage draws the same
 
 @dataclass(frozen=True)
 class Study:
-    """The labelled people of a task and a model's networks. people: iid family, one row a person."""
+    """The labelled people of a task and a model's networks. people: iid family, one row a person.
+
+    columns: where in the modality's file the features of each network's encoder stand, as `Pretrained.columns` says.
+    """
 
     people: pd.DataFrame
     data: Images
@@ -39,6 +42,7 @@ class Study:
     networks: dict[int, Pretrained]
     classes: tuple[str, ...]
     modality: str | None
+    columns: dict[int, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,10 @@ def load(
         torch.from_numpy(pd.Index(people["iid"]).get_indexer(labelled.people["iid"])),
         _genes(genes, pcs, people, networks[0].settings, settings["modality"]),
     )
-    return Study(people, data, found, networks, Labels.of(settings, task).classes, settings["modality"])
+    modality, columns = settings["modality"], {}
+    if data.genes is not None:
+        columns = {number: one.columns(modality, data.genes.features, genes) for number, one in networks.items()}
+    return Study(people, data, found, networks, Labels.of(settings, task).classes, modality, columns)
 
 
 def _genes(
@@ -179,7 +186,7 @@ def build(arm: Mapping[str, object], study: Study, network: int, settings: Mappi
     pretrained, genes = arm["encoder"] == "pretrained", None
     if arm["fusion"] != "none":
         encoder = learned.encoder(study.modality) if pretrained else learned.new_encoder(study.modality)
-        genes = _branch(encoder, arm, study, learned)
+        genes = _branch(take_from(encoder, study.columns[network]), arm, study, learned)
     trunk = learned.trunk() if pretrained else learned.new_trunk()
     try:
         return Light(pixels, trunk, shape, classes, settings["width"], arm["fusion"], genes, arm["freeze"])
