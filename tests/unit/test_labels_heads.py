@@ -160,5 +160,15 @@ def test_grades_are_rounded_to_the_nearest_and_kept_among_them():
         (Target("regression", ("x",)), [[2.0], [2.5]], ""),
     ],
 )
-def test_what_nothing_can_be_learned_from(target, values, why):
+def test_what_people_lack(target, values, why):
     assert target.lacks(np.array(values, float)) == why
+    if target is not GRADE:
+        assert target.teaches_nothing(np.array(values, float)) == why
+
+
+def test_grades_are_learned_from_two_of_them():
+    assert GRADE.teaches_nothing(np.array([[0.0], [3.0], [3.0]])) == ""
+    assert GRADE.teaches_nothing(np.array([[3.0], [3.0]])) == "all of the same grade"
+    values, features = np.array([[0.0], [3.0]]), np.eye(2)
+    found = heads.probe(features, values, features, GRADE, np.ones((2, 1)), 1)
+    assert found[0] < found[1]

@@ -145,7 +145,7 @@ def lacking(study: Study, settings: Mapping[str, object], seed: int) -> pd.DataF
     for share in settings["shares"]:
         for number, split in enumerate(study.splits):
             some = chosen(study, split, share, settings, seed)
-            why = study.target.lacks(study.values[some])
+            why = study.target.teaches_nothing(study.values[some])
             if why:
                 rows.append({"share": share, "split": number, "people": len(some), "reason": why})
     return pd.DataFrame(rows, columns=["share", "split", "people", "reason"])
