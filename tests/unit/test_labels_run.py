@@ -79,7 +79,8 @@ def test_probes_take_the_features_of_the_splits_network(study, monkeypatch):
     asked = []
     monkeypatch.setattr(running, "probe", lambda *given: asked.append(given) or np.zeros((len(given[2]), 1)))
     fitted(study, "asked", images=False, arms=["probe"], shares=[1.0])
-    for fold, (train, values, test, *_) in enumerate(asked):
+    family = kept_people(study[1]["cohort"]).set_index("iid")["family"]
+    for fold, (train, values, test, _, _, families, _) in enumerate(asked):
         data = ad.read_h5ad(study[3][fold])
         roles = data.obs["role"].to_numpy()
         assert len(test) == (roles == HELDOUT).sum()
@@ -87,6 +88,7 @@ def test_probes_take_the_features_of_the_splits_network(study, monkeypatch):
         assert all((everyone[roles == HELDOUT] == one).all(axis=1).any() for one in test)
         assert all((everyone[roles != HELDOUT] == one).all(axis=1).any() for one in train)
         assert len(train) == len(values)
+        assert [*families] == family[data.obs_names[roles != HELDOUT]].tolist()
 
 
 def test_a_share_of_one_grade_is_told_and_left_out(seeds):

@@ -167,7 +167,8 @@ def _fitted(
     features, values = study.features[split.network], study.values
     if arm == PROBE:
         by = target.weights(values[some]) if settings.get("class_weights") else np.ones_like(values[some])
-        found = probe(features[some], values[some], features[split.test], target, by, weights)
+        families = study.people["family"].to_numpy()[some]
+        found = probe(features[some], values[some], features[split.test], target, by, families, weights)
     elif arm == KNN:
         found = neighbours(features[some], values[some], features[split.test], target, int(settings["neighbours"]))
     else:
