@@ -142,10 +142,17 @@ def test_neighbours_are_those_of_scikit_learn(data):
     assert grades[:, 0] == pytest.approx(expected @ np.arange(3))
 
 
-def test_of_few_people_all_are_neighbours(data):
+@pytest.mark.parametrize(("people", "near"), [(4, 2), (9, 4), (41, 20), (1, 1)])
+def test_of_few_people_half_are_neighbours(data, people, near):
+    """The mean of all would tell nobody from another."""
     train, test, line = data
-    found = heads.neighbours(train[:4], line[:4, None], test, Target("regression", ("x",)), 20)
-    assert found[:, 0] == pytest.approx(np.full(40, line[:4].mean()))
+    train, values = train[:people], line[:people]
+    found = heads.neighbours(train, values[:, None], test, Target("regression", ("x",)), 20)
+    x, t = scaled(train, test) if people > 1 else (train, test)
+    length = [one / np.linalg.norm(one, axis=1, keepdims=True) for one in (x, t)]
+    order = np.argsort(-length[1] @ length[0].T, axis=1)[:, :near]
+    assert found[:, 0] == pytest.approx(values[order].mean(axis=1))
+    assert people == 1 or found.std() > 0
 
 
 def test_the_losses_are_their_formulas():

@@ -104,12 +104,13 @@ def _left_out(left: np.ndarray, shrink: np.ndarray, constant: np.ndarray, residu
 
 
 def neighbours(train: np.ndarray, values: np.ndarray, test: np.ndarray, target: Target, count: int) -> np.ndarray:
-    """The mean over the `count` nearest of `train` (all, where there are fewer), by cosine of standardised features.
+    """The mean over the `count` nearest of `train`, by cosine of standardised features.
 
-    Of classes these are their shares. Shapes as of `probe`.
+    They are half of `train` at most (one of a single person): of everybody the mean would be the same for all who are
+    asked. Of classes these are their shares. Shapes as of `probe`.
     """
     train, test = standardised(train, test)
-    found = NearestNeighbors(n_neighbors=min(count, len(train)), metric="cosine").fit(train)
+    found = NearestNeighbors(n_neighbors=min(count, max(1, len(train) // 2)), metric="cosine").fit(train)
     near = found.kneighbors(test, return_distance=False)
     if target.kind == MULTICLASS:
         values = np.eye(len(target.classes))[values[:, 0].astype(int)]
