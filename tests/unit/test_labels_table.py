@@ -87,6 +87,18 @@ def test_a_class_of_one_person_is_refused_or_dropped(tmp_path):
     assert "fewer than two classes of 6 people or more" in refused_again(table, least=6)
 
 
+@pytest.mark.parametrize(
+    ("rare", "kind", "warned"), [(555, "ordinal", True), (999, "ordinal", False), (555, "multiclass", False)]
+)
+def test_a_grade_between_others_that_is_dropped_is_told(tmp_path, caplog, rare, kind, warned):
+    """Steps of grades are what kappa squares."""
+    table = write_table(tmp_path / "t.tsv", iid=IIDS, grade=[0, 777] * 5 + [0, rare])
+    _, target, _ = read(table, rare="drop", kind=kind)
+    assert target.classes == ("0", "777")
+    assert ("1 of the 3 grades of" in caplog.text and "count as one step apart" in caplog.text) == warned
+    assert str(rare) not in caplog.text
+
+
 def refused_again(path, **changes) -> str:
     with pytest.raises(UserError) as told:
         read(path, **changes)

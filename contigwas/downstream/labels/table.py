@@ -196,6 +196,15 @@ def _classes(known: pd.DataFrame, table: object, kind: str, settings: Mapping) -
         raise UserError(
             f"{table}: the column {column} has {len(kept)} classes, but kind is binary: write multiclass or ordinal"
         )
+    between = sum(classes.index(kept[0]) < classes.index(one) < classes.index(kept[-1]) for one in few)
+    if kind == ORDINAL and between:
+        log.warning(
+            "%d of the %d grades of %s are left out as too rare though they lie between others, which then count as "
+            "one step apart",
+            between,
+            len(classes),
+            table,
+        )
     inside = values[values.isin(kept)]
     codes = inside.map({name: float(place) for place, name in enumerate(kept)})
     return Target(kind, (column,), tuple(kept)), codes.to_frame(), len(values) - len(inside)
