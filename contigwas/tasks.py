@@ -167,6 +167,11 @@ def _check_labels(config: Mapping, name: str, place: str) -> None:
             f"{place} is of people outside the cohort (cohort: false), but does not say where their images are: write "
             "image: a column of the table, or a pattern with {id} such as images/{id}.png"
         )
+    if task["image"].lower() in [str(one).lower() for one in (task["column"] if several else [task["column"]])]:
+        raise UserError(
+            f"{place}.image names the column {task['image']}, which is a label (column): name the column of image "
+            "files, or a pattern with {id}"
+        )
     for key in ("size", "crop"):
         task[key] = config["images"][key] if task[key] is None else task[key]
     _check_size(config, name, place)

@@ -154,6 +154,8 @@ def test_an_external_set_is_embedded_by_networks_that_are_trained_here():
         (LABELS | {"size": 64}, "grade.size is given, but the people are those of the cohort"),
         (LABELS | {"image": "{id}.png"}, "grade.image is given, but the people are those of the cohort"),
         (OUTSIDE | {"image": None}, "does not say where their images are"),
+        (OUTSIDE | {"image": "Grade"}, "grade.image names the column Grade, which is a label (column)"),
+        (OUTSIDE | {"image": "b", "column": ["a", "b"], "kind": "multilabel"}, "image names the column b, which is a"),
         (LABELS | {"kind": "several"}, "must be one of binary, multiclass, ordinal, multilabel"),
         (LABELS | {"column": ["a"], "kind": "multilabel", "classes": [0, 1]}, "are the values of one column"),
         ({key: value for key, value in LABELS.items() if key != "kind"}, "kind"),
