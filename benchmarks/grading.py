@@ -4,7 +4,7 @@
     python benchmarks/grading.py
 
 Reads results/models/{model}/downstream/{task}.tsv of that run (of another folder with --results) and writes
-benchmarks/grading.tsv: every arm and share over all seeds, with its interval, and how many seeds had every class.
+benchmarks/grading.tsv: every arm and share over all seeds, with its interval, and how many seeds could be learned from.
 """
 
 import argparse

@@ -167,6 +167,11 @@ def _check_labels(config: Mapping, name: str, place: str) -> None:
             f"{place} is of people outside the cohort (cohort: false), but does not say where their images are: write "
             "image: a column of the table, or a pattern with {id} such as images/{id}.png"
         )
+    if task["image"].lower() in [str(one).lower() for one in (task["column"] if several else [task["column"]])]:
+        raise UserError(
+            f"{place}.image names the column {task['image']}, which is a label (column): name the column of image "
+            "files, or a pattern with {id}"
+        )
     for key in ("size", "crop"):
         task[key] = config["images"][key] if task[key] is None else task[key]
     _check_size(config, name, place)
@@ -234,10 +239,11 @@ def _check_size(config: Mapping, name: str, place: str) -> None:
     if config["images"]["dimensions"] == 3 and task["crop"] == "fundus":
         raise UserError(f"{place}.crop is fundus, but images.dimensions is 3: volumes are not cropped, drop it")
     for model in models(config, name):
-        if str(config["models"][model].get("image_encoder")).startswith("vit") and task["size"] != size:
+        what, other_one = _of_one_size(config["models"][model])
+        if what and task["size"] != size:
             raise UserError(
-                f"{place}.size is {task['size']}, but {model} is a ViT, which takes images of the size it was "
-                f"pretrained with (images.size, {size}): drop size, or take a ResNet"
+                f"{place}.size is {task['size']}, but {model} is a {what}, which takes images of the size it was "
+                f"pretrained with (images.size, {size}): drop size, or {other_one}"
             )
         if task["task"] in OF_LABELS:
             continue
@@ -247,3 +253,12 @@ def _check_size(config: Mapping, name: str, place: str) -> None:
                 f"{place}.size is {task['size']}, but the arm {other[0]['name']} ({other[0]['network']}) takes "
                 f"multiples of {MULTIPLE}: change size, or name arms without it"
             )
+
+
+def _of_one_size(recipe: Mapping) -> tuple[str, str]:
+    """What a network is that takes no image of another size than the pretraining's, and what else to do; else empty."""
+    if str(recipe.get("image_encoder")).startswith("vit"):
+        return "ViT", "take a ResNet"
+    if recipe.get("method") == "contrastive_autoencoder":
+        return "contrastive autoencoder", "name other models"
+    return "", ""

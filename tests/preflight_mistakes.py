@@ -351,7 +351,7 @@ ERRORS = [
     (labels_of_people_left_out, "downstream.kinds.labels.column", "no person is in both those who are analysed"),
     (one_label, "downstream.kinds.labels.column", "name another column, or drop labels"),
     (grade_of_one_person, "downstream.grade.column", "merge them with others, or write rare: drop"),
-    (constant_grade, "downstream.grade.column", "the column grade has only 1, so nothing can be told apart"),
+    (constant_grade, "downstream.grade.column", "the column grade has one value alone, so nothing can be told apart"),
     (grades_of_others, "downstream.grade.table", "IIDs must be written the same way in both"),
     (grades_of_a_person_twice, "downstream.grade.table", "keep one row a person"),
     (measurement_that_is_text, "downstream.grade.column", "holds what is no number in 1 rows"),

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.neighbors import KNeighborsClassifier
 
 from contigwas.downstream.labels import heads
@@ -16,6 +16,7 @@ GRADE = Target("ordinal", ("grade",), ("0", "1", "2", "3"))
 CLASSES = Target("multiclass", ("kind",), ("a", "b", "c"))
 PAIR = Target("binary", ("ill",), ("0", "1"))
 LABELS = Target("multilabel", ("a", "b"))
+ALONE = np.arange(90)  # families
 
 
 @pytest.fixture
@@ -33,83 +34,101 @@ def scaled(train, test):
     return (train[:, use] - mean[use]) / sd[use], (test[:, use] - mean[use]) / sd[use]
 
 
-def test_ridge_is_its_closed_form_with_the_penalty_of_least_error_when_one_is_left_out(data):
+@pytest.mark.parametrize("families", [ALONE, ALONE // 3, np.r_[ALONE[:80], [7] * 10]])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_ridge_is_its_closed_form_with_the_penalty_of_least_error_when_a_family_is_left_out(data, families, weighted):
     train, test, line = data
     values = np.clip(np.round(line + 1.5), 0, 3)[:, None]
-    found = heads.probe(train, values, test, GRADE, np.ones_like(values), 1)
+    weights = GRADE.weights(values) if weighted else np.ones_like(values)
+    found = heads.probe(train, values, test, GRADE, weights, families, 1)
     x, t = scaled(train, test)
-    y, mean = values[:, 0] - values.mean(), values.mean()
+    y, w = values[:, 0], weights[:, 0]
+
+    def fit(some, alpha, asked):
+        centre, mean = w[some] @ x[some] / w[some].sum(), w[some] @ y[some] / w[some].sum()
+        a = x[some] - centre
+        beta = np.linalg.solve(
+            a.T @ (w[some, None] * a) + alpha * np.eye(x.shape[1]), a.T @ (w[some] * (y[some] - mean))
+        )
+        return mean + (asked - centre) @ beta
+
     errors = []
     for alpha in heads.RIDGE:
-        left_out = []
-        for place in range(90):
-            keep = np.arange(90) != place
-            centre, middle = x[keep].mean(axis=0), values[keep, 0].mean()
-            a = x[keep] - centre
-            beta = np.linalg.solve(a.T @ a + alpha * np.eye(x.shape[1]), a.T @ (values[keep, 0] - middle))
-            left_out.append(values[place, 0] - middle - (x[place] - centre) @ beta)
-        errors.append(np.mean(np.square(left_out)))
-    alpha = heads.RIDGE[int(np.argmin(errors))]
-    beta = np.linalg.solve(x.T @ x + alpha * np.eye(x.shape[1]), x.T @ y)
-    assert found[:, 0] == pytest.approx(mean + t @ beta, abs=1e-6)
+        apart = [families == one for one in np.unique(families)]
+        errors.append(sum((w[out] * (y[out] - fit(~out, alpha, x[out])) ** 2).sum() for out in apart))
+    best = int(np.argmin(errors))
+    assert 0 < best < len(heads.RIDGE) - 1, "neither end, or nothing is chosen"
+    assert found[:, 0] == pytest.approx(fit(np.full(90, True), heads.RIDGE[best], t), abs=1e-6)
 
 
+@pytest.mark.parametrize("families", [ALONE, ALONE // 3])
 @pytest.mark.parametrize("target", [PAIR, CLASSES])
-def test_logistic_regression_takes_the_penalty_of_the_least_log_loss_in_the_folds(data, target):
+def test_logistic_regression_takes_the_penalty_of_the_least_log_loss_in_the_folds(data, target, families):
     train, test, line = data
     codes = np.digitize(line, np.quantile(line, [0.5] if target is PAIR else [0.3, 0.7]))
-    found = heads.probe(train, codes[:, None].astype(float), test, target, np.ones((90, 1)), 7)
+    found = heads.probe(train, codes[:, None].astype(float), test, target, np.ones((90, 1)), families, 7)
     x, t = scaled(train, test)
-    folds = [*StratifiedKFold(5, shuffle=True, random_state=7).split(x, codes)]
-    losses = [
-        np.mean(
-            [
-                log_loss(
-                    codes[out], LogisticRegression(C=c, max_iter=2000).fit(x[into], codes[into]).predict_proba(x[out])
-                )
-                for into, out in folds
-            ]
-        )
-        for c in heads.PENALTIES
-    ]
+    folds = [*StratifiedGroupKFold(5, shuffle=True, random_state=7).split(x, codes, families)]
+    losses = []
+    for c in heads.PENALTIES:
+        said = np.zeros((90, codes.max() + 1))
+        for into, out in folds:
+            assert not {*families[into]} & {*families[out]}
+            said[out] = LogisticRegression(C=c, max_iter=2000).fit(x[into], codes[into]).predict_proba(x[out])
+        losses.append(log_loss(codes, said))
     model = LogisticRegression(C=heads.PENALTIES[int(np.argmin(losses))], max_iter=2000).fit(x, codes)
     expected = model.predict_proba(t)
     assert found == pytest.approx(expected[:, 1:] if target is PAIR else expected, abs=2e-3)
+
+
+@pytest.mark.parametrize("target", [PAIR, GRADE])
+def test_relatives_do_not_tell_which_penalty_to_take(target):
+    """Twins of one label, whose features say who they are: beside each other little penalty seems best."""
+    rng = np.random.default_rng(3)
+    values = np.repeat(rng.integers(0, 2, 45), 2)[:, None].astype(float)
+    features = np.repeat(rng.normal(size=(45, 60)), 2, axis=0) + rng.normal(0, 0.05, (90, 60))
+    asked = rng.normal(size=(200, 60))
+    apart = heads.probe(features, values, asked, target, np.ones((90, 1)), ALONE // 2, 1)
+    beside = heads.probe(features, values, asked, target, np.ones((90, 1)), ALONE, 1)
+    assert 4 * apart.std() < beside.std(), "there is nothing to learn"
+
+
+def test_a_class_of_one_family_leaves_nothing_to_choose_a_penalty_by(data):
+    train, test, _ = data
+    values = np.array([1.0] * 3 + [0.0] * 87)[:, None]
+    x, t = scaled(train, test)
+    expected = LogisticRegression(max_iter=2000).fit(x, values[:, 0]).predict_proba(t)[:, 1]
+    found = heads.probe(train, values, test, PAIR, np.ones((90, 1)), ALONE // 3, 1)
+    assert found[:, 0] == pytest.approx(expected, abs=1e-3)
+    one = heads.probe(train, values, test, GRADE, np.ones((90, 1)), 0 * ALONE, 1)
+    assert np.isfinite(one).all(), "of one family neither"
 
 
 def test_the_penalty_is_chosen_without_the_tested(data):
     """What is tested changes nothing of what is said of another person."""
     train, test, line = data
     values = (line > 0)[:, None].astype(float)
-    together = heads.probe(train, values, test, PAIR, np.ones((90, 1)), 1)
-    alone = heads.probe(train, values, test[:1], PAIR, np.ones((90, 1)), 1)
+    together = heads.probe(train, values, test, PAIR, np.ones((90, 1)), ALONE, 1)
+    alone = heads.probe(train, values, test[:1], PAIR, np.ones((90, 1)), ALONE, 1)
     assert together[0] == pytest.approx(alone[0])
 
 
 def test_several_labels_are_fitted_one_by_one(data):
     train, test, line = data
     values = np.stack([line > 0, line > 0.8], axis=1).astype(float)
-    found = heads.probe(train, values, test, LABELS, np.ones((90, 2)), 1)
+    found = heads.probe(train, values, test, LABELS, np.ones((90, 2)), ALONE, 1)
     for place in range(2):
-        one = heads.probe(train, values[:, [place]], test, PAIR, np.ones((90, 1)), 1)
+        one = heads.probe(train, values[:, [place]], test, PAIR, np.ones((90, 1)), ALONE, 1)
         assert found[:, [place]] == pytest.approx(one)
-
-
-def test_a_class_of_one_person_leaves_nothing_to_choose_a_penalty_by(data):
-    train, test, _ = data
-    values = np.array([1.0] + [0.0] * 89)[:, None]
-    x, t = scaled(train, test)
-    expected = LogisticRegression(max_iter=2000).fit(x, values[:, 0]).predict_proba(t)[:, 1]
-    assert heads.probe(train, values, test, PAIR, np.ones((90, 1)), 1)[:, 0] == pytest.approx(expected, abs=1e-3)
 
 
 def test_weights_make_the_rarer_class_likelier(data):
     train, test, line = data
     values = (line > np.quantile(line, 0.9))[:, None].astype(float)
-    plain = heads.probe(train, values, test, PAIR, np.ones((90, 1)), 1)
+    plain = heads.probe(train, values, test, PAIR, np.ones((90, 1)), ALONE, 1)
     weights = PAIR.weights(values)
     assert weights[values == 1].sum() == pytest.approx(weights[values == 0].sum()) == pytest.approx(45)
-    assert heads.probe(train, values, test, PAIR, weights, 1).mean() > 1.5 * plain.mean()
+    assert heads.probe(train, values, test, PAIR, weights, ALONE, 1).mean() > 1.5 * plain.mean()
 
 
 def test_neighbours_are_those_of_scikit_learn(data):
@@ -123,10 +142,17 @@ def test_neighbours_are_those_of_scikit_learn(data):
     assert grades[:, 0] == pytest.approx(expected @ np.arange(3))
 
 
-def test_of_few_people_all_are_neighbours(data):
+@pytest.mark.parametrize(("people", "near"), [(4, 2), (9, 4), (41, 20), (1, 1)])
+def test_of_few_people_half_are_neighbours(data, people, near):
+    """The mean of all would tell nobody from another."""
     train, test, line = data
-    found = heads.neighbours(train[:4], line[:4, None], test, Target("regression", ("x",)), 20)
-    assert found[:, 0] == pytest.approx(np.full(40, line[:4].mean()))
+    train, values = train[:people], line[:people]
+    found = heads.neighbours(train, values[:, None], test, Target("regression", ("x",)), 20)
+    x, t = scaled(train, test) if people > 1 else (train, test)
+    length = [one / np.linalg.norm(one, axis=1, keepdims=True) for one in (x, t)]
+    order = np.argsort(-length[1] @ length[0].T, axis=1)[:, :near]
+    assert found[:, 0] == pytest.approx(values[order].mean(axis=1))
+    assert people == 1 or found.std() > 0
 
 
 def test_the_losses_are_their_formulas():
@@ -160,5 +186,15 @@ def test_grades_are_rounded_to_the_nearest_and_kept_among_them():
         (Target("regression", ("x",)), [[2.0], [2.5]], ""),
     ],
 )
-def test_what_nothing_can_be_learned_from(target, values, why):
+def test_what_people_lack(target, values, why):
     assert target.lacks(np.array(values, float)) == why
+    if target is not GRADE:
+        assert target.teaches_nothing(np.array(values, float)) == why
+
+
+def test_grades_are_learned_from_two_of_them():
+    assert GRADE.teaches_nothing(np.array([[0.0], [3.0], [3.0]])) == ""
+    assert GRADE.teaches_nothing(np.array([[3.0], [3.0]])) == "all of the same grade"
+    values, features = np.array([[0.0], [3.0]]), np.eye(2)
+    found = heads.probe(features, values, features, GRADE, np.ones((2, 1)), ALONE[:2], 1)
+    assert found[0] < found[1]

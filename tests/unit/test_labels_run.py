@@ -1,6 +1,7 @@
 """A classification from labels to scores, with networks that were pretrained on the cohort and for an external set."""
 
 import json
+from dataclasses import replace
 
 import anndata as ad
 import numpy as np
@@ -11,7 +12,7 @@ from torch import nn
 
 from contigwas.downstream.labels import run as running
 from contigwas.downstream.labels.pictures import write_features, write_pictures
-from contigwas.downstream.labels.run import build, load, predict
+from contigwas.downstream.labels.run import build, chosen, lacking, load, predict
 from contigwas.downstream.labels.summary import summarise
 from contigwas.downstream.labels.table import write_labels
 from contigwas.embed import embed
@@ -78,7 +79,8 @@ def test_probes_take_the_features_of_the_splits_network(study, monkeypatch):
     asked = []
     monkeypatch.setattr(running, "probe", lambda *given: asked.append(given) or np.zeros((len(given[2]), 1)))
     fitted(study, "asked", images=False, arms=["probe"], shares=[1.0])
-    for fold, (train, values, test, *_) in enumerate(asked):
+    family = kept_people(study[1]["cohort"]).set_index("iid")["family"]
+    for fold, (train, values, test, _, _, families, _) in enumerate(asked):
         data = ad.read_h5ad(study[3][fold])
         roles = data.obs["role"].to_numpy()
         assert len(test) == (roles == HELDOUT).sum()
@@ -86,14 +88,27 @@ def test_probes_take_the_features_of_the_splits_network(study, monkeypatch):
         assert all((everyone[roles == HELDOUT] == one).all(axis=1).any() for one in test)
         assert all((everyone[roles != HELDOUT] == one).all(axis=1).any() for one in train)
         assert len(train) == len(values)
+        assert [*families] == family[data.obs_names[roles != HELDOUT]].tolist()
 
 
-def test_a_share_that_lacks_a_class_is_told_and_left_out(seeds):
+def test_a_share_of_one_grade_is_told_and_left_out(seeds):
     rows, skipped = pd.read_parquet(seeds[0][0]), pd.read_csv(seeds[0][1], sep="\t")
     assert set(rows["share"]) == {0.5, 1.0}
     assert set(skipped["share"]) == {0.03}
-    assert skipped["reason"].str.contains("of the 3 classes are there").all()
+    assert (skipped["reason"] == "all of the same grade").all()
     assert skipped["people"].isin([1, 2]).all(), "0.03 of some 39"
+
+
+def test_a_share_that_lacks_a_grade_is_learned_from(study):
+    """But one that lacks a class is not: its probability could not be said."""
+    _, files, checkpoints, embeddings, task = study
+    found = load(*outputs(study[0]), embeddings, checkpoints, (files["images_npy"], files["images_table"]), task)
+    share = 0.06  # two or three of some 39
+    grades = {len(np.unique(found.values[chosen(found, one, share, task, 0)])) for one in found.splits}
+    assert min(grades) == 2
+    assert lacking(found, task | {"shares": [share]}, 0).empty
+    classes = replace(found, target=replace(found.target, kind="multiclass"))
+    assert set(lacking(classes, task | {"shares": [share]}, 0)["reason"]) == {"2 of the 3 classes are there"}
 
 
 def test_brightness_is_learned(study, seeds):

@@ -76,13 +76,27 @@ def test_who_withdrew_is_left_out_of_an_external_set(tmp_path):
 
 
 def test_a_class_of_one_person_is_refused_or_dropped(tmp_path):
-    table = write_table(tmp_path / "t.tsv", iid=IIDS, grade=[0, 1] * 5 + [0, 4])
-    assert "1 of the 3 classes of the column grade (one is 4) have fewer than 2 people" in refused(table)
+    table = write_table(tmp_path / "t.tsv", iid=IIDS, grade=[0, 1] * 5 + [0, 444])
+    said = refused(table)
+    assert "1 of the 3 classes of the column grade have fewer than 2 people" in said
+    assert "444" not in said, "it is the label of one person"
     people, target, counts = read(table, rare="drop")
     assert target.classes == ("0", "1")
     assert people["iid"].tolist() == IIDS[:-1]
     assert counts["in_rare_classes"] == "<5"
     assert "fewer than two classes of 6 people or more" in refused_again(table, least=6)
+
+
+@pytest.mark.parametrize(
+    ("rare", "kind", "warned"), [(555, "ordinal", True), (999, "ordinal", False), (555, "multiclass", False)]
+)
+def test_a_grade_between_others_that_is_dropped_is_told(tmp_path, caplog, rare, kind, warned):
+    """Steps of grades are what kappa squares."""
+    table = write_table(tmp_path / "t.tsv", iid=IIDS, grade=[0, 777] * 5 + [0, rare])
+    _, target, _ = read(table, rare="drop", kind=kind)
+    assert target.classes == ("0", "777")
+    assert ("1 of the 3 grades of" in caplog.text and "count as one step apart" in caplog.text) == warned
+    assert str(rare) not in caplog.text
 
 
 def refused_again(path, **changes) -> str:
@@ -94,7 +108,7 @@ def refused_again(path, **changes) -> str:
 @pytest.mark.parametrize(
     ("grades", "changes", "said"),
     [
-        ([3] * 12, {}, "the column grade has only 3, so nothing can be told apart"),
+        ([3] * 12, {}, "the column grade has one value alone, so nothing can be told apart"),
         ([""] * 12, {}, "none has a value in every column (grade)"),
         ([*range(6)] * 2, {"kind": "binary"}, "has 6 classes, but kind is binary"),
         (["low", "high"] * 6, {}, "has grades that are no numbers: write classes of the task"),

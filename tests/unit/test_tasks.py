@@ -154,6 +154,8 @@ def test_an_external_set_is_embedded_by_networks_that_are_trained_here():
         (LABELS | {"size": 64}, "grade.size is given, but the people are those of the cohort"),
         (LABELS | {"image": "{id}.png"}, "grade.image is given, but the people are those of the cohort"),
         (OUTSIDE | {"image": None}, "does not say where their images are"),
+        (OUTSIDE | {"image": "Grade"}, "grade.image names the column Grade, which is a label (column)"),
+        (OUTSIDE | {"image": "b", "column": ["a", "b"], "kind": "multilabel"}, "image names the column b, which is a"),
         (LABELS | {"kind": "several"}, "must be one of binary, multiclass, ordinal, multilabel"),
         (LABELS | {"column": ["a"], "kind": "multilabel", "classes": [0, 1]}, "are the values of one column"),
         ({key: value for key, value in LABELS.items() if key != "kind"}, "kind"),
@@ -169,7 +171,19 @@ def test_keys_of_labels_that_contradict_each_other(task, said):
     assert said in str(told.value)
 
 
-def test_a_vit_embeds_no_external_set_of_another_size():
-    vit = {"method": "simclr", "image_encoder": "vit_tiny", "patch": 8}
-    with pytest.raises(UserError, match="but vit is a ViT"):
-        of_labels(OUTSIDE | {"size": 64}, vit=vit)
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ({"method": "simclr", "image_encoder": "vit_tiny", "patch": 8}, "but one is a ViT, .* take a ResNet"),
+        ({"method": "contrastive_autoencoder"}, "but one is a contrastive autoencoder, .* name other models"),
+    ],
+)
+def test_some_networks_embed_no_external_set_of_another_size(recipe, said):
+    """Of a map of pixels that ends in a linear layer, or in position embeddings, the size is fixed."""
+    with pytest.raises(UserError, match=said):
+        of_labels(OUTSIDE | {"size": 64}, one=recipe)
+    assert "one" in tasks.models(of_labels(OUTSIDE, one=recipe), "grade")
+    assert (
+        "one"
+        not in of_labels(OUTSIDE | {"size": 64, "models": ["simclr"]}, one=recipe)["downstream"]["grade"]["models"]
+    )

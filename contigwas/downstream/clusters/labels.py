@@ -1,7 +1,6 @@
 """Labels of people from a table, joined by IID, and the supervised probe that they make possible."""
 
 import logging
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from contigwas.downstream.columns import read_columns, text
+from contigwas.downstream.folds import families_apart, families_with
 from contigwas.downstream.hide import hidden
 from contigwas.errors import UserError
 from contigwas.files import PathLike
@@ -97,12 +97,11 @@ def probe(features: np.ndarray, codes: np.ndarray, families: np.ndarray, seed: i
     """
     # scikit-learn takes a second to import, which preflight, that reads labels, need not wait for
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+    from sklearn.model_selection import cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    pairs = pd.DataFrame({"code": codes, "family": families}).drop_duplicates()
-    few = np.bincount(pairs["code"]) < FOLDS
+    few = families_with(codes, families) < FOLDS
     if (~few).sum() < 2:
         log.warning("fewer than two labels have people of %d families: no supervised probe", FOLDS)
         return None
@@ -110,10 +109,7 @@ def probe(features: np.ndarray, codes: np.ndarray, families: np.ndarray, seed: i
         log.warning(
             "%d labels have people of fewer than %d families: the probe can hardly learn them", few.sum(), FOLDS
         )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # logged above
-        split = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-        folds = [fold for fold in split.split(features, codes, families) if len(fold[1])]
+    folds = families_apart(codes, families, FOLDS, seed)
     if any(len(np.unique(codes[learned])) < 2 for learned, _ in folds):
         log.warning("a family is too large for %d folds that each learn two labels: no supervised probe", FOLDS)
         return None

@@ -1,15 +1,16 @@
 """What is fitted to the features of a network that stays as it is: a linear probe, and the nearest neighbours."""
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
+from contigwas.downstream.folds import families_apart, families_with
 from contigwas.downstream.labels.kinds import MULTICLASS, Target
 
 PENALTIES = np.logspace(-4, 2, 7)  # C of the logistic regression, 1 / penalty
 RIDGE = np.logspace(-2, 5, 15)  # alpha
+PLAIN = 1.0  # either, where there is nothing to choose it by
 FOLDS = 5  # within the training people, by which the penalty is chosen
 STEPS = 2000  # of the solver
 
@@ -21,40 +22,95 @@ def standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def probe(
-    train: np.ndarray, values: np.ndarray, test: np.ndarray, target: Target, weights: np.ndarray, seed: int
+    train: np.ndarray,
+    values: np.ndarray,
+    test: np.ndarray,
+    target: Target,
+    weights: np.ndarray,
+    families: np.ndarray,
+    seed: int,
 ) -> np.ndarray:
     """A linear model with an L2 penalty, fitted to `train` (people, features) with `values` (people, columns).
 
     Logistic regression, of several labels one each, whose penalty is chosen by the log loss in five folds of the
-    training people (fewer where a class has fewer people; of one person none is chosen, and C is 1). Numbers: ridge
-    regression, its penalty by the error of leaving one out. What it predicts of `test`: (people, `target.width`).
+    training people, `families` (people,) together (fewer folds where a class has fewer families; of one family none is
+    chosen, and C is 1). Numbers: ridge regression, its penalty by the error of leaving one family out. What it predicts
+    of `test`: (people, `target.width`).
     """
     train, test = standardised(train, test)
     if target.is_number:
-        model = RidgeCV(RIDGE).fit(train, values[:, 0], sample_weight=weights[:, 0])
-        return model.predict(test)[:, None]
-    columns = [_logistic(train, one, test, weight, seed) for one, weight in zip(values.T, weights.T, strict=True)]
+        return _ridge(train, values[:, 0], test, weights[:, 0], families)[:, None]
+    columns = [
+        _logistic(train, one, test, weight, families, seed) for one, weight in zip(values.T, weights.T, strict=True)
+    ]
     return columns[0] if target.kind == MULTICLASS else np.stack([one[:, 1] for one in columns], axis=1)
 
 
-def _logistic(train: np.ndarray, codes: np.ndarray, test: np.ndarray, weights: np.ndarray, seed: int) -> np.ndarray:
+def _logistic(
+    train: np.ndarray, codes: np.ndarray, test: np.ndarray, weights: np.ndarray, families: np.ndarray, seed: int
+) -> np.ndarray:
     """Probabilities (people, classes) of `test`."""
-    _, count = np.unique(codes, return_counts=True)
-    folds = min(FOLDS, int(count.min()))
-    model = LogisticRegression(max_iter=STEPS)
-    if folds > 1:
-        split = StratifiedKFold(folds, shuffle=True, random_state=seed)
-        model = GridSearchCV(model, {"C": PENALTIES}, scoring="neg_log_loss", cv=split)
-    return model.fit(train, codes, sample_weight=weights).predict_proba(test)
+    chosen, folds = PLAIN, min(FOLDS, int(families_with(codes, families).min()))
+    apart = families_apart(codes, families, folds, seed) if folds > 1 else []
+    classes = np.unique(codes)
+    apart = [(into, out) for into, out in apart if len(np.unique(codes[into])) == len(classes)]
+    if apart:
+        losses = np.zeros(len(PENALTIES))
+        for into, out in apart:
+            place = np.searchsorted(classes, codes[out])[:, None]
+            for number, c in enumerate(PENALTIES):
+                model = LogisticRegression(C=c, max_iter=STEPS).fit(train[into], codes[into], weights[into])
+                losses[number] -= np.take_along_axis(model.predict_log_proba(train[out]), place, axis=1).sum()
+        chosen = PENALTIES[int(losses.argmin())]
+    return LogisticRegression(C=chosen, max_iter=STEPS).fit(train, codes, weights).predict_proba(test)
+
+
+def _ridge(
+    train: np.ndarray, values: np.ndarray, test: np.ndarray, weights: np.ndarray, families: np.ndarray
+) -> np.ndarray:
+    """Numbers (people,) of `test`."""
+    centre, mean = np.average(train, axis=0, weights=weights), np.average(values, weights=weights)
+    root = np.sqrt(weights)
+    left, size, right = np.linalg.svd(root[:, None] * (train - centre), full_matrices=False)
+    along, constant = left.T @ (root * (values - mean)), root / np.sqrt(weights.sum())
+    alpha, members = PLAIN, _by_size(families)
+    if len(np.unique(families)) > 1:
+        errors = []
+        for one in RIDGE:
+            shrink = size**2 / (size**2 + one)
+            residual = root * (values - mean) - left @ (shrink * along)
+            errors.append(sum(_left_out(left[some], shrink, constant[some], residual[some]) for some in members))
+        alpha = RIDGE[int(np.argmin(errors))]
+    return mean + (test - centre) @ (right.T @ (size / (size**2 + alpha) * along))
+
+
+def _by_size(families: np.ndarray) -> list[np.ndarray]:
+    """Positions of people, (families, members) of families of each size."""
+    _, code, count = np.unique(families, return_inverse=True, return_counts=True)
+    order = np.argsort(code, kind="stable")
+    starts = np.cumsum(count) - count
+    return [order[starts[count == size][:, None] + np.arange(size)] for size in np.unique(count)]
+
+
+def _left_out(left: np.ndarray, shrink: np.ndarray, constant: np.ndarray, residual: np.ndarray) -> float:
+    """The squared error of ridge regression in families (families, members, …) whom it was fitted without.
+
+    With H the hat matrix, `left` diag(`shrink`) `left`' + `constant` `constant`', it is (I - H of the family)^-1 times
+    the residuals of the fit to everybody.
+    """
+    hat = (left * shrink) @ left.swapaxes(1, 2) + constant[:, :, None] * constant[:, None, :]
+    found = np.linalg.solve(np.eye(hat.shape[1]) - hat, residual[:, :, None])
+    return float(np.square(found).sum())
 
 
 def neighbours(train: np.ndarray, values: np.ndarray, test: np.ndarray, target: Target, count: int) -> np.ndarray:
-    """The mean over the `count` nearest of `train` (all, where there are fewer), by cosine of standardised features.
+    """The mean over the `count` nearest of `train`, by cosine of standardised features.
 
-    Of classes these are their shares. Shapes as of `probe`.
+    They are half of `train` at most (one of a single person): of everybody the mean would be the same for all who are
+    asked. Of classes these are their shares. Shapes as of `probe`.
     """
     train, test = standardised(train, test)
-    found = NearestNeighbors(n_neighbors=min(count, len(train)), metric="cosine").fit(train)
+    found = NearestNeighbors(n_neighbors=min(count, max(1, len(train) // 2)), metric="cosine").fit(train)
     near = found.kneighbors(test, return_distance=False)
     if target.kind == MULTICLASS:
         values = np.eye(len(target.classes))[values[:, 0].astype(int)]

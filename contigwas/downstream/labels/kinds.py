@@ -37,7 +37,7 @@ class Target:
         return self.kind in (ORDINAL, REGRESSION)
 
     def lacks(self, values: np.ndarray) -> str:
-        """Why nothing can be learned from people with `values` (people, columns); empty where it can."""
+        """What people with `values` (people, columns) lack of what a task has; empty where they lack nothing."""
         if self.kind == REGRESSION:
             return "all of the same measurement" if np.ptp(values) == 0 else ""
         if self.kind == MULTILABEL:
@@ -45,6 +45,15 @@ class Target:
             return f"{constant} of the {len(self.names)} labels are constant" if constant else ""
         there = len(np.unique(values))
         return "" if there == len(self.classes) else f"{there} of the {len(self.classes)} classes are there"
+
+    def teaches_nothing(self, values: np.ndarray) -> str:
+        """Why nothing can be learned from people with `values` (people, columns); empty where it can.
+
+        A grade is fitted as a number, and can be learned where some grades are absent.
+        """
+        if self.kind == ORDINAL:
+            return "all of the same grade" if np.ptp(values) == 0 else ""
+        return self.lacks(values)
 
     def rounded(self, found: np.ndarray) -> np.ndarray:
         """The class of what was predicted: int (people,), of multilabel (people, labels).

@@ -145,7 +145,7 @@ def lacking(study: Study, settings: Mapping[str, object], seed: int) -> pd.DataF
     for share in settings["shares"]:
         for number, split in enumerate(study.splits):
             some = chosen(study, split, share, settings, seed)
-            why = study.target.lacks(study.values[some])
+            why = study.target.teaches_nothing(study.values[some])
             if why:
                 rows.append({"share": share, "split": number, "people": len(some), "reason": why})
     return pd.DataFrame(rows, columns=["share", "split", "people", "reason"])
@@ -167,7 +167,8 @@ def _fitted(
     features, values = study.features[split.network], study.values
     if arm == PROBE:
         by = target.weights(values[some]) if settings.get("class_weights") else np.ones_like(values[some])
-        found = probe(features[some], values[some], features[split.test], target, by, weights)
+        families = study.people["family"].to_numpy()[some]
+        found = probe(features[some], values[some], features[split.test], target, by, families, weights)
     elif arm == KNN:
         found = neighbours(features[some], values[some], features[split.test], target, int(settings["neighbours"]))
     else:

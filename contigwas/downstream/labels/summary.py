@@ -12,6 +12,7 @@ from contigwas.downstream.figures import DIFFERENCE, draw_arms
 from contigwas.downstream.hide import told
 from contigwas.downstream.labels.kinds import BINARY, MULTICLASS, MULTILABEL, ORDINAL, REGRESSION, Target, read_target
 from contigwas.downstream.labels.measures import measures, tabulate
+from contigwas.downstream.labels.telling import counted, told_scores
 from contigwas.errors import UserError
 from contigwas.files import PathLike, private_folder, replacing, write_parquet, write_tsv
 
@@ -69,6 +70,7 @@ def summarise(
             "the first split of the first seed): raise shares, or merge classes"
         )
     table, values, people = scored(kind, pd.read_parquet(labels), rows, int(settings["seed"]))
+    table = told_scores(table, kind, counted(kind, values))
     private_folder(Path(output_people).parent)
     names = {f"y{number}": name for number, name in enumerate(kind.names)}
     truth = pd.DataFrame(values, index=people, columns=[f"y{number}" for number in range(len(names))])
@@ -135,7 +137,7 @@ def described(
                 "test": len(part),
                 "test_people_whose_images_the_pretraining_saw": None
                 if pd.isna(part["seen"].iloc[0])
-                else int(part["seen"].iloc[0]),
+                else told([int(part["seen"].iloc[0]), len(part) - int(part["seen"].iloc[0])])[0],
             }
             for number, part in one.groupby("split")
         ],
@@ -149,16 +151,3 @@ def described(
         ],
         "scores": json.loads(table.to_json(orient="records")),
     }
-
-
-def counted(kind: Target, values: np.ndarray) -> dict[str, object]:
-    """How many tested people there are of each class, or with each label; no count of 1 to 4."""
-    if kind.kind == REGRESSION:
-        return {}
-    if kind.kind == MULTILABEL:
-        return {
-            name: told([int(column.sum()), int((1 - column).sum())])[0]
-            for name, column in zip(kind.names, values.T, strict=True)
-        }
-    sizes = np.bincount(values[:, 0].astype(int), minlength=len(kind.classes))
-    return dict(zip(kind.classes, told(sizes), strict=True))

@@ -184,18 +184,26 @@ def _classes(known: pd.DataFrame, table: object, kind: str, settings: Mapping) -
     count = values.value_counts()
     few = [one for one in classes if count.get(one, 0) < least]
     if len(classes) - len(few) < 2:
-        many = f"only {classes[0]}" if len(classes) == 1 else f"fewer than two classes of {least} people or more"
+        many = "one value alone" if len(classes) == 1 else f"fewer than two classes of {least} people or more"
         raise UserError(f"{table}: the column {column} has {many}, so nothing can be told apart: name another column")
     if few and settings["rare"] != "drop":
         raise UserError(
-            f"{table}: {len(few)} of the {len(classes)} classes of the column {column} (one is {few[0]}) have fewer "
-            f"than {least} people, and cannot be both learned and tested: "
-            "merge them with others, or write rare: drop"
+            f"{table}: {len(few)} of the {len(classes)} classes of the column {column} have fewer than {least} "
+            "people, and cannot be both learned and tested: merge them with others, or write rare: drop"
         )
     kept = [one for one in classes if one not in few]
     if kind == BINARY and len(kept) != 2:
         raise UserError(
             f"{table}: the column {column} has {len(kept)} classes, but kind is binary: write multiclass or ordinal"
+        )
+    between = sum(classes.index(kept[0]) < classes.index(one) < classes.index(kept[-1]) for one in few)
+    if kind == ORDINAL and between:
+        log.warning(
+            "%d of the %d grades of %s are left out as too rare though they lie between others, which then count as "
+            "one step apart",
+            between,
+            len(classes),
+            table,
         )
     inside = values[values.isin(kept)]
     codes = inside.map({name: float(place) for place, name in enumerate(kept)})

@@ -1,0 +1,28 @@
+"""Folds in which a linear probe is judged: of people with labels, families together."""
+
+import warnings
+
+import numpy as np
+
+
+def families_apart(
+    codes: np.ndarray, families: np.ndarray, folds: int, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Who learns and who is asked, positions of people, in each of `folds`: no family is on both sides.
+
+    Labels `codes` (people,) are dealt as evenly as `families` (people,) allow. A fold that nobody falls into is left
+    out, and one may lack a label on either side.
+    """
+    # scikit-learn takes a second to import, which preflight, that reads labels, need not wait for
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+        return [fold for fold in split.split(np.zeros((len(codes), 1)), codes, families) if len(fold[1])]
+
+
+def families_with(codes: np.ndarray, families: np.ndarray) -> np.ndarray:
+    """How many families have people with each label: int (labels,), of the labels that are there, in their order."""
+    pairs = np.unique(np.stack([np.unique(one, return_inverse=True)[1] for one in (codes, families)]), axis=1)
+    return np.bincount(pairs[0])
