@@ -18,11 +18,15 @@ def evaluation_tables(paths: Sequence[PathLike]) -> dict[str, pd.DataFrame]:
 
 
 def task_summary(path: PathLike) -> pd.DataFrame:
-    """The rows of a downstream task over all its seeds, without those that compare others than the first arm."""
+    """The rows of a downstream task over all its seeds, without those that compare others than the first arm, and those
+    of single classes and labels (`auroc:2`) where the measure over all of them is there.
+    """
     rows = read_table(path)
     rows = rows[rows["seed"].isna()].drop(columns="seed")
     if rows.empty:
         return rows
+    plain = rows["metric"].str.partition(":")[0]
+    rows = rows[(plain == rows["metric"]) | ~plain.isin(rows["metric"])]
     first = str(rows["arm"].iloc[0])
     return rows[~rows["arm"].str.contains(" - ", regex=False) | rows["arm"].str.startswith(f"{first} - ")]
 

@@ -19,7 +19,7 @@ from contigwas.files import write_tsv
 from contigwas.plots.thinned import SCHEMA
 from contigwas.recipes import methods as methods_of_schema
 from contigwas.report.flow import image_steps, people_flow, variant_steps, why_untested
-from contigwas.report.inputs import burden_masks
+from contigwas.report.inputs import burden_masks, task_summary
 from contigwas.report.manhattan import locus_of, manhattan
 from contigwas.report.methods import cited, methods
 from contigwas.report.methods_models import KINDS
@@ -302,3 +302,16 @@ def test_few_carriers_of_a_gene_are_not_counted(tmp_path):
     found = burden_masks(tmp_path / "burden.h5ad")
     assert found["carriers of the median gene"].tolist() == ["<5", 0]
     assert found["carriers of the gene with most"].tolist() == [1200, "<5"]
+
+
+def test_single_classes_of_a_task_stay_in_its_file(tmp_path):
+    rows = [
+        ("probe", 1.0, None, "auroc", 0.7),
+        ("probe", 1.0, None, "auroc:2", 0.9),
+        ("probe", 1.0, None, "r2:age", 0.3),
+        ("probe", 1.0, 0, "auroc", 0.7),
+    ]
+    pd.DataFrame(rows, columns=["arm", "share", "seed", "metric", "value"]).to_csv(
+        tmp_path / "t.tsv", sep="\t", index=False
+    )
+    assert task_summary(tmp_path / "t.tsv")["metric"].tolist() == ["auroc", "r2:age"]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from contigwas.downstream import scores
 from contigwas.downstream.figures import draw_arms
+from contigwas.downstream.hide import hidden
 from contigwas.downstream.segmentation.masks import Labels
 from contigwas.downstream.segmentation.overlays import draw_overlays
 from contigwas.files import PathLike, private_folder, replacing, write_parquet, write_tsv
@@ -99,7 +100,7 @@ def described(
                     for share, own in rows[rows["split"] == number].groupby("share")
                 },
                 "test": len(part),
-                "test_people_whose_images_the_pretraining_saw": int(part["seen"].iloc[0]),
+                "test_people_whose_images_the_pretraining_saw": hidden(int(part["seen"].iloc[0])),
             }
             for number, part in first.groupby("split")
         ],
