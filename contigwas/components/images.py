@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from contigwas.errors import UserError
 from contigwas.files import PathLike, private_folder
-from contigwas.images.first import first_images
+from contigwas.first_images import first_images
 from contigwas.modality import read_modality
 from contigwas.plots import style
 from contigwas.plots.labels import shorten_middle

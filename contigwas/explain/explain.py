@@ -18,7 +18,7 @@ from contigwas.explain.network import Network, Side
 from contigwas.explain.sums import Sums, by_feature, by_modality, completeness
 from contigwas.explained import DEEPLIFT, INTEGRATED_GRADIENTS
 from contigwas.files import PathLike, write_parquet, write_tsv
-from contigwas.images.first import first_images
+from contigwas.first_images import first_images
 from contigwas.memory import enough_memory
 from contigwas.pretrain.data import Photographs, load_photographs
 from contigwas.pretrain.determinism import deterministic

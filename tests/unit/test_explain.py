@@ -16,7 +16,7 @@ from pretraining import MGI
 from contigwas.errors import UserError
 from contigwas.explain import people as drawing
 from contigwas.explain.network import Network
-from contigwas.images.first import first_images
+from contigwas.first_images import first_images
 from contigwas.modality import MISSING, write_modality
 from contigwas.pretrain.data import kept_people
 from contigwas.pretrain.losses import contig_loss

@@ -7,7 +7,7 @@ from pretraining import RECIPE, write_study
 
 from contigwas.errors import UserError
 from contigwas.explain.people import candidates, draw, partner, read_values, who_has
-from contigwas.images.first import first_images
+from contigwas.first_images import first_images
 from contigwas.modality import write_modality
 from contigwas.pretrain.roles import split
 
