@@ -12,9 +12,11 @@ from tests.report import study
 CHROMIUM = "/usr/bin/chromium"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """A browser. Playwright is imported only where there is one."""
+    """A browser. Playwright is imported only where there is one, and gone before tests that call Snakemake in this
+    process: it keeps an event loop running, beside which Snakemake cannot start its own.
+    """
     path = CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium")
     if path is None:
         absent("chromium is not installed: on Debian, apt-get install chromium")
