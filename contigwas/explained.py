@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 
 from contigwas.errors import UserError
+from contigwas.recipes import methods as methods_known
 
 INTEGRATED_GRADIENTS, DEEPLIFT = "integrated_gradients", "deeplift"
-# gated scans, attention and GELU have no rescale rule in captum
-WITHOUT_DEEPLIFT = ("mgi",)
 
 
 def lacks(recipe: Mapping[str, object]) -> str:
@@ -19,7 +18,10 @@ def lacks(recipe: Mapping[str, object]) -> str:
 
 def left_out(config: Mapping, model: str) -> list[str]:
     """The methods of the block that a model's encoders cannot have."""
-    cannot = config["models"][model].get("method") in WITHOUT_DEEPLIFT
+    method = config["models"][model].get("method")
+    cannot = (
+        method is not None and methods_known()[method].tokens
+    )  # scans, attention, GELU: captum has no rule for them
     return [one for one in config["explain"]["methods"] if cannot and one == DEEPLIFT]
 
 

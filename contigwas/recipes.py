@@ -19,13 +19,14 @@ class Method:
 
     heads: what embed.layer may name besides modalities; views: images that pass the network for each one counted, 0
     where nothing is trained; draws: whether it draws images from features; tokens: whether its encoders of modalities
-    have tokens.
+    have tokens; title: what it is, in a few words.
     """
 
     heads: tuple[str, ...]
     views: int
     draws: bool
     tokens: bool
+    title: str
 
 
 @cache
@@ -40,7 +41,11 @@ def methods() -> dict[str, Method]:
     named = {name: defined[name] for name in defined["shared"]["properties"]["method"]["enum"]}
     return {
         name: Method(
-            tuple(one.get("x-heads", ())), one["x-views"], one.get("x-draws", False), one.get("x-tokens", False)
+            heads=tuple(one.get("x-heads", ())),
+            views=one["x-views"],
+            draws=one.get("x-draws", False),
+            tokens=one.get("x-tokens", False),
+            title=one["x-title"],
         )
         for name, one in named.items()
     }

@@ -34,7 +34,7 @@ def default_arms(genes: bool) -> list[dict[str, object]]:
 
 def of_kind(config: Mapping, kind: str) -> list[str]:
     """The names of the tasks of one kind."""
-    return [name for name, task in config["downstream"].items() if task["task"] == kind]
+    return [name for name, task in config.get("downstream", {}).items() if task["task"] == kind]
 
 
 def models(config: Mapping, name: str) -> list[str]:
@@ -103,7 +103,7 @@ def _lacks_for_labels(config: Mapping, name: str, model: str) -> str:
 
 def tables(config: Mapping) -> list[tuple[str, str | None]]:
     """The table of every task, and that of its labels, each with its key."""
-    named = [(f"downstream.{name}.table", task.get("table")) for name, task in config["downstream"].items()]
+    named = [(f"downstream.{name}.table", task.get("table")) for name, task in config.get("downstream", {}).items()]
     for name in of_kind(config, CLUSTERS):
         labels = config["downstream"][name]["labels"]
         if labels:
@@ -259,6 +259,6 @@ def _of_one_size(recipe: Mapping) -> tuple[str, str]:
     """What a network is that takes no image of another size than the pretraining's, and what else to do; else empty."""
     if str(recipe.get("image_encoder")).startswith("vit"):
         return "ViT", "take a ResNet"
-    if recipe.get("method") == "contrastive_autoencoder":
-        return "contrastive autoencoder", "name other models"
+    if "image_encoder" not in recipe and "method" in recipe and methods()[recipe["method"]].draws:
+        return methods()[recipe["method"]].title, "name other models"
     return "", ""

@@ -19,6 +19,7 @@ from contigwas.pretrain.networks import channels_last
 from contigwas.pretrain.normalise import Normaliser
 from contigwas.pretrain.pretrained import Pretrained, take_from
 from contigwas.pretrain.sequence import GeneEncoder, scan_bytes
+from contigwas.recipes import read_schema
 
 IMAGES = 64  # that pass the trunk at a time, at most,
 GRADIENTS = 16  # and so many times fewer pixels than `embed` takes where activations are kept: about 2.5 kB a pixel
@@ -109,7 +110,8 @@ class Network:
         if "log_temperature" in learned.weights:
             temperature = math.exp(float(learned.weights["log_temperature"]))
         bias = float(learned.weights["bias"]) if recipe.get("loss") == "siglip" else None
-        alpha = SYMMETRIC if recipe["method"] == "mgi" else recipe["alpha"]
+        own = read_schema()["$defs"][recipe["method"]]["properties"]
+        alpha = recipe["alpha"] if "alpha" in own else SYMMETRIC
         return cls(trunk, heads, sides, float(temperature), alpha, bias, int(state["fold"]), recipe, device)
 
     def features(self, photographs: Photographs) -> Tensor:

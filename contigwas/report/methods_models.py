@@ -2,35 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from contigwas.recipes import methods
 from contigwas.report.wording import listed, plural
 
-BASELINES = {
-    "simclr": "SimCLR [@simclr]",
-    "byol": "BYOL [@byol]",
-    "simsiam": "SimSiam [@simsiam]",
-    "barlow_twins": "Barlow Twins [@barlow_twins]",
-    "nnclr": "NNCLR [@nnclr]",
-}
-KINDS = {
-    "contig": "contrastive image-genetics",
-    "mgi": "images against gene expression",
-    "autoencoder": "autoencoder",
-    "contrastive_autoencoder": "contrastive autoencoder",
-    "untrained": "untrained network",
-    "pixel_pca": "components of the pixels",
-    "simclr": "SimCLR",
-    "byol": "BYOL",
-    "simsiam": "SimSiam",
-    "barlow_twins": "Barlow Twins",
-    "nnclr": "NNCLR",
-}
 ENCODERS = {"linear": "linear maps", "none": "heads alone", "h1": "one hidden layer", "h12": "two hidden layers"}
 
 
 def kind(recipe: Mapping) -> str:
     """What a model is, in a few words."""
     if "method" in recipe:
-        return KINDS[recipe["method"]]
+        return methods()[recipe["method"]].title
     return {"embeddings": "brought embeddings", "apply": "frozen model of another study"}.get(
         next((one for one in ("embeddings", "apply") if one in recipe), ""), "brought phenotypes"
     )
@@ -46,31 +27,37 @@ def model_sentences(config: Mapping, name: str, folds: Callable[[Mapping, str], 
         }
         yield f"{name}: {what.get(kind(recipe), 'the frozen model of another study, applied to this cohort')}."
         return
-    method = recipe["method"]
     network = _network(recipe)
-    if method in ("contig", "mgi"):
+    trained = methods()[recipe["method"]].views > 0
+    if "modalities" in recipe:
         yield _contrast(name, recipe, network)
-    elif method in BASELINES:
-        yield f"{name} is {BASELINES[method]} with {network}, without genetics."
-    elif method == "contrastive_autoencoder":
-        variational = "variational " if recipe.get("variational") else ""
-        yield f"{name} is a {variational}contrastive autoencoder after [@contrastive_autoencoder], without genetics."
-    elif method == "autoencoder":
-        yield f"{name} is an autoencoder of the images."
-    elif method == "untrained":
+    elif trained:
+        yield _views(name, recipe, network)
+    elif "image_encoder" in recipe:
         weights = "weights trained elsewhere" if recipe["weights"] else "random weights"
         yield f"{name} is {network} with {weights}, not trained here."
     else:
         yield f"{name} is principal components of the pixels."
-    if recipe.get("weights") and method != "untrained":
+    if trained and recipe.get("weights"):
         yield f"{name} starts from weights trained elsewhere."
-    if "epochs" in recipe and method not in ("untrained", "pixel_pca"):
+    if trained and "epochs" in recipe:
         networks = folds(config, name)
         yield (
             f"It was trained for {plural(recipe['epochs'], 'epoch')} in batches of {recipe['batch']} at a learning "
             f"rate of at most {recipe['lr']:g} ({plural(networks, 'network')}) in PyTorch [@torch; @lightning; @monai; "
             "@kornia]."
         )
+
+
+def _views(name: str, recipe: Mapping, network: str) -> str:
+    """A method without genetics; whatever draws images has a network of its own."""
+    method = recipe["method"]
+    title = methods()[method].title
+    if not methods()[method].draws:
+        return f"{name} is {title} [@{method}] with {network}, without genetics."
+    if "variational" in recipe:
+        return f"{name} is a {'variational ' * recipe['variational']}{title} after [@{method}], without genetics."
+    return f"{name} is an {title} of the images."
 
 
 def _network(recipe: Mapping) -> str:
@@ -83,7 +70,7 @@ def _network(recipe: Mapping) -> str:
 def _contrast(name: str, recipe: Mapping, network: str) -> str:
     modalities = listed(recipe["modalities"])
     people = "everyone with at least one of them" if recipe.get("aggregate") == "outer" else "people with all of them"
-    if recipe["method"] == "mgi":
+    if "gene_encoder" in recipe:
         reader = {"mamba": "Mamba [@mamba]", "transformer": "a transformer", "mlp": "a multilayer perceptron"}
         return (
             f"{name} contrasts images, through {network}, with {modalities}, read by {reader[recipe['gene_encoder']]}, "
