@@ -6,8 +6,12 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 PARTS = ["Snakefile", "config", "contigwas", "envs", "profiles", "workflow"]
 
@@ -59,6 +63,25 @@ class Study:
     def dry(self, *arguments: str) -> Run:
         """A dry run."""
         return self("--dry-run", *arguments)
+
+    @contextmanager
+    def changed(self, change: Callable[[dict], dict | None]) -> Iterator["Study"]:
+        """The study with its config changed, in place or for what `change` returns.
+
+        Afterwards the config is as it was, and results that came meanwhile are gone: other tests count what is there.
+        """
+        before, files = self.config.read_text(), self._results()
+        config = yaml.safe_load(before)
+        self.config.write_text(yaml.safe_dump(change(config) or config, sort_keys=False))
+        try:
+            yield self
+        finally:
+            self.config.write_text(before)
+            for path in sorted(self._results() - files, reverse=True):
+                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+
+    def _results(self) -> set[Path]:
+        return set((self.folder / "results").rglob("*"))
 
 
 def clone(root: Path, folder: Path) -> Path:

@@ -25,16 +25,12 @@ def drawn(finished):
     latents = pd.read_csv(finished.folder / "resources/demo/latents.tsv", sep="\t", dtype={"iid": str})
     kinds = pd.DataFrame({"iid": latents["iid"], "kind": (latents["pigment"] > 0).map({True: "dark", False: "light"})})
     kinds.to_csv(finished.folder / "kinds.tsv", sep="\t", index=False)
-    before = finished.config.read_text()
-    config = yaml.safe_load(before)
-    more = {"models": config["models"] | {"coder": CODER}, "downstream": {"kinds": TASK}}
-    finished.config.write_text(yaml.safe_dump(config | more, sort_keys=False))
-    try:
+    with finished.changed(
+        lambda config: config | {"models": config["models"] | {"coder": CODER}, "downstream": {"kinds": TASK}}
+    ):
         run = finished("downstream", "results/models/coder/plots/decoded.png")
         assert run.status == 0, run.text[-4000:]
         yield finished, kinds
-    finally:
-        finished.config.write_text(before)
 
 
 def test_what_shows_people_is_private(drawn):

@@ -10,31 +10,20 @@ RULES = {"explain_model", "explain_plots", "explain_people"}
 
 def changed(study, **keys):
     """The rules of a dry run of `explain` with other keys of its block."""
-    before = study.config.read_text()
-    config = yaml.safe_load(before)
-    config["explain"] = config["explain"] | keys
-    study.config.write_text(yaml.safe_dump(config, sort_keys=False))
-    try:
+    with study.changed(lambda config: config["explain"].update(keys)):
         run = study.dry("explain")
         assert run.status == 0, run.text[-3000:]
         return set(run.jobs())
-    finally:
-        study.config.write_text(before)
 
 
 @pytest.fixture(scope="module")
 def explained(finished):
     """The finished study with its block, explained."""
-    before = finished.config.read_text()
-    config = yaml.safe_load(before)
-    finished.config.write_text(yaml.safe_dump(config | {"explain": BLOCK}, sort_keys=False))
-    try:
+    with finished.changed(lambda config: config.update(explain=BLOCK)):
         run = finished("explain")
         assert run.status == 0, run.text[-4000:]
         assert {rule for rule, _ in run.jobs()} == RULES | {"explain"}, "nothing is trained or tested for it"
         yield finished
-    finally:
-        finished.config.write_text(before)
 
 
 def test_every_model_with_modalities_is_explained(explained):

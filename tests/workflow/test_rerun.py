@@ -40,18 +40,6 @@ MODELS = {"contig", "inner", "simclr", "latents"}
 
 
 @contextmanager
-def changed(study, change):
-    """The study with its config changed; as it was afterwards."""
-    before = study.config.read_text()
-    config = yaml.safe_load(before)
-    study.config.write_text(yaml.safe_dump(change(config) or config, sort_keys=False))
-    try:
-        yield study
-    finally:
-        study.config.write_text(before)
-
-
-@contextmanager
 def edited(path):
     """A file of code with a line more; as it was afterwards."""
     before = path.read_text()
@@ -74,14 +62,14 @@ def test_nothing_to_do_after_a_finished_run(finished):
 
 
 def test_changing_the_covariates(finished):
-    with changed(finished, lambda config: config["gwas"].update(covariates=["sex"])) as study:
+    with finished.changed(lambda config: config["gwas"].update(covariates=["sex"])) as study:
         run = study.dry()
     assert rules(run) == AFTER_PHENOTYPES
     assert {model for rule, model in run.jobs() if rule == "gwas_chromosome"} == MODELS
 
 
 def test_changing_the_epochs_of_one_model(finished):
-    with changed(finished, lambda config: config["models"]["simclr"].update(epochs=2)) as study:
+    with finished.changed(lambda config: config["models"]["simclr"].update(epochs=2)) as study:
         run = study.dry()
     of_the_model = {"pretrain_fold", "embed_fold", "align_folds", "phenotypes_embedded", "gwas_chromosome"}
     of_the_model |= {"loci_model", "plots_manhattan", "plots_overview", "plots_qq", "plots_training"}
@@ -91,19 +79,19 @@ def test_changing_the_epochs_of_one_model(finished):
 
 
 def test_changing_the_clumping(finished):
-    with changed(finished, lambda config: config["loci"].update(kb=100)) as study:
+    with finished.changed(lambda config: config["loci"].update(kb=100)) as study:
         again = rules(study.dry())
     figures = {"plots_manhattan", "plots_overview", "plots_features", "plots_regional"}
     assert again == {"loci_model", "followup_model", *figures, "evaluate_loci", "evaluate", "report"}
 
 
 def test_changing_how_many_features_are_looked_at_again(finished):
-    with changed(finished, lambda config: config.update(followup={"features": 2})) as study:
+    with finished.changed(lambda config: config.update(followup={"features": 2})) as study:
         assert rules(study.dry()) == {"followup_model", "report"}
 
 
 def test_changing_the_window_of_regional_plots(finished):
-    with changed(finished, lambda config: config.update(plots={"regional_kb": 200})) as study:
+    with finished.changed(lambda config: config.update(plots={"regional_kb": 200})) as study:
         assert rules(study.dry()) == {"plots_regional", "report"}
 
 
@@ -127,7 +115,7 @@ def test_a_new_covariate_trains_nothing(finished):
     ],
 )
 def test_a_key_reruns_no_rule_that_does_not_read_it(finished, block, key, value, untouched):
-    with changed(finished, lambda config: config[block].update({key: value})) as study:
+    with finished.changed(lambda config: config[block].update({key: value})) as study:
         again = rules(study.dry())
     assert again, "the key has an effect"
     assert not again & untouched
@@ -137,7 +125,7 @@ def test_reordering_the_config_changes_nothing(finished):
     def reverse(value):
         return {key: reverse(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
 
-    with changed(finished, reverse) as study:
+    with finished.changed(reverse) as study:
         assert rules(study.dry()) <= {"evaluate", "report"}, "models are listed in the order of the config"
 
 
@@ -179,7 +167,7 @@ def test_adding_a_model_runs_that_model_alone(finished):
     def add(config):
         config["models"]["second"] = config["models"]["simclr"] | {"epochs": 2}
 
-    with changed(finished, add) as study:
+    with finished.changed(add) as study:
         run = study.dry()
     assert {model for rule, model in run.jobs() if rule not in AT_EQUAL_PEOPLE} == {"second", ""}
     of_all = {rule for rule, model in run.jobs() if not model}
@@ -191,7 +179,7 @@ def test_without_equal_people_a_model_more_leaves_the_others_alone(finished):
         config["evaluate"]["equal_people"] = False
         config["models"]["second"] = config["models"]["simclr"] | {"epochs": 2}
 
-    with changed(finished, add) as study:
+    with finished.changed(add) as study:
         run = study.dry()
     assert {model for _, model in run.jobs()} == {"second", ""}
     assert {rule for rule, model in run.jobs() if not model} == {"evaluate_cost", "evaluate", "report"}
@@ -215,7 +203,7 @@ def test_withdrawing_a_person_trains_nothing(finished):
     """Also by a list that looks older than the results."""
     (finished.folder / "withdrawn.txt").write_text("1000049\n")
     os.utime(finished.folder / "withdrawn.txt", (1, 1))
-    with changed(finished, lambda config: config["samples"].update(withdrawn="withdrawn.txt")) as study:
+    with finished.changed(lambda config: config["samples"].update(withdrawn="withdrawn.txt")) as study:
         again = rules(study.dry())
     assert again >= {"samples_candidates", "samples", "images", "snps", "embed_fold", "gwas_chromosome", "withdrawal"}
     assert not again & {"pretrain_fold", "lineage", "plots_training", "simulate_cohort"}
@@ -336,7 +324,7 @@ def test_snakemake_decides_as_the_table_says(finished, key, tmp_path):
     general = ".".join(["models", "<name>", *key.split(".")[2:]]) if key.startswith("models.") else key
     after = reruns.changed(copy.deepcopy(before), key, reruns.keys()[general])
     folder = finished.folder
-    with changed(finished, lambda config: after):
+    with finished.changed(lambda config: after):
         decided = rerun_dag.needed(folder, finished.config)
         with rerun_dag.building(folder, finished.config, folder / "Snakefile", ["all"], force=True) as workflow:
             new = rerun_dag.read(workflow)
