@@ -1,13 +1,16 @@
 """What a run will take: hours, bytes of results and of memory, to an order of magnitude.
 
 The rates are those of benchmarks/*.tsv (2 cores of an x86-64 virtual machine; one NVIDIA H200), scaled by the size of
-the work. Quality control, pruning and components have no benchmark there and are not counted.
+the work. Quality control, pruning, components, explanations and segmentations have no benchmark there and are not
+counted.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contigwas import config as contigwas_config
+from contigwas import tasks as contigwas_tasks
+from contigwas.explained import explained
 from contigwas.preflight.study import Study
 from contigwas.recipes import methods
 
@@ -56,9 +59,12 @@ def estimate(study: Study, gpu: bool) -> Cost | None:
         memory["genotypes (relatives)"] = KING_BASE + people * pruned / 4
     _modalities(study, people, variants, hours, memory, disk)
     lacking = _images(study, gpu, hours, memory, disk)
+    _fine_tuning(study, gpu, hours)
     _gwas(study, hours, memory, disk)
     hours = {stage: seconds / 3600 for stage, seconds in hours.items()}
-    return Cost(hours, memory, disk, ["quality control, pruning and components (no benchmark)", *lacking])
+    uncounted = ["quality control", "pruning", "components", *(["explanations"] if explained(config) else [])]
+    uncounted += contigwas_tasks.of_kind(config, contigwas_tasks.SEGMENTATION)
+    return Cost(hours, memory, disk, [f"{', '.join(uncounted[:-1])} and {uncounted[-1]} (no benchmark)", *lacking])
 
 
 def _modalities(study: Study, people: int, variants: int, hours: dict, memory: dict, disk: dict) -> None:
@@ -111,7 +117,7 @@ def _images(study: Study, gpu: bool, hours: dict, memory: dict, disk: dict) -> l
         memory[f"pretrain ({model})"] = TORCH + 16e6 * millions + held
         if volumes or network is None:
             continue
-        gflops = GFLOPS[network] * (size / AT) ** 2 * (width**2 if network.startswith("resnet") else 1)
+        gflops = _gflops(recipe, size)
         passes = train * recipe.get("epochs", 0) * methods()[recipe["method"]].views * folds
         if passes:
             hours[f"pretrain ({model})"] = passes * gflops / TRAIN[device]
@@ -119,17 +125,52 @@ def _images(study: Study, gpu: bool, hours: dict, memory: dict, disk: dict) -> l
     return lacking
 
 
+def _gflops(recipe: Mapping, size: int) -> float:
+    network, width = recipe["image_encoder"], recipe.get("width", 64) / 64
+    return GFLOPS[network] * (size / AT) ** 2 * (width**2 if network.startswith("resnet") else 1)
+
+
+def _fine_tuning(study: Study, gpu: bool, hours: dict) -> None:
+    """The arms of classifications and regressions that train a network: of the others each takes seconds."""
+    config, rate = study.config, TRAIN["gpu" if gpu else "cpu"]
+    if "images" not in config or config["images"]["dimensions"] == 3:
+        return
+    for kind in contigwas_tasks.OF_LABELS:
+        for name in contigwas_tasks.of_kind(config, kind):
+            task, seconds = config["downstream"][name], 0.0
+            for model in contigwas_tasks.models(config, name):
+                arms = {*contigwas_tasks.label_arms(config, name, model)} & {*contigwas_tasks.OF_NETWORKS}
+                if not arms:
+                    continue
+                networks = contigwas_config.folds(config, model)
+                splits = networks if task["cohort"] and networks > 1 else task["folds"]
+                fits = len(arms) * len(task["shares"]) * task["seeds"] * splits
+                size = task["size"] or config["images"]["size"]
+                seconds += fits * task["steps"] * task["batch"] * _gflops(config["models"][model], size) / rate
+            if seconds:
+                hours[f"downstream ({name})"] = seconds
+
+
 def _gwas(study: Study, hours: dict, memory: dict, disk: dict) -> None:
+    """Of every model, and again at equal people where models are compared: those whom the fewest test, at most."""
     source = study.variants.get("gwas.genotypes") or study.variants["genotypes.array"]
     columns = len(study.config["gwas"]["columns"] or ("beta", "se", "log10p"))
-    for model, recipe in study.config["models"].items():
-        own = recipe.get("phenotypes")
-        override = own.get("components") if isinstance(own, dict) else None
-        components = study.config["phenotypes"]["components"] if override is None else override
-        features = (
-            study.counts.get(f"features of {model}", 512) if components == 0 or isinstance(own, str) else components
-        )
-        people = study.counts.get(f"tested people of {model}", 0)
-        hours[f"gwas ({model})"] = GWAS * people * source.total * features
-        memory[f"gwas ({model})"] = GWAS_BASE + GWAS_PERSON * people * max(features, 128)
-        disk[f"gwas ({model})"] = source.total * (60 + 4 * features * columns)
+    models = study.config["models"]
+    features = {model: _features(study, model, recipe) for model, recipe in models.items()}
+    people = {model: study.counts.get(f"tested people of {model}", 0) for model in models}
+    for model, many in features.items():
+        hours[f"gwas ({model})"] = GWAS * people[model] * source.total * many
+        memory[f"gwas ({model})"] = GWAS_BASE + GWAS_PERSON * people[model] * max(many, 128)
+        disk[f"gwas ({model})"] = source.total * (60 + 4 * many * columns)
+    if study.config["evaluate"]["equal_people"] and len(models) > 1:
+        hours["evaluate (equal people)"] = GWAS * min(people.values()) * source.total * sum(features.values())
+        disk["evaluate (equal people)"] = sum(disk[f"gwas ({model})"] for model in models)
+
+
+def _features(study: Study, model: str, recipe: Mapping) -> float:
+    own = recipe.get("phenotypes")
+    override = own.get("components") if isinstance(own, dict) else None
+    components = study.config["phenotypes"]["components"] if override is None else override
+    if components == 0 or isinstance(own, str):
+        return study.counts.get(f"features of {model}", 512)
+    return components

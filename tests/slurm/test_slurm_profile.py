@@ -89,3 +89,18 @@ def test_what_a_grouped_job_needs_is_known_when_its_group_starts(finished, tmp_p
     grouped = yaml.safe_load(PROFILE.read_text())["groups"]
     assert len(set(asked) & set(grouped)) == 8
     assert [rule for rule in asked if rule in grouped and re.search(r"(mem_mb|runtime)=<TBD>", asked[rule])] == []
+
+
+def test_every_rule_that_asks_for_a_gpu_stands_in_the_commented_lines(root):
+    rules = "\n".join(path.read_text() for path in (root / "workflow/rules").glob("*.smk"))
+    asking = {
+        block.split(":", 1)[0]
+        for block in re.split(r"^(?:use )?rule ", rules, flags=re.MULTILINE)[1:]
+        if "gpu=1," in block
+    }
+    text = PROFILE.read_text()
+    assert len(asking) > 5
+    for key in ("slurm_partition:", "gpu: 0,"):
+        assert set(re.findall(rf"^#  (\w+): {{{key}", text, re.MULTILINE)) == asking
+    documented = re.search(r"\*\*GPUs\.\*\* (.*?) ask for one", (root / "docs/slurm.md").read_text(), re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", documented[1])) == asking

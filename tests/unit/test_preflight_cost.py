@@ -7,6 +7,7 @@ from contigwas.preflight import cost
 from contigwas.preflight.builds import guess
 from contigwas.preflight.findings import Finding
 from contigwas.preflight.places import KNOWN
+from contigwas.preflight.study import Study, Variants
 from contigwas.preflight.table import render
 
 
@@ -52,6 +53,57 @@ def test_rates_of_networks(rows, program, rates):
         row = rows("pretrain", program=program, device=name)[-1]
         gflops = cost.GFLOPS[row["network"]] * (row["pixels"] / cost.AT) ** 2
         assert pytest.approx(row["images_s"]) == rates[device] / gflops
+
+
+def study(**task):
+    """Three models of 100 to 300 tested people and 10, 512 and 10 features; a task of labels, filled in."""
+    models = {
+        "contig": {"method": "contig", "modalities": ["snps"], "image_encoder": "resnet18", "width": 32},
+        "mine": {"embeddings": "mine.h5ad", "phenotypes": {"components": 0}},
+        "simclr": {"method": "simclr", "image_encoder": "resnet18", "width": 64, "folds": 1},
+    }
+    filled = {"task": "regression", "models": None, "cohort": True, "size": None, "arms": ["probe", "finetuned"]}
+    filled |= {"shares": [0.1, 1.0], "seeds": 5, "folds": 4, "steps": 100, "batch": 16}
+    config = {
+        "evaluate": {"equal_people": True},
+        "gwas": {"columns": None},
+        "phenotypes": {"components": 10},
+        "samples": {"folds": 3},
+        "images": {"size": 112, "dimensions": 2},
+        "models": models,
+        "downstream": {"age": filled | task},
+    }
+    array = Variants(pd.DataFrame(), True, {"1": 1000})
+    counts = {f"tested people of {model}": 100 * many for many, model in enumerate(models, start=1)}
+    return Study(config, variants={"genotypes.array": array}, counts=counts)
+
+
+def test_the_comparison_at_equal_people_is_a_gwas_more():
+    hours, disk = {}, {}
+    cost._gwas(study(), hours, {}, disk)
+    assert hours["gwas (mine)"] == pytest.approx(cost.GWAS * 200 * 1000 * 512)
+    assert hours["evaluate (equal people)"] == pytest.approx(cost.GWAS * 100 * 1000 * (10 + 512 + 10))
+    assert disk["evaluate (equal people)"] == sum(size for name, size in disk.items() if name.startswith("gwas"))
+    alone, hours = study(), {}
+    alone.config["evaluate"]["equal_people"] = False
+    cost._gwas(alone, hours, {}, {})
+    assert hours.keys() == {"gwas (contig)", "gwas (mine)", "gwas (simclr)"}
+
+
+def test_fine_tuning_is_counted_by_its_steps():
+    """Of models with a network; a cross-fitted one has as many splits as networks. A quarter of the pixels of 224."""
+    hours = {}
+    cost._fine_tuning(study(), False, hours)
+    images = 100 * 16 * 5 * 2  # steps, batch, seeds, shares
+    gflops = cost.GFLOPS["resnet18"] / 4
+    assert hours["downstream (age)"] == pytest.approx(images * (3 * gflops / 4 + 4 * gflops) / cost.TRAIN["cpu"])
+    for task in ({"arms": ["probe", "knn"]}, {"models": ["mine"]}):
+        hours = {}
+        cost._fine_tuning(study(**task), False, hours)
+        assert not hours
+    hours = {}
+    cost._fine_tuning(study(cohort=False, size=224, models=["simclr"]), True, hours)
+    assert hours["downstream (age)"] == pytest.approx(images * 4 * 4 * gflops / cost.TRAIN["gpu"])
 
 
 @pytest.mark.parametrize("width", [72, 100, 140])
