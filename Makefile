@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 export MPLBACKEND := Agg
 
+# the tests of SLURM mostly wait, so two processes pay even on two cores
+TEST_PROCESSES ?= 2
+
 # the validator's pandas has no wheels beyond Python 3.11
 SSF_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
 
@@ -17,7 +20,7 @@ demo: .venv/installed
 	@echo "Its Manhattan plot:                results/models/contig/plots/manhattan.png"
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed
 	$(BIN)/ruff check .

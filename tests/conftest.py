@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from tests.studies import Study, clone
@@ -77,10 +78,27 @@ def study(root, tmp_path):
 
 @pytest.fixture(scope="session")
 def finished(root, tmp_path_factory) -> Study:
-    """The small demo, run to its end once a session. Tests that change it must put it back."""
-    folder = clone(root, tmp_path_factory.mktemp("finished") / "it's a stüdy")
-    config = Path(shutil.copy(root / "tests" / "config" / "small.yaml", folder / "study.yaml"))
-    small = Study(folder, config)
-    run = small()
-    assert run.status == 0, run.text[-6000:]
-    return small
+    """The small demo, run to its end once a session. Tests that change it must put it back.
+
+    Where tests run in several processes the first that asks runs it, and each gets a copy of its own.
+    """
+    name = Path("finished") / "it's a stüdy"
+    own = tmp_path_factory.mktemp("own")
+    together = own.parents[1] if "PYTEST_XDIST_WORKER" in os.environ else own
+    with FileLock(together / "finished.lock"):
+        if not (together / "finished.ended").exists():
+            small = _small(root, together / name)
+            run = small()
+            assert run.status == 0, run.text[-6000:]
+            (together / "finished.ended").touch()
+    if together != own:
+        (own / name).parent.mkdir()
+        shutil.copytree(together / name, own / name, symlinks=True)
+    return Study(own / name, own / name / "study.yaml")
+
+
+def _small(root: Path, folder: Path) -> Study:
+    """A new copy of the workflow with tests/config/small.yaml; what a failed attempt left is gone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    clone(root, folder)
+    return Study(folder, Path(shutil.copy(root / "tests" / "config" / "small.yaml", folder / "study.yaml")))
