@@ -62,6 +62,8 @@ class Learner(lightning.LightningModule):
 def trained(module: Learner, images: Tensor, seed: int, name: str) -> nn.Module:
     """The module's network after the steps of its settings on `images` (positions), in evaluation mode.
 
+    It trains in training mode, wherever its parts come from: BatchNorm and dropout of every arm act alike.
+
     `seed` draws their order. Raises UserError when a weight is no longer a number; `name` is the arm's.
     """
     gpu, settings = torch.cuda.is_available(), module.settings
@@ -77,6 +79,7 @@ def trained(module: Learner, images: Tensor, seed: int, name: str) -> nn.Module:
         plugins=[LightningEnvironment()],  # a scheduler's own would start one process a task
     )
     batches = Drawn(images, settings["batch"], settings["steps"], seed)
+    module.network.train()  # fit leaves modes alone, and what was read from a checkpoint comes in evaluation
     try:
         trainer.fit(module, batches, weights_only=True)
     except SIGTERMException:

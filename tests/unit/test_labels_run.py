@@ -200,6 +200,22 @@ def test_networks_start_from_the_splits_weights_or_from_new_ones(study):
         assert torch.equal(scratch.pixels.mean, weights["pixels.mean"])
 
 
+def test_both_arms_train_in_training_mode(study, monkeypatch):
+    """Whether their weights were read from a checkpoint, which comes in evaluation, or drawn."""
+    modes, original = [], running.finetuned
+
+    def watched(network, *arguments):
+        seen, before = set(), int(network.trunk.bn1.num_batches_tracked)
+        network.trunk.bn1.register_forward_pre_hook(lambda one, _: seen.add(one.training))
+        found = original(network, *arguments)
+        modes.append((arguments[-1], seen, int(network.trunk.bn1.num_batches_tracked) - before))
+        return found
+
+    monkeypatch.setattr(running, "finetuned", watched)
+    fitted(study, "modes", arms=["finetuned", "scratch"], shares=[1.0], steps=10)
+    assert modes == [(arm, {True, False}, 10) for arm in ("finetuned", "scratch")] * 3
+
+
 def test_a_person_is_the_mean_of_their_images(study, monkeypatch):
     """Both eyes are predicted, then averaged as probabilities."""
     from contigwas.downstream.labels import finetune

@@ -106,6 +106,18 @@ def test_in_training_some_people_lose_their_genes():
     assert 0.07 < lost < 0.13
 
 
+def test_one_person_with_genes_makes_a_batch():
+    """A BatchNorm of genes keeps its statistics; that of a trunk, which was read in evaluation, has a batch's."""
+    encoder = Tokens()
+    encoder.line = nn.Sequential(encoder.line, nn.Flatten(), nn.BatchNorm1d(10), nn.Unflatten(1, (2, 5)))
+    trunk = image_encoder(RESNET, (3, 32, 32)).eval()
+    network = Light(scaler(3), trunk, (3, 32, 32), 3, 16, "film", Genes(encoder.eval(), 5, tokens=False))
+    assert trunk.bn1.training and encoder.training and not encoder.line[2].training
+    before = trunk.bn1.running_mean.clone()
+    network(torch.rand(4, 3, 32, 32), (torch.randn(1, 6), torch.empty(1, 0), torch.arange(4) == 2))
+    assert not torch.equal(trunk.bn1.running_mean, before)
+
+
 def test_what_is_frozen_neither_learns_nor_moves_its_statistics():
     network = light(fusion="film", freeze=True).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}

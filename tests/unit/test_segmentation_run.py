@@ -160,6 +160,28 @@ def test_pretrained_weights_are_those_of_the_split_and_scratch_is_other(study):
             assert torch.equal(one.pixels.mean, state["pixels.mean"])
 
 
+def test_all_arms_train_in_training_mode(study, monkeypatch):
+    """Whether their weights were read from a checkpoint, which comes in evaluation, or drawn; but not what is frozen."""
+    seen, original = {}, running.fit
+
+    def watched(network, *arguments):
+        norm, modes = network.trunk.bn1, seen.setdefault(arguments[-1], {"norm": set(), "genes": set()})
+        norm.register_forward_pre_hook(lambda one, _: modes["norm"].add(one.training))
+        if network.genes is not None:
+            network.genes.encoder.register_forward_pre_hook(lambda one, _: modes["genes"].add(one.training))
+        before = int(norm.num_batches_tracked)
+        found = original(network, *arguments)
+        modes["batches"] = int(norm.num_batches_tracked) - before
+        return found
+
+    monkeypatch.setattr(running, "fit", watched)
+    scratch = ARMS[0] | {"name": "scratch", "encoder": "scratch"}
+    frozen = ARMS[0] | {"name": "frozen", "freeze": True}
+    fitted(study, "modes", steps=10, shares=[1.0], arms=[ARMS[0], scratch, frozen])
+    assert seen["pretrained"] == seen["scratch"] == {"norm": {True, False}, "genes": {True, False}, "batches": 10}
+    assert seen["frozen"] == {"norm": {False}, "genes": {False}, "batches": 0}
+
+
 def test_features_are_found_by_name_in_a_file_that_was_made_again(study, tmp_path):
     _, files, labelled, checkpoints, task = study
     data = ad.read_h5ad(files["modalities"]["pgs"])

@@ -108,7 +108,7 @@ class Light(nn.Module):
         self.pixels, self.trunk, self.genes, self.freeze = pixels, trunk, genes, freeze
         dimensions = len(shape) - 1
         kind = Conv[Conv.CONV, dimensions]
-        with torch.no_grad():
+        with torch.no_grad():  # in evaluation, so that no statistics move
             channels = [one.shape[1] for one in trunk.eval().maps(torch.zeros(1, *shape))]
         self.laterals = nn.ModuleList(kind(count, width, 1) for count in channels)
         self.smooth = nn.ModuleList(_block(dimensions, width, width) for _ in channels[1:])
@@ -126,6 +126,7 @@ class Light(nn.Module):
         self.last = kind(stem[0], classes, 1)
         for part in self.learned:
             part.requires_grad_(not freeze)
+        self.train()  # a trunk that was read from a checkpoint comes in evaluation
 
     @property
     def learned(self) -> list[nn.Module]:
