@@ -161,7 +161,7 @@ def test_pretrained_weights_are_those_of_the_split_and_scratch_is_other(study):
 
 
 def test_all_arms_train_in_training_mode(study, monkeypatch):
-    """Whether their weights were read from a checkpoint, which comes in evaluation, or drawn; but not what is frozen."""
+    """Whether their weights were read from a checkpoint (in evaluation) or drawn; but not what is frozen."""
     seen, original = {}, running.fit
 
     def watched(network, *arguments):
