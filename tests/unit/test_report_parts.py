@@ -215,6 +215,13 @@ def test_a_figure_keeps_its_pixels_and_loses_its_notes(tmp_path):
     assert len(small) < (tmp_path / "photo.png").stat().st_size / 2
 
 
+def test_a_figure_that_is_too_wide_is_shrunk(tmp_path):
+    Image.new("RGB", (20_000, 40), "navy").save(tmp_path / "wide.png")
+    found = picture(tmp_path / "wide.png")
+    assert (found.width, found.height) == (16_383, 33)
+    assert Image.open(io.BytesIO(base64.b64decode(found.uri.split(",")[1]))).size == (16_383, 33)
+
+
 def test_names_from_files_cannot_break_out_of_the_page(tmp_path):
     evil = '</script><img src=x onerror="alert(1)">'
     assert "<img" not in table(pd.DataFrame({evil: [evil]}), evil)
@@ -242,6 +249,12 @@ def test_a_small_beta_of_a_locus_keeps_its_digits():
     one |= {"log10p": 9.0, "best_feature": "E1", "beta": -0.00041237, "se": 0.0000612349, "genes": ""}
     html = loci_table("contig", pd.DataFrame([one]), {1})
     assert "<td>-0.0004124</td>" in html and "<td>6.123e-05</td>" in html and "<td>0.200</td>" in html
+
+
+def test_large_numbers_are_told_in_full():
+    values = pd.DataFrame({"tested": [41_234, None, 7], "share": [0.123456, 9999.4, 3.0]})
+    html = table(values)
+    assert [found for found in re.findall(r"<td>(.*?)</td>", html)] == ["41,234", "0.1235", "", "9999", "7", "3"]
 
 
 def test_variants_are_counted_over_chromosomes():
