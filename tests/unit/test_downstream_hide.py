@@ -80,12 +80,18 @@ def test_a_label_or_no_label_of_few_people_cannot_be_worked_out():
     assert told[0][0][1] == "<5" and all(isinstance(one[0][0], str) for one in told)
 
 
-@pytest.mark.parametrize("large", [[120, 40], [60, 60], [83, 47, 22]])
-def test_tables_do_not_move_with_the_people_without_a_label(large):
-    """One label takes over who has none, of 1 to 4: tables of its cells tell the same."""
-    found = []
-    for without in range(1, 5):
-        table = np.array([[count // 2 + 5 for count in large], [count - count // 2 for count in large]])
-        table[0, 0] += 4 - without
-        found.append(hide.told_table(table, without))
-    assert all(one == found[0] for one in found)
+@pytest.mark.parametrize("everybody", [9, 14, 19])
+def test_two_tables_together_give_no_small_label_away(everybody):
+    """Whoever has two tables of the same labels finds more than one number of people of each small label."""
+    numbers, tables = defaultdict(set), defaultdict(set)
+    for first, second, without in vectors(3, everybody):
+        for one, other in product(range(first + 1), range(second + 1)):
+            table = np.array([[one, other], [first - one, second - other]])
+            told = tuple(map(tuple, hide.told_table(table, without)))
+            numbers[told].add((first, second, without))
+            tables[first, second, without].add(told)
+    for totals, found in tables.items():
+        for pair in product(found, repeat=2):
+            both = numbers[pair[0]] & numbers[pair[1]]
+            for place, total in enumerate(totals):
+                assert not 0 < total < 5 or len({one[place] for one in both}) > 1, (totals, pair)
