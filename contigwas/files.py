@@ -20,7 +20,8 @@ from contigwas.disk import told
 from contigwas.errors import UserError
 
 PathLike = str | os.PathLike
-TEXT = ["fid", "iid", "id", "lead_id", "family", "chrom"]  # columns that stay strings, whatever stands in them
+# columns that stay strings, whatever stands in them
+TEXT = ["fid", "iid", "id", "lead_id", "family", "chrom", "best_feature"]
 FIELDS = 2**24  # of a text table that are held at a time where one column is asked for
 MISSING_VALUES = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>", "."]
 NUMBER = r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
@@ -127,8 +128,13 @@ def unpacked(path: PathLike) -> BinaryIO:
     return gzip.open(path) if zipped else path.open("rb")
 
 
-def read_table(path: PathLike, columns: Sequence[str] = (), what: str = "table") -> pd.DataFrame:
-    """Read a text table with a header, separated by tabs, commas or white space; the columns of `TEXT` are strings.
+def read_table(
+    path: PathLike, columns: Sequence[str] = (), what: str = "table", text: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Read a text table with a header, separated by tabs, commas or white space.
+
+    The columns of `TEXT`, and those of `text`, are strings, also where names are numbers; other columns are numbers
+    where all of their values are.
 
     The names of `columns`, iid and fid are lower-cased, a leading `#` is taken off the header. Raises UserError when
     the file is missing, empty, ragged, lacks one of `columns`, or has it in upper and in lower case.
@@ -152,7 +158,7 @@ def read_table(path: PathLike, columns: Sequence[str] = (), what: str = "table")
         names = [name for name in table.columns if not any(letter.isdigit() for letter in name)][:8]
         seen = f"names {', '.join(names)}" if names else "names no column: is the first line a person?"
         raise UserError(f"{path} has no column {', '.join(missing)}: its header {seen}")
-    for name in table.columns.difference(TEXT):
+    for name in table.columns.difference([*TEXT, *text]):
         table[name] = _numeric(table[name])
     for name in table.columns.intersection(["fid", "iid"]):
         table[name] = table[name].str.strip()

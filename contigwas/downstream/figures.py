@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from contigwas.files import PathLike
 from contigwas.plots import style
 
+ACROSS = 4  # panels in a row
 DIFFERENCE = " - "  # between the names of two arms
 SHOWN = {
     "dice": "Dice",
@@ -24,19 +25,24 @@ SHOWN = {
 
 
 def draw_arms(table: pd.DataFrame, title: str, outputs: Sequence[PathLike], metrics: Sequence[str]) -> None:
-    """One panel a metric, arms from top to bottom; small dots are seeds. A share that was not learned is left out.
+    """One panel a metric, four in a row, arms from top to bottom; small dots are seeds.
 
-    `table` has the columns of `contigwas.downstream.scores`.
+    A share that was not learned is left out. `table` has the columns of `contigwas.downstream.scores`.
     """
     own = table[table["metric"].isin(metrics) & ~table["arm"].str.contains(DIFFERENCE, regex=False)]
     arms = list(dict.fromkeys(own["arm"]))
     with style.applied():
-        figure = Figure(figsize=(3.2 + 3.4 * len(metrics), 1.4 + 0.42 * len(arms)), layout="constrained")
-        axes = figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
-        for axis, name in zip(axes, metrics, strict=True):
+        across = min(ACROSS, len(metrics))
+        lines = -(-len(metrics) // across)
+        size = (3.2 + 3.4 * across, 0.6 + (0.8 + 0.42 * len(arms)) * lines)
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(lines, across, squeeze=False, sharey=True).ravel()
+        for axis, name in zip(axes, metrics, strict=False):
             _panel(axis, own[own["metric"] == name], arms)
             metric, _, part = name.partition(":")
             axis.set_xlabel(", ".join([SHOWN.get(metric, metric), *([part] if part else [])]))
+        for axis in axes[len(metrics) :]:
+            axis.set_axis_off()
         axes[0].set_yticks(range(len(arms)), arms)
         axes[0].invert_yaxis()
         handles, labels = axes[0].get_legend_handles_labels()

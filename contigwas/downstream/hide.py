@@ -21,27 +21,37 @@ def hidden(count: int) -> int | str:
 def told(counts: Sequence[int]) -> list[int | str]:
     """Counts whose sum is known, as they may be told: a small one would be the sum without the others.
 
-    The largest are hidden beside it, as many as leave every small count free to be anything from 1 to 4, whatever the
-    order of the counts tells; of those a round number is told that they do not fall below, were every small count 4.
-    Where all of them do not suffice, it is only told which counts are not 0.
+    The largest are hidden beside it, as many as leave all small counts together free to be anything from 1 to 4. What
+    is told of a hidden one, that it does not fall below a number, follows from the sum and from what is told exactly,
+    and so tells nothing more. Where hiding all large ones does not suffice, or several small ones are alone, it is only
+    told which counts are not 0. Nothing helps where the sum tells by itself (of one count, or of as many people as
+    counts).
 
     >>> told([237, 3]), told([60, 20, 8, 0]), told([90, 60, 20, 2])
     (['>=230', '<5'], [60, 20, 8, 0], ['>=80', 60, 20, '<5'])
+    >>> told([300, 300, 90, 2]), told([6, 2]), told([0, 4, 4])
+    (['>=90', '>=90', 90, '<5'], ['>0', '>0'], [0, '>0', '>0'])
     """
     counts = [int(count) for count in counts]
     result = [hidden(count) for count in counts]
     small = [count for count in counts if 0 < count < LEAST]
     if not small:
         return result
+    most = LEAST - 1
     large = sorted((place for place, count in enumerate(counts) if count >= LEAST), key=lambda place: -counts[place])
-    spare = sum(small) - (LEAST - 1) * len(small)  # of the hidden large ones together, if the small ones were all 4
+    if not large and len(small) == 1:
+        return result
+    spare = sum(small) - most * len(small)  # of the hidden large ones together, if the small ones were all 4
     for number, place in enumerate(large, start=1):
-        least = counts[place] - (LEAST - 1) * len(small)
-        result[place] = f"{LARGE}{max(LEAST, least // ROUND * ROUND)}"
         spare += counts[place]
-        if spare >= number * (counts[large[number]] if number < len(large) else LEAST):
+        below = counts[large[number]] if number < len(large) else 0
+        # by 2 above the next one: else it could be told from hiding this many, and not fewer, what the small ones are
+        if spare >= number * max(LEAST, below + 2 * (below > 0)):
+            least = max(LEAST, (spare if number == 1 else below) // ROUND * ROUND)
+            for one in large[:number]:
+                result[one] = f"{LARGE}{least}"
             return result
-    return [SOME if count else 0 for count in counts] if large else result
+    return [SOME if count else 0 for count in counts]
 
 
 def told_table(counts: np.ndarray, without: int) -> list[list[int | str]]:
@@ -50,11 +60,18 @@ def told_table(counts: np.ndarray, without: int) -> list[list[int | str]]:
     `without` people have no label; with them the sum of all is known. The other tables may tell how many people have
     each label. Where this would tell a small label, or `without`, a label's number is hidden in every table.
     """
-    totals = counts.sum(axis=0)
+    totals = [*counts.sum(axis=0).tolist(), without]
+    as_told = told(totals)
+    small = [total for total in totals if 0 < total < LEAST]
+    hides = [not isinstance(cell, int) and total >= LEAST for cell, total in zip(as_told, totals, strict=True)]
     columns = []
-    for total, as_told, column in zip(totals, told([*totals, without]), counts.T, strict=False):
-        hide = not isinstance(as_told, int) and total >= LEAST
-        columns.append(told([*column, 1])[:-1] if hide else told(column))
+    for hide, column in zip(hides, counts.T.tolist(), strict=False):
+        if not hide:
+            columns.append(told(column))
+        elif sum(hides) == 1:  # with the small ones it has a sum that is known
+            columns.append(told([*column, *small])[: len(column)])
+        else:
+            columns.append([SOME if count else 0 for count in column])
     return [list(row) for row in zip(*columns, strict=True)]
 
 

@@ -2,43 +2,57 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
+from contigwas.downstream.hide import LARGE, LEAST, SMALL, told
 from contigwas.files import PathLike, require
 from contigwas.plots import style
+from contigwas.plots.hexagons import TOO_FEW, hexagons, span
 from contigwas.samples.cohort import read_cohort
 
 log = logging.getLogger(__name__)
 
 DEGREES = {"duplicates": 0.354, "first degree": 0.177, "second degree": 0.0884, "third degree": 0.0442}
-POINTS = 20_000  # people drawn at most, those who are out first
 STEPS = 400  # points of a curve of quantiles
+INSIDE = "in the cohort"
+BARS = (60, 30, 15)  # of the histogram of relatives: as many as have five pairs each, if they lay evenly
+BESIDE_BLUE = [style.PALETTE[place] for place in (1, 2, 3, 6, 5)]  # colours that blues leave to the groups excluded
+PER_HEXAGON = 4  # people, if they lay evenly: they lie in clusters
 
 
 def plot_call_rate(
     variants: Sequence[PathLike], people: PathLike, settings: Mapping[str, float], outputs: Sequence[PathLike]
 ) -> Figure:
-    """Draw how many variants and people miss how large a share of their calls; lines mark what `settings` ask for."""
+    """Draw how many variants and people miss how large a share of their calls; lines mark what `settings` ask for.
+
+    The curve of the people goes through means of five or more of them; few who miss more are not counted.
+    """
     rates = [np.concatenate([_column(path, "call_rate") for path in variants]), _column(people, "call_rate")]
     least = [settings["call_rate"], settings["person_call_rate"]]
     with style.applied():
         figure = Figure(figsize=(7.2, 2.8), layout="constrained")
-        for axis, values, limit, what in zip(figure.subplots(1, 2), rates, least, ("variants", "people"), strict=True):
-            missing = 1 - np.sort(values[~np.isnan(values)])[::-1]
-            share = np.arange(1, missing.size + 1) / max(missing.size, 1)
-            places = np.unique(np.linspace(0, missing.size - 1, STEPS).astype(int)) if missing.size else []
-            axis.step([0, *missing[places]], [0, *share[places]], where="post", color=style.DARK, linewidth=1.6)
+        axes = figure.subplots(1, 2)
+        for axis, values, limit, what, group in zip(
+            axes, rates, least, ("variants", "people"), (1, LEAST), strict=True
+        ):
+            missing, share = _curve(1 - values[~np.isnan(values)], group)
+            axis.step([0, *missing], [0, *share], where="post", color=style.DARK, linewidth=1.6)
             axis.axvline(1 - limit, color=style.HIT, linewidth=1, linestyle=(0, (4, 2)))
-            top = max(1.15 * (1 - limit), np.quantile(missing, 0.999) if missing.size else 0, 0.002)
+            top = max(1.15 * (1 - limit), np.interp(0.999, share, missing) if missing.size else 0, 0.002)
             axis.set(xlim=(0, top), ylim=(0, 1.02), xlabel="share of calls missing", ylabel=f"share of {what}")
             out = int((values < limit).sum())
+            number = f"{out:,}" if group == 1 else _worded(told([out, values.size - out])[0])
             axis.set_title(f"{values.size:,} {what}", fontweight="bold")
-            told = f"{out:,} of them\nmiss more"
-            axis.text(0.98 * (1 - limit), 0.06, told, transform=axis.get_xaxis_transform(), ha="right", color=style.HIT)
+            text = f"{number} of them\nmiss more"
+            axis.text(0.98 * (1 - limit), 0.06, text, transform=axis.get_xaxis_transform(), ha="right", color=style.HIT)
         style.save(figure, outputs)
     return figure
 
@@ -66,8 +80,8 @@ def plot_hwe(variants: Sequence[PathLike], least: float, outputs: Sequence[PathL
             axis.set(xlim=(0, None), ylim=(0, top))
             if least > 0:
                 axis.axhline(-np.log10(least), color=style.HIT, linewidth=1, linestyle=(0, (4, 2)))
-            told = f"{(p < least).sum():,} of {p.size:,} variants below {style.p_text(least)}" if least > 0 else ""
-            axis.text(0.98, 0.03, told, transform=axis.transAxes, ha="right", va="bottom", color=style.HIT)
+            text = f"{(p < least).sum():,} of {p.size:,} variants below {style.p_text(least)}" if least > 0 else ""
+            axis.text(0.98, 0.03, text, transform=axis.transAxes, ha="right", va="bottom", color=style.HIT)
         style.save(figure, outputs)
     return figure
 
@@ -75,20 +89,17 @@ def plot_hwe(variants: Sequence[PathLike], least: float, outputs: Sequence[PathL
 def plot_pcs(
     pcs: PathLike, cohort: PathLike | None, outputs: Sequence[PathLike], groups: pd.Series | None = None
 ) -> Figure:
-    """Draw components 1 and 2, and 3 and 4 where there are, by what became of each person, or by `groups` (by IID).
+    """Draw components 1 and 2, and 3 and 4 where there are, by what became of people, or by `groups` (by IID).
 
-    `cohort` tells who is excluded and why. At most 20,000 people are drawn, the excluded ones first.
+    `cohort` tells who is excluded and why. A hexagon holds at least 5 people of one group; a group without one is left
+    out, and no group is counted, since the cohort flow tells of few people less than a second count would.
     """
     table = pd.read_parquet(require(pcs, "the components")).astype({"iid": str}).set_index("iid")
     if groups is None:
         known = read_cohort(cohort).set_index("iid")["excluded"]
-        groups = known.reindex(table.index).fillna("").replace("", "in the cohort")
+        groups = known.reindex(table.index).fillna("").replace("", INSIDE)
     groups = groups.reindex(table.index)
     table, groups = table[table.notna().all(axis=1)], groups[table.notna().all(axis=1)]
-    if len(table) > POINTS:
-        chosen = np.random.default_rng(0).permutation(len(table))
-        chosen = chosen[np.argsort((groups == "in the cohort").to_numpy()[chosen], kind="stable")][:POINTS]
-        table, groups = table.iloc[np.sort(chosen)], groups.iloc[np.sort(chosen)]
     pairs = [(f"PC{one}", f"PC{one + 1}") for one in (1, 3) if f"PC{one + 1}" in table.columns]
     with style.applied():
         figure = Figure(figsize=(1.6 + 3.2 * max(1, len(pairs)), 3.2), layout="constrained")
@@ -96,29 +107,46 @@ def plot_pcs(
         if not pairs:
             style.say(axes[0], "fewer than two components")
             axes[0].set_axis_off()
-        for axis, (first, second) in zip(axes, pairs, strict=False):
-            _cloud(axis, table[first].to_numpy(), table[second].to_numpy(), groups)
-            axis.set(xlabel=first, ylabel=second)
+        drawn: dict[str, str] = {}
+        for axis, pair in zip(axes, pairs, strict=False):
+            drawn |= _groups(axis, table[[*pair]].to_numpy(float), groups)
+            axis.set(xlabel=pair[0], ylabel=pair[1])
         if pairs:
             axes[0].set_title("Genetic components", fontweight="bold")
-            handles, names = axes[0].get_legend_handles_labels()
-            legend = figure.legend(handles, names, loc="outside right upper", markerscale=3, handletextpad=0.2)
-            for handle in legend.legend_handles:
-                handle.set_alpha(1)
+            looks = {"marker": "h", "linestyle": "", "markersize": 7}
+            handles = [
+                Line2D([], [], color=drawn[name], label=name, **looks) for name in _order(groups) if name in drawn
+            ]
+            figure.legend(handles=handles, loc="outside right upper", handletextpad=0.2)
         style.save(figure, outputs)
     return figure
 
 
 def plot_kinship(kinship: PathLike, limit: float, people: int, outputs: Sequence[PathLike]) -> Figure:
-    """Draw the pairs of relatives among `people` by their kinship, with the bounds of the degrees."""
+    """Draw the pairs of relatives among `people` by their kinship, with the bounds of the degrees.
+
+    Bars of one to four pairs are all as high as one of four, and pale; the pairs are then not counted exactly.
+    """
     values = pd.read_parquet(require(kinship, "the table of relatives"))["kinship"].to_numpy()
     with style.applied():
         figure = Figure(figsize=(5.2, 3.0), layout="constrained")
         axis = figure.subplots()
-        axis.set_title(f"{values.size:,} pairs of relatives among {people:,} people", fontweight="bold")
-        low = min([limit, *values]) if values.size else limit
-        edges = np.linspace(min(low, 0.45), 0.51, 61)
-        counts, *_ = axis.hist(np.minimum(values, 0.51), edges, color=style.DARK)
+        low = np.floor(100 * min([limit, *values])) / 100 if (values < limit).any() else limit
+        for bars in BARS:
+            edges = np.linspace(min(low, 0.45), 0.51, bars + 1)
+            counts, _ = np.histogram(np.minimum(values, 0.51), edges)
+            few = (counts > 0) & (counts < LEAST)
+            least = counts[~few].sum() + few.sum()  # what the bars tell: one pair or more in each bar of few
+            if least >= LEAST * bars:
+                break
+        counts = np.where(few, LEAST - 1, counts)
+        for shown, color in ((~few, style.DARK), (few, style.LIGHT)):
+            axis.bar(edges[:-1][shown], counts[shown], np.diff(edges)[shown], align="edge", color=color)
+        number = f"at least {least:,}" if few.any() else f"{least:,}"
+        if few.any():
+            axis.bar(0, 0, color=style.LIGHT, label=f"1 to {LEAST - 1} pairs")
+            axis.legend(loc="upper left", bbox_to_anchor=(1, 1), handlelength=1)
+        axis.set_title(f"{number} pairs of relatives among {people:,} people", fontweight="bold")
         axis.set(xlabel="kinship (KING-robust)", ylabel="pairs", xlim=(edges[0], 0.515))
         if not values.size:
             style.say(axis, f"no pair above {limit:g}")
@@ -153,15 +181,45 @@ def _tested(path: PathLike) -> np.ndarray:
     return table.loc[table["reason"].isin(["", "hwe"]), "hwe_p"].to_numpy(np.float64)
 
 
-def _cloud(axis: Axes, x: np.ndarray, y: np.ndarray, groups: pd.Series) -> None:
-    """Points by group, the largest group first so that the others lie on it."""
-    order = groups.value_counts().index
-    colors = [style.LIGHT, style.HIT, *style.PALETTE] if order[0] == "in the cohort" else [*style.PALETTE, style.INK]
+def _curve(values: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray]:
+    """At most `STEPS` points of the share of `values` (n,) up to a value, each point of the mean of `group` or more."""
+    ordered = np.sort(values)
+    ends = np.unique(np.linspace(0, ordered.size, min(STEPS, ordered.size // group) + 1).astype(int))
+    parts = [ordered[start:end] for start, end in pairwise(ends)]
+    return np.array([part.mean() if group > 1 else part[-1] for part in parts]), ends[1:] / max(ordered.size, 1)
+
+
+def _worded(count: int | str) -> str:
+    return f"{count:,}" if isinstance(count, int) else count.replace(LARGE, "≥ ").replace(SMALL, f"fewer than {LEAST}")
+
+
+def _order(groups: pd.Series) -> list[str]:
+    """The groups, the largest first so that the others lie on it."""
+    return [*groups.value_counts().index]
+
+
+def _groups(axis: Axes, places: np.ndarray, groups: pd.Series) -> dict[str, str]:
+    """Hexagons by group: of people in the cohort the darker the more. Returns the colours of the groups drawn."""
+    order = _order(groups)
+    colors = [style.LIGHT, style.HIT, *BESIDE_BLUE] if order[:1] == [INSIDE] else [*style.PALETTE, style.INK]
+    reach, drawn = span(places) if len(places) else np.zeros((2, 2)), {}
     for number, name in enumerate(order):
-        here = (groups == name).to_numpy()
-        axis.plot(x[here], y[here], "o", markersize=2.2, markeredgewidth=0, alpha=0.7, rasterized=True,
-                  color=colors[number % len(colors)], label=f"{name} ({here.sum():,})")  # fmt: skip
-    axis.ticklabel_format(style="sci", scilimits=(-2, 3))
+        here = places[(groups == name).to_numpy()]
+        found = hexagons(axis, here, reach, int(np.clip(np.sqrt(len(here) / PER_HEXAGON), 8, 60)), cmap="Blues")
+        if found is None:
+            continue
+        drawn[name] = colors[number % len(colors)]
+        if name == INSIDE:
+            found.set_norm(LogNorm(1, max(found.get_array().max(), 2 * LEAST)))
+        else:
+            found.set_array(None)
+            found.set(facecolor=(drawn[name], 0.45), edgecolor=drawn[name], linewidth=0.6)
+    if drawn:
+        axis.xaxis.set_major_locator(MaxNLocator(5))
+        axis.ticklabel_format(style="sci", scilimits=(-2, 3))
+    else:
+        style.say(axis, TOO_FEW)
+    return drawn
 
 
 def plot_genotypes(

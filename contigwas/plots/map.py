@@ -14,11 +14,11 @@ from contigwas.errors import UserError
 from contigwas.files import PathLike
 from contigwas.modality import read_modality
 from contigwas.plots import style
+from contigwas.plots.hexagons import TOO_FEW, hexagons
 from contigwas.plots.labels import shorten_middle
 from contigwas.samples.cohort import read_cohort
 
 log = logging.getLogger(__name__)
-LEAST = 5  # people of a hexagon: fewer could point at somebody
 DEFAULT = 4  # covariates that are drawn where the config names none
 LEVELS = 3  # of a category, the most common, that are drawn
 PER_HEXAGON = 12  # people, if they lay evenly
@@ -62,7 +62,7 @@ def plot_map(
         for panel in panels[len(shown) :]:
             panel.set_axis_off()
         for panel, (name, values) in zip(panels, shown, strict=False):
-            hexagons(figure, panel, places[inside], None if values is None else values[inside])
+            coloured_hexagons(figure, panel, places[inside], None if values is None else values[inside])
             panel.set_title(name, fontsize=8.5)
             panel.set_xlabel(axes[0], fontsize=7.5)
             panel.set_ylabel(axes[1], fontsize=7.5)
@@ -123,31 +123,29 @@ def flat(features: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, tupl
     return features @ ways, (one, two)
 
 
-def hexagons(figure: Figure, axis: Axes, places: np.ndarray, values: np.ndarray | None) -> PolyCollection | None:
+def coloured_hexagons(
+    figure: Figure, axis: Axes, places: np.ndarray, values: np.ndarray | None
+) -> PolyCollection | None:
     """Colour hexagons of at least 5 people, at `places` (people, 2), by the mean of `values` (people,), NaN unknown.
 
     None for `values`: by how many people they hold. Returns what is drawn; None, and a sentence, where no hexagon is.
     """
     known = np.ones(len(places), bool) if values is None else np.isfinite(values)
-    if known.sum() < LEAST:
-        style.say(axis, f"no hexagon of {LEAST} people")
-        return None
     across = int(np.clip(np.sqrt(len(places) / PER_HEXAGON), 5, 40))
-    reach = [edge for way in places.T for edge in (way.min(), way.max() + (way.min() == way.max()))]
-    chosen = {"gridsize": across, "extent": reach, "mincnt": LEAST, "linewidths": 0.2}
-    if values is not None:
-        chosen |= {"C": values[known], "reduce_C_function": np.mean}
-    drawn = axis.hexbin(*places[known].T, cmap="Blues" if values is None else "viridis", **chosen)
-    means = np.ma.compressed(drawn.get_array())
-    if not len(means):
-        style.say(axis, f"no hexagon of {LEAST} people")
+    by_mean = {} if values is None else {"C": values[known], "reduce_C_function": np.mean}
+    drawn = None
+    if known.any():
+        reach = np.column_stack([places.min(axis=0), places.max(axis=0)])
+        cmap = "Blues" if values is None else "viridis"
+        drawn = hexagons(axis, places[known], reach, across, cmap=cmap, **by_mean)
+    if drawn is None:
+        style.say(axis, TOO_FEW)
         return None
+    means = np.ma.compressed(drawn.get_array())
     low, high = (0, np.max(means)) if values is None else np.percentile(means, [2, 98])
     drawn.set_clim(low, high if high > low else low + 1e-9)
     figure.colorbar(drawn, ax=axis, shrink=0.8, pad=0.02).ax.tick_params(labelsize=6.5)
     axis.tick_params(labelsize=6.5)
-    half = [(high - low) / across for low, high in (reach[:2], reach[2:])]  # a hexagon on the edge is seen whole
-    axis.set(xlim=(reach[0] - half[0], reach[1] + half[0]), ylim=(reach[2] - half[1], reach[3] + half[1]))
     return drawn
 
 

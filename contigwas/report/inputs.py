@@ -13,7 +13,7 @@ from contigwas.files import PathLike, read_table
 
 def evaluation_tables(paths: Sequence[PathLike]) -> dict[str, pd.DataFrame]:
     """The tables of the evaluation by the name of their file; those without a row are left out, but for `models`."""
-    tables = {Path(path).stem: read_table(path) for path in paths}
+    tables = {Path(path).stem: read_table(path, text=["feature"]) for path in paths}
     return {name: one for name, one in tables.items() if len(one) or name == "models"}
 
 

@@ -1,7 +1,7 @@
 """The methods of a run in sentences for a paper, from its config: what was done, and whom to cite."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +16,7 @@ from contigwas.report.methods_models import model_sentences
 from contigwas.report.wording import listed, percent, plural
 
 PACKAGES = ("snakemake", "numpy", "scipy", "pandas", "anndata")
+PARTITIONS = {"kmeans": "k-means", "hdbscan": "HDBSCAN [@hdbscan]"}  # arms of a task of clusters
 LEARNS = ("torch", "lightning", "monai", "kornia")
 
 
@@ -28,8 +29,11 @@ class Methods:
     packages: Mapping[str, str]
 
 
-def methods(config: Mapping, tested: Mapping[str, int]) -> Methods:
-    """The methods of a run; `config` has all defaults, `tested` the people tested by model."""
+def methods(config: Mapping, tested: Mapping[str, int], clustered: Collection[str] = tuple(PARTITIONS)) -> Methods:
+    """The methods of a run; `config` has all defaults, `tested` the people tested by model.
+
+    `clustered` are the partitions that tasks of clusters made (kmeans, hdbscan): of many people there is no HDBSCAN.
+    """
     parts = [
         [f"This run was made with contigwas {__version__} on Snakemake [@snakemake].", *_simulated(config)],
         list(_genotypes(config)),
@@ -37,7 +41,7 @@ def methods(config: Mapping, tested: Mapping[str, int]) -> Methods:
         [one for name in config["models"] for one in model_sentences(config, name, folds)],
         list(_features(config, tested)),
         list(_tests(config)),
-        [*_explanations(config), *_downstream(config)],
+        [*_explanations(config), *_downstream(config, clustered)],
     ]
     paragraphs, references = cited([" ".join(part) for part in parts if part])
     return Methods(paragraphs, references, packages(config))
@@ -234,7 +238,7 @@ def _explanations(config: Mapping) -> Iterator[str]:
         )
 
 
-def _downstream(config: Mapping) -> Iterator[str]:
+def _downstream(config: Mapping, clustered: Collection[str]) -> Iterator[str]:
     if tasks.of_kind(config, tasks.SEGMENTATION):
         names = {"unetr": "UNETR [@unetr]", "unet": "U-Net [@unet]"}
         used = {
@@ -245,9 +249,10 @@ def _downstream(config: Mapping) -> Iterator[str]:
         beside = listed(text for name, text in names.items() if name in used)
         yield f"Segmentation is scored by Dice over people{f', beside {beside}' if beside else ''}."
     clusters = [config["downstream"][name] for name in tasks.of_kind(config, tasks.CLUSTERS)]
-    if clusters:
+    made = [words for name, words in PARTITIONS.items() if name in clustered]
+    if clusters and made:
         matched = ", matched to labels" if any(one["labels"] for one in clusters) else ""
-        yield f"Clusters are those of k-means and HDBSCAN [@hdbscan] on the features{matched}."
+        yield f"Clusters are those of {listed(made)} on the features{matched}."
     used = {arm for task, model in _pairs(config, tasks.OF_LABELS) for arm in tasks.label_arms(config, task, model)}
     if used:
         names = {

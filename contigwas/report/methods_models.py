@@ -7,11 +7,16 @@ from contigwas.report.wording import listed, plural
 
 ENCODERS = {"linear": "linear maps", "none": "heads alone", "h1": "one hidden layer", "h12": "two hidden layers"}
 
+CONTRASTIVE = "contrastive "  # begins the titles of methods that may go without a contrast
+
 
 def kind(recipe: Mapping) -> str:
     """What a model is, in a few words."""
     if "method" in recipe:
-        return methods()[recipe["method"]].title
+        title = methods()[recipe["method"]].title
+        if recipe.get("contrast") == 0:
+            title = title.removeprefix(CONTRASTIVE)
+        return f"{'variational ' * recipe.get('variational', False)}{title}"
     return {"embeddings": "brought embeddings", "apply": "frozen model of another study"}.get(
         next((one for one in ("embeddings", "apply") if one in recipe), ""), "brought phenotypes"
     )
@@ -52,12 +57,12 @@ def model_sentences(config: Mapping, name: str, folds: Callable[[Mapping, str], 
 def _views(name: str, recipe: Mapping, network: str) -> str:
     """A method without genetics; whatever draws images has a network of its own."""
     method = recipe["method"]
-    title = methods()[method].title
+    title = kind(recipe)
     if not methods()[method].draws:
         return f"{name} is {title} [@{method}] with {network}, without genetics."
-    if "variational" in recipe:
-        return f"{name} is a {'variational ' * recipe['variational']}{title} after [@{method}], without genetics."
-    return f"{name} is an {title} of the images."
+    if recipe.get("contrast"):
+        return f"{name} is a {title} after [@{method}], without genetics."
+    return f"{name} is {'an' if title.startswith('a') else 'a'} {title} of the images."
 
 
 def _network(recipe: Mapping) -> str:

@@ -56,7 +56,7 @@ class Model:
 
 def model_part(name: str, files: Mapping[str, PathLike | None], config: Mapping, planted: pd.DataFrame | None) -> Model:
     """Read a model's files; `planted` is planted.tsv, of all models."""
-    loci = read_table(files["loci"], ["locus", "chrom", "pos", "lead_id"])
+    loci = read_table(files["loci"], ["locus", "chrom", "pos", "lead_id"], text=["features"])
     phenotypes = pq.ParquetFile(files["phenotypes"])
     regions = strongest_regions(files["regional"], loci, config["report"]["regions"])
     own = None if planted is None else planted[planted["model"].astype(str) == name]
@@ -102,7 +102,7 @@ def strongest_regions(folder: PathLike, loci: pd.DataFrame, most: int) -> list[R
     for row in index.itertuples():
         lead = known.loc[row.locus]
         place = f"chromosome {row.chrom}: {int(row.pos):,}"
-        feature = "" if pd.isna(lead["best_feature"]) else f", best feature {lead['best_feature']}"
+        feature = f", best feature {lead['best_feature']}" if lead["best_feature"] else ""
         words = f"{place}, {row.lead_id}, −log₁₀ p {float(row.log10p):.1f}{feature}"
         alt = (
             f"Variants around {int(lead['start']):,} to {int(lead['end']):,} on chromosome {row.chrom}, coloured by r² "
@@ -114,7 +114,7 @@ def strongest_regions(folder: PathLike, loci: pd.DataFrame, most: int) -> list[R
 
 def second_looks(path: PathLike) -> pd.DataFrame:
     """-log10 p of a locus's best feature and of all features together, one row a locus and one column a fit."""
-    rows = read_table(path)
+    rows = read_table(path, text=["feature"])
     rows["feature"] = rows["feature"].fillna("").astype(str)
     best = rows[rows["feature"] != ""].groupby("locus", sort=False)["feature"].first()
     shown = rows[(rows["feature"] == "") | (rows["feature"] == rows["locus"].map(best))]

@@ -20,6 +20,7 @@ from contigwas.report.models import model_part, second_looks
 from contigwas.report.pictures import picture
 from contigwas.report.summary import glance, sentences
 from contigwas.report.tables import downloads, grouped, table
+from contigwas.tasks import CLUSTERS
 
 __all__ = ["second_looks", "table", "write_report"]
 log = logging.getLogger(__name__)
@@ -65,6 +66,8 @@ def write_report(
     tested = {name: part.people for name, part in parts.items()}
     steps, sources, by_model = people_flow(people["candidates"], people["cohort"], tested)
     chromosomes = variant_flow(variants)
+    tasks = [{**one, "rows": task_summary(one["tsv"])} for one in tasks]
+    clustered = {arm for one in tasks if one["kind"] == CLUSTERS for arm in one["rows"]["arm"]}
     text = environment.get_template("page.html.j2").render(
         version=__version__,
         assets=assets(),
@@ -89,10 +92,10 @@ def write_report(
         models=parts,
         evaluation={"png": evaluation["png"], "tables": tables},
         explained={name: explanations(files) for name, files in explained.items()},
-        tasks=[{**one, "rows": task_summary(one["tsv"])} for one in tasks],
+        tasks=tasks,
         captions={name: " ".join(Path(path).read_text().split()) for name, path in captions.items()},
         downloads=downloads,
-        methods=methods(config, tested),
+        methods=methods(config, tested, clustered),
         build=config["genotypes"]["build"],
         config=_as_yaml(config),
     )

@@ -42,11 +42,11 @@ def table(
 
 
 def shown(value: object) -> str:
-    """A value as text: four significant digits, nothing for what is missing."""
+    """A value as text: four significant digits, larger numbers to the ones, nothing for what is missing."""
     if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
         return ""
     if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
+        return f"{value:.4g}" if abs(value) < 9999.5 else f"{value:,.0f}"
     return str(value)
 
 

@@ -190,6 +190,10 @@ def test_everything_is_on_the_page(page):
     assert levels[0] == 1 and all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
+def test_the_methods_name_the_partitions_that_the_table_has(full_page):
+    assert "Clusters are those of k-means on the features" in full_page.read_text()
+
+
 def test_the_config_is_told_with_what_it_lacks(page):
     told = page.locator("#methods details")
     assert "The config of this run, without pretrain and export" in told.locator("summary").inner_text()

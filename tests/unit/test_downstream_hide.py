@@ -1,45 +1,72 @@
 """Counts as they are told: every small one may still be anything that it is said to be."""
 
+from collections import defaultdict
 from itertools import pairwise, product
 
 import numpy as np
+import pytest
 
 from contigwas.downstream import hide
 
 
-def possible(told, total, ordered):
-    """All counts that `told` may stand for: of one sum, and the `ordered` first ones from the largest on."""
-
-    def counts(cell):
-        if isinstance(cell, int):
-            return [cell]
-        return range(int(cell[2:]), total + 1) if cell.startswith(">=") else range(1, 5 if cell == "<5" else total + 1)
-
-    for one in product(*map(counts, told)):
-        if sum(one) == total and all(a >= b for a, b in pairwise(one[:ordered])):
-            yield one
+def vectors(places, total):
+    """All counts of `places` that add up to `total`."""
+    if places == 1:
+        yield (total,)
+        return
+    for first in range(total + 1):
+        yield from ((first, *rest) for rest in vectors(places - 1, total - first))
 
 
-def test_hidden_counts_cannot_be_worked_out():
-    """Clusters in order and noise, whose sum is known: a small count may still be anything that it is said to be."""
-    rng = np.random.default_rng(0)
-    hidden_ones = 0
-    for _ in range(300):
-        sizes = np.sort(rng.choice([1, 2, 3, 4, 5, 6, 9, 14, 15, 22], rng.integers(1, 4)))[::-1]
-        counts = [*sizes.tolist(), int(rng.choice([0, 0, 2, 4, 7]))]
-        told = hide.told(counts)
-        found = list(possible(told, sum(counts), len(sizes)))
-        assert tuple(counts) in found
-        if max(counts) < 5:
-            continue
-        for place, count in enumerate(counts):
-            if 0 < count < 5:
-                hidden_ones += 1
-                values = {one[place] for one in found}
-                whole = told[place] == "<5" and told.count("<5") == 1
-                assert values == {1, 2, 3, 4} if whole else len(values) > 1, (counts, told)
-    assert hidden_ones > 100
+def support(counts):
+    return tuple(count > 0 for count in counts)
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize(("places", "most"), [(2, 60), (3, 45), (4, 32)])
+def test_hidden_counts_cannot_be_worked_out(places, most, ordered):
+    """Whoever knows the rule and the sum finds more than one value of each hidden count among all that is told so.
+
+    So too who knows that all but the last (noise) stand from the largest on. Only what the sum and which counts are 0
+    tell already is known: of 2 people in two clusters each has one.
+    """
+    met = 0
+    for total in range(most + 1):
+        alike, known = defaultdict(list), defaultdict(list)
+        for one in vectors(places, total):
+            if ordered and any(a < b for a, b in pairwise(one[:-1])):
+                continue
+            alike[tuple(hide.told(one))].append(one)
+            known[support(one)].append(one)
+        for told, those in alike.items():
+            if not hide.any_hidden([*told]):
+                assert len(those) == 1 and not any(0 < count < 5 for count in told), told
+                continue
+            if any(str(cell).startswith(">=") for cell in told):
+                hidden = [place for place, cell in enumerate(told) if cell == "<5"]
+                free = {*product(range(1, 5), repeat=len(hidden))}
+                if ordered:
+                    before = len(hidden) - (places - 1 in hidden)
+                    free = {one for one in free if all(a >= b for a, b in pairwise(one[:before]))}
+                assert {tuple(one[place] for place in hidden) for one in those} == free, (told, total)
+                met += 1
+            for place, cell in enumerate(told):
+                values = {one[place] for one in those}
+                if not isinstance(cell, str):
+                    assert values == {cell}
+                elif cell.startswith(">="):
+                    assert min(values) >= int(cell[2:]) and len(values) > 1, (told, total)
+                elif len({one[place] for one in known[support(those[0])]}) > 1:
+                    assert len(values) > 1, (told, total)
+    assert met > 20
     assert hide.told([60, 7, 0]) == [60, 7, 0]
+
+
+def test_what_is_told_follows_from_the_sum():
+    """The bound of the largest does not move with the small count beside it."""
+    for total in range(60, 300):
+        assert len({tuple(hide.told([total - small, small])) for small in range(1, 5)}) == 1
+        assert len({tuple(hide.told([20, total - 20 - small, small, 0])) for small in range(1, 5)}) == 1
 
 
 def test_a_label_or_no_label_of_few_people_cannot_be_worked_out():
@@ -51,3 +78,20 @@ def test_a_label_or_no_label_of_few_people_cannot_be_worked_out():
         assert any(isinstance(row[1], str) for row in told), "113 people are tested"
     told = [hide.told_table(np.array(table), 0) for table in ([[50, 3], [40, 0]], [[90, 0], [0, 3]])]
     assert told[0][0][1] == "<5" and all(isinstance(one[0][0], str) for one in told)
+
+
+@pytest.mark.parametrize("everybody", [9, 14, 19])
+def test_two_tables_together_give_no_small_label_away(everybody):
+    """Whoever has two tables of the same labels finds more than one number of people of each small label."""
+    numbers, tables = defaultdict(set), defaultdict(set)
+    for first, second, without in vectors(3, everybody):
+        for one, other in product(range(first + 1), range(second + 1)):
+            table = np.array([[one, other], [first - one, second - other]])
+            told = tuple(map(tuple, hide.told_table(table, without)))
+            numbers[told].add((first, second, without))
+            tables[first, second, without].add(told)
+    for totals, found in tables.items():
+        for pair in product(found, repeat=2):
+            both = numbers[pair[0]] & numbers[pair[1]]
+            for place, total in enumerate(totals):
+                assert not 0 < total < 5 or len({one[place] for one in both}) > 1, (totals, pair)

@@ -7,7 +7,7 @@ import torch
 from monai.metrics import DiceMetric, MeanIoU
 from monai.networks.utils import one_hot
 
-from contigwas.downstream import scores
+from contigwas.downstream import figures, scores
 from contigwas.downstream.segmentation.fit import counts
 
 
@@ -96,3 +96,17 @@ def test_two_arms_are_compared_person_by_person():
     assert np.isclose(difference["value"], summary.loc["a", "value"] - summary.loc["b", "value"])
     assert difference["low"] < 0.05 < difference["high"]
     assert difference["high"] - difference["low"] < 0.2 * (summary.loc["a", "high"] - summary.loc["a", "low"])
+
+
+@pytest.mark.parametrize(("classes", "size"), [(2, (2, 1)), (30, (4, 8))])
+def test_many_classes_are_drawn_in_rows(monkeypatch, tmp_path, classes, size):
+    kept = []
+    monkeypatch.setattr(figures.style, "save", lambda figure, outputs: kept.append(figure))
+    names = [f"dice:{place}" for place in range(classes)]
+    row = {"share": 1.0, "seed": pd.NA, "value": 0.5, "low": 0.4, "high": 0.6, "people": 9}
+    table = pd.DataFrame([row | {"arm": arm, "metric": name} for arm in ("a", "b") for name in names])
+    figures.draw_arms(table, "lesions", [tmp_path / "arms.png"], names)
+    shown = [axis for axis in kept[0].axes if axis.axison]
+    assert [axis.get_xlabel() for axis in shown] == [f"Dice, {place}" for place in range(classes)]
+    assert kept[0].get_figwidth() < 17 and kept[0].axes[0].get_gridspec().get_geometry()[::-1] == size
+    assert [text.get_text() for text in shown[0].get_yticklabels()] == ["a", "b"]

@@ -174,6 +174,14 @@ def test_hashes_that_look_like_numbers_are_text(tmp_path):
     assert table["number"].tolist() == [1000.0, 0.5, -2.25e-300]
 
 
+def test_names_that_are_numbers_stay_names(tmp_path):
+    table = pd.DataFrame({"best_feature": ["3", "007", ""], "feature": ["3", "", "12"], "value": [1, 2, 3]})
+    write_tsv(table, tmp_path / "t.tsv")
+    found = read_table(tmp_path / "t.tsv", text=["feature"])
+    assert found["best_feature"].tolist() == ["3", "007", ""] and found["feature"].tolist() == ["3", "", "12"]
+    assert found["value"].tolist() == [1, 2, 3]
+
+
 def test_an_interrupted_folder_is_absent_and_leaves_the_old_one(tmp_path):
     target = tmp_path / "new" / "folder"
     for old in (None, "old"):

@@ -46,6 +46,13 @@ def test_the_best_features_of_the_loci(study):
     assert not list(folder.glob(".*tmp*"))
 
 
+def test_features_whose_names_are_numbers(study):
+    folder, gwas, histograms = study
+    loci = write_loci(folder, gwas, 3)
+    pd.read_csv(loci, sep="\t").assign(best_feature=["30130", "21003", ""]).to_csv(loci, sep="\t", index=False)
+    assert set(choose(None, ["21003", "30130", "50"], read_leads(loci), histograms)) == {"21003", "30130"}
+
+
 def test_what_is_drawn(study, monkeypatch):
     folder, gwas, histograms = study
     drawn = []

@@ -59,14 +59,56 @@ def test_hwe(study):
     )
 
 
+def test_people_who_miss_calls_are_neither_seen_nor_counted_where_they_are_few(study):
+    folder, variants = study
+    rng = np.random.default_rng(2)
+    rates = 1 - rng.uniform(0.01, 0.05, 200)
+    rates[:3] = [0.5, 0.6, 0.8]
+    pd.DataFrame({"iid": NAMES, "call_rate": rates, "kept": True}).to_parquet(folder / "people.parquet")
+    axis = plot_call_rate(variants, folder / "people.parquet", SETTINGS, [folder / "c.png"]).axes[1]
+    assert axis.texts[0].get_text() == "fewer than 5 of them\nmiss more"
+    places, shares = axis.lines[0].get_xdata()[1:], axis.lines[0].get_ydata()[1:]
+    ordered = np.sort(1 - rates)
+    ends = np.round(200 * shares).astype(int)
+    assert np.diff([0, *ends]).min() >= 5 and ends[-1] == 200
+    for start, end, place in zip([0, *ends[:-1]], ends, places, strict=True):
+        assert place == pytest.approx(ordered[start:end].mean())
+    assert not np.isin(places, ordered).any()
+
+
+def names(figure):
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
 def test_components(study):
+    """Hexagons of five people of a group or more; who is of a rare group is not seen, and nobody is counted."""
     folder, _ = study
+    rng = np.random.default_rng(3)
+    pcs = pd.DataFrame(rng.normal(size=(200, 4)), columns=[f"PC{k}" for k in range(1, 5)])
+    pcs.iloc[:20] = pcs.iloc[:20] / 10 + 6
+    pcs.iloc[20:23] = pcs.iloc[20:23] / 10 - 5
+    pcs.iloc[7] = np.nan
+    pcs.assign(iid=NAMES).to_parquet(folder / "pcs.parquet")
+    cohort = pd.read_csv(folder / "cohort.tsv", sep="\t", dtype={"iid": str}).fillna("")
+    cohort.loc[20:22, "excluded"] = "sex"
+    write_tsv(cohort, folder / "cohort.tsv")
     figure = plot_pcs(folder / "pcs.parquet", folder / "cohort.tsv", [folder / "p.png"])
-    names = [line.get_label() for line in figure.axes[0].lines]
-    assert names == ["in the cohort (180)", "ancestry (19)"]
-    groups = pd.Series(np.resize(["one", "two"], 200), NAMES)
+    assert names(figure) == ["in the cohort", "ancestry"]
+    inside, ancestry = pcs.iloc[23:], pcs.iloc[:20].dropna()
+    for axis, pair in zip(figure.axes, (["PC1", "PC2"], ["PC3", "PC4"]), strict=True):
+        assert not axis.lines and len(axis.collections) == 2
+        for hexagons, people in zip(axis.collections, (inside, ancestry), strict=True):
+            for centre in hexagons.get_offsets():
+                here = hexagons.get_paths()[0].contains_points(people[pair].to_numpy() - centre)
+                assert here.sum() >= 4, "points on an edge may count next door"
+        assert pcs[pair[0]].min() < axis.get_xlim()[0], "the edge is beside the three"
+    groups = pd.Series(np.repeat(["one", "two"], 100), NAMES)
     figure = plot_pcs(folder / "pcs.parquet", None, [folder / "p.png"], groups)
-    assert [line.get_label() for line in figure.axes[1].lines] == ["one (100)", "two (99)"]
+    assert names(figure) == ["two", "one"]
+    few = pd.read_parquet(folder / "pcs.parquet").iloc[:4]
+    few.to_parquet(folder / "few.parquet")
+    axis = plot_pcs(folder / "few.parquet", folder / "cohort.tsv", [folder / "p.png"]).axes[0]
+    assert [text.get_text() for text in axis.texts] == ["no hexagon of 5 people"] and not axis.collections
     pd.read_parquet(folder / "pcs.parquet")[["iid", "PC1"]].to_parquet(folder / "one.parquet")
     assert (
         "fewer than two"
@@ -74,13 +116,29 @@ def test_components(study):
     )
 
 
-@pytest.mark.parametrize("pairs", [0, 30])
+def bars(figure):
+    return [(round(bar.get_height()), bar.get_facecolor()) for bar in figure.axes[0].patches if bar.get_height()]
+
+
+@pytest.mark.parametrize("pairs", [0, 1000])
 def test_kinship(study, pairs):
     folder, _ = study
-    pd.read_parquet(folder / "kinship.parquet").iloc[:pairs].to_parquet(folder / "k.parquet")
+    values = np.repeat([0.1, 0.24, 0.26, 0.49], pairs // 4)
+    pd.DataFrame({"kinship": values}).to_parquet(folder / "k.parquet")
     figure = plot_kinship(folder / "k.parquet", 0.0884, 200, [folder / "k.png"])
-    assert sum(bar.get_height() for bar in figure.axes[0].patches) == pairs
-    assert f"{pairs} pairs of relatives among 200 people" in figure.axes[0].get_title(loc="left")
+    assert sum(height for height, _ in bars(figure)) == pairs
+    assert f"{pairs:,} pairs of relatives among 200 people" in figure.axes[0].get_title(loc="left")
+
+
+@pytest.mark.parametrize("few", [1, 2, 3, 4])
+def test_few_relatives_are_not_counted(study, few):
+    """Bars of 1 to 4 pairs look alike, and the number in the title goes with the others."""
+    folder, _ = study
+    pd.DataFrame({"kinship": [0.25] * 50 + [0.495] * few + [0.1]}).to_parquet(folder / "k.parquet")
+    figure = plot_kinship(folder / "k.parquet", 0.0884, 200, [folder / "k.png"])
+    assert sorted(height for height, _ in bars(figure)) == [4, 4, 50]
+    assert "at least 52 pairs" in figure.axes[0].get_title(loc="left")
+    assert figure.axes[0].get_legend().get_texts()[0].get_text() == "1 to 4 pairs"
 
 
 def test_all(study):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
 from contigwas.errors import UserError
-from contigwas.plots.map import features_of_tested, flat, hexagons, plot_map
+from contigwas.plots.map import coloured_hexagons, features_of_tested, flat, plot_map
 
 SETTINGS = {"method": "pca", "colour": None, "covariates": ["sex", "age", "PC1-PC2", "site"], "seed": 1}
 
@@ -45,8 +45,8 @@ def test_every_hexagon_holds_five_people_and_shows_their_mean():
     places, values = rng.normal(size=(400, 2)), rng.normal(size=400)
     values[:50] = np.nan
     figure = Figure()
-    counts = hexagons(figure, figure.add_subplot(1, 2, 1), places[50:], None)
-    means = hexagons(figure, figure.add_subplot(1, 2, 2), places, values)
+    counts = coloured_hexagons(figure, figure.add_subplot(1, 2, 1), places[50:], None)
+    means = coloured_hexagons(figure, figure.add_subplot(1, 2, 2), places, values)
     assert counts.get_array().min() >= 5
     known, shown = places[50:], values[50:]
     for drawn in (means,):
@@ -64,8 +64,8 @@ def test_every_hexagon_holds_five_people_and_shows_their_mean():
 def test_four_people_make_no_hexagon_and_the_figure_says_so():
     figure = Figure()
     axis = figure.subplots()
-    assert hexagons(figure, axis, np.zeros((4, 2)), np.ones(4)) is None
-    assert hexagons(figure, axis, np.random.default_rng(0).normal(size=(12, 2)) * 1e3, None) is None
+    assert coloured_hexagons(figure, axis, np.zeros((4, 2)), np.ones(4)) is None
+    assert coloured_hexagons(figure, axis, np.random.default_rng(0).normal(size=(12, 2)) * 1e3, None) is None
     assert [text.get_text() for text in axis.texts] == ["no hexagon of 5 people"] * 2
 
 

@@ -26,6 +26,14 @@ def test_one_row_a_locus(tmp_path):
     assert "<td>8.5</td>" in table(looks)
 
 
+def test_features_whose_names_are_numbers(tmp_path):
+    rows = [(1, "rs1", "30130", "ols", 9.0), (1, "rs1", "", "manova", 12.0), (2, "rs2", "7", "ols", 5.0)]
+    known = pd.DataFrame(rows, columns=["locus", "lead_id", "feature", "fit", "log10p"])
+    write_tsv(known.reindex(columns=COLUMNS), tmp_path / "followup.tsv")
+    looks = second_looks(tmp_path / "followup.tsv")
+    assert looks["feature"].tolist() == ["30130", "7"] and looks["ols"].tolist() == [9.0, 5.0]
+
+
 def test_no_locus(tmp_path):
     write_tsv(pd.DataFrame(columns=COLUMNS), tmp_path / "followup.tsv")
     assert second_looks(tmp_path / "followup.tsv").empty

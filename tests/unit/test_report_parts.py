@@ -22,7 +22,7 @@ from contigwas.report.flow import image_steps, people_flow, variant_steps, why_u
 from contigwas.report.inputs import burden_masks, task_summary
 from contigwas.report.manhattan import locus_of, manhattan
 from contigwas.report.methods import cited, methods
-from contigwas.report.methods_models import kind
+from contigwas.report.methods_models import kind, model_sentences
 from contigwas.report.models import loci_table
 from contigwas.report.pictures import picture
 from contigwas.report.tables import downloads, grouped, table
@@ -141,6 +141,19 @@ def test_a_segmentation_without_arms_has_both_networks_beside_it(root):
     assert found == TWENTY_TWO | {"unet", "unetr"}
 
 
+@pytest.mark.parametrize(
+    ("clustered", "words"),
+    [({"kmeans", "probe"}, "k-means"), ({"kmeans", "hdbscan"}, "k-means and HDBSCAN [@"), (set(), "")],
+)
+def test_clusters_are_those_that_were_made(root, clustered, words):
+    """Of many people there is no HDBSCAN, and then it is not cited either."""
+    found = methods(read(root, "config/examples/autoencoder.yaml"), {}, clustered)
+    text = " ".join(found.paragraphs)
+    assert ("Clusters are those of" in text) == bool(words)
+    assert f"Clusters are those of {words.removesuffix('[@')}" in text or not words
+    assert ("HDBSCAN" in text) == ("HDBSCAN" in words) == any("Campello" in one for one in found.references)
+
+
 @pytest.mark.parametrize(("scale", "words"), [("tpm", "log(1 + TPM)"), ("counts", "log(1 + CPM)"), ("log", "")])
 def test_expression_entered_as_its_scale_says(root, scale, words):
     block = yaml.safe_load((root / "tests/config/every_key.yaml").read_text())["expression"]
@@ -160,6 +173,21 @@ def test_citations_are_numbered_once():
 
 def test_every_method_has_a_name():
     assert all(kind({"method": name}) == one.title for name, one in methods_of_schema().items())
+
+
+@pytest.mark.parametrize("variational", [False, True])
+def test_an_autoencoder_without_a_contrast_is_not_called_contrastive(root, variational):
+    recipe = {"method": "contrastive_autoencoder", "variational": variational}
+    models = {"with": recipe, "without": recipe | {"contrast": 0}}
+    config = read(root, "config/examples/autoencoder.yaml", models=models)
+    said = {name: " ".join(model_sentences(config, name, lambda *_: 1)) for name in models}
+    what = "variational " * variational
+    article = "a" if variational else "an"
+    assert said["without"].startswith(f"without is {article} {what}autoencoder of the images.")
+    assert "[@contrastive_autoencoder]" not in said["without"]
+    assert said["with"].startswith(f"with is a {what}contrastive autoencoder after [@contrastive_autoencoder]")
+    assert kind(config["models"]["without"]) == f"{what}autoencoder"
+    assert kind(config["models"]["with"]) == f"{what}contrastive autoencoder"
 
 
 def test_a_hit_belongs_to_the_locus_that_shows_it():
@@ -215,6 +243,13 @@ def test_a_figure_keeps_its_pixels_and_loses_its_notes(tmp_path):
     assert len(small) < (tmp_path / "photo.png").stat().st_size / 2
 
 
+def test_a_figure_that_is_too_wide_is_shrunk(tmp_path):
+    Image.new("RGB", (20_000, 40), "navy").save(tmp_path / "wide.png")
+    found = picture(tmp_path / "wide.png")
+    assert (found.width, found.height) == (16_383, 33)
+    assert Image.open(io.BytesIO(base64.b64decode(found.uri.split(",")[1]))).size == (16_383, 33)
+
+
 def test_names_from_files_cannot_break_out_of_the_page(tmp_path):
     evil = '</script><img src=x onerror="alert(1)">'
     assert "<img" not in table(pd.DataFrame({evil: [evil]}), evil)
@@ -242,6 +277,12 @@ def test_a_small_beta_of_a_locus_keeps_its_digits():
     one |= {"log10p": 9.0, "best_feature": "E1", "beta": -0.00041237, "se": 0.0000612349, "genes": ""}
     html = loci_table("contig", pd.DataFrame([one]), {1})
     assert "<td>-0.0004124</td>" in html and "<td>6.123e-05</td>" in html and "<td>0.200</td>" in html
+
+
+def test_large_numbers_are_told_in_full():
+    values = pd.DataFrame({"tested": [41_234, None, 7], "share": [0.123456, 9999.4, 3.0]})
+    html = table(values)
+    assert [found for found in re.findall(r"<td>(.*?)</td>", html)] == ["41,234", "0.1235", "", "9999", "7", "3"]
 
 
 def test_variants_are_counted_over_chromosomes():
