@@ -111,7 +111,9 @@ def test_clusters_that_know_nothing_of_the_labels_seldom_have_an_interval_above_
 def test_intervals_hold_the_agreement_of_many_people(clusters, labels, agreement):
     shares = np.full((clusters, labels), (1 - agreement) / clusters / labels)
     shares[range(labels), range(labels)] += agreement / labels
-    many = Agreement(np.round(shares * 1e8).astype(np.int64), np.array([*range(labels), *[-1] * (clusters - labels)]), False)
+    many = Agreement(
+        np.round(shares * 1e8).astype(np.int64), np.array([*range(labels), *[-1] * (clusters - labels)]), False
+    )
     found = [one.measures() for one in drawn(clusters, labels, agreement, 300)]
     for metric, (truth, *_) in many.measures().items():
         assert np.mean([one[metric][1] <= truth <= one[metric][2] for one in found]) >= 0.91
