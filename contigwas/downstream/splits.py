@@ -19,8 +19,8 @@ class Split:
     """One division of the labelled people.
 
     network: of which fold the pretrained network is; train, test: int64 positions of people; seen: how many of the
-    tested people's images that network was trained on (without labels); None where features were brought, and nobody
-    knows.
+    tested people's images that network was trained on (without labels); None where nobody knows, of features that were
+    brought.
     """
 
     network: int
@@ -35,20 +35,29 @@ def networks(cohort: bool, folds: int) -> range:
 
 
 def splits(
-    people: pd.DataFrame, states: Sequence[Mapping], table: object, cohort: bool, folds: int, seed: int
+    people: pd.DataFrame,
+    states: Sequence[Mapping],
+    table: object,
+    cohort: bool,
+    folds: int,
+    seed: int,
+    tested: np.ndarray | None = None,
+    trained: np.ndarray | None = None,
 ) -> list[Split]:
     """The splits of `people` (iid family), for the checkpoints `states` of the folds that `networks` names.
 
     In a cohort those are tested whom a network held out from its pretraining: of a cross-fitted model everyone once, of
     a single network that holds people out those. Else people are divided into `folds` by hash of the family, and the
-    network is that of fold 0; so they are without any state, where features were brought. Raises UserError where a
-    split has nobody to train on or to test.
+    network is that of fold 0; so they are without any state, where features were brought or applied. Of these people
+    only the `tested` are tested (bool (people,), None: everyone), the others train in every split of another family;
+    `trained` (None: nobody knows) are those whose images the networks were trained on. Raises UserError where a split
+    has nobody to train on or to test.
     """
     if not states:
-        return _by_hash(people, None, table, folds, seed)
+        return _by_hash(people, trained, table, folds, seed, tested)
     if not cohort:
         _require_strangers(people, states[0], table)
-        return _by_hash(people, states[0], table, folds, seed)
+        return _by_hash(people, _trained(people, states[0]), table, folds, seed)
     roles = [roles_of(people, state) for state in states]
     if len(states) == 1 and not (roles[0] == HELDOUT).any():
         if states[0]["roles"][HELDOUT]:
@@ -56,7 +65,7 @@ def splits(
                 f"none of the {len(people)} people of {table} is held out from the network: label some of those "
                 "who are, or cross-fit with folds: 3 or more"
             )
-        return _by_hash(people, states[0], table, folds, seed)
+        return _by_hash(people, _trained(people, states[0]), table, folds, seed)
     result = []
     for number, role in enumerate(roles):
         held = role == HELDOUT
@@ -81,24 +90,39 @@ def _require_strangers(people: pd.DataFrame, state: Mapping, table: object) -> N
         log.warning("%d of the %d people of %s are called like people of the cohort", inside, len(people), table)
 
 
-def _by_hash(people: pd.DataFrame, state: Mapping | None, table: object, folds: int, seed: int) -> list[Split]:
-    if len(people) < folds:
-        raise UserError(
-            f"{table} has {len(people)} people with usable labels, fewer than the {folds} folds: lower folds"
-        )
+def _trained(people: pd.DataFrame, state: Mapping) -> np.ndarray:
+    """Whose images the network of a state was trained on: bool (people,)."""
+    known = known_roles(state)
+    return np.array([known.get(stable_hash(one)) == TRAIN for one in people["iid"]])
+
+
+def _by_hash(
+    people: pd.DataFrame,
+    trained: np.ndarray | None,
+    table: object,
+    folds: int,
+    seed: int,
+    tested: np.ndarray | None = None,
+) -> list[Split]:
+    tested = np.full(len(people), True) if tested is None else tested
+    these = "people with usable labels"
+    if not tested.all():
+        these += " who may be tested (the applied networks were not trained on them)"
+        log.info("%d of %d people of %s may be tested, the others only train", tested.sum(), len(people), table)
+    if tested.sum() < folds:
+        raise UserError(f"{table} has {tested.sum()} {these}, fewer than the {folds} folds: lower folds")
     number = assign_folds(people["family"].tolist(), folds, seed)
-    known = None if state is None else known_roles(state)
-    seen = None if known is None else np.array([known.get(stable_hash(one)) == TRAIN for one in people["iid"]])
     result = []
     for fold in range(folds):
-        test = number == fold
-        if not test.any() or test.all():
+        own = number == fold
+        test = own & tested
+        if not test.any() or own.all():
             raise UserError(
-                f"the {len(people)} people of {table}, who are dealt by hash, leave fold {fold} of {folds} with "
-                f"{'everyone' if test.all() else 'nobody'}: lower folds, or bring more people"
+                f"the {tested.sum()} {these} of {table}, who are dealt by hash, leave fold {fold} of {folds} with "
+                f"{'everyone' if own.all() else 'nobody'}: lower folds, or bring more people"
             )
-        count = None if seen is None else int(seen[test].sum())
-        result.append(Split(0, np.flatnonzero(~test), np.flatnonzero(test), count))
+        count = None if trained is None else int(trained[test].sum())
+        result.append(Split(0, np.flatnonzero(~own), np.flatnonzero(test), count))
     return result
 
 

@@ -28,7 +28,13 @@ def describe(path: PathLike) -> pd.DataFrame:
     if "chrom" not in var or place is None:
         return table.assign(chrom="", pos=np.int64(0))
     pos = pd.to_numeric(var[place], errors="coerce").fillna(0).to_numpy().astype(np.int64)
-    names = var["chrom"].astype(object).fillna("").astype(str)
-    chrom = np.array([chromosome(one) if one else "" for one in names], dtype=object)
+    chrom = np.array([_plain(one) for one in var["chrom"].astype(object)], dtype=object)
     known = (chrom != "") & (pos > 0)
     return table.assign(chrom=np.where(known, chrom, ""), pos=np.where(known, pos, 0))
+
+
+def _plain(name: object) -> str:
+    """A chromosome's plain name; empty where there is none. A column of numbers with a gap holds them as floats."""
+    if pd.isna(name) or name == "":
+        return ""
+    return chromosome(int(name) if isinstance(name, float) and name.is_integer() else name)

@@ -263,7 +263,7 @@ def _downstream(config: Mapping, clustered: Collection[str]) -> Iterator[str]:
         }
         yield (
             f"Labels were predicted by {listed(text for arm, text in names.items() if arm in used)}, with metrics over "
-            "the whole test set and bootstrap intervals over people."
+            "the whole test set and bootstrap intervals over families."
         )
 
 

@@ -84,6 +84,22 @@ def test_strangers_are_divided_by_hash():
         assert set(outside["iid"].iloc[one.test]) == set(shuffled["iid"].iloc[other.test])
 
 
+def test_who_may_not_be_tested_only_trains():
+    people = cohort()
+    tested = np.arange(90) % 5 > 0
+    trained = np.arange(90) % 5 == 0
+    found = splits(people, [], "t.tsv", True, 4, 1, tested, trained)
+    assert sorted(np.concatenate([one.test for one in found])) == np.flatnonzero(tested).tolist()
+    assert set(np.flatnonzero(~tested)) <= set(np.concatenate([one.train for one in found]))
+    assert {one.seen for one in found} == {0}
+    assert {one.seen for one in splits(people, [], "t.tsv", True, 4, 1)} == {None}
+    no_family_is_divided(people, found)
+    with pytest.raises(UserError, match="has 3 people .* who may be tested .*, fewer than the 4 folds"):
+        splits(people, [], "t.tsv", True, 4, 1, np.arange(90) < 3)
+    with pytest.raises(UserError, match="leave fold . of 4 with nobody"):
+        splits(people, [], "t.tsv", True, 4, 1, people["family"].isin(["f0", "f1"]).to_numpy())
+
+
 @pytest.mark.parametrize(
     ("people", "in_cohort", "folds", "said"),
     [

@@ -6,6 +6,7 @@ import pytest
 from pretraining import RECIPE, write_study
 
 from contigwas.errors import UserError
+from contigwas.explain.described import describe
 from contigwas.explain.people import candidates, draw, partner, read_values, who_has
 from contigwas.first_images import first_images
 from contigwas.modality import write_modality
@@ -107,3 +108,23 @@ def test_a_file_that_is_no_modality_is_told(tmp_path):
     (tmp_path / "odd.h5ad").write_text("odd")
     with pytest.raises(UserError, match="is not an AnnData"):
         who_has(tmp_path / "odd.h5ad", PEOPLE, None)
+
+
+@pytest.mark.parametrize(
+    ("chrom", "expected"),
+    [
+        ([1, 22, 23], ["1", "22", "X"]),
+        ([1.0, np.nan, 23.0], ["1", "", "X"]),
+        (pd.Categorical([1.0, np.nan, 23.0]), ["1", "", "X"]),
+        (["chr1", "", "X"], ["1", "", "X"]),
+        (pd.Categorical(["01", None, "chrX"]), ["1", "", "X"]),
+        (pd.array([1, None, 23], dtype="Int64"), ["1", "", "X"]),
+    ],
+)
+def test_places_of_features_whatever_chromosomes_are_written_as(chrom, expected, tmp_path):
+    """A column of whole numbers with a gap is one of floats."""
+    features = pd.DataFrame({"chrom": chrom, "pos": [5, 6, 7]}, index=["a", "b", "c"])
+    write_modality(tmp_path / "m.h5ad", np.zeros((2, 3)), pd.Index(["x", "y"]), features, {})
+    found = describe(tmp_path / "m.h5ad")
+    assert found["chrom"].tolist() == expected
+    assert found["pos"].tolist() == [one and place for one, place in zip(map(bool, expected), [5, 6, 7], strict=True)]

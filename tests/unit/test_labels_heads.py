@@ -63,10 +63,17 @@ def test_ridge_is_its_closed_form_with_the_penalty_of_least_error_when_a_family_
 
 @pytest.mark.parametrize("families", [ALONE, ALONE // 3])
 @pytest.mark.parametrize("target", [PAIR, CLASSES])
-def test_logistic_regression_takes_the_penalty_of_the_least_log_loss_in_the_folds(data, target, families):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_logistic_regression_takes_the_penalty_of_the_least_log_loss_in_the_folds(data, target, families, weighted):
     train, test, line = data
-    codes = np.digitize(line, np.quantile(line, [0.5] if target is PAIR else [0.3, 0.7]))
-    found = heads.probe(train, codes[:, None].astype(float), test, target, np.ones((90, 1)), families, 7)
+    first = 0.3
+    if weighted:  # a rare class, of which the loss without weights would take another penalty in most of these
+        first, line = 0.15, line + np.random.default_rng(9).normal(0, 1, 90)
+    codes = np.digitize(line, np.quantile(line, [first] if target is PAIR else [first, 0.7]))
+    values = codes[:, None].astype(float)
+    weights = target.weights(values) if weighted else np.ones((90, 1))
+    found = heads.probe(train, values, test, target, weights, families, 7)
+    w = weights[:, 0]
     x, t = scaled(train, test)
     folds = [*StratifiedGroupKFold(5, shuffle=True, random_state=7).split(x, codes, families)]
     losses = []
@@ -74,9 +81,9 @@ def test_logistic_regression_takes_the_penalty_of_the_least_log_loss_in_the_fold
         said = np.zeros((90, codes.max() + 1))
         for into, out in folds:
             assert not {*families[into]} & {*families[out]}
-            said[out] = LogisticRegression(C=c, max_iter=2000).fit(x[into], codes[into]).predict_proba(x[out])
-        losses.append(log_loss(codes, said))
-    model = LogisticRegression(C=heads.PENALTIES[int(np.argmin(losses))], max_iter=2000).fit(x, codes)
+            said[out] = LogisticRegression(C=c, max_iter=2000).fit(x[into], codes[into], w[into]).predict_proba(x[out])
+        losses.append(log_loss(codes, said, sample_weight=w))
+    model = LogisticRegression(C=heads.PENALTIES[int(np.argmin(losses))], max_iter=2000).fit(x, codes, w)
     expected = model.predict_proba(t)
     assert found == pytest.approx(expected[:, 1:] if target is PAIR else expected, abs=2e-3)
 
@@ -153,6 +160,40 @@ def test_of_few_people_half_are_neighbours(data, people, near):
     order = np.argsort(-length[1] @ length[0].T, axis=1)[:, :near]
     assert found[:, 0] == pytest.approx(values[order].mean(axis=1))
     assert people == 1 or found.std() > 0
+
+
+def test_who_ties_for_the_last_places_shares_them_whatever_the_order():
+    """Features of few values, as of duplicated images: the mean over all orders of those who tie."""
+    rng = np.random.default_rng(4)
+    train = rng.integers(0, 2, (30, 3)).astype(float)
+    values, test = rng.normal(size=(30, 1)), rng.integers(0, 2, (12, 3)).astype(float)
+    target = Target("regression", ("x",))
+    found = heads.neighbours(train, values, test, target, 7)
+    x, t = scaled(train, test)
+    unit = [one / np.linalg.norm(one, axis=1, keepdims=True) for one in (x, t)]
+    for place, near in enumerate((1 - unit[1] @ unit[0].T).round(9)):
+        last = np.sort(near)[6]
+        nearer, tied = values[near < last, 0], values[near == last, 0]
+        assert len(nearer) + len(tied) >= 7
+        assert found[place, 0] == pytest.approx((nearer.sum() + (7 - len(nearer)) * tied.mean()) / 7)
+    order = rng.permutation(30)
+    assert heads.neighbours(train[order], values[order], test, target, 7) == pytest.approx(found)
+
+
+@pytest.mark.parametrize("constant", [0, 2])
+def test_of_one_feature_the_nearest_are_neighbours_not_those_of_its_sign(constant):
+    train, test = np.arange(41.0)[:, None], np.array([[3.0], [12.0], [36.0]])
+    train, test = (np.hstack([one, np.full((len(one), constant), 1.5)]) for one in (train, test))
+    found = heads.neighbours(train, train[:, [0]] ** 2, test, Target("regression", ("x",)), 5)
+    expected = [np.mean([(place + step) ** 2 for step in range(-2, 3)]) for place in (3, 12, 36)]
+    assert found[:, 0] == pytest.approx(expected)
+
+
+def test_neighbours_do_not_depend_on_how_many_are_asked_at_once(data, monkeypatch):
+    train, test, line = data
+    found = heads.neighbours(train, line[:, None], test, Target("regression", ("x",)), 7)
+    monkeypatch.setattr(heads, "HELD", 250)
+    assert heads.neighbours(train, line[:, None], test, Target("regression", ("x",)), 7) == pytest.approx(found)
 
 
 def test_the_losses_are_their_formulas():

@@ -7,8 +7,10 @@ from sklearn import metrics
 
 from contigwas.downstream.labels import measures
 from contigwas.downstream.labels.kinds import Target
+from contigwas.downstream.labels.summary import scored
 
 PEOPLE = 83
+ALONE = np.array([f"f{number}" for number in range(PEOPLE)])  # families
 
 
 def drawn(kind):
@@ -89,7 +91,7 @@ def test_measures_are_those_of_scikit_learn(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_resample_is_an_array_in_which_people_stand_repeatedly(kind):
     target, truth, found = drawn(kind)
-    counts = next(measures.resampled(PEOPLE, 5))[:60]
+    counts = next(measures.resampled(ALONE, 5))[:60]
     assert (counts.sum(axis=1) == PEOPLE).all()
     computed = {name: one(counts) for name, one in measures.measures(target, truth, found).items()}
     checked = 0
@@ -143,8 +145,8 @@ def fits(arms=("a", "b"), seeds=2):
 
 def test_the_table_is_a_bootstrap_written_out():
     target, truth, found = fits()
-    table = measures.tabulate({key: measures.measures(target, truth, one) for key, one in found.items()}, PEOPLE, 4)
-    counts = np.concatenate([*measures.resampled(PEOPLE, 4)]).astype(int)
+    table = measures.tabulate({key: measures.measures(target, truth, one) for key, one in found.items()}, ALONE, 4)
+    counts = np.concatenate([*measures.resampled(ALONE, 4)]).astype(int)
 
     def kappa(key, count):
         again = np.repeat(np.arange(PEOPLE), count)
@@ -183,7 +185,7 @@ def test_the_table_is_a_bootstrap_written_out():
 
 def test_resamples_are_drawn_in_parts_and_are_as_many_as_said(monkeypatch):
     monkeypatch.setattr(measures, "HELD", 1000)
-    parts = [*measures.resampled(PEOPLE, 1)]
+    parts = [*measures.resampled(ALONE, 1)]
     assert sum(map(len, parts)) == measures.RESAMPLES
     assert max(map(len, parts)) <= 1000 // PEOPLE
     assert np.concatenate(parts).mean(axis=0) == pytest.approx(np.ones(PEOPLE), abs=0.12)
@@ -194,8 +196,41 @@ def test_the_interval_of_a_mean_error_is_that_of_its_standard_error():
     truth = rng.normal(size=(400, 1))
     found = truth + rng.normal(size=(400, 1))
     target = Target("regression", ("y",))
-    table = measures.tabulate({("a", 1.0, 0): measures.measures(target, truth, found)}, 400, 1)
+    table = measures.tabulate({("a", 1.0, 0): measures.measures(target, truth, found)}, np.arange(400), 1)
     row = table[table["seed"].isna() & (table["metric"] == "mae")].iloc[0]
     errors = np.abs(truth - found)
     half = 1.96 * errors.std() / np.sqrt(400)
     assert (row["low"], row["high"]) == pytest.approx((errors.mean() - half, errors.mean() + half), abs=0.15 * half)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_twins_make_no_interval_narrower(kind):
+    """Families of two people of one label and one prediction are as single people, in whatever order."""
+    target, truth, found = drawn(kind)
+
+    def table(some, families):
+        return measures.tabulate({("a", 1.0, 0): measures.measures(target, truth[some], found[some])}, families, 4)
+
+    once = table(np.arange(PEOPLE), ALONE)
+    twins = np.r_[np.arange(PEOPLE), np.random.default_rng(1).permutation(PEOPLE)]
+    numbers = ["value", "low", "high"]
+    assert table(twins, ALONE[twins])[numbers].to_numpy() == pytest.approx(once[numbers].to_numpy(), nan_ok=True)
+    strangers = table(twins, np.arange(2 * PEOPLE))
+    widths = [(one["high"] - one["low"]).mean() for one in (strangers, once)]
+    assert widths[0] < 0.85 * widths[1]
+
+
+def test_of_people_alone_each_is_drawn_as_one_of_the_people():
+    rng = np.random.default_rng(5)
+    expected = rng.multinomial(PEOPLE, np.full(PEOPLE, 1 / PEOPLE), size=measures.RESAMPLES)
+    assert (np.concatenate([*measures.resampled(ALONE, 5)]) == expected).all()
+
+
+def test_scores_resample_the_families_of_the_labels():
+    target, truth, found = drawn("ordinal")
+    labels = pd.DataFrame({"iid": ALONE, "family": np.arange(PEOPLE) // 10, "y0": truth[:, 0]}).iloc[::-1]
+    rows = pd.DataFrame({"iid": ALONE, "arm": "a", "share": 1.0, "seed": 0, "p0": found[:, 0]})
+    order = np.argsort(ALONE)
+    fit = {("a", 1.0, 0): measures.measures(target, truth[order], found[order])}
+    expected = measures.tabulate(fit, (np.arange(PEOPLE) // 10)[order], 4)
+    pd.testing.assert_frame_equal(scored(target, labels, rows, 4)[0], expected)

@@ -188,6 +188,24 @@ def test_features_that_were_brought_are_split_by_hash(study):
     assert rows["split"].nunique() == 3
 
 
+def test_of_applied_features_nobody_is_tested_whom_the_networks_saw(study, tmp_path):
+    data = ad.read_h5ad(study[3][0])
+    data.obs["role"] = [["train", "validation", "new", "new"][place % 4] for place in range(data.n_obs)]
+    data.obs["tested"] = (data.obs["role"] == "new").to_numpy()
+    data.write_h5ad(tmp_path / "embeddings.h5ad")
+    applied = {"images": False, "embeddings": [tmp_path / "embeddings.h5ad"], "checkpoints": []}
+    rows = pd.read_parquet(fitted(study, "applied", **applied, shares=[1.0])[0])
+    assert set(rows["iid"]) == set(data.obs_names[data.obs["tested"]]) & set(
+        pd.read_parquet(outputs(study[0])[0])["iid"]
+    )
+    assert set(rows["seen"]) == {0}
+    assert rows.groupby("split")["train"].first().sum() == 2 * 58, "all others train in each of three splits"
+    data.obs["role"], data.obs["tested"] = "heldout", True
+    data.write_h5ad(tmp_path / "embeddings.h5ad")
+    rows = pd.read_parquet(fitted(study, "brought and aligned", **applied, shares=[1.0])[0])
+    assert rows["iid"].nunique() == 58 and rows["seen"].isna().all()
+
+
 def test_networks_start_from_the_splits_weights_or_from_new_ones(study):
     _, files, checkpoints, embeddings, task = study
     images = files["images_npy"], files["images_table"]

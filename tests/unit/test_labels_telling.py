@@ -30,7 +30,7 @@ def scores(kind, values):
     """What `scored` says of predictions that are half right, of two seeds and two arms."""
     rng = np.random.default_rng(4)
     names = [f"S{place:03d}" for place in range(PEOPLE)]
-    labels = pd.DataFrame({"iid": names, **{f"y{place}": one for place, one in enumerate(values.T)}})
+    labels = pd.DataFrame({"iid": names, "family": names, **{f"y{place}": one for place, one in enumerate(values.T)}})
     truth = np.eye(len(kind.classes))[values[:, 0].astype(int)] if kind is CLASSES else values
     rows = [
         pd.DataFrame({"iid": names, "arm": arm, "share": 1.0, "seed": seed, "split": 0, "network": 0, "train": 40})

@@ -85,7 +85,7 @@ def cluster(
     found = Found(criterion, k, partitions, names, agreements, without, pd.DataFrame())
     if HDBSCAN in partitions and _noise_is_told(found, labels):
         rows.append(_row(HDBSCAN, "noise", np.array([partitions[HDBSCAN].noise / len(features)]), len(features)))
-    rows += _measured(found, len(features), seed)
+    rows += _measured(found, len(features))
     tidy = pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64", "people": "Int64"})
     found = replace(found, rows=tidy)
     with replacing(output_json) as temporary:
@@ -177,7 +177,7 @@ def _noise_is_told(found: Found, labels: Labels | None) -> bool:
     return not any_hidden([hidden(count) for count in counts]) and not any_hidden(found.table(HDBSCAN))
 
 
-def _measured(found: Found, everybody: int, seed: int) -> list[dict[str, object]]:
+def _measured(found: Found, everybody: int) -> list[dict[str, object]]:
     """Rows of the tidy table: each measure of each arm. Clusters used no label, the probe those of the other folds.
 
     Where a table hides counts its measures are coarse, since they are sums of its cells.
@@ -187,7 +187,7 @@ def _measured(found: Found, everybody: int, seed: int) -> list[dict[str, object]
     for arm, one in found.agreements.items():
         share = (FOLDS - 1) / FOLDS if arm == PROBE else 0.0
         hides = people is pd.NA or any_hidden(found.table(arm))
-        for metric, values in one.measures(seed).items():
+        for metric, values in one.measures().items():
             value, low, high = (coarse(number, known) for number in values) if hides else values
             numbers = {"value": value, "low": low, "high": high, "people": people}
             rows.append({"arm": arm, "share": share, "seed": pd.NA, "metric": metric, **numbers})

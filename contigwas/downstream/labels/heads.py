@@ -2,17 +2,19 @@
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import NearestNeighbors
+from sklearn.metrics.pairwise import cosine_distances, manhattan_distances
 from sklearn.preprocessing import StandardScaler
 
 from contigwas.downstream.folds import families_apart, families_with
 from contigwas.downstream.labels.kinds import MULTICLASS, Target
+from contigwas.downstream.scores import HELD
 
 PENALTIES = np.logspace(-4, 2, 7)  # C of the logistic regression, 1 / penalty
 RIDGE = np.logspace(-2, 5, 15)  # alpha
 PLAIN = 1.0  # either, where there is nothing to choose it by
 FOLDS = 5  # within the training people, by which the penalty is chosen
 STEPS = 2000  # of the solver
+TIE = 1e-9  # distances that differ by less are the same, but for rounding
 
 
 def standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -34,8 +36,8 @@ def probe(
 
     Logistic regression, of several labels one each, whose penalty is chosen by the log loss in five folds of the
     training people, `families` (people,) together (fewer folds where a class has fewer families; of one family none is
-    chosen, and C is 1). Numbers: ridge regression, its penalty by the error of leaving one family out. What it predicts
-    of `test`: (people, `target.width`).
+    chosen, and C is 1). Numbers: ridge regression, its penalty by the error of leaving one family out. `weights` (as
+    `values`) count in fits, losses and errors. What it predicts of `test`: (people, `target.width`).
     """
     train, test = standardised(train, test)
     if target.is_number:
@@ -60,7 +62,8 @@ def _logistic(
             place = np.searchsorted(classes, codes[out])[:, None]
             for number, c in enumerate(PENALTIES):
                 model = LogisticRegression(C=c, max_iter=STEPS).fit(train[into], codes[into], weights[into])
-                losses[number] -= np.take_along_axis(model.predict_log_proba(train[out]), place, axis=1).sum()
+                likely = np.take_along_axis(model.predict_log_proba(train[out]), place, axis=1)[:, 0]
+                losses[number] -= weights[out] @ likely
         chosen = PENALTIES[int(losses.argmin())]
     return LogisticRegression(C=chosen, max_iter=STEPS).fit(train, codes, weights).predict_proba(test)
 
@@ -106,12 +109,22 @@ def _left_out(left: np.ndarray, shrink: np.ndarray, constant: np.ndarray, residu
 def neighbours(train: np.ndarray, values: np.ndarray, test: np.ndarray, target: Target, count: int) -> np.ndarray:
     """The mean over the `count` nearest of `train`, by cosine of standardised features.
 
-    They are half of `train` at most (one of a single person): of everybody the mean would be the same for all who are
-    asked. Of classes these are their shares. Shapes as of `probe`.
+    Of one feature that varies it is by distance: a cosine would be its sign. They are half of `train` at most (one of a
+    single person): of everybody the mean would be the same for all who are asked. Those who tie for the last places
+    share them, so that the order of people decides nothing. Of classes these are their shares. Shapes as of `probe`.
     """
+    apart = cosine_distances if (np.ptp(train, axis=0) > 0).sum() > 1 else manhattan_distances
     train, test = standardised(train, test)
-    found = NearestNeighbors(n_neighbors=min(count, max(1, len(train) // 2)), metric="cosine").fit(train)
-    near = found.kneighbors(test, return_distance=False)
+    count = min(count, max(1, len(train) // 2))
     if target.kind == MULTICLASS:
         values = np.eye(len(target.classes))[values[:, 0].astype(int)]
-    return values[near].mean(axis=1)
+    at_once = max(1, HELD // len(train))
+    parts = [test[start : start + at_once] for start in range(0, len(test), at_once)]
+    return np.concatenate([_shares(apart(one, train), count) @ values / count for one in parts])
+
+
+def _shares(distances: np.ndarray, count: int) -> np.ndarray:
+    """Of `count` places how many each person has, from `distances` (asked, people), the same shape."""
+    last = np.partition(distances, count - 1, axis=1)[:, [count - 1]]
+    nearer, tied = distances < last - TIE, np.abs(distances - last) <= TIE
+    return nearer + tied * (count - nearer.sum(axis=1, keepdims=True)) / tied.sum(axis=1, keepdims=True)

@@ -155,24 +155,30 @@ def _mean(values: np.ndarray) -> np.ndarray:
     return _ratio(np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1).astype(float))
 
 
-def resampled(people: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each person is drawn in `RESAMPLES` bootstrap samples, some at a time: float (resamples, people)."""
-    rng, left = np.random.default_rng(seed), RESAMPLES
+def resampled(families: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+    """How often each person is drawn in `RESAMPLES` bootstrap samples, some at a time: float (resamples, people).
+
+    As many of the `families` (people,) as there are are drawn, each with everybody in it: relatives resemble each
+    other, and tell less than as many strangers.
+    """
+    codes, names = pd.factorize(families)
+    rng, left, many = np.random.default_rng(seed), RESAMPLES, len(names)
     while left:
-        some = min(left, max(1, HELD // people))
-        yield rng.multinomial(people, np.full(people, 1 / people), size=some).astype(float)
+        some = min(left, max(1, HELD // len(codes)))
+        yield rng.multinomial(many, np.full(many, 1 / many), size=some).astype(float)[:, codes]
         left -= some
 
 
-def tabulate(fits: Mapping[Key, Mapping[str, Measure]], people: int, seed: int) -> pd.DataFrame:
+def tabulate(fits: Mapping[Key, Mapping[str, Measure]], families: np.ndarray, seed: int) -> pd.DataFrame:
     """A table of `COLUMNS`, as `contigwas.downstream.scores.tidy` gives it of means, of measures by fit.
 
-    `fits` has the measures of each arm, share and seed, all over the same `people` in the same order. A row with a seed
-    is that seed's; rows without one are the mean over seeds, with the 95 % percentile interval of resampled people
-    (drawn alike for all seeds and arms, so that an arm `a - b` is a difference within each resample). Resamples in
-    which a measure has no value are left out of its interval.
+    `fits` has the measures of each arm, share and seed, all over the same people of `families` (people,) in the same
+    order. A row with a seed is that seed's; rows without one are the mean over seeds, with the 95 % percentile interval
+    of resampled families (drawn alike for all seeds and arms, so that an arm `a - b` is a difference within each
+    resample). Resamples in which a measure has no value are left out of its interval.
     """
-    everyone, groups = np.ones((1, people)), {}
+    people, groups = len(families), {}
+    everyone = np.ones((1, people))
     for arm, share, number in fits:
         groups.setdefault(share, {}).setdefault(arm, []).append(number)
     rows = [
@@ -181,7 +187,7 @@ def tabulate(fits: Mapping[Key, Mapping[str, Measure]], people: int, seed: int) 
         for metric, measure in each.items()
     ]
     means = {key: np.concatenate(parts) for key, parts in _means(fits, groups, [everyone]).items()}
-    drawn = {key: np.concatenate(parts) for key, parts in _means(fits, groups, resampled(people, seed)).items()}
+    drawn = {key: np.concatenate(parts) for key, parts in _means(fits, groups, resampled(families, seed)).items()}
     for metric in dict.fromkeys(metric for each in fits.values() for metric in each):
         for share in sorted(groups):
             of = {arm: (means[arm, share, metric][0], drawn[arm, share, metric]) for arm in groups[share]}

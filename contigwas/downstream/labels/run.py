@@ -23,6 +23,7 @@ from contigwas.people import require_overlap, rows_of
 from contigwas.pretrain.data import Photographs
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.pretrained import Pretrained, read_checkpoint
+from contigwas.pretrain.roles import HELDOUT, TRAIN
 from contigwas.tasks import FINETUNED, KNN, PROBE, SCRATCH
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,8 @@ def predict(
     """Fit every arm on every share of the labels in every split, and write what it predicts of the tested people.
 
     `labels` and `target` are as `write_labels` wrote them; `embeddings` the features from each of the networks
-    `checkpoints` (without one, features that were brought), `images` array and table, or None where no arm needs them.
+    `checkpoints` (without one, features that were brought or applied: whoever has obs.tested False is not tested),
+    `images` array and table, or None where no arm needs them.
     `settings` is the task's block with `arms`, `seed` (of the config), `math_threads`, `bf16` and `checkpoint` (last or
     best); `seed` numbers the repeat.
 
@@ -120,13 +122,31 @@ def load(
             f"{settings['table']}: of the {len(people)} people who have features too {why}: label more people who have"
         )
     states = [read_checkpoint(path) for path in checkpoints]
+    told = {} if states else _told_of(read[0].obs.iloc[rows_of(there, read[0].obs_names)])
     found = splits(
-        people, states, settings["table"], bool(settings["cohort"]), int(settings["folds"]), int(settings["seed"])
+        people,
+        states,
+        settings["table"],
+        bool(settings["cohort"]),
+        int(settings["folds"]),
+        int(settings["seed"]),
+        **told,
     )
     networks = [
         Pretrained.of(state, path, str(settings["checkpoint"])) for state, path in zip(states, checkpoints, strict=True)
     ]
     return Study(people[["iid", "family"]], kind, values, found, features, networks, photographs)
+
+
+def _told_of(obs: pd.DataFrame) -> dict[str, np.ndarray | None]:
+    """Who may be tested, and whose images the networks saw, by the features' own file, where there are no checkpoints.
+
+    Of brought features, whose people are all called held out, nobody knows whose images made them.
+    """
+    if not {"tested", "role"} <= {*obs}:
+        return {}
+    role = obs["role"].astype(str).to_numpy()
+    return {"tested": obs["tested"].to_numpy(bool), "trained": None if (role == HELDOUT).all() else role == TRAIN}
 
 
 def _features(path: PathLike, values: np.ndarray) -> np.ndarray:

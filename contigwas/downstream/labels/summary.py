@@ -26,8 +26,8 @@ MAIN = {
 }  # what the figure shows, the first in the log
 SAID = {
     "value": "of all test predictions of a seed together, over every split; without a seed the mean over seeds",
-    "interval": "95 % percentile bootstrap: people are resampled, the measure of each seed computed anew and averaged; "
-    "of a - b the difference in each resample",
+    "interval": "95 % percentile bootstrap: families are resampled, the measure of each seed computed anew and "
+    "averaged; of a - b the difference in each resample",
     "kappa": "Cohen's with quadratic weights, of the nearest grade",
     "auroc": "area under the ROC curve, ties count half; of several classes (one against the others), labels or "
     "thresholds of a grade (>=: that one or higher) the mean",
@@ -91,12 +91,13 @@ def scored(
 ) -> tuple[pd.DataFrame, np.ndarray, pd.Index]:
     """The tidy table; true values (people, columns) of the tested, and who they are."""
     people = pd.Index(rows["iid"].unique()).sort_values()
-    values = labels.set_index("iid").loc[people, [f"y{number}" for number in range(len(kind.names))]].to_numpy(float)
+    labels = labels.set_index("iid").loc[people]
+    values = labels[[f"y{number}" for number in range(len(kind.names))]].to_numpy(float)
     fits = {}
     for (arm, share, number), part in rows.groupby(["arm", "share", "seed"], sort=False):
         found = part.set_index("iid").loc[people, [f"p{place}" for place in range(kind.width)]].to_numpy(float)
         fits[arm, float(share), int(number)] = measures(kind, values, found)
-    return tabulate(fits, len(people), seed), values, people
+    return tabulate(fits, labels["family"].to_numpy(), seed), values, people
 
 
 def described(
