@@ -12,9 +12,10 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from contigwas.config import check, named_files
 from contigwas.downstream.clusters import partitions, task
-from contigwas.downstream.clusters.labels import families_of, probe, read_labels
+from contigwas.downstream.clusters.labels import probe, read_labels
 from contigwas.downstream.clusters.partitions import by_size, partition, silhouettes
 from contigwas.downstream.clusters.task import cluster, features_of_tested
+from contigwas.downstream.folds import families_of
 from contigwas.errors import UserError
 from contigwas.tasks import models
 
