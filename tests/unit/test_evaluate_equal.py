@@ -165,6 +165,20 @@ def test_a_phenotype_that_does_not_vary_among_equal_people_has_no_p_there(two, c
     assert has_p(summary, "manova") and not has_p(summary, "minp"), "only the test of the loci is made"
 
 
+def test_manova_of_more_features_than_people_has_no_p(two):
+    few = pd.read_parquet(two["some"]).head(60)
+    few.to_parquet(two["folder"] / "few.parquet", index=False)
+    many = pd.read_parquet(two["phenotypes"])[["iid"]]
+    many[[f"E{i}" for i in range(57)]] = np.random.default_rng(1).normal(size=(len(many), 57))
+    for features, enough in ((57, False), (50, True)):
+        many.iloc[:, : 1 + features].to_parquet(two["folder"] / "many.parquet", index=False)
+        phenotypes = {"few": two["folder"] / "few.parquet", "many": two["folder"] / "many.parquet"}
+        people, counts = count(two, **phenotypes)
+        assert read_counts(counts).loc["many", "again"]
+        again(two, "many", phenotypes["many"], people, counts)
+        assert has_p([two["folder"] / "many/chr1.summary.parquet"], "manova") == enough
+
+
 def loci(*rows) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["lead_id", "chrom", "pos", "effect_allele", "other_allele"][: len(rows[0])])
 
