@@ -1,8 +1,14 @@
-"""Folds in which a linear probe is judged: of people with labels, families together."""
+"""Folds in which a linear probe is judged, families together."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
+
+from contigwas.files import PathLike
+from contigwas.people import require_unique
+from contigwas.samples.cohort import read_cohort
 
 
 def families_apart(
@@ -26,3 +32,14 @@ def families_with(codes: np.ndarray, families: np.ndarray) -> np.ndarray:
     """How many families have people with each label: int (labels,), of the labels that are there, in their order."""
     pairs = np.unique(np.stack([np.unique(one, return_inverse=True)[1] for one in (codes, families)]), axis=1)
     return np.bincount(pairs[0])
+
+
+def families_of(iids: Sequence[str], cohort: PathLike) -> np.ndarray:
+    """int (people,): the family of each of `iids` in cohort.tsv; who is not in it is a family alone."""
+    table = read_cohort(cohort)
+    require_unique(table["iid"], cohort)
+    found = table.set_index("iid")["family"].reindex(pd.Index(iids)).fillna("").to_numpy(str)
+    codes, names = pd.factorize(found)
+    alone = found == ""
+    codes[alone] = len(names) + np.arange(alone.sum())
+    return codes

@@ -7,9 +7,8 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from contigwas.evaluate.truth import COLUMNS as TRUTH
-from contigwas.evaluate.truth import standardised
-from contigwas.files import PathLike, read_table, require, write_tsv
+from contigwas.evaluate.truth import locate, read_causes, standardised
+from contigwas.files import PathLike, require, write_tsv
 from contigwas.genotypes.reader import open_genotypes
 
 log = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ def write_attributions(
     """
     rows = []
     if truth is not None and explanations:
-        known = read_table(truth, TRUTH, "evaluate.truth").astype({"chrom": str})
+        known = read_causes(truth)
         tags = snp_tags(known[known["kind"] == "planted"], snps, pattern, settings["r2"]) if snps else None
         genes = known.loc[known["kind"] == "gene", "id"].astype(str).unique()
         for model, path in explanations.items():
@@ -67,7 +66,8 @@ def write_attributions(
 def snp_tags(planted: pd.DataFrame, snps: PathLike, pattern: str, least: float) -> pd.DataFrame:
     """Which SNPs of the matrix tag which planted variants: bool (SNPs, planted), r2 above `least` among its people.
 
-    A variant tags itself. Only SNPs of the variant's chromosome can tag it.
+    `planted` has chrom pos id, and alleles where known. A variant tags itself. Only SNPs of the variant's chromosome
+    can tag it, and none tags a variant that `truth.locate` does not find.
     """
     data = ad.read_h5ad(require(snps, "the SNP matrix"), backed="r")
     chroms = data.var["chrom"].astype(str).to_numpy()
@@ -75,14 +75,16 @@ def snp_tags(planted: pd.DataFrame, snps: PathLike, pattern: str, least: float) 
     for chrom in dict.fromkeys(planted["chrom"]):
         those = np.flatnonzero((planted["chrom"] == chrom).to_numpy())
         columns = np.flatnonzero(chroms == chrom)
+        if not len(columns):
+            continue
         bed = open_genotypes(pattern, chrom)
-        places = bed.variants.reset_index(names="row").drop_duplicates("id").set_index("id")["row"]
-        those = those[planted["id"].iloc[those].isin(places.index)]
+        places = locate(planted.iloc[those], bed)
+        those, places = those[places >= 0], places[places >= 0]
         rows = pd.Index(bed.people["iid"]).get_indexer(data.obs_names)
         shared = rows >= 0
-        if not len(those) or not len(columns) or shared.sum() < 2:
+        if not len(those) or shared.sum() < 2:
             continue
-        causal = standardised(bed.read(places.loc[planted["id"].iloc[those]].to_numpy(), rows[shared]))
+        causal = standardised(bed.read(places, rows[shared]))
         for start in range(0, len(columns), BLOCK):
             block = columns[start : start + BLOCK]
             left = standardised(np.asarray(data.X[:, block[0] : block[-1] + 1])[shared][:, block - block[0]])

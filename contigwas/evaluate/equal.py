@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,8 +20,10 @@ from contigwas.files import (
     write_tsv,
 )
 from contigwas.genotypes.reader import open_genotypes
+from contigwas.gwas.design import NothingToTestError
 from contigwas.gwas.gwas import write_gwas
-from contigwas.gwas.output import OMNIBUS, features_folder
+from contigwas.gwas.output import OMNIBUS, features_folder, gwas_table
+from contigwas.gwas.summary import Histogram, read_summary
 from contigwas.loci import COLUMNS, write_loci
 
 log = logging.getLogger(__name__)
@@ -82,8 +84,9 @@ def write_equal_gwas(
 ) -> None:
     """The GWAS of a chromosome again among `people`; files without a row where it need not, or cannot, be done.
 
-    `settings` are those of the GWAS with the test of the loci: of the tests over features only that is made (none where
-    loci are those of a feature), and effects with p above 0.01 are left empty. `study` goes to `gwas.write_gwas`.
+    It cannot where these people are too few, or where none of the features varies among them. `settings` are those of
+    the GWAS with the test of the loci: of the tests over features only that is made (none where loci are those of a
+    feature), and effects with p above 0.01 are left empty. `study` goes to `gwas.write_gwas`.
     """
     count = read_counts(counts).loc[model]
     if not count["again"]:
@@ -103,9 +106,13 @@ def write_equal_gwas(
     with TemporaryDirectory(prefix=".", suffix=f".tmp.{name}", dir=private) as folder:
         part = Path(folder, Path(phenotypes).name)
         write_parquet(table[table["iid"].isin(chosen)], part)
-        write_gwas(
-            phenotypes=part, settings={**settings, **used}, output=output, output_summary=output_summary, **study
-        )
+        try:
+            write_gwas(
+                phenotypes=part, settings={**settings, **used}, output=output, output_summary=output_summary, **study
+            )
+        except NothingToTestError as error:
+            log.warning("%s cannot be tested at equal people: %s", model, error)
+            _write_untested(table.columns.drop("iid"), {**settings, **used}, output, output_summary)
 
 
 def write_equal_loci(model: str, counts: PathLike, own: PathLike, output: PathLike, **study: object) -> None:
@@ -123,6 +130,12 @@ def write_equal_loci(model: str, counts: PathLike, own: PathLike, output: PathLi
         write_tsv(pd.DataFrame(columns=COLUMNS), output)
 
 
+def has_p(summaries: Sequence[PathLike], test: str) -> bool:
+    """Whether a GWAS gave any p of `test`, by the summaries of its chromosomes."""
+    counts = read_summary(summaries)
+    return bool(counts.loc[counts["test"] == test, "count"].sum() > 0)
+
+
 def _tested(phenotypes: PathLike, design: pd.DataFrame) -> pd.Index:
     """Who has a feature and every covariate, as in `gwas.people.tested_people`."""
     features = pd.read_parquet(phenotypes).set_index("iid")
@@ -136,3 +149,12 @@ def _write_nothing(output: PathLike, output_summary: PathLike) -> None:
     write_parquet(pd.DataFrame({"test": pd.Series(dtype=str)}), output_summary)
     with replacing_folder(features_folder(output)):
         pass
+
+
+def _write_untested(
+    features: Sequence[str], settings: Mapping[str, object], output: PathLike, output_summary: PathLike
+) -> None:
+    """The files of a GWAS of `features` without a row."""
+    form = {"features": features, "partial": [], "tests": settings["tests"], "columns": settings["columns"]}
+    with gwas_table(output, {"people": 0, "features": len(features)}, **form):
+        Histogram([*features, *settings["tests"]]).write(output_summary)

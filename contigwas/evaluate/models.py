@@ -7,15 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from contigwas.downstream.folds import families_of
 from contigwas.evaluate import tables
-from contigwas.evaluate.equal import read_counts
+from contigwas.evaluate.equal import has_p, read_counts
 from contigwas.evaluate.figure import draw
 from contigwas.evaluate.heritability import COLUMNS as HERITABILITY
 from contigwas.evaluate.heritability import explained
 from contigwas.evaluate.probes import probe
 from contigwas.evaluate.shared import shared
-from contigwas.evaluate.truth import Truth, compare, linkage
+from contigwas.evaluate.truth import ALLELES, compare, linkage, read_truth
 from contigwas.files import PathLike, read_table, write_tsv
+from contigwas.genotypes.reader import open_genotypes
+from contigwas.gwas.people import tested_people
 from contigwas.people import require_unique
 
 log = logging.getLogger(__name__)
@@ -26,7 +29,7 @@ PROBES = ["model", "latent", "r2", "people"]
 
 @dataclass(frozen=True)
 class Model:
-    """The files of a model: of its GWAS, and where there are any, features, histories and loci at equal people."""
+    """The files of a model: of its GWAS, and where there are any, features, histories and those at equal people."""
 
     loci: PathLike
     summaries: Sequence[PathLike]
@@ -35,20 +38,24 @@ class Model:
     embeddings: PathLike | None = None
     histories: Sequence[PathLike] = ()
     equal_loci: PathLike | None = None
+    equal_summaries: Sequence[PathLike] = ()
 
 
 @dataclass(frozen=True)
 class Study:
     """What the models have in common.
 
-    pattern: of the tested genotypes. truth, latents: causal variants and true traits, where known. counts, people: how
-    many people all models test, and who they are. tasks: model, task and kind of each of the `scores` of downstream.
+    pattern: of the tested genotypes. chrom: one of them, whose people are tested. truth, latents: causal variants and
+    true traits, where known. cohort: cohort.tsv, for the families of whom `latents` names. counts, people: how many
+    people all models test, and who they are. tasks: model, task and kind of each of the `scores` of downstream.
     attributions: attributions.tsv.
     """
 
     pattern: str
+    chrom: str
     truth: PathLike | None = None
     latents: PathLike | None = None
+    cohort: PathLike | None = None
     counts: PathLike | None = None
     people: PathLike | None = None
     tasks: Sequence[tuple[str, str, str]] = ()
@@ -66,12 +73,15 @@ def evaluate(
     and pdf.
     """
     loci = {model: _read_loci(one.loci) for model, one in models.items()}
-    people = {model: pd.Index(pd.read_parquet(one.phenotypes, columns=["iid"])["iid"]) for model, one in models.items()}
-    equal, counts = _equal(models, study)
+    genotypes = open_genotypes(study.pattern, study.chrom)
+    people = {
+        model: tested_people(genotypes, one.phenotypes, one.covariates).features.index for model, one in models.items()
+    }
+    equal, counts = _equal(models, study, settings["test"])
     everyone = pd.Index(pd.read_parquet(study.people)["iid"]) if equal else None
     compared = equal or loci
     both, of_model = shared(compared, study.pattern, _some(people), settings["loci_kb"], settings["r2"])
-    truth = Truth.read(study.truth, settings["large_q2"]) if study.truth else None
+    truth = read_truth(study.truth, settings["large_q2"]) if study.truth else None
     inflated = pd.concat([tables.calibration(model, one.summaries) for model, one in models.items()])
     explains = _heritability(models, compared, study, everyone, settings)
     rows, found = [], []
@@ -83,14 +93,17 @@ def evaluate(
             row |= _found(seen, len(loci[model]))
             found.append(seen.planted.assign(model=model))
         row |= _at_equal_people(model, counts, equal, truth, study, everyone, settings)
-        row |= {f"{name}_loci": int(of_model.loc[model, name]) for name in ("shared", "private")}
+        row |= {
+            f"{name}_loci": int(of_model.loc[model, name]) if model in compared else pd.NA
+            for name in ("shared", "private")
+        }
         r2 = explains.loc[explains["model"] == model, "adjusted_r2"]
         row |= {"h2_leads": r2.mean(), "h2_leads_sum": r2.sum(min_count=1)}
         rows.append(row)
     written = {
         "models": pd.DataFrame(rows),
         "planted": pd.concat(found)[PLANTED] if found else pd.DataFrame(columns=PLANTED),
-        "probes": _probes(models, study.latents, settings["seed"]),
+        "probes": _probes(models, study, people, settings["seed"]),
         "loci_shared": both.assign(people="equal" if equal else "own"),
         "calibration": inflated,
         "heritability": explains,
@@ -101,12 +114,16 @@ def evaluate(
         write_tsv(table, outputs[name])
     ranked = read_table(study.attributions) if study.attributions else pd.DataFrame()
     draw({**written, "attributions": ranked}, [outputs["png"], outputs["pdf"]])
-    log.info("%d models compared, %d planted variants", len(models), 0 if truth is None else len(truth.planted))
+    log.info(
+        "%d models compared, %d planted variants",
+        len(models),
+        0 if truth is None else (truth["kind"] == "planted").sum(),
+    )
 
 
 def _read_loci(path: PathLike) -> pd.DataFrame:
-    table = read_table(path, ["lead_id", "chrom", "pos", "effect_allele", "other_allele"], "loci")
-    return table.astype({"chrom": str, "pos": np.int64})
+    table = read_table(path, ["lead_id", "chrom", "pos", *ALLELES], "loci")
+    return table.astype({"chrom": str, "pos": np.int64} | dict.fromkeys(ALLELES, str))
 
 
 def _features(phenotypes: PathLike) -> int:
@@ -119,15 +136,24 @@ def _some(people: Mapping[str, pd.Index]) -> pd.Index:
     return pd.Index(everyone[:: -(-len(everyone) // MOST)])
 
 
-def _equal(models: Mapping[str, Model], study: Study) -> tuple[dict[str, pd.DataFrame], pd.DataFrame | None]:
-    """The loci of each model at equal people, none where these are too few; and the counts, where there are any."""
+def _equal(models: Mapping[str, Model], study: Study, test: str) -> tuple[dict[str, pd.DataFrame], pd.DataFrame | None]:
+    """The loci of each model at equal people, none where these are too few; and the counts, where there are any.
+
+    A model whose GWAS among them has no p of `test` is left out.
+    """
     if study.counts is None:
         return {}, None
     counts = read_counts(study.counts)
     if not (counts["same"] | counts["again"]).any():
         log.warning("only %d people are tested by all models: no loci at equal people", counts["equal_people"].iloc[0])
         return {}, counts
-    return {model: _read_loci(one.equal_loci) for model, one in models.items()}, counts
+    loci = {}
+    for model, one in models.items():
+        if has_p(one.summaries if counts.loc[model, "same"] else one.equal_summaries, test):
+            loci[model] = _read_loci(one.equal_loci)
+        else:
+            log.warning("%s has no p of %s at equal people: it has no loci there", model, test)
+    return loci, counts
 
 
 def _lambda(inflated: pd.DataFrame, model: str, test: str) -> dict[str, float]:
@@ -135,9 +161,8 @@ def _lambda(inflated: pd.DataFrame, model: str, test: str) -> dict[str, float]:
     return {"lambda": one["lambda"], "lambda_low": one["low"], "lambda_high": one["high"]}
 
 
-def _against(truth: Truth, loci: pd.DataFrame, study: Study, people: pd.Index, settings: Mapping[str, object]):
-    pairs = linkage(study.pattern, loci, truth.large, people)
-    return compare(loci, truth.planted, truth.large, pairs, settings["kb"], settings["r2"])
+def _against(truth: pd.DataFrame, loci: pd.DataFrame, study: Study, people: pd.Index, settings: Mapping[str, object]):
+    return compare(loci, truth, linkage(study.pattern, loci, truth, people), settings["kb"], settings["r2"])
 
 
 def _found(seen, loci: int) -> dict[str, float]:
@@ -155,20 +180,20 @@ def _at_equal_people(
     model: str,
     counts: pd.DataFrame | None,
     equal: Mapping[str, pd.DataFrame],
-    truth: Truth | None,
+    truth: pd.DataFrame | None,
     study: Study,
     everyone: pd.Index | None,
     settings: Mapping[str, object],
 ) -> dict[str, object]:
     """equal_people and equal_loci, with a truth what these found.
 
-    `everyone` is whom all models test. Where they are too few only equal_people is not NA; where they are not asked for
-    it is too.
+    `everyone` is whom all models test. Where they are too few, or leave this model without a p, only equal_people is
+    not NA; where they are not asked for it is too.
     """
     row = {"equal_people": pd.NA if counts is None else int(counts.loc[model, "equal_people"])}
-    row["equal_loci"] = len(equal[model]) if equal else pd.NA
+    row["equal_loci"] = len(equal[model]) if model in equal else pd.NA
     if truth is not None:
-        seen = _against(truth, equal[model], study, everyone, settings) if equal else None
+        seen = _against(truth, equal[model], study, everyone, settings) if model in equal else None
         row["equal_planted_found"] = int(seen.planted["found"].sum()) if seen else pd.NA
         row["equal_false_loci"] = seen.false_loci if seen else pd.NA
     return row
@@ -182,20 +207,26 @@ def _heritability(
     settings: Mapping[str, object],
 ) -> pd.DataFrame:
     parts = [pd.DataFrame(columns=["model", *HERITABILITY])]
-    for model, one in models.items():
+    for model, mine in loci.items():
+        one = models[model]
         files = (one.phenotypes, one.covariates)
-        found = explained(loci[model], study.pattern, *files, str(settings["build"]), among)
+        found = explained(mine, study.pattern, *files, str(settings["build"]), among)
         if len(found):
             parts.append(found.assign(model=model)[["model", *HERITABILITY]])
     return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
-def _probes(models: Mapping[str, Model], latents: PathLike | None, seed: int) -> pd.DataFrame:
+def _probes(models: Mapping[str, Model], study: Study, people: Mapping[str, pd.Index], seed: int) -> pd.DataFrame:
     embeddings = {model: one.embeddings for model, one in models.items() if one.embeddings}
-    if latents is None or not embeddings:
+    if study.latents is None or not embeddings:
         return pd.DataFrame(columns=PROBES)
-    table = read_table(latents, ["iid"], "evaluate.latents")
-    require_unique(table["iid"], latents)
+    table = read_table(study.latents, ["iid"], "evaluate.latents")
+    require_unique(table["iid"], study.latents)
     traits = table.set_index("iid").drop(columns="fid", errors="ignore")
     traits = traits.select_dtypes(np.number).dropna()
-    return pd.concat([probe(path, traits, seed).assign(model=model) for model, path in embeddings.items()])[PROBES]
+    families = pd.Series(families_of(traits.index, study.cohort), traits.index)
+    parts = [
+        probe(path, traits[traits.index.isin(people[model])], families, seed).assign(model=model)
+        for model, path in embeddings.items()
+    ]
+    return pd.concat(parts)[PROBES]

@@ -18,14 +18,17 @@ SPREAD = 0.6  # of a row's height that several marks of one model share
 def loci(axis: Axes, table: pd.DataFrame) -> None:
     """Bars of loci that another model has and of those that none has; a tick at those of the model's own people."""
     place = np.arange(len(table))
-    axis.barh(place, table["shared_loci"], height=0.55, color=style.DARK, label="shared")
-    axis.barh(place, table["private_loci"], height=0.55, left=table["shared_loci"], color=style.LIGHT, label="private")
-    for y, own, both in zip(place, table["loci"], table["shared_loci"] + table["private_loci"], strict=True):
+    counts = {name: pd.to_numeric(table[f"{name}_loci"], errors="coerce") for name in ("shared", "private")}
+    shared, private = (one.fillna(0).astype(int) for one in counts.values())
+    axis.barh(place, shared, height=0.55, color=style.DARK, label="shared")
+    axis.barh(place, private, height=0.55, left=shared, color=style.LIGHT, label="private")
+    for y, own, both, known in zip(place, table["loci"], shared + private, counts["shared"].notna(), strict=True):
         if own != both:
             axis.plot([own, own], [y - 0.4, y + 0.4], color=style.INK, linewidth=1.5, solid_capstyle="butt")
-        axis.annotate(str(both) if own == both else f"{both} (own people {own})", (max(own, both), y), (3, 0),
+        text = str(both) if known else "NA"
+        axis.annotate(text if known and own == both else f"{text} (own people {own})", (max(own, both), y), (3, 0),
                       textcoords="offset points", va="center", fontsize=SMALL)  # fmt: skip
-    axis.set_xlim(0, max(table["loci"].max(), (table["shared_loci"] + table["private_loci"]).max(), 1) * 1.5)
+    axis.set_xlim(0, max(table["loci"].max(), (shared + private).max(), 1) * 1.5)
     equal = pd.to_numeric(table["equal_loci"], errors="coerce").notna().any()
     _title(axis, "Loci at equal people" if equal else "Loci", legend=True, counts=True)
 

@@ -40,14 +40,16 @@ def retrieval(model: str, histories: Sequence[PathLike]) -> pd.DataFrame:
         if not named:
             continue
         ends = ("views",) if named["one"] == "view" or named["other"] == "view" else (named["one"], named["other"])
-        chance = next((f"chance_{one}@{named['k']}" for one in ends if f"chance_{one}@{named['k']}" in last[0]), None)
         folds = [one for one in last if pd.notna(one.get(name))]
+        chances = [[one.get(f"chance_{end}@{named['k']}") for one in folds] for end in ends]
+        chances = [[one for one in some if pd.notna(one)] for some in chances]
+        chance = next((some for some in chances if some), [])
         if folds:
             rows.append(
                 {"model": model, "way": named["way"], "k": int(named["k"]), "folds": len(folds),
                  "epoch": int(max(one["epoch"] for one in folds)),
                  "recall": sum(one[name] for one in folds) / len(folds),
-                 "chance": sum(one[chance] for one in folds) / len(folds) if chance else float("nan")}
+                 "chance": sum(chance) / len(chance) if chance else float("nan")}
             )  # fmt: skip
     return pd.DataFrame(rows, columns=RETRIEVAL)
 

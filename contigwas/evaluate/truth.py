@@ -1,16 +1,18 @@
 """Loci against planted variants: which were found, and which loci are false."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from contigwas.files import PathLike, read_table
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.files import MISSING_VALUES, PathLike, read_table
+from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.reader import Genotypes, open_genotypes
+from contigwas.loci.table import VARIANT
 from contigwas.modality import MISSING
 
 COLUMNS = ["kind", "chrom", "pos", "id", "latent", "q2"]
+ALLELES = ["effect_allele", "other_allele"]
 
 
 @dataclass(frozen=True)
@@ -24,82 +26,89 @@ class Findings:
     false_loci: int
 
 
-@dataclass(frozen=True)
-class Truth:
-    """What causes the traits: `planted` variants, and all that are `large` enough to be a locus (see `read_truth`)."""
-
-    planted: pd.DataFrame
-    large: pd.DataFrame
-
-    @classmethod
-    def read(cls, path: PathLike, large_q2: float) -> "Truth":
-        """From the table of the truth."""
-        return cls(*read_truth(path, large_q2))
-
-
-def read_truth(path: PathLike, large_q2: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The planted variants, and all variants large enough to be a locus.
-
-    These are the planted ones and the polygenic ones that explain at least `large_q2` of a trait's variance, with the
-    causal variants that they are linked with (`marginal_q2`; `q2` where the table has no such column).
-    """
+def read_causes(path: PathLike) -> pd.DataFrame:
+    """The table of the truth (evaluate.truth), its chromosomes by their plain names, its alleles in upper case."""
     truth = read_table(path, COLUMNS, "evaluate.truth")
-    truth["chrom"] = truth["chrom"].astype(str)
-    variants = truth[truth["kind"].isin(["planted", "polygenic"])]
-    planted = variants[variants["kind"] == "planted"].reset_index(drop=True)
-    size = variants["marginal_q2"] if "marginal_q2" in variants else variants["q2"]
-    large = variants[(variants["kind"] == "planted") | (size >= large_q2)].reset_index(drop=True)
-    return planted, large
+    truth["chrom"] = truth["chrom"].map(chromosome)
+    for name in truth.columns.intersection(ALLELES):
+        given = truth[name].astype(str)
+        truth[name] = given.str.upper().astype(object).mask(given.isin(MISSING_VALUES))
+    return truth
 
 
-def compare(
-    loci: pd.DataFrame,
-    planted: pd.DataFrame,
-    large: pd.DataFrame,
-    r2: Mapping[tuple[str, str], float],
-    kb: float,
-    least: float,
-) -> Findings:
-    """Match the lead variants of `loci` to causal variants: within `kb` thousand base pairs, or r2 above `least`.
+def read_truth(path: PathLike, large_q2: float) -> pd.DataFrame:
+    """All variants large enough to be a locus: the planted ones, and polygenic ones, in the order of the table.
 
-    `r2` maps (lead id, causal id) to their squared correlation; absent pairs count as 0. Each planted variant is
-    counted once, however many loci lie near it.
+    Those are the polygenic ones that explain at least `large_q2` of a trait's variance, with the causal variants that
+    they are linked with (`marginal_q2`; `q2` where the table has no such column).
     """
-
-    def near(lead: pd.Series, causal: pd.DataFrame) -> np.ndarray:
-        same = (causal["chrom"] == str(lead["chrom"])).to_numpy()
-        close = (causal["pos"] - lead["pos"]).abs().to_numpy() <= kb * 1000
-        linked = np.array([r2.get((lead["lead_id"], one), 0.0) > least for one in causal["id"]], dtype=bool)
-        return same & (close | linked)
-
-    found = np.zeros(len(planted), dtype=int)
-    lead_of = np.full(len(planted), "", dtype=object)
-    false = 0
-    for _, lead in loci.iterrows():
-        hits = near(lead, planted)
-        lead_of[hits & (found == 0)] = lead["lead_id"]
-        found[hits] = 1
-        false += not near(lead, large).any()
-    return Findings(planted.assign(found=found, lead_id=lead_of), int(false))
+    truth = read_causes(path)
+    size = truth["marginal_q2"] if "marginal_q2" in truth else truth["q2"]
+    large = (truth["kind"] == "planted") | ((truth["kind"] == "polygenic") & (size >= large_q2))
+    return truth[large].reset_index(drop=True)
 
 
-def linkage(pattern: str, loci: pd.DataFrame, causal: pd.DataFrame, people: pd.Index) -> dict[tuple[str, str], float]:
-    """Squared genotype correlation of every lead with every causal variant of its chromosome, over `people`."""
-    pairs: dict[tuple[str, str], float] = {}
-    for chrom in sorted(set(loci["chrom"].astype(str)) & set(causal["chrom"])):
+def compare(loci: pd.DataFrame, causal: pd.DataFrame, r2: np.ndarray, kb: float, least: float) -> Findings:
+    """Match the lead variants of `loci` to `causal` variants: within `kb` thousand base pairs, or r2 above `least`.
+
+    `r2` (loci, causal) are their squared correlations. Each planted variant is counted once, however many loci lie near
+    it; its lead_id is that of the first.
+    """
+    same = loci["chrom"].astype(str).to_numpy()[:, None] == causal["chrom"].to_numpy()[None, :]
+    apart = np.abs(loci["pos"].to_numpy()[:, None] - causal["pos"].to_numpy()[None, :])
+    near = same & ((apart <= kb * 1000) | (r2 > least))
+    planted = (causal["kind"] == "planted").to_numpy()
+    hits = near[:, planted]
+    found = hits.any(axis=0)
+    leads = loci["lead_id"].to_numpy()[hits.argmax(axis=0)] if len(loci) else ""
+    table = causal[planted].reset_index(drop=True)
+    return Findings(
+        table.assign(found=found.astype(int), lead_id=np.where(found, leads, "")), int((~near.any(axis=1)).sum())
+    )
+
+
+def linkage(pattern: str, loci: pd.DataFrame, causal: pd.DataFrame, people: pd.Index) -> np.ndarray:
+    """Squared genotype correlation over `people` of every lead and every causal variant: float32 (loci, causal).
+
+    `loci` has lead_id chrom pos effect_allele other_allele, `causal` the same with id, or no alleles. 0 for variants of
+    two chromosomes, and for those that `locate` does not find.
+    """
+    r2 = np.zeros((len(loci), len(causal)), np.float32)
+    loci = loci.rename(columns={"lead_id": "id"})
+    for chrom in sorted(set(loci["chrom"].astype(str)) & set(causal["chrom"].astype(str))):
         bed = open_genotypes(pattern, chrom)
-        again = bed.variants["id"].duplicated()
-        ids = pd.Index(bed.variants["id"].where(~again, bed.variants.index.astype(str) + " again"))
-        leads = [one for one in loci.loc[loci["chrom"].astype(str) == chrom, "lead_id"] if one in ids]
-        others = [one for one in causal.loc[causal["chrom"] == chrom, "id"] if one in ids]
-        rows = pd.Index(bed.people["iid"]).get_indexer(people)
-        rows = rows[rows >= 0]
-        if not leads or not others or len(rows) < 2:
+        people_rows = pd.Index(bed.people["iid"]).get_indexer(people)
+        people_rows = people_rows[people_rows >= 0]
+        sides = []
+        for table in (loci, causal):
+            here = np.flatnonzero(table["chrom"].astype(str) == chrom)
+            rows = locate(table.iloc[here], bed)
+            sides.append((here[rows >= 0], rows[rows >= 0]))
+        if len(people_rows) < 2 or not all(len(rows) for _, rows in sides):
             continue
-        left, right = (standardised(bed.read(ids.get_indexer(names), rows)) for names in (leads, others))
-        squared = (left.T @ right / len(rows)) ** 2
-        pairs.update({(a, b): squared[i, j] for i, a in enumerate(leads) for j, b in enumerate(others)})
-    return pairs
+        left, right = (standardised(bed.read(rows, people_rows)) for _, rows in sides)
+        r2[np.ix_(sides[0][0], sides[1][0])] = (left.T @ right / len(people_rows)) ** 2
+    return r2
+
+
+def locate(variants: pd.DataFrame, bed: Genotypes) -> np.ndarray:
+    """Where `variants` (pos id, and where known effect_allele other_allele) stand in `bed.variants`: int64, -1 nowhere.
+
+    Found by position, id and alleles, these in either order; of variants that are repeated the first is meant. Without
+    alleles a variant that shares position and id with another one is not found.
+    """
+    there = bed.variants[VARIANT].reset_index(names="row").drop_duplicates(VARIANT)
+    there = there[there["pos"].isin(variants["pos"])]
+    wanted = variants.reindex(columns=VARIANT).astype(dict.fromkeys(ALLELES, object))
+    unknown = wanted[ALLELES].isna().any(axis=1).to_numpy()
+    swapped = there.rename(columns=dict(zip(ALLELES, ALLELES[::-1], strict=True)))
+    alone = there.drop_duplicates(["pos", "id"], keep=False)
+    rows = np.full(len(wanted), -1, np.int64)
+    for table, on, asked in ((there, VARIANT, ~unknown), (swapped, VARIANT, ~unknown), (alone, ["pos", "id"], unknown)):
+        here = asked & (rows < 0)
+        found = wanted.loc[here, on].merge(table[[*on, "row"]], on=on, how="left", validate="many_to_one")["row"]
+        rows[here] = found.fillna(-1)
+    return rows
 
 
 def standardised(genotypes: np.ndarray) -> np.ndarray:

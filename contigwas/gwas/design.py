@@ -16,6 +16,10 @@ DEPENDENT_FEATURE = 1e-6  # the same for features, whose cross-products must kee
 NO_VARIANCE = 1e-12  # share of its sum of squares that a feature keeps after the covariates
 
 
+class NothingToTestError(UserError):
+    """No feature varies beyond the covariates among the people, or these are too few."""
+
+
 @dataclass(frozen=True)
 class Setup:
     """Features that are known for the same people, with the covariates taken out.
@@ -95,8 +99,8 @@ def design(
 
     `names` and `titles` name the columns of the two, `offsets` are those of `Table`. Features that miss people are
     grouped by who is missing. A feature without variance, without people, or explained by the covariates is left out
-    with a warning, as are constant and dependent covariates. Raises UserError when no feature is left, or where there
-    are not more people than covariates.
+    with a warning, as are constant and dependent covariates. Raises NothingToTestError when no feature is left,
+    or where there are not more people than covariates.
     """
     table = Table(covariates, names, features, titles, offsets)
     known = table.known
@@ -111,7 +115,7 @@ def design(
             setups.append(found[0])
             kept.append(found[1])
     if not setups:
-        raise UserError(
+        raise NothingToTestError(
             f"none of the {features.shape[1]} features can be tested: each is constant, is explained by the "
             f"covariates, or is known for too few people to fit {covariates.shape[1]} covariates (there are "
             f"{features.shape[0]} people): bring more people or shorten gwas.covariates"

@@ -25,9 +25,10 @@ def cohort(tmp_path):
     shuffled = rng.permutation(400)
     write_modality(tmp_path / "snps.h5ad", grid[shuffled].astype(np.int8), pd.Index(people)[shuffled], var, {})
     properties = {"iid": people, "sid": ["p1", "p2"], "chromosome": ["1", "2"], "bp_position": [5, 15]}
+    properties |= {"allele_1": ["A", "A"], "allele_2": ["G", "G"]}
     to_bed(tmp_path / "g.bed", causal.astype(np.int8), properties=properties)
     truth = pd.DataFrame(
-        {"kind": ["planted", "planted", "gene", "polygenic"], "chrom": ["1", "2", "2", "1"], "pos": [5, 15, 9, 1],
+        {"kind": ["planted", "planted", "gene", "polygenic"], "chrom": ["chr1", "2", "2", "1"], "pos": [5, 15, 9, 1],
          "id": ["p1", "p2", "GENE1", "s5"], "latent": "disc", "q2": 0.1}
     )  # fmt: skip
     truth.to_csv(tmp_path / "truth.tsv", sep="\t", index=False)
@@ -51,12 +52,25 @@ def cohort(tmp_path):
 
 def test_tags_are_squared_correlations_above_the_bound(cohort):
     folder, grid, causal, _ = cohort
-    planted = pd.DataFrame({"chrom": ["1", "2"], "id": ["p1", "p2"]})
+    planted = pd.DataFrame({"chrom": ["1", "2"], "pos": [5, 15], "id": ["p1", "p2"]})
     tags = snp_tags(planted, folder / "snps.h5ad", str(folder / "g.bed"), 0.3)
     r2 = np.array([[np.corrcoef(grid[:, i], causal[:, j])[0, 1] ** 2 for j in range(2)] for i in range(20)])
     r2[10:, 0] = r2[:10, 1] = 0
     assert (tags.to_numpy() == (r2 > 0.3)).all()
     assert tags["p1"].sum() == 2 and not tags["p2"].any()
+
+
+def test_tags_are_those_of_the_right_variant_whatever_the_ids(cohort):
+    """Two records of one site and another variant of that chromosome, all without an id; one on a chromosome beside."""
+    folder, grid, causal, _ = cohort
+    calls = np.column_stack([grid[:, 5], grid[:, 7], causal[:, 0]])
+    properties = {"iid": [f"{i:04d}" for i in range(400)], "sid": ["."] * 3, "chromosome": ["1"] * 3}
+    properties |= {"bp_position": [1, 5, 5], "allele_1": ["A", "C", "T"], "allele_2": ["G"] * 3}
+    to_bed(folder / "h.bed", calls.astype(np.int8), properties=properties)
+    planted = pd.DataFrame({"chrom": ["1", "1", "Y"], "pos": [5, 5, 5], "id": ".", "effect_allele": ["T", "G", "T"]})
+    planted["other_allele"] = ["G", "C", "G"]
+    tags = snp_tags(planted, folder / "snps.h5ad", str(folder / "h.bed"), 0.3)
+    assert [np.flatnonzero(column).tolist() for column in tags.to_numpy().T] == [[0, 1], [7], []]
 
 
 def test_average_precision_of_every_method_and_modality_that_the_truth_speaks_of(cohort):

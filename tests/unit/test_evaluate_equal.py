@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.evaluate.equal import read_counts, write_equal_gwas, write_equal_loci, write_equal_people
+from contigwas.evaluate.equal import has_p, read_counts, write_equal_gwas, write_equal_loci, write_equal_people
 from contigwas.evaluate.shared import has, shared
 from contigwas.gwas.gwas import write_gwas
 from tests.gwas_files import SETTINGS, arrays, write_study
@@ -140,27 +140,68 @@ def test_people_are_too_few_for_many_covariates(two):
     assert read_counts(count(two)[1])[["same", "again"]].any(axis=1).all()
 
 
+def test_a_phenotype_that_does_not_vary_among_equal_people_has_no_p_there(two, caplog):
+    """A disease without a case among them: an empty GWAS and no loci, by each kind of test."""
+    table = pd.read_parquet(two["phenotypes"])[["iid"]]
+    table["case"] = (~table["iid"].isin(pd.read_parquet(two["some"])["iid"])).astype(float)
+    table.to_parquet(two["folder"] / "disease.parquet", index=False)
+    people, counts = count(two, disease=two["folder"] / "disease.parquet")
+    cohort = table[["iid"]].assign(in_gwas=1)
+    cohort.to_csv(two["folder"] / "cohort.tsv", sep="\t", index=False)
+    settings = {"p1": 1e-3, "p2": 1e-2, "r2": 0.1, "kb": 100, "feature_p": None, "genes": None, "build": "GRCh37"}
+    study = {"pattern": str(two["pattern"]), "cohort": two["folder"] / "cohort.tsv"}
+    study |= {"gwas": {"1": two["folder"] / "disease/chr1.parquet"}}
+    for test in ("manova", "case"):
+        with caplog.at_level("WARNING"):
+            got = again(two, "disease", two["folder"] / "disease.parquet", people, counts, test=test)
+        assert not len(got) and f"log10p_{test}" in got
+        assert "disease cannot be tested at equal people" in caplog.text
+        assert not has_p([two["folder"] / "disease/chr1.summary.parquet"], test)
+        paths = two["folder"] / "none.tsv", two["folder"] / "equal.tsv"
+        write_equal_loci("disease", counts, *paths, settings=settings | {"test": test}, **study)
+        assert not len(pd.read_csv(two["folder"] / "equal.tsv", sep="\t"))
+    again(two, "all", two["phenotypes"], people, counts)
+    summary = [two["folder"] / "all/chr1.summary.parquet"]
+    assert has_p(summary, "manova") and not has_p(summary, "minp"), "only the test of the loci is made"
+
+
+def test_manova_of_more_features_than_people_has_no_p(two):
+    few = pd.read_parquet(two["some"]).head(60)
+    few.to_parquet(two["folder"] / "few.parquet", index=False)
+    many = pd.read_parquet(two["phenotypes"])[["iid"]]
+    many[[f"E{i}" for i in range(57)]] = np.random.default_rng(1).normal(size=(len(many), 57))
+    for features, enough in ((57, False), (50, True)):
+        many.iloc[:, : 1 + features].to_parquet(two["folder"] / "many.parquet", index=False)
+        phenotypes = {"few": two["folder"] / "few.parquet", "many": two["folder"] / "many.parquet"}
+        people, counts = count(two, **phenotypes)
+        assert read_counts(counts).loc["many", "again"]
+        again(two, "many", phenotypes["many"], people, counts)
+        assert has_p([two["folder"] / "many/chr1.summary.parquet"], "manova") == enough
+
+
 def loci(*rows) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["lead_id", "chrom", "pos"])
+    return pd.DataFrame(rows, columns=["lead_id", "chrom", "pos", "effect_allele", "other_allele"][: len(rows[0])])
 
 
 def test_the_same_locus_is_near_or_linked_and_on_the_same_chromosome():
     mine = loci(("a", "1", 100_000), ("b", "1", 900_000), ("c", "2", 100_000), ("d", "3", 1))
     theirs = loci(("x", "1", 250_000), ("y", "2", 5_000_000), ("z", "4", 1))
-    assert has(mine, theirs, {("c", "y"): 0.2, ("b", "x"): 0.1}, 150, 0.1).tolist() == [True, False, True, False]
-    assert has(mine, theirs, {("c", "y"): 0.2}, 149.999, 0.1).tolist() == [False, False, True, False]
+    r2 = np.zeros((4, 3))
+    r2[2, 1], r2[1, 0] = 0.2, 0.1
+    assert has(mine, theirs, r2, 150, 0.1).tolist() == [True, False, True, False]
+    assert has(mine, theirs, r2, 149.999, 0.1).tolist() == [False, False, True, False]
 
 
 def test_shared_and_private_loci_add_up_and_two_may_lie_near_one(tmp_path):
     study = write_study(tmp_path, *arrays(4, missing=0))
     bim = pd.read_csv(study["pattern"].with_suffix(".bim"), sep=r"\s+", header=None)
     bim[0] = bim[0].astype(str)
-    place = {name: (name, chrom, pos) for name, chrom, pos in bim[[1, 0, 3]].itertuples(index=False)}
+    place = {one[0]: one for one in bim[[1, 0, 3, 4, 5]].itertuples(index=False, name=None)}
     names = list(place)
     models = {
         "one": loci(place[names[0]], place[names[1]], place[names[-1]]),
         "two": loci(place[names[0]]),
-        "three": loci(),
+        "three": loci(place[names[0]]).head(0),
     }
     apart = abs(place[names[0]][2] - place[names[1]][2]) / 1000
     people = pd.Index(pd.read_parquet(study["phenotypes"])["iid"])

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,7 +42,7 @@ def run(folder, compared, study):
 
 def test_one_model_without_a_truth(cohort):
     folder, pattern, model = cohort
-    got = run(folder, {"traits": model}, Study(pattern))
+    got = run(folder, {"traits": model}, Study(pattern, "1"))
     loci = pd.read_csv(model.loci, sep="\t")
     row = got["models"].iloc[0]
     assert len(got["models"]) == 1 and len(loci) > 1
@@ -63,6 +64,79 @@ def test_one_model_without_a_truth(cohort):
     assert not len(got["planted"]) and not len(got["downstream"]) and not len(got["probes"])
 
 
+def test_people_are_those_whom_the_gwas_tests(cohort):
+    """Not all who have features: 40 of 300 have no genotypes, seven others lack a covariate."""
+    folder, pattern, model = cohort
+    strangers = pd.read_parquet(model.phenotypes)
+    strangers.loc[strangers.index[:40], "iid"] = [f"x{i}" for i in range(40)]
+    strangers.to_parquet(model.phenotypes, index=False)
+    table = pd.read_parquet(model.covariates).set_index("iid")
+    table.loc[strangers["iid"].iloc[-7:], table.columns[0]] = np.nan
+    table.reset_index().to_parquet(model.covariates, index=False)
+    write_gwas(pattern, "1", None, model.phenotypes, model.covariates, SETTINGS | {"columns": None},
+               folder / "again.parquet", folder / "again.summary.parquet")  # fmt: skip
+    tested = pd.read_parquet(folder / "again.parquet")["n"].max()
+    got = run(folder, {"traits": model}, Study(pattern, "1"))
+    assert got["models"]["people"].tolist() == [tested] == [253]
+
+
+def test_a_model_without_a_p_at_equal_people_is_na_and_not_compared(cohort, caplog):
+    """Of three models that test the same people one has no p of the loci's test."""
+    folder, pattern, model = cohort
+    table = pd.read_parquet(model.summaries[0])
+    table.assign(count=table["count"].where(table["test"] != "manova", 0)).to_parquet(
+        folder / "no.parquet", index=False
+    )
+    some = pd.read_parquet(model.phenotypes).head(200)
+    some.to_parquet(folder / "some.parquet", index=False)
+    pd.read_csv(model.loci, sep="\t").head(0).to_csv(folder / "none.tsv", sep="\t", index=False)
+    whole = replace(model, equal_loci=model.loci, equal_summaries=model.summaries)
+    part = replace(whole, phenotypes=folder / "some.parquet", equal_summaries=())
+    bare = replace(model, equal_loci=folder / "none.tsv", equal_summaries=[folder / "no.parquet"])
+    compared = {"whole": whole, "part": part, "bare": bare}
+    tables = {name: one.phenotypes for name, one in compared.items()}
+    designs = dict.fromkeys(tables, model.covariates)
+    write_equal_people(tables, designs, pattern, "1", folder / "private/people.parquet", folder / "people.tsv")
+    truth = pd.read_csv(model.loci, sep="\t", dtype={"chrom": str}).rename(columns={"lead_id": "id"}).head(1)
+    truth[["chrom", "pos", "id"]].assign(kind="planted", latent="E1", q2=0.1).to_csv(
+        folder / "truth.tsv", sep="\t", index=False
+    )
+    people = {"counts": folder / "people.tsv", "people": folder / "private/people.parquet"}
+    with caplog.at_level("WARNING"):
+        got = run(folder, compared, Study(pattern, "1", folder / "truth.tsv", **people))
+    assert "bare has no p of manova at equal people" in caplog.text
+    rows = got["models"].set_index("model")
+    assert rows["equal_people"].tolist() == [200] * 3
+    columns = ["equal_loci", "equal_planted_found", "equal_false_loci", "shared_loci", "private_loci"]
+    assert rows.loc["bare", columns].isna().all() and rows.loc[["whole", "part"], columns].notna().all(axis=None)
+    assert rows.loc["bare", "loci"] == rows.loc["whole", "loci"]
+    assert set(got["loci_shared"]["model"]) == {"whole", "part"} and set(got["loci_shared"]["people"]) == {"equal"}
+    assert set(got["heritability"]["model"]) == {"whole", "part"}
+
+
+def test_true_traits_are_asked_of_the_tested_alone_families_apart(cohort, monkeypatch):
+    folder, pattern, model = cohort
+    some = pd.read_parquet(model.phenotypes).head(200)
+    some.to_parquet(folder / "some.parquet", index=False)
+    everyone = pd.read_parquet(model.phenotypes).set_index("iid")
+    latents = everyone[["E1"]].reset_index()
+    latents.to_csv(folder / "latents.tsv", sep="\t", index=False)
+    ad.AnnData(everyone.to_numpy("f4"), obs=pd.DataFrame({"tested": True}, index=everyone.index)).write_h5ad(
+        folder / "e.h5ad"
+    )
+    columns = {"fid": 0, "sex": 1, "fold": 0, "in_gwas": 1, "excluded": ""}
+    people = latents[["iid"]].assign(family=[f"f{i // 2}" for i in range(300)], **columns)
+    people.to_csv(folder / "people.tsv", sep="\t", index=False)
+    seen, true = [], models.probe
+    monkeypatch.setattr(models, "probe", lambda *given: seen.append(given) or true(*given))
+    study = Study(pattern, "1", latents=folder / "latents.tsv", cohort=folder / "people.tsv")
+    one = replace(model, phenotypes=folder / "some.parquet", embeddings=folder / "e.h5ad")
+    got = run(folder, {"traits": one}, study)["probes"]
+    assert got["people"].tolist() == [200] and got["r2"].item() > 0.9
+    families = seen[0][2]
+    assert families.nunique() == 150 and set(families.groupby(families).size()) == {2}
+
+
 def test_two_models_with_a_truth_at_equal_people(cohort):
     folder, pattern, model = cohort
     loci = pd.read_csv(model.loci, sep="\t", dtype={"chrom": str})
@@ -80,7 +154,9 @@ def test_two_models_with_a_truth_at_equal_people(cohort):
     tables = {"first": model.phenotypes, "whole": model.phenotypes}
     designs = dict.fromkeys(tables, model.covariates)
     write_equal_people(tables, designs, pattern, "1", folder / "private/people.parquet", folder / "people.tsv")
-    study = Study(pattern, folder / "truth.tsv", counts=folder / "people.tsv", people=folder / "private/people.parquet")
+    study = Study(
+        pattern, "1", folder / "truth.tsv", counts=folder / "people.tsv", people=folder / "private/people.parquet"
+    )
     got = run(folder, {"first": first, "whole": whole}, study)["models"].set_index("model")
     assert got.loc["first", ["planted", "planted_found", "false_loci", "power"]].tolist() == [2, 1, 0, 0.5]
     near = ((loci["pos"] - lead["pos"]).abs() <= 1000).sum()
@@ -102,7 +178,9 @@ def test_too_few_people_in_common_leave_na_and_own_loci_are_compared(cohort, cap
     write_equal_people(tables, designs, pattern, "1", folder / "private/people.parquet", folder / "people.tsv")
     with caplog.at_level("WARNING"):
         both = {"all": model, "few": replace(model, phenotypes=folder / "few.parquet")}
-        got = run(folder, both, Study(pattern, counts=folder / "people.tsv", people=folder / "private/people.parquet"))
+        got = run(
+            folder, both, Study(pattern, "1", counts=folder / "people.tsv", people=folder / "private/people.parquet")
+        )
     assert "only 20 people are tested by all models" in caplog.text
     assert got["models"]["equal_people"].tolist() == [20, 20]
     assert got["models"]["equal_loci"].isna().all()
@@ -119,14 +197,16 @@ def test_variance_by_leads_and_linkage_with_the_truth_are_those_at_equal_people(
     lead.tail(1).to_csv(folder / "one.tsv", sep="\t", index=False)
     truth = lead.tail(1).rename(columns={"lead_id": "id"})[["chrom", "pos", "id"]]
     truth.assign(kind="planted", latent="E1", q2=0.1).to_csv(folder / "truth.tsv", sep="\t", index=False)
-    whole = replace(model, equal_loci=folder / "one.tsv")
+    whole = replace(model, equal_loci=folder / "one.tsv", equal_summaries=model.summaries)
     some = replace(whole, loci=folder / "one.tsv", phenotypes=folder / "part.parquet")
     tables = {"whole": whole.phenotypes, "some": some.phenotypes}
     designs = dict.fromkeys(tables, model.covariates)
     write_equal_people(tables, designs, pattern, "1", folder / "private/people.parquet", folder / "people.tsv")
     linked, true = [], models.linkage
     monkeypatch.setattr(models, "linkage", lambda *given: linked.append(set(given[3])) or true(*given))
-    study = Study(pattern, folder / "truth.tsv", counts=folder / "people.tsv", people=folder / "private/people.parquet")
+    study = Study(
+        pattern, "1", folder / "truth.tsv", counts=folder / "people.tsv", people=folder / "private/people.parquet"
+    )
     got = run(folder, {"whole": whole, "some": some}, study)
     rows = got["models"].set_index("model")
     assert rows.loc["whole", "loci"] > rows.loc["some", "loci"] == 1

@@ -31,6 +31,16 @@ def test_retrieval_is_that_of_the_last_epoch_averaged_over_folds(tmp_path):
     assert (got["folds"] == 2).all() and (got["epoch"] == 2).all() and len(got) == 3
 
 
+def test_chance_is_that_of_the_folds_that_have_the_recall(tmp_path):
+    """The first fold has too few validation people for a recall."""
+    pd.DataFrame({"epoch": [1], "image_to_snps@1": [np.nan]}).to_csv(tmp_path / "0.csv", index=False)
+    pd.DataFrame(HISTORY).to_csv(tmp_path / "1.csv", index=False)
+    pd.DataFrame(HISTORY).assign(**{"chance_snps@1": 0.07}).to_csv(tmp_path / "2.csv", index=False)
+    got = retrieval("m", [tmp_path / f"{fold}.csv" for fold in range(3)]).set_index(["way", "k"])
+    assert got.loc[("image_to_snps", 1), ["folds", "chance"]].tolist() == pytest.approx([2, 0.06])
+    assert got.loc[("view_to_other", 5), "chance"] == pytest.approx(0.1)
+
+
 def test_a_model_that_is_not_trained_has_no_retrieval(tmp_path):
     pd.DataFrame(columns=["epoch", "train_loss"]).to_csv(tmp_path / "0.csv", index=False)
     assert not len(retrieval("untrained", [tmp_path / "0.csv"]))
@@ -77,6 +87,16 @@ def made_up(count: int, whole: bool) -> dict[str, pd.DataFrame]:
         parts = [one.assign(task=task, arm=arm, metric="kappa") for task in "abcdef" for arm in ("probe", "a - b")]
         tables["downstream"] = pd.concat(parts)
     return tables
+
+
+def test_a_model_that_is_not_tested_at_equal_people_has_no_bar(tmp_path):
+    tables = made_up(3, False)
+    na = pd.Series([2, pd.NA, 0], dtype=object)
+    tables["models"] = tables["models"].assign(equal_loci=na, shared_loci=pd.Series([1, pd.NA, 0], dtype=object))
+    tables["models"]["private_loci"] = pd.Series([1, pd.NA, 0], dtype=object)
+    axis = draw(tables, [tmp_path / "models.png"]).axes[0]
+    assert axis.get_title(loc="left") == "Loci at equal people"
+    assert [one.get_text() for one in axis.texts] == ["2 (own people 0)", "NA (own people 1)", "0 (own people 2)"]
 
 
 @pytest.mark.parametrize(("count", "whole"), [(1, False), (1, True), (10, True)])

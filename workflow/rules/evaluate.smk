@@ -157,12 +157,14 @@ rule evaluate:
         counts=[rules.evaluate_people.output.counts] if EQUAL else [],
         people=[rules.evaluate_people.output.people] if EQUAL else [],
         equal=expand(rules.evaluate_loci.output.loci, model=EQUAL),
+        equal_summaries=expand(rules.evaluate_gwas.output.summary, model=EQUAL, chrom=CHROMOSOMES),
         scores=[f"results/models/{model}/downstream/{task}.tsv" for model, task in DOWNSTREAM],
         attributions=rules.evaluate_attributions.output.attributions,
         # made with the others, but not read
         cost=ancient(rules.evaluate_cost.output.cost),
         truth=optional(config["evaluate"]["truth"]),
         latents=optional(config["evaluate"]["latents"]),
+        cohort=rules.samples.output.cohort,
     output:
         models=f"{EVALUATION}/models.tsv",
         planted=f"{EVALUATION}/planted.tsv",
@@ -192,6 +194,7 @@ rule evaluate:
         code=library("evaluate", script="evaluate"),
         settings=of_evaluate,
         models=MODELS,
+        chrom=CHROMOSOMES[0],
         embedded=[*RECIPES, *EMBEDDED, *APPLIED],
         trained=[[model, len(folds(model))] for model in RECIPES],
         equal=EQUAL,

@@ -7,13 +7,16 @@ of_model = {
     "loci": dict(zip(params.models, read.loci, strict=True)),
     "phenotypes": dict(zip(params.models, read.phenotypes, strict=True)),
     "covariates": dict(zip(params.models, read.covariates, strict=True)),
-    "summaries": {
-        model: read.summaries[place * chromosomes : (place + 1) * chromosomes]
-        for place, model in enumerate(params.models)
-    },
     "embeddings": dict(zip(params.embedded, read.embeddings, strict=True)),
     "histories": {model: [next(histories) for _ in range(count)] for model, count in params.trained},
     "equal_loci": dict(zip(params.equal, read.equal, strict=True)),
+    **{
+        kind: {model: paths[place * chromosomes : (place + 1) * chromosomes] for place, model in enumerate(models)}
+        for kind, paths, models in (
+            ("summaries", read.summaries, params.models),
+            ("equal_summaries", read.equal_summaries, params.equal),
+        )
+    },
 }
 with job(snakemake.log[0], settings["math_threads"]):
     evaluate(
@@ -23,8 +26,10 @@ with job(snakemake.log[0], settings["math_threads"]):
         },
         Study(
             pattern=settings["genotypes"] or settings["array"],
+            chrom=params.chrom,
             truth=next(iter(read.truth), None),
             latents=next(iter(read.latents), None),
+            cohort=read.cohort,
             counts=next(iter(read.counts), None),
             people=next(iter(read.people), None),
             tasks=params.tasks,

@@ -12,8 +12,7 @@ from contigwas.downstream.folds import families_apart, families_with
 from contigwas.downstream.hide import hidden
 from contigwas.errors import UserError
 from contigwas.files import PathLike
-from contigwas.people import require_overlap, require_unique
-from contigwas.samples.cohort import read_cohort
+from contigwas.people import require_overlap
 
 log = logging.getLogger(__name__)
 FOLDS = 5
@@ -75,17 +74,6 @@ def labels_of(given: pd.Series, path: PathLike, column: str, iids: Sequence[str]
             "labels are few, so name another column or cut this one into classes"
         )
     return Labels([str(name) for name in names], codes, unknown)
-
-
-def families_of(iids: Sequence[str], cohort: PathLike) -> np.ndarray:
-    """int (people,): the family of each of `iids` in cohort.tsv; who is not in it is a family alone."""
-    table = read_cohort(cohort)
-    require_unique(table["iid"], cohort)
-    found = table.set_index("iid")["family"].reindex(pd.Index(iids)).fillna("").to_numpy(str)
-    codes, names = pd.factorize(found)
-    alone = found == ""
-    codes[alone] = len(names) + np.arange(alone.sum())
-    return codes
 
 
 def probe(features: np.ndarray, codes: np.ndarray, families: np.ndarray, seed: int) -> np.ndarray | None:

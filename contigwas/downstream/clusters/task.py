@@ -12,7 +12,7 @@ import pandas as pd
 from contigwas.downstream.clusters.agreement import Agreement
 from contigwas.downstream.clusters.figure import draw
 from contigwas.downstream.clusters.found import Found
-from contigwas.downstream.clusters.labels import FOLDS, Labels, families_of, probe, read_labels
+from contigwas.downstream.clusters.labels import FOLDS, Labels, probe, read_labels
 from contigwas.downstream.clusters.partitions import (
     HDBSCAN_AGAIN,
     HDBSCAN_PEOPLE,
@@ -24,6 +24,7 @@ from contigwas.downstream.clusters.partitions import (
     partition,
     silhouettes,
 )
+from contigwas.downstream.folds import families_of
 from contigwas.downstream.hide import LEAST, any_hidden, coarse, hidden
 from contigwas.errors import UserError
 from contigwas.files import PathLike, private_folder, replacing, write_parquet, write_tsv
