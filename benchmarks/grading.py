@@ -4,7 +4,8 @@
     python benchmarks/grading.py
 
 Reads results/models/{model}/downstream/{task}.tsv of that run (of another folder with --results) and writes
-benchmarks/grading.tsv: every arm and share over all seeds, with its interval, and how many seeds could be learned from.
+benchmarks/grading.tsv: every arm, share and difference of arms over all seeds, with its interval, and how many seeds
+could be learned from.
 """
 
 import argparse
@@ -28,8 +29,9 @@ def main() -> None:
         for model in settings["models"]:
             rows = pd.read_csv(folder / f"models/{model}/downstream/{task}.tsv", sep="\t")
             seeds = rows[rows["seed"].notna()].groupby(["arm", "share"])["seed"].nunique()
-            rows = rows[rows["seed"].isna() & ~rows["arm"].str.contains(" - ", regex=False)]
-            counted = seeds.reindex(pd.MultiIndex.from_frame(rows[["arm", "share"]])).to_numpy()
+            rows = rows[rows["seed"].isna()]
+            first = rows[["arm", "share"]].assign(arm=rows["arm"].str.split(" - ").str[0])
+            counted = seeds.reindex(pd.MultiIndex.from_frame(first)).to_numpy()
             rows = rows.assign(task=task, model=model, seeds=counted)
             tables.append(rows[["task", "model", "arm", "share", "metric", "value", "low", "high", "people", "seeds"]])
     table = pd.concat(tables)
