@@ -24,6 +24,7 @@ from contigwas.people import require_unique
 log = logging.getLogger(__name__)
 MOST = 20_000  # people among whom r2 between leads is measured
 PLANTED = ["model", "id", "chrom", "pos", "latent", "q2", "found", "lead_id"]
+SINGLE = ("loci", "phenotypes", "covariates", "embeddings", "equal_loci")  # one file a model
 PROBES = ["model", "latent", "r2", "people"]
 
 
@@ -61,6 +62,37 @@ class Study:
     tasks: Sequence[tuple[str, str, str]] = ()
     scores: Sequence[PathLike] = ()
     attributions: PathLike | None = None
+
+
+def models_of(
+    files: Mapping[str, Sequence[PathLike]],
+    models: Sequence[str],
+    embedded: Sequence[str] = (),
+    trained: Sequence[tuple[str, int]] = (),
+    equal: Sequence[str] = (),
+) -> dict[str, Model]:
+    """The files of each of `models`, from lists that hold them model after model.
+
+    `files` holds loci, summaries (as many of each model), phenotypes and covariates of all `models`, embeddings of the
+    `embedded`, histories of the `trained` (each with how many it has), equal_loci and equal_summaries of the `equal`.
+    Raises ValueError where a list does not go into its models.
+    """
+    folds = dict(trained)
+    owners = {"loci": models, "summaries": models, "phenotypes": models, "covariates": models, "embeddings": embedded}
+    owners |= {"histories": list(folds), "equal_loci": equal, "equal_summaries": equal}
+    parts = {model: {} for model in models}
+    for kind, names in owners.items():
+        left = list(files[kind])
+        share = len(left) // max(len(names), 1)
+        for model in names:
+            count = folds[model] if kind == "histories" else share
+            mine, left = left[:count], left[count:]
+            if len(mine) != count or (kind in SINGLE and count != 1):
+                raise ValueError(f"{model} has {len(mine)} files of {kind}")
+            parts[model][kind] = mine[0] if kind in SINGLE else mine
+        if left:
+            raise ValueError(f"{len(left)} files of {kind} are of no model")
+    return {model: Model(**part) for model, part in parts.items()}
 
 
 def evaluate(

@@ -9,7 +9,7 @@ import pytest
 
 from contigwas.evaluate import models
 from contigwas.evaluate.equal import write_equal_people
-from contigwas.evaluate.models import Model, Study, evaluate
+from contigwas.evaluate.models import Model, Study, evaluate, models_of
 from contigwas.gwas.gwas import write_gwas
 from contigwas.loci import write_loci
 from tests.gwas_files import SETTINGS, arrays, write_study
@@ -38,6 +38,40 @@ def run(folder, compared, study):
     evaluate(compared, study, CHOSEN, outputs)
     assert all(path.stat().st_size for path in outputs.values())
     return {name: pd.read_csv(outputs[name], sep="\t") for name in TABLES}
+
+
+def test_files_go_to_their_models():
+    """`b` alone was trained, in two folds; both are tested at equal people on two chromosomes."""
+    both = {
+        kind: [f"a.{kind}", f"b.{kind}"] for kind in ("loci", "phenotypes", "covariates", "embeddings", "equal_loci")
+    }
+    lists = {
+        kind: [f"{model}.{chrom}.{kind}" for model in "ab" for chrom in (1, 2)]
+        for kind in ("summaries", "equal_summaries")
+    }
+    files = both | lists | {"histories": ["b.0", "b.1"], "people": ["another input"]}
+    found = models_of(files, ["a", "b"], ["a", "b"], [("b", 2)], ["a", "b"])
+    assert list(found) == ["a", "b"]
+    for model, one in found.items():
+        assert {one.loci, one.phenotypes, one.covariates, one.embeddings, one.equal_loci} == {
+            f"{model}.{kind}" for kind in both
+        }
+        assert one.summaries == [f"{model}.1.summaries", f"{model}.2.summaries"]
+        assert one.equal_summaries == [f"{model}.1.equal_summaries", f"{model}.2.equal_summaries"]
+    assert (found["a"].histories, found["b"].histories) == ((), ["b.0", "b.1"])
+    alone = models_of(files | {"equal_loci": [], "equal_summaries": [], "histories": []}, ["a", "b"], ["b", "a"])
+    assert (alone["a"].embeddings, alone["a"].equal_loci, alone["a"].equal_summaries) == ("b.embeddings", None, ())
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("loci", ["a", "b", "c"]), ("loci", ["a"]), ("summaries", ["a", "b", "c"]), ("histories", ["a"])],
+)
+def test_files_that_are_of_no_model(kind, names):
+    files = {key: ["a", "b"] for key in ("loci", "phenotypes", "covariates", "summaries")}
+    files |= {key: [] for key in ("embeddings", "histories", "equal_loci", "equal_summaries")}
+    with pytest.raises(ValueError, match=f"files of {kind}"):
+        models_of(files | {kind: names}, ["a", "b"], trained=[("a", 2)] if kind == "histories" else [])
 
 
 def test_one_model_without_a_truth(cohort):

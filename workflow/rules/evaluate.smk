@@ -156,7 +156,7 @@ rule evaluate:
         histories=histories,
         counts=[rules.evaluate_people.output.counts] if EQUAL else [],
         people=[rules.evaluate_people.output.people] if EQUAL else [],
-        equal=expand(rules.evaluate_loci.output.loci, model=EQUAL),
+        equal_loci=expand(rules.evaluate_loci.output.loci, model=EQUAL),
         equal_summaries=expand(rules.evaluate_gwas.output.summary, model=EQUAL, chrom=CHROMOSOMES),
         scores=[f"results/models/{model}/downstream/{task}.tsv" for model, task in DOWNSTREAM],
         attributions=rules.evaluate_attributions.output.attributions,
