@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from measure import ROOT, append, in_turn, row
 
-from contigwas.files import write_tsv
+from contigwas.runtime.atomic_files import write_tsv
 
 CHROMOSOMES, MAX_AAF, MISSING, BLOCK = 22, 0.001, 1e-4, 2048
 CATEGORIES, SHARES = ["LoF", "missense", "synonymous"], [0.15, 0.6, 0.25]
@@ -27,7 +27,7 @@ MASKS = {"lof": ["LoF"], "damaging": ["LoF", "missense"]}
 STAGE = """
 import json, sys
 from contigwas.burden import write_burden
-from contigwas.logs import job
+from contigwas.runtime.job import job
 folder, settings, out = sys.argv[1:4]
 with job(out + ".log"):
     write_burden(folder + "/chr{chrom}.bed", range(1, 23), folder + "/annotations.txt", folder + "/sets.txt",
@@ -97,7 +97,16 @@ def data(folder: Path, people: int, genes: int, variants: int) -> Path:
     sizes = np.maximum(1, rng.multinomial(variants, rng.dirichlet(np.full(genes, 1.5))))
     entries = [write_chromosome(place, one + 1, people, sizes[chrom == one], rng) for one in range(CHROMOSOMES)]
     iid = np.arange(1, people + 1)
-    cohort = {"fid": iid, "iid": iid, "sex": 0, "family": "f", "fold": 0, "in_gwas": 1, "excluded": "", "untested": ""}
+    cohort = {
+        "fid": iid,
+        "iid": iid,
+        "sex": 0,
+        "family": "f",
+        "fold": 0,
+        "gwas_included": 1,
+        "exclusion": "",
+        "gwas_exclusion": "",
+    }
     write_tsv(pd.DataFrame(cohort), place / "cohort.tsv")
     (place / "entries.json").write_text(json.dumps(sum(sum(one.values()) for one in entries)))
     return place

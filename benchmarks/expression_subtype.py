@@ -39,10 +39,10 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from contigwas.expression import write_expression  # noqa: E402
-from contigwas.files import write_tsv  # noqa: E402
-from contigwas.modality import read_modality  # noqa: E402
 from contigwas.pretrain.normalise import fit  # noqa: E402
 from contigwas.pretrain.sequence import GeneEncoder  # noqa: E402
+from contigwas.runtime.atomic_files import write_tsv  # noqa: E402
+from contigwas.tables.anndata_io import read_modality  # noqa: E402
 
 BASELINE = "logistic regression on components"
 REPEATS, FOLDS, INSIDE = 5, 5, 5
@@ -59,7 +59,7 @@ def load(data: Path) -> tuple[np.ndarray, np.ndarray]:
     people = pd.DataFrame({"fid": subtypes.index, "iid": subtypes.index, "sex": 0, "family": "f", "fold": 0})
     with tempfile.TemporaryDirectory() as folder:
         cohort, output = Path(folder, "cohort.tsv"), Path(folder, "expression.h5ad")
-        write_tsv(people.assign(in_gwas=1, excluded="", untested=""), cohort)
+        write_tsv(people.assign(gwas_included=1, exclusion="", gwas_exclusion=""), cohort)
         settings = {"scale": "log", "id": "sample", "drop": ["subtype"]}
         write_expression(path, data / "genes" / "glist-hg19.txt", cohort, settings, output)
         modality = read_modality(output)

@@ -27,7 +27,7 @@ from measure import ROOT, append, row, timed
 SETTINGS = {"missing": "exact", "tests": ["minp", "manova", "acat"], "min_ac": 20, "qc": {"maf": 0.01}}
 OURS = """
 from contigwas.gwas.gwas import write_gwas
-from contigwas.logs import job
+from contigwas.runtime.job import job
 with job({log!r}, 2):
     files = {phenotypes!r}, {covariates!r}
     write_gwas({bed!r}, "1", {variants!r}, *files, {settings!r}, {out!r}, {summary!r}, threads=2)

@@ -23,7 +23,7 @@ LIMIT = 0.0884
 CHILDREN = 100
 OURS = """
 from contigwas.genotypes.kinship import kinship
-from contigwas.logs import job
+from contigwas.runtime.job import job
 with job({log!r}, 2):
     kinship({bed!r}, ["1"], [{pruned!r}], {people!r}, {limit!r}, {out!r})
 """

@@ -24,9 +24,10 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from contigwas.files import read_table, write_tsv  # noqa: E402
 from contigwas.gwas.output import gwas_table  # noqa: E402
 from contigwas.loci import COLUMNS  # noqa: E402
+from contigwas.runtime.atomic_files import write_tsv  # noqa: E402
+from contigwas.tables.text import read_table  # noqa: E402
 
 LENGTHS = [249, 243, 198, 191, 181, 171, 159, 146, 141, 136, 135, 134, 115, 107, 103, 90, 81, 78, 59, 63, 48, 51]  # Mb
 BLOCK, P1 = 2**14, 5e-8

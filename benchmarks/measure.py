@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from contigwas.files import read_table, write_tsv  # noqa: E402
+from contigwas.runtime.atomic_files import write_tsv  # noqa: E402
+from contigwas.tables.text import read_table  # noqa: E402
 
 
 def timed(command: Sequence[str], limit: float = float("inf")) -> dict[str, float]:

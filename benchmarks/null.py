@@ -20,11 +20,12 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from contigwas.files import read_table, write_tsv  # noqa: E402
 from contigwas.genotypes.reader import open_genotypes  # noqa: E402
 from contigwas.gwas.gwas import write_gwas  # noqa: E402
 from contigwas.gwas.summary import read_lambda  # noqa: E402
 from contigwas.loci.gwas_file import read_columns  # noqa: E402
+from contigwas.runtime.atomic_files import write_tsv  # noqa: E402
+from contigwas.tables.text import read_table  # noqa: E402
 
 LIMIT = 1e-4
 

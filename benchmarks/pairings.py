@@ -23,10 +23,11 @@ import stages
 import torch
 import yaml
 
-from contigwas.config import check
-from contigwas.files import read_table, write_tsv
+from contigwas.config.check import check_config
 from contigwas.images import write_images
+from contigwas.runtime.atomic_files import write_tsv
 from contigwas.simulate.pairing import pair
+from contigwas.tables.text import read_table
 
 ROOT = stages.ROOT
 MODEL = "contig"
@@ -73,7 +74,7 @@ def main() -> None:
     logging.getLogger("lightning").setLevel(logging.ERROR)
 
     config = yaml.safe_load(arguments.config.read_text())
-    check(config, ROOT / "workflow/schemas/config.schema.yaml")
+    check_config(config, ROOT / "workflow/schemas/config.schema.yaml")
     torch.set_num_threads(config["math_threads"])
     table = read_table(arguments.table) if arguments.table.exists() else pd.DataFrame(columns=["seed"])
     for seed in range(arguments.first, arguments.first + arguments.pairings):

@@ -21,11 +21,11 @@ import pandas as pd
 from gwas_data import write_genotypes
 from measure import ROOT, append, in_turn, row
 
-from contigwas.files import write_tsv
+from contigwas.runtime.atomic_files import write_tsv
 
 OURS = """
 import glob
-from contigwas.logs import job
+from contigwas.runtime.job import job
 from contigwas.pgs import write_pgs
 with job({log!r}, 2):
     write_pgs(sorted(glob.glob({scores!r})), {bed!r}, {{"1": {variants!r}}}, {cohort!r}, {settings!r}, "GRCh37",
@@ -42,7 +42,16 @@ def write_data(place: Path, people: int, variants: int, missing: float) -> None:
     index = np.arange(variants, dtype=np.int32)
     bim.assign(af=0.2, call_rate=1.0, kept=True, reason="", index=index).to_parquet(place / "variants.parquet")
     iid = [f"P{one:06d}" for one in range(people)]
-    cohort = {"fid": iid, "iid": iid, "sex": 0, "family": "f", "fold": 0, "in_gwas": 1, "excluded": "", "untested": ""}
+    cohort = {
+        "fid": iid,
+        "iid": iid,
+        "sex": 0,
+        "family": "f",
+        "fold": 0,
+        "gwas_included": 1,
+        "exclusion": "",
+        "gwas_exclusion": "",
+    }
     write_tsv(pd.DataFrame(cohort), place / "cohort.tsv")
 
 

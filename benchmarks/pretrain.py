@@ -34,10 +34,11 @@ from pretrain_data import jpegs, write_data
 from pretrain_published import Items, Published, rates
 
 from contigwas.embed.embed import BATCH, embed
-from contigwas.modality import read_modality
-from contigwas.pretrain.data import Genetics, Photographs
+from contigwas.images.array import Photographs
+from contigwas.pretrain.data import Genetics
 from contigwas.pretrain.networks import channels_last, image_encoder
 from contigwas.pretrain.train import train
+from contigwas.tables.anndata_io import read_modality
 
 WARMUP = 2  # steps
 RECIPE = {

@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 from measure import ROOT, append, row, timed
 
-from contigwas.files import write_tsv
+from contigwas.runtime.atomic_files import write_tsv
 
 STAGE = """
 import sys
 from pathlib import Path
-from contigwas.logs import job
+from contigwas.runtime.job import job
 from contigwas.snps import write_snps
 place, stride, out = sys.argv[1:4]
 if out:
@@ -55,8 +55,8 @@ def write_data(place: Path, people: int, variants: int, stride: int) -> None:
     fam.to_csv(place / "all.fam", sep="\t", index=False, header=False)
     checked = bim.drop(columns="cm").assign(kept=True, reason="", call_rate=1.0, af=0.5, hwe_p=1.0)
     checked.assign(index=np.arange(variants, dtype=np.int32)).to_parquet(place / "variants.parquet")
-    cohort = {"fid": names, "iid": names, "sex": 1, "family": names, "fold": 0, "in_gwas": 1, "excluded": ""}
-    write_tsv(pd.DataFrame(cohort).assign(untested=""), place / "cohort.tsv")
+    cohort = {"fid": names, "iid": names, "sex": 1, "family": names, "fold": 0, "gwas_included": 1, "exclusion": ""}
+    write_tsv(pd.DataFrame(cohort).assign(gwas_exclusion=""), place / "cohort.tsv")
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ import yaml
 from rerun_dag import ROOT, Again, Dag, dag
 from snakemake.exceptions import WorkflowError
 
-from contigwas.recipes import methods
+from contigwas.config.models import methods
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 STUDY = ROOT / "tests/config/every_key.yaml"

@@ -16,7 +16,7 @@ import pandas as pd
 import yaml
 from figures import draw_null, draw_power
 
-from contigwas.files import replacing, write_tsv
+from contigwas.runtime.atomic_files import replacing, write_tsv
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

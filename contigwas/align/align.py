@@ -10,11 +10,11 @@ import pandas as pd
 
 from contigwas.align.frozen import write_alignment
 from contigwas.align.rotation import correlations, procrustes, standardise
-from contigwas.errors import UserError
-from contigwas.files import PathLike, replacing
-from contigwas.modality import read_modality
-from contigwas.people import require_overlap
-from contigwas.samples.cohort import read_cohort
+from contigwas.runtime.atomic_files import PathLike, replacing
+from contigwas.runtime.errors import UserError
+from contigwas.samples.cohort import included, read_cohort
+from contigwas.tables.anndata_io import read_modality
+from contigwas.tables.sample_ids import require_overlap
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def brought(path: PathLike, cohort: PathLike, output: PathLike, output_report: P
     """
     data = read_modality(path)
     people = read_cohort(cohort)
-    people = people[people["excluded"] == ""]
+    people = included(people)
     require_overlap(data.obs_names, people["iid"], f"the embeddings ({path})", f"the cohort ({cohort})")
     inside = data.obs_names.isin(people["iid"])
     if data.X is None or not data.n_vars:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, replacing, require
+from contigwas.runtime.atomic_files import PathLike, replacing
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import require
 
 
 @dataclass(frozen=True)

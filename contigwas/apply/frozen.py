@@ -6,9 +6,9 @@ import numpy as np
 
 from contigwas.align.frozen import Alignment, read_alignment
 from contigwas.embed import embed
-from contigwas.errors import UserError
-from contigwas.files import PathLike
 from contigwas.phenotypes.pca import read_pca
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
 
 SAME = ("checkpoint", "layer")  # settings of embed that the alignment was fitted with: others give other features
 

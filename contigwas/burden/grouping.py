@@ -10,9 +10,9 @@ from contigwas.burden.members import Members, of_annotations, of_sets
 from contigwas.burden.names import UNKNOWN, Names
 from contigwas.burden.regenie import read_sets
 from contigwas.burden.rules import Rules
-from contigwas.errors import UserError
-from contigwas.files import PathLike
 from contigwas.genotypes.interface import Genotypes
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 

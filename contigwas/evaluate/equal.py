@@ -9,22 +9,22 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from contigwas.files import (
-    PathLike,
-    private_folder,
-    read_table,
-    replacing,
-    replacing_folder,
-    sweep,
-    write_parquet,
-    write_tsv,
-)
 from contigwas.genotypes.reader import open_genotypes
 from contigwas.gwas.design import NothingToTestError
 from contigwas.gwas.gwas import write_gwas
 from contigwas.gwas.output import OMNIBUS, features_folder, gwas_table
 from contigwas.gwas.summary import Histogram, read_summary
 from contigwas.loci import COLUMNS, write_loci
+from contigwas.runtime.atomic_files import (
+    PathLike,
+    private_folder,
+    replacing,
+    replacing_folder,
+    sweep,
+    write_parquet,
+    write_tsv,
+)
+from contigwas.tables.text import read_table
 
 log = logging.getLogger(__name__)
 LEAST = 50  # people whom all models test: with fewer a count of loci says nothing

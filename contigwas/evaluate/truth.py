@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from contigwas.files import MISSING_VALUES, PathLike, read_table
 from contigwas.genotypes.names import chromosome
 from contigwas.genotypes.reader import Genotypes, open_genotypes
 from contigwas.loci.table import VARIANT
-from contigwas.modality import MISSING
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.tables.anndata_io import MISSING
+from contigwas.tables.text import MISSING_VALUES, read_table
 
 COLUMNS = ["kind", "chrom", "pos", "id", "latent", "q2"]
 ALLELES = ["effect_allele", "other_allele"]

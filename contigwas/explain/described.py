@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from contigwas.files import PathLike, require
 from contigwas.genotypes.names import chromosome
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.tables.text import require
 
 
 def describe(path: PathLike) -> pd.DataFrame:

@@ -12,12 +12,14 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
-from contigwas.people import require_overlap, require_unique, rows_of
-from contigwas.pretrain.data import kept_people, read_components
+from contigwas.pretrain.data import read_components
 from contigwas.pretrain.roles import HELDOUT, VALIDATION, known_roles, roles_of
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.samples.cohort import read_included
 from contigwas.samples.folds import stable_hash
+from contigwas.tables.sample_ids import require_overlap, require_unique, rows_of
+from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
 BLOCK = 1024  # people read at a time
@@ -43,7 +45,7 @@ def candidates(state: Mapping[str, object], cohort: PathLike, images: pd.DataFra
 
     Raises UserError where there is nobody.
     """
-    people = kept_people(cohort)
+    people = read_included(cohort)
     require_overlap(people["iid"], images["iid"].unique(), "the cohort", "the images")
     people = people[people["iid"].isin(images["iid"])].reset_index(drop=True)
     roles = roles_of(people, state)
@@ -64,7 +66,7 @@ def partner(person: str, reference: Sequence[str], seed: int) -> int:
 
 def left_since(state: Mapping[str, object], cohort: PathLike) -> int:
     """How many people of a network's training, of any role, are not in the cohort any more."""
-    return len({*known_roles(state)} - {stable_hash(one) for one in kept_people(cohort)["iid"]})
+    return len({*known_roles(state)} - {stable_hash(one) for one in read_included(cohort)["iid"]})
 
 
 def draw(

@@ -22,12 +22,12 @@ from contigwas.explain.explain import Files, Modality, Opened, shares
 from contigwas.explain.genome import NAMES
 from contigwas.explain.network import at_once
 from contigwas.explain.top import label
-from contigwas.files import PathLike, private_folder, replacing, write_tsv
-from contigwas.memory import enough_memory
 from contigwas.plots import style
 from contigwas.plots.labels import fitting
 from contigwas.plots.montage import shown
 from contigwas.pretrain.determinism import deterministic
+from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_tsv
+from contigwas.runtime.memory import enough_memory
 from contigwas.samples.folds import stable_hash
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contigwas.files import PathLike
 from contigwas.genotypes.reader import Genotypes, open_genotypes
 from contigwas.genotypes.sex import code_males
 from contigwas.gwas.design import Design, Setup, design
@@ -13,6 +12,7 @@ from contigwas.gwas.offsets import read_offsets
 from contigwas.gwas.people import tested_people
 from contigwas.gwas.sexes import MALE, sexes
 from contigwas.gwas.variants import Variants
+from contigwas.runtime.atomic_files import PathLike
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Names of chromosomes: how files write them, and which are analysed."""
 
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 
 AUTOSOMES = frozenset(str(number) for number in range(1, 23))
 PLINK_CODES = {"23": "X", "24": "Y", "25": "XY", "26": "MT", "M": "MT"}  # PLINK's numbers of human chromosomes

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
 from contigwas.genotypes.reader import Genotypes
-from contigwas.people import require_overlap, require_unique, rows_of
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.sample_ids import require_overlap, require_unique, rows_of
+from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
 

@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Mapping
 
-from contigwas.errors import UserError
-from contigwas.feature_table import read_features
-from contigwas.files import PathLike
-from contigwas.people import require_overlap
 from contigwas.phenotypes.write import write_tables
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
 from contigwas.samples.cohort import read_cohort
+from contigwas.tables.phenotypes import read_features
+from contigwas.tables.sample_ids import require_overlap
 
 log = logging.getLogger(__name__)
 

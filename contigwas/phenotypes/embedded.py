@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from contigwas.align.rotation import standardise
-from contigwas.errors import UserError
-from contigwas.files import PathLike
-from contigwas.modality import read_modality
-from contigwas.people import require_overlap
 from contigwas.phenotypes.pca import Components, fit, read_pca, write_pca
 from contigwas.phenotypes.write import write_tables
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
 from contigwas.samples.cohort import read_cohort
+from contigwas.tables.anndata_io import read_modality
+from contigwas.tables.sample_ids import require_overlap
 
 log = logging.getLogger(__name__)
 

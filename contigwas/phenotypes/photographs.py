@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from contigwas.covariate_table import FACTOR, LEVELS, UNKNOWN
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
-from contigwas.people import require_overlap
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.covariates import FACTOR, LEVELS, UNKNOWN
+from contigwas.tables.sample_ids import require_overlap
+from contigwas.tables.text import require
 
 NO_FIGURE = ("row", "iid", "source", "kept", "reason")  # whose an image is, where it lies, and whether it counts
 

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, read_table
 from contigwas.genotypes.names import chromosome
 from contigwas.loci.gwas_file import features, read_columns, read_rows
 from contigwas.plots.labels import shorten
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import read_table
 
 VARIANT = ["pos", "id", "effect_allele", "other_allele"]  # names a variant, where its id is only a dot too
 NEEDED = ["chrom", "pos", "lead_id", "effect_allele", "other_allele", "log10p", "genes"]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contigwas.files import PathLike
 from contigwas.loci.gwas_file import read_groups
 from contigwas.plots.genome import Genome, thin
 from contigwas.plots.style import HeightScale
+from contigwas.runtime.atomic_files import PathLike
 
 log = logging.getLogger(__name__)
 NO_FINITE = 300.0  # -log10 p at which infinite values are drawn where a chromosome has no finite one

@@ -10,8 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, replacing
 from contigwas.genotypes.names import chromosome
 from contigwas.gwas.output import OMNIBUS
 from contigwas.loci.gwas_file import features, names, read_rows
@@ -19,6 +17,8 @@ from contigwas.plots.genome import Genome
 from contigwas.plots.points import Extent, drawn_rows, extent
 from contigwas.plots.qq import read_histograms
 from contigwas.plots.style import HeightScale
+from contigwas.runtime.atomic_files import PathLike, replacing
+from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 CELLS = (420, 110)  # columns and rows of the axes: a point more in a cell would not be told from the others

@@ -7,18 +7,18 @@ import numpy as np
 import pandas as pd
 
 from contigwas import config as contigwas_config
-from contigwas.errors import UserError
-from contigwas.feature_table import read_features
 from contigwas.gwas.offsets import listed_predictions, people_of
 from contigwas.loci.genes import read_genes
-from contigwas.modalities import read_brought_table
-from contigwas.people import require_unique
-from contigwas.people_table import index_of, strings
+from contigwas.modalities.external import read_brought_table
 from contigwas.plots.recombination import read_map
 from contigwas.preflight.people import require_shared
 from contigwas.preflight.sample import spread
 from contigwas.preflight.study import Study
+from contigwas.runtime.errors import UserError
 from contigwas.snps.grid import listed_variants
+from contigwas.tables.phenotypes import read_features
+from contigwas.tables.sample_features import index_of, strings
+from contigwas.tables.sample_ids import require_unique
 
 LARGE = 32 * 2**20  # bytes: a list of genes or a map that is larger is not read
 ROWS, PARTS = 500, 8  # people side by side, and such parts, of an .h5ad whose values are looked at

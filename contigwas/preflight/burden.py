@@ -10,9 +10,9 @@ from contigwas.burden.annotations import check_masks, read_annotations
 from contigwas.burden.names import UNKNOWN, Names
 from contigwas.burden.regenie import read_aaf, read_sets
 from contigwas.burden.rules import Rules
-from contigwas.errors import UserError
 from contigwas.preflight.sample import head
 from contigwas.preflight.study import Study
+from contigwas.runtime.errors import UserError
 
 WHOLE = 32 * 2**20  # bytes: of a larger file the first lines are read
 HEAD = 20_000  # lines

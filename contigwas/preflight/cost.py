@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contigwas import config as contigwas_config
-from contigwas import tasks as contigwas_tasks
-from contigwas.explained import explained
+from contigwas.config import downstream as config_downstream
+from contigwas.config.explain import explained
+from contigwas.config.models import methods
 from contigwas.preflight.study import Study
-from contigwas.recipes import methods
 
 # seconds for each unit of work, on 2 cores
 KING = 17.73 / (10_000**2 * 50_000)  # a pair of people and variant, twice: king.tsv, 10,000 people x 50,000 variants
@@ -63,7 +63,7 @@ def estimate(study: Study, gpu: bool) -> Cost | None:
     _gwas(study, hours, memory, disk)
     hours = {stage: seconds / 3600 for stage, seconds in hours.items()}
     uncounted = ["quality control", "pruning", "components", *(["explanations"] if explained(config) else [])]
-    uncounted += contigwas_tasks.of_kind(config, contigwas_tasks.SEGMENTATION)
+    uncounted += config_downstream.of_kind(config, config_downstream.SEGMENTATION)
     return Cost(hours, memory, disk, [f"{', '.join(uncounted[:-1])} and {uncounted[-1]} (no benchmark)", *lacking])
 
 
@@ -135,11 +135,11 @@ def _fine_tuning(study: Study, gpu: bool, hours: dict) -> None:
     config, rate = study.config, TRAIN["gpu" if gpu else "cpu"]
     if "images" not in config or config["images"]["dimensions"] == 3:
         return
-    for kind in contigwas_tasks.OF_LABELS:
-        for name in contigwas_tasks.of_kind(config, kind):
+    for kind in config_downstream.OF_LABELS:
+        for name in config_downstream.of_kind(config, kind):
             task, seconds = config["downstream"][name], 0.0
-            for model in contigwas_tasks.models(config, name):
-                arms = {*contigwas_tasks.label_arms(config, name, model)} & {*contigwas_tasks.OF_NETWORKS}
+            for model in config_downstream.models(config, name):
+                arms = {*config_downstream.label_arms(config, name, model)} & {*config_downstream.OF_NETWORKS}
                 if not arms:
                     continue
                 networks = contigwas_config.folds(config, model)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from contigwas.config import folds
-from contigwas.explained import explained
+from contigwas.config.explain import explained
+from contigwas.config.settings import folds
 from contigwas.preflight.study import Study
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from contigwas import config as contigwas_config
-from contigwas.errors import UserError
 from contigwas.genotypes.bed import check_bed, read_bim, require_magic
 from contigwas.genotypes.bgen_index import peek_index, read_index
 from contigwas.genotypes.bgen_index import read_header as read_bgen_header
@@ -17,10 +16,11 @@ from contigwas.genotypes.pgen import check_pgen
 from contigwas.genotypes.pgen_header import read_header as read_pgen_header
 from contigwas.genotypes.plink2_tables import read_pvar
 from contigwas.genotypes.reader import read_people
-from contigwas.people import shape
 from contigwas.preflight import builds
 from contigwas.preflight.sample import PLACES, SLICE, head, slices
 from contigwas.preflight.study import Study, Variants
+from contigwas.runtime.errors import UserError
+from contigwas.tables.sample_ids import shape
 
 WHOLE = 48 * 2**20  # bytes of tables of variants that are read whole, over all files of a source
 MANY = 1_000_000  # variants of .bgen files that are read whole, from their index or by a pass

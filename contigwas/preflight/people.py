@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from contigwas.files import read_table
-from contigwas.genotypes.brought import read_kinship, read_pcs
-from contigwas.people import require_overlap, shape
+from contigwas.genotypes.external import read_kinship, read_pcs
 from contigwas.preflight.study import Study
 from contigwas.samples.ancestry import outside_column
 from contigwas.samples.candidates import listed_people
 from contigwas.samples.withdrawn import read_withdrawn
+from contigwas.tables.sample_ids import require_overlap, shape
+from contigwas.tables.text import read_table
 
 
 def check(study: Study) -> None:

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping
 
-from contigwas.config import missing_files
+from contigwas.config.input_files import missing_files
 from contigwas.preflight import (
     brought,
     burden,

@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 from zstandard import ZstdDecompressor
 
-from contigwas.errors import UserError
-from contigwas.files import unpacked
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import unpacked
 
 PLACES, SLICE = 24, 2**15  # where a text is looked into, and the bytes that are read there
 ZSTD = b"\x28\xb5\x2f\xfd"

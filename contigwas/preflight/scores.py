@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contigwas import config as contigwas_config
-from contigwas.errors import UserError
 from contigwas.pgs.builds import require_build
 from contigwas.pgs.matching import UNMATCHED, Targets, match
 from contigwas.pgs.scoring_file import ScoringFile, read_scoring_file, read_top
 from contigwas.preflight.study import Study
+from contigwas.runtime.errors import UserError
 
 KEY = "pgs.scores"
 WHOLE = 12 * 2**20  # bytes of scoring files, the smallest first, that are read whole; of the others the header

@@ -17,9 +17,9 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from contigwas.files import PathLike, replacing
 from contigwas.pretrain.distributed import total
 from contigwas.pretrain.methods import Pretraining
+from contigwas.runtime.atomic_files import PathLike, replacing
 
 log = logging.getLogger(__name__)
 STATE = "state.ckpt"

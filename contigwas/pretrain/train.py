@@ -16,9 +16,6 @@ from lightning.pytorch.plugins.environments import LightningEnvironment, TorchEl
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, replacing
-from contigwas.memory import enough_memory
 from contigwas.pretrain.best import Best
 from contigwas.pretrain.data import DEVICE_SHARE, Batches, Chunks, Genetics, Study, load_study
 from contigwas.pretrain.determinism import deterministic
@@ -28,6 +25,9 @@ from contigwas.pretrain.normalise import Normaliser, PixelScaler, fit, fit_pixel
 from contigwas.pretrain.resume import Resume, fingerprint
 from contigwas.pretrain.roles import HELDOUT
 from contigwas.pretrain.weights import refuse_leak, seen
+from contigwas.runtime.atomic_files import PathLike, replacing
+from contigwas.runtime.errors import UserError
+from contigwas.runtime.memory import enough_memory
 
 log = logging.getLogger(__name__)
 

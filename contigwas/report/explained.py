@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from contigwas.files import PathLike, read_table
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.tables.text import read_table
 
 MOST = 10  # features of a modality
 COLUMNS = ["rank", "feature", "name", "chrom", "pos", "mean_abs", "low", "high", "mean"]

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from contigwas.config import folds
-from contigwas.downstream.hide import hidden, told
-from contigwas.files import PathLike, read_table
+from contigwas.config.settings import folds
+from contigwas.privacy.small_counts import hidden, told
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.tables.text import read_table
 
 REASONS = {
     "maf": "rare: a low minor-allele frequency",
@@ -43,9 +44,9 @@ def people_flow(
     Few people are not counted, but in the steps themselves.
     """
     named = read_table(candidates, ["iid"])
-    kept = read_table(cohort, ["iid", "excluded"])
-    excluded = kept["excluded"].fillna("").astype(str)
-    inside, eligible = int((excluded == "").sum()), int(kept["in_gwas"].sum())
+    kept = read_table(cohort, ["iid", "exclusion"])
+    excluded = kept["exclusion"].fillna("").astype(str)
+    inside, eligible = int((excluded == "").sum()), int(kept["gwas_included"].sum())
     reasons = [(str(why), int(count)) for why, count in excluded[excluded != ""].value_counts().items()]
     steps = [
         Step("named by any input", len(named), _told(reasons)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from contigwas.files import PathLike
+from contigwas.runtime.atomic_files import PathLike
 
 MOST = 16_383  # pixels of a side, which is all that WebP allows
 WORTH = 0.6  # with loss where that needs less than this share of the bytes: photographs and shades

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from contigwas.sources import PACKAGE, sources
+from contigwas.runtime.code_digest import PACKAGE, sources
 
 
 @pytest.mark.parametrize("stage", ["gwas", "pgs", "samples.cohort", "genotypes.kinship", "report"])

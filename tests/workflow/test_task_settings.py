@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from contigwas.downstream.segmentation.labelled import read_labelled, write_labelled
-from contigwas.sources import content
+from contigwas.runtime.code_digest import content
 from tests.segmentation_files import outputs, redraw, write_masks
 from tests.studies import Study
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from snakemake.logging import logger
 
 from contigwas import config as contigwas_config
-from contigwas import disk as contigwas_disk
-from contigwas import explained as contigwas_explained
-from contigwas import memory as contigwas_memory
-from contigwas import recipes as contigwas_recipes
-from contigwas import sources as contigwas_sources
-from contigwas import tasks as contigwas_tasks
-from contigwas.errors import UserError
+from contigwas.runtime import disk
+from contigwas.config import explain as config_explain
+from contigwas.runtime import memory
+from contigwas.config import models as config_models
+from contigwas.runtime import code_digest
+from contigwas.config import downstream as config_downstream
+from contigwas.genotypes.files import genotype_files
+from contigwas.runtime.errors import UserError
 
 # Snakemake puts it into shell commands as it is: in a folder with a space or a quote nothing would run
 if Path(sys.executable).exists():
@@ -32,22 +33,22 @@ def told(function: Callable, *arguments, **keywords):
         sys.exit(1)  # a WorkflowError raised in an input function would come with a traceback
 
 
-told(contigwas_config.check, config, Path(workflow.basedir, "workflow/schemas/config.schema.yaml"))
+told(contigwas_config.check_config, config, Path(workflow.basedir, "workflow/schemas/config.schema.yaml"))
 # Preflight itself lists what is missing or closed. Snakemake knows its targets only after the Snakefile is parsed.
 PREFLIGHT = "preflight" in sys.argv
 if not PREFLIGHT:
     told(contigwas_config.check_files, config)
 if workflow.is_main_process:
-    told(contigwas_disk.require_writable, ["."])  # .snakemake/, before Snakemake fails there
+    told(disk.require_writable, ["."])  # .snakemake/, before Snakemake fails there
 
 
 # not earlier: a dry run needs no room in results/
 onstart:
-    told(contigwas_disk.require_writable, [] if PREFLIGHT else ["results"])
+    told(disk.require_writable, [] if PREFLIGHT else ["results"])
 
 
 onerror:
-    killed = contigwas_memory.killed(log)
+    killed = memory.killed(log)
     if killed:
         logger.error(killed)
 
@@ -78,7 +79,7 @@ def stage(*names: str) -> Callable:
 
     def chosen(wildcards) -> dict:
         model = dict(wildcards.items()).get("model")
-        return told(contigwas_config.settings, config, *names, model=model)
+        return told(contigwas_config.job_settings, config, *names, model=model)
 
     chosen.names = names
     return chosen
@@ -86,7 +87,7 @@ def stage(*names: str) -> Callable:
 
 def block(name: str) -> dict:
     """A block of the config that a target needs; its absence is told in one sentence."""
-    return told(contigwas_config.settings, config, name)
+    return told(contigwas_config.job_settings, config, name)
 
 
 def optional(path: str | None) -> list[str]:
@@ -96,7 +97,7 @@ def optional(path: str | None) -> list[str]:
 
 def content(path: str | None) -> str | None:
     """A digest of a small file, as a param: it counts whatever its time says. None where there is none."""
-    return contigwas_sources.content(Path(path)) if path and Path(path).is_file() else None
+    return code_digest.content(Path(path)) if path and Path(path).is_file() else None
 
 
 def library(*modules: str, script: str) -> str:
@@ -105,7 +106,7 @@ def library(*modules: str, script: str) -> str:
     Snakemake itself would go by the times of scripts, which a new clone changes: profiles/ leave that out.
     """
     adapter = Path(workflow.basedir, "workflow", "scripts", f"{script}.py")
-    return contigwas_sources.digest(*modules, script=adapter)
+    return code_digest.digest(*modules, script=adapter)
 
 
 def folds(model: str) -> range:

@@ -157,5 +157,5 @@ PRIVATE_DOWNSTREAM = [
 
 rule downstream:
     input:
-        lambda wildcards: told(contigwas_tasks.require, DOWNSTREAM) and DOWNSTREAM_FILES,
+        lambda wildcards: told(config_downstream.require, DOWNSTREAM) and DOWNSTREAM_FILES,
     localrule: True

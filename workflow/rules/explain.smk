@@ -22,7 +22,7 @@ rule explain_model:
         runtime=grows(120),
         gpu=1,
     params:
-        code=library("explain.explain", "explained", script="explain_model"),
+        code=library("explain.explain", "config.explain", script="explain_model"),
         settings=of_explanations,
         names=lambda wildcards: config["models"][wildcards.model]["modalities"],
     script:
@@ -89,7 +89,7 @@ rule explain_people:
         runtime=grows(120),
         gpu=1,
     params:
-        code=library("explain.persons", "explained", script="explain_people"),
+        code=library("explain.persons", "config.explain", script="explain_people"),
         settings=of_explanations,
         private=lambda wildcards: block("explain")["private"],
         names=lambda wildcards: config["models"][wildcards.model]["modalities"],
@@ -106,5 +106,5 @@ EXPLANATIONS = [
 
 rule explain:
     input:
-        lambda wildcards: told(contigwas_explained.require, EXPLANATIONS),
+        lambda wildcards: told(config_explain.require, EXPLANATIONS),
     localrule: True

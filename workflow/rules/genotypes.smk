@@ -51,7 +51,7 @@ rule genotypes_people:
         mem_mb=grows(2000, missing=20),
         runtime=grows(30),
     params:
-        code=library("genotypes.people", script="genotypes_people"),
+        code=library("genotypes.samples", script="genotypes_people"),
         settings=stage(
             "genotypes.qc.person_call_rate",
             "genotypes.qc.heterozygosity",
@@ -104,7 +104,7 @@ if config["genotypes"]["kinship"]:
             mem_mb=grows(2000, kinship=20),
             runtime=grows(30),
         params:
-            code=library("genotypes.brought", script="genotypes_kinship_brought"),
+            code=library("genotypes.external", script="genotypes_kinship_brought"),
             settings=stage("samples.max_kinship"),
         script:
             "../scripts/genotypes_kinship_brought.py"
@@ -153,7 +153,7 @@ if config["genotypes"]["pcs_file"]:
             mem_mb=grows(2000, pcs=30),
             runtime=grows(30),
         params:
-            code=library("genotypes.brought", script="genotypes_pcs_brought"),
+            code=library("genotypes.external", script="genotypes_pcs_brought"),
             settings=stage("genotypes.pcs"),
         script:
             "../scripts/genotypes_pcs_brought.py"

@@ -1,7 +1,5 @@
 # What the jobs read: input functions. Each takes the wildcards and returns paths.
 
-genotype_files = contigwas_config.genotype_files
-
 
 def array(wildcards) -> dict[str, list[str]]:
     """The array genotypes: of the chromosome at hand, else of all autosomes."""

@@ -18,7 +18,7 @@ rule lineage:
         "../../envs/contigwas.yaml"
     params:
         made_with=made_with,
-        code=library("lineage", script="lineage"),
+        code=library("runtime.training_inputs", script="lineage"),
     script:
         "../scripts/lineage.py"
 
@@ -40,6 +40,6 @@ rule ready:
     conda:
         "../../envs/contigwas.yaml"
     params:
-        code=library("lineage", script="ready"),
+        code=library("runtime.training_inputs", script="ready"),
     script:
         "../scripts/ready.py"

@@ -65,7 +65,7 @@ def made_with(wildcards) -> dict[str, dict]:
     for name in makers(wildcards.part):
         params = getattr(rules, name).params
         names = params.settings.names if "settings" in params.keys() else []
-        settings = told(contigwas_config.settings, config, *names)
+        settings = told(contigwas_config.job_settings, config, *names)
         chosen[name] = {"settings": settings, "code": params.code}
     if wildcards.part == "people":
         chosen["samples"]["ancestry"] = config["genotypes"]["ancestry"]

@@ -40,7 +40,7 @@ rule samples:
         mem_mb=grows(2000, candidates=100),
         runtime=grows(20, candidates=1),
     params:
-        code=library("samples.cohort", script="samples"),
+        code=library("samples.selection", script="samples"),
         settings=stage("samples.folds", "samples.max_kinship", "seed"),
         ancestry=contigwas_config.ordered(config["genotypes"]["ancestry"]),
     script:

@@ -40,7 +40,7 @@ rule withdrawal:
         mem_mb=grows(4000, embeddings=4),
         runtime=grows(60),
     params:
-        code=library("withdrawal", script="withdrawal"),
+        code=library("privacy.withdrawal", script="withdrawal"),
         withdrawn=content(config["samples"]["withdrawn"]),
     script:
         "../scripts/withdrawal.py"

@@ -1,7 +1,7 @@
-from contigwas.lineage import require_made
-from contigwas.logs import job
 from contigwas.pretrain.train import train
-from contigwas.sources import sources
+from contigwas.runtime.code_digest import sources
+from contigwas.runtime.job import job
+from contigwas.runtime.training_inputs import require_made
 
 settings, resources, read = snakemake.params.settings, snakemake.resources, snakemake.params.read
 run = f"{snakemake.wildcards.model}/fold{snakemake.wildcards.fold}"

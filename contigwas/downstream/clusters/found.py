@@ -6,7 +6,7 @@ import pandas as pd
 
 from contigwas.downstream.clusters.agreement import Agreement
 from contigwas.downstream.clusters.partitions import Partition
-from contigwas.downstream.hide import told, told_table
+from contigwas.privacy.small_counts import told, told_table
 
 
 @dataclass(frozen=True)

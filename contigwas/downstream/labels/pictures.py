@@ -10,14 +10,15 @@ import pandas as pd
 import torch
 from torch import nn
 
-from contigwas.files import PathLike, private_folder, write_tsv
+from contigwas.images.array import Photographs, load_photographs
 from contigwas.images.store import write_images
-from contigwas.memory import enough_memory
-from contigwas.modality import write_modality
-from contigwas.pretrain.data import Photographs, load_photographs, read_images
+from contigwas.images.table import read_images
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.networks import channels_last
 from contigwas.pretrain.pretrained import Pretrained, read_checkpoint
+from contigwas.runtime.atomic_files import PathLike, private_folder, write_tsv
+from contigwas.runtime.memory import enough_memory
+from contigwas.tables.anndata_io import write_modality
 
 log = logging.getLogger(__name__)
 BATCH = 64  # images at most that a network sees at a time without learning,

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from contigwas.downstream.hide import SMALL, SOME, any_hidden, coarse, told
 from contigwas.downstream.labels.kinds import MULTILABEL, ORDINAL, REGRESSION, Target
+from contigwas.privacy.small_counts import SMALL, SOME, any_hidden, coarse, told
 
 NUMBERS = ["value", "low", "high"]
 

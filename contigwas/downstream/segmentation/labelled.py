@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from contigwas.disk import told
 from contigwas.downstream.segmentation.masks import (
     COLOURED,
     ELSEWHERE,
@@ -22,12 +21,14 @@ from contigwas.downstream.segmentation.masks import (
     Pair,
     reader,
 )
-from contigwas.errors import UserError
-from contigwas.files import MISSING_VALUES, PathLike, private_folder, read_table, replacing, write_parquet, write_tsv
-from contigwas.memory import enough_memory
-from contigwas.people import require_overlap, shape
-from contigwas.samples.cohort import read_cohort
+from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_parquet, write_tsv
+from contigwas.runtime.disk import told
+from contigwas.runtime.errors import UserError
+from contigwas.runtime.memory import enough_memory
+from contigwas.samples.cohort import included, read_cohort
 from contigwas.samples.withdrawn import read_withdrawn
+from contigwas.tables.sample_ids import require_overlap, shape
+from contigwas.tables.text import MISSING_VALUES, read_table
 
 log = logging.getLogger(__name__)
 AHEAD = 32  # images decoded ahead at most
@@ -160,7 +161,7 @@ def _without(listed: pd.DataFrame, gone: set[str], table: PathLike) -> pd.DataFr
 
 def _of_cohort(listed: pd.DataFrame, cohort: PathLike, table: PathLike) -> pd.DataFrame:
     people = read_cohort(cohort)
-    people = people[people["excluded"] == ""]
+    people = included(people)
     require_overlap(listed["iid"].unique(), people["iid"], f"the table of masks ({table})", f"the cohort ({cohort})")
     inside = listed["iid"].isin(people["iid"])
     if not inside.all():

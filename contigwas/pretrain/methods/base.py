@@ -10,7 +10,6 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from contigwas.errors import UserError
 from contigwas.pretrain.augment import Augmentation
 from contigwas.pretrain.data import Batch, Batches, Study
 from contigwas.pretrain.distributed import gathered_lists, rank, world
@@ -20,6 +19,7 @@ from contigwas.pretrain.normalise import Normaliser, PixelScaler
 from contigwas.pretrain.precision import exactly
 from contigwas.pretrain.retrieval import chance, retrieval
 from contigwas.pretrain.schedule import optimizer_and_schedule
+from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 
