@@ -111,7 +111,7 @@ def engine(arguments: argparse.Namespace) -> list[dict[str, object]]:
 
     from contigwas.genotypes.reader import open_genotypes
     from contigwas.gwas.design import design
-    from contigwas.gwas.people import tested_people
+    from contigwas.gwas.samples import tested_people
     from contigwas.gwas.scan import Limits, scan
     from contigwas.gwas.summary import Histogram
     from contigwas.gwas.tester import Tester

@@ -27,7 +27,7 @@ THIN = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from contigwas.plots.thinned import write_points
+from contigwas.plots.interactive_points import write_points
 folder = Path(sys.argv[2])
 gwas = {str(chrom): folder / f"chr{chrom}.parquet" for chrom in range(1, 23)}
 settings = {"test": "manova", "p1": float(sys.argv[3]), "features": 1}

@@ -31,7 +31,7 @@ from contigwas.images import write_images  # noqa: E402
 from contigwas.loci import write_loci  # noqa: E402
 from contigwas.pgs import write_pgs  # noqa: E402
 from contigwas.phenotypes import write_phenotypes  # noqa: E402
-from contigwas.phenotypes.brought import write_brought  # noqa: E402
+from contigwas.phenotypes.external import write_brought  # noqa: E402
 from contigwas.pretrain.train import train  # noqa: E402
 from contigwas.samples.candidates import write_candidates  # noqa: E402
 from contigwas.samples.selection import write_cohort  # noqa: E402

@@ -22,7 +22,7 @@ import stages
 
 from contigwas.config.check import check_config
 from contigwas.config.settings import job_settings
-from contigwas.evaluate.truth import compare, linkage, read_truth
+from contigwas.evaluate.ground_truth import compare, linkage, read_truth
 from contigwas.gwas.summary import Histogram, read_lambda
 from contigwas.loci import write_loci
 from contigwas.runtime.atomic_files import write_tsv

@@ -8,8 +8,8 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from contigwas.align.frozen import read_alignment
 from contigwas.align.rotation import correlations
+from contigwas.align.transforms import read_alignment
 from contigwas.pretrain.roles import NEW, TRAIN, VALIDATION
 from contigwas.runtime.atomic_files import PathLike, replacing
 from contigwas.runtime.errors import UserError

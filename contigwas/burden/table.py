@@ -10,11 +10,11 @@ from scipy import sparse
 
 from contigwas.burden.annotations import check_masks, read_annotations
 from contigwas.burden.chromosome import Burden, burden_of
-from contigwas.burden.grouping import Derived, Listed
 from contigwas.burden.names import Names
 from contigwas.burden.regenie import read_aaf
 from contigwas.burden.rules import Rules
-from contigwas.genotypes.names import require_autosome
+from contigwas.burden.set_definitions import Derived, Listed
+from contigwas.genotypes.chromosome_names import require_autosome
 from contigwas.genotypes.pruned import person_rows
 from contigwas.genotypes.reader import Genotypes, open_genotypes
 from contigwas.runtime.atomic_files import PathLike

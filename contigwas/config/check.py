@@ -14,8 +14,8 @@ from contigwas.config.downstream import check_tasks
 from contigwas.config.explain import check_explain
 from contigwas.config.models import check_recipe, read_schema
 from contigwas.config.settings import MODALITIES, OMNIBUS, autosomes, chromosomes
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.genotypes.genome_build import named_build
-from contigwas.genotypes.names import chromosome
 from contigwas.runtime.errors import UserError
 
 TYPES = {"number": "a number", "integer": "a whole number", "string": "text", "boolean": "true or false"}

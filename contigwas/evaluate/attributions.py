@@ -7,7 +7,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from contigwas.evaluate.truth import locate, read_causes, standardised
+from contigwas.evaluate.ground_truth import locate, read_causes, standardised
 from contigwas.genotypes.reader import open_genotypes
 from contigwas.runtime.atomic_files import PathLike, write_tsv
 from contigwas.tables.text import require

@@ -7,7 +7,7 @@ import pandas as pd
 
 from contigwas.genotypes.reader import open_genotypes
 from contigwas.gwas.design import orthonormal
-from contigwas.gwas.people import People, tested_people
+from contigwas.gwas.samples import People, tested_people
 from contigwas.gwas.variants import Variants
 from contigwas.loci.table import match_variants
 from contigwas.runtime.atomic_files import PathLike

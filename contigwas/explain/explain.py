@@ -10,12 +10,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from contigwas.config.explain import DEEPLIFT, INTEGRATED_GRADIENTS
-from contigwas.explain import people as drawing
+from contigwas.explain import selection as drawing
+from contigwas.explain.accumulate import Sums, by_feature, by_modality, completeness
 from contigwas.explain.attribution import COMPLETE, Attribution, Noise, deeplift, integrated_gradients
 from contigwas.explain.contrast import Reference
-from contigwas.explain.described import describe
+from contigwas.explain.feature_names import describe
 from contigwas.explain.network import Network, Side
-from contigwas.explain.sums import Sums, by_feature, by_modality, completeness
 from contigwas.images.array import Photographs, load_photographs
 from contigwas.images.table import first_images
 from contigwas.pretrain.determinism import deterministic

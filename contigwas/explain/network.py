@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from contigwas.config.models import read_schema
 from contigwas.embed.embed import PIXELS
 from contigwas.explain.contrast import Reference
-from contigwas.explain.described import describe
+from contigwas.explain.feature_names import describe
 from contigwas.images.array import Photographs
 from contigwas.pretrain.methods.mgi import SYMMETRIC
 from contigwas.pretrain.networks import channels_last

@@ -6,8 +6,8 @@ import bed_reader
 import numpy as np
 import pandas as pd
 
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.genotypes.interface import Genotypes, read_once
-from contigwas.genotypes.names import chromosome
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 from contigwas.tables.sample_ids import require_unique

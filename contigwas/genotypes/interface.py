@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from contigwas.genotypes.names import require_analysed
+from contigwas.genotypes.chromosome_names import require_analysed
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 from contigwas.tables.text import require

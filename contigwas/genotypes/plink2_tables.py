@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import zstandard
 
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 from contigwas.tables.sample_ids import require_unique

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.genotypes.hwe import hwe_exact
-from contigwas.genotypes.names import chromosome
 from contigwas.genotypes.reader import Genotypes, open_genotypes
 from contigwas.genotypes.sex import code_males, frequencies, x_linked
 from contigwas.runtime.atomic_files import PathLike, write_parquet

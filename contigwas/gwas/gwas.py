@@ -13,7 +13,7 @@ from contigwas.gwas.design import design
 from contigwas.gwas.engine import FLAGS
 from contigwas.gwas.offsets import read_offsets
 from contigwas.gwas.output import NUMBERS, OMNIBUS, gwas_table
-from contigwas.gwas.people import tested_people
+from contigwas.gwas.samples import tested_people
 from contigwas.gwas.scan import Limits, scan
 from contigwas.gwas.summary import Histogram
 from contigwas.gwas.tester import Tester

@@ -8,7 +8,7 @@ from typing import TextIO
 
 import numpy as np
 
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 from contigwas.tables.sample_ids import require_unique, shape

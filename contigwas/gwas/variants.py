@@ -9,8 +9,8 @@ import pandas as pd
 
 from contigwas.genotypes.reader import Genotypes
 from contigwas.genotypes.sex import code_males, x_linked
-from contigwas.gwas.people import People
-from contigwas.gwas.sexes import MALE, sexes
+from contigwas.gwas.samples import People
+from contigwas.gwas.sex import MALE, sexes
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 from contigwas.tables.text import require

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.genotypes.genome_build import named_build
-from contigwas.genotypes.names import chromosome
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 from contigwas.tables.text import require

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.genotypes.genome_build import named_build
-from contigwas.genotypes.names import chromosome
 from contigwas.pgs.columns import BLANK, Columns
 from contigwas.pgs.rows import Names, Rows
 from contigwas.runtime.atomic_files import PathLike

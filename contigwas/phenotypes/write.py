@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from contigwas.phenotypes.covariates import complete, numeric
-from contigwas.phenotypes.photographs import image_covariates
+from contigwas.phenotypes.image_covariates import image_covariates
 from contigwas.phenotypes.transform import transformed
 from contigwas.runtime.atomic_files import PathLike, write_parquet
 from contigwas.runtime.errors import UserError

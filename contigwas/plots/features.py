@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from contigwas.loci.gwas_file import features, names
 from contigwas.plots.inflation import inflation
-from contigwas.plots.leads import at_leads, read_leads
+from contigwas.plots.lead_variants import at_leads, read_leads
 from contigwas.plots.manhattan import draw
 from contigwas.plots.qq import read_histograms
 from contigwas.runtime.atomic_files import PathLike, replacing_folder, write_tsv

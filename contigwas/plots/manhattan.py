@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.plots import style
 from contigwas.plots.genome import Genome
 from contigwas.plots.labels import fitting, measure, place
-from contigwas.plots.leads import read_leads
-from contigwas.plots.points import extent, points
+from contigwas.plots.lead_variants import read_leads
+from contigwas.plots.manhattan_points import extent, points
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 from contigwas.tables.text import read_table

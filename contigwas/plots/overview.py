@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from contigwas.plots import style
 from contigwas.plots.labels import fitting, measure, shorten_middle
-from contigwas.plots.leads import at_leads, read_leads
+from contigwas.plots.lead_variants import at_leads, read_leads
 from contigwas.runtime.atomic_files import PathLike
 
 log = logging.getLogger(__name__)

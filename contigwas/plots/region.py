@@ -11,7 +11,7 @@ from contigwas.genotypes.sex import x_linked
 from contigwas.loci.gwas_file import read_columns, read_rows
 from contigwas.loci.ld import Linkage
 from contigwas.loci.table import VARIANT, match_variants
-from contigwas.plots.leads import rows_of_leads
+from contigwas.plots.lead_variants import rows_of_leads
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.samples.cohort import read_gwas_iids
 from contigwas.tables.sample_ids import require_overlap, rows_of

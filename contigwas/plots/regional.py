@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from tqdm import tqdm
 
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.loci.genes import read_genes
 from contigwas.plots import gene_rows, style
 from contigwas.plots.labels import fitting, shorten, shorten_middle
-from contigwas.plots.leads import read_leads
+from contigwas.plots.lead_variants import read_leads
 from contigwas.plots.recombination import inside, read_map
 from contigwas.plots.region import Region, Regions
 from contigwas.runtime.atomic_files import PathLike, replacing_folder, write_tsv

@@ -10,8 +10,8 @@ from contigwas.burden.annotations import check_masks, read_annotations
 from contigwas.burden.names import UNKNOWN, Names
 from contigwas.burden.regenie import read_aaf, read_sets
 from contigwas.burden.rules import Rules
-from contigwas.preflight.sample import head
-from contigwas.preflight.study import Study
+from contigwas.preflight.context import Study
+from contigwas.preflight.partial_reads import head
 from contigwas.runtime.errors import UserError
 
 WHOLE = 32 * 2**20  # bytes: of a larger file the first lines are read

@@ -12,7 +12,7 @@ from contigwas import config as contigwas_config
 from contigwas.config import downstream as config_downstream
 from contigwas.config.explain import explained
 from contigwas.config.models import methods
-from contigwas.preflight.study import Study
+from contigwas.preflight.context import Study
 
 # seconds for each unit of work, on 2 cores
 KING = 17.73 / (10_000**2 * 50_000)  # a pair of people and variant, twice: king.tsv, 10,000 people x 50,000 variants

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from contigwas.preflight.people import require_shared
-from contigwas.preflight.study import Study
+from contigwas.preflight.context import Study
+from contigwas.preflight.samples import require_shared
 from contigwas.runtime.errors import UserError
 from contigwas.tables.covariates import UNKNOWN, expand, levels_of, look_up, read_covariate_table
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from contigwas.config.explain import explained
 from contigwas.config.settings import folds
-from contigwas.preflight.study import Study
+from contigwas.preflight.context import Study
 
 
 def check(study: Study) -> None:

@@ -17,8 +17,8 @@ from contigwas.genotypes.pgen_header import read_header as read_pgen_header
 from contigwas.genotypes.plink2_tables import read_pvar
 from contigwas.genotypes.reader import read_people
 from contigwas.preflight import builds
-from contigwas.preflight.sample import PLACES, SLICE, head, slices
-from contigwas.preflight.study import Study, Variants
+from contigwas.preflight.context import Study, Variants
+from contigwas.preflight.partial_reads import PLACES, SLICE, head, slices
 from contigwas.runtime.errors import UserError
 from contigwas.tables.sample_ids import shape
 

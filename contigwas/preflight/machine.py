@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from contigwas.preflight.context import Study
 from contigwas.preflight.cost import Cost, estimate
-from contigwas.preflight.study import Study
 from contigwas.runtime.memory import available
 
 RESULTS, LOCKS = Path("results"), Path(".snakemake/locks")

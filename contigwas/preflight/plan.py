@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from contigwas import config as contigwas_config
-from contigwas.preflight.study import Study
+from contigwas.preflight.context import Study
 
 PER_COVARIATE, FEWEST = 10, 100  # people: below either a test over a few features is hardly worth a run
 

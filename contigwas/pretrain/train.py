@@ -16,7 +16,7 @@ from lightning.pytorch.plugins.environments import LightningEnvironment, TorchEl
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from contigwas.pretrain.best import Best
+from contigwas.pretrain.best_weights import Best
 from contigwas.pretrain.data import DEVICE_SHARE, Batches, Chunks, Genetics, Study, load_study
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.distributed import rank

@@ -12,7 +12,7 @@ from bokeh.embed import json_item
 from bokeh.models import BoxZoomTool, ColumnDataSource, FixedTicker, HoverTool, Range1d, Span, TapTool, WheelZoomTool
 from bokeh.plotting import figure
 
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.plots.genome import Genome
 from contigwas.plots.style import HeightScale, name_of_test
 from contigwas.runtime.atomic_files import PathLike

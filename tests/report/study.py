@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from contigwas.config.check import check_config
 from contigwas.followup import COLUMNS as FOLLOWUP
-from contigwas.plots.thinned import write_points
+from contigwas.plots.interactive_points import write_points
 from contigwas.runtime.atomic_files import write_tsv
 from tests.unit.plots_data import P1, write_gwas, write_loci, write_summary
 

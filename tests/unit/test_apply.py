@@ -14,7 +14,7 @@ from test_align import FEATURES, write_folds
 
 from contigwas.align import align, read_alignment, write_alignment
 from contigwas.apply.average import average
-from contigwas.apply.frozen import embed_fold
+from contigwas.apply.embed_fold import embed_fold
 from contigwas.apply.replicate import COLUMNS, write_replication
 from contigwas.config.input_files import check_files
 from contigwas.config.settings import networks, replicated

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.evaluate.equal import has_p, read_counts, write_equal_gwas, write_equal_loci, write_equal_people
-from contigwas.evaluate.shared import has, shared
+from contigwas.evaluate.common_samples import has_p, read_counts, write_equal_gwas, write_equal_loci, write_equal_people
+from contigwas.evaluate.shared_loci import has, shared
 from contigwas.gwas.gwas import write_gwas
 from tests.gwas_files import SETTINGS, arrays, write_study
 

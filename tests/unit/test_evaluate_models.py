@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from contigwas.evaluate import models
-from contigwas.evaluate.equal import write_equal_people
+from contigwas.evaluate.common_samples import write_equal_people
 from contigwas.evaluate.models import Model, Study, evaluate, models_of
 from contigwas.gwas.gwas import write_gwas
 from contigwas.loci import write_loci

@@ -13,7 +13,7 @@ import torch
 from explaining import SETTINGS, explained, trained
 from pretraining import MGI
 
-from contigwas.explain import people as drawing
+from contigwas.explain import selection as drawing
 from contigwas.explain.network import Network
 from contigwas.images.table import first_images
 from contigwas.pretrain.losses import contig_loss

@@ -14,7 +14,7 @@ from plots_data import P1, write_gwas, write_loci
 from contigwas.explain import network
 from contigwas.explain.genome import genome
 from contigwas.explain.network import at_once
-from contigwas.explain.persons import _slice, explain_people
+from contigwas.explain.single_samples import _slice, explain_people
 from contigwas.explain.top import label, top
 from contigwas.plots import style
 from contigwas.plots.montage import shown

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from pretraining import RECIPE, write_study
 
-from contigwas.explain.described import describe
-from contigwas.explain.people import candidates, draw, partner, read_values, who_has
+from contigwas.explain.feature_names import describe
+from contigwas.explain.selection import candidates, draw, partner, read_values, who_has
 from contigwas.images.table import first_images
 from contigwas.pretrain.roles import split
 from contigwas.runtime.errors import UserError

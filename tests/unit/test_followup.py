@@ -9,7 +9,7 @@ import pytest
 from contigwas.followup import COLUMNS, write_followup
 from contigwas.followup.fits import fit_joint, fit_one
 from contigwas.gwas.gwas import write_gwas
-from contigwas.gwas.sexes import sexes
+from contigwas.gwas.sex import sexes
 from contigwas.runtime.atomic_files import write_tsv
 from contigwas.runtime.errors import UserError
 from contigwas.tables.text import read_table

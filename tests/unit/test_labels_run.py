@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from contigwas.downstream.labels import run as running
-from contigwas.downstream.labels.pictures import write_features, write_pictures
+from contigwas.downstream.labels.external_images import write_features, write_pictures
 from contigwas.downstream.labels.run import build, chosen, lacking, load, predict
 from contigwas.downstream.labels.summary import summarise
 from contigwas.downstream.labels.table import write_labels

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from contigwas.phenotypes import write_brought
-from contigwas.phenotypes.photographs import image_covariates
+from contigwas.phenotypes.image_covariates import image_covariates
 from contigwas.runtime.atomic_files import write_tsv
 from contigwas.runtime.errors import UserError
 

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from contigwas.loci.genes import read_genes
 from contigwas.plots import gene_rows, style
-from contigwas.plots.leads import read_leads
+from contigwas.plots.lead_variants import read_leads
 from contigwas.plots.recombination import read_map
 from contigwas.plots.region import Regions
 from contigwas.plots.regional import MOST_LOCI, STEPS, colours, draw, effect, p_of, regional

@@ -16,14 +16,14 @@ from PIL import Image
 
 from contigwas.config.check import check_config
 from contigwas.config.models import methods as methods_of_schema
-from contigwas.plots.thinned import SCHEMA
-from contigwas.report.flow import image_steps, people_flow, variant_steps, why_untested
+from contigwas.plots.interactive_points import SCHEMA
+from contigwas.report.cohort_flow import image_steps, people_flow, variant_steps, why_untested
+from contigwas.report.image_data import picture
 from contigwas.report.inputs import burden_masks, task_summary
 from contigwas.report.manhattan import locus_of, manhattan
 from contigwas.report.methods import cited, methods
 from contigwas.report.methods_models import kind, model_sentences
 from contigwas.report.models import loci_table
-from contigwas.report.pictures import picture
 from contigwas.report.tables import downloads, grouped, table
 from contigwas.runtime.atomic_files import write_tsv
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from contigwas.downstream.segmentation import run as running
-from contigwas.downstream.segmentation.labelled import write_labelled
+from contigwas.downstream.segmentation.labelled_images import write_labelled
 from contigwas.downstream.segmentation.run import build, load, segment
 from contigwas.downstream.segmentation.summary import summarise
 from contigwas.pretrain.networks import genetics_encoders

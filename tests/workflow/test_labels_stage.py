@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from contigwas.config.check import check_config
-from contigwas.downstream.labels.pictures import write_pictures
+from contigwas.downstream.labels.external_images import write_pictures
 from contigwas.downstream.labels.table import write_labels
 from tests.label_files import outputs, write_grades, write_table
 from tests.studies import Study, clone

@@ -19,11 +19,12 @@ from PIL import Image
 
 from contigwas import config as contigwas_config
 from contigwas.genotypes.bgen_index import read_index
-from contigwas.preflight import burden, expression, genotypes, machine, scores
+from contigwas.preflight import burden, expression, genotypes, machine
+from contigwas.preflight import pgs as scores
 from contigwas.preflight.findings import Findings
 from contigwas.preflight.machine import Plan
+from contigwas.preflight.partial_reads import spread
 from contigwas.preflight.preflight import examine, preflight
-from contigwas.preflight.sample import spread
 from contigwas.runtime.errors import UserError
 from tests.genotype_files import write_bgen, write_bgi, write_pgen, write_sample
 from tests.preflight_files import PEOPLE, Spoiled, known

@@ -26,7 +26,7 @@ rule apply_fold:
         runtime=grows(120, images=0.01),
         gpu=1,
     params:
-        code=library("apply.frozen", script="apply_fold"),
+        code=library("apply.embed_fold", script="apply_fold"),
         settings=stage("embed", "math_threads"),
     script:
         "../scripts/apply_fold.py"

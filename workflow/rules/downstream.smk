@@ -28,7 +28,7 @@ rule downstream_labelled:
         mem_mb=grows(8000, table=20000),
         runtime=grows(60, table=60),
     params:
-        code=library("downstream.segmentation.labelled", script="downstream_labelled"),
+        code=library("downstream.segmentation.labelled_images", script="downstream_labelled"),
         settings=of_labelled,
         withdrawn=lambda wildcards: [content(path) for path in withdrawn_of_task(wildcards)],
     script:

@@ -19,7 +19,7 @@ rule evaluate_people:
         mem_mb=grows(2000, phenotypes=10),
         runtime=grows(20),
     params:
-        code=library("evaluate.equal", script="evaluate_people"),
+        code=library("evaluate.common_samples", script="evaluate_people"),
         settings=stage("genotypes.array", "gwas.genotypes"),
         models=sorted(MODELS),  # their order is nothing that changes who is tested
         chrom=CHROMOSOMES[0],
@@ -54,7 +54,7 @@ rule evaluate_gwas:
         runtime=grows(60, genotypes=0.02),
         gpu=0,
     params:
-        code=library("evaluate.equal", script="evaluate_gwas"),
+        code=library("evaluate.common_samples", script="evaluate_gwas"),
         settings=stage("gwas", "genotypes.array", "genotypes.build", "loci.test"),
     script:
         "../scripts/evaluate_gwas.py"
@@ -82,7 +82,7 @@ rule evaluate_loci:
         mem_mb=grows(4000, cohort=100),
         runtime=grows(120),
     params:
-        code=library("evaluate.equal", script="evaluate_loci"),
+        code=library("evaluate.common_samples", script="evaluate_loci"),
         settings=rules.loci_model.params.settings,
     script:
         "../scripts/evaluate_loci.py"

@@ -89,7 +89,7 @@ rule explain_people:
         runtime=grows(120),
         gpu=1,
     params:
-        code=library("explain.persons", "config.explain", script="explain_people"),
+        code=library("explain.single_samples", "config.explain", script="explain_people"),
         settings=of_explanations,
         private=lambda wildcards: block("explain")["private"],
         names=lambda wildcards: config["models"][wildcards.model]["modalities"],

@@ -49,7 +49,7 @@ rule downstream_pictures:
         mem_mb=grows(8000),
         runtime=grows(60, people=600),
     params:
-        code=library("downstream.labels.pictures", script="downstream_pictures"),
+        code=library("downstream.labels.external_images", script="downstream_pictures"),
         settings=of_pictures,
     script:
         "../scripts/downstream_pictures.py"
@@ -77,7 +77,7 @@ rule downstream_features:
         runtime=grows(120, images=0.01),
         gpu=1,
     params:
-        code=library("downstream.labels.pictures", script="downstream_features"),
+        code=library("downstream.labels.external_images", script="downstream_features"),
         settings=of_features,
     script:
         "../scripts/downstream_features.py"

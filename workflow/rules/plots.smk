@@ -53,7 +53,7 @@ rule plots_points:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        code=library("plots.thinned", script="plots_points"),
+        code=library("plots.interactive_points", script="plots_points"),
         settings=stage("report.features", "loci.test", "loci.p1", "genotypes.chromosomes"),
     script:
         "../scripts/plots_points.py"

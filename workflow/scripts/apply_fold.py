@@ -1,4 +1,4 @@
-from contigwas.apply.frozen import embed_fold
+from contigwas.apply.embed_fold import embed_fold
 from contigwas.runtime.job import job
 
 settings = snakemake.params.settings

@@ -1,4 +1,4 @@
-from contigwas.downstream.labels.pictures import write_features
+from contigwas.downstream.labels.external_images import write_features
 from contigwas.runtime.job import job
 
 read, settings = snakemake.input, snakemake.params.settings

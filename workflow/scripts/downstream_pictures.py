@@ -1,4 +1,4 @@
-from contigwas.downstream.labels.pictures import write_pictures
+from contigwas.downstream.labels.external_images import write_pictures
 from contigwas.runtime.job import job
 
 made = snakemake.output

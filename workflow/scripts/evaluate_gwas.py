@@ -1,4 +1,4 @@
-from contigwas.evaluate.equal import write_equal_gwas
+from contigwas.evaluate.common_samples import write_equal_gwas
 from contigwas.gwas.gwas import device
 from contigwas.runtime.job import job
 

@@ -1,4 +1,4 @@
-from contigwas.evaluate.equal import write_equal_loci
+from contigwas.evaluate.common_samples import write_equal_loci
 from contigwas.runtime.job import job
 
 read, settings = snakemake.input, snakemake.params.settings

@@ -1,4 +1,4 @@
-from contigwas.evaluate.equal import write_equal_people
+from contigwas.evaluate.common_samples import write_equal_people
 from contigwas.runtime.job import job
 
 read, models, settings = snakemake.input, snakemake.params.models, snakemake.params.settings

@@ -1,5 +1,5 @@
 from contigwas.explain.explain import Files
-from contigwas.explain.persons import explain_people
+from contigwas.explain.single_samples import explain_people
 from contigwas.runtime.job import job
 
 read, settings = snakemake.input, snakemake.params.settings

@@ -1,4 +1,4 @@
-from contigwas.plots.thinned import write_points
+from contigwas.plots.interactive_points import write_points
 from contigwas.runtime.job import job
 
 read, settings = snakemake.input, dict(snakemake.params.settings)

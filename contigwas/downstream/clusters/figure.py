@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from contigwas.downstream.clusters.agreement import Agreement
-from contigwas.downstream.clusters.found import Found
+from contigwas.downstream.clusters.result import Found
 from contigwas.plots import style
 from contigwas.plots.labels import shorten_middle
 from contigwas.privacy.small_counts import LARGE

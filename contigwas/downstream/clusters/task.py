@@ -11,7 +11,6 @@ import pandas as pd
 
 from contigwas.downstream.clusters.agreement import Agreement
 from contigwas.downstream.clusters.figure import draw
-from contigwas.downstream.clusters.found import Found
 from contigwas.downstream.clusters.labels import FOLDS, Labels, probe, read_labels
 from contigwas.downstream.clusters.partitions import (
     HDBSCAN_AGAIN,
@@ -24,6 +23,7 @@ from contigwas.downstream.clusters.partitions import (
     partition,
     silhouettes,
 )
+from contigwas.downstream.clusters.result import Found
 from contigwas.downstream.folds import families_of
 from contigwas.phenotypes.pca import fit
 from contigwas.privacy.small_counts import LEAST, any_hidden, coarse, hidden

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from contigwas.downstream.labels.external_images import images_of, of_people, seen_by
 from contigwas.downstream.labels.kinds import MULTICLASS, Target
-from contigwas.downstream.labels.pictures import images_of, of_people, seen_by
 from contigwas.downstream.training import Learner, trained
 from contigwas.images.array import Photographs
 from contigwas.pretrain.augment import Augmentation

@@ -11,10 +11,10 @@ import torch
 from tqdm import tqdm
 
 from contigwas.config.downstream import FINETUNED, KNN, PROBE, SCRATCH
+from contigwas.downstream.labels.external_images import load_pictures
 from contigwas.downstream.labels.finetune import Encoder, finetuned
 from contigwas.downstream.labels.heads import neighbours, probe
 from contigwas.downstream.labels.kinds import Target, read_target
-from contigwas.downstream.labels.pictures import load_pictures
 from contigwas.downstream.splits import Split, splits, subset
 from contigwas.images.array import Photographs
 from contigwas.pretrain.determinism import deterministic

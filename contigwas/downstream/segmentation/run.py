@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from contigwas.downstream import scores
 from contigwas.downstream.segmentation.fit import Images, counts, fit, predict
-from contigwas.downstream.segmentation.labelled import Labelled, read_labelled
+from contigwas.downstream.segmentation.labelled_images import Labelled, read_labelled
 from contigwas.downstream.segmentation.masks import Labels
 from contigwas.downstream.segmentation.networks import Genes, Light, Plain, unet, unetr
 from contigwas.downstream.splits import Split, splits, subset

@@ -11,9 +11,9 @@ from contigwas.gwas.offsets import listed_predictions, people_of
 from contigwas.loci.genes import read_genes
 from contigwas.modalities.external import read_brought_table
 from contigwas.plots.recombination import read_map
-from contigwas.preflight.people import require_shared
-from contigwas.preflight.sample import spread
-from contigwas.preflight.study import Study
+from contigwas.preflight.context import Study
+from contigwas.preflight.partial_reads import spread
+from contigwas.preflight.samples import require_shared
 from contigwas.runtime.errors import UserError
 from contigwas.snps.grid import listed_variants
 from contigwas.tables.phenotypes import read_features

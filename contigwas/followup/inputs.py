@@ -9,8 +9,8 @@ from contigwas.genotypes.reader import Genotypes, open_genotypes
 from contigwas.genotypes.sex import code_males
 from contigwas.gwas.design import Design, Setup, design
 from contigwas.gwas.offsets import read_offsets
-from contigwas.gwas.people import tested_people
-from contigwas.gwas.sexes import MALE, sexes
+from contigwas.gwas.samples import tested_people
+from contigwas.gwas.sex import MALE, sexes
 from contigwas.gwas.variants import Variants
 from contigwas.runtime.atomic_files import PathLike
 

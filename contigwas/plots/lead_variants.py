@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.loci.gwas_file import features, read_columns, read_rows
 from contigwas.plots.labels import shorten
 from contigwas.runtime.atomic_files import PathLike

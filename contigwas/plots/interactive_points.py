@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.gwas.output import OMNIBUS
 from contigwas.loci.gwas_file import features, names, read_rows
 from contigwas.plots.genome import Genome
-from contigwas.plots.points import Extent, drawn_rows, extent
+from contigwas.plots.manhattan_points import Extent, drawn_rows, extent
 from contigwas.plots.qq import read_histograms
 from contigwas.plots.style import HeightScale
 from contigwas.runtime.atomic_files import PathLike, replacing

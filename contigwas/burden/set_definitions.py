@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from contigwas.burden.members import Members, of_annotations, of_sets
 from contigwas.burden.names import UNKNOWN, Names
 from contigwas.burden.regenie import read_sets
 from contigwas.burden.rules import Rules
+from contigwas.burden.variant_masks import Members, of_annotations, of_sets
 from contigwas.genotypes.interface import Genotypes
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError

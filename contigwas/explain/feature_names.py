@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.tables.text import require
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from contigwas.align.frozen import Alignment, read_alignment
+from contigwas.align.transforms import Alignment, read_alignment
 from contigwas.embed import embed
 from contigwas.phenotypes.pca import read_pca
 from contigwas.runtime.atomic_files import PathLike

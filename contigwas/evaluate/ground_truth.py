@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.genotypes.reader import Genotypes, open_genotypes
 from contigwas.loci.table import VARIANT
 from contigwas.runtime.atomic_files import PathLike

@@ -7,7 +7,7 @@ from contigwas import config as contigwas_config
 from contigwas.pgs.builds import require_build
 from contigwas.pgs.matching import UNMATCHED, Targets, match
 from contigwas.pgs.scoring_file import ScoringFile, read_scoring_file, read_top
-from contigwas.preflight.study import Study
+from contigwas.preflight.context import Study
 from contigwas.runtime.errors import UserError
 
 KEY = "pgs.scores"

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from contigwas.explain.attribution import Attribution, integrated_gradients, relative
-from contigwas.explain.described import describe
 from contigwas.explain.explain import Files, Modality, Opened, shares
+from contigwas.explain.feature_names import describe
 from contigwas.explain.genome import NAMES
 from contigwas.explain.network import at_once
 from contigwas.explain.top import label

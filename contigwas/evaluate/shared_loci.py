@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from contigwas.evaluate.truth import ALLELES, linkage
+from contigwas.evaluate.ground_truth import ALLELES, linkage
 
 LEAD = ["lead_id", "chrom", "pos", *ALLELES]
 

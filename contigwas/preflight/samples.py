@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from contigwas.genotypes.external import read_kinship, read_pcs
-from contigwas.preflight.study import Study
+from contigwas.preflight.context import Study
 from contigwas.samples.ancestry import outside_column
 from contigwas.samples.candidates import listed_people
 from contigwas.samples.withdrawn import read_withdrawn
