@@ -24,7 +24,7 @@ import torch
 import yaml
 
 from contigwas.config.check import check_config
-from contigwas.images import write_images
+from contigwas.images.store import write_images
 from contigwas.runtime.atomic_files import write_tsv
 from contigwas.simulate.pairing import pair
 from contigwas.tables.text import read_table

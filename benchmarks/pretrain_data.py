@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from contigwas.images import write_images
+from contigwas.images.store import write_images
 from contigwas.runtime.atomic_files import write_tsv
 from contigwas.simulate.fundus import render
 from contigwas.tables.anndata_io import write_modality

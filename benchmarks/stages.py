@@ -27,7 +27,7 @@ from contigwas.genotypes.qc import variant_qc  # noqa: E402
 from contigwas.genotypes.samples import people_qc  # noqa: E402
 from contigwas.gwas.gwas import write_gwas  # noqa: E402
 from contigwas.gwas.summary import read_lambda  # noqa: E402
-from contigwas.images import write_images  # noqa: E402
+from contigwas.images.store import write_images  # noqa: E402
 from contigwas.loci import write_loci  # noqa: E402
 from contigwas.pgs import write_pgs  # noqa: E402
 from contigwas.phenotypes import write_phenotypes  # noqa: E402

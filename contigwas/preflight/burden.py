@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from contigwas import config as contigwas_config
 from contigwas.burden.annotations import check_masks, read_annotations
 from contigwas.burden.names import UNKNOWN, Names
 from contigwas.burden.regenie import read_aaf, read_sets
 from contigwas.burden.rules import Rules
+from contigwas.config import settings as config_settings
 from contigwas.preflight.context import Study
 from contigwas.preflight.partial_reads import head
 from contigwas.runtime.errors import UserError
@@ -92,7 +92,7 @@ def _sets(study: Study, path: str | None, annotated: pd.DataFrame | None) -> Non
     key = "burden.sets"
     with study.findings.told(key):
         table, told = _read(path, read_sets)
-        wanted = contigwas_config.autosomes(study.config)
+        wanted = config_settings.autosomes(study.config)
         here = table["chrom"].isin(wanted)
         study.findings.fact(key, f"{told}{len(table):,} genes, {here.sum():,} of them on the chromosomes analysed")
         if told:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from contigwas import config as contigwas_config
+from contigwas.config import settings as config_settings
 from contigwas.preflight.findings import Findings
 
 
@@ -51,7 +51,7 @@ class Study:
             return False
         if Path(path).exists():
             return True
-        if contigwas_config.made(self.config, path):
+        if config_settings.made(self.config, path):
             self.findings.fact(key, f"made by the run: {path}")
         return False
 

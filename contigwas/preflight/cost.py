@@ -8,8 +8,8 @@ counted.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from contigwas import config as contigwas_config
 from contigwas.config import downstream as config_downstream
+from contigwas.config import settings as config_settings
 from contigwas.config.explain import explained
 from contigwas.config.models import methods
 from contigwas.preflight.context import Study
@@ -107,7 +107,7 @@ def _images(study: Study, gpu: bool, hours: dict, memory: dict, disk: dict) -> l
     for model, recipe in study.config["models"].items():
         if "method" not in recipe:
             continue
-        folds = contigwas_config.folds(study.config, model)
+        folds = config_settings.folds(study.config, model)
         network, width = recipe.get("image_encoder"), recipe.get("width", 64) / 64
         millions = MILLIONS.get(network, 0) * (width**2 if str(network).startswith("resnet") else 1)
         millions += recipe.get("hidden", 0) * genetics / 1e6 if recipe.get("modalities") else 0
@@ -142,7 +142,7 @@ def _fine_tuning(study: Study, gpu: bool, hours: dict) -> None:
                 arms = {*config_downstream.label_arms(config, name, model)} & {*config_downstream.OF_NETWORKS}
                 if not arms:
                     continue
-                networks = contigwas_config.folds(config, model)
+                networks = config_settings.folds(config, model)
                 splits = networks if task["cohort"] and networks > 1 else task["folds"]
                 fits = len(arms) * len(task["shares"]) * task["seeds"] * splits
                 size = task["size"] or config["images"]["size"]

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from contigwas import config as contigwas_config
+from contigwas.config import settings as config_settings
 from contigwas.gwas.offsets import listed_predictions, people_of
 from contigwas.loci.genes import read_genes
 from contigwas.modalities.external import read_brought_table
@@ -166,7 +166,7 @@ def _references(study: Study) -> None:
                 study.findings.fact("loci.genes", "too large to be read in seconds")
             else:
                 table = read_genes(genes, config["genotypes"]["build"], config["loci"]["genes_build"])
-                wanted = contigwas_config.chromosomes(config)
+                wanted = config_settings.chromosomes(config)
                 here = table["chrom"].isin(wanted).sum()
                 study.findings.fact("loci.genes", f"{len(table):,} genes, {here:,} of them on the chromosomes analysed")
     _map(study, config["plots"]["recombination"])
@@ -177,7 +177,7 @@ def _map(study: Study, pattern: str | None) -> None:
     if not pattern:
         return
     key = "plots.recombination"
-    for chrom in spread(contigwas_config.chromosomes(study.config), 2):
+    for chrom in spread(config_settings.chromosomes(study.config), 2):
         path = pattern.replace("{chrom}", chrom)
         if study.there(key, path) and Path(path).stat().st_size <= LARGE:
             with study.findings.told(key):

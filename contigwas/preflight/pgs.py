@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from contigwas import config as contigwas_config
+from contigwas.config import settings as config_settings
 from contigwas.pgs.builds import require_build
 from contigwas.pgs.matching import UNMATCHED, Targets, match
 from contigwas.pgs.scoring_file import ScoringFile, read_scoring_file, read_top
@@ -27,9 +27,9 @@ def check(study: Study) -> None:
         return
     with study.findings.told(KEY):
         try:
-            paths = [Path(path) for path in contigwas_config.found(pattern, KEY)]
+            paths = [Path(path) for path in config_settings.found(pattern, KEY)]
         except UserError:
-            if not contigwas_config.made(study.config, pattern):
+            if not config_settings.made(study.config, pattern):
                 raise
             study.findings.fact(KEY, f"made by the run: {pattern}")
             return

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from contigwas.images import find_field, read_photograph, write_images
-from contigwas.images.photograph import find_fundus
+from contigwas.images.fundus import find_field
+from contigwas.images.photograph import find_fundus, read_photograph
+from contigwas.images.store import write_images
 from contigwas.runtime.errors import UserError
 
 SETTINGS = {"size": 32, "crop": "fundus", "qc": {"min_sd": 4.0, "darkest": 0.0, "brightest": 0.0}}

@@ -17,7 +17,7 @@ from pretraining import RECIPE, write_study
 from scipy import stats
 
 from contigwas.embed import embed
-from contigwas.images import write_images
+from contigwas.images.store import write_images
 from contigwas.images.volume import _weights, read_volume
 from contigwas.pretrain.train import train
 from contigwas.tables.anndata_io import write_modality

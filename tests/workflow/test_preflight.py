@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from contigwas import config as contigwas_config
+from contigwas.config import check as config_check
 from contigwas.genotypes.bgen_index import read_index
 from contigwas.preflight import burden, expression, genotypes, machine
 from contigwas.preflight import pgs as scores
@@ -43,7 +43,7 @@ def spoiled(tmp_path, monkeypatch, root) -> Spoiled:
 
 
 def checked(spoiled: Spoiled, root) -> dict:
-    contigwas_config.check_config(spoiled.config, root / "workflow/schemas/config.schema.yaml")
+    config_check.check_config(spoiled.config, root / "workflow/schemas/config.schema.yaml")
     return spoiled.config
 
 

@@ -13,13 +13,13 @@ def of_explanations(wildcards) -> dict:
     """The settings of explanations: methods that the model's encoders can have; who else is explained does not matter."""
     keys = ("baseline", "people", "reference", "steps", "noise")
     chosen = told(
-        contigwas_config.job_settings,
+        config_settings.job_settings,
         config,
         *(f"explain.{key}" for key in keys),
         "seed",
         "math_threads",
     )
-    embed = told(contigwas_config.job_settings, config, "embed", model=wildcards.model)
+    embed = told(config_settings.job_settings, config, "embed", model=wildcards.model)
     return chosen | {
         "methods": config_explain.methods(config, wildcards.model),
         "left_out": config_explain.left_out(config, wildcards.model),

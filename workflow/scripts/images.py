@@ -1,4 +1,4 @@
-from contigwas.images import write_images
+from contigwas.images.store import write_images
 from contigwas.runtime.job import job
 
 settings = snakemake.params.settings

@@ -1,5 +1,4 @@
 from contigwas.pretrain.train import train
-from contigwas.runtime.code_digest import sources
 from contigwas.runtime.job import job
 from contigwas.runtime.training_inputs import require_made
 
@@ -17,5 +16,5 @@ with job(snakemake.log[0], settings["math_threads"]):
         minutes=resources.save_minutes,
         devices=max(1, resources.get("gpu", 1)),
         tensorboard=f"results/logs/tensorboard/{run}" if resources.tensorboard else None,
-        code=sources("pretrain"),
+        code=snakemake.params.code,
     )
