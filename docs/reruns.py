@@ -333,7 +333,8 @@ A rule runs again in these cases:
 - Its set of input files is different.
 - An external input file is newer than the results and has other content. Files of up to 1 MB are compared by content,
   larger files by modification time only.
-- Code that it runs, in the library or in its script, was edited. Docstrings, comments and type annotations do not count.
+- Code that it runs, in the library or in its script, was edited. Docstrings, comments and type annotations do not
+  count.
 - A rule that it depends on runs again.
 
 Nothing else causes a rerun. In particular, these changes do not: another order of keys in the YAML file (except for
