@@ -1,4 +1,4 @@
-"""What the benchmarks share: a whole process's seconds and peak memory, and tables that grow by rows."""
+"""Shared code of the benchmarks: time and peak memory of a whole process, and tables to which rows are appended."""
 
 import datetime
 import os
