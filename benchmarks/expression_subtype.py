@@ -132,7 +132,7 @@ def predictions(values: np.ndarray, labels: np.ndarray) -> tuple[dict[str, np.nd
 
 
 def balanced_accuracy(labels: np.ndarray, chances: np.ndarray) -> float:
-    """The mean over classes of the share of their people who are told right."""
+    """The mean over classes of the fraction of their samples that is predicted correctly."""
     right = chances.argmax(axis=1) == labels
     return float(np.mean([right[labels == one].mean() for one in np.unique(labels)]))
 

@@ -22,7 +22,7 @@ from contigwas.files import read_table, write_tsv  # noqa: E402
 def timed(command: Sequence[str], limit: float = float("inf")) -> dict[str, float]:
     """Wall and user seconds and peak memory (MiB) of a whole process; it is stopped after `limit` seconds.
 
-    plink2 gets one BLAS thread, as its makers advise beside --threads.
+    plink2 gets one BLAS thread, as its authors advise in addition to --threads.
     """
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"} if command[0] == "plink2" else dict(os.environ)
     start = time.perf_counter()
