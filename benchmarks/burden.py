@@ -1,12 +1,13 @@
-"""The burden of a simulated exome: seconds and peak memory of the stage's whole process.
+"""Gene burden of a simulated exome: time and peak memory of the whole process.
 
-    python benchmarks/burden.py                                 # 20,000 people, 20,000 genes, 400,000 variants
-    python benchmarks/burden.py --people 2000 --genes 1000      # to try it
+    python benchmarks/burden.py                                 # 20,000 samples, 20,000 genes, 400,000 variants
+    python benchmarks/burden.py --people 2000 --genes 1000      # a small trial
 
-Data are made in --folder, once: 22 .bed files of rare variants (allele counts in proportion to 1/count, up to twice
-the cut-off, a little of it missing), annotations, a set list, and how many entries the burden must have. The stage
-runs as the rule's process does, masks lof (LoF) and damaging (LoF, missense), max_aaf 0.001, with imports and the file
-written. Appends to benchmarks/burden.tsv: sizes, features, entries (checked), seconds, peak memory, size of the file.
+The data are written to --folder once: 22 .bed files of rare variants (allele counts in proportion to 1/count, up to
+twice the frequency limit, with a few missing calls), annotations, a set list, and the expected number of nonzero
+entries of the burden. The stage runs in a process like that of the rule, with the masks lof (LoF) and damaging (LoF,
+missense) and max_aaf 0.001. Imports and writing are included. Appends to benchmarks/burden.tsv: sizes, features,
+entries (checked), seconds, peak memory, file size.
 """
 
 import argparse

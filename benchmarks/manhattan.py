@@ -1,11 +1,11 @@
-"""The Manhattan plot of ten million variants: seconds and peak memory of the whole process, PNG and PDF.
+"""The Manhattan plot of ten million variants: time and peak memory of the whole process, PNG and PDF.
 
     python benchmarks/manhattan.py --variants 10000000
 
-Writes 22 GWAS files as the pipeline does (contigwas.gwas.output), uniform p-values with hits among them, and loci.tsv,
-in a folder of its own; then draws them in a fresh process, which is measured (its peak resident memory holds Python
-and its libraries too). Appends to benchmarks/manhattan.tsv: date, machine, variants, hits,
-hits drawn (all must be), seconds from the start of the process to its end, peak memory in MB, sizes of the files.
+Writes 22 GWAS files as the pipeline does (contigwas.gwas.output), with uniform p-values and some hits, and loci.tsv, to
+a temporary folder. Then plots them in a new process, which is measured; its peak resident memory includes Python and
+its libraries. Appends to benchmarks/manhattan.tsv: date, machine, variants, hits, hits drawn (all must be), seconds
+from start to end of the process, peak memory in MB, file sizes.
 """
 
 import argparse

@@ -1,12 +1,12 @@
 """Calibration of the GWAS under the null: features permuted against real genotypes with real LD.
 
-    python benchmarks/null.py --genotypes ../shared/data/genotypes/EUR_subset.bed --features 1000
+    python benchmarks/null.py --genotypes DATA/genotypes/EUR_subset.bed --features 1000
 
-Each feature is a random permutation of the people: a normal score, or a skewed trait (log-normal, not transformed).
-Covariates are the first four principal components of the genotypes. Appends to benchmarks/null.tsv, for each kind of
-feature: mean lambda with two standard errors, the share of p below 1e-4 with its 95 % bootstrap interval over features
-(LD makes the binomial one too narrow), and lambda of manova and acat over groups of ten features (minp is Bonferroni's
-bound, capped at 1: its median says nothing).
+Each feature is a random permutation over the samples of normal scores, or of a skewed trait (log-normal, not
+transformed). Covariates are the first four principal components of the genotypes. Appends to benchmarks/null.tsv, for
+each kind of feature: mean lambda with two standard errors; the fraction of p below 1e-4 with its 95 % bootstrap
+interval over features (LD makes a binomial interval too narrow); and lambda of manova and acat over groups of ten
+features. minp is not included: it is Bonferroni's bound, capped at 1, and its median is not informative.
 """
 
 import argparse

@@ -1,13 +1,13 @@
-"""Calibration on real data: random pairings of real photographs with real genotypes, in which nothing is to be found.
+"""Calibration on real data: random pairings of real photographs with real genotypes, without any association.
 
-Run it in a folder where tests/config/real.yaml has been run to its end; genotype stages are taken from there:
+Run it in a folder in which tests/config/real.yaml has been run completely; the genotype stages are taken from there:
 
     python benchmarks/pairings.py --config tests/config/real.yaml --pairings 20
 
-Every pairing goes through the stages of the pipeline (pairing, images, pretrain, embed, align, phenotypes, gwas,
-loci), called from the library as the rules call them. Appends to benchmarks/pairings.tsv: seed, people, lambda of the
-omnibus test, mean lambda of the features, loci at p1; prints the mean of lambda and two standard errors. Seeds that
-are in the table are not run again.
+Every pairing runs the stages of the pipeline (pairing, images, pretrain, embed, align, phenotypes, gwas, loci), called
+from the library as the rules call them. Appends to benchmarks/pairings.tsv: seed, number of samples, lambda of the test
+over features, mean lambda of the features, loci at p1. Prints the mean of lambda and two standard errors. Seeds
+that are in the table are not run again.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""People with a photograph and three modalities each, as the stages before pretrain hand them over; and as JPEGs."""
+"""Samples with a photograph and three modalities each, as the stages before pretrain write them, and as JPEGs."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor

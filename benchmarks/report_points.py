@@ -1,11 +1,11 @@
-"""The points of the report's Manhattan plot, from ten million variants: seconds and peak memory of the whole process.
+"""The points of the report's Manhattan plot, from ten million variants: time and peak memory of the whole process.
 
     python benchmarks/report_points.py --variants 10000000
 
-Writes GWAS files as benchmarks/manhattan.py does, then thins two tests (manova and the feature E1) in a fresh process,
+Writes GWAS files as benchmarks/manhattan.py does, then thins two tests (manova and the feature E1) in a new process,
 which is measured. Appends to benchmarks/report_points.tsv: date, machine, variants, hits of manova, hits kept (all must
-be), other points of manova, seconds from the start of the process to its end, peak memory in MB, MB of the file and of
-its points on the page.
+be), other points of manova, seconds from start to end of the process, peak memory in MB, MB of the file and of its
+points on the page.
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""The SNP matrix at the size of a biobank: the share of the file's bytes that is read, seconds, and peak memory.
+"""The SNP matrix at the size of a biobank: fraction of the file's bytes that is read, time and peak memory.
 
-    python benchmarks/snps.py                                       # 100,000 people, 800,000 variants, stride 100
-    python benchmarks/snps.py --people 2000 --variants 20000        # to try it
+    python benchmarks/snps.py                                       # 100,000 samples, 800,000 variants, stride 100
+    python benchmarks/snps.py --people 2000 --variants 20000        # a small trial
 
-The .bed is made in --folder, once. Only the rows of the grid hold random calls; the others are holes of the file, which
-no program that reads every k-th row can tell. The stage runs as the rule's process does. Bytes are those that the
-kernel handed to the process (rchar of /proc/self/io), all tables included, less those of a process that does nothing
-but the imports. Appends to benchmarks/snps.tsv.
+The .bed is written to --folder once. Only the rows of the grid contain random calls. The others are holes of the file,
+which makes no difference to a program that reads every k-th row. The stage runs in a process like that of the rule.
+Bytes are those that the kernel passed to the process (rchar of /proc/self/io), including all tables, minus those of a
+process that only imports the modules. Appends to benchmarks/snps.tsv.
 """
 
 import argparse

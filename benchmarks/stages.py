@@ -1,7 +1,7 @@
-"""The stages of the pipeline as calls of the library, in the order in which the rules call them.
+"""The stages of the pipeline as library calls, in the order in which the rules call them.
 
-Studies that train hundreds of networks use these instead of jobs of the workflow: a job starts a process, which costs
-as much as a small GWAS. What is computed is the same.
+Studies that train hundreds of networks use these instead of jobs of the workflow, because starting a process for a job
+takes as long as a small GWAS. The computations are the same.
 """
 
 import sys

@@ -1,6 +1,6 @@
-"""The study's jobs: make a cohort, train and test the models of a cell, repeat it under the null.
+"""Jobs of the study: simulate a cohort, train and test the models of a cell, and repeat it under the null.
 
-Run by the Snakefile beside it. Each function writes one small table; networks and GWAS live in a folder of their own
+Run by the Snakefile in this folder. Each function writes one small table. Networks and GWAS are in a separate folder
 while the job runs.
 """
 
