@@ -20,7 +20,7 @@ def chromosomes(config: Mapping) -> list[str]:
 
 
 def autosomes(config: Mapping) -> list[str]:
-    """Those of the chromosomes that are not X: people, pruning, PCs, relatives and modalities come from them."""
+    """Those of the chromosomes that are not X: samples, pruning, PCs, relatives and modalities come from them."""
     return [chrom for chrom in chromosomes(config) if chrom != "X"]
 
 
@@ -83,7 +83,7 @@ def made(config: Mapping, path: str) -> bool:
 
 
 def withdrawn(config: Mapping) -> str:
-    """The list of the people who withdrew, or a UserError where the config names none."""
+    """The list of the participants who withdrew, or a UserError where the config names none."""
     path = config["samples"]["withdrawn"]
     if path is None:
         raise UserError("config: samples.withdrawn names no list, which this target needs: name one, one IID a line")

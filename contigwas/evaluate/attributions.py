@@ -1,4 +1,4 @@
-"""Whether explanations rank the features that the truth names: average precision of mean absolute attributions."""
+"""Whether explanations rank the features that the ground truth names: average precision of mean absolute attributions."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -38,11 +38,11 @@ def write_attributions(
     settings: Mapping[str, object],
     output: PathLike,
 ) -> None:
-    """Write attributions.tsv (columns `COLUMNS`): a row a model, method and modality that the truth speaks of.
+    """Write attributions.tsv (columns `COLUMNS`): a row a model, method and modality that the ground truth speaks of.
 
     `explanations` are the features.parquet of the models (method modality feature name mean_abs). Positive are, in the
     modality snps (the matrix `snps`), SNPs with r2 above settings["r2"] with a planted variant, of the genotypes of
-    `pattern`; in burden, features of the genes of the truth. All others are negative, also those that tag a polygenic
+    `pattern`; in burden, features of the genes of the ground truth. All others are negative, also those that tag a polygenic
     variant. planted counts the variants or genes with a positive feature, share is that of positive features, which is
     the average precision to expect of a random order. low and high are the ends of the 95 % interval when planted
     variants (genes) are drawn again, empty with fewer than 5. A header only where there is no truth.
@@ -61,11 +61,11 @@ def write_attributions(
                     rows.append({"model": model, "method": method, "modality": modality,
                                  **ranked(scores, found, int(settings["seed"]))})  # fmt: skip
     write_tsv(pd.DataFrame(rows, columns=COLUMNS), output)
-    log.info("%d rankings of features compared with the truth", len(rows))
+    log.info("%d rankings of features compared with the ground truth", len(rows))
 
 
 def snp_tags(planted: pd.DataFrame, snps: PathLike, pattern: str, least: float) -> pd.DataFrame:
-    """Which SNPs of the matrix tag which planted variants: bool (SNPs, planted), r2 above `least` among its people.
+    """Which SNPs of the matrix tag which planted variants: bool (SNPs, planted), r2 above `least` among its samples.
 
     `planted` has chrom pos id, and alleles where known. A variant tags itself. Only SNPs of the variant's chromosome
     can tag it, and none tags a variant that `truth.locate` does not find.
@@ -81,7 +81,7 @@ def snp_tags(planted: pd.DataFrame, snps: PathLike, pattern: str, least: float) 
         bed = open_genotypes(pattern, chrom)
         places = locate(planted.iloc[those], bed)
         those, places = those[places >= 0], places[places >= 0]
-        rows = pd.Index(bed.people["iid"]).get_indexer(data.obs_names)
+        rows = pd.Index(bed.samples["iid"]).get_indexer(data.obs_names)
         shared = rows >= 0
         if not len(those) or shared.sum() < 2:
             continue
@@ -95,7 +95,7 @@ def snp_tags(planted: pd.DataFrame, snps: PathLike, pattern: str, least: float) 
 
 
 def _positives(modality: str, part: pd.DataFrame, tags: pd.DataFrame | None, genes: Sequence[str]) -> np.ndarray | None:
-    """Which features belong to which variant or gene of the truth, bool (features, causes); None: it says nothing."""
+    """Which features belong to which variant or gene of the ground truth, bool (features, causes); None: it says nothing."""
     if modality == "snps" and tags is not None:
         return tags.reindex(part["feature"], fill_value=False).to_numpy(bool)
     if modality == "burden":

@@ -12,19 +12,19 @@ def genotype_files(pattern: str, chromosomes: Iterable[object]) -> dict[str, lis
     """The files of some chromosomes, each once: `{chrom}` is filled in.
 
     `genotypes` are the .bed, .pgen or .bgen files, `genotyped_variants` the .bim, .pvar or .bgi (a .bgen may have
-    none), `genotyped_people` the .fam, .psam or .sample (the .bgen itself where it has no .sample).
+    none), `genotyped_samples` the .fam, .psam or .sample (the .bgen itself where it has no .sample).
     """
     files = [Path(path) for path in dict.fromkeys(pattern.replace("{chrom}", str(chrom)) for chrom in chromosomes)]
     variants = [path for file in files for path in _variants(file)]
     return {
         "genotypes": [str(file) for file in files],
         "genotyped_variants": [str(path) for path in variants],
-        "genotyped_people": [str(people_path(file)) for file in files],
+        "genotyped_samples": [str(samples_path(file)) for file in files],
     }
 
 
-def people_path(genotypes: PathLike) -> Path:
-    """The file that names the people of a file of genotypes."""
+def samples_path(genotypes: PathLike) -> Path:
+    """The file that names the samples of a file of genotypes."""
     path = Path(genotypes)
     if path.suffix == ".bgen":
         return sample_path(path)
@@ -32,7 +32,7 @@ def people_path(genotypes: PathLike) -> Path:
 
 
 def sample_path(bgen: PathLike) -> Path:
-    """The .sample file beside a .bgen; the .bgen itself, which may name people, where there is none."""
+    """The .sample file beside a .bgen; the .bgen itself, which may name samples, where there is none."""
     beside = Path(bgen).with_suffix(".sample")
     return beside if beside.is_file() else Path(bgen)
 

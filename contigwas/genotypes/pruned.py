@@ -12,19 +12,19 @@ from contigwas.tables.sample_ids import rows_of
 from contigwas.tables.text import require
 
 
-def person_rows(bed: Genotypes, iids: Sequence[str]) -> np.ndarray:
-    """Where each person stands in the genotypes; UserError when one does not."""
-    rows = rows_of(iids, bed.people["iid"])
+def sample_rows(bed: Genotypes, iids: Sequence[str]) -> np.ndarray:
+    """Where each sample stands in the genotypes; UserError when one does not."""
+    rows = rows_of(iids, bed.samples["iid"])
     if (rows < 0).any():
-        raise UserError(f"{bed.path} lacks {(rows < 0).sum()} of {len(rows)} people: run the stage samples again")
+        raise UserError(f"{bed.path} lacks {(rows < 0).sum()} of {len(rows)} samples: run the stage samples again")
     return rows
 
 
 class Pruned:
-    """The pruned variants of all chromosomes for some people, streamed as often as needed, whatever the files' order.
+    """The pruned variants of all chromosomes for some samples, streamed as often as needed, whatever the files' order.
 
     Attributes:
-        iids: the people, the rows of every block.
+        iids: the samples, the rows of every block.
         variants: the number of variants.
     """
 
@@ -38,15 +38,15 @@ class Pruned:
             rows = pd.read_parquet(require(path, "the pruned variants"), columns=["index"])["index"].to_numpy()
             if rows.size:
                 bed = open_genotypes(pattern, chrom)
-                self._parts.append((bed, person_rows(bed, self.iids), rows))
+                self._parts.append((bed, sample_rows(bed, self.iids), rows))
         self.variants = sum(rows.size for _, _, rows in self._parts)
 
-    def blocks(self, size: int = 1024, people: np.ndarray | None = None) -> Iterator[np.ndarray]:
-        """Dosages of at most `size` variants of one chromosome: int8 (people, variants), -127 where not called.
+    def blocks(self, size: int = 1024, samples: np.ndarray | None = None) -> Iterator[np.ndarray]:
+        """Dosages of at most `size` variants of one chromosome: int8 (samples, variants), -127 where not called.
 
-        `people` are positions in `iids`; None is everyone.
+        `samples` are positions in `iids`; None is everyone.
         """
         for bed, everyone, rows in self._parts:
-            chosen = everyone if people is None else everyone[people]
+            chosen = everyone if samples is None else everyone[samples]
             for _, block in bed.blocks(rows, chosen, size):
                 yield block

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from contigwas.genotypes.bed import Bed, read_fam
-from contigwas.genotypes.bgen import Bgen, read_bgen_people, read_sample
+from contigwas.genotypes.bgen import Bgen, read_bgen_samples, read_sample
 from contigwas.genotypes.chromosome_names import require_analysed
 from contigwas.genotypes.interface import Genotypes
 from contigwas.genotypes.pgen import Pgen
@@ -14,14 +14,14 @@ from contigwas.genotypes.plink2_tables import read_psam
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 
-__all__ = ["Bed", "Genotypes", "open_genotypes", "read_people"]
+__all__ = ["Bed", "Genotypes", "open_genotypes", "read_samples"]
 
 FORMATS: dict[str, Callable[..., Genotypes]] = {".bed": Bed, ".pgen": Pgen, ".bgen": Bgen}
-PEOPLE: dict[str, Callable[[PathLike], pd.DataFrame]] = {
+SAMPLES: dict[str, Callable[[PathLike], pd.DataFrame]] = {
     ".fam": read_fam,
     ".psam": read_psam,
     ".sample": read_sample,
-    ".bgen": read_bgen_people,
+    ".bgen": read_bgen_samples,
 }
 
 
@@ -35,13 +35,13 @@ def open_genotypes(pattern: PathLike, chrom: object, threads: int | None = None)
     return FORMATS[_known(path, FORMATS)](path, chrom, threads)
 
 
-def read_people(path: PathLike) -> pd.DataFrame:
-    """People of a file that names them, file order: `fid`, `iid` (str), `sex` (0 unknown, 1 male, 2 female).
+def read_samples(path: PathLike) -> pd.DataFrame:
+    """Samples of a file that names them, file order: `fid`, `iid` (str), `sex` (0 unknown, 1 male, 2 female).
 
-    Raises UserError when the file is missing or malformed, or names a person twice.
+    Raises UserError when the file is missing or malformed, or names a sample twice.
     """
     path = Path(path)
-    return PEOPLE[_known(path, PEOPLE)](path)
+    return SAMPLES[_known(path, SAMPLES)](path)
 
 
 def _known(path: Path, formats: dict) -> str:

@@ -37,7 +37,7 @@ def write_loci(
     """Write loci.tsv (columns `COLUMNS`): a header only when no variant reaches p1.
 
     `gwas` maps chromosomes to the Parquet files of the GWAS, `pattern` names the .bed files that it tested; linkage
-    is measured over the people of `cohort` with gwas_included = 1. `settings`: test (over features, or the name of one) p1
+    is measured over the samples of `cohort` with gwas_included = 1. `settings`: test (over features, or the name of one) p1
     p2 r2 kb feature_p (None: p1) genes (a path or None) genes_build and build.
     start and end span the lead and all variants it claimed, n_variants counts them; best_feature has the smallest p
     at the lead; beta and se are its; features are all with p <= feature_p there, the best first, joined by commas.
@@ -74,7 +74,7 @@ def _loci_of(
     settings: Mapping[str, object],
     thresholds: Thresholds,
 ) -> pd.DataFrame:
-    """The loci of one chromosome in order of position, without number and genes; `founders` are people of `cohort`.
+    """The loci of one chromosome in order of position, without number and genes; `founders` are samples of `cohort`.
 
     The genotypes are opened only if a variant is significant.
     """
@@ -87,12 +87,12 @@ def _loci_of(
         return pd.DataFrame(columns=COLUMNS)
     bed = open_genotypes(pattern, chrom)
     rows = match_variants(tested, bed, path)
-    people = rows_of(founders, bed.people["iid"])
-    require_overlap(founders, bed.people["iid"], f"the tested people of {cohort}", str(bed.path))
-    if (people < 0).any():
-        log.warning("chromosome %s: %d tested people are not in the genotypes", chrom, int((people < 0).sum()))
+    samples = rows_of(founders, bed.samples["iid"])
+    require_overlap(founders, bed.samples["iid"], f"the tested samples of {cohort}", str(bed.path))
+    if (samples < 0).any():
+        log.warning("chromosome %s: %d tested samples are not in the genotypes", chrom, int((samples < 0).sum()))
     pos = tested["pos"].to_numpy()
-    linkage = Linkage(bed, rows, np.sort(people[people >= 0]), x_linked(chrom, pos, str(settings["build"])))
+    linkage = Linkage(bed, rows, np.sort(samples[samples >= 0]), x_linked(chrom, pos, str(settings["build"])))
     clumps = clump(values, pos, thresholds, linkage, rows)
     clumps.sort(key=lambda one: (tested["pos"].iat[one.index], rows[one.index]))
     feature_p = settings["feature_p"]

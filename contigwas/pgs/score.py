@@ -1,4 +1,4 @@
-"""All scores of all people in one pass over the variants."""
+"""All scores of all samples in one pass over the variants."""
 
 import logging
 from collections import deque
@@ -13,7 +13,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from contigwas.genotypes.pruned import person_rows
+from contigwas.genotypes.pruned import sample_rows
 from contigwas.genotypes.reader import open_genotypes
 from contigwas.pgs.matching import Match
 from contigwas.runtime.atomic_files import PathLike
@@ -28,7 +28,7 @@ DENSE = 0.01  # share of nonzero weights in a block above which a dense product 
 class Weights:
     """The weights of all scores, for the dosage D of the genotypes' effect allele.
 
-    A person's sum is constant + linear · D + excess · max(D - 1, 0), over variants, whatever weights the dosages 0, 1
+    A sample's sum is constant + linear · D + excess · max(D - 1, 0), over variants, whatever weights the dosages 0, 1
     and 2 have. All three: float64 CSR (variants, scores).
     """
 
@@ -46,7 +46,7 @@ class Weights:
 class Scored:
     """What one pass over the genotypes gives.
 
-    sums: float64 (scores, people); dropped: bool (variants,), those that `qc` took out of every score.
+    sums: float64 (scores, samples); dropped: bool (variants,), those that `qc` took out of every score.
     """
 
     sums: np.ndarray
@@ -156,7 +156,7 @@ def score_sums(
     missing call is 2 x the effect allele's frequency among `iids`. With `qc` (`maf`, `info`), variants of a lower
     minor-allele frequency, or of a lower imputation quality (MaCH's r²) where the file has dosages, are taken out.
     Products are float32 of dosages less their mean; means, and sums over blocks, are float64, and the same for any
-    number of threads. Peak memory is people x (scores + threads x block).
+    number of threads. Peak memory is samples x (scores + threads x block).
     """
     count = weights.linear.shape[1]
     size = max(1, min(1024, BLOCK_BYTES // (4 * max(len(iids), 1))))
@@ -194,12 +194,12 @@ def score_sums(
 def _blocks(
     pattern: PathLike, variants: pd.DataFrame, used: np.ndarray, iids: Sequence[str], size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows of `variants` among `used`, and their values (people, variants), chromosome by chromosome."""
+    """Rows of `variants` among `used`, and their values (samples, variants), chromosome by chromosome."""
     chroms, index = variants["chrom"].to_numpy()[used], variants["index"].to_numpy()[used]
     for chrom in pd.unique(chroms):
         rows = used[chroms == chrom]
         genotypes, start = open_genotypes(pattern, chrom, 1), 0
-        for part, block in genotypes.blocks(index[chroms == chrom], person_rows(genotypes, iids), size, dosages=True):
+        for part, block in genotypes.blocks(index[chroms == chrom], sample_rows(genotypes, iids), size, dosages=True):
             yield rows[start : start + part.size], block
             start += part.size
 
@@ -217,7 +217,7 @@ class _Part:
 def _part(
     block: np.ndarray, linear: sparse.csr_array, excess: sparse.csr_array, qc: Mapping[str, float] | None
 ) -> _Part:
-    """The part of a block of values (people, variants) in every score, without the constants and the means."""
+    """The part of a block of values (samples, variants) in every score, without the constants and the means."""
     centred, mean, called = centre(block)
     dropped = np.zeros(mean.size, bool)
     if qc is not None:
@@ -238,9 +238,9 @@ def _part(
 
 
 def centre(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Dosages less their mean, 0 where missing: float32 (variants, people); the means, float64, and people called.
+    """Dosages less their mean, 0 where missing: float32 (variants, samples); the means, float64, and samples called.
 
-    `block` is int8 (people, variants), negative where missing, or float32 with NaN. Where nobody is called it is 0.
+    `block` is int8 (samples, variants), negative where missing, or float32 with NaN. Where nobody is called it is 0.
     """
     calls = block.T
     missing = np.isnan(calls) if block.dtype.kind == "f" else calls < 0
@@ -259,7 +259,7 @@ def centre(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _product(weights: sparse.csr_array, dosages: np.ndarray) -> tuple[np.ndarray | slice, np.ndarray]:
-    """weightsᵀ (scores, variants) x dosages (variants, people) by the faster kind of product; the scores it is of."""
+    """weightsᵀ (scores, variants) x dosages (variants, samples) by the faster kind of product; the scores it is of."""
     if weights.nnz > DENSE * weights.shape[0] * weights.shape[1]:
         return slice(None), weights.toarray().T.astype(np.float32) @ dosages
     columns = np.flatnonzero(np.bincount(weights.indices, minlength=weights.shape[1]))

@@ -56,23 +56,23 @@ def write_pgs(
 ) -> None:
     """Write the modality of polygenic scores and `output_matching`, one row a score.
 
-    A score is AVG = SUM/(2M): D effect alleles, a missing call 2 x the frequency among the people written, M the rows
+    A score is AVG = SUM/(2M): D effect alleles, a missing call 2 x the frequency among the samples written, M the rows
     that enter. `variants` maps each chromosome to the quality control of `pattern`, whose dropped variants are
     `filtered`. Where `settings["genotypes"]` names other genotypes, those are scored instead, dosages where they have
-    them, and their variants filtered by `settings["qc"]` (`maf`, `info`) among the people written. `settings` also has
+    them, and their variants filtered by `settings["qc"]` (`maf`, `info`) among the samples written. `settings` also has
     `exclude` (names of scores that are left out), `min_overlap`, below which share of entering rows a score is left
-    out, and `ambiguous` (drop or keep). The modality: float32 (people, scores), averages, and the sums as layer `sum`;
-    people are those of the cohort who are not excluded and in the genotypes. `output_matching`: rows of the file by
+    out, and `ambiguous` (drop or keep). The modality: float32 (samples, scores), averages, and the sums as layer `sum`;
+    samples are those of the cohort who are not excluded and in the genotypes. `output_matching`: rows of the file by
     outcome, which add up, overlap, kept (0/1) and the reason. Raises UserError for files that cannot be scored,
     positions of another build, two scores of one name, and when no score is left. Method: PGS Catalog Calculator's
     matching; plink2 --score gives the same sums and averages.
     """
-    people = read_cohort(cohort)
+    samples = read_cohort(cohort)
     own = settings.get("genotypes")
     genotypes, chromosomes = own or pattern, list(variants)
     everything = all_variants(own, chromosomes) if own else checked_variants(variants)
     matched = _match_all(scores, targets(everything, genotypes, chromosomes), settings, build)
-    iids = _people(people, genotypes, chromosomes, cohort)
+    iids = _samples(samples, genotypes, chromosomes, cohort)
     weights = assemble([(one.weights, one.match) for one in matched], len(everything))
     scored = score_sums(genotypes, everything, weights, iids, threads, settings["qc"] if own else None)
     matched = [replace(one, match=one.match.without(scored.dropped)) for one in matched]
@@ -98,7 +98,7 @@ def write_pgs(
     provenance = {
         "stage": "pgs", "genotypes": str(genotypes), "build": build, "min_overlap": settings["min_overlap"],
         "ambiguous": settings["ambiguous"], "scores_given": len(matching), "scores": int(used.sum()),
-        "variants": len(everything), "people_in_cohort": len(people), "people": len(iids),
+        "variants": len(everything), "samples_in_cohort": len(samples), "n_samples": len(iids),
     }  # fmt: skip
     sums = np.ascontiguousarray(scored.sums[used].T)
     averages = (sums / (2 * entering[used])).astype(np.float32)
@@ -107,13 +107,13 @@ def write_pgs(
     write_tsv(matching, output_matching)
 
 
-def _people(everyone: pd.DataFrame, genotypes: PathLike, chromosomes: Sequence[str], cohort: PathLike) -> np.ndarray:
-    """IIDs of the cohort's people who are in the genotypes, in the cohort's order."""
+def _samples(everyone: pd.DataFrame, genotypes: PathLike, chromosomes: Sequence[str], cohort: PathLike) -> np.ndarray:
+    """IIDs of the cohort's samples that are in the genotypes, in the cohort's order."""
     iids_included = included(everyone)["iid"].astype(str)
     there = open_genotypes(genotypes, chromosomes[0])
-    require_overlap(iids_included, there.people["iid"], f"the cohort ({cohort})", f"the genotypes ({there.path})")
-    iids = iids_included[iids_included.isin(there.people["iid"])].to_numpy(dtype=str)
-    log.info("%d of the %d people of the cohort are in the genotypes", len(iids), len(iids_included))
+    require_overlap(iids_included, there.samples["iid"], f"the cohort ({cohort})", f"the genotypes ({there.path})")
+    iids = iids_included[iids_included.isin(there.samples["iid"])].to_numpy(dtype=str)
+    log.info("%d of the %d samples of the cohort are in the genotypes", len(iids), len(iids_included))
     return iids
 
 
@@ -152,7 +152,7 @@ def _match_all(
 def _tell(matching: pd.DataFrame) -> None:
     """Log what became of the rows of every score."""
     for row in matching.to_dict("records"):
-        told = ", ".join(f"{row[one]} {one}" for one in OUTCOMES if row[one])
+        reported = ", ".join(f"{row[one]} {one}" for one in OUTCOMES if row[one])
         left = f", left out ({row['reason']})" if row["reason"] else ""
-        log.info("%s: %d rows, overlap %.3f%s; %s", row["score"], row["rows"], row["overlap"], left, told)
+        log.info("%s: %d rows, overlap %.3f%s; %s", row["score"], row["rows"], row["overlap"], left, reported)
     log.info("%d of %d scores kept", matching["kept"].sum(), len(matching))

@@ -25,7 +25,7 @@ MOST_LOCI = 30
 WIDTH, LEFT, RIGHT, HEIGHT, TITLE, BOTTOM, BETWEEN = 7.0, 0.6, 0.6, 2.7, 0.82, 0.5, 0.1  # inches
 # r2 from 0 to 1 in five steps: Okabe and Ito's colours, darkest where linkage is weak and hottest where it is strong.
 STEPS = ("#4b5f8a", "#56b4e9", "#009e73", "#e69f00", "#d1495b")
-INDEX = ["rank", "locus", "chrom", "pos", "lead_id", "log10p", "people_r2", "name"]
+INDEX = ["rank", "locus", "chrom", "pos", "lead_id", "log10p", "samples_r2", "name"]
 
 
 def regional(
@@ -40,9 +40,9 @@ def regional(
     """Draw the 30 strongest loci into `folder`, a PNG and a PDF each, and index.tsv, which says which is which.
 
     `gwas` maps chromosomes to Parquet files, `pattern` names the genotypes that it tested, r2 is measured over the
-    people of `cohort` with gwas_included = 1 (20,000 of them at most). `settings`: test, regional_kb (to either side of the
+    samples of `cohort` with gwas_included = 1 (20,000 of them at most). `settings`: test, regional_kb (to either side of the
     lead), genes and genes_build, recombination (path or None), build. Files are named by rank, locus and lead
-    position. Returns the index: `rank locus chrom pos lead_id log10p people_r2 name`. The folder is complete or absent.
+    position. Returns the index: `rank locus chrom pos lead_id log10p samples_r2 name`. The folder is complete or absent.
     """
     leads = read_leads(loci)
     strongest = leads.sort_values("log10p", ascending=False, kind="stable").head(MOST_LOCI)
@@ -62,7 +62,7 @@ def regional(
                 name = f"{lead['rank']:02d}_locus{lead['locus']}_chr{chrom}_{lead['pos']}"
                 outputs = [temporary / f"{name}.{suffix}" for suffix in ("png", "pdf")]
                 draw(region, lead, near, rates, reach, test, str(settings["build"]), title, outputs)
-                rows.append({**lead[INDEX[:6]].to_dict(), "people_r2": region.people, "name": name})
+                rows.append({**lead[INDEX[:6]].to_dict(), "samples_r2": region.samples, "name": name})
                 progress.update()
         progress.close()
         index = pd.DataFrame(rows, columns=INDEX).sort_values("rank")
@@ -182,7 +182,9 @@ def _head(figure: Figure, axis: Axes, region: Region, lead: pd.Series, test: str
     ]
     if np.isnan(region.r2).any():
         marks.append(Line2D([], [], marker="o", ls="", ms=5, mew=0, color=style.FAINT, label="unknown"))
-    figure.text(LEFT / WIDTH, 1 - 0.51 / total, f"r² with the lead, {region.people:,} people:", va="top", fontsize=7.5)
+    figure.text(
+        LEFT / WIDTH, 1 - 0.51 / total, f"r² with the lead, {region.samples:,} samples:", va="top", fontsize=7.5
+    )
     axis.legend(
         handles=marks,
         loc="upper right",

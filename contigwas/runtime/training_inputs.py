@@ -36,7 +36,7 @@ def require_made(paths: Iterable[PathLike]) -> None:
     """Raise UserError for a file that a `.ready` file stands for and that is gone."""
     for path in paths:
         if not Path(path).is_file():
-            raise UserError(f"{path} is gone: remove results/lineage/*.ready and run the same command again")
+            raise UserError(f"{path} is gone: remove results/training_inputs/*.ready and run the same command again")
 
 
 def _sizes(paths: Iterable[PathLike]) -> list[dict[str, object]]:

@@ -9,7 +9,7 @@ SETTINGS = {
     "methods": ["integrated_gradients", "deeplift"],
     "left_out": [],
     "baseline": "mean",
-    "people": 24,
+    "n_samples": 24,
     "reference": 16,
     "steps": 16,
     "samples": 0,
@@ -20,9 +20,9 @@ SETTINGS = {
 }
 
 
-def trained(folder, people=150, fold=0, pcs=None, **changed):
+def trained(folder, samples=150, fold=0, pcs=None, **changed):
     """A study on disk and a network of it: the checkpoint and the files that an explanation reads."""
-    files = write_study(folder, people)
+    files = write_study(folder, samples)
     checkpoint, history = folder / f"fold{fold}.ckpt", folder / f"fold{fold}.csv"
     recipe = RECIPE | {"augment": {}} | changed
     files |= {"modalities": {name: files["modalities"][name] for name in recipe["modalities"]}}

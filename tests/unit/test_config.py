@@ -34,7 +34,7 @@ def test_defaults_are_filled_in(demo):
     assert demo["loci"]["kb"] == 150
     assert demo["gwas"]["missing"] == "exact"
     assert demo["models"]["contig"]["augment"]["rotation"] == 20
-    assert demo["models"]["latents"]["transform"] == "none", "brought phenotypes are not transformed"
+    assert demo["models"]["latents"]["transform"] == "none", "user-supplied phenotypes are not transformed"
     assert "method" not in demo["models"]["latents"]
 
 

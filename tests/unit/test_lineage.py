@@ -26,8 +26,8 @@ def test_other_content_of_the_same_size_is_another_lineage(size, tmp_path):
         if place is not None:
             content[place : place + width] = b"x" * width
         (tmp_path / "chr1.bed").write_bytes(content)
-        write_lineage([tmp_path / "chr1.bed"], {}, tmp_path / "people.json")
-        digests.add(json.loads((tmp_path / "people.json").read_text())["origins"][0]["digest"])
+        write_lineage([tmp_path / "chr1.bed"], {}, tmp_path / "samples.json")
+        digests.add(json.loads((tmp_path / "samples.json").read_text())["origins"][0]["digest"])
     assert len(digests) == 4
 
 
@@ -41,5 +41,5 @@ def test_ready_files_tell_how_large_the_part_is(tmp_path):
 def test_a_part_that_somebody_deleted_is_told_with_the_remedy(tmp_path):
     (tmp_path / "cohort.tsv").touch()
     require_made([tmp_path / "cohort.tsv"])
-    with pytest.raises(UserError, match=r"snps\.h5ad is gone: remove results/lineage/\*\.ready"):
+    with pytest.raises(UserError, match=r"snps\.h5ad is gone: remove results/training_inputs/\*\.ready"):
         require_made([tmp_path / "cohort.tsv", tmp_path / "snps.h5ad"])

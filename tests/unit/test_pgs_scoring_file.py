@@ -126,8 +126,8 @@ def test_an_unnamed_build_is_warned_of(tmp_path, caplog):
         ({}, {"dosage_0_weight": "1", "dosage_1_weight": "", "dosage_2_weight": "1"}, "3 rows have no weight"),
     ],
 )
-def test_refused_content(tmp_path, header, columns, told):
-    with pytest.raises(UserError, match=told) as error:
+def test_refused_content(tmp_path, header, columns, reported):
+    with pytest.raises(UserError, match=reported) as error:
         read_scoring_file(write_score(tmp_path / "x.txt", ROWS.assign(**columns), **header), "GRCh37")
     assert str(tmp_path / "x.txt") in str(error.value)
 
@@ -141,10 +141,10 @@ def test_refused_content(tmp_path, header, columns, told):
         (["rsID", "effect_allele", "effect_allele", "effect_weight"], "effect_allele more than once"),
     ],
 )
-def test_refused_columns(tmp_path, columns, told):
+def test_refused_columns(tmp_path, columns, reported):
     path = tmp_path / "x.txt"
     path.write_text("#pgs_id=A\n" + "\t".join(columns) + "\n" + "\t".join("1" * len(columns)) + "\n")
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=reported):
         read_scoring_file(path, "GRCh37")
 
 
@@ -220,9 +220,9 @@ def test_many_scores_in_one_table(tmp_path, mark):
         ("beta\tse\n1\t2\n", "no column effect_allele: its header names beta, se"),
     ],
 )
-def test_refused_tables(tmp_path, text, told):
+def test_refused_tables(tmp_path, text, reported):
     (tmp_path / "x.tsv").write_text(text)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=reported):
         read_scoring_file(tmp_path / "x.tsv", "GRCh37")
 
 

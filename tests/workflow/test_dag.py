@@ -63,7 +63,7 @@ def test_demo_makes_a_dag(study):
     jobs = study().dry().jobs()
     assert jobs[("pretrain_fold", "contig")] == 3
     assert jobs[("pretrain_fold", "simclr")] == 1
-    assert jobs[("phenotypes_brought", "latents")] == 1
+    assert jobs[("phenotypes_external", "latents")] == 1
 
 
 def test_the_picture_in_the_docs_has_every_rule(study, root):

@@ -17,7 +17,7 @@ import reruns
 
 AFTER_PHENOTYPES = {
     "phenotypes_embedded",
-    "phenotypes_brought",
+    "phenotypes_external",
     "gwas_chromosome",
     "loci_model",
     "followup_model",
@@ -27,15 +27,15 @@ AFTER_PHENOTYPES = {
     "plots_regional",
     "plots_qq",
     "plots_map",
-    "evaluate_people",
+    "evaluate_samples",
     "evaluate_gwas",
     "evaluate_loci",
     "plots_points",
     "evaluate",
     "report",
 }
-# of every model, since the people of one decide whom all test
-AT_EQUAL_PEOPLE = {"evaluate_gwas", "evaluate_loci"}
+# of every model, since the samples of one decide whom all test
+AT_COMMON_SAMPLES = {"evaluate_gwas", "evaluate_loci"}
 MODELS = {"contig", "inner", "simclr", "latents"}
 
 
@@ -74,8 +74,8 @@ def test_changing_the_epochs_of_one_model(finished):
     of_the_model = {"pretrain_fold", "embed_fold", "align_folds", "phenotypes_embedded", "gwas_chromosome"}
     of_the_model |= {"loci_model", "plots_manhattan", "plots_overview", "plots_qq", "plots_training"}
     of_the_model |= {"plots_features", "plots_regional", "plots_map", "plots_points", "followup_model"}
-    assert rules(run) == of_the_model | AT_EQUAL_PEOPLE | {"evaluate_people", "evaluate_cost", "evaluate", "report"}
-    assert {model for rule, model in run.jobs() if rule not in AT_EQUAL_PEOPLE} == {"simclr", ""}
+    assert rules(run) == of_the_model | AT_COMMON_SAMPLES | {"evaluate_samples", "evaluate_cost", "evaluate", "report"}
+    assert {model for rule, model in run.jobs() if rule not in AT_COMMON_SAMPLES} == {"simclr", ""}
 
 
 def test_changing_the_clumping(finished):
@@ -110,7 +110,7 @@ def test_a_new_covariate_trains_nothing(finished):
     ("block", "key", "value", "untouched"),
     [
         ("samples", "heldout", 0.4, {"samples", "snps", "images"}),
-        ("genotypes", "qc", {"person_call_rate": 0.9}, {"genotypes_variants"}),
+        ("genotypes", "qc", {"sample_call_rate": 0.9}, {"genotypes_variants"}),
         ("evaluate", "kb", 50, {"pretrain_fold", "gwas_chromosome", "loci_model"}),
     ],
 )
@@ -169,14 +169,14 @@ def test_adding_a_model_runs_that_model_alone(finished):
 
     with finished.changed(add) as study:
         run = study.dry()
-    assert {model for rule, model in run.jobs() if rule not in AT_EQUAL_PEOPLE} == {"second", ""}
+    assert {model for rule, model in run.jobs() if rule not in AT_COMMON_SAMPLES} == {"second", ""}
     of_all = {rule for rule, model in run.jobs() if not model}
-    assert of_all == {"evaluate_people", "evaluate_cost", "evaluate", "report"}
+    assert of_all == {"evaluate_samples", "evaluate_cost", "evaluate", "report"}
 
 
-def test_without_equal_people_a_model_more_leaves_the_others_alone(finished):
+def test_without_common_samples_a_model_more_leaves_the_others_alone(finished):
     def add(config):
-        config["evaluate"]["equal_people"] = False
+        config["evaluate"]["common_samples"] = False
         config["models"]["second"] = config["models"]["simclr"] | {"epochs": 2}
 
     with finished.changed(add) as study:
@@ -185,7 +185,7 @@ def test_without_equal_people_a_model_more_leaves_the_others_alone(finished):
     assert {rule for rule, model in run.jobs() if not model} == {"evaluate_cost", "evaluate", "report"}
 
 
-def test_adding_a_person_to_the_images_trains_again(finished):
+def test_adding_a_sample_to_the_images_trains_again(finished):
     path = finished.folder / "resources/demo/images.tsv"
     before = path.read_text()
     pictured = set(pd.read_csv(path, sep="\t", dtype=str)["iid"])
@@ -199,7 +199,7 @@ def test_adding_a_person_to_the_images_trains_again(finished):
     assert again >= {"samples_candidates", "images", "pretrain_fold", "embed_fold", "gwas_chromosome"}
 
 
-def test_withdrawing_a_person_trains_nothing(finished):
+def test_withdrawing_a_sample_trains_nothing(finished):
     """Also by a list that looks older than the results."""
     (finished.folder / "withdrawn.txt").write_text("1000049\n")
     os.utime(finished.folder / "withdrawn.txt", (1, 1))
@@ -271,10 +271,10 @@ def test_training_depends_on_every_file_from_outside_that_its_inputs_are_made_of
         queue += dag.needs_even_ancient[job] - before
     outputs = {path for job in before for path in dag.jobs[job][2]}
     lineages = {job for job in before if job[0] == "lineage"}
-    told = {path for job in lineages for path in dag.jobs[job][1]}
+    reported = {path for job in lineages for path in dag.jobs[job][1]}
     read = {path for job in before - lineages for path in dag.jobs[job][1]} - outputs
-    assert read - told == {"in/withdrawn.txt"}
-    assert "in/array/chr1.bed" in told
+    assert read - reported == {"in/withdrawn.txt"}
+    assert "in/array/chr1.bed" in reported
 
 
 def test_what_is_looked_at_afterwards_changes_nothing_before(table):

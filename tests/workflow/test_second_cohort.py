@@ -20,7 +20,7 @@ def frozen(folder):
 
 
 def applied(study):
-    """A study of 80 people with images, in whom the model is applied beside their own traits."""
+    """A study of 80 samples with images, in whom the model is applied beside their own traits."""
     run = study("phenotypes.yaml")
     cohort(run.folder)
     frozen(run.folder)
@@ -37,9 +37,9 @@ def test_every_network_embeds_the_cohort_and_nothing_is_trained(study):
     assert jobs[("apply_fold", "first")] == 3
     for rule in ("apply_model", "phenotypes_embedded", "replicate_model", "loci_model"):
         assert jobs[(rule, "first")] == 1
-    assert jobs[("phenotypes_brought", "traits")] == 1
+    assert jobs[("phenotypes_external", "traits")] == 1
     assert ("replicate_model", "traits") not in jobs
-    assert not {rule for rule, _ in jobs} & {"pretrain_fold", "embed_fold", "align_folds", "align_brought"}
+    assert not {rule for rule, _ in jobs} & {"pretrain_fold", "embed_fold", "align_folds", "align_external"}
     assert run.dry("replicate").jobs()[("replicate_model", "first")] == 1
     assert run.dry("apply").jobs()[("apply_fold", "first")] == 3
 

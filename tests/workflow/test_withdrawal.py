@@ -38,14 +38,14 @@ def decoded(path: Path) -> str:
 
 
 def hashes(path: Path) -> set[int]:
-    """The hashes of people in a checkpoint."""
+    """The hashes of samples in a checkpoint."""
     state = torch.load(path, weights_only=True)
     return {one for values in state["roles"].values() for one in values} | set(state["seen"])
 
 
 @pytest.fixture(scope="module")
 def withdrawn(finished, tmp_path_factory):
-    """The small study run on after some people withdrew: (study, their IIDs, the results before, the run).
+    """The small study run on after some samples withdrew: (study, their IIDs, the results before, the run).
 
     One of them had a page of explanations.
     """
@@ -53,7 +53,7 @@ def withdrawn(finished, tmp_path_factory):
     shutil.copytree(finished.folder, folder, symlinks=True)
     study = type(finished)(folder, folder / finished.config.name)
     config = yaml.safe_load(study.config.read_text())
-    config["explain"] = {"models": ["inner"], "people": 8, "reference": 16, "steps": 8, "private": 4}
+    config["explain"] = {"models": ["inner"], "n_samples": 8, "reference": 16, "steps": 8, "private": 4}
     study.config.write_text(yaml.safe_dump(config))
     done = study("burden_masks", "explain")
     assert done.status == 0, done.text[-3000:]

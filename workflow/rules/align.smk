@@ -1,4 +1,4 @@
-# One row a person, from the network that did not train on them, in the coordinates of fold 0.
+# One row a sample, from the network that did not train on them, in the coordinates of fold 0.
 
 
 rule align_folds:

@@ -1,4 +1,4 @@
-# Clusters of people in the space of a model's features: a task of downstream.
+# Clusters of samples in the space of a model's features: a task of downstream.
 
 
 rule downstream_clusters:
@@ -16,7 +16,7 @@ rule downstream_clusters:
             labels={"model": "{model}", "task": "{task}"},
         ),
         pdf="results/models/{model}/downstream/{task}.pdf",
-        people=f"{PRIVATE}/{{model}}/{{task}}.parquet",
+        samples=f"{PRIVATE}/{{model}}/{{task}}.parquet",
     log:
         "results/logs/downstream_clusters/{model}.{task}.log",
     benchmark:

@@ -1,8 +1,8 @@
-# What varies along the components: a map of people in the space of a model's features, and, on request, their images.
+# What varies along the components: a map of samples in the space of a model's features, and, on request, their images.
 
-# the models with features of people
+# the models with features of samples
 MAPPED = [*RECIPES, *EMBEDDED, *APPLIED]
-# those of whose people there may be images
+# those of whose samples there may be images
 PICTURED = MODELS if "images" in config else []
 SHOWING = "results/private/components"
 
@@ -90,7 +90,7 @@ rule components_neighbours:
         "../scripts/components_neighbours.py"
 
 
-# They show people: made when they are asked for.
+# They show samples: made when they are asked for.
 rule components:
     input:
         lambda wildcards: block("images")

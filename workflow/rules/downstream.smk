@@ -11,7 +11,7 @@ rule downstream_labelled:
         cohort=cohort_of_task,
         withdrawn=withdrawn_of_task,
     output:
-        people=f"{PRIVATE}/labelled/{{task}}/labelled.parquet",
+        samples=f"{PRIVATE}/labelled/{{task}}/labelled.parquet",
         images=f"{PRIVATE}/labelled/{{task}}/images.npy",
         masks=f"{PRIVATE}/labelled/{{task}}/masks.npy",
         left_out=f"{PRIVATE}/labelled/{{task}}/left_out.tsv",
@@ -37,7 +37,7 @@ rule downstream_labelled:
 
 rule downstream_segment:
     input:
-        people=rules.downstream_labelled.output.people,
+        samples=rules.downstream_labelled.output.samples,
         images=rules.downstream_labelled.output.images,
         masks=rules.downstream_labelled.output.masks,
         checkpoints=networks_of_task,
@@ -82,7 +82,7 @@ rule downstream_segmentation:
             labels={"model": "{model}", "task": "{task}"},
         ),
         pdf="results/models/{model}/downstream/{task}.pdf",
-        people=f"{PRIVATE}/{{model}}/{{task}}/people.parquet",
+        samples=f"{PRIVATE}/{{model}}/{{task}}/samples.parquet",
         overlays=f"{PRIVATE}/{{model}}/{{task}}/overlays.png",
     log:
         "results/logs/downstream_segmentation/{model}.{task}.log",
@@ -103,13 +103,13 @@ rule downstream_segmentation:
         "../scripts/downstream_segmentation.py"
 
 
-# what names or shows people
+# what names or shows samples
 PRIVATE_DOWNSTREAM = [
     *(
         path
         for model, task in DOWNSTREAM
         if task in TASKS["clusters"]
-        for path in expand(rules.downstream_clusters.output.people, model=model, task=task)
+        for path in expand(rules.downstream_clusters.output.samples, model=model, task=task)
     ),
     *expand(rules.downstream_labelled.output, task=TASKS["segmentation"]),
     *expand(rules.downstream_labels.output, task=TASKS_OF_LABELS),
@@ -131,7 +131,7 @@ PRIVATE_DOWNSTREAM = [
                 task=task,
                 seed=range(config["downstream"][task]["seeds"]),
             ),
-            f"{PRIVATE}/{model}/{task}/people.parquet",
+            f"{PRIVATE}/{model}/{task}/samples.parquet",
         ]
     ),
     *(
@@ -146,7 +146,7 @@ PRIVATE_DOWNSTREAM = [
                 seed=range(config["downstream"][task]["seeds"]),
             ),
             *expand(
-                [rules.downstream_segmentation.output[name] for name in ("people", "overlays")],
+                [rules.downstream_segmentation.output[name] for name in ("samples", "overlays")],
                 model=model,
                 task=task,
             ),

@@ -1,30 +1,30 @@
-# All models side by side: at equal people, against the truth where it is known, and in what follows from them.
+# All models side by side: at common samples, against the truth where it is known, and in what follows from them.
 
 
-rule evaluate_people:
+rule evaluate_samples:
     input:
         unpack(tested),
         phenotypes=expand("results/models/{model}/phenotypes.parquet", model=sorted(MODELS)),
         covariates=expand("results/models/{model}/covariates.parquet", model=sorted(MODELS)),
     output:
-        people="results/private/evaluation/equal_people.parquet",
-        counts=f"{EVALUATION}/equal/people.tsv",
+        samples="results/private/evaluation/equal_samples.parquet",
+        counts=f"{EVALUATION}/equal/samples.tsv",
     log:
-        "results/logs/evaluate_people/evaluate_people.log",
+        "results/logs/evaluate_samples/evaluate_samples.log",
     benchmark:
-        "results/benchmarks/evaluate_people/evaluate_people.tsv"
+        "results/benchmarks/evaluate_samples/evaluate_samples.tsv"
     conda:
         "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, phenotypes=10),
         runtime=grows(20),
     params:
-        code=code_of("evaluate_people"),
+        code=code_of("evaluate_samples"),
         settings=stage("genotypes.array", "gwas.genotypes"),
         models=sorted(MODELS),  # their order is nothing that changes who is tested
         chrom=CHROMOSOMES[0],
     script:
-        "../scripts/evaluate_people.py"
+        "../scripts/evaluate_samples.py"
 
 
 rule evaluate_gwas:
@@ -32,8 +32,8 @@ rule evaluate_gwas:
         unpack(tested),
         variants=qc_table,
         offsets=predictions,
-        people=rules.evaluate_people.output.people,
-        counts=rules.evaluate_people.output.counts,
+        samples=rules.evaluate_samples.output.samples,
+        counts=rules.evaluate_samples.output.counts,
         phenotypes="results/models/{model}/phenotypes.parquet",
         covariates="results/models/{model}/covariates.parquet",
     output:
@@ -64,7 +64,7 @@ rule evaluate_loci:
     input:
         unpack(tested),
         gwas=expand(rules.evaluate_gwas.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
-        counts=rules.evaluate_people.output.counts,
+        counts=rules.evaluate_samples.output.counts,
         own=rules.loci_model.output.loci,
         cohort=rules.samples.output.cohort,
         genes=optional(config["loci"]["genes"]),
@@ -154,10 +154,10 @@ rule evaluate:
             "results/models/{model}/embeddings.h5ad", model=[*RECIPES, *EMBEDDED, *APPLIED]
         ),
         histories=histories,
-        counts=[rules.evaluate_people.output.counts] if EQUAL else [],
-        people=[rules.evaluate_people.output.people] if EQUAL else [],
-        equal_loci=expand(rules.evaluate_loci.output.loci, model=EQUAL),
-        equal_summaries=expand(rules.evaluate_gwas.output.summary, model=EQUAL, chrom=CHROMOSOMES),
+        counts=[rules.evaluate_samples.output.counts] if EQUAL else [],
+        samples=[rules.evaluate_samples.output.samples] if EQUAL else [],
+        common_sample_loci=expand(rules.evaluate_loci.output.loci, model=EQUAL),
+        common_sample_summaries=expand(rules.evaluate_gwas.output.summary, model=EQUAL, chrom=CHROMOSOMES),
         scores=[f"results/models/{model}/downstream/{task}.tsv" for model, task in DOWNSTREAM],
         attributions=rules.evaluate_attributions.output.attributions,
         # made with the others, but not read

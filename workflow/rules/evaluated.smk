@@ -1,7 +1,7 @@
-# Which models are compared at equal people, what the evaluation reads, and its settings.
+# Which models are compared at common samples, what the evaluation reads, and its settings.
 
 # what models have in common needs two of them
-EQUAL = MODELS if config["evaluate"]["equal_people"] and len(MODELS) > 1 else []
+EQUAL = MODELS if config["evaluate"]["common_samples"] and len(MODELS) > 1 else []
 EVALUATION = "results/evaluation"
 
 

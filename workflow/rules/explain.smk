@@ -1,4 +1,4 @@
-# What networks look at: attributions of the contrastive loss to genetic features, over people and, if asked for, of single ones.
+# What networks look at: attributions of the contrastive loss to genetic features, over samples and, if asked for, of single ones.
 
 
 rule explain_model:
@@ -69,16 +69,16 @@ rule explain_plots:
         "../scripts/explain_plots.py"
 
 
-rule explain_people:
+rule explain_samples:
     input:
         unpack(explaining),
     output:
         pages="results/private/explanations/{model}/explanations.pdf",
         features="results/private/explanations/{model}/features.tsv",
     log:
-        "results/logs/explain_people/{model}.log",
+        "results/logs/explain_samples/{model}.log",
     benchmark:
-        "results/benchmarks/explain_people/{model}.tsv"
+        "results/benchmarks/explain_samples/{model}.tsv"
     wildcard_constraints:
         model=one_of(SHOWN),
     conda:
@@ -89,12 +89,12 @@ rule explain_people:
         runtime=grows(120),
         gpu=1,
     params:
-        code=code_of("explain_people"),
+        code=code_of("explain_samples"),
         settings=of_explanations,
         private=lambda wildcards: block("explain")["private"],
         names=lambda wildcards: config["models"][wildcards.model]["modalities"],
     script:
-        "../scripts/explain_people.py"
+        "../scripts/explain_samples.py"
 
 
 EXPLANATIONS = [

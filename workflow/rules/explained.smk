@@ -11,7 +11,7 @@ PRIVATE_EXPLAINED = [
 
 def of_explanations(wildcards) -> dict:
     """The settings of explanations: methods that the model's encoders can have; who else is explained does not matter."""
-    keys = ("baseline", "people", "reference", "steps", "noise")
+    keys = ("baseline", "samples", "reference", "steps", "noise")
     chosen = told(
         config_settings.job_settings,
         config,
@@ -34,8 +34,8 @@ def explaining_images() -> int:
     images, drawn = config["images"], config["explain"]
     pixels = images["size"] ** images["dimensions"]
     references = max(len(config["models"][model]["modalities"]) for model in EXPLAINED)
-    people = drawn["people"] + drawn["reference"] * references
-    return ceil((3 * people + 3000) * pixels / 1e6)
+    samples = drawn["samples"] + drawn["reference"] * references
+    return ceil((3 * samples + 3000) * pixels / 1e6)
 
 
 def explaining(wildcards) -> dict[str, list[str] | str]:

@@ -1,4 +1,4 @@
-# Results in the forms that other people's programs read. Not part of a plain run: snakemake export.
+# Results in the forms that other samples' programs read. Not part of a plain run: snakemake export.
 
 
 rule export_gwas_ssf:

@@ -1,4 +1,4 @@
-# Gene expression of people, on a log scale; variable genes and z-scores are fitted in training.
+# Gene expression of samples, on a log scale; variable genes and z-scores are fitted in training.
 
 
 rule expression:

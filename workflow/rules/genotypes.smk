@@ -15,7 +15,7 @@ rule genotypes_variants:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=grows(2000, genotyped_people=200),
+        mem_mb=grows(2000, genotyped_samples=200),
         runtime=grows(60, genotypes=0.03),
     params:
         code=code_of("genotypes_variants"),
@@ -32,7 +32,7 @@ rule genotypes_variants:
         "../scripts/genotypes_variants.py"
 
 
-rule genotypes_people:
+rule genotypes_samples:
     input:
         missing=expand(rules.genotypes_variants.output.missing, chrom=AUTOSOMES),
         x=expand(
@@ -40,34 +40,34 @@ rule genotypes_people:
             chrom=[one for one in CHROMOSOMES if one == "X"],
         ),
     output:
-        people="results/genotypes/people.parquet",
+        samples="results/genotypes/samples.parquet",
     log:
-        "results/logs/genotypes_people/genotypes_people.log",
+        "results/logs/genotypes_samples/genotypes_samples.log",
     benchmark:
-        "results/benchmarks/genotypes_people/genotypes_people.tsv"
+        "results/benchmarks/genotypes_samples/genotypes_samples.tsv"
     conda:
         "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, missing=20),
         runtime=grows(30),
     params:
-        code=code_of("genotypes_people"),
+        code=code_of("genotypes_samples"),
         settings=stage(
-            "genotypes.qc.person_call_rate",
+            "genotypes.qc.sample_call_rate",
             "genotypes.qc.heterozygosity",
             "genotypes.qc.sex_check",
-            "genotypes.qc.female_f",
-            "genotypes.qc.male_f",
+            "genotypes.qc.max_female_xf",
+            "genotypes.qc.min_male_xf",
         ),
     script:
-        "../scripts/genotypes_people.py"
+        "../scripts/genotypes_samples.py"
 
 
 rule genotypes_prune:
     input:
         unpack(array),
         variants=rules.genotypes_variants.output.variants,
-        people=rules.genotypes_people.output.people,
+        samples=rules.genotypes_samples.output.samples,
     output:
         pruned="results/genotypes/pruned/chr{chrom}.parquet",
     log:
@@ -77,7 +77,7 @@ rule genotypes_prune:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=grows(2000, genotyped_people=200),
+        mem_mb=grows(2000, genotyped_samples=200),
         runtime=grows(60, genotypes=0.03),
     params:
         code=code_of("genotypes_prune"),
@@ -91,7 +91,7 @@ if config["genotypes"]["kinship"]:
     rule genotypes_kinship_brought:
         input:
             kinship=config["genotypes"]["kinship"],
-            people=rules.genotypes_people.output.people,
+            samples=rules.genotypes_samples.output.samples,
         output:
             kinship="results/genotypes/kinship.parquet",
         log:
@@ -115,7 +115,7 @@ else:
         input:
             unpack(array),
             pruned=expand(rules.genotypes_prune.output.pruned, chrom=AUTOSOMES),
-            people=rules.genotypes_people.output.people,
+            samples=rules.genotypes_samples.output.samples,
         output:
             kinship="results/genotypes/kinship.parquet",
         log:
@@ -126,7 +126,7 @@ else:
             "../../envs/contigwas.yaml"
         threads: config["math_threads"]
         resources:
-            mem_mb=grows(8000, people=2000),
+            mem_mb=grows(8000, samples=2000),
             runtime=grows(240, genotypes=0.1),
         params:
             code=code_of("genotypes_kinship"),
@@ -140,7 +140,7 @@ if config["genotypes"]["pcs_file"]:
     rule genotypes_pcs_brought:
         input:
             pcs=config["genotypes"]["pcs_file"],
-            people=rules.genotypes_people.output.people,
+            samples=rules.genotypes_samples.output.samples,
         output:
             pcs="results/genotypes/pcs.parquet",
         log:
@@ -164,7 +164,7 @@ else:
         input:
             unpack(array),
             pruned=expand(rules.genotypes_prune.output.pruned, chrom=AUTOSOMES),
-            people=rules.genotypes_people.output.people,
+            samples=rules.genotypes_samples.output.samples,
             kinship="results/genotypes/kinship.parquet",
         output:
             pcs="results/genotypes/pcs.parquet",
@@ -176,7 +176,7 @@ else:
             "../../envs/contigwas.yaml"
         threads: config["math_threads"]
         resources:
-            mem_mb=grows(4000, people=2000),
+            mem_mb=grows(4000, samples=2000),
             runtime=grows(120, genotypes=0.05),
         params:
             code=code_of("genotypes_pcs"),
@@ -188,7 +188,7 @@ else:
 rule genotypes:
     input:
         expand(rules.genotypes_variants.output.variants, chrom=CHROMOSOMES),
-        rules.genotypes_people.output,
+        rules.genotypes_samples.output,
         "results/genotypes/kinship.parquet",
         "results/genotypes/pcs.parquet",
     localrule: True

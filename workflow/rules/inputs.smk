@@ -34,14 +34,14 @@ def exome(wildcards) -> dict[str, list[str]]:
     return files | {key: path for key, path in named.items() if isinstance(path, str)}
 
 
-def sources_of_people(wildcards) -> dict[str, list[str]]:
+def sources_of_samples(wildcards) -> dict[str, list[str]]:
     """The files that say who may take part. Covariates do not: a new column must not retrain networks."""
-    files = {"genotypes": array(wildcards)["genotyped_people"]}
+    files = {"genotypes": array(wildcards)["genotyped_samples"]}
     if "images" in config:
         files["images"] = config["images"]["table"]
     if "burden" in config:
         calls = genotype_files(config["burden"]["genotypes"], AUTOSOMES)
-        files["exome"] = calls["genotyped_people"]
+        files["exome"] = calls["genotyped_samples"]
     brought = {key: config["samples"][key] for key in ("keep", "withdrawn")}
     return files | {key: path for key, path in brought.items() if path}
 
@@ -125,14 +125,14 @@ def components_applied(wildcards) -> list[str]:
 
 
 def reference(wildcards) -> list[str]:
-    """The features of fold 0, on whose training people the components are fitted; none if brought or applied."""
+    """The features of fold 0, on whose training samples the components are fitted; none if brought or applied."""
     if wildcards.model in [*EMBEDDED, *APPLIED]:
         return []
     return expand(rules.embed_fold.output.embeddings, model=wildcards.model, fold=0)
 
 
 def qc_table(wildcards) -> list[str]:
-    """The array's quality control; gwas.genotypes are filtered among the tested people alone."""
+    """The array's quality control; gwas.genotypes are filtered among the tested samples alone."""
     if config["gwas"]["genotypes"]:
         return []
     return expand(rules.genotypes_variants.output.variants, chrom=wildcards.chrom)

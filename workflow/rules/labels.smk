@@ -1,4 +1,4 @@
-# Labels of people from features and by fine-tuning: the tasks classification and regression of downstream.
+# Labels of samples from features and by fine-tuning: the tasks classification and regression of downstream.
 
 
 rule downstream_labels:
@@ -7,7 +7,7 @@ rule downstream_labels:
         cohort=cohort_of_task,
         withdrawn=withdrawn_of_task,
     output:
-        people=f"{PRIVATE}/labelled/{{task}}/labels.parquet",
+        samples=f"{PRIVATE}/labelled/{{task}}/labels.parquet",
         target=f"{PRIVATE}/labelled/{{task}}/target.json",
     log:
         "results/logs/downstream_labels/{task}.log",
@@ -30,9 +30,9 @@ rule downstream_labels:
 
 rule downstream_pictures:
     input:
-        people=rules.downstream_labels.output.people,
+        samples=rules.downstream_labels.output.samples,
     output:
-        listed=f"{PRIVATE}/labelled/{{task}}/pictures.tsv",
+        listed=f"{PRIVATE}/labelled/{{task}}/image_list.tsv",
         images=f"{PRIVATE}/labelled/{{task}}/images.npy",
         table=f"{PRIVATE}/labelled/{{task}}/images.parquet",
         left_out=f"{PRIVATE}/labelled/{{task}}/left_out.tsv",
@@ -47,7 +47,7 @@ rule downstream_pictures:
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000),
-        runtime=grows(60, people=600),
+        runtime=grows(60, samples=600),
     params:
         code=code_of("downstream_pictures"),
         settings=of_pictures,
@@ -85,7 +85,7 @@ rule downstream_features:
 
 rule downstream_predict:
     input:
-        people=rules.downstream_labels.output.people,
+        samples=rules.downstream_labels.output.samples,
         target=rules.downstream_labels.output.target,
         embeddings=features_of_task,
         checkpoints=trained_of_task,
@@ -118,7 +118,7 @@ rule downstream_predict:
 
 rule downstream_classification:
     input:
-        people=rules.downstream_labels.output.people,
+        samples=rules.downstream_labels.output.samples,
         target=rules.downstream_labels.output.target,
         predictions=predictions_of_task("predictions"),
         skipped=predictions_of_task("skipped"),
@@ -132,7 +132,7 @@ rule downstream_classification:
             labels={"model": "{model}", "task": "{task}"},
         ),
         pdf="results/models/{model}/downstream/{task}.pdf",
-        people=f"{PRIVATE}/{{model}}/{{task}}/people.parquet",
+        samples=f"{PRIVATE}/{{model}}/{{task}}/samples.parquet",
     log:
         "results/logs/downstream_classification/{model}.{task}.log",
     benchmark:
@@ -163,7 +163,7 @@ use rule downstream_classification as downstream_regression with:
             labels={"model": "{model}", "task": "{task}"},
         ),
         pdf="results/models/{model}/downstream/{task}.pdf",
-        people=f"{PRIVATE}/{{model}}/{{task}}/people.parquet",
+        samples=f"{PRIVATE}/{{model}}/{{task}}/samples.parquet",
     log:
         "results/logs/downstream_regression/{model}.{task}.log",
     benchmark:

@@ -6,7 +6,7 @@ rule lineage:
     input:
         origins=origins,
     output:
-        lineage="results/lineage/{part}.json",
+        lineage="results/training_inputs/{part}.json",
     log:
         "results/logs/lineage/{part}.log",
     benchmark:
@@ -29,7 +29,7 @@ rule ready:
     input:
         made=made,
     output:
-        ready="results/lineage/{part}.ready",
+        ready="results/training_inputs/{part}.ready",
     log:
         "results/logs/ready/{part}.log",
     benchmark:

@@ -1,4 +1,4 @@
-# Further modalities that are brought as people x features, cut to the cohort.
+# Further modalities that are brought as samples x features, cut to the cohort.
 
 BROUGHT_MODALITIES = config["modalities"]
 

@@ -1,18 +1,18 @@
-# The parts of what a network is trained on (people, images, pcs, modalities): what makes them, and where they lie.
+# The parts of what a network is trained on (samples, images, pcs, modalities): what makes them, and where they lie.
 
 PCS = "results/genotypes/pcs.parquet"
-PART = one_of(["people", "images", "pcs", *config_settings.MODALITIES, *BROUGHT_MODALITIES])
+PART = one_of(["samples", "images", "pcs", *config_settings.MODALITIES, *BROUGHT_MODALITIES])
 
 
 def makers(part: str) -> list[str]:
-    """The rules that make a part of what is trained on: people, images, pcs, or a modality."""
+    """The rules that make a part of what is trained on: samples, images, pcs, or a modality."""
     kinship, pcs = (
         f"genotypes_{name}{'_brought' if config['genotypes'][key] else ''}"
         for name, key in (("kinship", "kinship"), ("pcs", "pcs_file"))
     )
-    if part == "people":
+    if part == "samples":
         by_distance = "pcs" in ancestry({})
-        genotypes = ["genotypes_variants", "genotypes_people", "genotypes_prune", kinship]
+        genotypes = ["genotypes_variants", "genotypes_samples", "genotypes_prune", kinship]
         return ["samples_candidates", *genotypes, "samples", *([pcs] if by_distance else [])]
     if part == "pcs":
         return ["genotypes_prune", kinship, pcs]
@@ -27,7 +27,7 @@ def origins(wildcards) -> list[str]:
     """The files from outside that those rules read, but for samples.withdrawn."""
     pcs_file = optional(config["genotypes"]["pcs_file"])
     files = {
-        "people": people_from_outside,
+        "samples": samples_from_outside,
         "images": lambda: [block("images")["table"]],
         "pcs": lambda: pcs_file,
         "snps": lambda: optional(block("snps")["list"]),
@@ -43,10 +43,10 @@ def origins(wildcards) -> list[str]:
     return flat(files)
 
 
-def people_from_outside() -> list[str]:
+def samples_from_outside() -> list[str]:
     """The files from outside that say who is in the cohort, and in which fold."""
     genotypes = genotype_files(config["genotypes"]["array"], CHROMOSOMES)
-    sources = [paths for key, paths in sources_of_people({}).items() if key != "withdrawn"]
+    sources = [paths for key, paths in sources_of_samples({}).items() if key != "withdrawn"]
     brought = [optional(config["genotypes"]["kinship"])]
     if "pcs" in ancestry({}):
         brought.append(optional(config["genotypes"]["pcs_file"]))
@@ -67,7 +67,7 @@ def made_with(wildcards) -> dict[str, dict]:
         names = params.settings.names if "settings" in params.keys() else []
         settings = told(config_settings.job_settings, config, *names)
         chosen[name] = {"settings": settings, "code": params.code}
-    if wildcards.part == "people":
+    if wildcards.part == "samples":
         chosen["samples"]["ancestry"] = config["genotypes"]["ancestry"]
         chosen["chromosomes"] = CHROMOSOMES  # one file may hold them all
     return config_settings.ordered(chosen)
@@ -76,7 +76,7 @@ def made_with(wildcards) -> dict[str, dict]:
 def made(wildcards) -> list[str]:
     """The files of a part."""
     of_its_own = {
-        "people": [rules.samples.output.cohort],
+        "samples": [rules.samples.output.cohort],
         "images": [rules.images.output.images, rules.images.output.table],
         "pcs": [PCS],
     }
@@ -94,7 +94,7 @@ def settled(*parts: str) -> list[str]:
 
 
 def parts(wildcards) -> list[str]:
-    """The parts that a model is trained on besides people and images."""
+    """The parts that a model is trained on besides samples and images."""
     recipe = config["models"][wildcards.model]
     return [*(["pcs"] if recipe.get("adjust_pcs") else []), *recipe.get("modalities", [])]
 

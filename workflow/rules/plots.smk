@@ -192,7 +192,7 @@ rule plots_qq:
 rule plots_genotypes:
     input:
         variants=expand(rules.genotypes_variants.output.variants, chrom=CHROMOSOMES),
-        people=rules.genotypes_people.output.people,
+        samples=rules.genotypes_samples.output.samples,
         pcs="results/genotypes/pcs.parquet",
         kinship="results/genotypes/kinship.parquet",
         cohort=rules.samples.output.cohort,
@@ -238,7 +238,7 @@ rule plots_genotypes:
         code=code_of("plots_genotypes"),
         settings=stage(
             "genotypes.qc.call_rate",
-            "genotypes.qc.person_call_rate",
+            "genotypes.qc.sample_call_rate",
             "genotypes.qc.hwe",
             "samples.max_kinship",
         ),
@@ -321,7 +321,7 @@ rule plots_decoded:
             labels={"model": "{model}"},
         ),
         pdf="results/models/{model}/plots/decoded.pdf",
-        people="results/private/decoded/{model}/reconstructions.png",
+        samples="results/private/decoded/{model}/reconstructions.png",
     log:
         "results/logs/plots_decoded/{model}.log",
     benchmark:

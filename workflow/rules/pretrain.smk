@@ -3,11 +3,11 @@
 
 rule pretrain_fold:
     input:
-        people=settled("people"),
+        samples=settled("samples"),
         images=settled("images"),
         modalities=lambda wildcards: settled(*parts(wildcards)),
         lineage=lambda wildcards: expand(
-            rules.lineage.output.lineage, part=["people", "images", *parts(wildcards)]
+            rules.lineage.output.lineage, part=["samples", "images", *parts(wildcards)]
         ),
         weights=lambda wildcards: optional(config["models"][wildcards.model].get("weights")),
     output:

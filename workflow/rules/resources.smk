@@ -9,7 +9,7 @@ def grows(base: float, **per_megabyte: float) -> Callable:
     """Megabytes of memory, or minutes: `base`, and so many for every megabyte of the inputs that are named.
 
     Jobs of a group (profiles/slurm) must not name what is made inside the group: it is not there when the group is sized.
-    Attempt after attempt it is the first amount times 1, 2, 3. The figures are rounded up from jobs of 200,000 people.
+    Attempt after attempt it is the first amount times 1, 2, 3. The figures are rounded up from jobs of 200,000 samples.
     """
 
     def needed(wildcards, input, attempt) -> int:

@@ -3,7 +3,7 @@
 
 rule samples_candidates:
     input:
-        unpack(sources_of_people),
+        unpack(sources_of_samples),
     output:
         candidates="results/samples/candidates.tsv",
     log:
@@ -26,7 +26,7 @@ rule samples:
     input:
         unpack(ancestry),
         candidates=rules.samples_candidates.output.candidates,
-        people="results/genotypes/people.parquet",
+        samples="results/genotypes/samples.parquet",
         kinship="results/genotypes/kinship.parquet",
     output:
         cohort="results/samples/cohort.tsv",

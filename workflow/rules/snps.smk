@@ -1,4 +1,4 @@
-# Every k-th SNP of the array (or a list, or the pruned ones) as a matrix of people and variants, raw.
+# Every k-th SNP of the array (or a list, or the pruned ones) as a matrix of samples and variants, raw.
 
 
 rule snps:

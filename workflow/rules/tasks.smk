@@ -60,7 +60,7 @@ def withdrawn_of_task(wildcards) -> list[str]:
 
 
 def networks_of_task(wildcards) -> list[str]:
-    """The checkpoints that a task needs: of every fold where each holds people of the cohort out, else the first."""
+    """The checkpoints that a task needs: of every fold where each holds samples of the cohort out, else the first."""
     cohort, count = config["downstream"][wildcards.task]["cohort"], len(folds(wildcards.model))
     needed = range(count) if cohort else range(1)
     return expand(rules.pretrain_fold.output.checkpoint, model=wildcards.model, fold=needed)

@@ -1,9 +1,9 @@
-# People who withdrew: whatever the run did not make anew without them is removed, and the rest is searched for them.
+# participants who withdrew: whatever the run did not make anew without them is removed, and the rest is searched for them.
 
 
-NAMES_PEOPLE = [
+NAMES_SAMPLES = [
     rules.samples.output.cohort,
-    rules.genotypes_people.output.people,
+    rules.genotypes_samples.output.samples,
     "results/genotypes/kinship.parquet",
     "results/genotypes/pcs.parquet",
     *expand(rules.genotypes_variants.output.missing, chrom=CHROMOSOMES),
@@ -11,16 +11,16 @@ NAMES_PEOPLE = [
     *expand("results/models/{model}/phenotypes.parquet", model=MODELS),
     *expand("results/models/{model}/covariates.parquet", model=MODELS),
     *expand("results/models/{model}/embeddings.h5ad", model=[*RECIPES, *EMBEDDED, *APPLIED]),
-    *([rules.evaluate_people.output.people] if EQUAL else []),
+    *([rules.evaluate_samples.output.samples] if EQUAL else []),
 ]
 
 
-# The last job of a plain run: it also needs everything that shows people without naming them.
+# The last job of a plain run: it also needs everything that shows samples without naming them.
 rule withdrawal:
     input:
         withdrawn=withdrawn,
         candidates=rules.samples_candidates.output.candidates,
-        made=NAMES_PEOPLE,
+        made=NAMES_SAMPLES,
         modalities=rules.modalities.input,
         embeddings=rules.embed.input,
         report=rules.report.output,

@@ -11,5 +11,5 @@ with job(snakemake.log[0], settings["math_threads"]):
         made.json,
         made.tsv,
         [made.png, made.pdf],
-        made.people,
+        made.samples,
     )

@@ -6,7 +6,7 @@ with job(snakemake.log[0], snakemake.threads):
         snakemake.wildcards.task,
         snakemake.params.settings,
         next(iter(snakemake.input.cohort), None),
-        snakemake.output.people,
+        snakemake.output.samples,
         snakemake.output.images,
         snakemake.output.masks,
         snakemake.output.left_out,

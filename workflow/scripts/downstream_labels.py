@@ -5,7 +5,7 @@ with job(snakemake.log[0]):
     write_labels(
         snakemake.params.settings,
         next(iter(snakemake.input.cohort), None),
-        snakemake.output.people,
+        snakemake.output.samples,
         snakemake.output.target,
         next(iter(snakemake.input.withdrawn), None),
     )

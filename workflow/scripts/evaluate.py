@@ -12,7 +12,7 @@ with job(snakemake.log[0], settings["math_threads"]):
             latents=next(iter(read.latents), None),
             cohort=read.cohort,
             counts=next(iter(read.counts), None),
-            people=next(iter(read.people), None),
+            samples=next(iter(read.samples), None),
             tasks=params.tasks,
             scores=read.scores,
             attributions=read.attributions,

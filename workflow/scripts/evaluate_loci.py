@@ -1,9 +1,9 @@
-from contigwas.evaluate.common_samples import write_equal_loci
+from contigwas.evaluate.common_samples import write_common_samples_loci
 from contigwas.runtime.job import job
 
 read, settings = snakemake.input, snakemake.params.settings
 with job(snakemake.log[0]):
-    write_equal_loci(
+    write_common_samples_loci(
         snakemake.wildcards.model,
         read.counts,
         read.own,

@@ -1,13 +1,13 @@
-from contigwas.evaluate.common_samples import write_equal_people
+from contigwas.evaluate.common_samples import write_common_samples
 from contigwas.runtime.job import job
 
 read, models, settings = snakemake.input, snakemake.params.models, snakemake.params.settings
 with job(snakemake.log[0]):
-    write_equal_people(
+    write_common_samples(
         dict(zip(models, read.phenotypes, strict=True)),
         dict(zip(models, read.covariates, strict=True)),
         settings["genotypes"] or settings["array"],
         snakemake.params.chrom,
-        snakemake.output.people,
+        snakemake.output.samples,
         snakemake.output.counts,
     )

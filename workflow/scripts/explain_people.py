@@ -1,10 +1,10 @@
 from contigwas.explain.explain import Files
-from contigwas.explain.single_samples import explain_people
+from contigwas.explain.single_samples import explain_samples
 from contigwas.runtime.job import job
 
 read, settings = snakemake.input, snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):
-    explain_people(
+    explain_samples(
         read.checkpoints,
         Files(
             read.images,

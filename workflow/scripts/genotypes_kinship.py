@@ -7,7 +7,7 @@ with job(snakemake.log[0], settings["math_threads"]):
         settings["array"],
         settings["autosomes"],
         snakemake.input.pruned,
-        snakemake.input.people,
+        snakemake.input.samples,
         settings["max_kinship"],
         snakemake.output.kinship,
     )

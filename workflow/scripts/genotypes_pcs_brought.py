@@ -1,11 +1,11 @@
-from contigwas.genotypes.external import brought_pcs
+from contigwas.genotypes.external import external_pcs
 from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):
-    brought_pcs(
+    external_pcs(
         snakemake.input.pcs,
-        snakemake.input.people,
+        snakemake.input.samples,
         settings["pcs"],
         snakemake.output.pcs,
     )

@@ -7,7 +7,7 @@ with job(snakemake.log[0]):
         settings["array"],
         snakemake.wildcards.chrom,
         snakemake.input.variants,
-        snakemake.input.people,
+        snakemake.input.samples,
         settings,
         snakemake.output.pruned,
     )

@@ -1,9 +1,9 @@
-from contigwas.phenotypes import write_brought
+from contigwas.phenotypes import write_external
 from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):
-    write_brought(
+    write_external(
         snakemake.input.table,
         snakemake.input.cohort,
         snakemake.input.get("covariates"),

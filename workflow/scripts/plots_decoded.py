@@ -8,7 +8,7 @@ with job(snakemake.log[0], settings["math_threads"]):
         read.images,
         read.table,
         read.cohort,
-        [made.people],
+        [made.samples],
         seed=settings["seed"],
         which=settings["checkpoint"],
     )

@@ -5,7 +5,7 @@ read, settings = snakemake.input, snakemake.params.settings
 with job(snakemake.log[0]):
     plot_genotypes(
         read.variants,
-        read.people,
+        read.samples,
         read.pcs,
         read.kinship,
         read.cohort,

@@ -5,7 +5,7 @@ settings = snakemake.params.settings
 with job(snakemake.log[0]):
     write_cohort(
         snakemake.input.candidates,
-        snakemake.input.people,
+        snakemake.input.samples,
         snakemake.input.kinship,
         settings,
         settings["seed"],
