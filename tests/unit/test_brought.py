@@ -51,7 +51,7 @@ def test_forms(samples, header, caplog):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("ID1 ID2 HetHet\n1 2 0\n", "no column KINSHIP: its header has id1, id2, hethet"),
         (f"ID1 ID2 Kinship\n{A} {B} 0.2\n{A} {C} 0.9\n", "1 values of Kinship are no kinship .*line 3.*proportions"),

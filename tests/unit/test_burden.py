@@ -79,7 +79,7 @@ def test_the_frequency_limit_is_inclusive_and_of_the_samples_kept(study):
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "told"),
+    ("file", "text", "reported"),
     [
         ("annotations.tsv", "", "annotations.tsv is empty: 3 columns a line"),
         ("annotations.tsv", "a G1\n", "line 1 has 2"),

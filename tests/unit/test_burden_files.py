@@ -229,7 +229,7 @@ def test_an_id_that_several_variants_have_means_none_of_them(study):
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "told"),
+    ("file", "text", "reported"),
     [
         ("annotations.txt", "a G1 D LoF x\n", "line 1 has 5.*3 columns a line .variant, gene, category.; or 4 columns"),
         ("annotations.txt", b"\x00\x01\xff\xfe" * 10, "neither UTF-8 text nor gzipped text"),
@@ -287,7 +287,7 @@ def test_the_longer_form_of_frequencies(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("masks", "told"),
+    ("masks", "reported"),
     [
         ({"a": ["x"], "a.singleton": ["y"]}, "one of that name: rename it"),
         ({"a b": ["x"]}, "a mask 'a b': give it a name without white space"),

@@ -143,7 +143,7 @@ def test_places_of_a_table(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "vep", "told"),
+    ("text", "vep", "reported"),
     [
         (VCF.replace("ID=CSQ", "ID=ANN") + "1\t1\tv\tA\tC\t.\t.\tAC=1\n", {}, "no header line of INFO/CSQ"),
         (VCF.replace("SYMBOL|", ""), {}, "has no field SYMBOL .it has Allele, Consequence.*--symbol"),

@@ -200,7 +200,7 @@ def strangers(counts):
 @pytest.mark.filterwarnings("ignore:Observation names are not unique")
 @pytest.mark.parametrize("name", ["x.tsv", "x.csv", "x.parquet", "x.h5ad"])
 @pytest.mark.parametrize(
-    ("spoil", "kind", "told"),
+    ("spoil", "kind", "reported"),
     [
         (negative, "counts", r"2 of 29 values are negative, which counts cannot be: correct them, or"),
         (negative, "tpm", r"2 of 29 values are negative, which TPM cannot be: .*expression.scale: log if"),
@@ -292,7 +292,7 @@ def test_samples_and_values_of_different_rows_are_refused(study, monkeypatch, lo
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "reported"),
     [
         (["IID\tA"], "x.tsv names nobody"),
         (["IID\tA\tB", f"{NAMES[0]}\t2"], "line 2 has fewer columns than the header"),
@@ -331,7 +331,7 @@ def test_other_refusals(study):
 
 
 @pytest.mark.parametrize(
-    ("factor", "told"),
+    ("factor", "reported"),
     [
         (1e6, "the values of 6 of 6 samples add up to more than 1.1 million, where TPM add up to one"),
         (0.1, "no value is above 25: if they are logarithms, write expression.scale: log"),

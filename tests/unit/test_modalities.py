@@ -69,7 +69,7 @@ def test_genotypes_stay_genotypes(study, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reported"),
     [
         ({"LDL": "high"}, "holds text in 1 columns .the first is LDL, in line 2"),
         ({"IID": NAMES[0]}, "1 individual IDs appear more than once"),

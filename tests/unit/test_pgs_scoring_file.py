@@ -113,7 +113,7 @@ def test_an_unnamed_build_is_warned_of(tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    ("header", "columns", "told"),
+    ("header", "columns", "reported"),
     [
         ({"pgs_id": "PGS9"}, {"is_haplotype": ["TRUE", "", "True"]}, "score PGS9 has 2 rows of haplotypes"),
         ({"pgs_id": "PGS9"}, {"is_diplotype": ["FALSE", "", "TRUE"]}, "PGS9 has 1 rows"),
@@ -133,7 +133,7 @@ def test_refused_content(tmp_path, header, columns, reported):
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "reported"),
     [
         (["rsID", "effect_weight", "base"], "no column effect_allele: its header names rsID, effect_weight, base"),
         (["rsID", "effect_allele"], "no column effect_weight"),
@@ -210,7 +210,7 @@ def test_many_scores_in_one_table(tmp_path, mark):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("ID\tA1\n1:1:A:G\tA\n", "no column of weights: its header names ID, A1"),
         ("ID\tA1\tS\tS\nrs1\tA\t1\t2\n", "a column twice"),

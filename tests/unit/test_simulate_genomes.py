@@ -7,7 +7,7 @@ from contigwas.simulate.genomes import draw_pedigree, simulate_chromosome
 from contigwas.simulate.settings import Scores, Simulation
 
 PLAN = Simulation(
-    samples=200, chromosomes=1, megabases=1.0, related_pairs=21, polygenic_snps=10, polygenic_h2=0.2, planted_q2=(0.05,),
+    n_samples=200, chromosomes=1, megabases=1.0, related_pairs=21, polygenic_snps=10, polygenic_h2=0.2, planted_q2=(0.05,),
     burden_q2=0.0, ancestry_shift=1.0, pgs=Scores(1, 1, 0.5), missing_calls=0.0, missing_rate=0.0,
 )  # fmt: skip
 

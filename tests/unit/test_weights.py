@@ -291,7 +291,7 @@ def test_safetensors(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("shapes", "trunk", "told"),
+    ("shapes", "trunk", "reported"),
     [
         (
             "resnet18",

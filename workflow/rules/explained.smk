@@ -11,7 +11,7 @@ PRIVATE_EXPLAINED = [
 
 def of_explanations(wildcards) -> dict:
     """The settings of explanations: methods that the model's encoders can have; who else is explained does not matter."""
-    keys = ("baseline", "samples", "reference", "steps", "noise")
+    keys = ("baseline", "n_samples", "reference", "steps", "noise")
     chosen = told(
         config_settings.job_settings,
         config,
@@ -34,7 +34,7 @@ def explaining_images() -> int:
     images, drawn = config["images"], config["explain"]
     pixels = images["size"] ** images["dimensions"]
     references = max(len(config["models"][model]["modalities"]) for model in EXPLAINED)
-    samples = drawn["samples"] + drawn["reference"] * references
+    samples = drawn["n_samples"] + drawn["reference"] * references
     return ceil((3 * samples + 3000) * pixels / 1e6)
 
 
