@@ -1,12 +1,13 @@
-"""The burden of a simulated exome: seconds and peak memory of the stage's whole process.
+"""Gene burden of a simulated exome: time and peak memory of the whole process.
 
-    python benchmarks/burden.py                                 # 20,000 people, 20,000 genes, 400,000 variants
-    python benchmarks/burden.py --people 2000 --genes 1000      # to try it
+    python benchmarks/burden.py                                 # 20,000 samples, 20,000 genes, 400,000 variants
+    python benchmarks/burden.py --people 2000 --genes 1000      # a small trial
 
-Data are made in --folder, once: 22 .bed files of rare variants (allele counts in proportion to 1/count, up to twice
-the cut-off, a little of it missing), annotations, a set list, and how many entries the burden must have. The stage
-runs as the rule's process does, masks lof (LoF) and damaging (LoF, missense), max_aaf 0.001, with imports and the file
-written. Appends to benchmarks/burden.tsv: sizes, features, entries (checked), seconds, peak memory, size of the file.
+The data are written to --folder once: 22 .bed files of rare variants (allele counts in proportion to 1/count, up to
+twice the frequency limit, with a few missing calls), annotations, a set list, and the expected number of nonzero
+entries of the burden. The stage runs in a process like that of the rule, with the masks lof (LoF) and damaging (LoF,
+missense) and max_aaf 0.001. Imports and writing are included. Appends to benchmarks/burden.tsv: sizes, features,
+entries (checked), seconds, peak memory, file size.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import numpy as np
 import pandas as pd
 from measure import ROOT, append, in_turn, row
 
-from contigwas.files import write_tsv
+from contigwas.runtime.atomic_files import write_tsv
 
 CHROMOSOMES, MAX_AAF, MISSING, BLOCK = 22, 0.001, 1e-4, 2048
 CATEGORIES, SHARES = ["LoF", "missense", "synonymous"], [0.15, 0.6, 0.25]
@@ -27,7 +28,7 @@ MASKS = {"lof": ["LoF"], "damaging": ["LoF", "missense"]}
 STAGE = """
 import json, sys
 from contigwas.burden import write_burden
-from contigwas.logs import job
+from contigwas.runtime.job import job
 folder, settings, out = sys.argv[1:4]
 with job(out + ".log"):
     write_burden(folder + "/chr{chrom}.bed", range(1, 23), folder + "/annotations.txt", folder + "/sets.txt",
@@ -97,7 +98,16 @@ def data(folder: Path, people: int, genes: int, variants: int) -> Path:
     sizes = np.maximum(1, rng.multinomial(variants, rng.dirichlet(np.full(genes, 1.5))))
     entries = [write_chromosome(place, one + 1, people, sizes[chrom == one], rng) for one in range(CHROMOSOMES)]
     iid = np.arange(1, people + 1)
-    cohort = {"fid": iid, "iid": iid, "sex": 0, "family": "f", "fold": 0, "in_gwas": 1, "excluded": "", "untested": ""}
+    cohort = {
+        "fid": iid,
+        "iid": iid,
+        "sex": 0,
+        "family": "f",
+        "fold": 0,
+        "gwas_included": 1,
+        "exclusion": "",
+        "gwas_exclusion": "",
+    }
     write_tsv(pd.DataFrame(cohort), place / "cohort.tsv")
     (place / "entries.json").write_text(json.dumps(sum(sum(one.values()) for one in entries)))
     return place

@@ -1,9 +1,9 @@
-"""The demo over several seeds: planted loci found and false ones of every model, as results/evaluation holds them.
+"""The demo over several seeds: planted loci found and false loci of every model, from results/evaluation.
 
     python benchmarks/demo_seeds.py --seeds 42 43 44 --cores 2
 
-Runs the workflow in one folder a seed (the demo's own seed in place, others under --runs; all kept, so that a call that
-stops goes on where it was), and writes benchmarks/demo_seeds.tsv: the evaluation of every seed, one under the other.
+Runs the workflow in one folder per seed: the demo's own seed in the repository, other seeds under --runs. All folders
+are kept, so an interrupted call resumes. Writes benchmarks/demo_seeds.tsv, the evaluation tables of all seeds.
 """
 
 import argparse

@@ -1,9 +1,10 @@
-"""What it costs to ask Snakemake what is to be done: paid by every call, and by every job on a cluster.
+"""Time of a dry run of Snakemake, which every call and every job on a cluster spends.
 
     python benchmarks/dry_run.py                        # config/examples/ukb.yaml with ten models and five folds
-    python benchmarks/dry_run.py --finished FOLDER      # also where a demo is finished, with nothing to do
+    python benchmarks/dry_run.py --finished FOLDER      # also a finished demo, with nothing to do
 
-The study's input files are empty: 22 chromosomes of array and exome, 481 scores. Appends to benchmarks/dry_run.tsv.
+The input files of the study are empty: 22 chromosomes of array and exome, 481 scores. Appends to
+benchmarks/dry_run.tsv.
 """
 
 import argparse

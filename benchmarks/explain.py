@@ -1,13 +1,16 @@
-"""Integrated gradients of one person's contrastive loss: the rank-one update beside rebuilding the similarity matrix.
+"""Integrated gradients of one sample's contrastive loss: rank-one update compared with rebuilding the matrix.
 
-All programs give the same attributions (checked here) of the same people, with the same network (a linear encoder of
-`--features` SNPs), reference batch and number of points, by captum, one after the other in every run. `loop` goes over
-people, and rebuilds the matrix of the reference and the person at every point of the path. `loop, points at once`
-rebuilds those of all points of a person as one batch. Both get the reference's embeddings for nothing. `encoder at
-every point` is ours without the shortcut through linear encoders: the rank-one update by itself. Times are medians of
-the runs: CPU seconds, which other work on the machine hardly changes, and seconds on the clock.
+All programs give the same attributions (checked here) for the same samples, with the same network (a linear encoder of
+`--features` SNPs), reference batch and number of points, by captum. They run one after the other in every repetition.
 
-    python benchmarks/explain.py            # adds to benchmarks/explain.tsv
+- `loop` processes one sample at a time and rebuilds the similarity matrix of reference and sample at every point.
+- `loop, points at once` rebuilds the matrices of all points of a sample as one batch.
+- `encoder at every point` is contigwas without the shortcut for linear encoders, that is, the rank-one update alone.
+
+Both loops get the embeddings of the reference without counting their time. Times are medians of the runs: CPU seconds,
+which other load on the machine hardly changes, and wall seconds.
+
+    python benchmarks/explain.py            # appends to benchmarks/explain.tsv
 """
 
 import argparse

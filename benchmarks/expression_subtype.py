@@ -1,14 +1,14 @@
-"""Subtypes of real tumours from their gene expression: the gene encoders of MGI beside logistic regression.
+"""Subtypes of real tumours from gene expression: gene encoders of MGI compared with logistic regression.
 
-    python benchmarks/expression_subtype.py --data ../shared/data
+    python benchmarks/expression_subtype.py --data DATA
 
-150 breast tumours of TCGA (mixOmics), 200 genes, three subtypes. Stratified cross-validation of five folds, five times;
-everything is fitted on the training people of a fold: z-scores, components, the number of these and the penalty (by
-cross-validation inside), and the encoders, each with a linear head on its pooled tokens. The encoders' settings are
-one choice, made before any score was seen (tokens of eight genes and forty epochs, because Mamba is slow on a CPU). A
-repeat gives every person one prediction by a model that did not see them; figures are means over the repeats, their
-95 % intervals a bootstrap of people. `least` and `most` are over repeats. `difference` is from logistic regression on
-components, on the same people in every draw.
+150 breast tumours of TCGA (mixOmics), 200 genes, three subtypes. Five times five-fold stratified cross-validation.
+Everything is fitted on the training samples of a fold: z-scores, principal components, their number and the penalty (by
+inner cross-validation), and the encoders, each with a linear head on its pooled tokens. The settings of the encoders
+are one choice, made before any score was computed (tokens of eight genes and forty epochs, because Mamba is slow on a
+CPU). A repeat gives every sample one prediction by a model that did not train on it. Values are means over the repeats,
+with 95 % intervals from a bootstrap over samples. `least` and `most` are the minimum and maximum over repeats.
+`difference` is relative to logistic regression on principal components, with the same samples in every resample.
 Writes benchmarks/expression_subtype.tsv.
 """
 
@@ -39,10 +39,10 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from contigwas.expression import write_expression  # noqa: E402
-from contigwas.files import write_tsv  # noqa: E402
-from contigwas.modality import read_modality  # noqa: E402
 from contigwas.pretrain.normalise import fit  # noqa: E402
 from contigwas.pretrain.sequence import GeneEncoder  # noqa: E402
+from contigwas.runtime.atomic_files import write_tsv  # noqa: E402
+from contigwas.tables.anndata_io import read_modality  # noqa: E402
 
 BASELINE = "logistic regression on components"
 REPEATS, FOLDS, INSIDE = 5, 5, 5
@@ -59,7 +59,7 @@ def load(data: Path) -> tuple[np.ndarray, np.ndarray]:
     people = pd.DataFrame({"fid": subtypes.index, "iid": subtypes.index, "sex": 0, "family": "f", "fold": 0})
     with tempfile.TemporaryDirectory() as folder:
         cohort, output = Path(folder, "cohort.tsv"), Path(folder, "expression.h5ad")
-        write_tsv(people.assign(in_gwas=1, excluded="", untested=""), cohort)
+        write_tsv(people.assign(gwas_included=1, exclusion="", gwas_exclusion=""), cohort)
         settings = {"scale": "log", "id": "sample", "drop": ["subtype"]}
         write_expression(path, data / "genes" / "glist-hg19.txt", cohort, settings, output)
         modality = read_modality(output)
@@ -132,7 +132,7 @@ def predictions(values: np.ndarray, labels: np.ndarray) -> tuple[dict[str, np.nd
 
 
 def balanced_accuracy(labels: np.ndarray, chances: np.ndarray) -> float:
-    """The mean over classes of the share of their people who are told right."""
+    """The mean over classes of the fraction of their samples that is predicted correctly."""
     right = chances.argmax(axis=1) == labels
     return float(np.mean([right[labels == one].mean() for one in np.unique(labels)]))
 

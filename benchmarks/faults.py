@@ -1,11 +1,11 @@
-"""What a crash costs: a small cohort is struck at random moments, and must end with the results of an unbroken run.
+"""Crash recovery: runs of a small cohort are interrupted at random and must give the results of a complete run.
 
-    python benchmarks/faults.py --seed 1 --moments 50
+    python benchmarks/faults.py --folder EMPTY_FOLDER --seed 1 --moments 50
 
-One run is left alone. Then passes start from nothing and are struck several times each, at moments drawn from the
-seed: after so many finished jobs and so many seconds more. After every strike what stands in results/ under its own
-name must be complete; the next command must go on; at the end of a pass every file must be that of the unbroken run,
-and nothing temporary may be left.
+One run is not interrupted. Then passes start from nothing and are interrupted several times each, at random moments:
+after a number of finished jobs and a number of seconds more. After every interruption each file in results/ under its
+final name must be complete, and the next command must resume. At the end of a pass every file must equal that of the
+uninterrupted run, and no temporary file may be left.
 """
 
 import argparse

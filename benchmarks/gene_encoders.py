@@ -1,9 +1,10 @@
-"""Time and memory of the gene encoders of MGI against the length of the sequence: 1,024 to 32,768 tokens.
+"""Time and memory of the gene encoders of MGI by sequence length: 1,024 to 32,768 tokens.
 
-Every pair of encoder and length is a process of its own: forward and backward of one person's expression, one gene a
-token. Memory is the process's peak above what it had before the first pass. Times are the least of three passes (one
-from 8,192 tokens on), after one that is not counted: CPU seconds, which other work on the machine hardly changes, and
-seconds on the clock. `attention` is the transformer with every pair of tokens held, as it was before fused attention.
+Every pair of encoder and length runs in its own process: forward and backward pass of the expression of one sample, one
+gene per token. Memory is the peak of the process minus its memory before the first pass. Times are the minimum of three
+passes (one pass from 8,192 tokens on), after one pass that is not counted: CPU seconds, which other load on the machine
+hardly changes, and wall seconds. `attention` is the transformer without fused attention, which stores every pair of
+tokens.
 
     python benchmarks/gene_encoders.py            # writes benchmarks/gene_encoders.tsv
 """

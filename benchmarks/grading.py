@@ -1,11 +1,11 @@
-"""Grades of real fundus photographs by networks of the demo: the scores of tests/config/real_grading.yaml in one table.
+"""Grades of real fundus photographs by networks of the demo: scores of tests/config/real_grading.yaml in one table.
 
     snakemake downstream --cores 2 --configfile tests/config/real_grading.yaml
     python benchmarks/grading.py
 
-Reads results/models/{model}/downstream/{task}.tsv of that run (of another folder with --results) and writes
-benchmarks/grading.tsv: every arm, share and difference of arms over all seeds, with its interval, and how many seeds
-could be learned from.
+Reads results/models/{model}/downstream/{task}.tsv of that run (or of the folder --results). Writes
+benchmarks/grading.tsv: every arm, label fraction and difference of arms over all seeds, with its interval and the
+number of seeds that could be used.
 """
 
 import argparse

@@ -1,15 +1,15 @@
-"""The GWAS engine beside plink2 --glm: whole processes, outputs written, 2 threads, on the same machine in turn.
+"""The GWAS engine compared with plink2 --glm: whole processes with output, 2 threads, alternating on one machine.
 
-    python benchmarks/gwas.py compare      # 8,000 people, 40,000 variants, with and without missing calls
-    python benchmarks/gwas.py scale        # 50,000 people, 128 features, three numbers of variants
-    python benchmarks/gwas.py engine       # after start-up, beside reading and the raw product of matrices
+    python benchmarks/gwas.py compare      # 8,000 samples, 40,000 variants, with and without missing calls
+    python benchmarks/gwas.py scale        # 50,000 samples, 128 features, three numbers of variants
+    python benchmarks/gwas.py engine       # after start-up, compared with reading and the matrix product
 
-Data are made by gwas_data.py in --folder, once; there are 17 covariates. plink2 runs as `plink2 --glm hide-covar
---no-psam-pheno --threads 2` with OPENBLAS_NUM_THREADS=1 (have libopenblas0-pthread installed: with the reference BLAS
-it is many times slower). contigwas runs as the rule's process does, with imports, tests over features and histograms.
-Appends to benchmarks/gwas.tsv: medians of wall and user seconds and peak memory, and the ratio of plink2's wall
-seconds to ours (of engine: of its seconds to the sum of reading and product); at least that where plink2 had not
-finished when it was stopped.
+The data are written by gwas_data.py to --folder once; there are 17 covariates. plink2 runs as `plink2 --glm hide-covar
+--no-psam-pheno --threads 2` with OPENBLAS_NUM_THREADS=1. Install libopenblas0-pthread: with the reference BLAS plink2
+is many times slower. contigwas runs in a process like that of the rule, with imports, tests over features and
+histograms. Appends to benchmarks/gwas.tsv: medians of wall and user seconds and peak memory, and the ratio of plink2's
+wall seconds to those of contigwas. For `engine` it is the ratio of its seconds to the sum of reading and product. If
+plink2 is stopped before it finishes, the ratio is a lower bound.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from measure import ROOT, append, row, timed
 SETTINGS = {"missing": "exact", "tests": ["minp", "manova", "acat"], "min_ac": 20, "qc": {"maf": 0.01}}
 OURS = """
 from contigwas.gwas.gwas import write_gwas
-from contigwas.logs import job
+from contigwas.runtime.job import job
 with job({log!r}, 2):
     files = {phenotypes!r}, {covariates!r}
     write_gwas({bed!r}, "1", {variants!r}, *files, {settings!r}, {out!r}, {summary!r}, threads=2)
@@ -111,7 +111,7 @@ def engine(arguments: argparse.Namespace) -> list[dict[str, object]]:
 
     from contigwas.genotypes.reader import open_genotypes
     from contigwas.gwas.design import design
-    from contigwas.gwas.people import tested_people
+    from contigwas.gwas.samples import tested_people
     from contigwas.gwas.scan import Limits, scan
     from contigwas.gwas.summary import Histogram
     from contigwas.gwas.tester import Tester

@@ -1,4 +1,4 @@
-"""Genotypes, features and covariates of the sizes that the GWAS benchmarks need, in the forms that each program reads.
+"""Genotypes, features and covariates for the GWAS benchmarks, in the formats of each program.
 
     python benchmarks/gwas_data.py FOLDER --people 8000 --variants 40000 --missing 0.005 --features 128
 

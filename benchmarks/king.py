@@ -1,13 +1,13 @@
-"""KING-robust of all pairs beside plink2 --make-king-table: whole processes, 2 threads, on the same machine in turn.
+"""KING-robust of all pairs compared with plink2 --make-king-table: whole processes, 2 threads, alternating.
 
-    python benchmarks/king.py                                    # 10,000 people, 50,000 variants
+    python benchmarks/king.py                                    # 10,000 samples, 50,000 variants
     python benchmarks/king.py --missing 0.005                    # with missing calls
-    python benchmarks/king.py --people 1000 --variants 5000      # to try it
+    python benchmarks/king.py --people 1000 --variants 5000      # a small trial
 
-The data are made in --folder, once: independent variants, a hundred of the people children of two others. Both
-programs report the pairs above 0.0884, which must be the same. contigwas runs as the rule's process does, with
-imports, the level of chance and the table written. Appends to benchmarks/king.tsv: medians of wall and user seconds and
-peak memory, and the ratio of plink2's wall seconds to ours.
+The data are written to --folder once: independent variants; a hundred of the samples are children of two others. Both
+programs report the pairs above 0.0884, which must be the same. contigwas runs in a process like that of the rule, with
+imports, the level expected by chance, and writing. Appends to benchmarks/king.tsv: medians of wall and user seconds and
+peak memory, and the ratio of plink2's wall seconds to those of contigwas.
 """
 
 import argparse
@@ -23,7 +23,7 @@ LIMIT = 0.0884
 CHILDREN = 100
 OURS = """
 from contigwas.genotypes.kinship import kinship
-from contigwas.logs import job
+from contigwas.runtime.job import job
 with job({log!r}, 2):
     kinship({bed!r}, ["1"], [{pruned!r}], {people!r}, {limit!r}, {out!r})
 """

@@ -1,11 +1,11 @@
-"""The Manhattan plot of ten million variants: seconds and peak memory of the whole process, PNG and PDF.
+"""The Manhattan plot of ten million variants: time and peak memory of the whole process, PNG and PDF.
 
     python benchmarks/manhattan.py --variants 10000000
 
-Writes 22 GWAS files as the pipeline does (contigwas.gwas.output), uniform p-values with hits among them, and loci.tsv,
-in a folder of its own; then draws them in a fresh process, which is measured (its peak resident memory holds Python
-and its libraries too). Appends to benchmarks/manhattan.tsv: date, machine, variants, hits,
-hits drawn (all must be), seconds from the start of the process to its end, peak memory in MB, sizes of the files.
+Writes 22 GWAS files as the pipeline does (contigwas.gwas.output), with uniform p-values and some hits, and loci.tsv, to
+a temporary folder. Then plots them in a new process, which is measured; its peak resident memory includes Python and
+its libraries. Appends to benchmarks/manhattan.tsv: date, machine, variants, hits, hits drawn (all must be), seconds
+from start to end of the process, peak memory in MB, file sizes.
 """
 
 import argparse
@@ -24,9 +24,10 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from contigwas.files import read_table, write_tsv  # noqa: E402
 from contigwas.gwas.output import gwas_table  # noqa: E402
 from contigwas.loci import COLUMNS  # noqa: E402
+from contigwas.runtime.atomic_files import write_tsv  # noqa: E402
+from contigwas.tables.text import read_table  # noqa: E402
 
 LENGTHS = [249, 243, 198, 191, 181, 171, 159, 146, 141, 136, 135, 134, 115, 107, 103, 90, 81, 78, 59, 63, 48, 51]  # Mb
 BLOCK, P1 = 2**14, 5e-8

@@ -1,4 +1,4 @@
-"""What the benchmarks share: a whole process's seconds and peak memory, and tables that grow by rows."""
+"""Shared code of the benchmarks: time and peak memory of a whole process, and tables to which rows are appended."""
 
 import datetime
 import os
@@ -16,13 +16,14 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from contigwas.files import read_table, write_tsv  # noqa: E402
+from contigwas.runtime.atomic_files import write_tsv  # noqa: E402
+from contigwas.tables.text import read_table  # noqa: E402
 
 
 def timed(command: Sequence[str], limit: float = float("inf")) -> dict[str, float]:
     """Wall and user seconds and peak memory (MiB) of a whole process; it is stopped after `limit` seconds.
 
-    plink2 gets one BLAS thread, as its makers advise beside --threads.
+    plink2 gets one BLAS thread, as its authors advise in addition to --threads.
     """
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"} if command[0] == "plink2" else dict(os.environ)
     start = time.perf_counter()

@@ -1,12 +1,12 @@
 """Calibration of the GWAS under the null: features permuted against real genotypes with real LD.
 
-    python benchmarks/null.py --genotypes ../shared/data/genotypes/EUR_subset.bed --features 1000
+    python benchmarks/null.py --genotypes DATA/genotypes/EUR_subset.bed --features 1000
 
-Each feature is a random permutation of the people: a normal score, or a skewed trait (log-normal, not transformed).
-Covariates are the first four principal components of the genotypes. Appends to benchmarks/null.tsv, for each kind of
-feature: mean lambda with two standard errors, the share of p below 1e-4 with its 95 % bootstrap interval over features
-(LD makes the binomial one too narrow), and lambda of manova and acat over groups of ten features (minp is Bonferroni's
-bound, capped at 1: its median says nothing).
+Each feature is a random permutation over the samples of normal scores, or of a skewed trait (log-normal, not
+transformed). Covariates are the first four principal components of the genotypes. Appends to benchmarks/null.tsv, for
+each kind of feature: mean lambda with two standard errors; the fraction of p below 1e-4 with its 95 % bootstrap
+interval over features (LD makes a binomial interval too narrow); and lambda of manova and acat over groups of ten
+features. minp is not included: it is Bonferroni's bound, capped at 1, and its median is not informative.
 """
 
 import argparse
@@ -20,11 +20,12 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from contigwas.files import read_table, write_tsv  # noqa: E402
 from contigwas.genotypes.reader import open_genotypes  # noqa: E402
 from contigwas.gwas.gwas import write_gwas  # noqa: E402
 from contigwas.gwas.summary import read_lambda  # noqa: E402
 from contigwas.loci.gwas_file import read_columns  # noqa: E402
+from contigwas.runtime.atomic_files import write_tsv  # noqa: E402
+from contigwas.tables.text import read_table  # noqa: E402
 
 LIMIT = 1e-4
 

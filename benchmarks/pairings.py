@@ -1,13 +1,13 @@
-"""Calibration on real data: random pairings of real photographs with real genotypes, in which nothing is to be found.
+"""Calibration on real data: random pairings of real photographs with real genotypes, without any association.
 
-Run it in a folder where tests/config/real.yaml has been run to its end; genotype stages are taken from there:
+Run it in a folder in which tests/config/real.yaml has been run completely; the genotype stages are taken from there:
 
     python benchmarks/pairings.py --config tests/config/real.yaml --pairings 20
 
-Every pairing goes through the stages of the pipeline (pairing, images, pretrain, embed, align, phenotypes, gwas,
-loci), called from the library as the rules call them. Appends to benchmarks/pairings.tsv: seed, people, lambda of the
-omnibus test, mean lambda of the features, loci at p1; prints the mean of lambda and two standard errors. Seeds that
-are in the table are not run again.
+Every pairing runs the stages of the pipeline (pairing, images, pretrain, embed, align, phenotypes, gwas, loci), called
+from the library as the rules call them. Appends to benchmarks/pairings.tsv: seed, number of samples, lambda of the test
+over features, mean lambda of the features, loci at p1. Prints the mean of lambda and two standard errors. Seeds
+that are in the table are not run again.
 """
 
 import argparse
@@ -23,10 +23,11 @@ import stages
 import torch
 import yaml
 
-from contigwas.config import check
-from contigwas.files import read_table, write_tsv
-from contigwas.images import write_images
+from contigwas.config.check import check_config
+from contigwas.images.store import write_images
+from contigwas.runtime.atomic_files import write_tsv
 from contigwas.simulate.pairing import pair
+from contigwas.tables.text import read_table
 
 ROOT = stages.ROOT
 MODEL = "contig"
@@ -73,7 +74,7 @@ def main() -> None:
     logging.getLogger("lightning").setLevel(logging.ERROR)
 
     config = yaml.safe_load(arguments.config.read_text())
-    check(config, ROOT / "workflow/schemas/config.schema.yaml")
+    check_config(config, ROOT / "workflow/schemas/config.schema.yaml")
     torch.set_num_threads(config["math_threads"])
     table = read_table(arguments.table) if arguments.table.exists() else pd.DataFrame(columns=["seed"])
     for seed in range(arguments.first, arguments.first + arguments.pairings):

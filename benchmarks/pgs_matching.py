@@ -1,12 +1,12 @@
-"""Scoring files of a million rows, read and matched: rows a second.
+"""Scoring files of a million rows, read and matched: rows per second.
 
     python benchmarks/pgs_matching.py                       # 1,000,000 rows, 1,000,000 variants
-    python benchmarks/pgs_matching.py --rows 20000 --variants 20000      # to try it
+    python benchmarks/pgs_matching.py --rows 20000 --variants 20000      # a small trial
 
-The file is one of the PGS Catalog's form, with rsIDs and positions, plain and gzipped; a tenth of its rows each are
-swapped, on the other strand, at a place that the genotypes lack but with their rsID, or nowhere in the genotypes. One
-process: the variants are put in order once (told apart), then the files are read and matched. Beside them 481 files of
-2,000 rows. Appends to benchmarks/pgs_matching.tsv: medians of seconds and rows a second.
+The file has the format of the PGS Catalog, with rsIDs and positions, plain and gzipped. One tenth of its rows each are
+swapped, on the other strand, at a position that is missing from the genotypes but with their rsID, or missing from the
+genotypes. One process sorts the variants once (timed separately), then reads and matches the files, and 481 files of
+2,000 rows. Appends to benchmarks/pgs_matching.tsv: medians of seconds and rows per second.
 """
 
 import argparse

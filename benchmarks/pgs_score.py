@@ -1,14 +1,15 @@
-"""Hundreds of polygenic scores in one pass beside plink2 --score: whole processes, 2 threads, in turn.
+"""Hundreds of polygenic scores in one pass compared with plink2 --score: whole processes, 2 threads, alternating.
 
     python benchmarks/pgs_score.py dense     # one table of 481 scores, each with a weight for all 40,000 variants
     python benchmarks/pgs_score.py files     # 481 files of the PGS Catalog with 2,000 rows each
-    python benchmarks/pgs_score.py dense --people 1000 --variants 2000 --scores 20     # to try it
+    python benchmarks/pgs_score.py dense --people 1000 --variants 2000 --scores 20     # a small trial
 
-The genotypes are made by gwas_data.py in --folder, once (8,000 people, 40,000 variants, 0.5 % of the calls missing).
-plink2 gets all scores as the columns of one table, also where we read 481 files, since it reads one file a run. Both
-impute missing calls by the allele frequency; that the averages agree is checked. contigwas runs as the rule's process
-does: it reads and matches the files, scores, and writes the modality and the report of matches. Appends to
-benchmarks/pgs_score.tsv: medians of wall and user seconds and peak memory, and the ratio of plink2's seconds to ours.
+The genotypes are written by gwas_data.py to --folder once (8,000 samples, 40,000 variants, 0.5 % missing calls). plink2
+gets all scores as the columns of one table, also when contigwas reads 481 files, because plink2 reads one file per run.
+Both impute missing calls by the allele frequency; the averages must agree. contigwas runs in a process like that of the
+rule: it reads and matches the files, computes scores, and writes the modality and the report of matches. Appends to
+benchmarks/pgs_score.tsv: medians of wall and user seconds and peak memory, and the ratio of plink2's seconds to those
+of contigwas.
 """
 
 import argparse
@@ -21,11 +22,11 @@ import pandas as pd
 from gwas_data import write_genotypes
 from measure import ROOT, append, in_turn, row
 
-from contigwas.files import write_tsv
+from contigwas.runtime.atomic_files import write_tsv
 
 OURS = """
 import glob
-from contigwas.logs import job
+from contigwas.runtime.job import job
 from contigwas.pgs import write_pgs
 with job({log!r}, 2):
     write_pgs(sorted(glob.glob({scores!r})), {bed!r}, {{"1": {variants!r}}}, {cohort!r}, {settings!r}, "GRCh37",
@@ -42,7 +43,16 @@ def write_data(place: Path, people: int, variants: int, missing: float) -> None:
     index = np.arange(variants, dtype=np.int32)
     bim.assign(af=0.2, call_rate=1.0, kept=True, reason="", index=index).to_parquet(place / "variants.parquet")
     iid = [f"P{one:06d}" for one in range(people)]
-    cohort = {"fid": iid, "iid": iid, "sex": 0, "family": "f", "fold": 0, "in_gwas": 1, "excluded": "", "untested": ""}
+    cohort = {
+        "fid": iid,
+        "iid": iid,
+        "sex": 0,
+        "family": "f",
+        "fold": 0,
+        "gwas_included": 1,
+        "exclusion": "",
+        "gwas_exclusion": "",
+    }
     write_tsv(pd.DataFrame(cohort), place / "cohort.tsv")
 
 

@@ -1,17 +1,19 @@
-"""Training and embedding: images per second, beside the published training step and beside the network alone.
+"""Training and embedding in images per second, compared with the published training step and a forward pass.
 
     python benchmarks/pretrain.py                                    # ResNet-18, 128 pixels, batch 64, on a CPU
     python benchmarks/pretrain.py --paper --compile --workers 16     # ResNet-50, 448 pixels, for a GPU
     python benchmarks/pretrain.py --people 32 --batch 8 --size 32 --snps 50 --scores 10 --burdens 50 --repeats 1
 
-Three modalities of the paper's widths, genetics encoder h1. Ours: `contigwas.pretrain` with its own loop, images
-from the images.npy of the images stage, augmented by the same rotation and flip. The peer (pretrain_published.py):
-ContIG's published step, re-created, which decodes JPEGs 1.5 times as wide as the network's input, the published ratio
-of 672 to 448. Same network, batch, people, modalities and number of threads. Both in turn, `--repeats` times; a
-repetition's figure is the median over its steps, those after the warm-up, of distinct images per second; the table has
-the median of the repetitions, their spread ((max - min) / median) and ratios. Then the share of a training step that is
-spent on getting the batch, and `contigwas.embed` beside the pure forward pass of the same network in the same batches
-on random images in memory. Appends to benchmarks/pretrain.tsv.
+Three modalities with the widths of the paper, genetics encoder h1. contigwas: `contigwas.pretrain` with its own loop,
+images from images.npy of the images stage, augmented by the same rotation and flip. The peer (pretrain_published.py) is
+a re-creation of ContIG's published step. It decodes JPEGs 1.5 times as wide as the network's input, the published ratio
+of 672 to 448. Network, batch, samples, modalities and number of threads are the same.
+
+Both run alternately, `--repeats` times. The value of a repetition is the median over its steps after the warm-up, in
+distinct images per second. The table has the median of the repetitions, their spread ((max - min) / median) and ratios.
+Then the script measures the fraction of a training step that is spent on getting the batch, and compares
+`contigwas.embed` with the forward pass of the same network in the same batches on random images in memory. Appends to
+benchmarks/pretrain.tsv.
 """
 
 import argparse
@@ -34,10 +36,11 @@ from pretrain_data import jpegs, write_data
 from pretrain_published import Items, Published, rates
 
 from contigwas.embed.embed import BATCH, embed
-from contigwas.modality import read_modality
-from contigwas.pretrain.data import Genetics, Photographs
+from contigwas.images.array import Photographs
+from contigwas.pretrain.data import Genetics
 from contigwas.pretrain.networks import channels_last, image_encoder
 from contigwas.pretrain.train import train
+from contigwas.tables.anndata_io import read_modality
 
 WARMUP = 2  # steps
 RECIPE = {

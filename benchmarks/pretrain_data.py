@@ -1,4 +1,4 @@
-"""People with a photograph and three modalities each, as the stages before pretrain hand them over; and as JPEGs."""
+"""Samples with a photograph and three modalities each, as the stages before pretrain write them, and as JPEGs."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from contigwas.files import write_tsv
-from contigwas.images import write_images
-from contigwas.modality import write_modality
+from contigwas.images.store import write_images
+from contigwas.runtime.atomic_files import write_tsv
 from contigwas.simulate.fundus import render
+from contigwas.tables.anndata_io import write_modality
 
 DRAWN = 32  # photographs drawn at a time
 QC = {"min_sd": 0, "darkest": 0, "brightest": 0}
@@ -38,8 +38,8 @@ def write_data(folder: Path, people: int, size: int, jpeg: int, widths: Mapping[
     with ProcessPoolExecutor() as pool:
         parts = [paths[start : start + DRAWN] for start in range(0, people, DRAWN)]
         list(pool.map(_draw, parts, [jpeg] * len(parts), range(len(parts))))
-    cohort = {"fid": iids, "iid": iids, "sex": 1, "family": iids, "fold": 0, "in_gwas": 1, "excluded": ""}
-    write_tsv(pd.DataFrame(cohort).assign(untested=""), named["cohort"])
+    cohort = {"fid": iids, "iid": iids, "sex": 1, "family": iids, "fold": 0, "gwas_included": 1, "exclusion": ""}
+    write_tsv(pd.DataFrame(cohort).assign(gwas_exclusion=""), named["cohort"])
     for name, width in widths.items():
         features = pd.DataFrame(index=[f"{name}{number}" for number in range(width)])
         write_modality(named["modalities"][name], raw(name, people, width, rng), iids, features, {})

@@ -1,13 +1,14 @@
-"""ContIG's training step as its published code takes it, written anew from its description (docs/methods.md has ours).
+"""ContIG's training step as in its published code, written from its description (docs/methods.md has contigwas's).
 
-A re-creation, not that code: there is no torchvision here and Lightning no longer has several optimizers. What costs
-time is the same. An item of the data set is decoded from its JPEG, brought to size, turned by up to 20 degrees and
-mirrored by Pillow, made a tensor and normalised, and its genetics are looked up, one after the other, in worker
-processes. Each modality has a model of its own with head and genetics encoder, and an Adam of its own over that and the
-image encoder, which all share; a batch is one step of each optimizer in turn, with the others' own parameters frozen,
-and every step computes the losses of all modalities, for which every modality's model runs the image encoder again:
-nine passes, forward and backward, of a batch of three modalities. 32-bit floats, contiguous images. Lightning's own
-work around the step is left out, in favour of the peer; so are missing modalities, which nobody has here.
+This is a re-creation, not the published code: torchvision is not available, and Lightning no longer supports several
+optimizers. The parts that take time are the same. An item of the data set is decoded from its JPEG, resized, rotated by
+up to 20 degrees and mirrored by Pillow, converted to a tensor and normalised, and its genetics are looked up, one after
+the other, in worker processes. Each modality has a model of its own with head and genetics encoder, and its own Adam
+over these and the shared image encoder. A batch is one step of each optimizer in turn, with the parameters of the other
+modalities frozen. Every step computes the losses of all modalities, for which the model of every modality runs the
+image encoder again: nine forward and backward passes of a batch for three modalities. 32-bit floats, contiguous images.
+The overhead of Lightning is left out, in favour of the peer. Missing modalities are left out too, because no sample has
+them here.
 """
 
 import random

@@ -1,11 +1,11 @@
-"""The points of the report's Manhattan plot, from ten million variants: seconds and peak memory of the whole process.
+"""The points of the report's Manhattan plot, from ten million variants: time and peak memory of the whole process.
 
     python benchmarks/report_points.py --variants 10000000
 
-Writes GWAS files as benchmarks/manhattan.py does, then thins two tests (manova and the feature E1) in a fresh process,
+Writes GWAS files as benchmarks/manhattan.py does, then thins two tests (manova and the feature E1) in a new process,
 which is measured. Appends to benchmarks/report_points.tsv: date, machine, variants, hits of manova, hits kept (all must
-be), other points of manova, seconds from the start of the process to its end, peak memory in MB, MB of the file and of
-its points on the page.
+be), other points of manova, seconds from start to end of the process, peak memory in MB, MB of the file and of its
+points on the page.
 """
 
 import argparse
@@ -27,7 +27,7 @@ THIN = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from contigwas.plots.thinned import write_points
+from contigwas.plots.interactive_points import write_points
 folder = Path(sys.argv[2])
 gwas = {str(chrom): folder / f"chr{chrom}.parquet" for chrom in range(1, 23)}
 settings = {"test": "manova", "p1": float(sys.argv[3]), "features": 1}

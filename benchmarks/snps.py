@@ -1,12 +1,12 @@
-"""The SNP matrix at the size of a biobank: the share of the file's bytes that is read, seconds, and peak memory.
+"""The SNP matrix at the size of a biobank: fraction of the file's bytes that is read, time and peak memory.
 
-    python benchmarks/snps.py                                       # 100,000 people, 800,000 variants, stride 100
-    python benchmarks/snps.py --people 2000 --variants 20000        # to try it
+    python benchmarks/snps.py                                       # 100,000 samples, 800,000 variants, stride 100
+    python benchmarks/snps.py --people 2000 --variants 20000        # a small trial
 
-The .bed is made in --folder, once. Only the rows of the grid hold random calls; the others are holes of the file, which
-no program that reads every k-th row can tell. The stage runs as the rule's process does. Bytes are those that the
-kernel handed to the process (rchar of /proc/self/io), all tables included, less those of a process that does nothing
-but the imports. Appends to benchmarks/snps.tsv.
+The .bed is written to --folder once. Only the rows of the grid contain random calls. The others are holes of the file,
+which makes no difference to a program that reads every k-th row. The stage runs in a process like that of the rule.
+Bytes are those that the kernel passed to the process (rchar of /proc/self/io), including all tables, minus those of a
+process that only imports the modules. Appends to benchmarks/snps.tsv.
 """
 
 import argparse
@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 from measure import ROOT, append, row, timed
 
-from contigwas.files import write_tsv
+from contigwas.runtime.atomic_files import write_tsv
 
 STAGE = """
 import sys
 from pathlib import Path
-from contigwas.logs import job
+from contigwas.runtime.job import job
 from contigwas.snps import write_snps
 place, stride, out = sys.argv[1:4]
 if out:
@@ -55,8 +55,8 @@ def write_data(place: Path, people: int, variants: int, stride: int) -> None:
     fam.to_csv(place / "all.fam", sep="\t", index=False, header=False)
     checked = bim.drop(columns="cm").assign(kept=True, reason="", call_rate=1.0, af=0.5, hwe_p=1.0)
     checked.assign(index=np.arange(variants, dtype=np.int32)).to_parquet(place / "variants.parquet")
-    cohort = {"fid": names, "iid": names, "sex": 1, "family": names, "fold": 0, "in_gwas": 1, "excluded": ""}
-    write_tsv(pd.DataFrame(cohort).assign(untested=""), place / "cohort.tsv")
+    cohort = {"fid": names, "iid": names, "sex": 1, "family": names, "fold": 0, "gwas_included": 1, "exclusion": ""}
+    write_tsv(pd.DataFrame(cohort).assign(gwas_exclusion=""), place / "cohort.tsv")
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""The stages of the pipeline as calls of the library, in the order in which the rules call them.
+"""The stages of the pipeline as library calls, in the order in which the rules call them.
 
-Studies that train hundreds of networks use these instead of jobs of the workflow: a job starts a process, which costs
-as much as a small GWAS. What is computed is the same.
+Studies that train hundreds of networks use these instead of jobs of the workflow, because starting a process for a job
+takes as long as a small GWAS. The computations are the same.
 """
 
 import sys
@@ -19,26 +19,26 @@ if str(ROOT) not in sys.path:
 
 from contigwas.align import align  # noqa: E402
 from contigwas.burden import write_burden  # noqa: E402
-from contigwas.config import settings  # noqa: E402
+from contigwas.config.settings import job_settings  # noqa: E402
 from contigwas.embed import embed  # noqa: E402
-from contigwas.files import read_table  # noqa: E402
 from contigwas.genotypes.kinship import kinship  # noqa: E402
 from contigwas.genotypes.pcs import principal_components, prune  # noqa: E402
-from contigwas.genotypes.people import people_qc  # noqa: E402
 from contigwas.genotypes.qc import variant_qc  # noqa: E402
+from contigwas.genotypes.samples import people_qc  # noqa: E402
 from contigwas.gwas.gwas import write_gwas  # noqa: E402
 from contigwas.gwas.summary import read_lambda  # noqa: E402
-from contigwas.images import write_images  # noqa: E402
+from contigwas.images.store import write_images  # noqa: E402
 from contigwas.loci import write_loci  # noqa: E402
 from contigwas.pgs import write_pgs  # noqa: E402
 from contigwas.phenotypes import write_phenotypes  # noqa: E402
-from contigwas.phenotypes.brought import write_brought  # noqa: E402
+from contigwas.phenotypes.external import write_brought  # noqa: E402
 from contigwas.pretrain.train import train  # noqa: E402
 from contigwas.samples.candidates import write_candidates  # noqa: E402
-from contigwas.samples.cohort import write_cohort  # noqa: E402
+from contigwas.samples.selection import write_cohort  # noqa: E402
 from contigwas.simulate.cohort import simulate_cohort  # noqa: E402
 from contigwas.simulate.images import simulate_images  # noqa: E402
 from contigwas.snps import write_snps  # noqa: E402
+from contigwas.tables.text import read_table  # noqa: E402
 
 TRAINING = ("model", "seed", "math_threads", "samples.validation", "samples.heldout")
 
@@ -159,7 +159,7 @@ def embedded(
 
     A file that is there is kept, so that a study which stopped goes on.
     """
-    recipe = settings(config, *TRAINING, model=model)
+    recipe = job_settings(config, *TRAINING, model=model)
     if seed is not None:
         recipe["seed"] = seed
     modalities = {name: cohort.modalities[name] for name in recipe.get("modalities", [])}
@@ -172,7 +172,7 @@ def embedded(
             train(cohort.people, *cohort.images, modalities, recipe, fold, checkpoint, history, pcs=cohort.pcs)
         paths.append(folder / f"fold{fold}.h5ad")
         if not paths[-1].exists():
-            wanted = settings(config, "embed", "math_threads", model=model)
+            wanted = job_settings(config, "embed", "math_threads", model=model)
             embed(checkpoint, *cohort.images, cohort.people, wanted, paths[-1])
     return paths
 
@@ -208,7 +208,7 @@ def tested(
 ) -> Gwas:
     """Components of the embeddings, fitted on the training people of `reference`, and their GWAS and loci."""
     phenotypes, design = folder / "phenotypes.parquet", folder / "covariates.parquet"
-    wanted = settings(config, "phenotypes", "gwas.covariates", "math_threads", model=model)
+    wanted = job_settings(config, "phenotypes", "gwas.covariates", "math_threads", model=model)
     if covariates is not None:
         wanted["covariates"] = list(covariates)
     folder.mkdir(parents=True, exist_ok=True)
@@ -221,7 +221,7 @@ def brought(config: Mapping, cohort: Cohort, model: str, folder: Path) -> Gwas:
     """The GWAS of a table of phenotypes, such as the true traits."""
     phenotypes, design = folder / "phenotypes.parquet", folder / "covariates.parquet"
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = settings(config, "model", "gwas.covariates", "math_threads", model=model)
+    wanted = job_settings(config, "model", "gwas.covariates", "math_threads", model=model)
     table = cohort.folder / config["models"][model]["phenotypes"]
     write_brought(table, cohort.people, cohort.covariates, cohort.pcs, wanted, phenotypes, design)
     return scanned(config, cohort, phenotypes, design, folder)
@@ -235,9 +235,11 @@ def scanned(config: Mapping, cohort: Cohort, phenotypes: Path, design: Path, fol
         summaries.append(folder / f"chr{chrom}.summary.parquet")
         variants = cohort.variants.format(chrom=chrom)
         files = tables[chrom], summaries[-1]
-        write_gwas(cohort.genotypes, chrom, variants, phenotypes, design, settings(config, "gwas"), *files, threads=1)
+        write_gwas(
+            cohort.genotypes, chrom, variants, phenotypes, design, job_settings(config, "gwas"), *files, threads=1
+        )
     loci = folder / "loci.tsv"
-    write_loci(tables, cohort.genotypes, cohort.people, settings(config, "loci", "genotypes.build"), loci)
+    write_loci(tables, cohort.genotypes, cohort.people, job_settings(config, "loci", "genotypes.build"), loci)
     return Gwas(tables, summaries, phenotypes, loci)
 
 

@@ -1,10 +1,10 @@
-"""What expression and pictures of a simulated cohort of tumours tell, without any network: the bounds of its demo.
+"""What expression and images of a simulated cohort of tumours predict without a network: bounds for the MGI example.
 
     python benchmarks/tumours.py
 
-Simulates 3,000 people with the defaults of simulate.lesions and writes benchmarks/tumours.tsv: how well ridge
+Simulates 3,000 samples with the defaults of simulate.lesions and writes benchmarks/tumours.tsv: how well ridge
 regression on log(1 + TPM) predicts programmes, size and polarity, and the mean Dice of thresholds and of oracles that
-know every border, among the last 1,000 people. Draws the first of them into docs/figures/simulated_tumours.png.
+know every border, among the last 1,000 samples. Draws the first of these into docs/figures/simulated_tumours.png.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The DAG of a study as Snakemake compares it: what of it runs again after another DAG. Nothing is run here."""
+"""Build the DAG of a config without running it, and compare it with another DAG as Snakemake does."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import chdir, contextmanager
@@ -19,26 +19,36 @@ from snakemake.settings.types import (
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = {"all", "export", "burden_masks"}
 TRIGGERS = frozenset(RerunTrigger) - {RerunTrigger.CODE}  # as in profiles/
-Job = tuple[str, tuple[tuple[str, str], ...]]  # a rule, and its wildcards
+Job = tuple[str, tuple[tuple[str, str], ...]]  # the name of a rule, and its wildcards
 
 
 @dataclass(frozen=True)
 class Again:
-    """What runs again: the jobs whose own settings, inputs or outputs changed, and with those that follow all jobs."""
+    """Jobs that run again.
+
+    Attributes:
+        first: jobs whose own params, inputs or outputs differ.
+        every: these, and all jobs that depend on them.
+    """
 
     first: frozenset[Job]
     every: frozenset[Job]
 
     @property
     def rules(self) -> set[str]:
-        """The rules of all jobs."""
+        """The rules of all jobs that run again."""
         return {rule for rule, _ in self.every}
 
 
 @dataclass(frozen=True)
 class Dag:
-    """The jobs of a study: what Snakemake compares of each, those it depends on (but through ancient files; and
-    through any), and the stage of each rule, which is its file, in the order of the rules.
+    """The jobs of a workflow.
+
+    Attributes:
+        jobs: params, inputs and outputs of each job, which Snakemake compares.
+        needs: the jobs that each job depends on, except through files that are all `ancient`.
+        needs_even_ancient: the same, with files that are `ancient`.
+        stages: the stage of each rule (the name of its file), in the order of the rules.
     """
 
     jobs: dict[Job, tuple]
@@ -47,7 +57,7 @@ class Dag:
     stages: dict[str, str]
 
     def again(self, before: "Dag", heed_ancient: bool = True) -> Again:
-        """What runs again after a finished run of `before`."""
+        """Return the jobs that run again after a finished run of `before`."""
         needs = self.needs if heed_ancient else self.needs_even_ancient
         first = {job for job, compared in self.jobs.items() if before.jobs.get(job) != compared}
         every = set(first)
@@ -56,7 +66,7 @@ class Dag:
         return Again(frozenset(first), frozenset(every))
 
     def after(self) -> dict[str, set[str]]:
-        """The stages that depend on each stage, through any number of others."""
+        """Return the stages that depend on each stage, directly or indirectly."""
         direct: dict[str, set[str]] = {stage: set() for stage in self.stages.values()}
         for (rule, _), needs in self.needs_even_ancient.items():
             for one, _ in needs:
@@ -71,7 +81,7 @@ class Dag:
 
 @contextmanager
 def building(folder: Path, config: Path, snakefile: Path, targets: Iterable[str], force: bool) -> Iterator[object]:
-    """Snakemake's workflow with its DAG built, nothing run; `force` takes every job as one to run."""
+    """Yield the Snakemake workflow after building its DAG, without running it. `force` selects every job to run."""
     with chdir(folder), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=1),
@@ -86,7 +96,7 @@ def building(folder: Path, config: Path, snakefile: Path, targets: Iterable[str]
 
 
 def dag(config: Mapping, folder: Path) -> Dag:
-    """The DAG of a config in `folder`, where its input files are made, empty. Nothing runs."""
+    """Return the DAG of a config in `folder`. Empty input files are created there. No job runs."""
     path = folder / "study.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     touch_inputs(config, folder)
@@ -96,13 +106,13 @@ def dag(config: Mapping, folder: Path) -> Dag:
 
 
 def needed(folder: Path, config: Path) -> set[Job]:
-    """The jobs that Snakemake itself would run now in a folder with a copy of the workflow, for the target all."""
+    """Return the jobs that Snakemake would run now for the target `all`, in a folder with a copy of the workflow."""
     with building(folder, config, folder / "Snakefile", ["all"], force=False) as workflow:
         return {_name(job) for job in workflow.dag.needrun_jobs() if not job.rule.norun}
 
 
 def read(workflow: object) -> Dag:
-    """What is compared of the jobs of a workflow whose DAG is built."""
+    """Return the parts of a built workflow that are compared."""
     jobs, needs, even = {}, {}, {}
     for job in workflow.dag.jobs:
         if job.rule.norun:
@@ -114,7 +124,7 @@ def read(workflow: object) -> Dag:
         even[name] = {_name(one) for one in between if not one.rule.norun}
         needs[name] = {_name(one) for one, files in between.items() if not all(file.is_ancient for file in files)}
     stages = {rule.name: Path(str(rule.snakefile)).stem for rule in workflow.rules}
-    if "replicate_model" in stages:  # in the file of apply, but the last of all
+    if "replicate_model" in stages:  # its file is apply.smk, but it runs last
         del stages["replicate_model"]
         stages["replicate_model"] = "replicate"
     return Dag(jobs, needs, even, stages)
@@ -125,7 +135,7 @@ def _name(job: object) -> Job:
 
 
 def touch_inputs(config: Mapping, folder: Path) -> None:
-    """Make every file below in/ that the config names, with what stands beside it."""
+    """Create every file below in/ that the config names, with its companion files, such as .bim and .fam of a .bed."""
     for text in {*_texts(config)}:
         if not text.startswith("in/"):
             continue

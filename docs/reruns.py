@@ -1,9 +1,10 @@
-"""Write docs/reruns.md: which rules run again after which change of the config, taken from the DAG. `make docs`.
+"""Write docs/dev/reruns.md: the rules that run again after a change of each config key. Run by `make docs`.
 
-For every key of the schema a study that uses it (tests/config/every_key.yaml, with empty input files) is given another
-value, and the jobs of both are compared as Snakemake compares them: a job runs again when its params, the set of its
-inputs or its outputs are others than before, or when a job that it depends on runs again, unless all files between
-them are `ancient`. tests/workflow/test_rerun.py checks this against what Snakemake itself decides on a finished run.
+For every key of the schema, the script takes a config that uses the key (tests/config/every_key.yaml, with empty input
+files) and gives the key another value. It builds the DAG of both configs and compares their jobs in the same way as
+Snakemake. A job runs again if its params, its set of inputs or its outputs differ, or if a job that it depends on runs
+again. A dependency does not count if all files between the two jobs are `ancient`. tests/workflow/test_rerun.py
+compares the results with the decisions of Snakemake on a finished run.
 """
 
 import copy
@@ -20,13 +21,13 @@ import yaml
 from rerun_dag import ROOT, Again, Dag, dag
 from snakemake.exceptions import WorkflowError
 
-from contigwas.recipes import methods
+from contigwas.config.models import methods
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 STUDY = ROOT / "tests/config/every_key.yaml"
 METHODS = [*methods()]
 
-# another value, where the schema does not tell one
+# Other values of keys for which `other()` cannot derive one from the schema.
 OTHER = {
     "genotypes.array": "in/array2/chr{chrom}.bed",
     "genotypes.chromosomes": [1, 2, "X"],
@@ -105,7 +106,7 @@ OTHER = {
 }
 LABELLED = {"genotypes": {"ancestry": {"table": "in/groups.tsv", "column": "group", "keep": ["b"]}}}
 BY_DISTANCE = {"genotypes": {"ancestry": {"reference": None, "pcs": 2, "max_sd": 6}}}
-# what else the study needs for a key to matter
+# Changes of the config that are needed so that a key has an effect.
 BESIDE = {
     "genotypes.ancestry.reference": BY_DISTANCE,
     "genotypes.ancestry.pcs": BY_DISTANCE,
@@ -146,7 +147,7 @@ PAIRED = {
 
 
 def keys() -> dict[str, dict]:
-    """Every key of the schema with its own schema; those of models as models.<name>.…, each once."""
+    """Return every key of the schema with its own schema. Keys of models are named models.<name>.…, each once."""
     schema = yaml.safe_load(SCHEMA.read_text())
     definitions = schema["$defs"]
     found: dict[str, dict] = {}
@@ -185,14 +186,14 @@ def _leaves(schema: Mapping, definitions: Mapping, place: str) -> dict[str, dict
 
 
 def study_of(key: str) -> tuple[dict, str]:
-    """The study in which the key matters, and the key's full name there."""
+    """Return a config in which `key` has an effect, and the full name of the key in this config."""
     block = key.partition(".")[0]
     if key in BESIDE:
         config = yaml.safe_load(STUDY.read_text())
         for name, part in BESIDE[key].items():
             config[name] = part if name == "models" else {**config[name], **part}
         if not any("modalities" in model for model in config["models"].values()):
-            config.pop("explain")  # nothing could be explained
+            config.pop("explain")  # no model can be explained
         return config, key.replace("<name>", next(iter(config["models"])))
     kind = next((one for one in ("lesions", "groups") if key.startswith(f"simulate.{one}.")), None)
     if kind:
@@ -212,7 +213,7 @@ def study_of(key: str) -> tuple[dict, str]:
 
 
 def _model_with(key: str, config: dict) -> str:
-    """The model of the study that takes a key of models; where none does, it becomes the first method that does."""
+    """Return the model of `config` that has a key of models. If there is none, add the first method that has it."""
     own = key.removeprefix("models.<name>.")
     definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
     special = {"embeddings": "embedded", "apply": "applied", "transform": "traits", "phenotypes": "traits"}
@@ -222,14 +223,14 @@ def _model_with(key: str, config: dict) -> str:
         if key in _leaves(definitions[method], definitions, "models.<name>"):
             if method not in config["models"]:
                 config["models"] = {method: {"method": method}}
-                config["downstream"] = {}  # a network without feature maps could do no task
-                config.pop("explain")  # nor be explained without a modality
+                config["downstream"] = {}  # a network without feature maps supports no task
+                config.pop("explain")  # a model without a modality cannot be explained
             return method
     raise KeyError(key)
 
 
 def _task_with(key: str, config: dict) -> str:
-    """The task of the study that takes a key of downstream."""
+    """Return the task of `config` that has a key of downstream."""
     definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
     for name, task in config["downstream"].items():
         if key in _leaves(definitions[task["task"]], definitions, "downstream.<name>"):
@@ -238,7 +239,7 @@ def _task_with(key: str, config: dict) -> str:
 
 
 def other(key: str, schema: Mapping, value: object) -> object:
-    """Another valid value of a key. `value` is the present one, None where it has none."""
+    """Return another valid value of a key. `value` is the current value, or None."""
     if key in OTHER:
         return OTHER[key]
     if "enum" in schema:
@@ -258,11 +259,11 @@ def other(key: str, schema: Mapping, value: object) -> object:
     return f"in/{key.rsplit('.', 1)[-1]}.txt"
 
 
-MOVED = {"simulate.folder", "pairing.folder"}  # other keys name files in these folders, and move with them
+MOVED = {"simulate.folder", "pairing.folder"}  # paths in other keys are below these folders, so they change too
 
 
 def changed(config: Mapping, key: str, schema: Mapping) -> dict:
-    """The config with another value of one key."""
+    """Return a copy of the config with another value of one key."""
     config = copy.deepcopy(dict(config))
     place: dict = config
     *blocks, last = key.split(".")
@@ -277,8 +278,13 @@ def changed(config: Mapping, key: str, schema: Mapping) -> dict:
 
 @dataclass(frozen=True)
 class Row:
-    """What another value of a key runs again, the same were no file ancient, the stages of the rules, and the stages
-    that depend on each.
+    """The reruns caused by another value of a key.
+
+    Attributes:
+        again: jobs that run again.
+        even_ancient: jobs that would run again if no file were `ancient`.
+        stages: the stage of each rule.
+        after: the stages that depend on each stage.
     """
 
     key: str
@@ -289,16 +295,16 @@ class Row:
 
 
 def row(key: str, beside: Mapping[str, Mapping] | None = None) -> Row:
-    """What another value of `key` runs again; `beside` are further keys of the study, by block.
+    """Return the reruns caused by another value of `key`. `beside` contains further keys of the config, by block.
 
-    Raises RuntimeError where the study does not take that value.
+    Raises RuntimeError if the config with the other value is invalid.
     """
     config, name = study_of(key)
     config |= {block: {**config[block], **part} for block, part in (beside or {}).items()}
     try:
         before, after = _dag_of(yaml.safe_dump(config)), _dag_of(yaml.safe_dump(changed(config, name, keys()[key])))
     except (SystemExit, WorkflowError) as error:
-        raise RuntimeError(f"no DAG for another value of {key}: give one in OTHER or BESIDE") from error
+        raise RuntimeError(f"{key}: no DAG for another value. Add a valid value to OTHER or BESIDE.") from error
     return Row(key, after.again(before), after.again(before, heed_ancient=False), after.stages, after.after())
 
 
@@ -309,60 +315,81 @@ def _dag_of(config: str) -> Dag:
 
 
 def rows(processes: int = 2) -> list[Row]:
-    """One row for every key of the schema, in its order."""
+    """Return one row for every key of the schema, in the order of the schema."""
     with ProcessPoolExecutor(processes) as pool:
         return list(pool.map(row, keys(), chunksize=8))
 
 
-INTRODUCTION = """# What runs again
+INTRODUCTION = """# Reruns
 
-Made from the DAG by `make docs`; do not edit. A test makes this table anew and compares it, and checks a part of it
-against what Snakemake decides on a finished run.
+This page is generated from the DAG by `make docs`. Do not edit it. A test generates it again and compares it. The test
+also compares a part of it with the decisions of Snakemake on a finished run.
 
-A rule runs again when a setting that it reads has another value, when its set of input files changes, when a file from
-outside is newer than its results and has other content (files up to 1 MB are compared by content, larger ones by their
-time alone), when code that it runs (library, script) is edited, and when a rule before it runs. Nothing else does it:
-the order of keys in the YAML (but `evaluate` and `report` list models in that order), comments, touching a file, cores,
-a new clone, profiles.
+## Causes
 
-| change | what runs |
+A rule runs again in these cases:
+
+- A config key that it reads has another value.
+- Its set of input files is different.
+- An external input file is newer than the results and has other content. Files of up to 1 MB are compared by content,
+  larger files by modification time only.
+- Code that it runs, in the library or in its script, was edited. Docstrings, comments and type annotations do not
+  count.
+- A rule that it depends on runs again.
+
+Nothing else causes a rerun. In particular, these changes do not: another order of keys in the YAML file (except for
+`evaluate` and `report`, which list models in that order), comments, touching a file, another number of cores, a new
+clone, another profile.
+
+## Common changes
+
+| change | what runs again |
 |---|---|
-| a person is added to the genotypes or the table of images | everything, training too |
-| a person is added to `samples.withdrawn` | everything but training, and the search for what is left of them |
-| then `samples.retrain_on_withdrawal: true` | training, and what follows |
-| a chromosome is added | everything, training too: its file names people |
-| a model is added | its own training, GWAS, loci and plots; `evaluate`, with its GWAS at equal people; `report` |
-| a covariate is added to their table | `phenotypes` and what follows |
-| a photograph is replaced under its name | nothing, photographs are no inputs: `--forcerun images pretrain_fold` |
-| a module of the library is edited | the rules that run it, and what follows |
-| results are deleted | what made them, if something needs it |
+| a sample is added to the genotypes or to the table of images | everything, including training |
+| a participant is added to `samples.withdrawn` | everything except training; `withdrawal` searches all results |
+| `samples.retrain_on_withdrawal: true` is set after that | training, and the stages that depend on it |
+| a chromosome is added | everything, including training, because its files contain samples |
+| a model is added | its training, GWAS, loci and plots; `evaluate`, with its GWAS on common samples; `report` |
+| a covariate is added to the table of covariates | `phenotypes` and the stages that depend on it |
+| an image file is replaced under the same name | `images` and the stages that depend on it, including training |
+| a statement of the library is edited | the rules that run it, and the stages that depend on them |
+| a docstring, a comment or a type annotation is edited | nothing |
+| results are deleted | the rules that write them, if another rule needs them |
 
-Below, *reads it* are the rules whose own jobs change. *x and after* are the stage x and all that depend on it; with a
-setting of one model only the jobs of that model, `evaluate`, `report` and `withdrawal`. Targets beyond a plain run
-(`export`, `burden_masks`) run when they are asked for. `withdrawal` runs where `samples.withdrawn` names a list.
+## Table columns
+
+The next sections list the config keys by block.
+
+- **Rules that read it**: the rules whose own jobs change.
+- **Stages that run again**: *x and dependents* means the stage x and all stages that depend on it. If the key belongs
+  to a single model, only the jobs of that model, `evaluate`, `report` and `withdrawal` run again.
+
+Targets that are not part of a plain run (`export`, `burden_masks`) run only on request. `withdrawal` runs only if
+`samples.withdrawn` is set.
 """
 
 
-SPARED = 3  # stages that "and after" may name as exceptions
+SPARED = 3  # maximum number of exceptions to "and dependents" in a row
 
 
 def page(found: Iterable[Row]) -> str:
-    """The table, one section a block of the config; neighbours with the same answer share a row."""
+    """Return the page: one section per config block. Keys of a block with the same reruns share a row."""
     blocks: dict[str, dict[tuple[str, str], list[str]]] = {}
     for one in found:
-        block = blocks.setdefault(one.key.partition(".")[0] if "." in one.key else "Whole run", {})
+        block = blocks.setdefault(one.key.partition(".")[0] if "." in one.key else "Global settings", {})
         block.setdefault(_answer(one), []).append(one.key)
     text = INTRODUCTION
     for block, answers in blocks.items():
-        text += f"\n## {block}\n\n| setting | reads it | runs again |\n|---|---|---|\n"
+        text += f"\n## {block}\n\n| key | rules that read it | stages that run again |\n|---|---|---|\n"
         for (first, stages), names in answers.items():
             text += f"| {', '.join(f'`{name}`' for name in names)} | {first} | {stages} |\n"
     return text
 
 
 def _answer(one: Row) -> tuple[str, str]:
-    """The rules that read a key, and the stages that run again: those from which the others follow, and which of these
-    do not.
+    """Return the rules that read a key and the stages that run again, as text.
+
+    The stages are given as the first stage of each chain of dependencies, with exceptions.
     """
     first = [rule for rule in one.stages if rule in {rule for rule, _ in one.again.first}]
     stages = dict.fromkeys(one.stages[rule] for rule in one.stages if rule in one.again.rules)
@@ -372,14 +399,14 @@ def _answer(one: Row) -> tuple[str, str]:
         if stage in covered:
             continue
         follows = one.after[stage] if len(one.after[stage] - set(stages)) <= SPARED else set()
-        heads.append(f"{stage} and after" if follows else stage)
+        heads.append(f"{stage} and dependents" if follows else stage)
         covered |= {stage} | follows
     spared = [stage for stage in dict.fromkeys(one.stages.values()) if stage in covered - set(stages)]
-    but = f", but not {', '.join(spared)}" if spared else ""
+    but = f", except {', '.join(spared)}" if spared else ""
     return " ".join(first) or "none", (", ".join(heads) or "nothing") + but
 
 
 if __name__ == "__main__":
-    target = ROOT / "docs/reruns.md"
+    target = ROOT / "docs/dev/reruns.md"
     target.write_text(page(rows()))
     sys.stdout.write(f"{target.relative_to(ROOT)}\n")

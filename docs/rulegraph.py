@@ -1,6 +1,6 @@
-"""Draw docs/figures/rulegraph.svg, the rules of the demo and what each waits for: `make docs`. Needs Graphviz.
+"""Draw docs/figures/rulegraph.svg: the rules of the demo and their dependencies. Run by `make docs`. Needs Graphviz.
 
-Figures are one node; an edge that follows from others is left out (Graphviz's tred).
+All rules that draw figures are one node. Edges that follow from others are removed (`tred` of Graphviz).
 """
 
 import shutil
@@ -22,7 +22,7 @@ COLOURS = {
 
 
 def dot(dag: Dag) -> str:
-    """The graph of the rules in Graphviz's language."""
+    """Return the graph of the rules in the DOT language."""
 
     def name(rule: str) -> str:
         return "plots" if rule.startswith("plots_") else rule
@@ -50,9 +50,9 @@ def dot(dag: Dag) -> str:
 
 
 def main() -> None:
-    """Write the picture."""
+    """Write the figure."""
     if not shutil.which("dot"):
-        sys.exit("docs/rulegraph.py needs Graphviz: on Debian, apt-get install graphviz")
+        sys.exit("docs/rulegraph.py: Graphviz is not installed. On Debian: apt-get install graphviz")
     with (
         tempfile.TemporaryDirectory() as folder,
         building(Path(folder), ROOT / "config/config.yaml", ROOT / "Snakefile", ["all"], force=True) as workflow,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from contigwas.files import write_tsv
 from contigwas.genotypes.qc import variant_qc
+from contigwas.runtime.atomic_files import write_tsv
 from tests.plink_files import write_people
 
 EVERYTHING = {"call_rate": 0.0, "maf": 0.0, "hwe": 0.0, "hwe_midp": False, "info": 0.0}
@@ -35,8 +35,8 @@ def write_cohort(folder: Path, names: Sequence[str], excluded: Sequence[str] = (
     """A cohort.tsv of `names` in their order; those in `excluded` are out."""
     path = folder / "cohort.tsv"
     reasons = ["call rate" if name in set(excluded) else "" for name in names]
-    table = pd.DataFrame({"fid": names, "iid": names, "sex": 0, "family": "f", "fold": 0, "in_gwas": 1})
-    write_tsv(table.assign(excluded=reasons, untested=""), path)
+    table = pd.DataFrame({"fid": names, "iid": names, "sex": 0, "family": "f", "fold": 0, "gwas_included": 1})
+    write_tsv(table.assign(exclusion=reasons, gwas_exclusion=""), path)
     return path
 
 

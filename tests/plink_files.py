@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from bed_reader import to_bed
 
-from contigwas.files import write_tsv
+from contigwas.runtime.atomic_files import write_tsv
 
 
 def simulate(

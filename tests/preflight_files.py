@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 from PIL import Image
 
-from contigwas.preflight.places import KNOWN
+from contigwas.preflight.reference_positions import KNOWN
 from tests.plink_files import write_plink
 
 PEOPLE = [str(5183000 + 7 * number) for number in range(90)]

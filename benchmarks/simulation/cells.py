@@ -1,6 +1,6 @@
-"""The study's jobs: make a cohort, train and test the models of a cell, repeat it under the null.
+"""Jobs of the study: simulate a cohort, train and test the models of a cell, and repeat it under the null.
 
-Run by the Snakefile beside it. Each function writes one small table; networks and GWAS live in a folder of their own
+Run by the Snakefile in this folder. Each function writes one small table. Networks and GWAS are in a separate folder
 while the job runs.
 """
 
@@ -20,11 +20,12 @@ from scipy.stats import chi2
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import stages
 
-from contigwas.config import check, settings
-from contigwas.evaluate.truth import compare, linkage, read_truth
-from contigwas.files import write_tsv
+from contigwas.config.check import check_config
+from contigwas.config.settings import job_settings
+from contigwas.evaluate.ground_truth import compare, linkage, read_truth
 from contigwas.gwas.summary import Histogram, read_lambda
 from contigwas.loci import write_loci
+from contigwas.runtime.atomic_files import write_tsv
 
 SCHEMA = stages.ROOT / "workflow/schemas/config.schema.yaml"
 TEST = "manova"
@@ -40,7 +41,7 @@ def config_of(study: Mapping, setting: str, seed: int) -> dict:
         for block in blocks:
             place = place[block]
         place[last] = value
-    check(config, SCHEMA)
+    check_config(config, SCHEMA)
     return config
 
 
@@ -52,7 +53,7 @@ def make_cohort(study: Mapping, setting: str, seed: int, folder: Path, output: P
         cohort = stages.simulated_cohort(config, folder)
     people = pd.read_csv(cohort.people, sep="\t")
     images = pd.read_parquet(cohort.images[1])
-    row = {"setting": setting, "seed": seed, "people": len(people), "tested": int((people["in_gwas"] == 1).sum())}
+    row = {"setting": setting, "seed": seed, "people": len(people), "tested": int((people["gwas_included"] == 1).sum())}
     write_tsv(pd.DataFrame([row | {"images": int(images["kept"].sum())}]), output)
 
 
@@ -182,7 +183,7 @@ def _summed(config, cohort, model, embeddings, folder) -> stages.Gwas:
         histogram.add(torch.from_numpy(table[f"log10p_{TEST}"].to_numpy(np.float64))[:, None])
         histogram.write(summaries[-1])
     loci = folder / "loci.tsv"
-    write_loci(tables, cohort.genotypes, cohort.people, settings(config, "loci", "genotypes.build"), loci)
+    write_loci(tables, cohort.genotypes, cohort.people, job_settings(config, "loci", "genotypes.build"), loci)
     phenotypes = folder / "phenotypes.parquet"
     pd.concat([pd.read_parquet(part.phenotypes)[["iid"]] for part in parts]).to_parquet(phenotypes)
     return stages.Gwas(tables, summaries, phenotypes, loci)

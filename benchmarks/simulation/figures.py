@@ -1,4 +1,4 @@
-"""The study's two figures: loci found over models and settings, and lambda under the null."""
+"""The two figures of the study: loci found by models and settings, and lambda under the null."""
 
 import sys
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,9 @@
-"""Collect what the study has so far: three tables beside this file, two figures, and the tables of docs/study.md.
+"""Collect the results of the study: three tables in this folder, two figures, and the tables of docs/study.md.
 
-    python benchmarks/simulation/tables.py FOLDER      # of the study, as given to snakemake --directory
+    python benchmarks/simulation/tables.py FOLDER      # the folder given to snakemake --directory
 
-Cells and nulls that are not there yet are left out; tables say how many seeds or nulls they have, and settings are
-compared once a model has been run on all seeds.
+Missing cells and nulls are left out. The tables state the number of seeds or nulls. Settings are compared once a model
+has been run on all seeds.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import pandas as pd
 import yaml
 from figures import draw_null, draw_power
 
-from contigwas.files import replacing, write_tsv
+from contigwas.runtime.atomic_files import replacing, write_tsv
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

@@ -8,13 +8,13 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from contigwas.align.frozen import write_alignment
 from contigwas.align.rotation import correlations, procrustes, standardise
-from contigwas.errors import UserError
-from contigwas.files import PathLike, replacing
-from contigwas.modality import read_modality
-from contigwas.people import require_overlap
-from contigwas.samples.cohort import read_cohort
+from contigwas.align.transforms import write_alignment
+from contigwas.runtime.atomic_files import PathLike, replacing
+from contigwas.runtime.errors import UserError
+from contigwas.samples.cohort import included, read_cohort
+from contigwas.tables.anndata_io import read_modality
+from contigwas.tables.sample_ids import require_overlap
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def align(
     the held-out are tested if the method saw `genetics`, everyone otherwise. With several, each person comes from
     the network that held them out, and is tested. uns: mean0, sd0 of network 0. The report has the people shared and
     the correlations of the features before and after rotation, by fold. `output_alignment` is a file of what was
-    fitted (see `contigwas.align.frozen`), by which another cohort is embedded. No genotype is used here.
+    fitted (see `contigwas.align.transforms`), by which another cohort is embedded. No genotype is used here.
     """
     folds = [ad.read_h5ad(path) for path in embeddings]
     reference, mean, sd = _standardised(folds[0], embeddings[0])
@@ -77,7 +77,7 @@ def brought(path: PathLike, cohort: PathLike, output: PathLike, output_report: P
     """
     data = read_modality(path)
     people = read_cohort(cohort)
-    people = people[people["excluded"] == ""]
+    people = included(people)
     require_overlap(data.obs_names, people["iid"], f"the embeddings ({path})", f"the cohort ({cohort})")
     inside = data.obs_names.isin(people["iid"])
     if data.X is None or not data.n_vars:

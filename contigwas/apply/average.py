@@ -8,12 +8,12 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from contigwas.align.frozen import read_alignment
 from contigwas.align.rotation import correlations
-from contigwas.errors import UserError
-from contigwas.files import PathLike, replacing
-from contigwas.modality import read_modality
+from contigwas.align.transforms import read_alignment
 from contigwas.pretrain.roles import NEW, TRAIN, VALIDATION
+from contigwas.runtime.atomic_files import PathLike, replacing
+from contigwas.runtime.errors import UserError
+from contigwas.tables.anndata_io import read_modality
 
 log = logging.getLogger(__name__)
 

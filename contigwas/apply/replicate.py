@@ -6,8 +6,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from contigwas.files import PathLike, read_table, write_tsv
 from contigwas.loci.gwas_file import features, read_columns, read_rows
+from contigwas.runtime.atomic_files import PathLike, write_tsv
+from contigwas.tables.text import read_table
 
 log = logging.getLogger(__name__)
 LEAD = ["locus", "chrom", "pos", "lead_id", "effect_allele", "other_allele", "best_feature", "test"]

@@ -8,8 +8,8 @@ import pandas as pd
 from contigwas.burden.regenie import read_regenie_annotations
 from contigwas.burden.text import lines
 from contigwas.burden.vep import read_vep
-from contigwas.errors import UserError
-from contigwas.files import PathLike
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from contigwas.genotypes.interface import Genotypes
-from contigwas.modality import MISSING
+from contigwas.tables.anndata_io import MISSING
 
 BLOCK_BYTES = 2**24  # of a block of int8 calls; two are in memory
 

@@ -8,9 +8,9 @@ import pandas as pd
 from scipy import sparse
 
 from contigwas.burden.carriers import collapse, read_rare
-from contigwas.burden.members import Members
 from contigwas.burden.names import REPEATED, UNKNOWN, Names
 from contigwas.burden.rules import Rules
+from contigwas.burden.variant_masks import Members
 from contigwas.genotypes.interface import Genotypes
 
 # why a variant of a set does not qualify; the first that applies

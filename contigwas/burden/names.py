@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
 
 UNKNOWN, REPEATED = -1, -2
 PLACE = r"^([^:_]+)[:_](\d+)[:_]([A-Za-z*-]+)[:_/]([A-Za-z*-]+)$"  # chrom:pos:ref:alt, and VEP's chrom_pos_ref/alt

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from contigwas.burden.text import lines, read_columns
-from contigwas.errors import UserError
-from contigwas.files import PathLike
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contigwas.burden.regenie import read_masks
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 
 STATISTICS = ("max", "sum", "comphet", "binary")
 

@@ -10,18 +10,18 @@ from scipy import sparse
 
 from contigwas.burden.annotations import check_masks, read_annotations
 from contigwas.burden.chromosome import Burden, burden_of
-from contigwas.burden.grouping import Derived, Listed
 from contigwas.burden.names import Names
 from contigwas.burden.regenie import read_aaf
 from contigwas.burden.rules import Rules
-from contigwas.errors import UserError
-from contigwas.files import PathLike
-from contigwas.genotypes.names import require_autosome
+from contigwas.burden.set_definitions import Derived, Listed
+from contigwas.genotypes.chromosome_names import require_autosome
 from contigwas.genotypes.pruned import person_rows
 from contigwas.genotypes.reader import Genotypes, open_genotypes
-from contigwas.modality import write_modality
-from contigwas.people import require_overlap
-from contigwas.samples.cohort import read_cohort
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.samples.cohort import included, read_cohort
+from contigwas.tables.anndata_io import write_modality
+from contigwas.tables.sample_ids import require_overlap
 
 log = logging.getLogger(__name__)
 
@@ -121,10 +121,10 @@ def _carried(
 
 def _people(everyone: pd.DataFrame, bed: Genotypes, cohort: PathLike) -> np.ndarray:
     """IIDs of the cohort's people with exome calls, in the cohort's order."""
-    included = everyone.loc[everyone["excluded"] == "", "iid"].astype(str)
-    require_overlap(included, bed.people["iid"], f"the cohort ({cohort})", f"the exome calls ({bed.path})")
-    iids = included[included.isin(bed.people["iid"])].to_numpy(dtype=str)
-    log.info("%d of the %d people of the cohort have exome calls", len(iids), len(included))
+    iids_included = included(everyone)["iid"].astype(str)
+    require_overlap(iids_included, bed.people["iid"], f"the cohort ({cohort})", f"the exome calls ({bed.path})")
+    iids = iids_included[iids_included.isin(bed.people["iid"])].to_numpy(dtype=str)
+    log.info("%d of the %d people of the cohort have exome calls", len(iids), len(iids_included))
     return iids
 
 

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require, unpacked
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import require, unpacked
 
 
 @contextmanager

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from contigwas.burden.text import lines
-from contigwas.errors import UserError
-from contigwas.files import PathLike
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 

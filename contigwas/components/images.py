@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, private_folder
-from contigwas.first_images import first_images
-from contigwas.modality import read_modality
+from contigwas.images.table import first_images
 from contigwas.plots import style
 from contigwas.plots.labels import shorten_middle
 from contigwas.plots.map import features_of_tested
 from contigwas.plots.montage import shown
+from contigwas.runtime.atomic_files import PathLike, private_folder
+from contigwas.runtime.errors import UserError
+from contigwas.tables.anndata_io import read_modality
 
 log = logging.getLogger(__name__)
 STAGE = 8103  # of the random numbers: no other stage draws the same

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import MISSING_VALUES, PathLike, read_table, require, require_distinct
-from contigwas.people import require_unique
-from contigwas.people_table import open_parquet
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.sample_features import open_parquet
+from contigwas.tables.sample_ids import require_unique
+from contigwas.tables.text import MISSING_VALUES, read_table, require, require_distinct
 
 
 def read_columns(

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from contigwas.files import PathLike
 from contigwas.plots import style
+from contigwas.runtime.atomic_files import PathLike
 
 ACROSS = 4  # panels in a row
 DIFFERENCE = " - "  # between the names of two arms

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from contigwas.files import PathLike
-from contigwas.people import require_unique
+from contigwas.runtime.atomic_files import PathLike
 from contigwas.samples.cohort import read_cohort
+from contigwas.tables.sample_ids import require_unique
 
 
 def families_apart(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
 from contigwas.pretrain.roles import HELDOUT, TRAIN, known_roles, roles_of
+from contigwas.runtime.errors import UserError
 from contigwas.samples.folds import assign_folds, stable_hash
 
 log = logging.getLogger(__name__)

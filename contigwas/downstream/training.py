@@ -9,7 +9,7 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor, nn
 
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 
 RISE = 0.2  # share of the steps over which the learning rate rises
 

@@ -12,26 +12,21 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, replacing
-from contigwas.memory import enough_memory
-from contigwas.people import require_overlap
+from contigwas.images.array import Photographs, load_photographs
+from contigwas.images.table import read_images
 from contigwas.pretrain.augment import Augmentation
-from contigwas.pretrain.data import (
-    DEVICE_SHARE,
-    Batch,
-    Photographs,
-    fetched_ahead,
-    kept_people,
-    load_photographs,
-    read_images,
-)
+from contigwas.pretrain.data import DEVICE_SHARE, Batch, fetched_ahead
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.networks import channels_last
 from contigwas.pretrain.precision import exactly
 from contigwas.pretrain.pretrained import Pretrained, read_checkpoint
 from contigwas.pretrain.roles import NEW, ROLES, UNUSED, known_roles, roles_of
+from contigwas.runtime.atomic_files import PathLike, replacing
+from contigwas.runtime.errors import UserError
+from contigwas.runtime.memory import enough_memory
+from contigwas.samples.cohort import read_included
 from contigwas.samples.folds import stable_hash
+from contigwas.tables.sample_ids import require_overlap
 
 log = logging.getLogger(__name__)
 BATCH = 256  # images at most,
@@ -57,7 +52,7 @@ def embed(
     or when the photographs are of another size.
     """
     state = read_checkpoint(checkpoint)
-    people = kept_people(cohort)
+    people = read_included(cohort)
     images = read_images(images_table)
     require_overlap(people["iid"], images["iid"].unique(), "the cohort", f"the images ({images_table})")
     people = people[people["iid"].isin(images["iid"])].reset_index(drop=True)

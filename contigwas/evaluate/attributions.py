@@ -7,9 +7,10 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from contigwas.evaluate.truth import locate, read_causes, standardised
-from contigwas.files import PathLike, require, write_tsv
+from contigwas.evaluate.ground_truth import locate, read_causes, standardised
 from contigwas.genotypes.reader import open_genotypes
+from contigwas.runtime.atomic_files import PathLike, write_tsv
+from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
 COLUMNS = [

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from contigwas.files import PathLike, read_table, write_tsv
+from contigwas.runtime.atomic_files import PathLike, write_tsv
+from contigwas.tables.text import read_table
 
 log = logging.getLogger(__name__)
 COST = ["model", "folds", "measured", "seconds", "hours", "peak_mb"]

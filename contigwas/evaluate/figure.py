@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from contigwas.evaluate import panels
-from contigwas.files import PathLike
 from contigwas.plots import style
+from contigwas.runtime.atomic_files import PathLike
 
 ACROSS = 4  # panels in a line
 WIDE = 8  # true traits from which on their heat map takes two places

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from contigwas.files import PathLike
 from contigwas.genotypes.reader import open_genotypes
 from contigwas.gwas.design import orthonormal
-from contigwas.gwas.people import People, tested_people
+from contigwas.gwas.samples import People, tested_people
 from contigwas.gwas.variants import Variants
 from contigwas.loci.table import match_variants
+from contigwas.runtime.atomic_files import PathLike
 
 COLUMNS = ["feature", "people", "leads", "r2", "adjusted_r2"]
 LEADS = 64  # read at a time

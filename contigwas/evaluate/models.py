@@ -9,17 +9,18 @@ import pandas as pd
 
 from contigwas.downstream.folds import families_of
 from contigwas.evaluate import tables
-from contigwas.evaluate.equal import has_p, read_counts
+from contigwas.evaluate.common_samples import has_p, read_counts
 from contigwas.evaluate.figure import draw
+from contigwas.evaluate.ground_truth import ALLELES, compare, linkage, read_truth
 from contigwas.evaluate.heritability import COLUMNS as HERITABILITY
 from contigwas.evaluate.heritability import explained
 from contigwas.evaluate.probes import probe
-from contigwas.evaluate.shared import shared
-from contigwas.evaluate.truth import ALLELES, compare, linkage, read_truth
-from contigwas.files import PathLike, read_table, write_tsv
+from contigwas.evaluate.shared_loci import shared
 from contigwas.genotypes.reader import open_genotypes
-from contigwas.gwas.people import tested_people
-from contigwas.people import require_unique
+from contigwas.gwas.samples import tested_people
+from contigwas.runtime.atomic_files import PathLike, write_tsv
+from contigwas.tables.sample_ids import require_unique
+from contigwas.tables.text import read_table
 
 log = logging.getLogger(__name__)
 MOST = 20_000  # people among whom r2 between leads is measured

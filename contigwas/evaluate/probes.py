@@ -10,8 +10,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from contigwas.downstream.folds import families_apart
-from contigwas.errors import UserError
-from contigwas.files import PathLike
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
 
 FOLDS = 5
 PENALTIES = np.logspace(-1, 5, 13)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from contigwas.downstream.scores import COLUMNS as SCORES
-from contigwas.files import PathLike, read_table, require
 from contigwas.gwas.summary import read_lambda
 from contigwas.plots.inflation import inflation
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.tables.text import read_table, require
 
 WAY = re.compile(r"(?P<way>(?P<one>.+)_to_(?P<other>.+))@(?P<k>\d+)")
 CALIBRATION = ["model", "test", "variants", "lambda", "low", "high", "interval"]

@@ -9,20 +9,20 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from contigwas.errors import UserError
-from contigwas.explain import people as drawing
+from contigwas.config.explain import DEEPLIFT, INTEGRATED_GRADIENTS
+from contigwas.explain import selection as drawing
+from contigwas.explain.accumulate import Sums, by_feature, by_modality, completeness
 from contigwas.explain.attribution import COMPLETE, Attribution, Noise, deeplift, integrated_gradients
 from contigwas.explain.contrast import Reference
-from contigwas.explain.described import describe
+from contigwas.explain.feature_names import describe
 from contigwas.explain.network import Network, Side
-from contigwas.explain.sums import Sums, by_feature, by_modality, completeness
-from contigwas.explained import DEEPLIFT, INTEGRATED_GRADIENTS
-from contigwas.files import PathLike, write_parquet, write_tsv
-from contigwas.first_images import first_images
-from contigwas.memory import enough_memory
-from contigwas.pretrain.data import Photographs, load_photographs
+from contigwas.images.array import Photographs, load_photographs
+from contigwas.images.table import first_images
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.pretrained import read_checkpoint
+from contigwas.runtime.atomic_files import PathLike, write_parquet, write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.runtime.memory import enough_memory
 from contigwas.samples.folds import stable_hash
 
 log = logging.getLogger(__name__)

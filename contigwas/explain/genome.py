@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from contigwas.files import PathLike
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.plots import style
 from contigwas.plots.genome import Genome, thin
 from contigwas.plots.labels import fitting, measure, place
-from contigwas.plots.leads import read_leads
+from contigwas.plots.lead_variants import read_leads
 from contigwas.plots.manhattan import draw_points, name_chromosomes, planted_on
-from contigwas.plots.points import extent, points
+from contigwas.plots.manhattan_points import extent, points
+from contigwas.runtime.atomic_files import PathLike
 
 log = logging.getLogger(__name__)
 NAMES = {"integrated_gradients": "integrated gradients", "deeplift": "DeepLIFT"}

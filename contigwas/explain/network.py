@@ -8,18 +8,18 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from contigwas.config.models import read_schema
 from contigwas.embed.embed import PIXELS
-from contigwas.errors import UserError
 from contigwas.explain.contrast import Reference
-from contigwas.explain.described import describe
-from contigwas.files import PathLike
-from contigwas.pretrain.data import Photographs
+from contigwas.explain.feature_names import describe
+from contigwas.images.array import Photographs
 from contigwas.pretrain.methods.mgi import SYMMETRIC
 from contigwas.pretrain.networks import channels_last
 from contigwas.pretrain.normalise import Normaliser
 from contigwas.pretrain.pretrained import Pretrained, take_from
 from contigwas.pretrain.sequence import GeneEncoder, scan_bytes
-from contigwas.recipes import read_schema
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
 
 IMAGES = 64  # that pass the trunk at a time, at most,
 GRADIENTS = 16  # and so many times fewer pixels than `embed` takes where activations are kept: about 2.5 kB a pixel

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from contigwas.explain.genome import NAMES
-from contigwas.files import PathLike
 from contigwas.plots import style
 from contigwas.plots.labels import fitting, measure, shorten_middle
+from contigwas.runtime.atomic_files import PathLike
 
 log = logging.getLogger(__name__)
 MOST = 12  # features of a modality

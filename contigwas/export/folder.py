@@ -13,10 +13,10 @@ import pandas as pd
 import pyarrow as pa
 from tqdm import tqdm
 
-from contigwas.errors import UserError
 from contigwas.export.results import Result, frames
 from contigwas.export.text import gzipped, header, lines
-from contigwas.files import PathLike, replacing_folder, write_tsv
+from contigwas.runtime.atomic_files import PathLike, replacing_folder, write_tsv
+from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 LONGEST = 100  # characters of a name in a file name: some file systems take 143 bytes in all

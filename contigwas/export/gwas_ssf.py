@@ -23,8 +23,8 @@ from contigwas.export.alleles import no_position, not_nucleotides
 from contigwas.export.folder import Form, Written, write_folder
 from contigwas.export.results import GENOME, Result, along_genome, chosen, leave_out, with_result
 from contigwas.export.text import number, text
-from contigwas.files import PathLike
 from contigwas.loci.gwas_file import names, notes
+from contigwas.runtime.atomic_files import PathLike
 
 log = logging.getLogger(__name__)
 COLUMNS = [

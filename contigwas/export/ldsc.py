@@ -12,7 +12,7 @@ from contigwas.export.alleles import no_id, not_snp
 from contigwas.export.folder import Form, write_folder
 from contigwas.export.results import chosen, leave_out, with_result
 from contigwas.export.text import number, p_value, text
-from contigwas.files import PathLike
+from contigwas.runtime.atomic_files import PathLike
 
 COLUMNS = ["SNP", "A1", "A2", "N", "Z", "P"]
 MOST_LOG10P = 300.0  # munge_sumstats drops a P that it reads as 0

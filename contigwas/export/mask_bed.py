@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, replacing
 from contigwas.genotypes.bed import MAGIC
-from contigwas.modality import read_modality
-from contigwas.people import rows_of
+from contigwas.runtime.atomic_files import PathLike, replacing
+from contigwas.runtime.errors import UserError
 from contigwas.samples.cohort import read_cohort
+from contigwas.tables.anndata_io import read_modality
+from contigwas.tables.sample_ids import rows_of
 
 log = logging.getLogger(__name__)
 

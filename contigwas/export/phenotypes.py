@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, private_folder, read_table, require, write_tsv
 from contigwas.loci.gwas_file import OMNIBUS
-from contigwas.people import require_unique, rows_of
+from contigwas.runtime.atomic_files import PathLike, private_folder, write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.tables.sample_ids import require_unique, rows_of
+from contigwas.tables.text import read_table, require
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from contigwas.export.folder import Form, write_folder
 from contigwas.export.results import Result, chosen, stored, with_result
 from contigwas.export.text import number, p_value, text
-from contigwas.files import PathLike
+from contigwas.runtime.atomic_files import PathLike
 
 VARIANT = ["#CHROM", "POS", "ID", "REF", "ALT", "A1", "A1_FREQ", "TEST", "OBS_CT"]
 

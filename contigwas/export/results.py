@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike
 from contigwas.loci.gwas_file import OMNIBUS, names, read_groups
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 VARIANT = ["chrom", "pos", "id", "effect_allele", "other_allele", "eaf", "n", "flag"]

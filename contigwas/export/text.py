@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contigwas.files import PathLike
+from contigwas.runtime.atomic_files import PathLike
 
 PLAIN = 4  # p-values down to 1e-4 are written without an exponent, as plink2 does
 DIGITS = 6  # of a p-value with an exponent

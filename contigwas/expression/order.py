@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike
 from contigwas.loci.genes import read_genes
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
 
 VERSION = re.compile(r"^(ENS[A-Z]*\d+)\.\d+")
 CHROMOSOMES = {name: rank for rank, name in enumerate([*map(str, range(1, 23)), "X", "Y", "MT"])}

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike
-from contigwas.people_table import VALUES
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.sample_features import VALUES
 
 log = logging.getLogger(__name__)
 SCALES = {"tpm": "TPM", "counts": "counts", "log": "logarithms"}

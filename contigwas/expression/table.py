@@ -6,13 +6,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
 from contigwas.expression.order import genomic, positions
 from contigwas.expression.scale import blocks, logarithms, only_zeros, require_scale, without_value
-from contigwas.files import PathLike
-from contigwas.modality import write_modality
-from contigwas.people_table import Asked, PeopleTable, open_people_table
-from contigwas.samples.cohort import read_cohort
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.samples.cohort import included, read_cohort
+from contigwas.tables.anndata_io import write_modality
+from contigwas.tables.sample_features import Asked, PeopleTable, open_people_table
 
 log = logging.getLogger(__name__)
 KEY = "expression.table"
@@ -45,9 +45,9 @@ def write_expression(
     """
     table = open_expression(path, settings)
     everyone = read_cohort(cohort)
-    included = pd.Index(everyone.loc[everyone["excluded"] == "", "iid"].astype(str))
-    iids, values, listed = table.read(included, f"the cohort ({cohort})")
-    log.info("%s: %d people, %d of them in the cohort of %d; %d genes", path, listed, len(iids), len(included),
+    iids_included = pd.Index(included(everyone)["iid"].astype(str))
+    iids, values, listed = table.read(iids_included, f"the cohort ({cohort})")
+    log.info("%s: %d people, %d of them in the cohort of %d; %d genes", path, listed, len(iids), len(iids_included),
              len(table.features))  # fmt: skip
     scale = str(settings["scale"])
     require_scale(values, scale, table.path)
@@ -62,7 +62,7 @@ def write_expression(
     log.info("%d values of %d genes are missing", features["missing"].sum(), (features["missing"] > 0).sum())
     provenance = {
         "stage": "expression", "table": str(path), "genes": None if genes is None else str(genes), "scale": scale,
-        "people_in_file": listed, "people_in_cohort": len(included), **dropped, "people": len(iids),
+        "people_in_file": listed, "people_in_cohort": len(iids_included), **dropped, "people": len(iids),
         "features": len(features), "features_placed": placed,
     }  # fmt: skip
     write_modality(output, values, iids, features, provenance)

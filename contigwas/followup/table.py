@@ -8,13 +8,14 @@ import pandas as pd
 from scipy.special import log_ndtr
 from tqdm import tqdm
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require, write_tsv
 from contigwas.followup.fits import Fit, fit_joint, fit_one
-from contigwas.followup.study import Study
-from contigwas.gwas.sexes import FEMALE, MALE
+from contigwas.followup.inputs import Study
+from contigwas.gwas.sex import FEMALE, MALE
 from contigwas.loci.gwas_file import read_columns, read_rows
 from contigwas.loci.table import VARIANT, match_variants
+from contigwas.runtime.atomic_files import PathLike, write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
 LEAD = ["locus", "chrom", "lead_id", "pos", "effect_allele", "other_allele"]

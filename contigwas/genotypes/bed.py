@@ -6,11 +6,12 @@ import bed_reader
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.genotypes.interface import Genotypes, read_once
-from contigwas.genotypes.names import chromosome
-from contigwas.people import require_unique
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.sample_ids import require_unique
+from contigwas.tables.text import require
 
 MAGIC = b"\x6c\x1b\x01"
 

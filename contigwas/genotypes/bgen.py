@@ -12,14 +12,15 @@ import cbgen
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
 from contigwas.genotypes.bgen_block import Damaged, any_dosages, common_dosages, read_block
 from contigwas.genotypes.bgen_index import genotype_offset, read_header, read_ids, read_index
 from contigwas.genotypes.files import sample_path
 from contigwas.genotypes.interface import MISSING, Genotypes, read_once
 from contigwas.genotypes.plink2_tables import sexes
-from contigwas.people import require_unique
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.sample_ids import require_unique
+from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
 

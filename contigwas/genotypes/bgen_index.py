@@ -14,9 +14,9 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.genotypes.files import bgi_path
-from contigwas.genotypes.names import chromosome
+from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from contigwas.files import PathLike
+from contigwas.runtime.atomic_files import PathLike
 
 SUFFIXES = (".bed", ".pgen", ".bgen")
 

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, write_parquet
 from contigwas.genotypes import king
 from contigwas.genotypes.packed import pack
-from contigwas.genotypes.people import kept_people
 from contigwas.genotypes.pruned import Pruned
+from contigwas.genotypes.samples import read_passing_iids
+from contigwas.runtime.atomic_files import PathLike, write_parquet
+from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def kinship(
     would chain a cohort into one family. The file is read twice; memory is people x variants / 4 bytes and a few
     hundred megabytes, time O(people² x variants). Raises UserError when no variant was left by pruning.
     """
-    stream = Pruned(pattern, chromosomes, pruned, kept_people(people))
+    stream = Pruned(pattern, chromosomes, pruned, read_passing_iids(people))
     if not stream.variants:
         raise UserError("no variant is left after pruning, so relatives cannot be found: relax genotypes.qc or prune")
     chance = chance_level(stream)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 
 # chromosome, first and last megabase. GRCh37: the regions of Price et al. 2008 (doi:10.1016/j.ajhg.2008.06.005) on that
 # build, as they are widely used. GRCh38: the same ones after the shift, rounded outwards to half a megabase.

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require, write_parquet
-from contigwas.genotypes.people import kept_people
 from contigwas.genotypes.prune import prune
 from contigwas.genotypes.pruned import Pruned
+from contigwas.genotypes.samples import read_passing_iids
+from contigwas.runtime.atomic_files import PathLike, write_parquet
+from contigwas.runtime.errors import UserError
 from contigwas.samples.families import related_pairs, unrelated
+from contigwas.tables.text import require
 
 __all__ = ["principal_components", "prune"]
 
@@ -41,7 +42,7 @@ def principal_components(
     moment of a component is positive. Memory is O(people x (1024 + passes x pcs)). Raises UserError when there are
     fewer unrelated people or variants than components.
     """
-    iids = kept_people(people)
+    iids = read_passing_iids(people)
     if not pcs:
         write_parquet(pd.DataFrame({"iid": iids}), output)
         return

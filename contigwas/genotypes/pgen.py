@@ -7,12 +7,13 @@ from threading import Lock
 import numpy as np
 import pgenlib
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
 from contigwas.genotypes.files import pvar_path
 from contigwas.genotypes.interface import MISSING, Genotypes, read_once
 from contigwas.genotypes.pgen_header import read_header
 from contigwas.genotypes.plink2_tables import read_psam, read_pvar
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 
 MAGIC = b"\x6c\x1b"
 PLINK1 = 0x01

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import zstandard
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
-from contigwas.genotypes.names import chromosome
-from contigwas.people import require_unique
+from contigwas.genotypes.chromosome_names import chromosome
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.sample_ids import require_unique
+from contigwas.tables.text import require
 
 SEXES = {"1": 1, "m": 1, "male": 1, "2": 2, "f": 2, "female": 2}
 PSAM = ["FID", "IID", "PAT", "MAT", "SEX"]  # the columns of a .psam without a header, as in a .fam

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from contigwas.files import PathLike, require, write_parquet
 from contigwas.genotypes.long_range_ld import in_long_range_ld
-from contigwas.genotypes.people import kept_people
 from contigwas.genotypes.pruned import person_rows
 from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.samples import read_passing_iids
+from contigwas.runtime.atomic_files import PathLike, write_parquet
+from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def prune(
     a missing call being the variant's mean. Raises UserError for malformed genotypes.
     """
     bed = open_genotypes(pattern, chrom)
-    rows = person_rows(bed, kept_people(people))
+    rows = person_rows(bed, read_passing_iids(people))
     table = pd.read_parquet(require(variants, "the checked variants"))
     table = table[table["kept"]].reset_index(drop=True)
     kept = len(table)

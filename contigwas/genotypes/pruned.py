@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
 from contigwas.genotypes.reader import Genotypes, open_genotypes
-from contigwas.people import rows_of
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.sample_ids import rows_of
+from contigwas.tables.text import require
 
 
 def person_rows(bed: Genotypes, iids: Sequence[str]) -> np.ndarray:

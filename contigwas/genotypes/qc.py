@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, write_parquet
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.genotypes.hwe import hwe_exact
-from contigwas.genotypes.names import chromosome
 from contigwas.genotypes.reader import Genotypes, open_genotypes
 from contigwas.genotypes.sex import code_males, frequencies, x_linked
-from contigwas.people import require_overlap, rows_of
+from contigwas.runtime.atomic_files import PathLike, write_parquet
+from contigwas.runtime.errors import UserError
 from contigwas.samples.candidates import analysed, read_candidates
+from contigwas.tables.sample_ids import require_overlap, rows_of
 
 log = logging.getLogger(__name__)
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike
 from contigwas.genotypes.bed import Bed, read_fam
 from contigwas.genotypes.bgen import Bgen, read_bgen_people, read_sample
+from contigwas.genotypes.chromosome_names import require_analysed
 from contigwas.genotypes.interface import Genotypes
-from contigwas.genotypes.names import require_analysed
 from contigwas.genotypes.pgen import Pgen
 from contigwas.genotypes.plink2_tables import read_psam
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
 
 __all__ = ["Bed", "Genotypes", "open_genotypes", "read_people"]
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from contigwas.errors import UserError
 from contigwas.genotypes.interface import MISSING
+from contigwas.runtime.errors import UserError
 
 # The last base of the first and the first base of the second pseudo-autosomal region of X, in base pairs.
 PAR = {"GRCh37": (2_699_520, 154_931_044), "GRCh38": (2_781_479, 155_701_383)}

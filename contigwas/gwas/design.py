@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import qr
 
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 

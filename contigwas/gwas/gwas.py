@@ -8,18 +8,18 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike
 from contigwas.genotypes.reader import open_genotypes
 from contigwas.gwas.design import design
 from contigwas.gwas.engine import FLAGS
 from contigwas.gwas.offsets import read_offsets
 from contigwas.gwas.output import NUMBERS, OMNIBUS, gwas_table
-from contigwas.gwas.people import tested_people
+from contigwas.gwas.samples import tested_people
 from contigwas.gwas.scan import Limits, scan
 from contigwas.gwas.summary import Histogram
 from contigwas.gwas.tester import Tester
 from contigwas.gwas.variants import Variants, variants_to_test
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 CELLS = 2**23  # genotypes of a block: read at once, tested by one thread

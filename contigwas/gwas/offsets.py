@@ -8,10 +8,11 @@ from typing import TextIO
 
 import numpy as np
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
-from contigwas.genotypes.names import chromosome
-from contigwas.people import require_unique, shape
+from contigwas.genotypes.chromosome_names import chromosome
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.sample_ids import require_unique, shape
+from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from contigwas.files import PathLike, replacing, replacing_folder
+from contigwas.runtime.atomic_files import PathLike, replacing, replacing_folder
 
 ROW_GROUP = 16_384  # variants
 FILE_FEATURES = 256  # features of a file; further ones go to files of their own

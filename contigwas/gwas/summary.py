@@ -8,7 +8,8 @@ import pandas as pd
 import torch
 from scipy.special import chdtri
 
-from contigwas.files import PathLike, require, write_parquet
+from contigwas.runtime.atomic_files import PathLike, write_parquet
+from contigwas.tables.text import require
 
 FINE, TURN, GROWTH, TOP = 0.001, 2.0, 1.01, 1e7
 # Bins of 0.001 up to 2, then each 1 % further; the last one is open.

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
 from contigwas.genotypes.reader import Genotypes
 from contigwas.genotypes.sex import code_males, x_linked
-from contigwas.gwas.people import People
-from contigwas.gwas.sexes import MALE, sexes
+from contigwas.gwas.samples import People
+from contigwas.gwas.sex import MALE, sexes
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
 IDENTITY = ["chrom", "pos", "id", "effect_allele", "other_allele"]

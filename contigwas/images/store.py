@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, private_folder, read_table, replacing, write_parquet, write_tsv
 from contigwas.images.decoded import Decoded
 from contigwas.images.photograph import read_photograph
-from contigwas.people import require_overlap
-from contigwas.samples.cohort import read_cohort
+from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_parquet, write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.samples.cohort import included, read_cohort
+from contigwas.tables.sample_ids import require_overlap
+from contigwas.tables.text import read_table
 
 log = logging.getLogger(__name__)
 AHEAD = 128  # images decoded ahead of the writer at most,
@@ -98,7 +99,7 @@ def listed_images(table: PathLike, cohort: PathLike | None) -> pd.DataFrame:
     if cohort is None:
         return listed
     people = read_cohort(cohort)
-    kept = people.loc[people["excluded"] == "", "iid"]
+    kept = included(people)["iid"]
     require_overlap(listed["iid"].unique(), kept, f"images.table ({table})", f"the cohort ({cohort})")
     inside = listed["iid"].isin(kept)
     log.info("%d of %d images are of people outside the cohort and left out", int((~inside).sum()), len(listed))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ import difflib
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike
 from contigwas.loci.clump import threshold
 from contigwas.loci.gwas_file import OMNIBUS, features, read_rows
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
 
 
 def require_test(path: PathLike, test: str) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from contigwas.builds import named_build
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
+from contigwas.genotypes.genome_build import named_build
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import require
 
 HEADERS = ("#", "track", "browser", "chrom\t", "chrom ", "chr\t", "chr ")
 STRANDS = ("+", "-")

@@ -11,9 +11,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
 from contigwas.gwas.output import NUMBERS, OMNIBUS, features_folder
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import require
 
 
 def open_gwas(path: PathLike) -> pq.ParquetFile:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from contigwas.genotypes.reader import Genotypes
-from contigwas.modality import MISSING
+from contigwas.tables.anndata_io import MISSING
 
 MALE = 1  # the code of .fam and .psam
 CELLS = 2**24  # genotypes of a block turned into float32 at a time: 64 MB each array, whatever the number of people

@@ -7,8 +7,6 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, read_table, write_tsv
 from contigwas.genotypes.reader import Genotypes, open_genotypes
 from contigwas.genotypes.sex import x_linked
 from contigwas.loci.clump import Clump, Thresholds, clump
@@ -16,7 +14,10 @@ from contigwas.loci.effects import effects_at, require_test
 from contigwas.loci.genes import genes_of, read_genes
 from contigwas.loci.gwas_file import read_columns
 from contigwas.loci.ld import Linkage
-from contigwas.people import require_overlap, rows_of
+from contigwas.runtime.atomic_files import PathLike, write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.samples.cohort import read_gwas_iids
+from contigwas.tables.sample_ids import require_overlap, rows_of
 
 log = logging.getLogger(__name__)
 VARIANT = ["pos", "id", "effect_allele", "other_allele"]
@@ -36,7 +37,7 @@ def write_loci(
     """Write loci.tsv (columns `COLUMNS`): a header only when no variant reaches p1.
 
     `gwas` maps chromosomes to the Parquet files of the GWAS, `pattern` names the .bed files that it tested; linkage
-    is measured over the people of `cohort` with in_gwas = 1. `settings`: test (over features, or the name of one) p1
+    is measured over the people of `cohort` with gwas_included = 1. `settings`: test (over features, or the name of one) p1
     p2 r2 kb feature_p (None: p1) genes (a path or None) genes_build and build.
     start and end span the lead and all variants it claimed, n_variants counts them; best_feature has the smallest p
     at the lead; beta and se are its; features are all with p <= feature_p there, the best first, joined by commas.
@@ -46,7 +47,7 @@ def write_loci(
     thresholds = Thresholds(**{name: settings[name] for name in ("p1", "p2", "r2", "kb")})
     listed = settings["genes"]
     genes = read_genes(listed, settings["build"], settings["genes_build"]) if listed else None
-    founders = _founders(cohort)
+    founders = read_gwas_iids(cohort)
     tables = [
         _loci_of(str(chrom), path, pattern, founders, cohort, settings, thresholds)
         for chrom, path in tqdm(gwas.items(), "loci", disable=None)
@@ -62,11 +63,6 @@ def write_loci(
         loci[name] = [float(f"{value:.6g}") for value in loci[name]]
     write_tsv(loci[COLUMNS], output)
     log.info("%d loci at p <= %g of %s", len(loci), thresholds.p1, settings["test"])
-
-
-def _founders(cohort: PathLike) -> pd.Index:
-    people = read_table(cohort, ["iid", "in_gwas"], "the cohort")
-    return pd.Index(people.loc[people["in_gwas"] == 1, "iid"])
 
 
 def _loci_of(

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from contigwas.errors import UserError
 from contigwas.pgs.matching import UNMATCHED, Match, Targets, match
 from contigwas.pgs.rows import Names, Rows
 from contigwas.pgs.scoring_file import ScoringFile
+from contigwas.runtime.errors import UserError
 
 ENOUGH = 0.5  # of the rows at a place of the genotypes: the build is no question
 DOUBT = 0.1  # of the rows must speak for another build

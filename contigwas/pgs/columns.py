@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv
 
-from contigwas.errors import UserError
-from contigwas.files import unpacked
 from contigwas.pgs.rows import Names
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import unpacked
 
 BLANK = ["", "NA", "NaN", "nan", "None", "."]
 MANY = 20  # columns, from which on several threads are worth their start

@@ -5,8 +5,8 @@ import logging
 import urllib.error
 import urllib.request
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, replacing
+from contigwas.runtime.atomic_files import PathLike, replacing
+from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from contigwas.files import PathLike
 from contigwas.genotypes.pruned import person_rows
 from contigwas.genotypes.reader import open_genotypes
 from contigwas.pgs.matching import Match
+from contigwas.runtime.atomic_files import PathLike
 
 log = logging.getLogger(__name__)
 

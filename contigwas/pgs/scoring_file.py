@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from contigwas.builds import named_build
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require, unpacked
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
+from contigwas.genotypes.genome_build import named_build
 from contigwas.pgs.columns import BLANK, Columns
 from contigwas.pgs.rows import Names, Rows
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import require, unpacked
 
 log = logging.getLogger(__name__)
 

@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, write_tsv
 from contigwas.genotypes.reader import open_genotypes
-from contigwas.modality import write_modality
-from contigwas.people import require_overlap
 from contigwas.pgs.builds import require_build
 from contigwas.pgs.matching import OUTCOMES, USED, Match, Targets, match
 from contigwas.pgs.score import assemble, score_sums
 from contigwas.pgs.scoring_file import read_scoring_file
 from contigwas.pgs.targets import all_variants, checked_variants, targets
-from contigwas.samples.cohort import read_cohort
+from contigwas.runtime.atomic_files import PathLike, write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.samples.cohort import included, read_cohort
+from contigwas.tables.anndata_io import write_modality
+from contigwas.tables.sample_ids import require_overlap
 
 log = logging.getLogger(__name__)
 
@@ -109,11 +109,11 @@ def write_pgs(
 
 def _people(everyone: pd.DataFrame, genotypes: PathLike, chromosomes: Sequence[str], cohort: PathLike) -> np.ndarray:
     """IIDs of the cohort's people who are in the genotypes, in the cohort's order."""
-    included = everyone.loc[everyone["excluded"] == "", "iid"].astype(str)
+    iids_included = included(everyone)["iid"].astype(str)
     there = open_genotypes(genotypes, chromosomes[0])
-    require_overlap(included, there.people["iid"], f"the cohort ({cohort})", f"the genotypes ({there.path})")
-    iids = included[included.isin(there.people["iid"])].to_numpy(dtype=str)
-    log.info("%d of the %d people of the cohort are in the genotypes", len(iids), len(included))
+    require_overlap(iids_included, there.people["iid"], f"the cohort ({cohort})", f"the genotypes ({there.path})")
+    iids = iids_included[iids_included.isin(there.people["iid"])].to_numpy(dtype=str)
+    log.info("%d of the %d people of the cohort are in the genotypes", len(iids), len(iids_included))
     return iids
 
 

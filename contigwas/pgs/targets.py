@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from contigwas.files import PathLike, require
 from contigwas.genotypes.reader import open_genotypes
 from contigwas.pgs.matching import Targets
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.tables.text import require
 
 COLUMNS = ["chrom", "pos", "id", "effect_allele", "other_allele", "kept", "index"]
 HARD_CALLS = ".bed"  # holds no record of several alternate alleles

@@ -1,6 +1,6 @@
 """Phenotypes for the GWAS: components or raw features of the tested people, and the covariates' design columns."""
 
-from contigwas.phenotypes.brought import write_brought
-from contigwas.phenotypes.embedded import write_phenotypes
+from contigwas.phenotypes.embedding import write_phenotypes
+from contigwas.phenotypes.external import write_brought
 
 __all__ = ["write_brought", "write_phenotypes"]

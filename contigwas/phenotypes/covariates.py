@@ -5,9 +5,9 @@ import logging
 import numpy as np
 import pandas as pd
 
-from contigwas.covariate_table import UNKNOWN, levels_of
-from contigwas.errors import UserError
-from contigwas.files import PathLike
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.covariates import UNKNOWN, levels_of
 
 log = logging.getLogger(__name__)
 

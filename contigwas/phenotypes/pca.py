@@ -7,9 +7,9 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, replacing
-from contigwas.modality import read_modality
+from contigwas.runtime.atomic_files import PathLike, replacing
+from contigwas.runtime.errors import UserError
+from contigwas.tables.anndata_io import read_modality
 
 log = logging.getLogger(__name__)
 NO_VARIANCE = 1e-10  # of the first component's

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from contigwas.covariate_table import read_covariates
-from contigwas.errors import UserError
-from contigwas.feature_table import TAKEN
-from contigwas.files import PathLike, write_parquet
 from contigwas.phenotypes.covariates import complete, numeric
-from contigwas.phenotypes.photographs import image_covariates
+from contigwas.phenotypes.image_covariates import image_covariates
 from contigwas.phenotypes.transform import transformed
+from contigwas.runtime.atomic_files import PathLike, write_parquet
+from contigwas.runtime.errors import UserError
+from contigwas.tables.covariates import read_covariates
+from contigwas.tables.phenotypes import TAKEN
 
 log = logging.getLogger(__name__)
 
@@ -30,19 +30,19 @@ def write_tables(
 ) -> None:
     """Write phenotypes.parquet and covariates.parquet of those of `features` (indexed by iid) who can be tested.
 
-    These are people with in_gwas = 1 in `cohort` and with every covariate. `folds` (by iid) become indicators where
+    These are people with gwas_included = 1 in `cohort` and with every covariate. `folds` (by iid) become indicators where
     there are several. `settings`: covariates (names), image_covariates (columns of the table `images`, which is read
     only for them) and transform.
     """
     odd = sorted({str(name) for name in features.columns[features.columns.duplicated() | features.columns.isin(TAKEN)]})
     if odd:
         raise UserError(f"features may not be called {', '.join(odd[:5])}, nor two the same: rename those columns")
-    tested = cohort.loc[cohort["in_gwas"] == 1, "iid"].astype(str)
+    tested = cohort.loc[cohort["gwas_included"] == 1, "iid"].astype(str)
     people = features.index[features.index.isin(tested)]
     log.info("%d of %d people with features are in the cohort and tested", len(people), len(features))
     if not len(people):
         raise UserError(
-            f"none of the {len(features)} people with features has in_gwas = 1 in the cohort ({len(tested)} have): "
+            f"none of the {len(features)} people with features has gwas_included = 1 in the cohort ({len(tested)} have): "
             "see why people are excluded in the cohort's table"
         )
     named = read_covariates(settings["covariates"], covariates, pcs, cohort)

@@ -12,15 +12,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from torch import Tensor, nn
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, private_folder
-from contigwas.modality import read_modality
+from contigwas.images.array import load_photographs
+from contigwas.images.table import read_images
 from contigwas.plots import style
 from contigwas.plots.montage import shown
-from contigwas.pretrain.data import kept_people, load_photographs, read_images
 from contigwas.pretrain.pretrained import Pretrained, read_checkpoint
 from contigwas.pretrain.roles import HELDOUT, TRAIN, VALIDATION
+from contigwas.runtime.atomic_files import PathLike, private_folder
+from contigwas.runtime.errors import UserError
+from contigwas.samples.cohort import read_included
 from contigwas.samples.folds import stable_hash
+from contigwas.tables.anndata_io import read_modality
 
 log = logging.getLogger(__name__)
 STAGE = 8102  # of the random numbers: no other stage draws the same
@@ -78,7 +80,7 @@ def reconstructions(
     state = read_checkpoint(checkpoint)
     drawer = Drawer.of(checkpoint, which)
     images = read_images(images_table)
-    people = kept_people(cohort)["iid"]
+    people = read_included(cohort)["iid"]
     people = people[people.isin(images["iid"])]
     hashes = people.map(stable_hash)
     unseen = hashes.isin([*state["roles"][HELDOUT], *state["roles"][VALIDATION]])

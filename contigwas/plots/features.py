@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, replacing_folder, write_tsv
 from contigwas.loci.gwas_file import features, names
 from contigwas.plots.inflation import inflation
-from contigwas.plots.leads import at_leads, read_leads
+from contigwas.plots.lead_variants import at_leads, read_leads
 from contigwas.plots.manhattan import draw
 from contigwas.plots.qq import read_histograms
+from contigwas.runtime.atomic_files import PathLike, replacing_folder, write_tsv
+from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 MOST_OF_LOCI, MOST_WITHOUT = 20, 5

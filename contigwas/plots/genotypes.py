@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from contigwas.downstream.hide import LARGE, LEAST, SMALL, told
-from contigwas.files import PathLike, require
 from contigwas.plots import style
-from contigwas.plots.hexagons import TOO_FEW, hexagons, span
+from contigwas.privacy.hexagons import TOO_FEW, hexagons, span
+from contigwas.privacy.small_counts import LARGE, LEAST, SMALL, told
+from contigwas.runtime.atomic_files import PathLike
 from contigwas.samples.cohort import read_cohort
+from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ def plot_pcs(
     """
     table = pd.read_parquet(require(pcs, "the components")).astype({"iid": str}).set_index("iid")
     if groups is None:
-        known = read_cohort(cohort).set_index("iid")["excluded"]
+        known = read_cohort(cohort).set_index("iid")["exclusion"]
         groups = known.reindex(table.index).fillna("").replace("", INSIDE)
     groups = groups.reindex(table.index)
     table, groups = table[table.notna().all(axis=1)], groups[table.notna().all(axis=1)]

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import require
 
 LEAST_CHROMOSOMES = 5  # from which the jackknife is used: its variance has one degree of freedom fewer
 LEVEL = 0.95

@@ -9,14 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, read_table
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.plots import style
 from contigwas.plots.genome import Genome
 from contigwas.plots.labels import fitting, measure, place
-from contigwas.plots.leads import read_leads
-from contigwas.plots.points import extent, points
+from contigwas.plots.lead_variants import read_leads
+from contigwas.plots.manhattan_points import extent, points
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import read_table
 
 log = logging.getLogger(__name__)
 WIDTH, LEFT, RIGHT, HEIGHT, BOTTOM, TITLE = 10.0, 0.62, 0.2, 3.1, 0.58, 0.5  # inches

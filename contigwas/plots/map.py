@@ -9,14 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from contigwas.covariate_table import UNKNOWN, expand, read_covariate_table, read_covariates
-from contigwas.errors import UserError
-from contigwas.files import PathLike
-from contigwas.modality import read_modality
 from contigwas.plots import style
-from contigwas.plots.hexagons import TOO_FEW, hexagons
 from contigwas.plots.labels import shorten_middle
+from contigwas.privacy.hexagons import TOO_FEW, hexagons
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
 from contigwas.samples.cohort import read_cohort
+from contigwas.tables.anndata_io import read_modality
+from contigwas.tables.covariates import UNKNOWN, expand, read_covariate_table, read_covariates
 
 log = logging.getLogger(__name__)
 DEFAULT = 4  # covariates that are drawn where the config names none

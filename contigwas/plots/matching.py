@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from contigwas.files import PathLike, read_table
 from contigwas.pgs.matching import OUTCOMES
 from contigwas.plots import style
 from contigwas.plots.labels import measure, shorten_middle
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.tables.text import read_table
 
 log = logging.getLogger(__name__)
 

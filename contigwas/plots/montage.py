@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, private_folder, replacing, require
+from contigwas.runtime.atomic_files import PathLike, private_folder, replacing
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
 STAGE = 8101  # of the random numbers: no other stage draws the same

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from contigwas.files import PathLike
 from contigwas.plots import style
 from contigwas.plots.labels import fitting, measure, shorten_middle
-from contigwas.plots.leads import at_leads, read_leads
+from contigwas.plots.lead_variants import at_leads, read_leads
+from contigwas.runtime.atomic_files import PathLike
 
 log = logging.getLogger(__name__)
 MOST_LOCI, MOST_FEATURES, FEW = 80, 64, 20

@@ -11,12 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
 from contigwas.gwas.summary import read_lambda, read_summary
 from contigwas.plots import style
 from contigwas.plots.inflation import Inflation, inflation, span
 from contigwas.plots.labels import fitting
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
 COLUMNS = ["test", "bin_low", "bin_high", "count"]

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import require
 
 EXPECTED = (
     "a header that names chrom, pos and rate (HapMap; chrom may be absent where {chrom} is in the name), "

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from contigwas.files import PathLike, read_table
 from contigwas.genotypes.reader import Genotypes, open_genotypes
 from contigwas.genotypes.sex import x_linked
 from contigwas.loci.gwas_file import read_columns, read_rows
 from contigwas.loci.ld import Linkage
 from contigwas.loci.table import VARIANT, match_variants
-from contigwas.people import require_overlap, rows_of
-from contigwas.plots.leads import rows_of_leads
+from contigwas.plots.lead_variants import rows_of_leads
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.samples.cohort import read_gwas_iids
+from contigwas.tables.sample_ids import require_overlap, rows_of
 
 log = logging.getLogger(__name__)
 MOST_PEOPLE = 20_000  # among whom r2 is measured: its standard error is below 0.01 then, and a cohort may be larger
@@ -38,12 +39,11 @@ class Regions:
     """The windows of one chromosome."""
 
     def __init__(self, chrom: str, gwas: PathLike, pattern: str, cohort: PathLike, build: str, test: str) -> None:
-        """`pattern` names the genotypes that `gwas` tested; people are those of `cohort` with in_gwas = 1."""
+        """`pattern` names the genotypes that `gwas` tested; people are those of `cohort` with gwas_included = 1."""
         self.chrom, self.gwas, self.build, self.test = chrom, gwas, build, test
         self.pos = read_columns(gwas, ["pos"])["pos"].to_numpy()
         self.genotypes: Genotypes = open_genotypes(pattern, chrom)
-        table = read_table(cohort, ["iid", "in_gwas"], "the cohort")
-        tested = pd.Index(table.loc[table["in_gwas"] == 1, "iid"])
+        tested = read_gwas_iids(cohort)
         here = self.genotypes.people["iid"]
         require_overlap(tested, here, f"the tested people of {cohort}", str(self.genotypes.path))
         people = rows_of(tested, here)

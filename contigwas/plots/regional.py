@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from tqdm import tqdm
 
-from contigwas.files import PathLike, replacing_folder, write_tsv
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.loci.genes import read_genes
 from contigwas.plots import gene_rows, style
 from contigwas.plots.labels import fitting, shorten, shorten_middle
-from contigwas.plots.leads import read_leads
+from contigwas.plots.lead_variants import read_leads
 from contigwas.plots.recombination import inside, read_map
 from contigwas.plots.region import Region, Regions
+from contigwas.runtime.atomic_files import PathLike, replacing_folder, write_tsv
 
 log = logging.getLogger(__name__)
 MOST_LOCI = 30
@@ -40,7 +40,7 @@ def regional(
     """Draw the 30 strongest loci into `folder`, a PNG and a PDF each, and index.tsv, which says which is which.
 
     `gwas` maps chromosomes to Parquet files, `pattern` names the genotypes that it tested, r2 is measured over the
-    people of `cohort` with in_gwas = 1 (20,000 of them at most). `settings`: test, regional_kb (to either side of the
+    people of `cohort` with gwas_included = 1 (20,000 of them at most). `settings`: test, regional_kb (to either side of the
     lead), genes and genes_build, recombination (path or None), build. Files are named by rank, locus and lead
     position. Returns the index: `rank locus chrom pos lead_id log10p people_r2 name`. The folder is complete or absent.
     """

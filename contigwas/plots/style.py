@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from contigwas.files import PathLike, replacing
 from contigwas.plots.labels import shorten_middle
+from contigwas.runtime.atomic_files import PathLike, replacing
 
 DPI = 200
 INK, MUTED, FAINT = "#22303c", "#71808e", "#d5dbe1"

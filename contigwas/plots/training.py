@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
 from contigwas.plots import style
 from contigwas.plots.labels import fitting, shorten_middle
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
 AT = re.compile(r"^(?P<way>.+_to_.+)@(?P<rank>\d+)$")

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from contigwas.preflight.places import KNOWN, LENGTHS
-from contigwas.preflight.study import Study, Variants
+from contigwas.preflight.context import Study, Variants
+from contigwas.preflight.reference_positions import KNOWN, LENGTHS
 
 BUILDS = tuple(LENGTHS)
 

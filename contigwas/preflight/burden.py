@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from contigwas import config as contigwas_config
 from contigwas.burden.annotations import check_masks, read_annotations
 from contigwas.burden.names import UNKNOWN, Names
 from contigwas.burden.regenie import read_aaf, read_sets
 from contigwas.burden.rules import Rules
-from contigwas.errors import UserError
-from contigwas.preflight.sample import head
-from contigwas.preflight.study import Study
+from contigwas.config import settings as config_settings
+from contigwas.preflight.context import Study
+from contigwas.preflight.partial_reads import head
+from contigwas.runtime.errors import UserError
 
 WHOLE = 32 * 2**20  # bytes: of a larger file the first lines are read
 HEAD = 20_000  # lines
@@ -92,7 +92,7 @@ def _sets(study: Study, path: str | None, annotated: pd.DataFrame | None) -> Non
     key = "burden.sets"
     with study.findings.told(key):
         table, told = _read(path, read_sets)
-        wanted = contigwas_config.autosomes(study.config)
+        wanted = config_settings.autosomes(study.config)
         here = table["chrom"].isin(wanted)
         study.findings.fact(key, f"{told}{len(table):,} genes, {here.sum():,} of them on the chromosomes analysed")
         if told:

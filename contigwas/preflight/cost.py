@@ -8,11 +8,11 @@ counted.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from contigwas import config as contigwas_config
-from contigwas import tasks as contigwas_tasks
-from contigwas.explained import explained
-from contigwas.preflight.study import Study
-from contigwas.recipes import methods
+from contigwas.config import downstream as config_downstream
+from contigwas.config import settings as config_settings
+from contigwas.config.explain import explained
+from contigwas.config.models import methods
+from contigwas.preflight.context import Study
 
 # seconds for each unit of work, on 2 cores
 KING = 17.73 / (10_000**2 * 50_000)  # a pair of people and variant, twice: king.tsv, 10,000 people x 50,000 variants
@@ -63,7 +63,7 @@ def estimate(study: Study, gpu: bool) -> Cost | None:
     _gwas(study, hours, memory, disk)
     hours = {stage: seconds / 3600 for stage, seconds in hours.items()}
     uncounted = ["quality control", "pruning", "components", *(["explanations"] if explained(config) else [])]
-    uncounted += contigwas_tasks.of_kind(config, contigwas_tasks.SEGMENTATION)
+    uncounted += config_downstream.of_kind(config, config_downstream.SEGMENTATION)
     return Cost(hours, memory, disk, [f"{', '.join(uncounted[:-1])} and {uncounted[-1]} (no benchmark)", *lacking])
 
 
@@ -107,7 +107,7 @@ def _images(study: Study, gpu: bool, hours: dict, memory: dict, disk: dict) -> l
     for model, recipe in study.config["models"].items():
         if "method" not in recipe:
             continue
-        folds = contigwas_config.folds(study.config, model)
+        folds = config_settings.folds(study.config, model)
         network, width = recipe.get("image_encoder"), recipe.get("width", 64) / 64
         millions = MILLIONS.get(network, 0) * (width**2 if str(network).startswith("resnet") else 1)
         millions += recipe.get("hidden", 0) * genetics / 1e6 if recipe.get("modalities") else 0
@@ -135,14 +135,14 @@ def _fine_tuning(study: Study, gpu: bool, hours: dict) -> None:
     config, rate = study.config, TRAIN["gpu" if gpu else "cpu"]
     if "images" not in config or config["images"]["dimensions"] == 3:
         return
-    for kind in contigwas_tasks.OF_LABELS:
-        for name in contigwas_tasks.of_kind(config, kind):
+    for kind in config_downstream.OF_LABELS:
+        for name in config_downstream.of_kind(config, kind):
             task, seconds = config["downstream"][name], 0.0
-            for model in contigwas_tasks.models(config, name):
-                arms = {*contigwas_tasks.label_arms(config, name, model)} & {*contigwas_tasks.OF_NETWORKS}
+            for model in config_downstream.models(config, name):
+                arms = {*config_downstream.label_arms(config, name, model)} & {*config_downstream.OF_NETWORKS}
                 if not arms:
                     continue
-                networks = contigwas_config.folds(config, model)
+                networks = config_settings.folds(config, model)
                 splits = networks if task["cohort"] and networks > 1 else task["folds"]
                 fits = len(arms) * len(task["shares"]) * task["seeds"] * splits
                 size = task["size"] or config["images"]["size"]

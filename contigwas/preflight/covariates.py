@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from contigwas.covariate_table import UNKNOWN, expand, levels_of, look_up, read_covariate_table
-from contigwas.errors import UserError
-from contigwas.preflight.people import require_shared
-from contigwas.preflight.study import Study
+from contigwas.preflight.context import Study
+from contigwas.preflight.samples import require_shared
+from contigwas.runtime.errors import UserError
+from contigwas.tables.covariates import UNKNOWN, expand, levels_of, look_up, read_covariate_table
 
 TABLE = "samples.covariates"
 MISSING = 0.2  # share of the people without a covariate that is worth a warning

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from contigwas.config.downstream import CLUSTERS, OF_LABELS, SEGMENTATION, of_kind
 from contigwas.downstream.clusters.labels import labels_of, read_column_of_labels
-from contigwas.downstream.hide import hidden
 from contigwas.downstream.labels.table import Given, given_labels, targets
-from contigwas.downstream.segmentation.labelled import listed_masks, refuse_masks
+from contigwas.downstream.segmentation.labelled_images import listed_masks, refuse_masks
 from contigwas.downstream.segmentation.masks import Labels, reader
-from contigwas.errors import UserError
-from contigwas.preflight.people import require_shared
-from contigwas.preflight.sample import spread
-from contigwas.preflight.study import Study
-from contigwas.tasks import CLUSTERS, OF_LABELS, SEGMENTATION, of_kind
+from contigwas.preflight.context import Study
+from contigwas.preflight.partial_reads import spread
+from contigwas.preflight.samples import require_shared
+from contigwas.privacy.small_counts import hidden
+from contigwas.runtime.errors import UserError
 
 LOOKED = 24  # masks that are read with their images
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from contigwas.config import folds
-from contigwas.explained import explained
-from contigwas.preflight.study import Study
+from contigwas.config.explain import explained
+from contigwas.config.settings import folds
+from contigwas.preflight.context import Study
 
 
 def check(study: Study) -> None:

@@ -7,9 +7,9 @@ import pandas as pd
 from contigwas.expression.order import positions
 from contigwas.expression.scale import require_scale
 from contigwas.expression.table import KEY, open_expression
-from contigwas.people_table import PeopleTable
-from contigwas.preflight.people import require_shared
-from contigwas.preflight.study import Study
+from contigwas.preflight.context import Study
+from contigwas.preflight.samples import require_shared
+from contigwas.tables.sample_features import PeopleTable
 
 WHOLE = 32 * 2**20  # bytes: of a larger table the first people's values are looked at,
 PEOPLE = 20  # so many,

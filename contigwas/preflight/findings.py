@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from zstandard import ZstdError
 
-from contigwas.errors import UserError
-from contigwas.logs import places
+from contigwas.runtime.errors import UserError
+from contigwas.runtime.job import places
 
 log = logging.getLogger(__name__)
 ERROR, WARNING, FACT = "error", "warning", "fact"

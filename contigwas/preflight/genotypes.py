@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from contigwas import config as contigwas_config
-from contigwas.errors import UserError
+from contigwas.config import settings as config_settings
 from contigwas.genotypes.bed import check_bed, read_bim, require_magic
 from contigwas.genotypes.bgen_index import peek_index, read_index
 from contigwas.genotypes.bgen_index import read_header as read_bgen_header
@@ -17,10 +16,11 @@ from contigwas.genotypes.pgen import check_pgen
 from contigwas.genotypes.pgen_header import read_header as read_pgen_header
 from contigwas.genotypes.plink2_tables import read_pvar
 from contigwas.genotypes.reader import read_people
-from contigwas.people import shape
 from contigwas.preflight import builds
-from contigwas.preflight.sample import PLACES, SLICE, head, slices
-from contigwas.preflight.study import Study, Variants
+from contigwas.preflight.context import Study, Variants
+from contigwas.preflight.partial_reads import PLACES, SLICE, head, slices
+from contigwas.runtime.errors import UserError
+from contigwas.tables.sample_ids import shape
 
 WHOLE = 48 * 2**20  # bytes of tables of variants that are read whole, over all files of a source
 MANY = 1_000_000  # variants of .bgen files that are read whole, from their index or by a pass
@@ -31,12 +31,12 @@ COLUMNS = ["chrom", "id", "pos", "effect_allele", "other_allele"]
 def check(study: Study) -> None:
     """The array's genotypes, those that the GWAS tests, those that are scored, and the exome calls."""
     config = study.config
-    of_array = contigwas_config.chromosomes(config)
+    of_array = config_settings.chromosomes(config)
     check_source(study, "genotypes.array", config["genotypes"]["array"], of_array, "genotypes")
     check_source(study, "gwas.genotypes", config["gwas"]["genotypes"], of_array, "tested genotypes")
     for stage, source in (("pgs", "scored genotypes"), ("burden", "exome")):
         pattern = config.get(stage, {}).get("genotypes")
-        check_source(study, f"{stage}.genotypes", pattern, contigwas_config.autosomes(config), source)
+        check_source(study, f"{stage}.genotypes", pattern, config_settings.autosomes(config), source)
 
 
 def check_source(study: Study, key: str, pattern: str | None, chromosomes: Sequence[str], source: str) -> None:
@@ -46,7 +46,7 @@ def check_source(study: Study, key: str, pattern: str | None, chromosomes: Seque
     files = genotype_files(pattern, chromosomes)
     named = [path for paths in files.values() for path in paths]
     absent = [path for path in named if not Path(path).exists()]
-    if absent and contigwas_config.made(study.config, pattern):
+    if absent and config_settings.made(study.config, pattern):
         study.findings.fact(key, f"made by the run: {pattern}")
     people = _people(study, key, [path for path in files["genotyped_people"] if path not in absent], source)
     paths = [path for path in map(Path, files["genotypes"]) if path.exists()]

@@ -15,9 +15,9 @@ from PIL import Image
 
 from contigwas.images.photograph import DECODE_ERRORS, is_dicom, read_photograph
 from contigwas.images.store import listed_images, require_dimensions
-from contigwas.preflight.people import require_shared
-from contigwas.preflight.sample import spread
-from contigwas.preflight.study import Study
+from contigwas.preflight.context import Study
+from contigwas.preflight.partial_reads import spread
+from contigwas.preflight.samples import require_shared
 
 KEY = "images.table"
 EYES = ("left", "right", "unknown")

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from contigwas.memory import available
+from contigwas.preflight.context import Study
 from contigwas.preflight.cost import Cost, estimate
-from contigwas.preflight.study import Study
+from contigwas.runtime.memory import available
 
 RESULTS, LOCKS = Path("results"), Path(".snakemake/locks")
 LONG = 12  # hours of training on a CPU that are worth a warning

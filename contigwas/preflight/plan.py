@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from contigwas import config as contigwas_config
-from contigwas.preflight.study import Study
+from contigwas.config import settings as config_settings
+from contigwas.preflight.context import Study
 
 PER_COVARIATE, FEWEST = 10, 100  # people: below either a test over a few features is hardly worth a run
 
@@ -31,7 +31,7 @@ def _batch(study: Study, model: str, recipe: Mapping) -> None:
     people = _seen(study, recipe)
     if people is None or not len(people):
         return
-    folds, samples = contigwas_config.folds(study.config, model), study.config["samples"]
+    folds, samples = config_settings.folds(study.config, model), study.config["samples"]
     heldout = samples["heldout"] if recipe.get("modalities") else 0
     share = (1 - 1 / folds if folds > 1 else 1 - heldout) * (1 - samples["validation"])
     train = int(share * len(people))
@@ -72,7 +72,7 @@ def _tested(study: Study, model: str, recipe: Mapping) -> None:
     if people is None:
         return
     remedy = "bring more people, or shorten gwas.covariates"
-    if recipe.get("modalities") and contigwas_config.folds(study.config, model) == 1:
+    if recipe.get("modalities") and config_settings.folds(study.config, model) == 1:
         share = study.config["samples"]["heldout"]
         remedy = "raise samples.heldout, or cross-fit with folds: 3 or more, which tests everyone"
     tested = int((study.analysed.get_indexer(people) >= 0).sum() * share)

@@ -3,9 +3,8 @@
 import copy
 from collections.abc import Mapping
 
-from contigwas.config import missing_files
+from contigwas.config.input_files import missing_files
 from contigwas.preflight import (
-    brought,
     burden,
     covariates,
     downstream,
@@ -14,13 +13,20 @@ from contigwas.preflight import (
     genotypes,
     images,
     machine,
-    people,
     plan,
-    scores,
 )
+from contigwas.preflight import (
+    external as brought,
+)
+from contigwas.preflight import (
+    pgs as scores,
+)
+from contigwas.preflight import (
+    samples as people,
+)
+from contigwas.preflight.context import Study
 from contigwas.preflight.findings import ERROR
 from contigwas.preflight.machine import Plan
-from contigwas.preflight.study import Study
 from contigwas.preflight.table import render
 
 CHECKS = (

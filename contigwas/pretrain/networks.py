@@ -7,9 +7,9 @@ from monai.networks.nets import ViT
 from monai.networks.nets.resnet import ResNet
 from torch import Tensor, nn
 
-from contigwas.errors import UserError
 from contigwas.pretrain.normalise import Normaliser
 from contigwas.pretrain.weights import load_weights
+from contigwas.runtime.errors import UserError
 
 LAYERS = {
     "resnet10": ("basic", [1, 1, 1, 1]),

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from contigwas.errors import UserError
-from contigwas.modality import MISSING
-from contigwas.pretrain.data import Photographs
+from contigwas.images.array import Photographs
 from contigwas.pretrain.precision import exactly
+from contigwas.runtime.errors import UserError
+from contigwas.tables.anndata_io import MISSING
 
 # a burden that one person in a thousand carries would reach 30 SD: rare carriers must not shout down everything else
 LEAST_SD = {"burden": 0.1}

@@ -7,7 +7,7 @@ from sklearn.utils.extmath import randomized_svd
 from torch import Tensor, nn
 from torch.nn import functional
 
-from contigwas.pretrain.data import Photographs
+from contigwas.images.array import Photographs
 from contigwas.pretrain.normalise import PixelScaler
 
 log = logging.getLogger(__name__)

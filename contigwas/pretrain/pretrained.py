@@ -8,11 +8,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
 from contigwas.pretrain.methods import METHODS
 from contigwas.pretrain.networks import features_of, head
 from contigwas.pretrain.normalise import Normaliser, PixelScaler
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
 KEYS = {"settings", "fold", "state_dict", "best_state_dict", "shape", "roles"}

@@ -17,9 +17,9 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from contigwas.files import PathLike, replacing
 from contigwas.pretrain.distributed import total
 from contigwas.pretrain.methods import Pretraining
+from contigwas.runtime.atomic_files import PathLike, replacing
 
 log = logging.getLogger(__name__)
 STATE = "state.ckpt"
@@ -106,11 +106,12 @@ class Resume(Checkpoint):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def fingerprint(settings: Mapping[str, object], fold: int, files: Iterable[PathLike]) -> str:
-    """A hash of the settings, of what is in the files, and of the versions of torch and Lightning: a run goes on only
-    from a state of its own.
+def fingerprint(settings: Mapping[str, object], fold: int, files: Iterable[PathLike], code: str = "") -> str:
+    """A digest of the settings, the fold, the contents of the files, `code` and the versions of torch and Lightning.
+
+    A run resumes only from a state with the same digest.
     """
-    said = [dict(settings), fold, torch.__version__, lightning.__version__]
+    said = [dict(settings), fold, code, torch.__version__, lightning.__version__]
     digest = blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=12)
     for path in files:
         path = Path(path)

@@ -6,11 +6,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from contigwas.errors import UserError
-from contigwas.memory import available
+from contigwas.config.models import HEAD
 from contigwas.pretrain.networks import corrupted, head
 from contigwas.pretrain.normalise import Normaliser
-from contigwas.recipes import HEAD
+from contigwas.runtime.errors import UserError
+from contigwas.runtime.memory import available
 
 EXPAND, STATES, KERNEL = 2, 16, 4  # of a Mamba block: inner width, states a channel, taps of its convolution
 SCANS = 8  # arrays of people x tokens x channels x states that training holds for each block, without fused kernels

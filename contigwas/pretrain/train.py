@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from zlib import crc32
 
@@ -16,10 +16,7 @@ from lightning.pytorch.plugins.environments import LightningEnvironment, TorchEl
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, replacing
-from contigwas.memory import enough_memory
-from contigwas.pretrain.best import Best
+from contigwas.pretrain.best_weights import Best
 from contigwas.pretrain.data import DEVICE_SHARE, Batches, Chunks, Genetics, Study, load_study
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.distributed import rank
@@ -28,6 +25,9 @@ from contigwas.pretrain.normalise import Normaliser, PixelScaler, fit, fit_pixel
 from contigwas.pretrain.resume import Resume, fingerprint
 from contigwas.pretrain.roles import HELDOUT
 from contigwas.pretrain.weights import refuse_leak, seen
+from contigwas.runtime.atomic_files import PathLike, replacing
+from contigwas.runtime.errors import UserError
+from contigwas.runtime.memory import enough_memory
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +46,13 @@ def train(
     minutes: float = 10,
     devices: int = 1,
     tensorboard: PathLike | None = None,
-    code: Iterable[PathLike] = (),
+    code: str = "",
 ) -> None:
     """Train fold `fold` of a recipe; the same seed and math_threads give the same weights on one machine's CPU.
 
     `settings` is the recipe with `folds`, `seed`, `math_threads`, `validation` and `heldout`. `modalities` maps names
     to .h5ad files; empty for a method without genetics. `pcs` are the genetic components for `adjust_pcs`. With
-    `scratch` the state of training is kept there every `minutes`, under a hash of the settings, the inputs and `code`;
+    `scratch` the state of training is kept there every `minutes`, under a digest of the settings, the inputs and `code` (a digest of the code);
     a run that was killed goes on from it to the same weights, and it is removed in the end. `devices` processes share
     each batch: GPUs, or processes of the CPU where there is none. `tensorboard` is a folder for its files.
 
@@ -79,8 +79,8 @@ def train(
             fitted = {name: _fit(name, one, study, settings) for name, one in study.genetics.items()}
         best, resume = Best(), None
         if scratch is not None:
-            files = [cohort, images_npy, images_table, *modalities.values(), *([pcs] if pcs else []), *sorted(code)]
-            state = fingerprint(settings, fold, [*files, *([start] if start else [])])
+            files = [cohort, images_npy, images_table, *modalities.values(), *([pcs] if pcs else [])]
+            state = fingerprint(settings, fold, [*files, *([start] if start else [])], code)
             resume = Resume(Path(scratch) / state, minutes)
         with enough_memory(
             f"the device has too little memory for batches of {settings.get('batch', 1)} images of "

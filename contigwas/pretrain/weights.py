@@ -10,9 +10,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
 from contigwas.pretrain.roles import TRAIN, VALIDATION
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
 WRAPPERS = ("state_dict", "model", "teacher", "model_state_dict")  # under which others store the weights

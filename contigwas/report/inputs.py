@@ -7,8 +7,9 @@ import h5py
 import pandas as pd
 from anndata.io import read_elem
 
-from contigwas.downstream.hide import hidden
-from contigwas.files import PathLike, read_table
+from contigwas.privacy.small_counts import hidden
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.tables.text import read_table
 
 
 def evaluation_tables(paths: Sequence[PathLike]) -> dict[str, pd.DataFrame]:

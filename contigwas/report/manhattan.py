@@ -12,10 +12,10 @@ from bokeh.embed import json_item
 from bokeh.models import BoxZoomTool, ColumnDataSource, FixedTicker, HoverTool, Range1d, Span, TapTool, WheelZoomTool
 from bokeh.plotting import figure
 
-from contigwas.files import PathLike
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.plots.genome import Genome
 from contigwas.plots.style import HeightScale, name_of_test
+from contigwas.runtime.atomic_files import PathLike
 
 HEIGHT = 380  # pixels
 COLUMNS = ["x", "y", "place", "value", "feature", "beta", "colour"]

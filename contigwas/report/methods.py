@@ -8,8 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 import yaml
 
-from contigwas import __version__, tasks
-from contigwas.config import folds
+from contigwas import __version__
+from contigwas.config import downstream as tasks
+from contigwas.config.settings import folds
 from contigwas.plots.inflation import LEAST_CHROMOSOMES
 from contigwas.plots.style import TESTS, p_text
 from contigwas.report.methods_models import model_sentences

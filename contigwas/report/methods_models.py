@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from contigwas.recipes import methods
+from contigwas.config.models import methods
 from contigwas.report.wording import listed, plural
 
 ENCODERS = {"linear": "linear maps", "none": "heads alone", "h1": "one hidden layer", "h12": "two hidden layers"}

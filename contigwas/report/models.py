@@ -8,10 +8,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 from markupsafe import Markup
 
-from contigwas.files import PathLike, read_table
 from contigwas.report.manhattan import Manhattan, manhattan
 from contigwas.report.methods_models import kind
 from contigwas.report.tables import fixed, grouped, table
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.tables.text import read_table
 
 LOOKS = ["ols", "hc3", "sex_difference", "without_offsets", "manova", "manova_hc3"]
 COLUMNS = {

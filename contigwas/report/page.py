@@ -8,19 +8,20 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from contigwas import __version__
-from contigwas.files import PathLike, read_table, replacing
+from contigwas.config.downstream import CLUSTERS
+from contigwas.config.models import read_schema
 from contigwas.plots.style import TESTS, p_text
-from contigwas.recipes import read_schema
 from contigwas.report.assets import assets
-from contigwas.report.explained import explanations
-from contigwas.report.flow import image_steps, people_flow, variant_flow, variant_steps, why_untested
+from contigwas.report.cohort_flow import image_steps, people_flow, variant_flow, variant_steps, why_untested
+from contigwas.report.explanations import explanations
+from contigwas.report.image_data import picture
 from contigwas.report.inputs import burden_masks, evaluation_tables, task_summary
 from contigwas.report.methods import methods
 from contigwas.report.models import model_part, second_looks
-from contigwas.report.pictures import picture
 from contigwas.report.summary import glance, sentences
 from contigwas.report.tables import downloads, grouped, table
-from contigwas.tasks import CLUSTERS
+from contigwas.runtime.atomic_files import PathLike, replacing
+from contigwas.tables.text import read_table
 
 __all__ = ["second_looks", "table", "write_report"]
 log = logging.getLogger(__name__)

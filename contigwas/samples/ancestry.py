@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, read_table, require
-from contigwas.people import require_overlap, rows_of
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.sample_ids import require_overlap, rows_of
+from contigwas.tables.text import read_table, require
 
 log = logging.getLogger(__name__)
 

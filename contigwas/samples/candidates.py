@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, read_table, write_tsv
-from contigwas.people import require_overlap, shape
+from contigwas.runtime.atomic_files import PathLike, write_tsv
+from contigwas.runtime.errors import UserError
 from contigwas.samples.withdrawn import read_withdrawn
+from contigwas.tables.sample_ids import require_overlap, shape
+from contigwas.tables.text import read_table
 
 log = logging.getLogger(__name__)
 

@@ -1,91 +1,42 @@
-"""Who is kept, in which fold, and who is tested."""
+"""The table of the cohort: which samples are included, in which fold, and which are tested in the GWAS."""
 
-import logging
-from collections.abc import Mapping
-
-import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, read_table, require, write_tsv
-from contigwas.people import rows_of, shape
-from contigwas.samples.ancestry import outsiders
-from contigwas.samples.candidates import analysed, read_candidates
-from contigwas.samples.families import families, related_pairs, unrelated
-from contigwas.samples.folds import assign_folds
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.tables.sample_ids import require_unique
+from contigwas.tables.text import read_table
 
-log = logging.getLogger(__name__)
-
-
-def write_cohort(
-    candidates: PathLike,
-    people: PathLike,
-    kinship: PathLike | None,
-    settings: Mapping[str, object],
-    seed: int,
-    output: PathLike,
-    ancestry: Mapping[str, object] | None = None,
-    pcs: PathLike | None = None,
-) -> None:
-    """Write cohort.tsv: `fid iid sex family fold in_gwas excluded untested`, one row a candidate.
-
-    `people` is the people's quality control (iid, kept, reason), `kinship` the pairs of relatives, or None where
-    nobody's relatives are known; `settings` has `folds` and `max_kinship`. `excluded` says why someone is out of
-    everything: quality control, `samples.keep`, or `ancestry` (settings of `outsiders`, with the components `pcs`);
-    `untested` is `related` for those who may train but are not tested. Raises UserError when nobody is
-    left, or when a candidate with genotypes is not in `people`.
-    """
-    named = read_candidates(candidates)
-    excluded = _excluded(named, people)
-    if ancestry is not None:
-        inside = np.flatnonzero(excluded == "")
-        excluded[inside[outsiders(named["iid"].to_numpy(dtype=str)[inside], ancestry, pcs, seed)]] = "ancestry"
-    table = named[["fid", "iid", "sex"]].assign(excluded=excluded)
-    kept = (table["excluded"] == "").to_numpy()
-    for reason, count in table.loc[~kept, "excluded"].value_counts(sort=False).items():
-        log.info("excluded: %d people, %s", count, reason)
-    if not kept.any():
-        reasons = ", ".join(f"{count} {why}" for why, count in table["excluded"].value_counts(sort=False).items())
-        raise UserError(f"nobody is left of the {len(table)} people in {candidates} ({reasons}): relax samples.keep, "
-                        "genotypes.qc or the inputs")  # fmt: skip
-
-    iids = table["iid"].tolist()
-    pairs = np.empty((0, 2), np.int64)
-    if kinship is not None:
-        found = pd.read_parquet(require(kinship, "the table of relatives"))
-        pairs = related_pairs(iids, found, settings["max_kinship"])
-        pairs = pairs[kept[pairs].all(axis=1)]
-    table["family"] = families(iids, pairs)
-    table["fold"] = assign_folds(table["family"], settings["folds"], seed)
-    alone = unrelated(iids, pairs, seed)
-    table["in_gwas"] = (kept & alone).astype(int)
-    table["untested"] = np.where(kept & ~alone, "related", "")
-    log.info("%d people kept, %d families of two or more; %d tested, %d not tested because related", kept.sum(),
-             (table["family"].value_counts() > 1).sum(), table["in_gwas"].sum(), (kept & ~alone).sum())  # fmt: skip
-    log.info("people kept in each fold: %s", np.bincount(table["fold"][kept], minlength=settings["folds"]).tolist())
-    write_tsv(table[["fid", "iid", "sex", "family", "fold", "in_gwas", "excluded", "untested"]], output)
+COLUMNS = ["fid", "iid", "sex", "family", "fold", "gwas_included", "exclusion"]
 
 
 def read_cohort(path: PathLike) -> pd.DataFrame:
-    """The table of the cohort, file order; `excluded` and `untested` are text, empty where there is no reason."""
-    table = read_table(path, ["fid", "iid", "sex", "family", "fold", "in_gwas", "excluded"], "the table of the cohort")
-    text = [name for name in ("excluded", "untested", "family") if name in table.columns]
-    # A column in which every value is empty comes back from read_table as missing numbers.
+    """Read cohort.tsv in the order of the file; `exclusion` and `gwas_exclusion` are text, empty without a reason.
+
+    Raises UserError when the file is missing, is not a regular table or misses a column.
+    """
+    table = read_table(path, COLUMNS, "the table of the cohort")
+    text = [name for name in ("exclusion", "gwas_exclusion", "family") if name in table.columns]
+    # read_table returns a column without any value as missing numbers
     table[text] = table[text].astype(object).where(table[text].notna(), "").astype(str)
     return table
 
 
-def _excluded(candidates: pd.DataFrame, people: PathLike) -> np.ndarray:
-    """Why each candidate is out of everything, or an empty string. Shape (candidates,)."""
-    checked = pd.read_parquet(require(people, "the people's quality control"))
-    rows = rows_of(candidates["iid"], checked["iid"].astype(str))
-    absent = set(analysed(candidates)["iid"]) - set(checked["iid"].astype(str))
-    if absent:
-        raise UserError(
-            f"{people} lacks {len(absent)} people of the genotypes (IDs of {shape(absent)}): "
-            "run the stage genotypes again"
-        )
-    reasons = np.where(rows >= 0, checked["reason"].to_numpy(dtype=object)[rows], "")
-    if "keep" in candidates.columns:
-        reasons = np.where(candidates["keep"] == 1, reasons, "not in keep")
-    return np.where(candidates["genotypes"] == 1, reasons, "no genotypes")
+def included(cohort: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the cohort's samples that no step excluded, with the index of `cohort`."""
+    return cohort[cohort["exclusion"] == ""]
+
+
+def read_included(path: PathLike) -> pd.DataFrame:
+    """Read the included samples of cohort.tsv in the order of the file, with a new index.
+
+    Raises UserError as `read_cohort` does, and when an IID is duplicated.
+    """
+    cohort = read_cohort(path)
+    require_unique(cohort["iid"], path)
+    return included(cohort).reset_index(drop=True)
+
+
+def read_gwas_iids(path: PathLike) -> pd.Index:
+    """Read the IIDs of the samples of cohort.tsv that are included in the GWAS, in the order of the file."""
+    table = read_table(path, ["iid", "gwas_included"], "the table of the cohort")
+    return pd.Index(table.loc[table["gwas_included"] == 1, "iid"])

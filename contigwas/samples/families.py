@@ -9,8 +9,8 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from contigwas.people import rows_of
 from contigwas.samples.folds import stable_hash
+from contigwas.tables.sample_ids import rows_of
 
 
 def related_pairs(iids: Sequence[str], kinship: pd.DataFrame, min_kinship: float = 0.0) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import require
 
 
 def read_withdrawn(path: PathLike) -> set[str]:

@@ -9,13 +9,13 @@ import pandas as pd
 from bed_reader import to_bed
 from tqdm import tqdm
 
-from contigwas.files import PathLike, replacing, write_tsv
-from contigwas.modality import MISSING
+from contigwas.runtime.atomic_files import PathLike, replacing, write_tsv
 from contigwas.simulate.genes import Exome, make_exome, write_annotations, write_sets
 from contigwas.simulate.genomes import Chromosome, draw_pedigree, simulate_chromosome
 from contigwas.simulate.scores import write_scores
 from contigwas.simulate.settings import LATENTS, Simulation
 from contigwas.simulate.traits import choose_causal, choose_genes, genetic_values, make_latents, truth_table
+from contigwas.tables.anndata_io import MISSING
 
 log = logging.getLogger(__name__)
 

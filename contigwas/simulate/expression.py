@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from contigwas.files import PathLike, read_table, write_tsv
+from contigwas.runtime.atomic_files import PathLike, write_tsv
 from contigwas.simulate.settings import LATENTS, PROGRAMMES, Lesions, Simulation
+from contigwas.tables.text import read_table
 
 log = logging.getLogger(__name__)
 

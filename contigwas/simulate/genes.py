@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contigwas.files import PathLike, replacing
+from contigwas.runtime.atomic_files import PathLike, replacing
 from contigwas.simulate.genomes import Chromosome
 
 log = logging.getLogger(__name__)

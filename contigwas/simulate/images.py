@@ -13,11 +13,12 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, read_table, replacing, sweep, write_tsv
+from contigwas.runtime.atomic_files import PathLike, replacing, sweep, write_tsv
+from contigwas.runtime.errors import UserError
 from contigwas.simulate.fundus import render
 from contigwas.simulate.groups import choose_groups, mark
 from contigwas.simulate.settings import GROUPS, LATENTS
+from contigwas.tables.text import read_table
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,11 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from contigwas.files import PathLike, read_table, replacing, sweep, write_tsv
+from contigwas.runtime.atomic_files import PathLike, replacing, sweep, write_tsv
 from contigwas.simulate.images import FAULTS, choose_faults, remove_others, require_unusable, spoilt
 from contigwas.simulate.settings import PROGRAMMES, Lesions
 from contigwas.simulate.tumours import render
+from contigwas.tables.text import read_table
 
 log = logging.getLogger(__name__)
 

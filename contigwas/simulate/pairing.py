@@ -14,11 +14,11 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, replacing, sweep, write_tsv
 from contigwas.genotypes.reader import open_genotypes
 from contigwas.images.fundus import find_field
-from contigwas.modality import MISSING
+from contigwas.runtime.atomic_files import PathLike, replacing, sweep, write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.tables.anndata_io import MISSING
 
 log = logging.getLogger(__name__)
 

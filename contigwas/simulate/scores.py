@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from contigwas.files import replacing
+from contigwas.runtime.atomic_files import replacing
 from contigwas.simulate.genomes import Chromosome
 from contigwas.simulate.settings import LATENTS, Simulation
 from contigwas.simulate.traits import POLYGENIC_AF, standardised

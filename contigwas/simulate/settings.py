@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 
 LATENTS = ("disc", "cup", "calibre", "tortuosity", "pigment", "lesions")
 BURDEN_LATENTS = ("tortuosity", "lesions")  # each has one rare-variant gene

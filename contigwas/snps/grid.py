@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from contigwas.errors import UserError
-from contigwas.files import PathLike, require, unpacked
 from contigwas.genotypes.pruned import person_rows
 from contigwas.genotypes.reader import open_genotypes
-from contigwas.modality import write_blocks
-from contigwas.samples.cohort import read_cohort
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.samples.cohort import included, read_cohort
+from contigwas.tables.anndata_io import write_blocks
+from contigwas.tables.text import require, unpacked
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def write_snps(
     Raises UserError when no SNP is left, or a person of the cohort is not in the genotypes.
     """
     people = read_cohort(cohort)
-    iids = people.loc[people["excluded"] == "", "iid"].to_numpy(dtype=str)
+    iids = included(people)["iid"].to_numpy(dtype=str)
     tables = [require(path, "the variants' quality control") for path in variants.values()]
     everything = pd.concat([pd.read_parquet(path, columns=COLUMNS) for path in tables], ignore_index=True)
     chosen, how = _chosen(everything, settings, pruned)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from contigwas.burden import carriers, write_burden
-from contigwas.modality import read_modality
+from contigwas.tables.anndata_io import read_modality
 from tests.modalities import burden_settings, write_cohort
 from tests.plink_files import iids, write_plink
 

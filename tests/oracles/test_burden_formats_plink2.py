@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from contigwas.burden import write_burden
-from contigwas.modality import read_modality
+from contigwas.tables.anndata_io import read_modality
 from tests.modalities import burden_settings, write_cohort
 from tests.plink_files import iids
 

@@ -13,8 +13,8 @@ from scipy.special import erfc
 from contigwas.export.ldsc import write_ldsc
 from contigwas.export.phenotypes import write_phenotypes
 from contigwas.export.plink2 import write_plink2
-from contigwas.files import write_tsv
 from contigwas.gwas.gwas import write_gwas
+from contigwas.runtime.atomic_files import write_tsv
 from tests.export_files import random_table, write_gwas_files
 from tests.gwas_files import SETTINGS, arrays, write_study
 

@@ -7,10 +7,11 @@ import statsmodels.formula.api as smf
 from scipy import stats
 from statsmodels.multivariate.manova import MANOVA
 
-from contigwas.files import read_table, write_tsv
 from contigwas.followup import COLUMNS, write_followup
 from contigwas.gwas.gwas import write_gwas
 from contigwas.loci import write_loci
+from contigwas.runtime.atomic_files import write_tsv
+from contigwas.tables.text import read_table
 from tests.gwas_files import SETTINGS, arrays, write_study
 from tests.plink_files import iids
 
@@ -33,7 +34,7 @@ def study(folder, seed, missing=0.05, absent=0, predictions=None):
     offsets = None if predictions is None else write_predictions(folder, predictions)
     output = (gwas["1"], folder / "summary.parquet")
     write_gwas(paths["pattern"], 1, None, *tables, SETTINGS, *output, offsets=offsets)
-    write_tsv(pd.DataFrame({"iid": iids(PEOPLE), "in_gwas": 1}), folder / "cohort.tsv")
+    write_tsv(pd.DataFrame({"iid": iids(PEOPLE), "gwas_included": 1}), folder / "cohort.tsv")
     write_loci(gwas, str(paths["pattern"]), folder / "cohort.tsv", LOCI, folder / "loci.tsv")
     settings = {"features": 20, "p1": 0.2, "missing": "exact", "build": "GRCh37"}
     write_followup(

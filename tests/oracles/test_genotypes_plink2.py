@@ -8,9 +8,9 @@ import pytest
 
 from contigwas.genotypes.kinship import chance_level, pairs_above
 from contigwas.genotypes.pcs import principal_components, prune
-from contigwas.genotypes.people import people_qc
 from contigwas.genotypes.pruned import Pruned
 from contigwas.genotypes.qc import variant_qc
+from contigwas.genotypes.samples import people_qc
 from tests.plink_files import child, iids, simulate, write_people, write_plink
 
 EVERYTHING = {"call_rate": 0.0, "maf": 0.0, "hwe": 0.0, "hwe_midp": False, "info": 0.0, "person_call_rate": 0.0}

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from contigwas.files import write_parquet, write_tsv
 from contigwas.genotypes.reader import Bed, open_genotypes
 from contigwas.loci import clump, write_loci
 from contigwas.loci.clump import Thresholds
 from contigwas.loci.ld import Linkage, haplotype_r2, joint_counts
+from contigwas.runtime.atomic_files import write_parquet, write_tsv
 from tests.plink_files import iids, simulate, write_plink
 
 Clumps = dict[str, tuple[set[str], int]]  # index variant -> (SP2, TOTAL)
@@ -169,7 +169,7 @@ def test_the_whole_table_of_chromosome_x(oracle, tmp_path):
     report = Bed(path).variants.assign(log10p=np.round(rng.exponential(1, 150), 1).astype(np.float32))
     thresholds = Thresholds(0.1, 0.3, 0.5, 10)
     expected = plink_clumps(oracle("plink1.9"), path, report, tmp_path, thresholds)
-    write_tsv(pd.DataFrame({"iid": iids(200), "in_gwas": 1}), tmp_path / "cohort.tsv")
+    write_tsv(pd.DataFrame({"iid": iids(200), "gwas_included": 1}), tmp_path / "cohort.tsv")
     columns = {"eaf": 0.5, "n": 200, "beta_a": 1.0, "se_a": 0.1, "log10p_a": report["log10p"]}
     write_parquet(report.drop(columns="log10p").assign(**columns), tmp_path / "chrX.parquet")
     settings = vars(thresholds) | {"test": "a", "feature_p": None, "genes": None, "build": "GRCh38"}
@@ -226,7 +226,7 @@ def test_the_whole_table(oracle, europeans, tmp_path):
     thresholds = Thresholds(1e-4, 1e-3, 0.1, 150)
     expected = plink_clumps(oracle("plink1.9"), path, report, tmp_path, thresholds)
     people = Bed(path).people
-    write_tsv(people[["fid", "iid"]].assign(in_gwas=1), tmp_path / "cohort.tsv")
+    write_tsv(people[["fid", "iid"]].assign(gwas_included=1), tmp_path / "cohort.tsv")
     gwas = {}
     for chrom, table in report.groupby("chrom"):
         gwas[chrom] = tmp_path / f"chr{chrom}.parquet"

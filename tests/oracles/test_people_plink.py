@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.errors import UserError
-from contigwas.files import write_tsv
-from contigwas.genotypes.people import people_qc
 from contigwas.genotypes.qc import variant_qc
 from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.samples import people_qc
+from contigwas.runtime.atomic_files import write_tsv
+from contigwas.runtime.errors import UserError
 from tests.genotype_files import write_pgen
 from tests.plink_files import iids, simulate, write_people, write_plink
 

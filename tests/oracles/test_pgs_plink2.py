@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.files import read_table
-from contigwas.modality import read_modality
 from contigwas.pgs import write_pgs
 from contigwas.pgs.matching import OUTCOMES
+from contigwas.tables.anndata_io import read_modality
+from contigwas.tables.text import read_table
 from tests.modalities import EVERYTHING, quality, write_cohort, write_score
 from tests.plink_files import iids, simulate, write_plink
 

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.files import write_tsv
 from contigwas.genotypes.hwe import hwe_exact
 from contigwas.genotypes.kinship import pairs_above
 from contigwas.genotypes.pcs import principal_components
 from contigwas.genotypes.prune import prune
 from contigwas.genotypes.pruned import Pruned
 from contigwas.genotypes.reader import open_genotypes
+from contigwas.runtime.atomic_files import write_tsv
 from contigwas.samples.ancestry import outsiders
 from contigwas.samples.families import related_pairs, unrelated
 from tests.plink_files import child, iids, simulate, write_people, write_plink

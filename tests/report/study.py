@@ -8,10 +8,10 @@ import pandas as pd
 import yaml
 from PIL import Image, ImageDraw
 
-from contigwas.config import check
-from contigwas.files import write_tsv
+from contigwas.config.check import check_config
 from contigwas.followup import COLUMNS as FOLLOWUP
-from contigwas.plots.thinned import write_points
+from contigwas.plots.interactive_points import write_points
+from contigwas.runtime.atomic_files import write_tsv
 from tests.unit.plots_data import P1, write_gwas, write_loci, write_summary
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ models:
 def read_config(text: str) -> dict:
     """A config with its defaults."""
     config = yaml.safe_load(text)
-    check(config, ROOT / "workflow/schemas/config.schema.yaml")
+    check_config(config, ROOT / "workflow/schemas/config.schema.yaml")
     return config
 
 
@@ -131,8 +131,8 @@ def bare(folder: Path) -> dict:
 def _shared(folder: Path, config: dict, models: dict, planted: bool = False) -> dict:
     people = pd.DataFrame({"fid": IIDS, "iid": IIDS, "sex": 1, "genotypes": 1, "images": 1})
     write_tsv(people, folder / "candidates.tsv")
-    cohort = people[["fid", "iid", "sex"]].assign(family="a", fold=0, in_gwas=1, excluded="", untested="")
-    cohort.loc[:4, ["excluded", "in_gwas"]] = ["call rate", 0]
+    cohort = people[["fid", "iid", "sex"]].assign(family="a", fold=0, gwas_included=1, exclusion="", gwas_exclusion="")
+    cohort.loc[:4, ["exclusion", "gwas_included"]] = ["call rate", 0]
     write_tsv(cohort, folder / "cohort.tsv")
     pd.DataFrame({"reason": ["", "", "maf"]}).to_parquet(folder / "variants.parquet")
     tables = {"model": list(models), "people": 30, "features": 2, "lambda": 1.01, "loci": [3] * len(models)}

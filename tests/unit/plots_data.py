@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from contigwas.files import write_tsv
 from contigwas.loci import COLUMNS
+from contigwas.runtime.atomic_files import write_tsv
 
 P1 = 5e-8
 EDGES = np.concatenate([np.arange(0, 2, 0.001), np.geomspace(2, 400, 2000), [np.inf]])  # of -log10 p, the last is open

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from contigwas.modality import MISSING, write_modality
 from contigwas.pretrain.train import train
 from contigwas.samples.folds import assign_folds
+from contigwas.tables.anndata_io import MISSING, write_modality
 
 SIZE = 32
 RECIPE = {
@@ -84,8 +84,8 @@ def write_study(folder: Path, people: int = 60, seed: int = 0, lacking: float = 
     families = [f"f{number // 2}" for number in range(people)]  # pairs of relatives
     cohort = pd.DataFrame({"fid": iids, "iid": iids, "sex": 1, "family": families})
     cohort["fold"] = assign_folds(families, 3, 3)
-    cohort["in_gwas"], cohort["excluded"] = 1, ""
-    cohort.loc[people - 1, "excluded"] = "call rate"
+    cohort["gwas_included"], cohort["exclusion"] = 1, ""
+    cohort.loc[people - 1, "exclusion"] = "call rate"
     cohort.to_csv(folder / "cohort.tsv", sep="\t", index=False)
     shine = rng.normal(size=people)
     rows = [(one, eye) for one in range(1, people) for eye in ("left", "right")]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from contigwas.align import align, brought, correlations, procrustes, standardise
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 
 PEOPLE, FEATURES = 300, 8
 
@@ -117,9 +117,9 @@ def test_one_network_tests_the_held_out_only_where_it_saw_genetics(tmp_path, gen
     assert report["tested"] == int(data.obs["tested"].sum())
 
 
-def write_cohort(folder, iids, excluded=""):
+def write_cohort(folder, iids, exclusion=""):
     cohort = pd.DataFrame({"fid": iids, "iid": iids, "sex": 1, "family": iids, "fold": 0})
-    cohort["in_gwas"], cohort["excluded"] = 1, excluded
+    cohort["gwas_included"], cohort["exclusion"] = 1, exclusion
     cohort.to_csv(folder / "cohort.tsv", sep="\t", index=False)
     return folder / "cohort.tsv"
 

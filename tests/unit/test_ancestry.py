@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.errors import UserError
-from contigwas.files import write_tsv
+from contigwas.runtime.atomic_files import write_tsv
+from contigwas.runtime.errors import UserError
 from contigwas.samples.ancestry import outsiders
-from contigwas.samples.cohort import read_cohort, write_cohort
+from contigwas.samples.cohort import read_cohort
+from contigwas.samples.selection import write_cohort
 from tests.plink_files import iids, write_people
 
 NAMES = iids(300)
@@ -74,6 +75,6 @@ def test_the_cohort_leaves_them_out_and_moves_nobody(pcs, tmp_path):
     write_cohort(candidates, people, None, settings, 1, tmp_path / "all.tsv")
     write_cohort(candidates, people, None, settings, 1, tmp_path / "some.tsv", DISTANCE, pcs)
     everyone, some = read_cohort(tmp_path / "all.tsv"), read_cohort(tmp_path / "some.tsv")
-    assert some["excluded"].tolist() == [""] * 240 + ["ancestry"] * 60
+    assert some["exclusion"].tolist() == [""] * 240 + ["ancestry"] * 60
     assert (some["fold"] == everyone["fold"]).all()
-    assert (some["in_gwas"] == (some["excluded"] == "")).all()
+    assert (some["gwas_included"] == (some["exclusion"] == "")).all()

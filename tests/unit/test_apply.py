@@ -14,15 +14,17 @@ from test_align import FEATURES, write_folds
 
 from contigwas.align import align, read_alignment, write_alignment
 from contigwas.apply.average import average
-from contigwas.apply.frozen import embed_fold
+from contigwas.apply.embed_fold import embed_fold
 from contigwas.apply.replicate import COLUMNS, write_replication
-from contigwas.config import check_files, networks, replicated
+from contigwas.config.input_files import check_files
+from contigwas.config.settings import networks, replicated
 from contigwas.embed import embed
-from contigwas.errors import UserError
-from contigwas.files import read_table, write_tsv
 from contigwas.phenotypes import write_phenotypes
 from contigwas.phenotypes.pca import fit, read_pca, write_pca
 from contigwas.pretrain.train import train
+from contigwas.runtime.atomic_files import write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import read_table
 
 EMBED = {"eyes": "mean", "checkpoint": "last", "augment": 0, "layer": "trunk", "math_threads": 1}
 RAW = {"transform": "none", "covariates": [], "components": 3}
@@ -195,8 +197,8 @@ def test_standardise_rotate_average_and_components_by_hand(tmp_path):
     np.testing.assert_allclose(data.X, expected, atol=1e-6)
     assert data.obs["tested"].tolist() == [False, False, True, True, True, True, True]
     assert data.obs["role"].tolist() == ["train", "train", "heldout", "new", "new", "new", "new"]
-    cohort = pd.DataFrame({"fid": iids, "iid": iids, "sex": 1, "family": iids, "fold": 0, "in_gwas": 1})
-    write_tsv(cohort.assign(excluded="", untested=""), tmp_path / "cohort.tsv")
+    cohort = pd.DataFrame({"fid": iids, "iid": iids, "sex": 1, "family": iids, "fold": 0, "gwas_included": 1})
+    write_tsv(cohort.assign(exclusion="", gwas_exclusion=""), tmp_path / "cohort.tsv")
     outputs = [tmp_path / name for name in ("phenotypes.parquet", "covariates.parquet", "own.h5ad")]
     files = tmp_path / "embeddings.h5ad", None, tmp_path / "cohort.tsv", None, None
     write_phenotypes(*files, RAW | {"components": 0}, *outputs, frozen=tmp_path / "pca.h5ad")

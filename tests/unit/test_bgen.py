@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contigwas.errors import UserError
 from contigwas.genotypes.bgen import Bgen, hard_calls, read_bgen_people, read_sample
 from contigwas.genotypes.bgen_index import read_index
 from contigwas.genotypes.reader import open_genotypes, read_people
+from contigwas.runtime.errors import UserError
 from tests.genotype_files import expected_dosages, write_bgen, write_bgi, write_sample
 from tests.plink_files import iids
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.errors import UserError
-from contigwas.genotypes.brought import brought_kinship, brought_pcs
+from contigwas.genotypes.external import brought_kinship, brought_pcs
+from contigwas.runtime.errors import UserError
 from tests.plink_files import iids, write_people
 
 NAMES = iids(6)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from contigwas.burden import write_burden
-from contigwas.errors import UserError
-from contigwas.modality import read_modality
+from contigwas.runtime.errors import UserError
+from contigwas.tables.anndata_io import read_modality
 from tests.modalities import burden_settings, write_cohort
 from tests.plink_files import iids, write_plink
 

@@ -13,8 +13,8 @@ from contigwas.burden import write_burden
 from contigwas.burden.annotations import read_annotations
 from contigwas.burden.regenie import read_aaf, read_masks
 from contigwas.burden.rules import Rules
-from contigwas.errors import UserError
-from contigwas.modality import read_modality
+from contigwas.runtime.errors import UserError
+from contigwas.tables.anndata_io import read_modality
 from tests.modalities import burden_settings, write_cohort
 from tests.plink_files import iids, write_plink
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from contigwas.burden.annotations import read_annotations
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 from tests.modalities import burden_settings
 
 FIXED = ["Uploaded_variation", "Location", "Allele", "Gene", "Feature", "Feature_type", "Consequence", "cDNA_position",

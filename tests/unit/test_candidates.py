@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 from contigwas.samples.candidates import analysed, read_candidates, write_candidates
 
 

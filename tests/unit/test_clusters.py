@@ -10,14 +10,15 @@ import pytest
 import yaml
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from contigwas.config import check, named_files
+from contigwas.config.check import check_config
+from contigwas.config.downstream import models
+from contigwas.config.input_files import named_files
 from contigwas.downstream.clusters import partitions, task
 from contigwas.downstream.clusters.labels import probe, read_labels
 from contigwas.downstream.clusters.partitions import by_size, partition, silhouettes
 from contigwas.downstream.clusters.task import cluster, features_of_tested
 from contigwas.downstream.folds import families_of
-from contigwas.errors import UserError
-from contigwas.tasks import models
+from contigwas.runtime.errors import UserError
 
 SETTINGS = {
     "scale": "standard",
@@ -60,7 +61,7 @@ def test_one_person_far_away_may_miss_the_sample(monkeypatch):
 
 
 def write_cohort(folder, iids, families):
-    table = {"fid": iids, "iid": iids, "sex": 1, "family": families, "fold": 0, "in_gwas": 1, "excluded": ""}
+    table = {"fid": iids, "iid": iids, "sex": 1, "family": families, "fold": 0, "gwas_included": 1, "exclusion": ""}
     pd.DataFrame(table).to_csv(folder / "cohort.tsv", sep="\t", index=False)
     return folder / "cohort.tsv"
 
@@ -347,7 +348,7 @@ def config(**downstream):
     config = yaml.safe_load(path.read_text())
     config["models"]["latents"] = {"phenotypes": "latents.tsv"}
     config["downstream"] = {"kinds": {"task": "clusters"} | downstream}
-    check(config, path.parents[2] / "workflow/schemas/config.schema.yaml")
+    check_config(config, path.parents[2] / "workflow/schemas/config.schema.yaml")
     return config
 
 

@@ -3,10 +3,11 @@
 import pandas as pd
 import pytest
 
-from contigwas.errors import UserError
-from contigwas.files import write_tsv
+from contigwas.runtime.atomic_files import write_tsv
+from contigwas.runtime.errors import UserError
 from contigwas.samples import assign_folds
-from contigwas.samples.cohort import read_cohort, write_cohort
+from contigwas.samples.cohort import read_cohort
+from contigwas.samples.selection import write_cohort
 from tests.plink_files import iids
 
 SETTINGS = {"folds": 3, "max_kinship": 0.0884}
@@ -40,12 +41,21 @@ def run(folder, kinship="kinship.parquet", **settings):
 
 def test_reasons_families_and_the_tested(study):
     cohort = run(study)
-    assert cohort.columns.tolist() == ["fid", "iid", "sex", "family", "fold", "in_gwas", "excluded", "untested"]
+    assert cohort.columns.tolist() == [
+        "fid",
+        "iid",
+        "sex",
+        "family",
+        "fold",
+        "gwas_included",
+        "exclusion",
+        "gwas_exclusion",
+    ]
     assert cohort["iid"].tolist() == iids(12)
-    assert cohort["excluded"].tolist() == [""] * 8 + ["call rate", "not in keep", "no genotypes", ""]
-    assert cohort["untested"].tolist()[:4] == ["", "related", "", ""]
-    assert sorted(cohort["untested"].tolist()[4:6]) == ["", "related"]
-    assert (cohort["in_gwas"] == ((cohort["excluded"] == "") & (cohort["untested"] == ""))).all()
+    assert cohort["exclusion"].tolist() == [""] * 8 + ["call rate", "not in keep", "no genotypes", ""]
+    assert cohort["gwas_exclusion"].tolist()[:4] == ["", "related", "", ""]
+    assert sorted(cohort["gwas_exclusion"].tolist()[4:6]) == ["", "related"]
+    assert (cohort["gwas_included"] == ((cohort["exclusion"] == "") & (cohort["gwas_exclusion"] == ""))).all()
     family = cohort["family"].tolist()
     assert family[0] == family[1] == family[2]
     assert family[4] == family[5]
@@ -55,14 +65,14 @@ def test_reasons_families_and_the_tested(study):
 
 def test_without_relatives_everybody_is_tested(study):
     cohort = run(study, kinship=None)
-    assert cohort["in_gwas"].sum() == 9
+    assert cohort["gwas_included"].sum() == 9
     assert cohort["family"].nunique() == 12
-    assert cohort["untested"].tolist() == [""] * 12
+    assert cohort["gwas_exclusion"].tolist() == [""] * 12
 
 
 def test_the_limit_of_kinship(study):
-    assert run(study, max_kinship=0.2)["in_gwas"].sum() == 8
-    assert run(study, max_kinship=0.01)["in_gwas"].sum() == 6
+    assert run(study, max_kinship=0.2)["gwas_included"].sum() == 8
+    assert run(study, max_kinship=0.01)["gwas_included"].sum() == 6
 
 
 def test_withdrawing_an_unrelated_person_moves_nobody(study):

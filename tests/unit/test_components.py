@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from contigwas.components.images import Pictures, nearest, nearest_to_quantiles, neighbours, quantiles
-from contigwas.first_images import first_images
+from contigwas.images.table import first_images
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contigwas.config import check, chromosomes, folds, ordered, settings
-from contigwas.errors import UserError
+from contigwas.config.check import check_config
+from contigwas.config.settings import chromosomes, folds, job_settings, ordered
+from contigwas.runtime.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -20,13 +21,13 @@ CONFIGS.remove(ROOT / "tests/config/real_planted.yaml")  # only what it adds to 
 @pytest.fixture
 def demo() -> dict:
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    check(config, SCHEMA)
+    check_config(config, SCHEMA)
     return config
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_of_the_repository_is_valid(path):
-    check(yaml.safe_load(path.read_text()), SCHEMA)
+    check_config(yaml.safe_load(path.read_text()), SCHEMA)
 
 
 def test_defaults_are_filled_in(demo):
@@ -40,12 +41,12 @@ def test_defaults_are_filled_in(demo):
 @pytest.mark.parametrize(("dimensions", "crop"), [(None, "fundus"), (2, "fundus"), (3, "none")])
 def test_photographs_are_cropped_unless_told_otherwise_and_volumes_are_not(demo, dimensions, crop):
     demo["images"] = {"table": "images.tsv"} | ({"dimensions": dimensions} if dimensions else {})
-    check(demo, SCHEMA)
+    check_config(demo, SCHEMA)
     assert (demo["images"]["dimensions"], demo["images"]["crop"]) == (dimensions or 2, crop)
 
 
 def test_settings_are_flat_and_sorted(demo):
-    got = settings(demo, "gwas", "seed", "genotypes.array")
+    got = job_settings(demo, "gwas", "seed", "genotypes.array")
     assert list(got) == sorted(got)
     assert got["seed"] == demo["seed"]
     assert got["array"] == demo["genotypes"]["array"]
@@ -54,28 +55,28 @@ def test_settings_are_flat_and_sorted(demo):
 
 def test_a_model_overrides_its_stages(demo):
     demo["models"]["contig"]["phenotypes"] = {"components": 3}
-    assert settings(demo, "phenotypes", model="contig") == {"components": 3, "transform": "inverse-normal"}
-    assert settings(demo, "phenotypes", model="simclr")["components"] == 5
-    assert "phenotypes" not in settings(demo, "model", model="contig")
+    assert job_settings(demo, "phenotypes", model="contig") == {"components": 3, "transform": "inverse-normal"}
+    assert job_settings(demo, "phenotypes", model="simclr")["components"] == 5
+    assert "phenotypes" not in job_settings(demo, "model", model="contig")
 
 
 def test_x_is_no_autosome(demo):
     demo["genotypes"]["chromosomes"] = [1, "X", 2]
     assert chromosomes(demo) == ["1", "X", "2"]
-    assert settings(demo, "autosomes", "snps")["autosomes"] == ["1", "2"]
+    assert job_settings(demo, "autosomes", "snps")["autosomes"] == ["1", "2"]
 
 
 def test_folds_of_a_model(demo):
     assert [folds(demo, name) for name in ("contig", "simclr")] == [3, 1]
     demo["models"]["contig"]["folds"] = 1
-    assert settings(demo, "model", model="contig")["folds"] == 1
+    assert job_settings(demo, "model", model="contig")["folds"] == 1
 
 
 def test_an_absent_block_is_named_and_an_optional_one_left_out(demo):
     del demo["burden"]
     with pytest.raises(UserError, match="no burden: block"):
-        settings(demo, "burden")
-    assert "min_carriers" not in settings(demo, "seed", "burden.min_carriers?")
+        job_settings(demo, "burden")
+    assert "min_carriers" not in job_settings(demo, "seed", "burden.min_carriers?")
 
 
 @given(st.recursive(st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner) | st.lists(inner)))
@@ -123,12 +124,12 @@ def test_what_makes_no_sense_is_refused(change, sentence):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     change(config)
     with pytest.raises(UserError, match=sentence):
-        check(config, SCHEMA)
+        check_config(config, SCHEMA)
 
 
 def test_a_list_of_genes_and_a_test_that_are_well(demo):
     demo["loci"] |= {"test": "disc", "genes": "glist-hg38.txt", "genes_build": "GRCh37"}
-    check(demo, SCHEMA)
+    check_config(demo, SCHEMA)
     assert demo["loci"]["test"] == "disc"
 
 
@@ -165,7 +166,7 @@ def test_keys_of_a_recipe_that_contradict_each_other(model, change, sentence):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config["models"][model].update(change)
     with pytest.raises(UserError, match=sentence) as error:
-        check(config, SCHEMA)
+        check_config(config, SCHEMA)
     assert "\n" not in str(error.value)
 
 
@@ -175,10 +176,10 @@ def test_a_layer_for_all_models_is_one_that_all_have():
     with pytest.raises(
         UserError, match=r"embed\.layer is pgs, but the model simclr .* views in models\.simclr\.embed\.layer"
     ):
-        check(config, SCHEMA)
+        check_config(config, SCHEMA)
     config["models"]["simclr"]["embed"] = {"layer": "views"}
-    check(config, SCHEMA)
-    assert settings(config, "embed", model="simclr")["layer"] == "views"
+    check_config(config, SCHEMA)
+    assert job_settings(config, "embed", model="simclr")["layer"] == "views"
 
 
 @pytest.mark.parametrize(
@@ -198,8 +199,8 @@ def test_keys_of_a_recipe_that_go_together(model, change):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config["covariates"] = {"columns": ["sex"]}
     config["models"][model].update(change)
-    check(config, SCHEMA)
-    check(config, SCHEMA)  # with the defaults filled in it means the same
+    check_config(config, SCHEMA)
+    check_config(config, SCHEMA)  # with the defaults filled in it means the same
 
 
 def test_every_key_of_a_recipe_has_a_default_and_says_what_it_is():
@@ -225,13 +226,13 @@ def test_an_override_leaves_the_other_keys_as_the_block_has_them():
     config["phenotypes"] = {"components": 30, "transform": "none"}
     config["models"]["simclr"]["phenotypes"] = {"transform": "inverse-normal"}
     config["models"]["contig"]["phenotypes"] = {"components": 0}
-    check(config, SCHEMA)
-    assert settings(config, "phenotypes", model="simclr") == {"components": 30, "transform": "inverse-normal"}
-    assert settings(config, "phenotypes", model="contig") == {"components": 0, "transform": "none"}
+    check_config(config, SCHEMA)
+    assert job_settings(config, "phenotypes", model="simclr") == {"components": 30, "transform": "inverse-normal"}
+    assert job_settings(config, "phenotypes", model="contig") == {"components": 0, "transform": "none"}
 
 
 def test_the_covariates_default_to_the_genetic_components():
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     del config["gwas"]["covariates"]
-    check(config, SCHEMA)
+    check_config(config, SCHEMA)
     assert config["gwas"]["covariates"] == ["PC1-PC10"]

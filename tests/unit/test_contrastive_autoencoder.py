@@ -10,7 +10,7 @@ from pretraining import SIMCLR, run, write_study
 from torch.distributions import Normal, kl_divergence
 
 from contigwas.embed import embed
-from contigwas.pretrain.coding import latent_coder
+from contigwas.pretrain.autoencoder_halves import latent_coder
 from contigwas.pretrain.data import Batch, load_study
 from contigwas.pretrain.losses import kl_loss
 from contigwas.pretrain.methods.contrastive_autoencoder import ContrastiveAutoencoder

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.covariates import write_covariates
-from contigwas.errors import UserError
-from contigwas.files import write_tsv
-from contigwas.modality import read_modality
+from contigwas.covariates.table import write_covariates
 from contigwas.pretrain.data import load_genetics
 from contigwas.pretrain.networks import genetics_encoders
 from contigwas.pretrain.normalise import fit
+from contigwas.runtime.atomic_files import write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.tables.anndata_io import read_modality
 from tests.modalities import write_cohort
 from tests.plink_files import iids
 from tests.unit.pretraining import RECIPE

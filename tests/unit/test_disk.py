@@ -9,18 +9,18 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from contigwas.disk import full, require_writable, told
-from contigwas.errors import UserError
-from contigwas.files import private_folder, replacing
-from contigwas.logs import lock_of
+from contigwas.runtime.atomic_files import private_folder, replacing
+from contigwas.runtime.disk import full, require_writable, told
+from contigwas.runtime.errors import UserError
+from contigwas.runtime.job import lock_of
 
 # run in a process of its own, where no file may be larger than 20,000 bytes
 CHILD = """
 import resource, sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from contigwas.files import replacing, replacing_folder, write_parquet, write_tsv
-from contigwas.logs import job
+from contigwas.runtime.atomic_files import replacing, replacing_folder, write_parquet, write_tsv
+from contigwas.runtime.job import job
 
 noise = np.random.default_rng(0).random((1000, 100))
 people, features = pd.Index([f"{number}" for number in range(1000)]), pd.DataFrame(index=[f"f{n}" for n in range(100)])
@@ -39,11 +39,11 @@ def npy(path):
         file.write(noise.tobytes())
 
 def h5ad(path):
-    from contigwas.modality import write_modality
+    from contigwas.tables.anndata_io import write_modality
     write_modality(path, noise, people, features, {})
 
 def h5ad_in_blocks(path):
-    from contigwas.modality import write_blocks
+    from contigwas.tables.anndata_io import write_blocks
     write_blocks(path, (noise[:, start:start + 40] for start in (0, 40, 80)), float, people, features, {})
 
 def parquet(path):

@@ -11,9 +11,10 @@ import pytest
 import torch
 from pretraining import RECIPE, SIMCLR, write_study
 
-from contigwas.errors import UserError
-from contigwas.pretrain.data import Batches, Photographs
+from contigwas.images.array import Photographs
+from contigwas.pretrain.data import Batches
 from contigwas.pretrain.train import train
+from contigwas.runtime.errors import UserError
 
 SCRIPT = """
 import json, os, signal, sys

@@ -6,7 +6,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from contigwas.downstream import hide
+from contigwas.privacy import small_counts as hide
 
 
 def vectors(places, total):

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from contigwas.downstream.splits import networks, splits, subset
-from contigwas.errors import UserError
 from contigwas.pretrain.roles import HELDOUT, ROLES, split
+from contigwas.runtime.errors import UserError
 from contigwas.samples.folds import stable_hash
 
 

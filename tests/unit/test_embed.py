@@ -10,9 +10,9 @@ import torch
 from pretraining import RECIPE, SIMCLR, write_study
 
 from contigwas.embed import embed
-from contigwas.errors import UserError
 from contigwas.pretrain.networks import image_encoder
 from contigwas.pretrain.train import train
+from contigwas.runtime.errors import UserError
 
 SETTINGS = {"eyes": "mean", "checkpoint": "last", "augment": 0, "layer": "trunk", "math_threads": 1}
 
@@ -61,7 +61,7 @@ def test_roles_are_those_of_the_training_and_everyone_with_a_photograph_is_there
     data = run(folder, files)
     cohort = pd.read_csv(files["cohort"], sep="\t", dtype=str, keep_default_na=False)
     with_image = set(pd.read_parquet(files["images_table"])["iid"])
-    inside = (cohort["excluded"] == "") & cohort["iid"].isin(with_image)
+    inside = (cohort["exclusion"] == "") & cohort["iid"].isin(with_image)
     assert data.obs_names.tolist() == cohort.loc[inside, "iid"].tolist()
     held = cohort.loc[inside & (cohort["fold"] == "1"), "iid"]
     assert set(data.obs_names[data.obs["role"] == "heldout"]) == set(held)

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from bed_reader import to_bed
 
-from contigwas.errors import UserError
+from contigwas.evaluate.ground_truth import compare, linkage, read_truth
 from contigwas.evaluate.probes import probe
-from contigwas.evaluate.shared import shared
-from contigwas.evaluate.truth import compare, linkage, read_truth
+from contigwas.evaluate.shared_loci import shared
+from contigwas.runtime.errors import UserError
 
 PLANTED = pd.DataFrame(
     {

@@ -7,7 +7,7 @@ from bed_reader import to_bed
 from sklearn.metrics import average_precision_score
 
 from contigwas.evaluate.attributions import COLUMNS, ranked, snp_tags, write_attributions
-from contigwas.modality import write_modality
+from contigwas.tables.anndata_io import write_modality
 
 SETTINGS = {"r2": 0.3, "seed": 1}
 

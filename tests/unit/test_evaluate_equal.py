@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.evaluate.equal import has_p, read_counts, write_equal_gwas, write_equal_loci, write_equal_people
-from contigwas.evaluate.shared import has, shared
+from contigwas.evaluate.common_samples import has_p, read_counts, write_equal_gwas, write_equal_loci, write_equal_people
+from contigwas.evaluate.shared_loci import has, shared
 from contigwas.gwas.gwas import write_gwas
 from tests.gwas_files import SETTINGS, arrays, write_study
 
@@ -81,7 +81,7 @@ def test_loci_of_a_feature_call_for_no_test_over_features(two):
     people, counts = count(two)
     got = again(two, "all", two["phenotypes"], people, counts, test="E1")
     assert not {"log10p_minp", "log10p_manova", "log10p_acat"} & set(got.columns)
-    cohort = pd.read_parquet(two["phenotypes"])[["iid"]].assign(in_gwas=1)
+    cohort = pd.read_parquet(two["phenotypes"])[["iid"]].assign(gwas_included=1)
     cohort.to_csv(two["folder"] / "cohort.tsv", sep="\t", index=False)
     settings = {"test": "E1", "p1": 1e-2, "p2": 1e-2, "r2": 0.1, "kb": 100, "feature_p": None, "genes": None}
     study = {"pattern": str(two["pattern"]), "cohort": two["folder"] / "cohort.tsv"}
@@ -103,7 +103,7 @@ def test_a_model_that_tests_just_these_people_keeps_its_loci_to_the_byte(two):
 def test_loci_again_are_those_of_the_gwas_again(two):
     people, counts = count(two)
     again(two, "all", two["phenotypes"], people, counts)
-    cohort = pd.read_parquet(two["phenotypes"])[["iid"]].assign(in_gwas=1)
+    cohort = pd.read_parquet(two["phenotypes"])[["iid"]].assign(gwas_included=1)
     cohort.to_csv(two["folder"] / "cohort.tsv", sep="\t", index=False)
     settings = {"test": "manova", "p1": 1e-3, "p2": 1e-2, "r2": 0.1, "kb": 100, "feature_p": None, "genes": None}
     study = {
@@ -146,7 +146,7 @@ def test_a_phenotype_that_does_not_vary_among_equal_people_has_no_p_there(two, c
     table["case"] = (~table["iid"].isin(pd.read_parquet(two["some"])["iid"])).astype(float)
     table.to_parquet(two["folder"] / "disease.parquet", index=False)
     people, counts = count(two, disease=two["folder"] / "disease.parquet")
-    cohort = table[["iid"]].assign(in_gwas=1)
+    cohort = table[["iid"]].assign(gwas_included=1)
     cohort.to_csv(two["folder"] / "cohort.tsv", sep="\t", index=False)
     settings = {"p1": 1e-3, "p2": 1e-2, "r2": 0.1, "kb": 100, "feature_p": None, "genes": None, "build": "GRCh37"}
     study = {"pattern": str(two["pattern"]), "cohort": two["folder"] / "cohort.tsv"}

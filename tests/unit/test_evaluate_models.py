@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from contigwas.evaluate import models
-from contigwas.evaluate.equal import write_equal_people
+from contigwas.evaluate.common_samples import write_equal_people
 from contigwas.evaluate.models import Model, Study, evaluate, models_of
 from contigwas.gwas.gwas import write_gwas
 from contigwas.loci import write_loci
@@ -26,7 +26,7 @@ def cohort(tmp_path):
     gwas, summary, loci = (tmp_path / name for name in ("chr1.parquet", "chr1.summary.parquet", "loci.tsv"))
     files = (study["phenotypes"], study["covariates"])
     write_gwas(str(study["pattern"]), "1", None, *files, SETTINGS | {"columns": None}, gwas, summary)
-    people = pd.read_parquet(study["phenotypes"])[["iid"]].assign(in_gwas=1)
+    people = pd.read_parquet(study["phenotypes"])[["iid"]].assign(gwas_included=1)
     people.to_csv(tmp_path / "cohort.tsv", sep="\t", index=False)
     write_loci({"1": gwas}, str(study["pattern"]), tmp_path / "cohort.tsv", CLUMP | {"build": "GRCh37"}, loci)
     return tmp_path, str(study["pattern"]), Model(loci, [summary], *files)
@@ -158,7 +158,7 @@ def test_true_traits_are_asked_of_the_tested_alone_families_apart(cohort, monkey
     ad.AnnData(everyone.to_numpy("f4"), obs=pd.DataFrame({"tested": True}, index=everyone.index)).write_h5ad(
         folder / "e.h5ad"
     )
-    columns = {"fid": 0, "sex": 1, "fold": 0, "in_gwas": 1, "excluded": ""}
+    columns = {"fid": 0, "sex": 1, "fold": 0, "gwas_included": 1, "exclusion": ""}
     people = latents[["iid"]].assign(family=[f"f{i // 2}" for i in range(300)], **columns)
     people.to_csv(folder / "people.tsv", sep="\t", index=False)
     seen, true = [], models.probe

@@ -13,16 +13,16 @@ import torch
 from explaining import SETTINGS, explained, trained
 from pretraining import MGI
 
-from contigwas.errors import UserError
-from contigwas.explain import people as drawing
+from contigwas.explain import selection as drawing
 from contigwas.explain.network import Network
-from contigwas.first_images import first_images
-from contigwas.modality import MISSING, write_modality
-from contigwas.pretrain.data import kept_people
+from contigwas.images.table import first_images
 from contigwas.pretrain.losses import contig_loss
 from contigwas.pretrain.methods import METHODS
 from contigwas.pretrain.pretrained import Pretrained, read_checkpoint
 from contigwas.pretrain.roles import roles_of
+from contigwas.runtime.errors import UserError
+from contigwas.samples.cohort import read_included
+from contigwas.tables.anndata_io import MISSING, write_modality
 
 FEATURES = {"mean_abs", "low", "high", "mean", "people", "method", "modality", "feature", "name", "chrom", "pos"}
 
@@ -116,7 +116,7 @@ def test_each_person_is_explained_by_a_network_that_did_not_train_on_them(study,
 
     monkeypatch.setattr(drawing, "draw", watched)
     explained(tmp_path, checkpoints, files)
-    cohort = kept_people(files.cohort)
+    cohort = read_included(files.cohort)
     assert [(fold, share) for fold, share, _ in asked] == [(0, 12), (1, 12)]
     for (_, _, drawn), checkpoint in zip(asked, checkpoints, strict=True):
         roles = pd.Series(roles_of(cohort, read_checkpoint(checkpoint)), cohort["iid"])
@@ -171,7 +171,7 @@ def test_whoever_lacks_a_modality_is_left_out_and_counted_and_nobody_is_named(st
                for name in files.modalities}  # fmt: skip
     people = sums[sums["method"] == "deeplift"].set_index("modality")["people"]
     assert all(people[name] == 24 - lacking[name] for name in files.modalities) and sum(lacking.values())
-    iids = kept_people(files.cohort)["iid"]
+    iids = read_included(files.cohort)["iid"]
     assert not [one for one in iids if any(one in text for text in told)]
 
 

@@ -14,14 +14,14 @@ from plots_data import P1, write_gwas, write_loci
 from contigwas.explain import network
 from contigwas.explain.genome import genome
 from contigwas.explain.network import at_once
-from contigwas.explain.persons import _slice, explain_people
+from contigwas.explain.single_samples import _slice, explain_people
 from contigwas.explain.top import label, top
-from contigwas.modality import write_modality
 from contigwas.plots import style
 from contigwas.plots.montage import shown
-from contigwas.pretrain.data import kept_people
 from contigwas.pretrain.networks import ResidualNetwork
 from contigwas.pretrain.pretrained import read_checkpoint
+from contigwas.samples.cohort import read_included
+from contigwas.tables.anndata_io import write_modality
 
 CHROMOSOMES, EACH = 3, 400
 INDEL = "12:123456789:" + 2 * "ACGTACGTACGT" + "A:T"
@@ -189,7 +189,7 @@ def test_pages_of_single_people(tmp_path):
     settings = SETTINGS | {"private": 3, "steps": 8}
     explain_people([checkpoint], files, settings, *outputs)
     table = pd.read_csv(outputs[0], sep="\t", dtype={"iid": str})
-    assert table["iid"].nunique() == 3 and set(table["iid"]) <= set(kept_people(files.cohort)["iid"])
+    assert table["iid"].nunique() == 3 and set(table["iid"]) <= set(read_included(files.cohort)["iid"])
     for (_, _, modality), part in table.groupby(["iid", "method", "modality"]):
         assert part["attribution"].is_monotonic_decreasing
         used = read_checkpoint(checkpoint)["features"][modality]

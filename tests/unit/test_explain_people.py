@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from pretraining import RECIPE, write_study
 
-from contigwas.errors import UserError
-from contigwas.explain.described import describe
-from contigwas.explain.people import candidates, draw, partner, read_values, who_has
-from contigwas.first_images import first_images
-from contigwas.modality import write_modality
+from contigwas.explain.feature_names import describe
+from contigwas.explain.selection import candidates, draw, partner, read_values, who_has
+from contigwas.images.table import first_images
 from contigwas.pretrain.roles import split
+from contigwas.runtime.errors import UserError
+from contigwas.tables.anndata_io import write_modality
 
 PEOPLE = pd.Index([f"{number}" for number in range(1000001, 1000061)])
 PRESENT = {"snps": np.ones(60, dtype=bool), "pgs": np.arange(60) % 4 != 0}
@@ -77,7 +77,7 @@ def test_candidates_are_held_out_else_validate(tmp_path):
     images = first_images(files["images_table"])
     assert images["iid"].is_unique
     for recipe, role in ((RECIPE, "heldout"), (RECIPE | {"folds": 1, "modalities": []}, "validation")):
-        kept = cohort[(cohort["excluded"] == "") & cohort["iid"].isin(images["iid"])]
+        kept = cohort[(cohort["exclusion"] == "") & cohort["iid"].isin(images["iid"])]
         roles = split(kept["family"].tolist(), recipe, 1)
         state = {"settings": recipe, "fold": 1, "roles": {}}
         found = candidates(state, files["cohort"], images)

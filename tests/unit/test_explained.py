@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from contigwas import config as contigwas_config
-from contigwas.errors import UserError
-from contigwas.explained import explained, left_out, methods, require
+from contigwas.config import check as config_check
+from contigwas.config.explain import explained, left_out, methods, require
+from contigwas.runtime.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -20,7 +20,7 @@ def checked(explain, **models):
     config["models"] |= models
     if explain is not None:
         config["explain"] = explain
-    contigwas_config.check(config, SCHEMA)
+    config_check.check_config(config, SCHEMA)
     return config
 
 
@@ -67,7 +67,7 @@ def test_what_cannot_be_explained_is_one_sentence(block, models, sentence):
 def test_a_block_without_a_model():
     config = yaml.safe_load((ROOT / "tests/config/phenotypes.yaml").read_text()) | {"explain": {}}
     with pytest.raises(UserError, match="config: explain has no model: none of .* is trained here on a modality"):
-        contigwas_config.check(config, SCHEMA)
+        config_check.check_config(config, SCHEMA)
 
 
 def test_a_target_without_its_block():

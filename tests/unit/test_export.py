@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contigwas.errors import UserError
 from contigwas.export.folder import file_name
 from contigwas.export.gwas_ssf import write_gwas_ssf
 from contigwas.export.ldsc import write_ldsc
 from contigwas.export.plink2 import write_plink2
 from contigwas.export.results import Result, chosen, frames
 from contigwas.export.text import number, p_value
+from contigwas.runtime.errors import UserError
 from tests.export_files import random_table, write_gwas_files
 
 SSF = {"features": None, "build": "GRCh37"}

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.errors import UserError
 from contigwas.export.phenotypes import write_phenotypes
-from contigwas.files import write_tsv
+from contigwas.runtime.atomic_files import write_tsv
+from contigwas.runtime.errors import UserError
 
 PEOPLE = [f"10000{number}" for number in range(10, 30)]
 

@@ -10,11 +10,11 @@ import pytest
 import yaml
 from scipy import sparse
 
-from contigwas.errors import UserError
 from contigwas.expression import order, scale, table, write_expression
-from contigwas.modality import read_modality
-from contigwas.people_table import PeopleTable
 from contigwas.pretrain.data import load_genetics
+from contigwas.runtime.errors import UserError
+from contigwas.tables.anndata_io import read_modality
+from contigwas.tables.sample_features import PeopleTable
 from tests.modalities import write_cohort
 from tests.plink_files import iids
 
@@ -73,7 +73,7 @@ def by_loop(counts: pd.DataFrame, kind: str) -> dict[tuple[str, str], float]:
 def test_the_log_scale_is_that_of_a_loop(study, kind, monkeypatch):
     """In blocks of two people too."""
     cohort, counts, folder = study
-    monkeypatch.setattr("contigwas.people_table.VALUES", 10)
+    monkeypatch.setattr("contigwas.tables.sample_features.VALUES", 10)
     monkeypatch.setattr(scale, "VALUES", 10)
     data = written(cohort, save(counts, folder / "x.tsv"), scale=kind)
     assert data.X.dtype == np.float32
@@ -95,7 +95,7 @@ def test_the_log_scale_is_that_of_a_loop(study, kind, monkeypatch):
 def test_kinds_of_files(study, name, values, monkeypatch, caplog):
     cohort, counts, folder = study
     caplog.set_level("INFO")
-    monkeypatch.setattr("contigwas.people_table.VALUES", values)
+    monkeypatch.setattr("contigwas.tables.sample_features.VALUES", values)
     data = written(cohort, save(counts, folder / name), folder / "genes.txt", scale="counts")
     known = by_loop(counts, "counts")
     wanted = ["MYC", "BRCA2", "TP53", "XIST", "novel"]

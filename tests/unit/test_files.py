@@ -9,19 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contigwas.errors import UserError
-from contigwas.files import (
-    private_folder,
-    read_blocks,
-    read_column,
-    read_header,
-    read_table,
-    replacing,
-    replacing_folder,
-    sweep,
-    write_parquet,
-    write_tsv,
-)
+from contigwas.runtime.atomic_files import private_folder, replacing, replacing_folder, sweep, write_parquet, write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import read_blocks, read_column, read_header, read_table
 
 
 def test_an_interrupted_file_is_absent_and_leaves_the_old_one(tmp_path):

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.errors import UserError
-from contigwas.files import read_table, write_tsv
 from contigwas.followup import COLUMNS, write_followup
 from contigwas.followup.fits import fit_joint, fit_one
 from contigwas.gwas.gwas import write_gwas
-from contigwas.gwas.sexes import sexes
+from contigwas.gwas.sex import sexes
+from contigwas.runtime.atomic_files import write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import read_table
 from tests.gwas_files import SETTINGS as GWAS
 from tests.gwas_files import arrays, least_squares, write_study
 from tests.plink_files import iids, write_plink

@@ -11,11 +11,11 @@ import torch
 from pretraining import RECIPE, SIMCLR, write_study
 
 from contigwas.embed import embed
-from contigwas.errors import UserError
 from contigwas.pretrain import train as training
 from contigwas.pretrain.augment import Augmentation
 from contigwas.pretrain.methods import METHODS, Pretraining
 from contigwas.pretrain.train import train
+from contigwas.runtime.errors import UserError
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 STEADY = RECIPE | {"epochs": 4, "dropout": 0.0}  # no noise of the device's own generator

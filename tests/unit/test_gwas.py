@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
-from contigwas.errors import UserError
 from contigwas.gwas import output as output_module
 from contigwas.gwas.gwas import write_gwas
 from contigwas.gwas.summary import read_lambda
+from contigwas.runtime.errors import UserError
 from tests.gwas_files import SETTINGS, arrays, least_squares, write_study
 from tests.plink_files import iids, write_plink
 

@@ -5,8 +5,8 @@ import logging
 import numpy as np
 import pytest
 
-from contigwas.errors import UserError
 from contigwas.gwas.design import design, independent, orthonormal
+from contigwas.runtime.errors import UserError
 
 
 @pytest.fixture

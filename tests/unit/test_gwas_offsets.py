@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.errors import UserError
 from contigwas.gwas.design import design
 from contigwas.gwas.gwas import write_gwas
 from contigwas.gwas.offsets import read_offsets
 from contigwas.gwas.summary import read_lambda
+from contigwas.runtime.errors import UserError
 from tests.gwas_files import SETTINGS, arrays, least_squares, write_study
 from tests.plink_files import child, iids, simulate
 

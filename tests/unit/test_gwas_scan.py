@@ -12,9 +12,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contigwas.errors import UserError
 from contigwas.gwas.counts import count
 from contigwas.gwas.gwas import write_gwas
+from contigwas.runtime.errors import UserError
 from tests.genotype_files import write_pgen
 from tests.gwas_files import SETTINGS, arrays, least_squares, write_study
 from tests.plink_files import iids, write_plink

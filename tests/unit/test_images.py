@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from contigwas.errors import UserError
-from contigwas.images import find_field, read_photograph, write_images
-from contigwas.images.photograph import find_fundus
+from contigwas.images.fundus import find_field
+from contigwas.images.photograph import find_fundus, read_photograph
+from contigwas.images.store import write_images
+from contigwas.runtime.errors import UserError
 
 SETTINGS = {"size": 32, "crop": "fundus", "qc": {"min_sd": 4.0, "darkest": 0.0, "brightest": 0.0}}
 
@@ -149,8 +150,8 @@ def test_darkest_and_brightest_shares_are_dropped(tmp_path):
 
 
 def write_cohort(folder, iids, excluded):
-    cohort = pd.DataFrame({"fid": iids, "iid": iids, "sex": 1, "family": iids, "fold": 0, "in_gwas": 1})
-    cohort.assign(excluded=excluded).to_csv(folder / "cohort.tsv", sep="\t", index=False)
+    cohort = pd.DataFrame({"fid": iids, "iid": iids, "sex": 1, "family": iids, "fold": 0, "gwas_included": 1})
+    cohort.assign(exclusion=excluded).to_csv(folder / "cohort.tsv", sep="\t", index=False)
     return folder / "cohort.tsv"
 
 

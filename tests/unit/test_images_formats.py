@@ -19,7 +19,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from contigwas.images import read_photograph, write_images
+from contigwas.images.photograph import read_photograph
+from contigwas.images.store import write_images
 
 SIZE = 32
 

@@ -17,10 +17,10 @@ from pretraining import RECIPE, write_study
 from scipy import stats
 
 from contigwas.embed import embed
-from contigwas.images import write_images
+from contigwas.images.store import write_images
 from contigwas.images.volume import _weights, read_volume
-from contigwas.modality import write_modality
 from contigwas.pretrain.train import train
+from contigwas.tables.anndata_io import write_modality
 
 SETTINGS = {"size": 16, "dimensions": 3, "crop": "none", "qc": {"min_sd": 4.0, "darkest": 0.0, "brightest": 0.0}}
 
@@ -252,7 +252,7 @@ def test_volumes_are_decoded_trained_on_and_embedded(tmp_path):
         tmp_path / "embeddings.h5ad",
     )
     features = ad.read_h5ad(tmp_path / "embeddings.h5ad")
-    kept = cohort.loc[cohort["excluded"].isna(), "iid"]
+    kept = cohort.loc[cohort["exclusion"].isna(), "iid"]
     assert features.obs_names.tolist() == kept.tolist() and np.isfinite(features.X).all()
     first = features.X @ np.linalg.svd(features.X - features.X.mean(axis=0), full_matrices=False)[2][0]
     assert abs(stats.spearmanr(first, score[: len(kept)])[0]) > 0.5

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from contigwas.errors import UserError
 from contigwas.genotypes import king
 from contigwas.genotypes.kinship import chance_level, kinship, pairs_above
 from contigwas.genotypes.pruned import Pruned
+from contigwas.runtime.errors import UserError
 from tests.plink_files import child, iids, simulate, write_people, write_plink
 
 

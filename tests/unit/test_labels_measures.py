@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from contigwas.downstream.labels import measures
+from contigwas.downstream.labels import metrics as measures
 from contigwas.downstream.labels.kinds import Target
 from contigwas.downstream.labels.summary import scored
 

@@ -11,15 +11,15 @@ import torch
 from torch import nn
 
 from contigwas.downstream.labels import run as running
-from contigwas.downstream.labels.pictures import write_features, write_pictures
+from contigwas.downstream.labels.external_images import write_features, write_pictures
 from contigwas.downstream.labels.run import build, chosen, lacking, load, predict
 from contigwas.downstream.labels.summary import summarise
 from contigwas.downstream.labels.table import write_labels
 from contigwas.embed import embed
-from contigwas.errors import UserError
-from contigwas.pretrain.data import kept_people
 from contigwas.pretrain.pretrained import read_checkpoint
 from contigwas.pretrain.roles import HELDOUT, roles_of
+from contigwas.runtime.errors import UserError
+from contigwas.samples.cohort import read_included
 from tests.label_files import SIZE, TASK, outputs, write_grades, write_table
 from tests.unit.pretraining import RECIPE, run, write_study
 
@@ -39,7 +39,7 @@ def study(tmp_path_factory):
         embed(checkpoints[-1], files["images_npy"], files["images_table"], files["cohort"], EMBED, embeddings[-1])
     images = pd.read_parquet(files["images_table"])
     bright = pd.Series(np.load(files["images_npy"]).mean(axis=(1, 2, 3)), images["iid"]).groupby(level=0).mean()
-    people = kept_people(files["cohort"])["iid"]
+    people = read_included(files["cohort"])["iid"]
     grade = pd.cut(bright.reindex(people), bright.quantile([0, 0.35, 0.7, 1]), labels=False, include_lowest=True)
     table = write_table(folder / "labels.tsv", iid=people, grade=grade.fillna(1).astype(int).to_numpy())
     task = TASK | {"table": str(table)}
@@ -65,7 +65,7 @@ def seeds(study):
 def test_everyone_is_tested_once_by_the_network_that_held_them_out(study, seeds):
     _, files, checkpoints, _, _ = study
     rows = pd.read_parquet(seeds[0][0])
-    people = kept_people(files["cohort"])
+    people = read_included(files["cohort"])
     assert not rows.duplicated(["iid", "arm", "share"]).any()
     assert rows.groupby(["arm", "share"])["iid"].nunique().tolist() == [58] * 8, "the first has no image"
     for fold, path in enumerate(checkpoints):
@@ -79,7 +79,7 @@ def test_probes_take_the_features_of_the_splits_network(study, monkeypatch):
     asked = []
     monkeypatch.setattr(running, "probe", lambda *given: asked.append(given) or np.zeros((len(given[2]), 1)))
     fitted(study, "asked", images=False, arms=["probe"], shares=[1.0])
-    family = kept_people(study[1]["cohort"]).set_index("iid")["family"]
+    family = read_included(study[1]["cohort"]).set_index("iid")["family"]
     for fold, (train, values, test, _, _, families, _) in enumerate(asked):
         data = ad.read_h5ad(study[3][fold])
         roles = data.obs["role"].to_numpy()

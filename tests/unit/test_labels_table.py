@@ -8,7 +8,7 @@ import pytest
 
 from contigwas.downstream.labels.kinds import read_target
 from contigwas.downstream.labels.table import write_labels
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 from tests.label_files import TASK, outputs, write_table
 from tests.unit.pretraining import write_study
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contigwas.downstream.labels.disclosure import counted, told_scores
 from contigwas.downstream.labels.kinds import Target
 from contigwas.downstream.labels.summary import described, scored
-from contigwas.downstream.labels.telling import counted, told_scores
 
 PEOPLE = 200
 STEP = 10 / PEOPLE

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from contigwas.errors import UserError
-from contigwas.lineage import PIECE, PIECES, ready_bytes, require_made, write_lineage, write_ready
+from contigwas.runtime.errors import UserError
+from contigwas.runtime.training_inputs import PIECE, PIECES, ready_bytes, require_made, write_lineage, write_ready
 
 
 def test_a_lineage_names_files_settings_and_code(tmp_path):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from contigwas.errors import UserError
 from contigwas.loci import clump
 from contigwas.loci.clump import Thresholds
+from contigwas.runtime.errors import UserError
 
 
 def given(r2):

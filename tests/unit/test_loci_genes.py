@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
-from contigwas.errors import UserError
 from contigwas.loci.genes import genes_of, read_genes
+from contigwas.runtime.errors import UserError
 
 
 def write(path, text):

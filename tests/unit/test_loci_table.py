@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.errors import UserError
-from contigwas.files import read_table, write_tsv
 from contigwas.genotypes.reader import open_genotypes
 from contigwas.loci import COLUMNS, write_loci
 from contigwas.loci.gwas_file import features, read_rows
+from contigwas.runtime.atomic_files import write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import read_table
 from tests.plink_files import iids, simulate, write_plink
 
 SETTINGS = {"test": "manova", "p1": 5e-8, "p2": 1e-6, "r2": 0.2, "kb": 10, "feature_p": None}
@@ -37,7 +38,7 @@ def study(tmp_path):
         table.to_parquet(gwas[chrom], index=False, row_group_size=16)
     change(gwas["1"], {(14, "log10p_manova"): 320.0, (15, "log10p_manova"): 9.0, (14, "log10p_E2"): 300.0})
     change(gwas["1"], {(0, "log10p_manova"): np.nan})
-    cohort = pd.DataFrame({"fid": names, "iid": names, "in_gwas": 1, "excluded": ""})
+    cohort = pd.DataFrame({"fid": names, "iid": names, "gwas_included": 1, "exclusion": ""})
     write_tsv(cohort, tmp_path / "cohort.tsv")
     return tmp_path, gwas
 
@@ -132,7 +133,7 @@ def test_linkage_is_of_the_tested_people(study):
     bed = open_genotypes(folder / "chr1.bed", 1)
     dosages = bed.read(np.array([14]))[:, 0]
     alike = dosages == max((0, 2), key=lambda dosage: (dosages == dosage).sum())
-    write_tsv(pd.DataFrame({"iid": bed.people["iid"], "in_gwas": alike.astype(int)}), folder / "cohort.tsv")
+    write_tsv(pd.DataFrame({"iid": bed.people["iid"], "gwas_included": alike.astype(int)}), folder / "cohort.tsv")
     assert alike.sum() > 20
     assert run(study)[["lead_id", "n_variants"]].values.tolist() == [["rs1_14", 1], ["rs1_15", 5]]
 
@@ -157,7 +158,7 @@ def test_a_test_that_was_not_made(study):
 
 
 def test_people_of_another_study(study):
-    write_tsv(pd.DataFrame({"iid": ["HG00001", "HG00002"], "in_gwas": 1}), study[0] / "cohort.tsv")
+    write_tsv(pd.DataFrame({"iid": ["HG00001", "HG00002"], "gwas_included": 1}), study[0] / "cohort.tsv")
     with pytest.raises(UserError, match="no person is in both") as error:
         run(study)
     assert "HG00001" not in str(error.value)

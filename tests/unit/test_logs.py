@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from contigwas.errors import UserError
-from contigwas.files import replacing
 from contigwas.genotypes.hwe import hwe_exact
-from contigwas.logs import job, lock_of
+from contigwas.runtime.atomic_files import replacing
+from contigwas.runtime.errors import UserError
+from contigwas.runtime.job import job, lock_of
 
 
 @pytest.fixture(autouse=True)
@@ -159,7 +159,7 @@ def test_a_log_that_cannot_be_written_is_told(tmp_path, capsys, monkeypatch):
 def test_a_log_line_without_room_stops_nothing(root, tmp_path):
     text = """
 import logging, resource, sys
-from contigwas.logs import job, lock_of
+from contigwas.runtime.job import job, lock_of
 with job(sys.argv[1]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
     for number in range(9):
@@ -175,7 +175,7 @@ with job(sys.argv[1]):
 CHILD = """
 import sys, time
 from pathlib import Path
-from contigwas.logs import job, lock_of
+from contigwas.runtime.job import job, lock_of
 with job(sys.argv[1]):
     Path(sys.argv[2]).touch()
     while not Path(sys.argv[3]).exists():
@@ -251,7 +251,7 @@ rule training:
 """
 SCRIPT = """
 from pathlib import Path
-from contigwas.logs import job
+from contigwas.runtime.job import job
 with job(snakemake.log[0]):
     Path(snakemake.output[0]).touch()
 """

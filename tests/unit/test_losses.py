@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from contigwas.pretrain.figures import alignment, rank_me, uniformity
+from contigwas.pretrain.embedding_metrics import alignment, rank_me, uniformity
 from contigwas.pretrain.losses import (
     barlow_twins_loss,
     byol_loss,

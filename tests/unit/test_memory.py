@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from contigwas.errors import UserError
-from contigwas.memory import available, enough_memory, killed
+from contigwas.runtime.errors import UserError
+from contigwas.runtime.memory import available, enough_memory, killed
 
 
 def group(folder, limit, used, cache, names):
@@ -45,7 +45,7 @@ def test_without_a_limit_it_is_what_the_machine_can_give(tmp_path):
 
 def test_without_meminfo_it_is_what_the_machine_has_free(tmp_path, monkeypatch):
     free = {"SC_PAGE_SIZE": 4096, "SC_AVPHYS_PAGES": 300}
-    monkeypatch.setattr("contigwas.memory.os.sysconf", free.__getitem__)
+    monkeypatch.setattr("contigwas.runtime.memory.os.sysconf", free.__getitem__)
     (tmp_path / "old").write_text("MemTotal:       65000000 kB\nMemFree:          300000 kB\n")
     for meminfo in ("old", "absent"):
         assert available(tmp_path, tmp_path / "absent", tmp_path / meminfo) == 4096 * 300

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import contigwas.pretrain.methods as registry
+from contigwas.config.models import methods, read_schema
 from contigwas.pretrain.methods import METHODS, Pretraining
 from contigwas.pretrain.normalise import Normaliser
-from contigwas.recipes import methods, read_schema
 from tests.unit.pretraining import MGI, RECIPE
 
 ROOT = Path(__file__).resolve().parents[2]

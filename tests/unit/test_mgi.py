@@ -7,11 +7,11 @@ import torch
 from pretraining import MGI, SIZE, run, write_study
 from torch.nn import functional
 
-from contigwas.errors import UserError
-from contigwas.modality import write_modality
 from contigwas.pretrain import sequence
 from contigwas.pretrain.methods.mgi import MGI as Method
 from contigwas.pretrain.pretrained import Pretrained
+from contigwas.runtime.errors import UserError
+from contigwas.tables.anndata_io import write_modality
 
 
 @pytest.fixture(scope="module")

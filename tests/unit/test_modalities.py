@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from contigwas.errors import UserError
-from contigwas.modalities import write_brought
-from contigwas.modality import read_modality
+from contigwas.modalities.external import write_brought
+from contigwas.runtime.errors import UserError
+from contigwas.tables.anndata_io import read_modality
 from tests.modalities import write_cohort
 from tests.plink_files import iids
 

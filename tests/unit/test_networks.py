@@ -6,9 +6,9 @@ import torch
 from pretraining import RECIPE
 from scipy.stats import linregress
 
-from contigwas.errors import UserError
 from contigwas.pretrain.networks import GeneticsEncoder, features_of, image_encoder, start_from_betas
 from contigwas.pretrain.normalise import fit
+from contigwas.runtime.errors import UserError
 
 
 @pytest.mark.parametrize("name", ["resnet10", "resnet18", "resnet34", "resnet50", "vit_tiny"])

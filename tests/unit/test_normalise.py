@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from contigwas.errors import UserError
-from contigwas.modality import MISSING
+from contigwas.images.array import Photographs
 from contigwas.pretrain import normalise
-from contigwas.pretrain.data import Photographs
+from contigwas.runtime.errors import UserError
+from contigwas.tables.anndata_io import MISSING
 
 
 def test_snps_are_imputed_by_the_mean_and_scaled_by_the_called():

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.errors import UserError
 from contigwas.genotypes.pcs import principal_components
+from contigwas.runtime.errors import UserError
 from tests.plink_files import child, iids, simulate, write_people, write_plink
 
 PEOPLE, RELATIVES = 200, [150, 199]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contigwas.errors import UserError
-from contigwas.people import require_overlap, require_unique, rows_of, shape
+from contigwas.runtime.errors import UserError
+from contigwas.tables.sample_ids import require_overlap, require_unique, rows_of, shape
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contigwas.errors import UserError
 from contigwas.genotypes.pgen import Pgen
 from contigwas.genotypes.pgen_header import read_header
 from contigwas.genotypes.plink2_tables import read_psam, read_pvar
 from contigwas.genotypes.reader import open_genotypes
+from contigwas.runtime.errors import UserError
 from tests.genotype_files import write_pgen
 from tests.plink_files import iids, simulate
 

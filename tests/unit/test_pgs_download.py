@@ -7,8 +7,8 @@ from http.server import HTTPServer, SimpleHTTPRequestHandler
 
 import pytest
 
-from contigwas.errors import UserError
 from contigwas.pgs.download import download_score
+from contigwas.runtime.errors import UserError
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.errors import UserError
 from contigwas.pgs.scoring_file import read_scoring_file
+from contigwas.runtime.errors import UserError
 from tests.modalities import write_score
 
 ROWS = pd.DataFrame(

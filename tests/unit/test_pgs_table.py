@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contigwas.errors import UserError
-from contigwas.files import read_table
-from contigwas.modality import read_modality
 from contigwas.pgs import score as score_module
 from contigwas.pgs import write_pgs
 from contigwas.pgs.matching import OUTCOMES, Match
 from contigwas.pgs.score import assemble, centre
+from contigwas.runtime.errors import UserError
+from contigwas.tables.anndata_io import read_modality
+from contigwas.tables.text import read_table
 from tests.modalities import EVERYTHING, quality, write_cohort, write_score
 from tests.plink_files import iids, simulate, write_plink
 

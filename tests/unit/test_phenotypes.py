@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 
-from contigwas.errors import UserError
-from contigwas.files import write_tsv
 from contigwas.phenotypes import write_brought, write_phenotypes
 from contigwas.phenotypes.transform import inverse_normal
+from contigwas.runtime.atomic_files import write_tsv
+from contigwas.runtime.errors import UserError
 
 PEOPLE = 120
 NAMES = [str(1000001 + k) for k in range(PEOPLE)]
@@ -36,8 +36,8 @@ def study(tmp_path):
     aligned = ad.AnnData(standard.astype(np.float32), obs=obs, var=names, uns={"mean0": mean, "sd0": sd})[order].copy()
     aligned.write_h5ad(tmp_path / "aligned.h5ad")
     cohort = pd.DataFrame({"fid": NAMES, "iid": NAMES, "sex": 1 + np.arange(PEOPLE) % 2, "family": NAMES, "fold": fold})
-    cohort = cohort.assign(in_gwas=1, excluded="")
-    cohort.loc[[3, 4], "in_gwas"] = 0
+    cohort = cohort.assign(gwas_included=1, exclusion="")
+    cohort.loc[[3, 4], "gwas_included"] = 0
     write_tsv(cohort, tmp_path / "cohort.tsv")
     table = pd.DataFrame({"IID": NAMES, "age": rng.normal(60, 6, PEOPLE).round(2), "site": "one"})
     table.loc[[5, 6, 7], "age"] = np.nan
@@ -182,7 +182,7 @@ def test_mistakes_in_a_brought_table(study):
         (good.assign(height=np.nan), "every value is missing"),
         (pd.concat([good, good.head(1)]), "1 individual IDs appear more than once"),
         (good.assign(IID=[f"HG{k:05d}" for k in range(PEOPLE)]), r"no person is in both.*HG and 5 digits"),
-        (good.iloc[3:5], "none of the 2 people with features has in_gwas = 1"),
+        (good.iloc[3:5], "none of the 2 people with features has gwas_included = 1"),
         (good.iloc[8:12], "4 people are too few for 2 covariates"),
         (good.drop(columns="IID"), "no column iid"),
     ):

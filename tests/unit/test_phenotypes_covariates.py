@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.covariate_table import expand, read_covariates
-from contigwas.errors import UserError
-from contigwas.files import write_tsv
 from contigwas.phenotypes.covariates import complete, numeric
+from contigwas.runtime.atomic_files import write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.tables.covariates import expand, read_covariates
 
 NAMES = [str(1000001 + k) for k in range(12)]
 

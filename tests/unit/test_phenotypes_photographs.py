@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.errors import UserError
-from contigwas.files import write_tsv
 from contigwas.phenotypes import write_brought
-from contigwas.phenotypes.photographs import image_covariates
+from contigwas.phenotypes.image_covariates import image_covariates
+from contigwas.runtime.atomic_files import write_tsv
+from contigwas.runtime.errors import UserError
 
 A, B, C, D, E, F = PEOPLE = [str(1000001 + number) for number in range(6)]
 IMAGES = [
@@ -83,8 +83,8 @@ def test_mistakes(images, tmp_path):
 
 def design(folder, images=None, covariates=("age",), **settings):
     """covariates.parquet of a brought table of the six people."""
-    cohort = pd.DataFrame({"fid": PEOPLE, "iid": PEOPLE, "sex": 1, "family": PEOPLE, "fold": 0, "in_gwas": 1})
-    write_tsv(cohort.assign(excluded="", untested=""), folder / "cohort.tsv")
+    cohort = pd.DataFrame({"fid": PEOPLE, "iid": PEOPLE, "sex": 1, "family": PEOPLE, "fold": 0, "gwas_included": 1})
+    write_tsv(cohort.assign(exclusion="", gwas_exclusion=""), folder / "cohort.tsv")
     write_tsv(pd.DataFrame({"IID": PEOPLE, "age": [50, 61, 55, 58, 47, 49]}), folder / "covariates.tsv")
     write_tsv(pd.DataFrame({"IID": PEOPLE, "height": np.arange(6.0)}), folder / "traits.tsv")
     settings = {"transform": "none", "covariates": list(covariates), **settings}

@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 from sklearn.decomposition import PCA
 
-from contigwas.errors import UserError
 from contigwas.phenotypes.pca import fit, write_pca
 from contigwas.phenotypes.transform import inverse_normal, residuals, transformed
+from contigwas.runtime.errors import UserError
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.errors import UserError
-from contigwas.pretrain.data import load_photographs
+from contigwas.images.array import load_photographs
+from contigwas.runtime.errors import UserError
 
 
 @pytest.fixture

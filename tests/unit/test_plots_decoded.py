@@ -11,11 +11,11 @@ from test_contrastive_autoencoder import RECIPE
 
 from contigwas.align import align
 from contigwas.embed import embed
-from contigwas.errors import UserError
 from contigwas.phenotypes import write_phenotypes
 from contigwas.plots import decoded
 from contigwas.plots.decoded import STEPS, Drawer, reconstructions, walked, walks
 from contigwas.pretrain.pretrained import read_checkpoint
+from contigwas.runtime.errors import UserError
 from contigwas.samples.folds import stable_hash
 
 PHENOTYPES = {"components": 3, "transform": "none", "covariates": [], "image_covariates": []}

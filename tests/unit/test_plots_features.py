@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.errors import UserError
-from contigwas.files import read_table
 from contigwas.plots import manhattan
 from contigwas.plots.features import choose, feature_plots, safe
 from contigwas.plots.inflation import inflation
-from contigwas.plots.leads import read_leads
+from contigwas.plots.lead_variants import read_leads
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import read_table
 from tests.unit.plots_data import P1, write_gwas, write_loci, write_summary
 
 SETTINGS = {"features": None, "p1": P1}

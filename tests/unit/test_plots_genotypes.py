@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.files import write_tsv
 from contigwas.plots.genotypes import plot_call_rate, plot_genotypes, plot_hwe, plot_kinship, plot_pcs
+from contigwas.runtime.atomic_files import write_tsv
 from tests.plink_files import iids
 
 NAMES = iids(200)
@@ -28,9 +28,9 @@ def study(tmp_path):
     pd.DataFrame({"iid1": NAMES[:30], "iid2": NAMES[30:60], "kinship": rng.uniform(0.09, 0.5, 30)}).to_parquet(
         tmp_path / "kinship.parquet"
     )
-    cohort = {"fid": NAMES, "iid": NAMES, "sex": 0, "family": "f", "fold": 0, "in_gwas": 1, "untested": ""}
+    cohort = {"fid": NAMES, "iid": NAMES, "sex": 0, "family": "f", "fold": 0, "gwas_included": 1, "gwas_exclusion": ""}
     excluded = ["ancestry"] * 20 + [""] * 180
-    write_tsv(pd.DataFrame(cohort).assign(excluded=excluded), tmp_path / "cohort.tsv")
+    write_tsv(pd.DataFrame(cohort).assign(exclusion=excluded), tmp_path / "cohort.tsv")
     return tmp_path, [tmp_path / f"v{chrom}.parquet" for chrom in range(1, 23)]
 
 
@@ -90,7 +90,7 @@ def test_components(study):
     pcs.iloc[7] = np.nan
     pcs.assign(iid=NAMES).to_parquet(folder / "pcs.parquet")
     cohort = pd.read_csv(folder / "cohort.tsv", sep="\t", dtype={"iid": str}).fillna("")
-    cohort.loc[20:22, "excluded"] = "sex"
+    cohort.loc[20:22, "exclusion"] = "sex"
     write_tsv(cohort, folder / "cohort.tsv")
     figure = plot_pcs(folder / "pcs.parquet", folder / "cohort.tsv", [folder / "p.png"])
     assert names(figure) == ["in the cohort", "ancestry"]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from contigwas.errors import UserError
 from contigwas.gwas.summary import read_lambda
 from contigwas.plots.inflation import Inflation, estimate, inflation, jackknife_error
+from contigwas.runtime.errors import UserError
 from tests.unit.plots_data import EDGES, write_summary
 
 MEDIAN = stats.chi2.ppf(0.5, 1)

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from contigwas.errors import UserError
 from contigwas.plots.manhattan import CELLS, manhattan
+from contigwas.runtime.errors import UserError
 from tests.unit.plots_data import P1, SETTINGS, write_gwas, write_loci
 
 

@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
-from contigwas.errors import UserError
 from contigwas.plots.map import coloured_hexagons, features_of_tested, flat, plot_map
+from contigwas.runtime.errors import UserError
 
 SETTINGS = {"method": "pca", "colour": None, "covariates": ["sex", "age", "PC1-PC2", "site"], "seed": 1}
 
@@ -23,7 +23,7 @@ def study(tmp_path):
     obs = pd.DataFrame({"tested": [True] * 280 + [False] * 20}, index=people)
     ad.AnnData(features, obs=obs).write_h5ad(tmp_path / "embeddings.h5ad")
     cohort = pd.DataFrame({"fid": people, "iid": people, "sex": 1 + np.arange(300) % 2, "family": people, "fold": 0})
-    cohort.assign(in_gwas=1, excluded="").to_csv(tmp_path / "cohort.tsv", sep="\t", index=False)
+    cohort.assign(gwas_included=1, exclusion="").to_csv(tmp_path / "cohort.tsv", sep="\t", index=False)
     table = pd.DataFrame({"iid": people, "age": rng.integers(40, 70, 300), "site": rng.choice(["a", "b", "c"], 300)})
     table.loc[:9, "age"] = np.nan
     table.to_csv(tmp_path / "covariates.tsv", sep="\t", index=False, na_rep="NA")

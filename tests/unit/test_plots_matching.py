@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.files import write_tsv
 from contigwas.pgs.matching import OUTCOMES
 from contigwas.plots.matching import FEW, plot_matching
+from contigwas.runtime.atomic_files import write_tsv
 
 
 def write_matching(path, scores):

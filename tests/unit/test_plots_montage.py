@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from contigwas.errors import UserError
 from contigwas.plots.montage import GAP, TILE, montage
+from contigwas.runtime.errors import UserError
 
 
 @pytest.fixture

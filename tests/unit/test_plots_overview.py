@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from contigwas.errors import UserError
 from contigwas.plots.overview import overview
+from contigwas.runtime.errors import UserError
 from tests.unit.plots_data import SETTINGS, write_gwas, write_loci
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contigwas.plots.genome import Genome, thin
-from contigwas.plots.points import extent, points
+from contigwas.plots.manhattan_points import extent, points
 from contigwas.plots.style import HeightScale
 
 THRESHOLD = 2.0

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from contigwas.errors import UserError
 from contigwas.plots.inflation import inflation
 from contigwas.plots.qq import band, expected_observed, qq, read_histograms
+from contigwas.runtime.errors import UserError
 from tests.unit.plots_data import write_summary
 
 

@@ -5,8 +5,8 @@ import gzip
 import numpy as np
 import pytest
 
-from contigwas.errors import UserError
 from contigwas.plots.recombination import inside, read_map
+from contigwas.runtime.errors import UserError
 
 HAPMAP = """Chromosome Position(bp) Rate(cM/Mb) Map(cM)
 chr1 1000000 2.0 0.0

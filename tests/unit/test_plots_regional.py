@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from contigwas.errors import UserError
-from contigwas.files import read_table, write_tsv
 from contigwas.loci.genes import read_genes
 from contigwas.plots import gene_rows, style
-from contigwas.plots.leads import read_leads
+from contigwas.plots.lead_variants import read_leads
 from contigwas.plots.recombination import read_map
 from contigwas.plots.region import Regions
 from contigwas.plots.regional import MOST_LOCI, STEPS, colours, draw, effect, p_of, regional
+from contigwas.runtime.atomic_files import write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import read_table
 from tests.plink_files import iids, simulate, write_plink
 from tests.unit.plots_data import write_loci
 
@@ -52,7 +53,7 @@ def study(tmp_path_factory):
         gwas[chrom] = folder / f"chr{chrom}.parquet"
         table.to_parquet(gwas[chrom], index=False, row_group_size=50)
     tested = np.arange(PEOPLE) % 4 != 0
-    write_tsv(pd.DataFrame({"iid": iids(PEOPLE), "in_gwas": tested.astype(int)}), folder / "cohort.tsv")
+    write_tsv(pd.DataFrame({"iid": iids(PEOPLE), "gwas_included": tested.astype(int)}), folder / "cohort.tsv")
     return {"folder": folder, "gwas": gwas, "dosages": dosages, "tested": tested, "pattern": f"{folder}/g{{chrom}}.bed"}
 
 

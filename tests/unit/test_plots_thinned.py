@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from contigwas.errors import UserError
-from contigwas.plots.thinned import CELLS, choose, write_points
+from contigwas.plots.interactive_points import CELLS, choose, write_points
+from contigwas.runtime.errors import UserError
 from tests.unit.plots_data import P1, write_gwas, write_summary
 
 SETTINGS = {"test": "manova", "p1": P1, "features": 2}

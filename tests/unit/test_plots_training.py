@@ -9,9 +9,9 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from pretraining import RECIPE, SIMCLR, write_study
 
-from contigwas.errors import UserError
 from contigwas.plots.training import training_curves
 from contigwas.pretrain.train import train
+from contigwas.runtime.errors import UserError
 
 A4 = 8.27  # inches
 WHOLE = ["loss", "RankMe (dimensions)", "learning rate (in 0.001)"]

@@ -5,9 +5,9 @@ import pytest
 
 from contigwas.preflight import cost
 from contigwas.preflight.builds import guess
+from contigwas.preflight.context import Study, Variants
 from contigwas.preflight.findings import Finding
-from contigwas.preflight.places import KNOWN
-from contigwas.preflight.study import Study, Variants
+from contigwas.preflight.reference_positions import KNOWN
 from contigwas.preflight.table import render
 
 

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from contigwas.preflight import explain
+from contigwas.preflight.context import Study
 from contigwas.preflight.findings import FACT, WARNING
-from contigwas.preflight.study import Study
 
 
 def findings(reference, people=None, **recipe):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from pretraining import RECIPE, SIMCLR, run, write_study
 
-from contigwas.modality import read_modality
-from contigwas.pretrain.data import Batch, Batches, Genetics, Photographs, Study, load_study
+from contigwas.images.array import Photographs
+from contigwas.pretrain.data import Batch, Batches, Genetics, Study, load_study
 from contigwas.pretrain.losses import barlow_twins_loss, contig_loss, ntxent_loss, siglip_loss
 from contigwas.pretrain.methods import METHODS
 from contigwas.pretrain.methods.contig import Contig
@@ -16,6 +16,7 @@ from contigwas.pretrain.normalise import fit, fit_pixels
 from contigwas.pretrain.retrieval import retrieval
 from contigwas.pretrain.roles import split
 from contigwas.pretrain.schedule import optimizer_and_schedule
+from contigwas.tables.anndata_io import read_modality
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +50,8 @@ def test_who_takes_part(study, aggregate):
     cohort = pd.read_csv(files["cohort"], sep="\t", dtype=str, keep_default_na=False)
     images = pd.read_parquet(files["images_table"])
     roles = split(cohort["family"].tolist(), RECIPE, 0)
-    expected = (roles == "train") & cohort["iid"].isin(wanted & set(images["iid"])) & (cohort["excluded"] == "")
-    here = cohort[(cohort["excluded"] == "") & (roles != "heldout") & cohort["iid"].isin(images["iid"])]["iid"]
+    expected = (roles == "train") & cohort["iid"].isin(wanted & set(images["iid"])) & (cohort["exclusion"] == "")
+    here = cohort[(cohort["exclusion"] == "") & (roles != "heldout") & cohort["iid"].isin(images["iid"])]["iid"]
     assert here.iloc[loaded.train.numpy()].tolist() == cohort.loc[expected, "iid"].tolist()
 
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from pretraining import RECIPE, run, write_study
 
-from contigwas.errors import UserError
-from contigwas.modality import read_modality, write_modality
 from contigwas.pretrain.data import load_study
 from contigwas.pretrain.methods.contig import Contig
 from contigwas.pretrain.roles import split
+from contigwas.runtime.errors import UserError
 from contigwas.samples.folds import stable_hash
+from contigwas.tables.anndata_io import read_modality, write_modality
 
 
 @pytest.fixture(scope="module")

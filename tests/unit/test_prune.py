@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.errors import UserError
 from contigwas.genotypes.long_range_ld import in_long_range_ld
 from contigwas.genotypes.prune import prune
+from contigwas.runtime.errors import UserError
 from tests.plink_files import iids, simulate, write_people, write_plink
 
 

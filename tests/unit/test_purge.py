@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import torch
 
-from contigwas.errors import UserError
+from contigwas.privacy.withdrawal import purge
+from contigwas.privacy.withdrawal.named import people
+from contigwas.runtime.errors import UserError
 from contigwas.samples.folds import stable_hash
-from contigwas.withdrawal import purge
-from contigwas.withdrawal.named import people
 
 IIDS = ["1000014", "1000021", "1000035"]
 

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.errors import UserError
-from contigwas.files import read_table, write_tsv
 from contigwas.genotypes.hwe import hwe_exact
-from contigwas.genotypes.people import kept_people, people_qc
 from contigwas.genotypes.qc import variant_qc
+from contigwas.genotypes.samples import people_qc, read_passing_iids
+from contigwas.runtime.atomic_files import write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.tables.text import read_table
 from tests.plink_files import iids, simulate, write_people, write_plink
 
 SETTINGS = {"call_rate": 0.9, "maf": 0.05, "hwe": 1e-4, "hwe_midp": False, "info": 0.0, "person_call_rate": 0.8}
@@ -80,7 +81,7 @@ def test_people(cohort):
     assert people["reason"].to_dict() == {iid: "call rate" if iid == iids(120)[119] else "" for iid in iids(120)}
     assert people["call_rate"].iloc[119] == pytest.approx((kept[119] >= 0).mean())
     assert people["heterozygosity"].iloc[0] == pytest.approx((kept[0] == 1).mean())
-    assert kept_people(folder / "people.parquet").tolist() == iids(119)
+    assert read_passing_iids(folder / "people.parquet").tolist() == iids(119)
 
 
 def test_only_candidates_in_the_genotypes_and_in_keep_count(cohort):

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contigwas.errors import UserError
 from contigwas.genotypes.bed import Bed, read_bim, read_fam
-from contigwas.genotypes.names import chromosome
+from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.genotypes.reader import open_genotypes
+from contigwas.runtime.errors import UserError
 from tests.plink_files import iids, simulate, write_plink
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from contigwas.files import write_tsv
 from contigwas.followup import COLUMNS
 from contigwas.report.page import second_looks, table
+from contigwas.runtime.atomic_files import write_tsv
 
 
 def test_one_row_a_locus(tmp_path):

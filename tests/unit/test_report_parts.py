@@ -14,18 +14,18 @@ import pytest
 import yaml
 from PIL import Image
 
-from contigwas.config import check
-from contigwas.files import write_tsv
-from contigwas.plots.thinned import SCHEMA
-from contigwas.recipes import methods as methods_of_schema
-from contigwas.report.flow import image_steps, people_flow, variant_steps, why_untested
+from contigwas.config.check import check_config
+from contigwas.config.models import methods as methods_of_schema
+from contigwas.plots.interactive_points import SCHEMA
+from contigwas.report.cohort_flow import image_steps, people_flow, variant_steps, why_untested
+from contigwas.report.image_data import picture
 from contigwas.report.inputs import burden_masks, task_summary
 from contigwas.report.manhattan import locus_of, manhattan
 from contigwas.report.methods import cited, methods
 from contigwas.report.methods_models import kind, model_sentences
 from contigwas.report.models import loci_table
-from contigwas.report.pictures import picture
 from contigwas.report.tables import downloads, grouped, table
+from contigwas.runtime.atomic_files import write_tsv
 
 LOCI = pd.DataFrame(
     {"locus": [1, 2, 3], "chrom": [1, 1, 2], "pos": [100, 200, 100], "start": [90, 120, 50], "end": [210, 230, 150]}
@@ -37,7 +37,7 @@ DOWNSTREAM = ("downstream_aptos", "downstream_palm", "downstream_rfmid", "downst
 
 def read(root, name, **changes):
     config = yaml.safe_load((root / name).read_text()) | changes
-    check(config, root / "workflow/schemas/config.schema.yaml")
+    check_config(config, root / "workflow/schemas/config.schema.yaml")
     return config
 
 
@@ -321,7 +321,7 @@ def test_few_people_are_not_counted_in_the_flow(tmp_path):
     named = pd.DataFrame({"fid": iids, "iid": iids, "sex": 1, "genotypes": [1] * 98 + [0] * 2, "images": 0})
     write_tsv(named, tmp_path / "candidates.tsv")
     excluded = ["call rate"] * 37 + ["sex"] * 3 + [""] * 60
-    cohort = pd.DataFrame({"iid": iids, "excluded": excluded, "in_gwas": [0] * 44 + [1] * 56})
+    cohort = pd.DataFrame({"iid": iids, "exclusion": excluded, "gwas_included": [0] * 44 + [1] * 56})
     write_tsv(cohort, tmp_path / "cohort.tsv")
     steps, sources, models = people_flow(tmp_path / "candidates.tsv", tmp_path / "cohort.tsv", {"a": 54, "b": 50})
     assert [step.count for step in steps] == [100, 60, 56]

@@ -14,10 +14,10 @@ import pytest
 import torch
 from pretraining import RECIPE, SIMCLR, write_study
 
-from contigwas.errors import UserError
 from contigwas.pretrain.methods import Pretraining
 from contigwas.pretrain.resume import fingerprint
 from contigwas.pretrain.train import train
+from contigwas.runtime.errors import UserError
 
 SLOW = RECIPE | {"epochs": 6, "genetics_encoder": "h1", "learn_temperature": True, "corruption": 0.1}
 METHODS = {

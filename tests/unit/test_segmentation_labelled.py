@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from contigwas.downstream.segmentation.labelled import read_labelled, write_labelled
-from contigwas.errors import UserError
+from contigwas.downstream.segmentation.labelled_images import read_labelled, write_labelled
+from contigwas.runtime.errors import UserError
 from tests.segmentation_files import TASK, outputs, redraw, write_masks
 from tests.unit.pretraining import write_study
 

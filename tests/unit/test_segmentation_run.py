@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from contigwas.downstream.segmentation import run as running
-from contigwas.downstream.segmentation.labelled import write_labelled
+from contigwas.downstream.segmentation.labelled_images import write_labelled
 from contigwas.downstream.segmentation.run import build, load, segment
 from contigwas.downstream.segmentation.summary import summarise
-from contigwas.errors import UserError
-from contigwas.modality import write_modality
-from contigwas.pretrain.data import kept_people
 from contigwas.pretrain.networks import genetics_encoders
 from contigwas.pretrain.normalise import Normaliser
 from contigwas.pretrain.sequence import gene_encoders
+from contigwas.runtime.errors import UserError
+from contigwas.samples.cohort import read_included
+from contigwas.tables.anndata_io import write_modality
 from tests.segmentation_files import LIGHT, TASK, outputs, write_masks
 from tests.unit.pretraining import MGI, RECIPE, run, write_study
 
@@ -36,7 +36,7 @@ def study(tmp_path_factory):
     files = write_study(folder)
     for fold in range(3):
         run(folder, files, RECIPE | {"epochs": 1}, fold, f"fold{fold}")
-    people = kept_people(files["cohort"])["iid"].tolist()[:40]
+    people = read_included(files["cohort"])["iid"].tolist()[:40]
     task = TASK | {"table": str(write_masks(folder / "in", people)), "arms": ARMS, "modality": "pgs"}
     write_labelled("tumour", task, files["cohort"], *outputs(folder))
     labelled = dict(zip(("people", "images", "masks"), outputs(folder), strict=False))

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from contigwas.errors import UserError
 from contigwas.pretrain import sequence
 from contigwas.pretrain.normalise import fit
 from contigwas.pretrain.sequence import GeneEncoder, MambaBlocks, Tokens, require_memory, scan_bytes
+from contigwas.runtime.errors import UserError
 
 KINDS = ["mamba", "transformer", "mlp"]
 

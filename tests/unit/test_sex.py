@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contigwas.errors import UserError
 from contigwas.genotypes.sex import code_males, frequencies, x_linked
+from contigwas.runtime.errors import UserError
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from bed_reader import open_bed
 
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 from contigwas.simulate.cohort import simulate_cohort
 from contigwas.simulate.genomes import Chromosome
 from contigwas.simulate.settings import LATENTS, Simulation

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import adjusted_rand_score
 
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 from contigwas.simulate.fundus import render
 from contigwas.simulate.groups import choose_groups, mark
 from contigwas.simulate.images import simulate_images

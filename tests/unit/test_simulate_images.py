@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 from contigwas.simulate.images import simulate_images
 from contigwas.simulate.settings import LATENTS
 

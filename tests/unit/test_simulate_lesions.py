@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from contigwas.errors import UserError
 from contigwas.loci.genes import read_genes
+from contigwas.runtime.errors import UserError
 from contigwas.simulate.brain import BRAIN, Places, anatomy, radius
 from contigwas.simulate.expression import draw_loadings, express, make_programmes, simulate_expression
 from contigwas.simulate.lesions import simulate_lesions

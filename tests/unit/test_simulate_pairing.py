@@ -8,9 +8,9 @@ import pytest
 from bed_reader import to_bed
 from PIL import Image
 
-from contigwas.errors import UserError
-from contigwas.modality import MISSING
+from contigwas.runtime.errors import UserError
 from contigwas.simulate.pairing import pair, shift_colour
+from contigwas.tables.anndata_io import MISSING
 
 PEOPLE, PHOTOGRAPHS = 30, 24
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from contigwas.errors import UserError
-from contigwas.slurm import check_partitions, partitions
+from contigwas.runtime.errors import UserError
+from contigwas.runtime.slurm import check_partitions, partitions
 
 
 @pytest.fixture

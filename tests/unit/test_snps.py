@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas import modality
-from contigwas.errors import UserError
-from contigwas.modality import read_modality
+from contigwas.runtime.errors import UserError
 from contigwas.snps import write_snps
+from contigwas.tables import anndata_io as modality
+from contigwas.tables.anndata_io import read_modality
 from tests.modalities import EVERYTHING, quality, write_cohort
 from tests.plink_files import iids, simulate, write_plink
 

@@ -11,15 +11,15 @@ import torch
 from pretraining import RECIPE, SIMCLR, write_study
 from tensorboardX.proto.event_pb2 import Event
 
-from contigwas.errors import UserError
-from contigwas.modality import read_modality, write_modality
 from contigwas.pretrain import schedule
 from contigwas.pretrain import train as training
 from contigwas.pretrain.data import load_genetics
 from contigwas.pretrain.methods import Pretraining
 from contigwas.pretrain.retrieval import retrieval
 from contigwas.pretrain.train import train
+from contigwas.runtime.errors import UserError
 from contigwas.samples.folds import stable_hash
+from contigwas.tables.anndata_io import read_modality, write_modality
 
 
 @pytest.fixture(scope="module")

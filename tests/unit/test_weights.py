@@ -11,9 +11,9 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from contigwas.errors import UserError
 from contigwas.pretrain.networks import image_encoder
 from contigwas.pretrain.weights import load_weights, read_weights
+from contigwas.runtime.errors import UserError
 
 LAYERS = {"resnet18": [2, 2, 2, 2], "resnet50": [3, 4, 6, 3]}
 WIDTH, HEADS, DEPTH, PATCH = 192, 3, 12, 16  # vit_tiny

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from contigwas.modality import read_modality
 from contigwas.samples.cohort import read_cohort
+from contigwas.tables.anndata_io import read_modality
 from tests.workflow.test_bad_input import PEOPLE, cohort, set_config
 
 
@@ -50,8 +50,8 @@ def test_what_is_brought_is_not_computed(study):
     done = run(*targets)
     assert done.status == 0, done.text[-3000:]
     table = read_cohort(run.folder / "results/samples/cohort.tsv")
-    assert table["excluded"].tolist() == ["ancestry"] * 8 + [""] * 72
-    assert table["untested"].value_counts().to_dict() == {"": 79, "related": 1}
+    assert table["exclusion"].tolist() == ["ancestry"] * 8 + [""] * 72
+    assert table["gwas_exclusion"].value_counts().to_dict() == {"": 79, "related": 1}
     blood = read_modality(run.folder / "results/modalities/blood.h5ad")
     assert blood.obs_names.tolist() == PEOPLE[:7:-1]
     scores = read_modality(run.folder / "results/modalities/pgs.h5ad")

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from contigwas.modality import read_modality
+from contigwas.tables.anndata_io import read_modality
 from tests.workflow.test_bad_input import PEOPLE, cohort, set_config
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from contigwas.config import check
-from contigwas.downstream.labels.pictures import write_pictures
+from contigwas.config.check import check_config
+from contigwas.downstream.labels.external_images import write_pictures
 from contigwas.downstream.labels.table import write_labels
 from tests.label_files import outputs, write_grades, write_table
 from tests.studies import Study, clone
@@ -157,7 +157,7 @@ SHAPES = {
 def test_folders_shaped_like_public_sets_are_read(name, root, tmp_path, monkeypatch):
     """The ready configs on made-up tables and images: every label and every image is found."""
     config = yaml.safe_load((root / f"config/examples/downstream_{name}.yaml").read_text())
-    check(config, root / "workflow/schemas/config.schema.yaml")
+    check_config(config, root / "workflow/schemas/config.schema.yaml")
     (task,) = [one for one in config["downstream"].values() if one["task"] == "classification"]
     key, columns = SHAPES[name]
     monkeypatch.chdir(tmp_path)

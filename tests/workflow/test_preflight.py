@@ -17,14 +17,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from contigwas import config as contigwas_config
-from contigwas.errors import UserError
+from contigwas.config import check as config_check
 from contigwas.genotypes.bgen_index import read_index
-from contigwas.preflight import burden, expression, genotypes, machine, scores
+from contigwas.preflight import burden, expression, genotypes, machine
+from contigwas.preflight import pgs as scores
 from contigwas.preflight.findings import Findings
 from contigwas.preflight.machine import Plan
+from contigwas.preflight.partial_reads import spread
 from contigwas.preflight.preflight import examine, preflight
-from contigwas.preflight.sample import spread
+from contigwas.runtime.errors import UserError
 from tests.genotype_files import write_bgen, write_bgi, write_pgen, write_sample
 from tests.preflight_files import PEOPLE, Spoiled, known
 from tests.preflight_files import write_study as write
@@ -42,7 +43,7 @@ def spoiled(tmp_path, monkeypatch, root) -> Spoiled:
 
 
 def checked(spoiled: Spoiled, root) -> dict:
-    contigwas_config.check(spoiled.config, root / "workflow/schemas/config.schema.yaml")
+    config_check.check_config(spoiled.config, root / "workflow/schemas/config.schema.yaml")
     return spoiled.config
 
 

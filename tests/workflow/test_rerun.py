@@ -211,14 +211,14 @@ def test_withdrawing_a_person_trains_nothing(finished):
 
 @pytest.fixture(scope="module")
 def table():
-    """The rows of docs/reruns.md, made anew."""
+    """The rows of docs/dev/reruns.md, generated again."""
     return reruns.rows()
 
 
 def test_the_table_in_the_docs_is_current(table, root):
     """Made of every key of the schema: a key without a row would have stopped it."""
     assert {row.key for row in table} == set(reruns.keys())
-    assert reruns.page(table) == (root / "docs/reruns.md").read_text(), "make docs"
+    assert reruns.page(table) == (root / "docs/dev/reruns.md").read_text(), "make docs"
 
 
 def test_every_key_is_read_by_some_rule_but_those_of_how_it_runs(table):
@@ -319,7 +319,7 @@ KEYS = [
 
 @pytest.mark.parametrize("key", KEYS)
 def test_snakemake_decides_as_the_table_says(finished, key, tmp_path):
-    """The way in which docs/reruns.md is made gives, for the small study, the jobs that Snakemake would run."""
+    """For the small study, docs/reruns.py predicts the jobs that Snakemake would run."""
     before = yaml.safe_load(finished.config.read_text())
     general = ".".join(["models", "<name>", *key.split(".")[2:]]) if key.startswith("models.") else key
     after = reruns.changed(copy.deepcopy(before), key, reruns.keys()[general])

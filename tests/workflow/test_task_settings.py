@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from contigwas.downstream.segmentation.labelled import read_labelled, write_labelled
-from contigwas.sources import content
+from contigwas.downstream.segmentation.labelled_images import read_labelled, write_labelled
+from contigwas.runtime.code_digest import content
 from tests.segmentation_files import outputs, redraw, write_masks
 from tests.studies import Study
 

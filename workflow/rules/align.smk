@@ -24,7 +24,7 @@ rule align_folds:
         mem_mb=grows(4000, embeddings=4),
         runtime=grows(60),
     params:
-        code=library("align", script="align_folds"),
+        code=code_of("align_folds"),
         settings=stage("model.modalities?", "math_threads"),
     script:
         "../scripts/align_folds.py"
@@ -49,7 +49,7 @@ rule align_brought:
         mem_mb=grows(4000, embeddings=6),
         runtime=grows(60),
     params:
-        code=library("align", script="align_brought"),
+        code=code_of("align_brought"),
     script:
         "../scripts/align_brought.py"
 

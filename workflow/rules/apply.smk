@@ -26,7 +26,7 @@ rule apply_fold:
         runtime=grows(120, images=0.01),
         gpu=1,
     params:
-        code=library("apply.frozen", script="apply_fold"),
+        code=code_of("apply_fold"),
         settings=stage("embed", "math_threads"),
     script:
         "../scripts/apply_fold.py"
@@ -37,7 +37,7 @@ rule apply_model:
         embeddings=lambda wildcards: expand(
             rules.apply_fold.output.embeddings,
             model=wildcards.model,
-            fold=range(contigwas_config.networks(config, wildcards.model)),
+            fold=range(config_settings.networks(config, wildcards.model)),
         ),
         alignment=lambda wildcards: frozen(wildcards.model, "alignment.npz"),
     output:
@@ -55,7 +55,7 @@ rule apply_model:
         mem_mb=grows(4000, embeddings=4),
         runtime=grows(60),
     params:
-        code=library("apply.average", script="apply_model"),
+        code=code_of("apply_model"),
         settings=stage("math_threads"),
     script:
         "../scripts/apply_model.py"
@@ -94,7 +94,7 @@ rule replicate_model:
         mem_mb=grows(4000),
         runtime=grows(30),
     params:
-        code=library("apply.replicate", script="replicate_model"),
+        code=code_of("replicate_model"),
         settings=stage("loci.test", "genotypes.chromosomes"),
     script:
         "../scripts/replicate_model.py"
@@ -104,6 +104,6 @@ rule replicate:
     input:
         lambda wildcards: expand(
             rules.replicate_model.output.replication,
-            model=told(contigwas_config.require_replicated, REPLICATED),
+            model=told(config_settings.require_replicated, REPLICATED),
         ),
     localrule: True

@@ -17,7 +17,7 @@ rule burden:
         mem_mb=grows(4000, cohort=300),
         runtime=grows(60, genotypes=0.02),
     params:
-        code=library("burden", script="burden"),
+        code=code_of("burden"),
         settings=stage("burden", "autosomes"),
     script:
         "../scripts/burden.py"
@@ -42,6 +42,6 @@ rule burden_masks:
         mem_mb=grows(4000, burden=20),
         runtime=grows(60),
     params:
-        code=library("export.mask_bed", script="burden_masks"),
+        code=code_of("burden_masks"),
     script:
         "../scripts/burden_masks.py"

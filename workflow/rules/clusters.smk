@@ -31,7 +31,7 @@ rule downstream_clusters:
         mem_mb=grows(4000, embeddings=8),
         runtime=grows(120, embeddings=1),
     params:
-        code=library("downstream.clusters", script="downstream_clusters"),
+        code=code_of("downstream_clusters"),
         settings=of_clusters,
     script:
         "../scripts/downstream_clusters.py"

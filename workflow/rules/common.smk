@@ -7,14 +7,17 @@ from pathlib import Path
 
 from snakemake.logging import logger
 
-from contigwas import config as contigwas_config
-from contigwas import disk as contigwas_disk
-from contigwas import explained as contigwas_explained
-from contigwas import memory as contigwas_memory
-from contigwas import recipes as contigwas_recipes
-from contigwas import sources as contigwas_sources
-from contigwas import tasks as contigwas_tasks
-from contigwas.errors import UserError
+from contigwas.config import check as config_check
+from contigwas.config import input_files as config_input_files
+from contigwas.config import settings as config_settings
+from contigwas.runtime import disk
+from contigwas.config import explain as config_explain
+from contigwas.runtime import memory
+from contigwas.config import models as config_models
+from contigwas.runtime import code_digest
+from contigwas.config import downstream as config_downstream
+from contigwas.genotypes.files import genotype_files
+from contigwas.runtime.errors import UserError
 
 # Snakemake puts it into shell commands as it is: in a folder with a space or a quote nothing would run
 if Path(sys.executable).exists():
@@ -32,34 +35,34 @@ def told(function: Callable, *arguments, **keywords):
         sys.exit(1)  # a WorkflowError raised in an input function would come with a traceback
 
 
-told(contigwas_config.check, config, Path(workflow.basedir, "workflow/schemas/config.schema.yaml"))
+told(config_check.check_config, config, Path(workflow.basedir, "workflow/schemas/config.schema.yaml"))
 # Preflight itself lists what is missing or closed. Snakemake knows its targets only after the Snakefile is parsed.
 PREFLIGHT = "preflight" in sys.argv
 if not PREFLIGHT:
-    told(contigwas_config.check_files, config)
+    told(config_input_files.check_files, config)
 if workflow.is_main_process:
-    told(contigwas_disk.require_writable, ["."])  # .snakemake/, before Snakemake fails there
+    told(disk.require_writable, ["."])  # .snakemake/, before Snakemake fails there
 
 
 # not earlier: a dry run needs no room in results/
 onstart:
-    told(contigwas_disk.require_writable, [] if PREFLIGHT else ["results"])
+    told(disk.require_writable, [] if PREFLIGHT else ["results"])
 
 
 onerror:
-    killed = contigwas_memory.killed(log)
+    killed = memory.killed(log)
     if killed:
         logger.error(killed)
 
 
-CHROMOSOMES = contigwas_config.chromosomes(config)
-AUTOSOMES = contigwas_config.autosomes(config)
+CHROMOSOMES = config_settings.chromosomes(config)
+AUTOSOMES = config_settings.autosomes(config)
 RECIPES = [name for name, recipe in config["models"].items() if "method" in recipe]
 EMBEDDED = [name for name, recipe in config["models"].items() if "embeddings" in recipe]
 APPLIED = [name for name, recipe in config["models"].items() if "apply" in recipe]
 BROUGHT = [name for name in config["models"] if name not in {*RECIPES, *EMBEDDED, *APPLIED}]
 MODELS = [*config["models"]]
-REPLICATED = contigwas_config.replicated(config)
+REPLICATED = config_settings.replicated(config)
 
 
 wildcard_constraints:
@@ -78,7 +81,7 @@ def stage(*names: str) -> Callable:
 
     def chosen(wildcards) -> dict:
         model = dict(wildcards.items()).get("model")
-        return told(contigwas_config.settings, config, *names, model=model)
+        return told(config_settings.job_settings, config, *names, model=model)
 
     chosen.names = names
     return chosen
@@ -86,7 +89,7 @@ def stage(*names: str) -> Callable:
 
 def block(name: str) -> dict:
     """A block of the config that a target needs; its absence is told in one sentence."""
-    return told(contigwas_config.settings, config, name)
+    return told(config_settings.job_settings, config, name)
 
 
 def optional(path: str | None) -> list[str]:
@@ -96,18 +99,17 @@ def optional(path: str | None) -> list[str]:
 
 def content(path: str | None) -> str | None:
     """A digest of a small file, as a param: it counts whatever its time says. None where there is none."""
-    return contigwas_sources.content(Path(path)) if path and Path(path).is_file() else None
+    return code_digest.file_digest(Path(path)) if path and Path(path).is_file() else None
 
 
-def library(*modules: str, script: str) -> str:
-    """A digest of the code that a job runs (library files and its script), as a param: editing it reruns the job.
+def code_of(script: str) -> str:
+    """A digest of the code that a job runs, as a param: the script and the library files that it imports.
 
     Snakemake itself would go by the times of scripts, which a new clone changes: profiles/ leave that out.
     """
-    adapter = Path(workflow.basedir, "workflow", "scripts", f"{script}.py")
-    return contigwas_sources.digest(*modules, script=adapter)
+    return code_digest.code_digest(Path(workflow.basedir, "workflow", "scripts", f"{script}.py"))
 
 
 def folds(model: str) -> range:
     """The folds of a model that is trained here."""
-    return range(contigwas_config.folds(config, model))
+    return range(config_settings.folds(config, model))

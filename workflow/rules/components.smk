@@ -32,7 +32,7 @@ rule plots_map:
         mem_mb=grows(4000, embeddings=8),
         runtime=grows(60, embeddings=1),
     params:
-        code=library("plots.map", script="plots_map"),
+        code=code_of("plots_map"),
         settings=stage("plots.map", "gwas.covariates", "math_threads", "seed"),
     script:
         "../scripts/plots_map.py"
@@ -60,7 +60,7 @@ rule components_quantiles:
         mem_mb=grows(2000, phenotypes=10),
         runtime=grows(30),
     params:
-        code=library("components.images", script="components_quantiles"),
+        code=code_of("components_quantiles"),
     script:
         "../scripts/components_quantiles.py"
 
@@ -84,7 +84,7 @@ rule components_neighbours:
         mem_mb=grows(2000, embeddings=8),
         runtime=grows(30),
     params:
-        code=library("components.images", script="components_neighbours"),
+        code=code_of("components_neighbours"),
         settings=stage("seed"),
     script:
         "../scripts/components_neighbours.py"

@@ -17,7 +17,7 @@ rule covariates:
         mem_mb=grows(2000, covariates=10, pcs=10),
         runtime=grows(20),
     params:
-        code=library("covariates", script="covariates"),
+        code=code_of("covariates"),
         settings=stage("covariates"),
     script:
         "../scripts/covariates.py"

@@ -28,7 +28,7 @@ rule downstream_labelled:
         mem_mb=grows(8000, table=20000),
         runtime=grows(60, table=60),
     params:
-        code=library("downstream.segmentation.labelled", script="downstream_labelled"),
+        code=code_of("downstream_labelled"),
         settings=of_labelled,
         withdrawn=lambda wildcards: [content(path) for path in withdrawn_of_task(wildcards)],
     script:
@@ -62,7 +62,7 @@ rule downstream_segment:
         runtime=grows(720, images=0.5),
         gpu=1,
     params:
-        code=library("downstream.segmentation.run", script="downstream_segment"),
+        code=code_of("downstream_segment"),
         settings=of_fits,
     script:
         "../scripts/downstream_segment.py"
@@ -97,7 +97,7 @@ rule downstream_segmentation:
         mem_mb=grows(4000, scores=20),
         runtime=grows(60),
     params:
-        code=library("downstream.segmentation.summary", script="downstream_segmentation"),
+        code=code_of("downstream_segmentation"),
         settings=of_fits,
     script:
         "../scripts/downstream_segmentation.py"
@@ -157,5 +157,5 @@ PRIVATE_DOWNSTREAM = [
 
 rule downstream:
     input:
-        lambda wildcards: told(contigwas_tasks.require, DOWNSTREAM) and DOWNSTREAM_FILES,
+        lambda wildcards: told(config_downstream.require, DOWNSTREAM) and DOWNSTREAM_FILES,
     localrule: True

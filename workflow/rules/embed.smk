@@ -23,7 +23,7 @@ rule embed_fold:
         runtime=grows(120, images=0.01),
         gpu=1,
     params:
-        code=library("embed", script="embed_fold"),
+        code=code_of("embed_fold"),
         settings=stage("embed", "math_threads"),
     script:
         "../scripts/embed_fold.py"

@@ -19,7 +19,7 @@ rule evaluate_people:
         mem_mb=grows(2000, phenotypes=10),
         runtime=grows(20),
     params:
-        code=library("evaluate.equal", script="evaluate_people"),
+        code=code_of("evaluate_people"),
         settings=stage("genotypes.array", "gwas.genotypes"),
         models=sorted(MODELS),  # their order is nothing that changes who is tested
         chrom=CHROMOSOMES[0],
@@ -54,7 +54,7 @@ rule evaluate_gwas:
         runtime=grows(60, genotypes=0.02),
         gpu=0,
     params:
-        code=library("evaluate.equal", script="evaluate_gwas"),
+        code=code_of("evaluate_gwas"),
         settings=stage("gwas", "genotypes.array", "genotypes.build", "loci.test"),
     script:
         "../scripts/evaluate_gwas.py"
@@ -82,7 +82,7 @@ rule evaluate_loci:
         mem_mb=grows(4000, cohort=100),
         runtime=grows(120),
     params:
-        code=library("evaluate.equal", script="evaluate_loci"),
+        code=code_of("evaluate_loci"),
         settings=rules.loci_model.params.settings,
     script:
         "../scripts/evaluate_loci.py"
@@ -106,7 +106,7 @@ rule evaluate_attributions:
         mem_mb=grows(4000, explanations=20, snps=1),
         runtime=grows(60),
     params:
-        code=library("evaluate.attributions", script="evaluate_attributions"),
+        code=code_of("evaluate_attributions"),
         settings=stage("evaluate.r2", "genotypes.array", "gwas.genotypes", "seed"),
         models=EXPLAINED,
     script:
@@ -129,7 +129,7 @@ rule evaluate_cost:
         mem_mb=grows(1000),
         runtime=grows(10),
     params:
-        code=library("evaluate.cost", script="evaluate_cost"),
+        code=code_of("evaluate_cost"),
         # no inputs: where one is gone, training would run again
         benchmarks={
             model: expand(
@@ -191,7 +191,7 @@ rule evaluate:
         mem_mb=grows(4000, embeddings=4, phenotypes=25, covariates=25, genotypes=0.02),
         runtime=grows(60, phenotypes=0.1, genotypes=0.01),
     params:
-        code=library("evaluate", script="evaluate"),
+        code=code_of("evaluate"),
         settings=of_evaluate,
         models=MODELS,
         chrom=CHROMOSOMES[0],

@@ -8,7 +8,7 @@ EVALUATION = "results/evaluation"
 def of_evaluate(wildcards) -> dict:
     """The settings of evaluate, and loci.kb beside its own kb."""
     chosen = told(
-        contigwas_config.settings,
+        config_settings.job_settings,
         config,
         "evaluate",
         "genotypes.array",

@@ -22,7 +22,7 @@ rule explain_model:
         runtime=grows(120),
         gpu=1,
     params:
-        code=library("explain.explain", "explained", script="explain_model"),
+        code=code_of("explain_model"),
         settings=of_explanations,
         names=lambda wildcards: config["models"][wildcards.model]["modalities"],
     script:
@@ -63,7 +63,7 @@ rule explain_plots:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        code=library("explain.genome", "explain.top", script="explain_plots"),
+        code=code_of("explain_plots"),
         settings=stage("loci", "genotypes.chromosomes"),
     script:
         "../scripts/explain_plots.py"
@@ -89,7 +89,7 @@ rule explain_people:
         runtime=grows(120),
         gpu=1,
     params:
-        code=library("explain.persons", "explained", script="explain_people"),
+        code=code_of("explain_people"),
         settings=of_explanations,
         private=lambda wildcards: block("explain")["private"],
         names=lambda wildcards: config["models"][wildcards.model]["modalities"],
@@ -106,5 +106,5 @@ EXPLANATIONS = [
 
 rule explain:
     input:
-        lambda wildcards: told(contigwas_explained.require, EXPLANATIONS),
+        lambda wildcards: told(config_explain.require, EXPLANATIONS),
     localrule: True

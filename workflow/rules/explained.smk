@@ -1,6 +1,6 @@
 # Which models are explained, what their explanations read, and their settings.
 
-EXPLAINED = contigwas_explained.explained(config)
+EXPLAINED = config_explain.explained(config)
 SHOWN = EXPLAINED if config.get("explain", {}).get("private") else []
 PRIVATE_EXPLAINED = [
     f"results/private/explanations/{model}/{name}"
@@ -13,16 +13,16 @@ def of_explanations(wildcards) -> dict:
     """The settings of explanations: methods that the model's encoders can have; who else is explained does not matter."""
     keys = ("baseline", "people", "reference", "steps", "noise")
     chosen = told(
-        contigwas_config.settings,
+        config_settings.job_settings,
         config,
         *(f"explain.{key}" for key in keys),
         "seed",
         "math_threads",
     )
-    embed = told(contigwas_config.settings, config, "embed", model=wildcards.model)
+    embed = told(config_settings.job_settings, config, "embed", model=wildcards.model)
     return chosen | {
-        "methods": contigwas_explained.methods(config, wildcards.model),
-        "left_out": contigwas_explained.left_out(config, wildcards.model),
+        "methods": config_explain.methods(config, wildcards.model),
+        "left_out": config_explain.left_out(config, wildcards.model),
         "checkpoint": embed["checkpoint"],
     }
 

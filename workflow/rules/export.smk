@@ -17,7 +17,7 @@ rule export_gwas_ssf:
         mem_mb=grows(2000),
         runtime=grows(120, gwas=0.2),
     params:
-        code=library("export.gwas_ssf", script="export_gwas_ssf"),
+        code=code_of("export_gwas_ssf"),
         settings=stage(
             "export.features", "export.metadata", "genotypes.build", "genotypes.chromosomes"
         ),
@@ -41,7 +41,7 @@ rule export_plink2:
         mem_mb=grows(2000),
         runtime=grows(120, gwas=0.2),
     params:
-        code=library("export.plink2", script="export_plink2"),
+        code=code_of("export_plink2"),
         settings=stage("export.features", "export.log10_p", "genotypes.chromosomes"),
     script:
         "../scripts/export_plink2.py"
@@ -63,7 +63,7 @@ rule export_ldsc:
         mem_mb=grows(2000),
         runtime=grows(120, gwas=0.2),
     params:
-        code=library("export.ldsc", script="export_ldsc"),
+        code=code_of("export_ldsc"),
         settings=stage("export.features", "genotypes.chromosomes"),
     script:
         "../scripts/export_ldsc.py"
@@ -85,7 +85,7 @@ rule export_phenotypes:
         mem_mb=grows(4000, phenotypes=20),
         runtime=grows(60),
     params:
-        code=library("export.phenotypes", script="export_phenotypes"),
+        code=code_of("export_phenotypes"),
         settings=stage("export.features"),
     script:
         "../scripts/export_phenotypes.py"

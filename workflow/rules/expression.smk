@@ -17,7 +17,7 @@ rule expression:
         mem_mb=grows(2000, table=5),
         runtime=grows(20, table=0.02),
     params:
-        code=library("expression", script="expression"),
+        code=code_of("expression"),
         settings=stage("expression"),
     script:
         "../scripts/expression.py"

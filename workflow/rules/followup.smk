@@ -26,7 +26,7 @@ rule followup_model:
         mem_mb=grows(4000, phenotypes=20),
         runtime=grows(60),
     params:
-        code=library("followup", script="followup_model"),
+        code=code_of("followup_model"),
         settings=stage(
             "followup",
             "loci.p1",

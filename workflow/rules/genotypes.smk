@@ -18,7 +18,7 @@ rule genotypes_variants:
         mem_mb=grows(2000, genotyped_people=200),
         runtime=grows(60, genotypes=0.03),
     params:
-        code=library("genotypes.qc", script="genotypes_variants"),
+        code=code_of("genotypes_variants"),
         settings=stage(
             "genotypes.qc.call_rate",
             "genotypes.qc.maf",
@@ -51,7 +51,7 @@ rule genotypes_people:
         mem_mb=grows(2000, missing=20),
         runtime=grows(30),
     params:
-        code=library("genotypes.people", script="genotypes_people"),
+        code=code_of("genotypes_people"),
         settings=stage(
             "genotypes.qc.person_call_rate",
             "genotypes.qc.heterozygosity",
@@ -80,7 +80,7 @@ rule genotypes_prune:
         mem_mb=grows(2000, genotyped_people=200),
         runtime=grows(60, genotypes=0.03),
     params:
-        code=library("genotypes.pcs", script="genotypes_prune"),
+        code=code_of("genotypes_prune"),
         settings=stage("genotypes.prune", "genotypes.array", "genotypes.build"),
     script:
         "../scripts/genotypes_prune.py"
@@ -104,7 +104,7 @@ if config["genotypes"]["kinship"]:
             mem_mb=grows(2000, kinship=20),
             runtime=grows(30),
         params:
-            code=library("genotypes.brought", script="genotypes_kinship_brought"),
+            code=code_of("genotypes_kinship_brought"),
             settings=stage("samples.max_kinship"),
         script:
             "../scripts/genotypes_kinship_brought.py"
@@ -129,7 +129,7 @@ else:
             mem_mb=grows(8000, people=2000),
             runtime=grows(240, genotypes=0.1),
         params:
-            code=library("genotypes.kinship", script="genotypes_kinship"),
+            code=code_of("genotypes_kinship"),
             settings=stage("genotypes.array", "autosomes", "samples.max_kinship", "math_threads"),
         script:
             "../scripts/genotypes_kinship.py"
@@ -153,7 +153,7 @@ if config["genotypes"]["pcs_file"]:
             mem_mb=grows(2000, pcs=30),
             runtime=grows(30),
         params:
-            code=library("genotypes.brought", script="genotypes_pcs_brought"),
+            code=code_of("genotypes_pcs_brought"),
             settings=stage("genotypes.pcs"),
         script:
             "../scripts/genotypes_pcs_brought.py"
@@ -179,7 +179,7 @@ else:
             mem_mb=grows(4000, people=2000),
             runtime=grows(120, genotypes=0.05),
         params:
-            code=library("genotypes.pcs", script="genotypes_pcs"),
+            code=code_of("genotypes_pcs"),
             settings=stage("genotypes.array", "autosomes", "genotypes.pcs", "seed", "math_threads"),
         script:
             "../scripts/genotypes_pcs.py"

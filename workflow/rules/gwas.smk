@@ -24,7 +24,7 @@ rule gwas_chromosome:
         runtime=grows(60, genotypes=0.02),
         gpu=0,
     params:
-        code=library("gwas", script="gwas_chromosome"),
+        code=code_of("gwas_chromosome"),
         settings=stage("gwas", "genotypes.array", "genotypes.build"),
     script:
         "../scripts/gwas_chromosome.py"

@@ -19,7 +19,7 @@ rule images:
         mem_mb=grows(8000),
         runtime=grows(60, table=60),
     params:
-        code=library("images", script="images"),
+        code=code_of("images"),
         settings=stage("images"),
         private="results/private/images_dropped.tsv",
     script:

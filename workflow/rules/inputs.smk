@@ -1,7 +1,5 @@
 # What the jobs read: input functions. Each takes the wildcards and returns paths.
 
-genotype_files = contigwas_config.genotype_files
-
 
 def array(wildcards) -> dict[str, list[str]]:
     """The array genotypes: of the chromosome at hand, else of all autosomes."""
@@ -71,10 +69,10 @@ def scores(wildcards) -> list[str]:
     fetched = [f"resources/pgs/{one}_hmPOS_{build}.txt.gz" for one in config["pgs"]["download"]]
     if pattern is None:
         return fetched
-    if contigwas_config.made(config, pattern):
+    if config_settings.made(config, pattern):
         simulated = rules.simulate_cohort.output.scores
-        return [*told(contigwas_config.matching, simulated, pattern, "pgs.scores"), *fetched]
-    here = told(contigwas_config.found, pattern, "pgs.scores")
+        return [*told(config_settings.matching, simulated, pattern, "pgs.scores"), *fetched]
+    here = told(config_settings.found, pattern, "pgs.scores")
     return [*(one for one in here if os.path.relpath(one) not in fetched), *fetched]
 
 
@@ -143,9 +141,9 @@ def qc_table(wildcards) -> list[str]:
 def predictions(wildcards) -> list[str]:
     """The leave-one-chromosome-out predictions that are taken out of the features: none, or REGENIE's list and files."""
     path = config["gwas"]["offsets"]
-    return contigwas_config.loco_files(path.replace("{model}", wildcards.model)) if path else []
+    return config_settings.loco_files(path.replace("{model}", wildcards.model)) if path else []
 
 
 def withdrawn(wildcards) -> str:
     """The list of samples.withdrawn; a config without one is told so."""
-    return told(contigwas_config.withdrawn, config)
+    return told(config_settings.withdrawn, config)

@@ -21,7 +21,7 @@ rule downstream_labels:
         mem_mb=grows(2000, table=20),
         runtime=grows(30),
     params:
-        code=library("downstream.labels.table", script="downstream_labels"),
+        code=code_of("downstream_labels"),
         settings=of_table,
         withdrawn=lambda wildcards: [content(path) for path in withdrawn_of_task(wildcards)],
     script:
@@ -49,7 +49,7 @@ rule downstream_pictures:
         mem_mb=grows(8000),
         runtime=grows(60, people=600),
     params:
-        code=library("downstream.labels.pictures", script="downstream_pictures"),
+        code=code_of("downstream_pictures"),
         settings=of_pictures,
     script:
         "../scripts/downstream_pictures.py"
@@ -77,7 +77,7 @@ rule downstream_features:
         runtime=grows(120, images=0.01),
         gpu=1,
     params:
-        code=library("downstream.labels.pictures", script="downstream_features"),
+        code=code_of("downstream_features"),
         settings=of_features,
     script:
         "../scripts/downstream_features.py"
@@ -110,7 +110,7 @@ rule downstream_predict:
         runtime=grows(720, embeddings=2, images=0.5),
         gpu=1,
     params:
-        code=library("downstream.labels.run", script="downstream_predict"),
+        code=code_of("downstream_predict"),
         settings=of_predictions,
     script:
         "../scripts/downstream_predict.py"
@@ -146,7 +146,7 @@ rule downstream_classification:
         mem_mb=grows(4000, predictions=40),
         runtime=grows(120, predictions=20),
     params:
-        code=library("downstream.labels.summary", script="downstream_predictions"),
+        code=code_of("downstream_predictions"),
         settings=of_predictions,
     script:
         "../scripts/downstream_predictions.py"

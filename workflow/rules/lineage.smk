@@ -18,7 +18,7 @@ rule lineage:
         "../../envs/contigwas.yaml"
     params:
         made_with=made_with,
-        code=library("lineage", script="lineage"),
+        code=code_of("lineage"),
     script:
         "../scripts/lineage.py"
 
@@ -40,6 +40,6 @@ rule ready:
     conda:
         "../../envs/contigwas.yaml"
     params:
-        code=library("lineage", script="ready"),
+        code=code_of("ready"),
     script:
         "../scripts/ready.py"

@@ -24,7 +24,7 @@ rule loci_model:
         mem_mb=grows(4000, cohort=100),
         runtime=grows(120),
     params:
-        code=library("loci", script="loci_model"),
+        code=code_of("loci_model"),
         settings=stage(
             "loci",
             "genotypes.array",

@@ -21,7 +21,7 @@ rule modalities_brought:
         mem_mb=grows(4000, table=10),
         runtime=grows(60),
     params:
-        code=library("modalities", script="modalities_brought"),
+        code=code_of("modalities_brought"),
     script:
         "../scripts/modalities_brought.py"
 

@@ -1,7 +1,7 @@
 # The parts of what a network is trained on (people, images, pcs, modalities): what makes them, and where they lie.
 
 PCS = "results/genotypes/pcs.parquet"
-PART = one_of(["people", "images", "pcs", *contigwas_config.MODALITIES, *BROUGHT_MODALITIES])
+PART = one_of(["people", "images", "pcs", *config_settings.MODALITIES, *BROUGHT_MODALITIES])
 
 
 def makers(part: str) -> list[str]:
@@ -65,12 +65,12 @@ def made_with(wildcards) -> dict[str, dict]:
     for name in makers(wildcards.part):
         params = getattr(rules, name).params
         names = params.settings.names if "settings" in params.keys() else []
-        settings = told(contigwas_config.settings, config, *names)
+        settings = told(config_settings.job_settings, config, *names)
         chosen[name] = {"settings": settings, "code": params.code}
     if wildcards.part == "people":
         chosen["samples"]["ancestry"] = config["genotypes"]["ancestry"]
         chosen["chromosomes"] = CHROMOSOMES  # one file may hold them all
-    return contigwas_config.ordered(chosen)
+    return config_settings.ordered(chosen)
 
 
 def made(wildcards) -> list[str]:

@@ -18,7 +18,7 @@ rule pgs_download:
         mem_mb=grows(1000),
         runtime=grows(60),
     params:
-        code=library("pgs.download", script="pgs_download"),
+        code=code_of("pgs_download"),
         settings=stage("pgs.catalog", "genotypes.build"),
     script:
         "../scripts/pgs_download.py"
@@ -44,7 +44,7 @@ rule pgs:
         mem_mb=grows(4000, cohort=400),
         runtime=grows(60, genotypes=0.02, scores=0.1),
     params:
-        code=library("pgs", script="pgs"),
+        code=code_of("pgs"),
         settings=stage("pgs", "genotypes.array", "autosomes", "genotypes.build", "math_threads"),
     script:
         "../scripts/pgs.py"

@@ -24,7 +24,7 @@ rule phenotypes_embedded:
         mem_mb=grows(4000, reference=12),
         runtime=grows(60),
     params:
-        code=library("phenotypes", script="phenotypes_embedded"),
+        code=code_of("phenotypes_embedded"),
         settings=stage("phenotypes", "gwas.covariates", "gwas.image_covariates", "math_threads"),
     script:
         "../scripts/phenotypes_embedded.py"
@@ -50,7 +50,7 @@ rule phenotypes_brought:
         mem_mb=grows(2000, table=20),
         runtime=grows(60),
     params:
-        code=library("phenotypes", script="phenotypes_brought"),
+        code=code_of("phenotypes_brought"),
         settings=stage("model", "gwas.covariates", "gwas.image_covariates", "math_threads"),
     script:
         "../scripts/phenotypes_brought.py"

@@ -1,7 +1,7 @@
 # Figures: Manhattan, single features, loci by feature, regions and QQ of every model, training curves, what networks draw, and a montage.
 
 DRAWN = [
-    name for name in RECIPES if contigwas_recipes.methods()[config["models"][name]["method"]].draws
+    name for name in RECIPES if config_models.methods()[config["models"][name]["method"]].draws
 ]
 
 
@@ -28,7 +28,7 @@ rule plots_manhattan:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        code=library("plots.manhattan", script="plots_manhattan"),
+        code=code_of("plots_manhattan"),
         settings=stage("loci", "genotypes.chromosomes"),
     script:
         "../scripts/plots_manhattan.py"
@@ -53,7 +53,7 @@ rule plots_points:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        code=library("plots.thinned", script="plots_points"),
+        code=code_of("plots_points"),
         settings=stage("report.features", "loci.test", "loci.p1", "genotypes.chromosomes"),
     script:
         "../scripts/plots_points.py"
@@ -81,7 +81,7 @@ rule plots_overview:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        code=library("plots.overview", script="plots_overview"),
+        code=code_of("plots_overview"),
         settings=stage("loci", "genotypes.chromosomes"),
     script:
         "../scripts/plots_overview.py"
@@ -112,7 +112,7 @@ rule plots_features:
         mem_mb=grows(4000),
         runtime=grows(120),
     params:
-        code=library("plots.features", script="plots_features"),
+        code=code_of("plots_features"),
         settings=stage("plots.features", "loci.p1", "genotypes.chromosomes"),
     script:
         "../scripts/plots_features.py"
@@ -144,7 +144,7 @@ rule plots_regional:
         mem_mb=grows(4000, cohort=100),
         runtime=grows(120),
     params:
-        code=library("plots.regional", script="plots_regional"),
+        code=code_of("plots_regional"),
         settings=stage(
             "plots.regional_kb",
             "plots.recombination",
@@ -183,7 +183,7 @@ rule plots_qq:
         mem_mb=grows(2000),
         runtime=grows(60),
     params:
-        code=library("plots.qq", script="plots_qq"),
+        code=code_of("plots_qq"),
         settings=stage("loci.test"),
     script:
         "../scripts/plots_qq.py"
@@ -235,7 +235,7 @@ rule plots_genotypes:
         mem_mb=grows(4000, pcs=20),
         runtime=grows(30),
     params:
-        code=library("plots.genotypes", script="plots_genotypes"),
+        code=code_of("plots_genotypes"),
         settings=stage(
             "genotypes.qc.call_rate",
             "genotypes.qc.person_call_rate",
@@ -266,7 +266,7 @@ rule plots_matching:
         mem_mb=grows(2000),
         runtime=grows(20),
     params:
-        code=library("plots.matching", script="plots_matching"),
+        code=code_of("plots_matching"),
         settings=stage("pgs.min_overlap"),
     script:
         "../scripts/plots_matching.py"
@@ -299,7 +299,7 @@ rule plots_training:
         mem_mb=grows(2000),
         runtime=grows(60),
     params:
-        code=library("plots.training", script="plots_training"),
+        code=code_of("plots_training"),
     script:
         "../scripts/plots_training.py"
 
@@ -334,7 +334,7 @@ rule plots_decoded:
         mem_mb=grows(4000),
         runtime=grows(30),
     params:
-        code=library("plots.decoded", script="plots_decoded"),
+        code=code_of("plots_decoded"),
         settings=stage("seed", "math_threads", "embed", "model.variational?"),
     script:
         "../scripts/plots_decoded.py"
@@ -356,7 +356,7 @@ rule plots_montage:
         mem_mb=grows(2000),
         runtime=grows(60),
     params:
-        code=library("plots.montage", script="plots_montage"),
+        code=code_of("plots_montage"),
         settings=stage("seed"),
     script:
         "../scripts/plots_montage.py"

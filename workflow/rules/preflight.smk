@@ -8,7 +8,7 @@ rule preflight:
     conda:
         "../../envs/contigwas.yaml"
     params:
-        settings=contigwas_config.ordered(config),
+        settings=config_settings.ordered(config),
         gpus=workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0,
         local=lambda wildcards: workflow.local_exec,
     script:

@@ -30,7 +30,7 @@ rule pretrain_fold:
         save_minutes=config["pretrain"]["save_minutes"],
         tensorboard=int(config["pretrain"]["tensorboard"]),
     params:
-        code=library("pretrain", script="pretrain_fold"),
+        code=code_of("pretrain_fold"),
         settings=stage(
             "model",
             "seed",

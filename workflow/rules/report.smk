@@ -7,7 +7,7 @@ TOLD = {key: value for key, value in config.items() if key not in ("pretrain", "
 TOLD["samples"] = {
     key: value for key, value in config["samples"].items() if key != "retrain_on_withdrawal"
 }
-TOLD = contigwas_config.ordered(TOLD)
+TOLD = config_settings.ordered(TOLD)
 
 
 rule report:
@@ -74,7 +74,7 @@ rule report:
         mem_mb=grows(4000),
         runtime=grows(20),
     params:
-        code=library("report", script="report"),
+        code=code_of("report"),
         config=TOLD,
         models=MODELS,
         trained=RECIPES,

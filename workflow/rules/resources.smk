@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from contigwas.lineage import ready_bytes
+from contigwas.runtime.training_inputs import ready_bytes
 
 
 def grows(base: float, **per_megabyte: float) -> Callable:

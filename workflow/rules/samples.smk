@@ -16,7 +16,7 @@ rule samples_candidates:
         mem_mb=grows(2000, genotypes=5, exome=5),
         runtime=grows(20, genotypes=0.1, exome=0.1),
     params:
-        code=library("samples.candidates", script="samples_candidates"),
+        code=code_of("samples_candidates"),
         withdrawn=content(config["samples"]["withdrawn"]),
     script:
         "../scripts/samples_candidates.py"
@@ -40,8 +40,8 @@ rule samples:
         mem_mb=grows(2000, candidates=100),
         runtime=grows(20, candidates=1),
     params:
-        code=library("samples.cohort", script="samples"),
+        code=code_of("samples"),
         settings=stage("samples.folds", "samples.max_kinship", "seed"),
-        ancestry=contigwas_config.ordered(config["genotypes"]["ancestry"]),
+        ancestry=config_settings.ordered(config["genotypes"]["ancestry"]),
     script:
         "../scripts/samples.py"

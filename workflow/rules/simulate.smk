@@ -40,7 +40,7 @@ if "simulate" in config:
             mem_mb=grows(4000),
             runtime=grows(30),
         params:
-            code=library("simulate.cohort", script="simulate_cohort"),
+            code=code_of("simulate_cohort"),
             settings=stage("simulate", "seed", "genotypes.build"),
         script:
             "../scripts/simulate_cohort.py"
@@ -64,7 +64,7 @@ if "simulate" in config:
                 mem_mb=grows(4000),
                 runtime=grows(30),
             params:
-                code=library("simulate.expression", script="simulate_expression"),
+                code=code_of("simulate_expression"),
                 settings=stage("simulate", "seed"),
             script:
                 "../scripts/simulate_expression.py"
@@ -87,7 +87,7 @@ if "simulate" in config:
                 mem_mb=grows(4000),
                 runtime=grows(30),
             params:
-                code=library("simulate.lesions", script="simulate_lesions"),
+                code=code_of("simulate_lesions"),
                 settings=stage("simulate", "seed"),
             script:
                 "../scripts/simulate_lesions.py"
@@ -111,7 +111,7 @@ if "simulate" in config:
                 mem_mb=grows(4000),
                 runtime=grows(30),
             params:
-                code=library("simulate.images", script="simulate_images"),
+                code=code_of("simulate_images"),
                 settings=stage("simulate", "seed"),
             script:
                 "../scripts/simulate_images.py"
@@ -134,7 +134,7 @@ if "pairing" in config:
             mem_mb=grows(2000),
             runtime=grows(30),
         params:
-            code=library("simulate.pairing", script="pairing"),
+            code=code_of("pairing"),
             settings=stage("pairing", "genotypes.array", "autosomes", "seed"),
         script:
             "../scripts/pairing.py"

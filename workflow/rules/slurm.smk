@@ -2,7 +2,7 @@
 
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from contigwas import slurm as contigwas_slurm
+from contigwas.runtime import slurm as contigwas_slurm
 
 
 def named_partitions() -> dict[str, str]:

@@ -20,7 +20,7 @@ rule snps:
         mem_mb=grows(2000, cohort=200),
         runtime=grows(60, genotypes=0.01),
     params:
-        code=library("snps", script="snps"),
+        code=code_of("snps"),
         settings=stage("snps", "genotypes.array", "autosomes"),
     script:
         "../scripts/snps.py"

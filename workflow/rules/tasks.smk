@@ -1,11 +1,11 @@
 # The tasks of downstream: which models they are done with, what they read, and their settings.
 
-TASKS = {kind: contigwas_tasks.of_kind(config, kind) for kind in contigwas_tasks.KINDS}
-TASKS_OF_LABELS = [task for kind in contigwas_tasks.OF_LABELS for task in TASKS[kind]]
+TASKS = {kind: config_downstream.of_kind(config, kind) for kind in config_downstream.KINDS}
+TASKS_OF_LABELS = [task for kind in config_downstream.OF_LABELS for task in TASKS[kind]]
 OUTSIDE = [task for task in TASKS_OF_LABELS if not config["downstream"][task]["cohort"]]
 # pairs of a model and a task
 DOWNSTREAM = [
-    (model, task) for task in config["downstream"] for model in contigwas_tasks.models(config, task)
+    (model, task) for task in config["downstream"] for model in config_downstream.models(config, task)
 ]
 DOWNSTREAM_FILES = [
     f"results/models/{model}/downstream/{task}.{kind}"
@@ -20,7 +20,7 @@ READ_BY_LABELLED = ("table", "mask", "labels", "size", "crop")
 
 def of_segmentation(task: str) -> dict:
     """The block of a task, whole: asked for by themselves, keys that are mappings (mask, labels) would be flattened."""
-    block = told(contigwas_config.settings, config, f"downstream.{task}")
+    block = told(config_settings.job_settings, config, f"downstream.{task}")
     # classes stay in the order of the config: where their masks overlap, the later one counts
     return block | {key: config["downstream"][task][key] for key in ("mask", "labels")}
 
@@ -28,20 +28,20 @@ def of_segmentation(task: str) -> dict:
 def of_labelled(wildcards) -> dict:
     """The settings by which images and masks are decoded."""
     task = of_segmentation(wildcards.task)
-    beside = told(contigwas_config.settings, config, "images.dimensions", "images.qc.min_sd")
+    beside = told(config_settings.job_settings, config, "images.dimensions", "images.qc.min_sd")
     return {key: task[key] for key in READ_BY_LABELLED} | beside
 
 
 def of_fits(wildcards) -> dict:
     """The settings of the fits: arms and the modality are filled in, and how many seeds there are does not matter."""
-    arms = contigwas_tasks.arms(config, wildcards.task, wildcards.model)
-    modality = contigwas_tasks.modality(config, wildcards.task, wildcards.model)
+    arms = config_downstream.arms(config, wildcards.task, wildcards.model)
+    modality = config_downstream.modality(config, wildcards.task, wildcards.model)
     chosen = of_segmentation(wildcards.task)
-    chosen |= told(contigwas_config.settings, config, "seed", "math_threads")
+    chosen |= told(config_settings.job_settings, config, "seed", "math_threads")
     chosen = {key: value for key, value in chosen.items() if key not in ("models", "seeds")}
-    embed = told(contigwas_config.settings, config, "embed", model=wildcards.model)
+    embed = told(config_settings.job_settings, config, "embed", model=wildcards.model)
     return chosen | {
-        "arms": contigwas_config.ordered(arms),
+        "arms": config_settings.ordered(arms),
         "modality": modality,
         "bf16": config["models"][wildcards.model]["bf16"],
         "checkpoint": embed["checkpoint"],
@@ -67,12 +67,12 @@ def networks_of_task(wildcards) -> list[str]:
 
 
 def genes_of_task(wildcards) -> list[str]:
-    modality = contigwas_tasks.modality(config, wildcards.task, wildcards.model)
+    modality = config_downstream.modality(config, wildcards.task, wildcards.model)
     return [f"results/modalities/{modality}.h5ad"] if modality else []
 
 
 def components_of_task(wildcards) -> list[str]:
-    modality = contigwas_tasks.modality(config, wildcards.task, wildcards.model)
+    modality = config_downstream.modality(config, wildcards.task, wildcards.model)
     return (
         components(wildcards)
         if modality in config["models"][wildcards.model].get("adjust", [])
@@ -98,7 +98,7 @@ def labels_of_task(wildcards) -> list[str]:
 def of_clusters(wildcards) -> dict:
     """The settings of a clustering: which other models are clustered does not matter."""
     block = f"downstream.{wildcards.task}"
-    chosen = told(contigwas_config.settings, config, block, "seed", "math_threads")
+    chosen = told(config_settings.job_settings, config, block, "seed", "math_threads")
     return {key: value for key, value in chosen.items() if key != "models"}
 
 
@@ -107,31 +107,31 @@ READ_FROM_TABLE = ("table", "id", "column", "kind", "classes", "least", "rare", 
 
 def of_table(wildcards) -> dict:
     """The settings by which a table of labels is read."""
-    task = told(contigwas_config.settings, config, f"downstream.{wildcards.task}")
+    task = told(config_settings.job_settings, config, f"downstream.{wildcards.task}")
     return {key: task[key] for key in READ_FROM_TABLE if key in task}
 
 
 def of_pictures(wildcards) -> dict:
     """The settings by which the images of an external set are decoded."""
-    beside = told(contigwas_config.settings, config, "images.dimensions", "images.qc.min_sd")
+    beside = told(config_settings.job_settings, config, "images.dimensions", "images.qc.min_sd")
     return {key: config["downstream"][wildcards.task][key] for key in ("size", "crop")} | beside
 
 
 def of_features(wildcards) -> dict:
     """The settings by which a network gives features of an external set."""
-    embed = told(contigwas_config.settings, config, "embed", "math_threads", model=wildcards.model)
+    embed = told(config_settings.job_settings, config, "embed", "math_threads", model=wildcards.model)
     return {key: embed[key] for key in ("checkpoint", "layer", "math_threads")}
 
 
 def of_predictions(wildcards) -> dict:
     """The settings of what is fitted to labels; how they are read, and how many seeds there are, does not matter."""
     chosen = told(
-        contigwas_config.settings, config, f"downstream.{wildcards.task}", "seed", "math_threads"
+        config_settings.job_settings, config, f"downstream.{wildcards.task}", "seed", "math_threads"
     )
     read = {*READ_FROM_TABLE, "models", "seeds", "size", "crop"} - {"table", "cohort"}
-    embed = told(contigwas_config.settings, config, "embed", model=wildcards.model)
+    embed = told(config_settings.job_settings, config, "embed", model=wildcards.model)
     return {key: value for key, value in chosen.items() if key not in read} | {
-        "arms": contigwas_tasks.label_arms(config, wildcards.task, wildcards.model),
+        "arms": config_downstream.label_arms(config, wildcards.task, wildcards.model),
         "bf16": config["models"][wildcards.model].get("bf16", False),
         "checkpoint": embed["checkpoint"],
     }
@@ -156,7 +156,7 @@ def images_of_task(name: str) -> Callable:
     """The array (images) or the table of the images that arms see."""
 
     def listed(wildcards) -> list[str]:
-        if not contigwas_tasks.reads_images(config, wildcards.task, wildcards.model):
+        if not config_downstream.reads_images(config, wildcards.task, wildcards.model):
             return []
         made = rules.downstream_pictures if wildcards.task in OUTSIDE else rules.images
         return expand(made.output[name], task=wildcards.task)

@@ -40,7 +40,7 @@ rule withdrawal:
         mem_mb=grows(4000, embeddings=4),
         runtime=grows(60),
     params:
-        code=library("withdrawal", script="withdrawal"),
+        code=code_of("withdrawal"),
         withdrawn=content(config["samples"]["withdrawn"]),
     script:
         "../scripts/withdrawal.py"

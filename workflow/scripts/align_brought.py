@@ -1,5 +1,5 @@
 from contigwas.align import brought
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 with job(snakemake.log[0]):
     brought(

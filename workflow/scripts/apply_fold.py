@@ -1,5 +1,5 @@
-from contigwas.apply.frozen import embed_fold
-from contigwas.logs import job
+from contigwas.apply.embed_fold import embed_fold
+from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):

@@ -1,5 +1,5 @@
 from contigwas.apply.average import average
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 with job(snakemake.log[0], snakemake.params.settings["math_threads"]):
     average(

@@ -1,5 +1,5 @@
 from contigwas.components.images import neighbours
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 read = snakemake.input
 with job(snakemake.log[0]):

@@ -1,5 +1,5 @@
-from contigwas.covariates import write_covariates
-from contigwas.logs import job
+from contigwas.covariates.table import write_covariates
+from contigwas.runtime.job import job
 
 with job(snakemake.log[0]):
     write_covariates(

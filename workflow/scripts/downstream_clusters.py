@@ -1,5 +1,5 @@
 from contigwas.downstream.clusters.task import cluster
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 made, settings = snakemake.output, snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):

@@ -1,5 +1,5 @@
-from contigwas.downstream.labels.pictures import write_features
-from contigwas.logs import job
+from contigwas.downstream.labels.external_images import write_features
+from contigwas.runtime.job import job
 
 read, settings = snakemake.input, snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):

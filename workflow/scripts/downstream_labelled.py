@@ -1,5 +1,5 @@
-from contigwas.downstream.segmentation.labelled import write_labelled
-from contigwas.logs import job
+from contigwas.downstream.segmentation.labelled_images import write_labelled
+from contigwas.runtime.job import job
 
 with job(snakemake.log[0], snakemake.threads):
     write_labelled(

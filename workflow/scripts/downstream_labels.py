@@ -1,5 +1,5 @@
 from contigwas.downstream.labels.table import write_labels
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 with job(snakemake.log[0]):
     write_labels(

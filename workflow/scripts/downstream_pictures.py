@@ -1,5 +1,5 @@
-from contigwas.downstream.labels.pictures import write_pictures
-from contigwas.logs import job
+from contigwas.downstream.labels.external_images import write_pictures
+from contigwas.runtime.job import job
 
 made = snakemake.output
 with job(snakemake.log[0], snakemake.threads):

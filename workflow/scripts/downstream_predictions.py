@@ -1,5 +1,5 @@
 from contigwas.downstream.labels.summary import summarise
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 read, made = snakemake.input, snakemake.output
 with job(snakemake.log[0]):

@@ -1,5 +1,5 @@
 from contigwas.downstream.segmentation.run import segment
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 read, settings = snakemake.input, snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):

@@ -1,5 +1,5 @@
 from contigwas.downstream.segmentation.summary import summarise
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 made = snakemake.output
 with job(snakemake.log[0]):

@@ -1,5 +1,5 @@
 from contigwas.evaluate.models import Study, evaluate, models_of
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 read, params, settings = snakemake.input, snakemake.params, snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):

@@ -1,5 +1,5 @@
 from contigwas.evaluate.cost import write_cost
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 with job(snakemake.log[0]):
     write_cost(snakemake.params.benchmarks, snakemake.output.cost)

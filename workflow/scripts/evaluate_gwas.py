@@ -1,6 +1,6 @@
-from contigwas.evaluate.equal import write_equal_gwas
+from contigwas.evaluate.common_samples import write_equal_gwas
 from contigwas.gwas.gwas import device
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 read, settings = snakemake.input, snakemake.params.settings
 with job(snakemake.log[0], snakemake.threads):

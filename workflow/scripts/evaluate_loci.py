@@ -1,5 +1,5 @@
-from contigwas.evaluate.equal import write_equal_loci
-from contigwas.logs import job
+from contigwas.evaluate.common_samples import write_equal_loci
+from contigwas.runtime.job import job
 
 read, settings = snakemake.input, snakemake.params.settings
 with job(snakemake.log[0]):

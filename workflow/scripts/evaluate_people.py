@@ -1,5 +1,5 @@
-from contigwas.evaluate.equal import write_equal_people
-from contigwas.logs import job
+from contigwas.evaluate.common_samples import write_equal_people
+from contigwas.runtime.job import job
 
 read, models, settings = snakemake.input, snakemake.params.models, snakemake.params.settings
 with job(snakemake.log[0]):

@@ -1,6 +1,6 @@
 from contigwas.explain.explain import Files
-from contigwas.explain.persons import explain_people
-from contigwas.logs import job
+from contigwas.explain.single_samples import explain_people
+from contigwas.runtime.job import job
 
 read, settings = snakemake.input, snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):

@@ -1,6 +1,6 @@
 from contigwas.explain.genome import genome
 from contigwas.explain.top import top
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 read, made, settings = snakemake.input, snakemake.output, snakemake.params.settings
 with job(snakemake.log[0]):

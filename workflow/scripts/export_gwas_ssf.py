@@ -1,5 +1,5 @@
 from contigwas.export.gwas_ssf import write_gwas_ssf
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):

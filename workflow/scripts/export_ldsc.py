@@ -1,5 +1,5 @@
 from contigwas.export.ldsc import write_ldsc
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):

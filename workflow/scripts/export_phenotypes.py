@@ -1,5 +1,5 @@
 from contigwas.export.phenotypes import write_phenotypes
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 with job(snakemake.log[0]):
     write_phenotypes(

@@ -1,5 +1,5 @@
 from contigwas.export.plink2 import write_plink2
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):

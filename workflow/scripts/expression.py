@@ -1,5 +1,5 @@
 from contigwas.expression import write_expression
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 with job(snakemake.log[0]):
     write_expression(

@@ -1,5 +1,5 @@
 from contigwas.followup import write_followup
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):

@@ -1,5 +1,5 @@
-from contigwas.genotypes.brought import brought_kinship
-from contigwas.logs import job
+from contigwas.genotypes.external import brought_kinship
+from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):

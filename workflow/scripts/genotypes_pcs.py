@@ -1,5 +1,5 @@
 from contigwas.genotypes.pcs import principal_components
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):

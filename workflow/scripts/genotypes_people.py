@@ -1,5 +1,5 @@
-from contigwas.genotypes.people import people_qc
-from contigwas.logs import job
+from contigwas.genotypes.samples import people_qc
+from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):

@@ -1,5 +1,5 @@
 from contigwas.gwas.gwas import device, write_gwas
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0], snakemake.threads):

@@ -1,5 +1,5 @@
-from contigwas.images import write_images
-from contigwas.logs import job
+from contigwas.images.store import write_images
+from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):

@@ -1,5 +1,5 @@
-from contigwas.lineage import write_lineage
-from contigwas.logs import job
+from contigwas.runtime.job import job
+from contigwas.runtime.training_inputs import write_lineage
 
 with job(snakemake.log[0]):
     write_lineage(snakemake.input.origins, snakemake.params.made_with, snakemake.output.lineage)

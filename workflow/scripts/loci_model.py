@@ -1,5 +1,5 @@
 from contigwas.loci import write_loci
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):

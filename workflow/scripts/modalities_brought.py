@@ -1,5 +1,5 @@
-from contigwas.logs import job
-from contigwas.modalities import write_brought
+from contigwas.modalities.external import write_brought
+from contigwas.runtime.job import job
 
 with job(snakemake.log[0]):
     write_brought(

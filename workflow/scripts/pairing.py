@@ -1,4 +1,4 @@
-from contigwas.logs import job
+from contigwas.runtime.job import job
 from contigwas.simulate.pairing import pair
 
 settings = snakemake.params.settings

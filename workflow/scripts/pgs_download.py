@@ -1,5 +1,5 @@
-from contigwas.logs import job
 from contigwas.pgs.download import download_score
+from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):

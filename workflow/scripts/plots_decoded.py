@@ -1,5 +1,5 @@
-from contigwas.logs import job
 from contigwas.plots.decoded import reconstructions, walks
+from contigwas.runtime.job import job
 
 read, made, settings = snakemake.input, snakemake.output, snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):

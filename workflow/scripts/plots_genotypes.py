@@ -1,5 +1,5 @@
-from contigwas.logs import job
 from contigwas.plots.genotypes import plot_genotypes
+from contigwas.runtime.job import job
 
 read, settings = snakemake.input, snakemake.params.settings
 with job(snakemake.log[0]):

@@ -1,5 +1,5 @@
-from contigwas.logs import job
 from contigwas.plots.montage import montage
+from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):

@@ -1,5 +1,5 @@
-from contigwas.logs import job
-from contigwas.plots.thinned import write_points
+from contigwas.plots.interactive_points import write_points
+from contigwas.runtime.job import job
 
 read, settings = snakemake.input, dict(snakemake.params.settings)
 with job(snakemake.log[0]):

@@ -1,5 +1,5 @@
-from contigwas.logs import job
 from contigwas.plots.training import training_curves
+from contigwas.runtime.job import job
 
 with job(snakemake.log[0]):
     training_curves(

@@ -1,9 +1,9 @@
 import shutil
 import sys
 
-from contigwas.logs import job
 from contigwas.preflight.machine import Plan
 from contigwas.preflight.preflight import preflight
+from contigwas.runtime.job import job
 
 with job(snakemake.log[0]):
     how = Plan(gpus=snakemake.params.gpus, local=snakemake.params.local)

@@ -1,7 +1,6 @@
-from contigwas.lineage import require_made
-from contigwas.logs import job
 from contigwas.pretrain.train import train
-from contigwas.sources import sources
+from contigwas.runtime.job import job
+from contigwas.runtime.training_inputs import require_made
 
 settings, resources, read = snakemake.params.settings, snakemake.resources, snakemake.params.read
 run = f"{snakemake.wildcards.model}/fold{snakemake.wildcards.fold}"
@@ -17,5 +16,5 @@ with job(snakemake.log[0], settings["math_threads"]):
         minutes=resources.save_minutes,
         devices=max(1, resources.get("gpu", 1)),
         tensorboard=f"results/logs/tensorboard/{run}" if resources.tensorboard else None,
-        code=sources("pretrain"),
+        code=snakemake.params.code,
     )

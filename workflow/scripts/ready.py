@@ -1,5 +1,5 @@
-from contigwas.lineage import write_ready
-from contigwas.logs import job
+from contigwas.runtime.job import job
+from contigwas.runtime.training_inputs import write_ready
 
 with job(snakemake.log[0]):
     write_ready(snakemake.input.made, snakemake.output.ready)

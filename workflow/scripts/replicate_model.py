@@ -1,5 +1,5 @@
 from contigwas.apply.replicate import write_replication
-from contigwas.logs import job
+from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from contigwas.logs import job
 from contigwas.report import write_report
+from contigwas.runtime.job import job
 
 read, params = snakemake.input, snakemake.params
 kinds = ("phenotypes", "loci", "followup", "points", "manhattan", "overview", "regional", "qq")

@@ -1,5 +1,5 @@
-from contigwas.logs import job
-from contigwas.samples.cohort import write_cohort
+from contigwas.runtime.job import job
+from contigwas.samples.selection import write_cohort
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):

@@ -1,4 +1,4 @@
-from contigwas.logs import job
+from contigwas.runtime.job import job
 from contigwas.samples.candidates import write_candidates
 
 with job(snakemake.log[0]):

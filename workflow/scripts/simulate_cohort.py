@@ -1,4 +1,4 @@
-from contigwas.logs import job
+from contigwas.runtime.job import job
 from contigwas.simulate.cohort import simulate_cohort
 
 settings = snakemake.params.settings

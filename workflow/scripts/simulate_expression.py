@@ -1,4 +1,4 @@
-from contigwas.logs import job
+from contigwas.runtime.job import job
 from contigwas.simulate.expression import simulate_expression
 
 settings = snakemake.params.settings

@@ -1,4 +1,4 @@
-from contigwas.logs import job
+from contigwas.runtime.job import job
 from contigwas.simulate.images import simulate_images
 
 settings = snakemake.params.settings

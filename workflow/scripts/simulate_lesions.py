@@ -1,4 +1,4 @@
-from contigwas.logs import job
+from contigwas.runtime.job import job
 from contigwas.simulate.lesions import simulate_lesions
 
 settings = snakemake.params.settings

@@ -1,4 +1,4 @@
-from contigwas.logs import job
+from contigwas.runtime.job import job
 from contigwas.snps import write_snps
 
 settings = snakemake.params.settings

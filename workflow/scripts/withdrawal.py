@@ -1,5 +1,5 @@
-from contigwas.logs import job
-from contigwas.withdrawal import purge
+from contigwas.privacy.withdrawal import purge
+from contigwas.runtime.job import job
 
 read = snakemake.input
 with job(snakemake.log[0]):

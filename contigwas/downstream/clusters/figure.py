@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from contigwas.downstream.clusters.agreement import Agreement
-from contigwas.downstream.clusters.found import Found
-from contigwas.downstream.hide import LARGE
-from contigwas.files import PathLike
+from contigwas.downstream.clusters.result import Found
 from contigwas.plots import style
 from contigwas.plots.labels import shorten_middle
+from contigwas.privacy.small_counts import LARGE
+from contigwas.runtime.atomic_files import PathLike
 
 ARMS = {"kmeans": "k-means", "hdbscan": "HDBSCAN", "probe": "supervised probe"}
 METRICS = {"accuracy": "accuracy", "nmi": "NMI", "ari": "ARI", "stability": "stability"}

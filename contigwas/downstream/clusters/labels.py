@@ -9,10 +9,10 @@ import pandas as pd
 
 from contigwas.downstream.columns import read_columns, text
 from contigwas.downstream.folds import families_apart, families_with
-from contigwas.downstream.hide import hidden
-from contigwas.errors import UserError
-from contigwas.files import PathLike
-from contigwas.people import require_overlap
+from contigwas.privacy.small_counts import hidden
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.runtime.errors import UserError
+from contigwas.tables.sample_ids import require_overlap
 
 log = logging.getLogger(__name__)
 FOLDS = 5

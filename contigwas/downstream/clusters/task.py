@@ -11,7 +11,6 @@ import pandas as pd
 
 from contigwas.downstream.clusters.agreement import Agreement
 from contigwas.downstream.clusters.figure import draw
-from contigwas.downstream.clusters.found import Found
 from contigwas.downstream.clusters.labels import FOLDS, Labels, probe, read_labels
 from contigwas.downstream.clusters.partitions import (
     HDBSCAN_AGAIN,
@@ -24,12 +23,13 @@ from contigwas.downstream.clusters.partitions import (
     partition,
     silhouettes,
 )
+from contigwas.downstream.clusters.result import Found
 from contigwas.downstream.folds import families_of
-from contigwas.downstream.hide import LEAST, any_hidden, coarse, hidden
-from contigwas.errors import UserError
-from contigwas.files import PathLike, private_folder, replacing, write_parquet, write_tsv
-from contigwas.modality import read_modality
 from contigwas.phenotypes.pca import fit
+from contigwas.privacy.small_counts import LEAST, any_hidden, coarse, hidden
+from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_parquet, write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.tables.anndata_io import read_modality
 
 log = logging.getLogger(__name__)
 COLUMNS = ["arm", "share", "seed", "metric", "value", "low", "high", "people"]

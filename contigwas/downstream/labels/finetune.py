@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from contigwas.downstream.labels.external_images import images_of, of_people, seen_by
 from contigwas.downstream.labels.kinds import MULTICLASS, Target
-from contigwas.downstream.labels.pictures import images_of, of_people, seen_by
 from contigwas.downstream.training import Learner, trained
+from contigwas.images.array import Photographs
 from contigwas.pretrain.augment import Augmentation
-from contigwas.pretrain.data import Photographs
 from contigwas.pretrain.networks import channels_last, features_of
 from contigwas.pretrain.normalise import PixelScaler
 from contigwas.pretrain.precision import exactly

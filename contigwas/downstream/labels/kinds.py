@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from contigwas.files import PathLike
+from contigwas.runtime.atomic_files import PathLike
 
 BINARY, MULTICLASS, ORDINAL, MULTILABEL, REGRESSION = "binary", "multiclass", "ordinal", "multilabel", "regression"
 

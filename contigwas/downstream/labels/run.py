@@ -10,21 +10,21 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from contigwas.config.downstream import FINETUNED, KNN, PROBE, SCRATCH
+from contigwas.downstream.labels.external_images import load_pictures
 from contigwas.downstream.labels.finetune import Encoder, finetuned
 from contigwas.downstream.labels.heads import neighbours, probe
 from contigwas.downstream.labels.kinds import Target, read_target
-from contigwas.downstream.labels.pictures import load_pictures
 from contigwas.downstream.splits import Split, splits, subset
-from contigwas.errors import UserError
-from contigwas.files import PathLike, private_folder, write_parquet, write_tsv
-from contigwas.memory import enough_memory
-from contigwas.modality import read_modality
-from contigwas.people import require_overlap, rows_of
-from contigwas.pretrain.data import Photographs
+from contigwas.images.array import Photographs
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.pretrained import Pretrained, read_checkpoint
 from contigwas.pretrain.roles import HELDOUT, TRAIN
-from contigwas.tasks import FINETUNED, KNN, PROBE, SCRATCH
+from contigwas.runtime.atomic_files import PathLike, private_folder, write_parquet, write_tsv
+from contigwas.runtime.errors import UserError
+from contigwas.runtime.memory import enough_memory
+from contigwas.tables.anndata_io import read_modality
+from contigwas.tables.sample_ids import require_overlap, rows_of
 
 log = logging.getLogger(__name__)
 STAGE = 8802  # of the random numbers: no other stage draws the same

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from contigwas.downstream.figures import DIFFERENCE, draw_arms
-from contigwas.downstream.hide import told
+from contigwas.downstream.labels.disclosure import counted, told_scores
 from contigwas.downstream.labels.kinds import BINARY, MULTICLASS, MULTILABEL, ORDINAL, REGRESSION, Target, read_target
-from contigwas.downstream.labels.measures import measures, tabulate
-from contigwas.downstream.labels.telling import counted, told_scores
-from contigwas.errors import UserError
-from contigwas.files import PathLike, private_folder, replacing, write_parquet, write_tsv
+from contigwas.downstream.labels.metrics import measures, tabulate
+from contigwas.privacy.small_counts import told
+from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_parquet, write_tsv
+from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 MAIN = {

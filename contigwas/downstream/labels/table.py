@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from contigwas.downstream.columns import read_columns, text
-from contigwas.downstream.hide import hidden
 from contigwas.downstream.labels.kinds import BINARY, MULTILABEL, ORDINAL, REGRESSION, Target
-from contigwas.errors import UserError
-from contigwas.files import PathLike, private_folder, replacing, write_parquet
-from contigwas.people import require_overlap
-from contigwas.samples.cohort import read_cohort
+from contigwas.privacy.small_counts import hidden
+from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_parquet
+from contigwas.runtime.errors import UserError
+from contigwas.samples.cohort import included, read_cohort
 from contigwas.samples.withdrawn import read_withdrawn
+from contigwas.tables.sample_ids import require_overlap
 
 log = logging.getLogger(__name__)
 MOST = 50  # values of a column that is a label
@@ -57,7 +57,7 @@ def write_labels(
     unknown = gone = 0
     if cohort is not None:
         people = read_cohort(cohort)
-        people = people[people["excluded"] == ""].set_index("iid")
+        people = included(people).set_index("iid")
         require_overlap(given.people.index, people.index, f"the labels ({table})", f"the cohort ({cohort})")
         unknown = int((~given.people.index.isin(people.index)).sum())
         families = people["family"]

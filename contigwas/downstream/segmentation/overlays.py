@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from contigwas.files import PathLike, private_folder
 from contigwas.plots import style
+from contigwas.runtime.atomic_files import PathLike, private_folder
 
 EXAMPLES = ("best", "median", "worst")
 TRUTH, PREDICTED = "#ffffff", "#ff3b30"

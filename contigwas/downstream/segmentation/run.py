@@ -11,19 +11,19 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from contigwas.disk import told
 from contigwas.downstream import scores
 from contigwas.downstream.segmentation.fit import Images, counts, fit, predict
-from contigwas.downstream.segmentation.labelled import Labelled, read_labelled
+from contigwas.downstream.segmentation.labelled_images import Labelled, read_labelled
 from contigwas.downstream.segmentation.masks import Labels
 from contigwas.downstream.segmentation.networks import Genes, Light, Plain, unet, unetr
 from contigwas.downstream.splits import Split, splits, subset
-from contigwas.errors import UserError
-from contigwas.files import PathLike, private_folder, replacing, write_parquet
-from contigwas.memory import enough_memory
 from contigwas.pretrain.data import Genetics, load_genetics, read_components
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.pretrained import Pretrained, read_checkpoint, take_from
+from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_parquet
+from contigwas.runtime.disk import told
+from contigwas.runtime.errors import UserError
+from contigwas.runtime.memory import enough_memory
 
 log = logging.getLogger(__name__)
 STAGE = 8801  # of the random numbers: no other stage draws the same

@@ -10,10 +10,10 @@ import pandas as pd
 
 from contigwas.downstream import scores
 from contigwas.downstream.figures import draw_arms
-from contigwas.downstream.hide import hidden
 from contigwas.downstream.segmentation.masks import Labels
 from contigwas.downstream.segmentation.overlays import draw_overlays
-from contigwas.files import PathLike, private_folder, replacing, write_parquet, write_tsv
+from contigwas.privacy.small_counts import hidden
+from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_parquet, write_tsv
 
 log = logging.getLogger(__name__)
 METRICS = {"dice": scores.dice, "iou": scores.iou}

@@ -10,16 +10,16 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from contigwas.errors import UserError
 from contigwas.pretrain.augment import Augmentation
 from contigwas.pretrain.data import Batch, Batches, Study
 from contigwas.pretrain.distributed import gathered_lists, rank, world
-from contigwas.pretrain.figures import alignment, rank_me, uniformity
+from contigwas.pretrain.embedding_metrics import alignment, rank_me, uniformity
 from contigwas.pretrain.networks import channels_last, features_of, head, image_encoder
 from contigwas.pretrain.normalise import Normaliser, PixelScaler
 from contigwas.pretrain.precision import exactly
 from contigwas.pretrain.retrieval import chance, retrieval
 from contigwas.pretrain.schedule import optimizer_and_schedule
+from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from contigwas.pretrain.coding import latent_coder
+from contigwas.pretrain.autoencoder_halves import latent_coder
 from contigwas.pretrain.data import Batch, Study
 from contigwas.pretrain.distributed import gathered
 from contigwas.pretrain.losses import kl_loss, ntxent_loss

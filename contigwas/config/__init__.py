@@ -1,0 +1,1 @@
+"""The config: checked against its schema, defaults filled in, and read by the rules."""

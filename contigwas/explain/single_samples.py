@@ -1,0 +1,215 @@
+"""What the networks look at in single people: their image with a map of attributions, and their strongest features.
+
+It shows and names people: its files belong into results/private.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from contigwas.explain.attribution import Attribution, integrated_gradients, relative
+from contigwas.explain.explain import Files, Modality, Opened, shares
+from contigwas.explain.feature_names import describe
+from contigwas.explain.genome import NAMES
+from contigwas.explain.network import at_once
+from contigwas.explain.top import label
+from contigwas.plots import style
+from contigwas.plots.labels import fitting
+from contigwas.plots.montage import shown
+from contigwas.pretrain.determinism import deterministic
+from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_tsv
+from contigwas.runtime.memory import enough_memory
+from contigwas.samples.folds import stable_hash
+
+log = logging.getLogger(__name__)
+LISTED, SHOWN = 10, 6  # features at either end in the table, and in the figure
+WIDTH, ROWS, COLUMNS = 11.0, 3.4, 3  # inches; panels of features in a row
+
+
+@dataclass(frozen=True)
+class Person:
+    """levels, map: the image 0 … 1 and its attributions (channels, sizes …); error: of the map, relative.
+
+    features: `iid fold method modality feature name chrom pos attribution`, the strongest at both ends.
+    """
+
+    iid: str
+    levels: np.ndarray
+    map: np.ndarray
+    error: float
+    features: pd.DataFrame
+
+
+def explain_people(
+    checkpoints: Sequence[PathLike],
+    files: Files,
+    settings: Mapping[str, object],
+    output_features: PathLike,
+    output_pages: PathLike,
+) -> None:
+    """Write a page a person (PDF), and a table of the features that raise and lower the person's loss the most.
+
+    `settings` are those of `explain`, with `private`: of how many people, shared among the networks.
+    """
+    for path in (output_features, output_pages):
+        private_folder(Path(path).parent)
+    described = {name: describe(path) for name, path in files.modalities.items()}
+    tables, errors = [], []
+    with (
+        deterministic(int(settings["math_threads"])),
+        enough_memory("there is too little memory to explain people: ask for more"),
+        replacing(output_pages) as temporary,
+        PdfPages(temporary, metadata={"CreationDate": None}) as pages,
+        style.applied(),
+    ):
+        networks = zip(
+            checkpoints, *(shares(settings[key], len(checkpoints)) for key in ("people", "private")), strict=True
+        )
+        for checkpoint, count, pages_of in networks:
+            opened = Opened.of(checkpoint, files, settings, count)
+            if len(opened.drawn.chosen) < pages_of:
+                log.warning("fold %d: %d people get a page, fewer than the %d of explain.private that fall to it",
+                            opened.network.fold, len(opened.drawn.chosen), pages_of)  # fmt: skip
+            for person in _people(opened, settings, described, pages_of):
+                pages.savefig(draw(person, settings["methods"][0]))
+                tables.append(person.features)
+                errors.append(person.error)
+    write_tsv(pd.concat(tables, ignore_index=True), output_features)
+    log.info("%d people; completeness error of their images' maps %.2g (largest %.2g)", len(tables), np.mean(errors),
+             np.max(errors))  # fmt: skip
+
+
+def _people(
+    opened: Opened, settings: Mapping[str, object], described: Mapping[str, pd.DataFrame], count: int
+) -> Iterator[Person]:
+    """The first people whom one network explains."""
+    modalities = {name: Modality.of(opened, name, settings) for name in opened.files.modalities}
+    for iid in opened.drawn.chosen[:count]:
+        here = {name: one for name, one in modalities.items() if iid in opened.drawn.explained[name]}
+        inputs, tables = {}, []
+        for name, modality in here.items():
+            people = modality.people([iid])
+            inputs[name] = people[0]
+            for method in settings["methods"]:
+                seed = stable_hash(f"{settings['seed']}:{iid}:{name}") % 2**32
+                found = modality.attribute(method, people, settings, seed)
+                columns = modality.side.columns.numpy()
+                there = columns >= 0
+                chosen = described[name].iloc[columns[there]]
+                table = _ends(chosen.assign(attribution=found.values[0].cpu().numpy()[there]))
+                table.insert(0, "modality", name)
+                table.insert(0, "method", method)
+                tables.append(table)
+        levels, found = _image(opened, iid, here, inputs, settings)
+        features = pd.concat(tables, ignore_index=True)
+        features.insert(0, "fold", opened.network.fold)
+        features.insert(0, "iid", iid)
+        error = float(relative(found.error, found.difference)[0])
+        yield Person(iid, levels[0].cpu().numpy(), found.values[0].cpu().numpy(), error, features)
+
+
+def _ends(table: pd.DataFrame) -> pd.DataFrame:
+    """The strongest features at both ends, from those that raise the loss the most to those that lower it the most."""
+    order = table.sort_values("attribution", ascending=False, kind="stable")
+    return order if len(order) <= 2 * LISTED else pd.concat([order[:LISTED], order[-LISTED:]])
+
+
+def _image(
+    opened: Opened,
+    iid: str,
+    modalities: Mapping[str, Modality],
+    inputs: Mapping[str, Tensor],
+    settings: Mapping[str, object],
+) -> tuple[Tensor, Attribution]:
+    """A person's image, and what of the mean loss over the modalities is due to its pixels, beside the mean colour."""
+    network = opened.network
+    scaler, trunk = network.trunk
+    with torch.no_grad():
+        genetics = {name: modalities[name].side.encoder(values) for name, values in inputs.items()}
+    levels = opened.levels(iid)
+    scaled = scaler(levels)
+
+    def loss(features: Tensor, unused: Tensor) -> Tensor:
+        each = [
+            modality.loss(genetics[name].expand(len(features), -1), network.heads[name](features))
+            for name, modality in modalities.items()
+        ]
+        return torch.stack(each).mean(dim=0)
+
+    none = scaled.new_zeros((1, 1))
+    rows = at_once(tuple(levels.shape[1:]), network.device, gradients=True)
+    found = integrated_gradients(trunk, loss, scaled, torch.zeros_like(scaled), none, settings["steps"], rows)
+    network.finite(found.values, "attributions")
+    return levels, found
+
+
+def draw(person: Person, method: str) -> Figure:
+    """A person's image, its map of attributions, and the features at both ends of each modality."""
+    names = [*dict.fromkeys(person.features["modality"])]
+    rows = -(-len(names) // COLUMNS)
+    size = WIDTH, 3.9 + ROWS * rows
+    figure = Figure(figsize=size)
+    upper = figure.add_gridspec(
+        1, 2, left=0.05, right=0.82, top=1 - 0.7 / size[1], bottom=1 - 3.6 / size[1], wspace=0.1
+    )
+    lower = figure.add_gridspec(rows, COLUMNS, left=0.1, right=0.98, top=1 - 4.1 / size[1], bottom=0.5 / size[1],
+                                wspace=0.95, hspace=0.3)  # fmt: skip
+    photo, mapped = figure.add_subplot(upper[0]), figure.add_subplot(upper[1])
+    picture, attributions = _slice(person.levels, person.map)
+    _show(photo, picture, "image")
+    grey = picture.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
+    _show(mapped, 0.6 + 0.4 * grey, f"attributions of its pixels (completeness error {100 * person.error:.1g} %)")
+    limit = float(np.quantile(np.abs(attributions), 0.99)) or 1.0
+    image = mapped.imshow(attributions, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=0.75)
+    bar = figure.colorbar(image, ax=mapped, fraction=0.04, pad=0.02)
+    bar.set_label("lowers the loss  ←  →  raises it", fontsize=7)
+    bar.ax.tick_params(labelsize=6)
+    for number, name in enumerate(names):
+        here = person.features[(person.features["modality"] == name) & (person.features["method"] == method)]
+        _bars(figure.add_subplot(lower[divmod(number, COLUMNS)]), here, name)
+    fold = int(person.features["fold"].iloc[0])
+    title = f"{person.iid}, by the network of fold {fold}: {NAMES[method]} of the contrastive loss"
+    figure.text(
+        0.02, 1 - 0.15 / size[1], title, va="top", **fitting(title, WIDTH - 0.4, fontsize=11, fontweight="bold")
+    )
+    return figure
+
+
+def _slice(levels: np.ndarray, attributions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An image (height, width, channels) and its map summed over channels; of a volume the slice that counts most."""
+    picture, summed = np.moveaxis(levels, 0, -1), attributions.sum(axis=0)
+    if summed.ndim == 3:
+        best = int(np.abs(summed).sum(axis=(1, 2)).argmax())
+        return shown(picture[best : best + 1]), shown(summed[best : best + 1, ..., None])[..., 0]
+    return picture, summed
+
+
+def _show(axis: Axes, picture: np.ndarray, title: str) -> None:
+    axis.imshow(picture.repeat(3, axis=-1) if picture.shape[-1] == 1 else picture, vmin=0, vmax=1)
+    axis.set_title(title, fontsize=8, loc="center")
+    axis.set_axis_off()
+
+
+def _bars(axis: Axes, table: pd.DataFrame, name: str) -> None:
+    order = table.sort_values("attribution", ascending=False, kind="stable")
+    shown = order if len(order) <= 2 * SHOWN else pd.concat([order[:SHOWN], order[-SHOWN:]])
+    y = np.arange(len(shown))
+    colors = np.where(shown["attribution"] > 0, style.HIT, style.DARK)
+    axis.barh(y, shown["attribution"], color=colors, height=0.7)
+    texts = [label(*pair) for pair in zip(shown["feature"], shown["name"].astype(str), strict=True)]
+    axis.set_yticks(y, texts, fontsize=6)
+    axis.invert_yaxis()
+    axis.axvline(0, color=style.MUTED, linewidth=0.7)
+    axis.tick_params(axis="y", length=0)
+    axis.tick_params(axis="x", labelsize=6)
+    axis.set_title(name, fontsize=8.5, fontweight="bold")
+    axis.set_xlabel("attribution (nats)", fontsize=7)

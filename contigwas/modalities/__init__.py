@@ -1,0 +1,1 @@
+"""User-supplied modalities: any table of samples x features."""

@@ -1,0 +1,1 @@
+"""Privacy: small-count suppression, hexagonal binning, and the withdrawal of participants."""

@@ -1,0 +1,48 @@
+"""What the explanations of a model say, as the page shows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from contigwas.runtime.atomic_files import PathLike
+from contigwas.tables.text import read_table
+
+MOST = 10  # features of a modality
+COLUMNS = ["rank", "feature", "name", "chrom", "pos", "mean_abs", "low", "high", "mean"]
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """The two figures, tables of modalities and completeness, and the top features by method and modality."""
+
+    genome: PathLike
+    top: PathLike
+    modalities: pd.DataFrame
+    completeness: pd.DataFrame
+    features: Mapping[tuple[str, str], pd.DataFrame]
+
+
+def explanations(files: Mapping[str, PathLike]) -> Explanations:
+    """Read them: features.parquet, modalities.tsv and completeness.tsv of a model, with the paths of its figures."""
+    features = pd.read_parquet(files["features"])
+    return Explanations(
+        genome=files["genome"],
+        top=files["top"],
+        modalities=read_table(files["modalities"]),
+        completeness=read_table(files["completeness"]),
+        features={
+            (str(method), str(modality)): top_features(rows)
+            for (method, modality), rows in features.groupby(["method", "modality"], sort=False, observed=True)
+        },
+    )
+
+
+def top_features(rows: pd.DataFrame) -> pd.DataFrame:
+    """The features of the largest mean absolute attribution, with their rank; places only where there are some."""
+    top = rows.nlargest(MOST, "mean_abs").reset_index(drop=True)
+    top.insert(0, "rank", range(1, len(top) + 1))
+    top = top[COLUMNS].astype({"chrom": str})
+    if (top["name"].astype(str) == top["feature"].astype(str)).all():
+        top = top.drop(columns="name")
+    return top if (top["pos"] > 0).any() else top.drop(columns=["chrom", "pos"])

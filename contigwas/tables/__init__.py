@@ -1,0 +1,1 @@
+"""Tables that users supply: sample IDs, text tables, samples x features, phenotypes and covariates."""
