@@ -41,8 +41,8 @@ docs: .venv/installed
 
 # The site needs MkDocs only, so it has an environment of its own. Broken links are errors (strict in mkdocs.yml).
 site: .venv-docs/installed
-	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
-	@echo "The documentation site: site/index.html"
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build
+	@echo "The documentation site: site/index.html. Its search needs a web server: $(PYTHON) -m http.server --directory site"
 
 .venv-docs/installed: envs/docs.txt
 	$(PYTHON) -m venv .venv-docs
