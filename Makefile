@@ -16,7 +16,7 @@ demo: .venv/installed
 	$(BIN)/snakemake --cores all
 	@echo
 	@echo "The report of the demo:            results/report.html"
-	@echo "Models against the planted truth:  results/evaluation/models.tsv"
+	@echo "Comparison of the models:          results/evaluation/models.tsv"
 	@echo "Loci of the contrastive model:     results/models/contig/loci.tsv"
 	@echo "Its Manhattan plot:                results/models/contig/plots/manhattan.png"
 

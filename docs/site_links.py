@@ -1,7 +1,7 @@
 """MkDocs hook: pages may link to files outside docs/, such as ../benchmarks/README.md.
 
-In the sources these links are relative paths, so they also work where the repository is browsed. For the site, each linked
-file becomes a page below repository/: Markdown as it is, other text files as a code block.
+In the sources these links are relative paths, so they also work where the repository is browsed. For the site, each
+linked file becomes a page below repository/: Markdown as it is, other text files as a code block.
 """
 
 import posixpath
