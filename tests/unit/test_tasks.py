@@ -35,7 +35,7 @@ def refused(*arguments, **models) -> str:
 def test_size_and_crop_are_those_of_the_images():
     task = config()["downstream"]["tumour"]
     assert (task["size"], task["crop"], task["mask"], task["cohort"]) == (32, "fundus", "mask", True)
-    assert job_settings(config({"size": 48}), "downstream.tumour")["size"] == 48
+    assert job_settings(config({"size": 48}), "task", task="tumour")["task"]["size"] == 48
 
 
 def test_all_models_with_feature_maps_take_part():
