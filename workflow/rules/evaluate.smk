@@ -17,7 +17,7 @@ rule evaluate_samples:
         phenotypes=expand("results/models/{model}/phenotypes.parquet", model=sorted(MODELS)),
         covariates=expand("results/models/{model}/covariates.parquet", model=sorted(MODELS)),
     output:
-        samples="results/private/evaluation/equal_samples.parquet",
+        samples="results/private/evaluation/common_samples.parquet",
         counts=f"{EVALUATION}/equal/samples.tsv",
     log:
         "results/logs/evaluate_samples/evaluate_samples.log",

@@ -10,7 +10,7 @@ PRIVATE_EXPLANATIONS = [
 # Not explain.models and explain.private: they decide which models and samples are explained, not the values.
 EXPLAIN_SETTINGS = config_subset(
     "explain.baseline",
-    "explain.samples",
+    "explain.n_samples",
     "explain.reference",
     "explain.steps",
     "explain.noise",
