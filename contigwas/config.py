@@ -28,9 +28,9 @@ OMNIBUS = ("minp", "manova", "acat")  # what gwas.tests may name; any other loci
 TYPES |= {"object": "a block of keys", "array": "a list", "null": "null"}
 
 
-def check(config: dict, schema_file: Path) -> None:
+def check(config: dict) -> None:
     """Fill the schema's defaults into `config`, in place; raise UserError for the first thing that is wrong."""
-    schema = read_schema(Path(schema_file))
+    schema = read_schema()
     _check_keys(config, "config")
     error = jsonschema.exceptions.best_match(_validator()(schema).iter_errors(config))
     if error is not None:

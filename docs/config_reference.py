@@ -5,12 +5,13 @@ from pathlib import Path
 
 import yaml
 
+from contigwas.recipes import read_schema
+
 ROOT = Path(__file__).resolve().parents[1]
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 
 INTRODUCTION = """# Config reference
 
-Made from `workflow/schemas/config.schema.yaml` by `make docs`; do not edit.
+Made from `contigwas/config.schema.yaml` by `make docs`; do not edit.
 
 A config is a YAML file with one block a stage. `config/config.yaml` is the demo; `config/examples/` holds others.
 A file given with `--configfile` stands alone: no key of the demo leaks into it, and the defaults below fill the rest.
@@ -50,7 +51,7 @@ def rows(schema: dict, definitions: dict, prefix: str = "") -> list[str]:
 
 def page() -> str:
     """The whole page."""
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = read_schema()
     definitions = schema["$defs"]
     head = ["| key | type | default | meaning |", "|---|---|---|---|"]
     single = {"properties": {k: v for k, v in schema["properties"].items() if "type" in v and v["type"] == "integer"}}

@@ -20,9 +20,8 @@ import yaml
 from rerun_dag import ROOT, Again, Dag, dag
 from snakemake.exceptions import WorkflowError
 
-from contigwas.recipes import methods
+from contigwas.recipes import methods, read_schema
 
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 STUDY = ROOT / "tests/config/every_key.yaml"
 METHODS = [*methods()]
 
@@ -147,7 +146,7 @@ PAIRED = {
 
 def keys() -> dict[str, dict]:
     """Every key of the schema with its own schema; those of models as models.<name>.…, each once."""
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = read_schema()
     definitions = schema["$defs"]
     found: dict[str, dict] = {}
     for name, block in schema["properties"].items():
@@ -214,7 +213,7 @@ def study_of(key: str) -> tuple[dict, str]:
 def _model_with(key: str, config: dict) -> str:
     """The model of the study that takes a key of models; where none does, it becomes the first method that does."""
     own = key.removeprefix("models.<name>.")
-    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
+    definitions = read_schema()["$defs"]
     special = {"embeddings": "embedded", "apply": "applied", "transform": "traits", "phenotypes": "traits"}
     if own in special:
         return special[own]
@@ -230,7 +229,7 @@ def _model_with(key: str, config: dict) -> str:
 
 def _task_with(key: str, config: dict) -> str:
     """The task of the study that takes a key of downstream."""
-    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
+    definitions = read_schema()["$defs"]
     for name, task in config["downstream"].items():
         if key in _leaves(definitions[task["task"]], definitions, "downstream.<name>"):
             return name

@@ -26,7 +26,6 @@ from contigwas.files import write_tsv
 from contigwas.gwas.summary import Histogram, read_lambda
 from contigwas.loci import write_loci
 
-SCHEMA = stages.ROOT / "workflow/schemas/config.schema.yaml"
 TEST = "manova"
 
 
@@ -40,7 +39,7 @@ def config_of(study: Mapping, setting: str, seed: int) -> dict:
         for block in blocks:
             place = place[block]
         place[last] = value
-    check(config, SCHEMA)
+    check(config)
     return config
 
 

@@ -39,7 +39,7 @@ models:
 def read_config(text: str) -> dict:
     """A config with its defaults."""
     config = yaml.safe_load(text)
-    check(config, ROOT / "workflow/schemas/config.schema.yaml")
+    check(config)
     return config
 
 

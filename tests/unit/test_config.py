@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from contigwas.config import check, chromosomes, folds, ordered, settings
 from contigwas.errors import UserError
+from contigwas.recipes import read_schema
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 CONFIGS = [ROOT / "config/config.yaml", *ROOT.glob("config/examples/*.yaml"), *ROOT.glob("tests/config/*.yaml")]
 CONFIGS.remove(ROOT / "tests/config/real_planted.yaml")  # only what it adds to real.yaml
 
@@ -20,13 +20,13 @@ CONFIGS.remove(ROOT / "tests/config/real_planted.yaml")  # only what it adds to 
 @pytest.fixture
 def demo() -> dict:
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    check(config, SCHEMA)
+    check(config)
     return config
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_of_the_repository_is_valid(path):
-    check(yaml.safe_load(path.read_text()), SCHEMA)
+    check(yaml.safe_load(path.read_text()))
 
 
 def test_defaults_are_filled_in(demo):
@@ -40,7 +40,7 @@ def test_defaults_are_filled_in(demo):
 @pytest.mark.parametrize(("dimensions", "crop"), [(None, "fundus"), (2, "fundus"), (3, "none")])
 def test_photographs_are_cropped_unless_told_otherwise_and_volumes_are_not(demo, dimensions, crop):
     demo["images"] = {"table": "images.tsv"} | ({"dimensions": dimensions} if dimensions else {})
-    check(demo, SCHEMA)
+    check(demo)
     assert (demo["images"]["dimensions"], demo["images"]["crop"]) == (dimensions or 2, crop)
 
 
@@ -123,12 +123,12 @@ def test_what_makes_no_sense_is_refused(change, sentence):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     change(config)
     with pytest.raises(UserError, match=sentence):
-        check(config, SCHEMA)
+        check(config)
 
 
 def test_a_list_of_genes_and_a_test_that_are_well(demo):
     demo["loci"] |= {"test": "disc", "genes": "glist-hg38.txt", "genes_build": "GRCh37"}
-    check(demo, SCHEMA)
+    check(demo)
     assert demo["loci"]["test"] == "disc"
 
 
@@ -165,7 +165,7 @@ def test_keys_of_a_recipe_that_contradict_each_other(model, change, sentence):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config["models"][model].update(change)
     with pytest.raises(UserError, match=sentence) as error:
-        check(config, SCHEMA)
+        check(config)
     assert "\n" not in str(error.value)
 
 
@@ -175,9 +175,9 @@ def test_a_layer_for_all_models_is_one_that_all_have():
     with pytest.raises(
         UserError, match=r"embed\.layer is pgs, but the model simclr .* views in models\.simclr\.embed\.layer"
     ):
-        check(config, SCHEMA)
+        check(config)
     config["models"]["simclr"]["embed"] = {"layer": "views"}
-    check(config, SCHEMA)
+    check(config)
     assert settings(config, "embed", model="simclr")["layer"] == "views"
 
 
@@ -198,12 +198,12 @@ def test_keys_of_a_recipe_that_go_together(model, change):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config["covariates"] = {"columns": ["sex"]}
     config["models"][model].update(change)
-    check(config, SCHEMA)
-    check(config, SCHEMA)  # with the defaults filled in it means the same
+    check(config)
+    check(config)  # with the defaults filled in it means the same
 
 
 def test_every_key_of_a_recipe_has_a_default_and_says_what_it_is():
-    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
+    definitions = read_schema()["$defs"]
     for method in definitions["shared"]["properties"]["method"]["enum"]:
         keys = definitions[method]["properties"]
         for name, key in {**keys, **keys["augment"]["properties"]}.items():
@@ -225,7 +225,7 @@ def test_an_override_leaves_the_other_keys_as_the_block_has_them():
     config["phenotypes"] = {"components": 30, "transform": "none"}
     config["models"]["simclr"]["phenotypes"] = {"transform": "inverse-normal"}
     config["models"]["contig"]["phenotypes"] = {"components": 0}
-    check(config, SCHEMA)
+    check(config)
     assert settings(config, "phenotypes", model="simclr") == {"components": 30, "transform": "inverse-normal"}
     assert settings(config, "phenotypes", model="contig") == {"components": 0, "transform": "none"}
 
@@ -233,5 +233,5 @@ def test_an_override_leaves_the_other_keys_as_the_block_has_them():
 def test_the_covariates_default_to_the_genetic_components():
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     del config["gwas"]["covariates"]
-    check(config, SCHEMA)
+    check(config)
     assert config["gwas"]["covariates"] == ["PC1-PC10"]

@@ -42,7 +42,7 @@ def spoiled(tmp_path, monkeypatch, root) -> Spoiled:
 
 
 def checked(spoiled: Spoiled, root) -> dict:
-    contigwas_config.check(spoiled.config, root / "workflow/schemas/config.schema.yaml")
+    contigwas_config.check(spoiled.config)
     return spoiled.config
 
 

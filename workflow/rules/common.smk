@@ -32,7 +32,7 @@ def told(function: Callable, *arguments, **keywords):
         sys.exit(1)  # a WorkflowError raised in an input function would come with a traceback
 
 
-told(contigwas_config.check, config, Path(workflow.basedir, "workflow/schemas/config.schema.yaml"))
+told(contigwas_config.check, config)
 # Preflight itself lists what is missing or closed. Snakemake knows its targets only after the Snakefile is parsed.
 PREFLIGHT = "preflight" in sys.argv
 if not PREFLIGHT:
