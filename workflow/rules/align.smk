@@ -18,8 +18,6 @@ rule align_folds:
         "results/benchmarks/align_folds/{model}.tsv"
     wildcard_constraints:
         model=one_of(RECIPES),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, embeddings=4),
         runtime=grows(60),
@@ -43,8 +41,6 @@ rule align_brought:
         "results/benchmarks/align_brought/{model}.tsv"
     wildcard_constraints:
         model=one_of(EMBEDDED),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, embeddings=6),
         runtime=grows(60),

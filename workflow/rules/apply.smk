@@ -18,8 +18,6 @@ rule apply_fold:
         "results/benchmarks/apply_fold/{model}.fold{fold}.tsv"
     wildcard_constraints:
         model=one_of(APPLIED),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000, images=1.1),
@@ -49,8 +47,6 @@ rule apply_model:
         "results/benchmarks/apply_model/{model}.tsv"
     wildcard_constraints:
         model=one_of(APPLIED),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, embeddings=4),
         runtime=grows(60),
@@ -88,8 +84,6 @@ rule replicate_model:
         "results/benchmarks/replicate_model/{model}.tsv"
     wildcard_constraints:
         model=one_of(APPLIED),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(30),

@@ -13,8 +13,6 @@ rule evaluate_people:
         "results/logs/evaluate_people/evaluate_people.log",
     benchmark:
         "results/benchmarks/evaluate_people/evaluate_people.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, phenotypes=10),
         runtime=grows(20),
@@ -46,8 +44,6 @@ rule evaluate_gwas:
         "results/benchmarks/evaluate_gwas/{model}.chr{chrom}.tsv"
     wildcard_constraints:
         model=one_of(EQUAL),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: 4
     resources:
         mem_mb=grows(4000, phenotypes=25, covariates=25),
@@ -76,8 +72,6 @@ rule evaluate_loci:
         "results/benchmarks/evaluate_loci/{model}.tsv"
     wildcard_constraints:
         model=one_of(EQUAL),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, cohort=100),
         runtime=grows(120),
@@ -100,8 +94,6 @@ rule evaluate_attributions:
         "results/logs/evaluate_attributions/evaluate_attributions.log",
     benchmark:
         "results/benchmarks/evaluate_attributions/evaluate_attributions.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, explanations=20, snps=1),
         runtime=grows(60),
@@ -123,8 +115,6 @@ rule evaluate_cost:
         "results/logs/evaluate_cost/evaluate_cost.log",
     benchmark:
         "results/benchmarks/evaluate_cost/evaluate_cost.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(1000),
         runtime=grows(10),
@@ -184,8 +174,6 @@ rule evaluate:
         "results/logs/evaluate/evaluate.log",
     benchmark:
         "results/benchmarks/evaluate/evaluate.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         # the leads of one model, in float32; how many they are is known only when it runs
         mem_mb=grows(4000, embeddings=4, phenotypes=25, covariates=25, genotypes=0.02),

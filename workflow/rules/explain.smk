@@ -14,8 +14,6 @@ rule explain_model:
         "results/benchmarks/explain_model/{model}.tsv"
     wildcard_constraints:
         model=one_of(EXPLAINED),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000 + explaining_images(), table=20, cohort=20),
@@ -57,8 +55,6 @@ rule explain_plots:
         "results/benchmarks/explain_plots/{model}.tsv"
     wildcard_constraints:
         model=one_of(EXPLAINED),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
@@ -81,8 +77,6 @@ rule explain_people:
         "results/benchmarks/explain_people/{model}.tsv"
     wildcard_constraints:
         model=one_of(SHOWN),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000 + explaining_images(), table=20, cohort=20),

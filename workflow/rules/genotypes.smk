@@ -12,8 +12,6 @@ rule genotypes_variants:
         "results/logs/genotypes_variants/chr{chrom}.log",
     benchmark:
         "results/benchmarks/genotypes_variants/chr{chrom}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, genotyped_people=200),
         runtime=grows(60, genotypes=0.03),
@@ -45,8 +43,6 @@ rule genotypes_people:
         "results/logs/genotypes_people/genotypes_people.log",
     benchmark:
         "results/benchmarks/genotypes_people/genotypes_people.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, missing=20),
         runtime=grows(30),
@@ -74,8 +70,6 @@ rule genotypes_prune:
         "results/logs/genotypes_prune/chr{chrom}.log",
     benchmark:
         "results/benchmarks/genotypes_prune/chr{chrom}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, genotyped_people=200),
         runtime=grows(60, genotypes=0.03),
@@ -98,8 +92,6 @@ if config["genotypes"]["kinship"]:
             "results/logs/genotypes_kinship_brought/genotypes_kinship_brought.log",
         benchmark:
             "results/benchmarks/genotypes_kinship_brought/genotypes_kinship_brought.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
         resources:
             mem_mb=grows(2000, kinship=20),
             runtime=grows(30),
@@ -122,8 +114,6 @@ else:
             "results/logs/genotypes_kinship/genotypes_kinship.log",
         benchmark:
             "results/benchmarks/genotypes_kinship/genotypes_kinship.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
         threads: config["math_threads"]
         resources:
             mem_mb=grows(8000, people=2000),
@@ -147,8 +137,6 @@ if config["genotypes"]["pcs_file"]:
             "results/logs/genotypes_pcs_brought/genotypes_pcs_brought.log",
         benchmark:
             "results/benchmarks/genotypes_pcs_brought/genotypes_pcs_brought.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
         resources:
             mem_mb=grows(2000, pcs=30),
             runtime=grows(30),
@@ -172,8 +160,6 @@ else:
             "results/logs/genotypes_pcs/genotypes_pcs.log",
         benchmark:
             "results/benchmarks/genotypes_pcs/genotypes_pcs.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
         threads: config["math_threads"]
         resources:
             mem_mb=grows(4000, people=2000),

@@ -15,8 +15,6 @@ rule downstream_labels:
         "results/benchmarks/downstream_labels/{task}.tsv"
     wildcard_constraints:
         task=one_of(TASKS_OF_LABELS),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, table=20),
         runtime=grows(30),
@@ -42,8 +40,6 @@ rule downstream_pictures:
         "results/benchmarks/downstream_pictures/{task}.tsv"
     wildcard_constraints:
         task=one_of(OUTSIDE),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000),
@@ -69,8 +65,6 @@ rule downstream_features:
     wildcard_constraints:
         model=one_of(RECIPES),
         task=one_of(OUTSIDE),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000, images=1.1),
@@ -102,8 +96,6 @@ rule downstream_predict:
         model=one_of([*RECIPES, *EMBEDDED, *APPLIED]),
         task=one_of(TASKS_OF_LABELS),
         seed=r"\d+",
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000, embeddings=8, images=2),
@@ -140,8 +132,6 @@ rule downstream_classification:
     wildcard_constraints:
         model=one_of([*RECIPES, *EMBEDDED, *APPLIED]),
         task=one_of(TASKS["classification"]),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, predictions=40),
         runtime=grows(120, predictions=20),

@@ -14,8 +14,6 @@ rule lineage:
     wildcard_constraints:
         part=PART,
     localrule: True
-    conda:
-        "../../envs/contigwas.yaml"
     params:
         made_with=made_with,
         code=library("lineage", script="lineage"),
@@ -37,8 +35,6 @@ rule ready:
     wildcard_constraints:
         part=PART,
     localrule: True
-    conda:
-        "../../envs/contigwas.yaml"
     params:
         code=library("lineage", script="ready"),
     script:

@@ -18,8 +18,6 @@ rule phenotypes_embedded:
         "results/benchmarks/phenotypes_embedded/{model}.tsv"
     wildcard_constraints:
         model=one_of([*RECIPES, *EMBEDDED, *APPLIED]),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, reference=12),
         runtime=grows(60),
@@ -44,8 +42,6 @@ rule phenotypes_brought:
         "results/benchmarks/phenotypes_brought/{model}.tsv"
     wildcard_constraints:
         model=one_of(BROUGHT),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, table=20),
         runtime=grows(60),

@@ -22,8 +22,6 @@ rule plots_manhattan:
         "results/logs/plots_manhattan/{model}.log",
     benchmark:
         "results/benchmarks/plots_manhattan/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
@@ -47,8 +45,6 @@ rule plots_points:
         "results/logs/plots_points/{model}.log",
     benchmark:
         "results/benchmarks/plots_points/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
@@ -75,8 +71,6 @@ rule plots_overview:
         "results/logs/plots_overview/{model}.log",
     benchmark:
         "results/benchmarks/plots_overview/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
@@ -106,8 +100,6 @@ rule plots_features:
         "results/logs/plots_features/{model}.log",
     benchmark:
         "results/benchmarks/plots_features/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(120),
@@ -138,8 +130,6 @@ rule plots_regional:
         "results/logs/plots_regional/{model}.log",
     benchmark:
         "results/benchmarks/plots_regional/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, cohort=100),
         runtime=grows(120),
@@ -177,8 +167,6 @@ rule plots_qq:
         "results/logs/plots_qq/{model}.log",
     benchmark:
         "results/benchmarks/plots_qq/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(60),
@@ -229,8 +217,6 @@ rule plots_genotypes:
         "results/logs/plots_genotypes/plots_genotypes.log",
     benchmark:
         "results/benchmarks/plots_genotypes/plots_genotypes.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, pcs=20),
         runtime=grows(30),
@@ -260,8 +246,6 @@ rule plots_matching:
         "results/logs/plots_matching/plots_matching.log",
     benchmark:
         "results/benchmarks/plots_matching/plots_matching.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(20),
@@ -293,8 +277,6 @@ rule plots_training:
         "results/benchmarks/plots_training/{model}.tsv"
     wildcard_constraints:
         model=one_of(RECIPES),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(60),
@@ -328,8 +310,6 @@ rule plots_decoded:
         "results/benchmarks/plots_decoded/{model}.tsv"
     wildcard_constraints:
         model=one_of(DRAWN),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(30),
@@ -350,8 +330,6 @@ rule plots_montage:
         "results/logs/plots_montage/plots_montage.log",
     benchmark:
         "results/benchmarks/plots_montage/plots_montage.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(60),
