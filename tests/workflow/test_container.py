@@ -1,4 +1,4 @@
-"""The container directive of the Snakefile, with a stand-in for apptainer that runs the command of a job on this machine.
+"""The container directive of the Snakefile. A stand-in for apptainer runs the commands of jobs on this machine.
 
 tests/container.sh builds the image itself and runs a study in it.
 """
