@@ -34,11 +34,12 @@ started=$SECONDS
 
 if ! buildah images contigwas-base >/dev/null 2>&1; then
   suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+  # the pipes read to their end: with pipefail, a writer that loses its reader would end this script
   mirror=$(apt-get indextargets --format '$(CODENAME) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
-    awk -v suite="$suite" '$1 == suite && $2 == "main" { print $3; exit }')
+    awk -v suite="$suite" '$1 == suite && $2 == "main" && !found++ { print $3 }')
   [ -n "$mirror" ] || fail "apt lists no mirror of $suite main. Run: apt-get update"
-  keyring=$(grep -rlF "${mirror%/}" /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null |
-    xargs -r grep -hoiE 'signed-by(:|=) *[^] ]+' | sed -E 's/^[^:=]*[:=] *//' | head -n 1)
+  keyring=$({ grep -rlsF "${mirror%/}" /etc/apt/sources.list /etc/apt/sources.list.d || true; } |
+    xargs -r grep -hoiE 'signed-by(:|=) *[^] ]+' | awk '!found++ { sub(/^[^:=]*[:=] */, ""); print }') || true
   debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv \
     ${keyring:+"--keyring=$keyring"} "$suite" "$work/base" "$mirror" >"$work/debootstrap.log" 2>&1 ||
     { tail -n 20 "$work/debootstrap.log" >&2; fail "debootstrap failed"; }
