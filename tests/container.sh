@@ -7,7 +7,7 @@
 # It needs no container engine and no container registry. The base image is a minimal Debian, made with the mirror and
 # the keyring of this machine's apt. pip uses the settings and local folders of this machine's pip: they are mounted
 # during the build and leave only empty mount points in the image.
-# It takes about 15 minutes on 2 cores and leaves two local images, contigwas-base (the next run uses it again) and
+# It takes about 20 minutes on 2 busy cores and leaves two local images, contigwas-base (the next run uses it again) and
 # contigwas. To remove them: buildah rmi contigwas contigwas-base
 set -euo pipefail
 cd "$(dirname "$0")/.."
