@@ -18,7 +18,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CLONE = ["Snakefile", "config", "profiles", "workflow"]
+CLONE = ["config", "profiles", "workflow"]
 PACKAGE = ["LICENSE", "README.md", "contigwas", "pyproject.toml"]
 CONFIG = "tests/config/phenotypes.yaml"
 PLANTED = "rs5"
