@@ -208,12 +208,12 @@ def results_is_a_file(one):
 
 
 ERRORS = [
-    (truncated, "genotypes.array", "it is cut short"),
-    (wrong_magic, "genotypes.array", "supply a .bed file"),
+    (truncated, "genotypes.array", "it is truncated"),
+    (wrong_magic, "genotypes.array", "Supply a .bed file"),
     (shorter_bim, "genotypes.array", "the three files do not belong together"),
-    (shorter_fam, "genotypes.array", "all files of the genotypes must name the same samples"),
+    (shorter_fam, "genotypes.array", "All files of the genotypes must contain the same samples"),
     (sample_twice, "genotypes.array", "keep one row a sample"),
-    (other_chromosome, "genotypes.array", "has no variant on chromosome 2 (it has 7): correct the config"),
+    (other_chromosome, "genotypes.array", "has no variant on chromosome 2 (it has 7). Correct the config"),
     (strangers, "images.table", "IIDs must be written the same way in both"),
     (headerless_keep, "samples.keep", "keep.tsv has no column iid"),
     (no_image_there, "images.table", "paths are relative to the table"),
@@ -236,7 +236,7 @@ ERRORS = [
     (phenotypes_with_text, "models.traits.phenotypes", "write numbers, and NA where a value is not known"),
     (embeddings_without_values, "models.deep.embeddings", "drop the features that lack them"),
     (no_embeddings, "models.deep.embeddings", "write it with anndata"),
-    (kinship_without_column, "genotypes.kinship", "has no column KINSHIP: its header has iid1, iid2, pi_hat"),
+    (kinship_without_column, "genotypes.kinship", "has no column KINSHIP. Its header has iid1, iid2, pi_hat"),
     (components_missing, "genotypes.pcs_file", "has no column PC3"),
     (genes_of_other_build, "loci.genes", "supply a list of GRCh37"),
     (no_map, "plots.recombination", "is no recombination map: expected"),

@@ -1,4 +1,4 @@
-"""Pruning, kinship, who is left without relatives, and components against plink2, on both real sets of genotypes."""
+"""Pruning, kinship, unrelated samples and principal components against plink2, on two real data sets."""
 
 import subprocess
 
@@ -13,7 +13,7 @@ from contigwas.genotypes.prune import prune
 from contigwas.genotypes.pruned import Pruned
 from contigwas.genotypes.reader import open_genotypes
 from contigwas.runtime.atomic_files import write_tsv
-from contigwas.samples.ancestry import outsiders
+from contigwas.samples.ancestry import outside_ancestry
 from contigwas.samples.families import related_pairs, unrelated
 from tests.plink_files import child, iids, simulate, write_plink, write_samples
 
@@ -154,7 +154,7 @@ def test_components_separate_the_continents(real, tmp_path):
     assert apart > 2 * spread
     write_tsv(pd.DataFrame({"iid": groups[2].index[::2]}), tmp_path / "reference.tsv")
     settings = {"reference": str(tmp_path / "reference.tsv"), "pcs": 2, "max_sd": 6.0}
-    out = pd.Series(outsiders(pcs.index.to_numpy(dtype=str), settings, tmp_path / "pcs.parquet", 1), pcs.index)
+    out = pd.Series(outside_ancestry(pcs.index.to_numpy(dtype=str), settings, tmp_path / "pcs.parquet", 1), pcs.index)
     assert out[groups[0].index].all()
     assert out[groups[1].index].all()
     assert not out[groups[2].index].any()
