@@ -227,7 +227,7 @@ ERRORS = [
     (scores_elsewhere, "pgs.scores", "lower pgs.min_overlap"),
     (no_score, "pgs.scores", "correct it or put the files there"),
     (annotations_of_others, "burden.annotations", "check that both are of one build"),
-    (unknown_mask, "burden.masks", "its categories are LoF, missense; correct burden.masks"),
+    (unknown_mask, "burden.masks", "Its categories are LoF, missense. Correct burden.masks"),
     (sets_of_other_chromosomes, "burden.sets", "has no gene on the chromosomes of genotypes.chromosomes"),
     (absent_covariate, "gwas.covariates", "correct the names, or raise genotypes.pcs"),
     (covariate_of_texts, "gwas.covariates", "write numbers, factor(name) in gwas.covariates for categories"),

@@ -27,8 +27,9 @@ def require_build(file: ScoringFile, found: Match, targets: Targets, build: str)
             raise UserError(
                 f"{file.path} has positions on {other} (#{key}), but genotypes.build is {build}. Of its "
                 f"{len(file.rows)} rows, {_matched_share(_match_by_position(file.rows, targets, positions)):.1%} "
-                f"match by position on {other}, and {_moved_share(file.rows, targets, positions):.1%} have an rsID that is at "
-                f"another position in the genotypes. Download the file that the PGS Catalog harmonised to {build}."
+                f"match by position on {other}, and {_moved_share(file.rows, targets, positions):.1%} have an rsID "
+                f"that is at another position in the genotypes. Download the file that the PGS Catalog harmonised to "
+                f"{build}."
             )
         return
     if (found.outcome != UNMATCHED).mean() >= SUFFICIENT_SHARE and not _mostly_moved(file.rows, found, targets):

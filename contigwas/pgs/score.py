@@ -127,21 +127,21 @@ class _Entries:
     def __init__(self, variants: int, scores: int) -> None:
         self._shape = variants, scores
         self._values: list[np.ndarray] = [np.empty(0)]
-        self._sparse_rows: list[np.ndarray] = [np.empty(0, np.int32)]
+        self._rows: list[np.ndarray] = [np.empty(0, np.int32)]
         self._counts = np.zeros(scores, np.int64)
 
     def add(self, score: int, rows: np.ndarray, values: np.ndarray) -> None:
         """Add the entries of the column `score`."""
         nonzero = values != 0
         self._values.append(values[nonzero])
-        self._sparse_rows.append(rows[nonzero].astype(np.int32))
+        self._rows.append(rows[nonzero].astype(np.int32))
         self._counts[score] = np.count_nonzero(nonzero)
 
     def matrix(self) -> sparse.csr_array:
         """Return the matrix of all entries, without explicit zeros."""
         ends = np.concatenate([[0], np.cumsum(self._counts)])
         ends = ends.astype(np.int32) if ends[-1] < 2**31 else ends
-        values = np.concatenate(self._values), np.concatenate(self._sparse_rows), ends
+        values = np.concatenate(self._values), np.concatenate(self._rows), ends
         return sparse.csc_array(values, shape=self._shape).tocsr()
 
 

@@ -56,7 +56,7 @@ def test_annotations_of_variants_and_genes_without_a_set_are_counted(study, capl
     caplog.set_level("INFO")
     found, _ = run(study)
     assert found.columns.tolist() == ["G1.lof", "G1.damaging", "G2.lof", "G2.damaging", "G3.lof", "G3.damaging"]
-    assert "1 annotations are of a variant that its gene's set does not list, 1 of a gene without a set" in caplog.text
+    assert "1 annotations are of a variant that is not in the set of its gene, 1 of a gene without a set" in caplog.text
     assert "0 of the 6 variants of sets are not in the exome calls" in caplog.text
 
 
@@ -108,7 +108,7 @@ def test_a_gene_on_two_chromosomes_keeps_the_first(study, caplog):
     found, data = run(study, sets=None, masks={"lof": ["LoF"]})
     assert found.columns.tolist() == ["G1.lof"]
     assert data.var["chrom"].tolist() == ["1"]
-    assert "1 annotations are left out: their gene has a set on another chromosome" in caplog.text
+    assert "1 annotations are ignored, because their gene has a set on another chromosome" in caplog.text
 
 
 @pytest.mark.parametrize("sets", ["sets.txt", None])
@@ -147,7 +147,7 @@ def test_every_file_may_be_gzipped_under_any_name(study):
     found, _ = run(study, masks="masks.txt", aaf="aaf.txt")
     pd.testing.assert_frame_equal(found, expected)
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(UserError, match=r"annotations.txt is a gzipped file that is cut short"):
+    with pytest.raises(UserError, match=r"annotations.txt is a gzipped file that is truncated"):
         run(study)
 
 
@@ -158,14 +158,14 @@ def test_domains_are_put_together(study, caplog):
     (study / "annotations.txt").write_text(text)
     found, _ = run(study)
     pd.testing.assert_frame_equal(found, expected)
-    assert "masks are made over all domains of a gene" in caplog.text
+    assert "masks cover all domains of a gene" in caplog.text
 
 
-def test_categories_that_no_mask_has_are_told(study, caplog):
+def test_categories_in_no_mask_are_logged(study, caplog):
     caplog.set_level("INFO")
     (study / "annotations.txt").write_text(ANNOTATIONS + "b G3 splice\n")
     run(study)
-    assert "annotations of a category that no mask has: 1 of splice" in caplog.text
+    assert "annotations of categories that are in no mask: 1 of splice" in caplog.text
 
 
 def test_external_frequencies_and_singletons(study, caplog):
@@ -231,21 +231,25 @@ def test_an_id_that_several_variants_have_means_none_of_them(study):
 @pytest.mark.parametrize(
     ("file", "text", "reported"),
     [
-        ("annotations.txt", "a G1 D LoF x\n", "line 1 has 5.*3 columns a line .variant, gene, category.; or 4 columns"),
+        (
+            "annotations.txt",
+            "a G1 D LoF x\n",
+            "line 1 has 5.*3 columns per line .variant, gene, category.; or 4 columns",
+        ),
         ("annotations.txt", b"\x00\x01\xff\xfe" * 10, "neither UTF-8 text nor gzipped text"),
-        ("annotations.txt", "zz G1 LoF\nyy G1 missense\n", "names 2 variants of genes, none of which is in the exome"),
-        ("masks.txt", "", "masks.txt is empty: a name and categories"),
+        ("annotations.txt", "zz G1 LoF\nyy G1 missense\n", "lists 2 variants of genes, none of which is in the exome"),
+        ("masks.txt", "", "masks.txt is empty. A name and categories"),
         ("masks.txt", "lof LoF\ndamaging\n", "line 2: the mask has no category"),
-        ("masks.txt", "lof LoF\nlof missense\n", "line 2: the mask lof stands on a second line"),
-        ("masks.txt", "lof frameshift\n", r"no variant of the mask lof \(frameshift\).*correct burden.masks"),
-        ("aaf.txt", "", "aaf.txt is empty: 2 columns a line"),
+        ("masks.txt", "lof LoF\nlof missense\n", "line 2: the mask lof is duplicated"),
+        ("masks.txt", "lof frameshift\n", r"no variant of the mask lof \(frameshift\).*Correct burden.masks"),
+        ("aaf.txt", "", "aaf.txt is empty. Expected are 2 columns per line"),
         ("aaf.txt", "a 0.1\nb 1.5\n", "line 2: column 2 is 1.5, not a frequency from 0 to 1"),
         ("aaf.txt", "a 0.1\nb -0.1\n", "line 2: column 2 is -0.1"),
         ("aaf.txt", "a nan\n", "line 1: column 2 is nan"),
         ("aaf.txt", "variant aaf\na 0.1\n", "line 1: column 2 is aaf"),
-        ("aaf.txt", "a 0.1\na 0.2\n", r"1 variants on a second line \(the first is a\)"),
+        ("aaf.txt", "a 0.1\na 0.2\n", r"1 duplicated variants \(the first is a\)"),
         ("aaf.txt", "a 0.1 yes\n", "line 1: column 3 is neither 0 nor 1"),
-        ("aaf.txt", "zz 0.1\n", "aaf.txt has no frequency for 6 of them: give its"),
+        ("aaf.txt", "zz 0.1\n", "aaf.txt has no frequency for 6 variants"),
     ],
 )
 def test_bad_input(study, file, text, reported):
@@ -270,7 +274,7 @@ def test_a_mask_file_of_other_systems(tmp_path):
 
 
 @pytest.mark.parametrize("change", [lambda text: "\n" + text, lambda text: "\ufeff" + text, lambda text: text[:-1]])
-def test_lines_without_content_and_marks_of_editors(study, change):
+def test_empty_lines_and_byte_order_marks(study, change):
     expected, _ = run(study)
     for name in ("annotations.txt", "sets.txt"):
         path = study / name
@@ -289,8 +293,8 @@ def test_the_longer_form_of_frequencies(tmp_path):
 @pytest.mark.parametrize(
     ("masks", "reported"),
     [
-        ({"a": ["x"], "a.singleton": ["y"]}, "one of that name: rename it"),
-        ({"a b": ["x"]}, "a mask 'a b': give it a name without white space"),
+        ({"a": ["x"], "a.singleton": ["y"]}, "mask of that name. Rename it"),
+        ({"a b": ["x"]}, "a mask 'a b'. Use a name without white space"),
     ],
 )
 def test_names_of_masks(masks, reported):
@@ -301,7 +305,7 @@ def test_names_of_masks(masks, reported):
 def test_names_of_features_that_are_the_same(study):
     (study / "sets.txt").write_text("G1 1 1000 a\nG1.x 1 1000 a\n")
     (study / "annotations.txt").write_text("a G1 LoF\na G1.x LoF\n")
-    with pytest.raises(UserError, match=r"1 names of a gene and a mask .*\(the first is G1.x.y\)"):
+    with pytest.raises(UserError, match=r"1 combinations of gene and mask .*\(the first is G1.x.y\)"):
         run(study, masks={"x.y": ["LoF"], "y": ["LoF"]})
 
 
