@@ -36,7 +36,8 @@ def read_rare(
 
     Both are positions in `genotypes.variants` and `genotypes.samples`. The alternate allele is the effect allele of the
     reader. A variant is rare if its frequency is at most `max_aaf`. `given` (variants,) are external frequencies, which
-    are used instead of those among the samples; a variant with NaN is not rare. Only calls of rare variants are kept in memory.
+    are used instead of those among the samples; a variant with NaN is not rare. Only calls of rare variants are kept in
+    memory.
     """
     frequency, alleles, missing = [], [], []
     counts, carriers, values = [], [], []

@@ -106,7 +106,8 @@ def _carried_features(
     if not carried.any():
         raise UserError(
             f"{genes}: no sample carries a qualifying variant of any gene (variants that do not qualify: "
-            f"{reason_counts}). Check that its variant IDs are those of the exome calls, burden.masks and burden.max_aaf."
+            f"{reason_counts}). Check that its variant IDs are those of the exome calls, and check burden.masks and "
+            "burden.max_aaf."
         )
     kept = features[carried].reset_index(drop=True)
     log.info("%d missing calls of qualifying variants are set to 0", kept["missing"].sum())

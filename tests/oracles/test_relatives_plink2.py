@@ -62,7 +62,7 @@ def test_pruned_sets_agree(plink2, real, tmp_path):
     assert len(ours & theirs) > 0.9 * len(theirs)
 
 
-def test_no_pair_above_the_bound_is_left(real):
+def test_no_pair_above_the_r2_limit(real):
     _, _, bed, chromosomes, pruned = real
     for chrom, path in zip(chromosomes, pruned, strict=True):
         left = pd.read_parquet(path)["index"].to_numpy()
@@ -90,7 +90,7 @@ def test_king_of_every_pair(plink2, real, tmp_path):
     np.testing.assert_allclose(ours["kinship"], expected, rtol=0, atol=5e-5)
 
 
-def test_the_samples_left_without_relatives(plink2, real, tmp_path):
+def test_unrelated_samples(plink2, real, tmp_path):
     _, folder, bed, _, pruned = real
     ids = pd.concat([pd.read_parquet(path)["id"] for path in pruned])
     (tmp_path / "ids.txt").write_text("\n".join(ids))
@@ -103,7 +103,7 @@ def test_the_samples_left_without_relatives(plink2, real, tmp_path):
     assert left.sum() >= theirs
 
 
-def test_more_samples_than_plink2_leaves_in_families(plink2, tmp_path):
+def test_more_unrelated_samples_than_plink2_in_families(plink2, tmp_path):
     # four generations: three quarters of the samples have relatives
     rng = np.random.default_rng(3)
     dosages = simulate(rng, 240, 3000)

@@ -1,4 +1,4 @@
-"""Inputs of the burden: what is read, what is refused, and what is reported of the variants that do not qualify."""
+"""Burden values, counts by reason of variants that do not qualify, and errors for malformed inputs."""
 
 import json
 
@@ -19,7 +19,7 @@ SETS = "G1 1 1000 a,b,c,d,e,f,g,h,i,zz\nG2 1 7000 g,f\nG3 2 10 a\n"
 
 @pytest.fixture
 def study(tmp_path):
-    """G1: a and b rare, c synonymous, d common, e never called, f not annotated, h no carrier, i twice in the .bim."""
+    """G1: a and b rare, c synonymous, d common, e never called, f not annotated, h no carrier, i duplicated ID."""
     dosages = np.zeros((20, 10), dtype=np.int8)
     dosages[2, 0] = 1
     dosages[3, 0] = -127
@@ -71,7 +71,7 @@ def test_samples_without_exome_calls_and_excluded_samples_are_not_used(study):
     assert data.var["carriers"].tolist() == [1, 1, 1]
 
 
-def test_the_frequency_limit_is_inclusive_and_of_the_samples_kept(study):
+def test_max_aaf_is_inclusive_and_uses_included_samples(study):
     assert run(study, max_aaf=1 / 40).var_names.tolist() == ["G2.damaging"]
     assert run(study, max_aaf=1 / 38).var_names.tolist() == ["G1.lof", "G1.damaging", "G2.damaging"]
     assert run(study, max_aaf=3 / 40).var["variants"].tolist() == [1, 2, 1]

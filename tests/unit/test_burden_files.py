@@ -1,4 +1,4 @@
-"""The burden from whole files: VEP's names, sets from annotations, masks and frequencies user-supplied, bad input."""
+"""The burden from files: names of VEP, sets from annotations, mask files, external frequencies, malformed inputs."""
 
 import gzip
 import json
@@ -81,7 +81,7 @@ def test_no_order_matters(study, sets, annotations, names):
     pd.testing.assert_frame_equal(found.loc[expected.index, expected.columns], expected)
 
 
-def test_samples_who_change_places_take_their_burden_along(study):
+def test_order_of_samples_does_not_matter(study):
     expected, _ = run(study)
     for chrom, columns in (("1", IDS[:5]), ("2", IDS[5:])):
         fam = study / f"chr{chrom}.fam"
@@ -112,7 +112,7 @@ def test_a_gene_on_two_chromosomes_keeps_the_first(study, caplog):
 
 
 @pytest.mark.parametrize("sets", ["sets.txt", None])
-def test_names_may_be_places(study, sets):
+def test_names_as_positions_and_alleles(study, sets):
     places = {name: f"chr{1 + (name == 'f')}:{1000 * (number % 5 + 1)}:G:A" for number, name in enumerate(IDS)}
     expected, _ = run(study)
     text = "".join(f"{places[line[0]]}{line[1:]}\n" for line in ANNOTATIONS.splitlines()[:6])
@@ -151,7 +151,7 @@ def test_every_file_may_be_gzipped_under_any_name(study):
         run(study)
 
 
-def test_domains_are_put_together(study, caplog):
+def test_domains_are_combined(study, caplog):
     caplog.set_level("INFO")
     expected, _ = run(study)
     text = "".join(" ".join([*line.split()[:2], "D1", line.split()[2]]) + "\n" for line in ANNOTATIONS.splitlines())
@@ -202,7 +202,7 @@ def test_missing_calls(study):
     assert json.loads(data.var.loc["G2.damaging", "dropped"]) == {"missing calls": 1}
 
 
-def test_sums_are_as_wide_as_they_must_be(tmp_path):
+def test_integer_type_of_sums(tmp_path):
     ids = [f"v{number}" for number in range(100)]
     write_plink(tmp_path / "chr1.bed", np.full((20, 100), 2, np.int8), NAMES, "1", sid=ids)
     (tmp_path / "annotations.txt").write_text("".join(f"{one} G LoF\n" for one in ids))
@@ -215,8 +215,8 @@ def test_sums_are_as_wide_as_they_must_be(tmp_path):
         assert data.X.dtype == kind and (data.X.toarray() == most).all()
 
 
-def test_an_id_that_several_variants_have_means_none_of_them(study):
-    """As the variants of a site that was split have; they are found by place and alleles."""
+def test_duplicated_ids_match_no_variant(study):
+    """The variants of a split multiallelic site share an ID; they are found by position and alleles."""
     dosages = np.zeros((20, 3), np.int8)
     dosages[[1, 2, 3], [0, 1, 2]] = 1
     place = {"sid": ["a", "a", "b"], "bp_position": [1000, 1000, 2000], "allele_1": ["A", "T", "A"]}
@@ -268,7 +268,7 @@ def test_absent_files(study):
             run(study, **{key: "absent.txt"})
 
 
-def test_a_mask_file_of_other_systems(tmp_path):
+def test_mask_file_with_tabs_and_windows_line_ends(tmp_path):
     (tmp_path / "masks").write_bytes(b"M1\tLoF,missense\r\n\r\nM2 LoF, missense\n")
     assert read_masks(tmp_path / "masks") == {"M1": ["LoF", "missense"], "M2": ["LoF", "missense"]}
 
@@ -283,7 +283,7 @@ def test_empty_lines_and_byte_order_marks(study, change):
     pd.testing.assert_frame_equal(found, expected)
 
 
-def test_the_longer_form_of_frequencies(tmp_path):
+def test_five_column_frequency_file(tmp_path):
     (tmp_path / "aaf").write_text("a 1e-5 0 7 6187101\nb 0 1 7 6190395\n")
     table = read_aaf(tmp_path / "aaf")
     assert table["aaf"].tolist() == [1e-5, 0]

@@ -22,7 +22,7 @@ def table(rows):
 
 
 def short(pos, ref, alt):
-    """VEP's form of a variant that is not of single bases."""
+    """VEP's form of an indel."""
     if max(len(ref), len(alt)) > 1 and ref[0] == alt[0]:
         return pos + 1, ref[1:] or "-", alt[1:] or "-"
     return pos, ref, alt

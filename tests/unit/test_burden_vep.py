@@ -1,4 +1,4 @@
-"""VEP's annotations: its table in both forms, INFO/CSQ of a VCF, and what they are reduced to."""
+"""VEP annotations: both table formats and INFO/CSQ of a VCF, and their categories."""
 
 import gzip
 
@@ -77,7 +77,7 @@ def categories(table: pd.DataFrame) -> dict:
 
 @pytest.mark.parametrize("zipped", [False, True])
 @pytest.mark.parametrize("form", [with_extra, with_columns, with_csq])
-def test_the_forms_say_the_same(tmp_path, form, zipped, caplog):
+def test_all_formats_give_the_same_annotations(tmp_path, form, zipped, caplog):
     caplog.set_level("INFO")
     found = categories(read(tmp_path, form(), zipped))
     assert found == {
@@ -92,7 +92,7 @@ def test_the_forms_say_the_same(tmp_path, form, zipped, caplog):
 
 
 @pytest.mark.parametrize("form", [with_extra, with_columns, with_csq])
-def test_scores_and_loftee_decide(tmp_path, form):
+def test_categories_with_scores_and_loftee(tmp_path, form):
     found = categories(read(tmp_path, form(), score="REVEL", loftee=True))
     assert found == {
         ("v1", "G1"): "LoF",
