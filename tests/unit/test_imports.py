@@ -123,7 +123,9 @@ def test_every_declared_package_is_imported_or_has_a_reason():
 
 
 def test_imports_of_the_site_are_pinned():
-    pinned = {canonical(line.split("==")[0]) for line in (ROOT / "envs/docs.txt").read_text().splitlines() if "==" in line}
+    pinned = {
+        canonical(line.split("==")[0]) for line in (ROOT / "envs/docs.txt").read_text().splitlines() if "==" in line
+    }
     imported = {name for name, _ in imports(SITE_HOOK.read_text())} - sys.stdlib_module_names
     assert imported == {"mkdocs"} and imported <= pinned
 

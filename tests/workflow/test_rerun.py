@@ -326,7 +326,9 @@ def test_snakemake_decides_as_the_table_says(finished, key, tmp_path):
     folder = finished.folder
     with finished.changed(lambda config: after):
         decided = rerun_dag.needed(folder, finished.config)
-        with rerun_dag.building(folder, finished.config, folder / "workflow/Snakefile", ["all"], force=True) as workflow:
+        with rerun_dag.building(
+            folder, finished.config, folder / "workflow/Snakefile", ["all"], force=True
+        ) as workflow:
             new = rerun_dag.read(workflow)
     with rerun_dag.building(folder, finished.config, folder / "workflow/Snakefile", ["all"], force=True) as workflow:
         old = rerun_dag.read(workflow)
