@@ -7,7 +7,7 @@ from scipy.linalg import solve_triangular
 from statsmodels.api import OLS
 
 from contigwas.gwas.design import DEPENDENT_FEATURE, independent
-from contigwas.gwas.engine import LEAST_SHARE
+from contigwas.gwas.engine import MIN_RESIDUAL_SHARE
 from contigwas.gwas.pvalues import log10p_f, log10p_t
 
 
@@ -61,7 +61,7 @@ def _left(dosage: np.ndarray, basis: np.ndarray) -> np.ndarray | None:
     left = dosage - orthonormal @ (orthonormal.T @ dosage)
     left -= orthonormal @ (orthonormal.T @ left)
     total = ((dosage - dosage.mean()) ** 2).sum()
-    return left if total > 0 and (left**2).sum() >= LEAST_SHARE * total else None
+    return left if total > 0 and (left**2).sum() >= MIN_RESIDUAL_SHARE * total else None
 
 
 def fit_joint(values: np.ndarray, dosage: np.ndarray, basis: np.ndarray) -> Joint:

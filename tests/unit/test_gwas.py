@@ -125,7 +125,7 @@ def test_rare_variants_are_left_out_and_counted(study, caplog):
     with caplog.at_level(logging.INFO):
         table = run(paths, folder, qc={"maf": 0.02}, min_ac=20)
     assert table["id"].tolist() == [f"rs1_{k}" for k in range(4, 40)]
-    assert "36 variants tested, 4 left out below a minor-allele frequency of 0.02" in caplog.text
+    assert "36 variants tested, 4 left out with a minor-allele frequency below 0.02" in caplog.text
     notes = json.loads(pq.ParquetFile(folder / "out.parquet").metadata.metadata[b"contigwas"])
     assert (notes["n_samples"], notes["variants"], notes["variants_below_maf"]) == (300, 36, 4)
     table = run(paths, folder, min_ac=20)
@@ -150,7 +150,7 @@ def test_the_qc_table_says_which_variants(study):
     assert table["id"].tolist() == qc.loc[kept, "id"].tolist()
     qc["id"] = qc["id"].to_numpy()[::-1]
     qc.to_parquet(folder / "qc.parquet")
-    with pytest.raises(UserError, match="does not describe"):
+    with pytest.raises(UserError, match="the variants are not those of"):
         run(paths, folder, variants=folder / "qc.parquet")
 
 
@@ -275,7 +275,7 @@ def test_tables_that_are_not_ours(study):
     paths, _, folder = study
     good = pd.read_parquet(paths["phenotypes"])
     for bad, sentence in (
-        (good[["iid"]], "no feature beside iid"),
+        (good[["iid"]], "no column other than iid"),
         (good.drop(columns="iid"), "no column iid"),
         (good.assign(E1="text"), "column E1 is not numeric"),
         (pd.concat([good, good.head(1)]), "1 individual IDs appear more than once"),

@@ -77,12 +77,12 @@ def test_features_that_cannot_be_tested(rng, caplog):
     assert [one.features.tolist() for one in plan.setups] == [[4, 5]]
     assert plan.joint is plan.setups[0]
     assert "are not tested: u, w" in caplog.text
-    assert "known for 0 samples and are not tested: v" in caplog.text
-    assert "known for 4 samples, too few for 2 covariates, and are not tested: x" in caplog.text
+    assert "observed in 0 samples and are not tested: v" in caplog.text
+    assert "observed in 4 samples, too few for 2 covariates, and are not tested: x" in caplog.text
 
 
 def test_nothing_left_to_test(rng):
-    with pytest.raises(UserError, match=r"known for too few samples to fit 9 covariates \(there are 8 samples\)"):
+    with pytest.raises(UserError, match=r"observed in too few samples to fit 9 covariates \(there are 8 samples\)"):
         design(rng.normal(size=(8, 9)), list("abcdefghi"), rng.normal(size=(8, 2)), ["u", "v"])
     with pytest.raises(UserError, match="none of the 1 features can be tested"):
         design(rng.normal(size=(50, 1)), ["a"], np.ones((50, 1)), ["u"])

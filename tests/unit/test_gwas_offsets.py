@@ -56,10 +56,10 @@ def test_a_step_one_in_regenies_own_layout(tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda folder: (folder / "step1_pred.list").write_text("E1\n"), "line 1: expected a feature and the path"),
+        (lambda folder: (folder / "step1_pred.list").write_text("E1\n"), "line 1: 1 fields. Write a feature and the path"),
         (lambda folder: (folder / "step1_1.loco").unlink(), "step1_1.loco does not exist"),
-        (lambda folder: (folder / "step1_1.loco").write_text("1 2 3\n"), "is not a .loco file of REGENIE"),
-        (lambda folder: (folder / "step1_1.loco").write_text("FID_IID 1_1 2_2\n1 0.5\n"), "line 2 has 1 predictions"),
+        (lambda folder: (folder / "step1_1.loco").write_text("1 2 3\n"), "not the header of a REGENIE .loco file"),
+        (lambda folder: (folder / "step1_1.loco").write_text("FID_IID 1_1 2_2\n1 0.5\n"), "line 2: 1 predictions"),
         (lambda folder: (folder / "step1_1.loco").write_text("FID_IID 1_1\n2 0.5\n"), "no row for chromosome 1"),
         (lambda folder: (folder / "step1_1.loco").write_text("FID_IID 1_1\n1 zero\n"), "is not a number"),
         (lambda folder: (folder / "step1_1.loco").write_text("FID_IID A_A1\n1 0.5\n"), "none of the 3 tested samples"),
@@ -75,7 +75,7 @@ def test_broken_predictions(tmp_path, change, sentence):
 
 def test_a_feature_without_predictions(tmp_path):
     path = write_loco(tmp_path, np.zeros((2, 3, 1)), ["1", "2", "3"], ["E1"])
-    with pytest.raises(UserError, match="no predictions for 1 of the 2 features, such as E2"):
+    with pytest.raises(UserError, match="1 of the 2 features, such as E2, have no prediction"):
         read_offsets(path, 1, ["E1", "E2"], ["1", "2", "3"])
 
 

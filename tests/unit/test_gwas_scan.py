@@ -175,7 +175,7 @@ def test_a_feature_with_the_name_of_a_test(study):
     paths, _, folder = study
     table = pd.read_parquet(paths["phenotypes"]).rename(columns={"E2": "minp"})
     table.to_parquet(paths["phenotypes"])
-    with pytest.raises(UserError, match="a feature is called minp, which is the name of a test: rename it"):
+    with pytest.raises(UserError, match="a feature has the name of a test, minp. Rename the feature"):
         run(paths, folder)
 
 
@@ -183,7 +183,7 @@ def test_x_without_anyones_sex(tmp_path):
     dosages, design, values = arrays(64, samples=60, variants=8)
     paths = write_study(tmp_path, dosages, design, values)
     write_plink(paths["pattern"], dosages, iids(60), "X", sex=[0] * 60, bp_position=[5_000_000 + k for k in range(8)])
-    with pytest.raises(UserError, match="nobody's sex is known, which chromosome X calls for"):
+    with pytest.raises(UserError, match="the sex of all samples is unknown, but chromosome X needs it"):
         run(paths, tmp_path, chrom="X")
     # a covariate tells it
     table = pd.read_parquet(paths["covariates"])
