@@ -117,7 +117,7 @@ def test_a_sample_of_whom_the_fit_is_certain_leaves_no_robust_error():
 def test_whose_sex_is_known(genotyped, columns, expected, caplog):
     found = sexes(np.array(genotyped), pd.DataFrame(columns, dtype=float))
     assert found.tolist() == expected
-    assert ("nobody's sex is known" in caplog.text) == (not any(expected))
+    assert ("the sex of all samples is unknown" in caplog.text) == (not any(expected))
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_without_sexes_there_are_no_fits_by_sex(study, caplog):
     samples[4] = "0"
     samples.to_csv(fam, sep=" ", header=False, index=False)
     assert set(run(study)["fit"]) == {"ols", "hc3", "manova", "manova_hc3"}
-    assert "nobody's sex is known" in caplog.text
+    assert "the sex of all samples is unknown" in caplog.text
 
 
 def test_chromosome_x_as_the_gwas_takes_it(tmp_path):
@@ -245,12 +245,12 @@ def test_no_locus_is_a_header_only(study):
 
 def test_a_feature_of_another_study(study):
     change(study[0] / "loci.tsv", features=["E2,B7", ""])
-    with pytest.raises(UserError, match="name a feature B7, which .*phenotypes.parquet has not"):
+    with pytest.raises(UserError, match="phenotypes.parquet: no feature B7, which the loci name"):
         run(study)
     assert not (study[0] / "followup.tsv").exists()
 
 
 def test_loci_of_another_gwas(study):
     change(study[0] / "chr1.parquet", other_allele="T")
-    with pytest.raises(UserError, match="lacks 2 of 2 lead variants: run the stage loci again"):
+    with pytest.raises(UserError, match="2 of 2 lead variants are missing. Run the stage loci again"):
         run(study)

@@ -81,8 +81,8 @@ def test_gzipped_lists(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (GTF.replace("\tgene\t", "\texon\t"), "lists no gene: lines of type gene"),
-        (GTF.replace('gene_id "ENSG2"', 'id "ENSG2"'), "line 4: expected nine columns with gene_name"),
+        (GTF.replace("\tgene\t", "\texon\t"), "no gene found. Supply a file with lines of type gene"),
+        (GTF.replace('gene_id "ENSG2"', 'id "ENSG2"'), "line 4: expected nine columns, the last with gene_name"),
         (GTF.replace("\t30\t30", "\t30\t29"), "line 4: the gene ends before it starts"),
     ],
 )
@@ -94,10 +94,10 @@ def test_gtf_files_that_are_none(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("name", "first", "declared", "refused"),
     [
-        ("genes.gtf", "#!genome-build GRCh38.p14\n", None, "by its header"),
-        ("genes.gtf", "##description: the human genome (GRCh38), version 44\n", "GRCh37", "by its header"),
-        ("genes.bed", "track db=hg38\n", None, "by its header"),
-        ("glist-hg38.txt", "", None, "by its name.* or declare loci.genes_build: GRCh37"),
+        ("genes.gtf", "#!genome-build GRCh38.p14\n", None, "the header names build GRCh38"),
+        ("genes.gtf", "##description: the human genome (GRCh38), version 44\n", "GRCh37", "the header names build GRCh38"),
+        ("genes.bed", "track db=hg38\n", None, "the header names build GRCh38"),
+        ("glist-hg38.txt", "", None, "the file name names build .* or set loci.genes_build: GRCh37"),
         ("glist-hg38.txt", "", "GRCh37", None),
         ("glist-hg38.txt", "# lifted to hg19\n", None, None),
         ("hg19_to_hg38.txt", "", None, None),
@@ -121,7 +121,7 @@ def test_lists_of_another_build(tmp_path, name, first, declared, refused):
         ("1 100 200 A\n1 100 B\n", "line 2: expected chrom start end name"),
         ("1 x 200 A\n", "line 1"),
         ("1 300 200 A\n", "line 1: the gene ends before it starts"),
-        ("# nothing\n", "lists no gene"),
+        ("# nothing\n", "no gene found"),
     ],
 )
 def test_lists_that_are_none(tmp_path, text, message):

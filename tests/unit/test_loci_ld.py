@@ -81,7 +81,7 @@ def test_symmetric_and_blind_to_the_counted_allele():
 
 @pytest.mark.parametrize("cells", [1, 2**24])
 def test_linkage_reads_blocks_of_the_founders(tmp_path, monkeypatch, cells):
-    monkeypatch.setattr(ld, "CELLS", cells)
+    monkeypatch.setattr(ld, "BLOCK_GENOTYPES", cells)
     dosages = simulate(np.random.default_rng(6), 50, 60, missing=0.1, blocks=5)
     bed = open_genotypes(write_plink(tmp_path / "a.bed", dosages, iids(50)), 1)
     founders, report = np.arange(0, 50, 2), np.arange(3, 60)
