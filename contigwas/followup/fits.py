@@ -85,9 +85,9 @@ def fit_joint(values: np.ndarray, dosage: np.ndarray, basis: np.ndarray) -> Join
 
     The classical test is MANOVA. The robust test is the Wald test of the P effects b with their HC3 sandwich covariance
     V (P, P). With W = b' V^-1 b and df = n - c - 1, W (df - P + 1) / (P df) is compared with the F distribution on P
-    and df - P + 1 degrees of freedom. This tends to chi-squared on P degrees of freedom divided by P in large samples, and
-    equals MANOVA if V is the classical covariance. Linearly dependent features are left out. The results are NaN if
-    there are too few samples.
+    and df - P + 1 degrees of freedom. This tends to chi-squared on P degrees of freedom divided by P in large
+    samples, and equals MANOVA if V is the classical covariance. Linearly dependent features are left out. The results
+    are NaN if there are too few samples.
     """
     basis = basis[:, independent(basis)]
     n, df = len(values), len(values) - basis.shape[1] - 1

@@ -67,7 +67,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield from enumerate(file, 1)
     except (gzip.BadGzipFile, EOFError):
         raise UserError(
-            f"{path}: this is not a complete gzip file. Download it again, or remove .gz from its name"
+            f"{path} is not a complete gzip file. Download it again, or remove .gz from its name"
         ) from None
 
 

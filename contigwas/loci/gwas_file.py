@@ -23,7 +23,7 @@ def open_gwas(path: PathLike) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path)
     except pa.ArrowInvalid:
-        raise UserError(f"{path}: this is not a Parquet file. Run the stage gwas again") from None
+        raise UserError(f"{path} is not a Parquet file. Run the stage gwas again") from None
 
 
 def _files(path: PathLike) -> dict[pq.ParquetFile, list[str]]:

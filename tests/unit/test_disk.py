@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from contigwas.runtime.atomic_files import private_folder, replacing
-from contigwas.runtime.disk import full, reported, require_writable
+from contigwas.runtime.disk import full, report_disk_errors, require_writable
 from contigwas.runtime.errors import UserError
 from contigwas.runtime.job import lock_of
 
@@ -96,7 +96,9 @@ def test_a_writer_without_room_ends_in_one_sentence_and_leaves_nothing(root, tmp
         text=True,
         check=False,
     )
-    why = "because no file may be that large there: lift that limit (ulimit -f), then run the same command again"
+    why = (
+        "because the file exceeds the maximum file size: raise that limit (ulimit -f), then run the same command again"
+    )
     name = path.with_suffix(".fam" if writer == "bed" else path.suffix)  # which of the three files is written first
     assert done.stderr == f"contigwas: {name} cannot be written, {why}\n"
     assert done.returncode == 1
@@ -124,16 +126,16 @@ def test_the_reason_is_found_behind_other_errors():
 def test_who_is_refused_an_input_is_not_told_that_of_the_output(tmp_path):
     output = tmp_path / "results" / "a.tsv"
     for number, why in ((errno.EROFS, "the disk is read-only"), (errno.EACCES, "you may not write there")):
-        with pytest.raises(UserError, match=f"a.tsv cannot be written, because {why}"), reported(output):
+        with pytest.raises(UserError, match=f"a.tsv cannot be written, because {why}"), report_disk_errors(output):
             raise OSError(number, "", str(tmp_path / "results" / ".1.tmp.a.tsv"))
-        with pytest.raises(UserError, match=why), reported(output):
+        with pytest.raises(UserError, match=why), report_disk_errors(output):
             raise OSError(number, "", str(tmp_path / "results"))  # its folder could not be made
     for folder in ("data", "results"):
-        with pytest.raises(PermissionError), reported(output):
+        with pytest.raises(PermissionError), report_disk_errors(output):
             raise PermissionError(errno.EACCES, "", str(tmp_path / folder / "genotypes.bed"))
-    with pytest.raises(PermissionError), reported(output):
+    with pytest.raises(PermissionError), report_disk_errors(output):
         raise PermissionError(errno.EACCES, "", "data.tsv", None, str(tmp_path / "results" / "b.tsv"))
-    with pytest.raises(UserError, match="you may not write there"), reported(output):
+    with pytest.raises(UserError, match="you may not write there"), report_disk_errors(output):
         raise PermissionError(errno.EACCES, "", "data.tsv", None, str(output))
 
 
@@ -147,9 +149,12 @@ def test_the_disk_that_is_full_is_told_not_that_of_the_output(tmp_path):
         (tmp_path / "results", output),
         (None, output),
     ):
-        with pytest.raises(UserError, match=f"^{place} cannot be written, because the disk is full"), reported(output):
+        with (
+            pytest.raises(UserError, match=f"^{place} cannot be written, because the disk is full"),
+            report_disk_errors(output),
+        ):
             raise OSError(errno.ENOSPC, "No space left", name)
-    with pytest.raises(UserError, match="^/data cannot be written"), reported(output):
+    with pytest.raises(UserError, match="^/data cannot be written"), report_disk_errors(output):
         raise OSError(errno.ENOSPC, "", str(output), None, "/data/copy.tsv")
 
 

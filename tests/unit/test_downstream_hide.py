@@ -36,7 +36,7 @@ def test_hidden_counts_cannot_be_worked_out(places, most, ordered):
         for one in vectors(places, total):
             if ordered and any(a < b for a, b in pairwise(one[:-1])):
                 continue
-            alike[tuple(hide.reported(one))].append(one)
+            alike[tuple(hide.suppress_small_counts(one))].append(one)
             known[support(one)].append(one)
         for reported, those in alike.items():
             if not hide.any_hidden([*reported]):
@@ -59,24 +59,26 @@ def test_hidden_counts_cannot_be_worked_out(places, most, ordered):
                 elif len({one[place] for one in known[support(those[0])]}) > 1:
                     assert len(values) > 1, (reported, total)
     assert met > 20
-    assert hide.reported([60, 7, 0]) == [60, 7, 0]
+    assert hide.suppress_small_counts([60, 7, 0]) == [60, 7, 0]
 
 
 def test_what_is_told_follows_from_the_sum():
     """The bound of the largest does not move with the small count beside it."""
     for total in range(60, 300):
-        assert len({tuple(hide.reported([total - small, small])) for small in range(1, 5)}) == 1
-        assert len({tuple(hide.reported([20, total - 20 - small, small, 0])) for small in range(1, 5)}) == 1
+        assert len({tuple(hide.suppress_small_counts([total - small, small])) for small in range(1, 5)}) == 1
+        assert (
+            len({tuple(hide.suppress_small_counts([20, total - 20 - small, small, 0])) for small in range(1, 5)}) == 1
+        )
 
 
 def test_a_label_or_no_label_of_few_samples_cannot_be_worked_out():
     """What all tables tell of a label adds up to no number of samples: its total is hidden in each."""
     first, second = np.array([[50, 0], [0, 60]]), np.array([[25, 20], [25, 40]])
     for table in (first, second):
-        assert hide.reported_table(table, 0) == table.tolist()
-        reported = hide.reported_table(table, 3)
+        assert hide.suppress_small_cells(table, 0) == table.tolist()
+        reported = hide.suppress_small_cells(table, 3)
         assert any(isinstance(row[1], str) for row in reported), "113 samples are tested"
-    reported = [hide.reported_table(np.array(table), 0) for table in ([[50, 3], [40, 0]], [[90, 0], [0, 3]])]
+    reported = [hide.suppress_small_cells(np.array(table), 0) for table in ([[50, 3], [40, 0]], [[90, 0], [0, 3]])]
     assert reported[0][0][1] == "<5" and all(isinstance(one[0][0], str) for one in reported)
 
 
@@ -87,7 +89,7 @@ def test_two_tables_together_give_no_small_label_away(everybody):
     for first, second, without in vectors(3, everybody):
         for one, other in product(range(first + 1), range(second + 1)):
             table = np.array([[one, other], [first - one, second - other]])
-            reported = tuple(map(tuple, hide.reported_table(table, without)))
+            reported = tuple(map(tuple, hide.suppress_small_cells(table, without)))
             numbers[reported].add((first, second, without))
             tables[first, second, without].add(reported)
     for totals, found in tables.items():

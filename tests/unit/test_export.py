@@ -18,7 +18,7 @@ from contigwas.export.folder import file_name
 from contigwas.export.gwas_ssf import write_gwas_ssf
 from contigwas.export.ldsc import write_ldsc
 from contigwas.export.plink2 import write_plink2
-from contigwas.export.results import Result, chosen, frames
+from contigwas.export.results import Result, select_results, frames
 from contigwas.export.text import number, p_value
 from contigwas.runtime.errors import UserError
 from tests.export_files import random_table, write_gwas_files
@@ -61,7 +61,7 @@ def test_features_beyond_the_first_file_of_a_chromosome(tmp_path):
     gwas = write_gwas_files(tmp_path / "gwas", {"1": table.drop(columns=further)})
     files = write_gwas_files(tmp_path / "gwas" / "chr1.features", {"1": table[["pos", "id", *further]]})
     files["1"].rename(files["1"].with_name("features_3-5.parquet"))
-    assert [result.name for result in chosen(gwas, None)] == ["F1", "F2", "F3", "F4", "F5", "manova"]
+    assert [result.name for result in select_results(gwas, None)] == ["F1", "F2", "F3", "F4", "F5", "manova"]
     WRITERS["ssf"](gwas, tmp_path / "out", ["F2", "F4"])
     for name, n in (("F2", "n"), ("F4", "n_F4")):
         written = pd.read_csv(tmp_path / "out" / f"{name}.tsv.gz", sep="\t")
@@ -72,28 +72,28 @@ def test_features_beyond_the_first_file_of_a_chromosome(tmp_path):
 
 def test_all_results_or_those_asked_for(gwas):
     every = [Result("PC1", False), Result("PC2", False), Result("manova", True)]
-    assert chosen(gwas, None) == every
-    assert chosen(gwas, None, "table") == every[:2]
-    assert chosen(gwas, ["manova", "PC2"]) == every[1:]
+    assert select_results(gwas, None) == every
+    assert select_results(gwas, None, "table") == every[:2]
+    assert select_results(gwas, ["manova", "PC2"]) == every[1:]
 
 
 def test_a_test_over_features_is_passed_over_and_said(gwas, caplog):
-    assert chosen(gwas, ["manova", "PC2"], "GWAS-SSF file") == [Result("PC2", False)]
-    assert "manova: no effect size, so no GWAS-SSF file" in caplog.text
+    assert select_results(gwas, ["manova", "PC2"], "GWAS-SSF file") == [Result("PC2", False)]
+    assert "manova: skipped, because a test over features has no effect size for a GWAS-SSF file" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("wanted", "effects", "sentence"),
     [
-        (["PC3"], None, "names PC3, which is no feature and no test of .*did you mean PC2 or PC1"),
-        (["height"], None, "names height, .*there are PC1, PC2; tests: manova"),
-        (["minp"], None, "names minp, which is no feature"),
+        (["PC3"], None, "names PC3, but .* has no such feature or test. Did you mean PC2 or PC1"),
+        (["height"], None, "names height, .*It has PC1, PC2; tests: manova"),
+        (["minp"], None, "names minp, but .* has no such feature"),
         (["manova"], "GWAS-SSF file", "only tests over features .manova., which have no effect size"),
     ],
 )
 def test_what_cannot_be_exported_is_told(gwas, wanted, effects, sentence):
     with pytest.raises(UserError, match=sentence):
-        chosen(gwas, wanted, effects)
+        select_results(gwas, wanted, effects)
 
 
 def test_a_column_that_the_gwas_left_out_is_named(tmp_path):

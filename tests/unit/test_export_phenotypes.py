@@ -50,7 +50,7 @@ def test_only_the_features_asked_for(study):
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [
-        (["PC3"], "names PC3, which is no feature of .*p.parquet: did you mean"),
+        (["PC3"], "names PC3, but .*p.parquet has no such feature. Did you mean"),
         (["manova"], "only tests over features"),
     ],
 )

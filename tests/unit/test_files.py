@@ -117,7 +117,7 @@ def test_lines_of_nothing_but_separators_are_no_rows(tmp_path, separator, blank)
     ("text", "sentence"),
     [
         ("", "is empty"),
-        ("iid\tGroup\tgroup\n1\t2\t3\n", "has the columns Group, group, which differ by upper and lower case alone"),
+        ("iid\tGroup\tgroup\n1\t2\t3\n", "has the columns Group, group, which differ only in case"),
         ("IID\tiid\tgroup\n1\t2\t3\n", "has the columns IID, iid, which differ"),
         ("id\tx\n1\t2\n", "has no column iid"),
         ("iid\tx\n1\t2\n2\t3\t4\n", "line 3"),

@@ -56,7 +56,10 @@ def test_a_step_one_in_regenies_own_layout(tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda folder: (folder / "step1_pred.list").write_text("E1\n"), "line 1: 1 fields. Write a feature and the path"),
+        (
+            lambda folder: (folder / "step1_pred.list").write_text("E1\n"),
+            "line 1: 1 fields. Write a feature and the path",
+        ),
         (lambda folder: (folder / "step1_1.loco").unlink(), "step1_1.loco does not exist"),
         (lambda folder: (folder / "step1_1.loco").write_text("1 2 3\n"), "not the header of a REGENIE .loco file"),
         (lambda folder: (folder / "step1_1.loco").write_text("FID_IID 1_1 2_2\n1 0.5\n"), "line 2: 1 predictions"),

@@ -207,5 +207,5 @@ def test_a_full_disk_leaves_nothing(study):
     )
     assert done.returncode != 0
     assert "UserError" in done.stderr
-    assert "parquet cannot be written, because no file may be that large there" in done.stderr
+    assert "parquet cannot be written, because the file exceeds the maximum file size" in done.stderr
     assert not [one for one in folder.iterdir() if "full" in one.name]

@@ -95,7 +95,12 @@ def test_gtf_files_that_are_none(tmp_path, text, message):
     ("name", "first", "declared", "refused"),
     [
         ("genes.gtf", "#!genome-build GRCh38.p14\n", None, "the header names build GRCh38"),
-        ("genes.gtf", "##description: the human genome (GRCh38), version 44\n", "GRCh37", "the header names build GRCh38"),
+        (
+            "genes.gtf",
+            "##description: the human genome (GRCh38), version 44\n",
+            "GRCh37",
+            "the header names build GRCh38",
+        ),
         ("genes.bed", "track db=hg38\n", None, "the header names build GRCh38"),
         ("glist-hg38.txt", "", None, "the file name names build .* or set loci.genes_build: GRCh37"),
         ("glist-hg38.txt", "", "GRCh37", None),

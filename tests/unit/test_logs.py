@@ -119,10 +119,10 @@ def test_what_stands_behind_a_full_disk_is_in_the_log(tmp_path, capsys, monkeypa
     monkeypatch.delitem(sys.modules, "h5py", raising=False)
     with pytest.raises(SystemExit), job(tmp_path / "b.log"), replacing(tmp_path / "out"):
         raise OSError(errno.ENOSPC, "P000001 had no room")
-    line = next(one for one in (tmp_path / "b.log").read_text().splitlines() if "behind it" in one)
-    assert re.search(r"behind it: OSError, unit/test_logs\.py:\d+ < contigwas/files\.py:\d+", line), line
+    line = next(one for one in (tmp_path / "b.log").read_text().splitlines() if "underlying error" in one)
+    assert re.search(r"underlying error: OSError, unit/test_logs\.py:\d+ < runtime/atomic_files\.py:\d+", line), line
     assert "P000001" not in line
-    assert "behind it" not in capsys.readouterr().err
+    assert "underlying error" not in capsys.readouterr().err
 
 
 def test_memory_names_our_line(tmp_path, capsys):
@@ -141,7 +141,7 @@ def test_a_signal_unwinds_the_stage(tmp_path, capsys):
             signal.raise_signal(number)
         assert end.value.code == 130
         assert [path.name for path in tmp_path.iterdir()] == ["b.log"]
-        assert capsys.readouterr().err == "contigwas: stopped by a signal: the same command resumes from here\n"
+        assert capsys.readouterr().err == "contigwas: stopped by a signal: run the same command again to resume\n"
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -197,8 +197,10 @@ def test_a_job_waits_for_the_one_that_a_killed_snakemake_left(root, tmp_path):
         time.sleep(0.01)
     second = start(tmp_path / "begun too")
     said = second.stderr.readline()
-    assert said.startswith(f"contigwas: process {orphan.pid} on {socket.gethostname()}, of a Snakemake that was killed")
-    assert f"if that machine is gone, remove {lock_of(log)}" in said
+    assert said.startswith(
+        f"contigwas: process {orphan.pid} on {socket.gethostname()}, started by a Snakemake that was killed"
+    )
+    assert f"if that machine is down, remove {lock_of(log)}" in said
     assert not (tmp_path / "begun too").exists()
     assert f"process {orphan.pid}" in log.read_text(), "the log is still the first one's"
     orphan.kill()
@@ -221,7 +223,7 @@ def test_a_lock_whose_holder_is_gone_for_good_can_be_removed(root, tmp_path):
         fcntl.flock(held, fcntl.LOCK_EX)
         words = [sys.executable, "-c", CHILD, log, tmp_path / "begun", tmp_path / "end"]
         second = subprocess.Popen(words, cwd=root, stderr=subprocess.PIPE, text=True)
-        assert "another process, of a Snakemake that was killed" in second.stderr.readline()
+        assert "another process, started by a Snakemake that was killed" in second.stderr.readline()
         lock.unlink()
         second.communicate(timeout=60)
         assert second.returncode == 0
@@ -238,7 +240,7 @@ def test_a_job_that_waits_is_stopped_in_one_sentence(root, tmp_path):
         second = subprocess.Popen(words, cwd=root, stderr=subprocess.PIPE, text=True)
         second.stderr.readline()
         second.terminate()
-        assert second.communicate()[1] == "contigwas: stopped by a signal: the same command resumes from here\n"
+        assert second.communicate()[1] == "contigwas: stopped by a signal: run the same command again to resume\n"
         assert second.returncode == 130
     lock.unlink()
 
@@ -271,7 +273,7 @@ def test_snakemake_removes_a_jobs_log_and_the_job_waits_all_the_same(root, tmp_p
     said = []
     for line in snakemake.stderr:
         said.append(line)
-        if "still at this job" in line:
+        if "still runs this job" in line:
             break
     log = tmp_path / "results/logs/training.log"
     assert f"process {orphan.pid} on " in said[-1], said

@@ -44,7 +44,7 @@ def test_joined_by_name_from_every_source(files):
 def test_a_name_that_does_not_exist(files):
     with pytest.raises(UserError, match="names height_cm, but .*covariates.tsv.* only age, site, PC1, PC2, sex"):
         read_covariates(["age", "height_cm"], *files)
-    with pytest.raises(UserError, match=r"names PC3, PC4, but .* raise genotypes\.pcs"):
+    with pytest.raises(UserError, match=r"names PC3, PC4, but .* increase genotypes\.pcs"):
         read_covariates(["PC1-PC4"], *files)
     with pytest.raises(UserError, match=r"names age, but samples\.covariates \(not given\)"):
         read_covariates(["age"], None, files[1], files[2])
@@ -63,7 +63,7 @@ def test_samples_who_miss_one_are_counted(files, caplog):
     with caplog.at_level(logging.WARNING):
         samples = complete(table, pd.Index(NAMES), files[0])
     assert samples.tolist() == [NAMES[k] for k in (1, 2, 7, 8, 10)]
-    assert "7 of 12 samples miss a covariate and are left out (age 2, site 2, sex 4)" in caplog.text
+    assert "7 of 12 samples with a missing covariate are left out (age 2, site 2, sex 4)" in caplog.text
     with pytest.raises(UserError, match=r"none of the 12 samples .* missing: age by 12, site by 2, sex by 4\)"):
         complete(table.assign(age=np.nan), pd.Index(NAMES), files[0])
 

@@ -77,7 +77,7 @@ def test_mistakes(images, tmp_path):
         image_covariates(["eye"], images, pd.Index(["HG00001"]))
     many = pd.DataFrame({"iid": SAMPLES * 4, "kept": True, "lens": [f"l{number}" for number in range(24)]})
     many.to_parquet(tmp_path / "many.parquet")
-    with pytest.raises(UserError, match=r"lens has 24 different values \(at most 20"):
+    with pytest.raises(UserError, match=r"lens has 24 different values, but the maximum is 20"):
         image_covariates(["lens"], tmp_path / "many.parquet", samples)
 
 
@@ -102,7 +102,7 @@ def test_they_join_the_other_covariates(images, tmp_path, caplog):
         found = design(tmp_path, images, image_covariates=["brightness", "wave"])
     assert found["iid"].tolist() == [A, B, C, D, F]
     assert found.drop(columns="iid").to_numpy().T.tolist() == [[50, 61, 55, 58, 49], [110, 90, 60, 10, 30]]
-    assert "1 of 6 samples miss a covariate and are left out (brightness 1, wave 1)" in caplog.text
+    assert "1 of 6 samples with a missing covariate are left out (brightness 1, wave 1)" in caplog.text
     assert "constant covariates are left out: wave" in caplog.text
     assert not any(one in caplog.text for one in SAMPLES)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from contigwas.privacy.withdrawal import purge
-from contigwas.privacy.withdrawal.named import samples
+from contigwas.privacy.withdrawal.named import read_iids
 from contigwas.runtime.errors import UserError
 from contigwas.samples.folds import stable_hash
 
@@ -49,20 +49,20 @@ FORMATS = {
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_is_read(name, tmp_path):
     FORMATS[name](tmp_path / name)
-    assert samples(tmp_path / name) >= set(IIDS[:2])
+    assert read_iids(tmp_path / name) >= set(IIDS[:2])
 
 
 def test_the_name_of_a_family_is_no_sample(tmp_path):
     pd.DataFrame({"fid": IIDS[:1], "iid": IIDS[1:2]}).to_csv(tmp_path / "cohort.tsv", sep="\t", index=False)
     (tmp_path / "a.fam").write_text(f"{IIDS[0]} {IIDS[1]} 0 0 1 -9\n")
-    assert samples(tmp_path / "cohort.tsv") == samples(tmp_path / "a.fam") == {IIDS[1]}
+    assert read_iids(tmp_path / "cohort.tsv") == read_iids(tmp_path / "a.fam") == {IIDS[1]}
 
 
 def test_files_of_variants_name_nobody(tmp_path):
     pd.DataFrame({"chrom": "1", "pos": [1000014], "id": "rs1"}).to_parquet(tmp_path / "chr1.parquet")
     pd.DataFrame({"chrom": ["1"], "pos": [1000014]}).to_csv(tmp_path / "loci.tsv", sep="\t", index=False)
     (tmp_path / "page.html").write_text("1000014")
-    assert not any(samples(path) for path in tmp_path.iterdir())
+    assert not any(read_iids(path) for path in tmp_path.iterdir())
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_files_of_others_stay(results):
 def test_a_current_file_that_names_someone_is_an_error_without_names(results):
     path = results[0] / "phenotypes.parquet"
     parquet(path)
-    with pytest.raises(UserError, match=r"phenotypes\.parquet first.*forcerun samples_candidates") as error:
+    with pytest.raises(UserError, match=r"phenotypes\.parquet still names.*forcerun samples_candidates") as error:
         searched(results, [path])
     assert IIDS[0] not in str(error.value)
     assert path.exists() and not (results[0] / "searched.tsv").exists()

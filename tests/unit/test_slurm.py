@@ -33,7 +33,9 @@ def test_known_partitions_and_expressions_pass(named, sinfo):
 @pytest.mark.parametrize("named", ["gpuu", "cpu,gpuu"])
 def test_an_unknown_partition_is_named_with_its_place_and_the_known_ones(named, sinfo):
     sinfo("echo gpu; echo cpu")
-    with pytest.raises(UserError, match=r"partition gpuu \(slurm_partition in pretrain_fold\).*only cpu, gpu: name"):
+    with pytest.raises(
+        UserError, match=r"slurm_partition in pretrain_fold: the cluster has no partition gpuu. Choose from cpu, gpu"
+    ):
         check_partitions({"default-resources": "cpu", "pretrain_fold": named})
 
 

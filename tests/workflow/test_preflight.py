@@ -115,7 +115,9 @@ def test_a_warning_lets_the_run_begin(spoiled, root, capsys, mistake, key, remed
     assert not [iid for iid in SAMPLES if iid in out]
 
 
-@pytest.mark.parametrize(("named", "reported"), [(2**29, "90 samples"), (0, "samples not counted in a file this large")])
+@pytest.mark.parametrize(
+    ("named", "reported"), [(2**29, "90 samples"), (0, "samples not counted in a file this large")]
+)
 def test_a_large_table_of_expression_is_looked_at_in_part(spoiled, root, monkeypatch, named, reported):
     """Its header, its samples where they are quickly read, and the values of the first: the mistake below is later."""
     spoiled.lines("expression.csv", lambda lines: [*lines[:-1], lines[-1].replace(",", ",-", 1)])
