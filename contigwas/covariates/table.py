@@ -31,20 +31,20 @@ def write_covariates(
     all_samples = read_cohort(cohort)
     samples = included(all_samples)
     table = read_covariates(names, covariates, pcs, samples, KEY)
-    known = table.notna() & ~table.isin(UNKNOWN)
-    n_without = int((~known.any(axis=1)).sum())
+    observed = table.notna() & ~table.isin(UNKNOWN)
+    n_without = int((~observed.any(axis=1)).sum())
     if n_without == len(table):
         raise UserError(
             f"{covariates} ({KEY}): none of the {len(table)} samples of the cohort has a value. Complete the table or "
             "name other columns"
         )
-    parts = {name: _columns(table[name].where(known[name]), covariates) for name in table.columns}
+    parts = {name: _columns(table[name].where(observed[name]), covariates) for name in table.columns}
     values = pd.concat(parts.values(), axis=1).astype(np.float32)
     features = pd.DataFrame(
         {"covariate": [name for name, part in parts.items() for _ in part], "known": values.notna().sum().to_numpy()},
         index=values.columns,
     )
-    missing_counts = ", ".join(f"{name} {count}" for name, count in (~known).sum().items() if count)
+    missing_counts = ", ".join(f"{name} {count}" for name, count in (~observed).sum().items() if count)
     log.info("%d columns of %d covariates for %d samples, %d of them without any value; missing values: %s",
              len(features), len(table.columns), len(table), n_without, missing_counts or "none")  # fmt: skip
     provenance = {

@@ -66,9 +66,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         with opened(path, "rt", encoding="utf-8", errors="replace") as file:
             yield from enumerate(file, 1)
     except (gzip.BadGzipFile, EOFError):
-        raise UserError(
-            f"{path} is not a complete gzip file. Download it again, or remove .gz from its name"
-        ) from None
+        raise UserError(f"{path} is not a complete gzip file. Download it again, or remove .gz from its name") from None
 
 
 def _gtf(path: Path, number: int, line: str) -> list[str]:

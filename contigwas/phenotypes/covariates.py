@@ -18,10 +18,10 @@ def complete(table: pd.DataFrame, samples: pd.Index, where: PathLike | None) -> 
     `where` is the file of the covariates, for messages. Raises UserError if no sample is complete.
     """
     values = table.loc[samples]
-    known = values.notna() & ~values.isin(UNKNOWN)
-    is_complete = known.all(axis=1)
+    observed = values.notna() & ~values.isin(UNKNOWN)
+    is_complete = observed.all(axis=1)
     if not is_complete.all():
-        counts = ", ".join(f"{name} {int(count)}" for name, count in (~known).sum().items() if count)
+        counts = ", ".join(f"{name} {int(count)}" for name, count in (~observed).sum().items() if count)
         log.warning(
             "%d of %d samples with a missing covariate are left out (%s)",
             int((~is_complete).sum()),
@@ -29,7 +29,7 @@ def complete(table: pd.DataFrame, samples: pd.Index, where: PathLike | None) -> 
             counts,
         )
     if len(samples) and not is_complete.any():
-        counts = ", ".join(f"{name} in {int(count)}" for name, count in (~known).sum().items() if count)
+        counts = ", ".join(f"{name} in {int(count)}" for name, count in (~observed).sum().items() if count)
         raise UserError(
             f"{where}: none of the {len(samples)} samples to test has every covariate of the GWAS (missing: {counts}). "
             "Complete the table or drop the covariate"

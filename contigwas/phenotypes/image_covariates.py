@@ -34,14 +34,14 @@ def image_covariates(names: Sequence[str], images: PathLike, samples: pd.Index) 
     table = table[table["kept"]]
     require_overlap(samples, table["iid"].unique(), "the samples to test", f"the images ({images})")
     table = table[table["iid"].isin(samples)]
-    known = pd.DataFrame(
+    observed = pd.DataFrame(
         {name: ~table[column].isin(UNKNOWN) & table[column].notna() for name, column in wanted.items()}
     )
-    complete = known.groupby(table["iid"]).any().all(axis=1)
+    complete = observed.groupby(table["iid"]).any().all(axis=1)
     incomplete = table["iid"].isin(complete.index[~complete])
     columns: dict[str, pd.Series] = {}
     for name, column in wanted.items():
-        owner, values = table["iid"][known[name]], table[column][known[name]]
+        owner, values = table["iid"][observed[name]], table[column][observed[name]]
         if pd.api.types.is_numeric_dtype(values) and name == column:
             columns[name] = values.astype(np.float64).groupby(owner).mean()
             continue

@@ -324,7 +324,7 @@ def open_parquet(path: PathLike, key: str) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid):
-        raise UserError(f"{path} ({key}) is not a Parquet file. Write it again") from None
+        raise UserError(f"{path} is not a Parquet file ({key}). Write it again") from None
 
 
 def open_samples_table(path: PathLike, options: TableOptions) -> SampleTable:

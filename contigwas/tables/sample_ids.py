@@ -38,10 +38,11 @@ def _shape(one: str) -> str:
 def require_unique(ids: Sequence[str], path: object) -> None:
     """Raise UserError if an IID is duplicated in `path`."""
     ids = pd.Index(ids)
-    n_duplicates = int(ids[ids.duplicated()].nunique())
+    duplicates = ids[ids.duplicated()]
+    n_duplicates = int(duplicates.nunique())
     if n_duplicates:
         raise UserError(
-            f"{path}: {n_duplicates} individual IDs appear more than once (of the shape {shape(ids[ids.duplicated()])}). "
+            f"{path}: {n_duplicates} individual IDs appear more than once (of the shape {shape(duplicates)}). "
             "Keep one row per sample"
         )
 

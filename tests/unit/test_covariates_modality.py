@@ -67,7 +67,7 @@ def test_every_kind_of_covariate(study, caplog):
     assert not any(name in caplog.text for name in NAMES)
 
 
-def test_codes_that_nobody_misses_have_the_same_names(study):
+def test_complete_codes_have_the_same_names(study):
     cohort, folder = study
     table = pd.read_csv(folder / "covariates.tsv", sep="\t", dtype=str)
     write_tsv(table[table["centre"].notna()], folder / "covariates.tsv")
@@ -92,7 +92,7 @@ def test_an_infinite_value_is_unknown_and_a_blank_column_stays(study):
     assert data.var["known"].tolist() == [8, 0]
 
 
-def test_training_takes_it_with_noise_beside(study):
+def test_training_with_covariates_and_noise(study):
     """Who has none of them has no such modality; what is missing of the others is the training mean: 0 when scaled."""
     cohort, folder = study
     written(cohort, folder, ["age", "smoking"])

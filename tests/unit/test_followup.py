@@ -1,4 +1,4 @@
-"""sensitivity analyses of lead variants at lead variants: what heteroscedasticity does, whose sex is known, and what does not agree."""
+"""Sensitivity analyses of lead variants: heteroscedasticity, sex, offsets, and results that do not agree."""
 
 import logging
 
@@ -56,7 +56,7 @@ def test_an_effect_is_found_by_both_forms():
     assert found.robust == pytest.approx(found.classical, rel=0.1)
 
 
-def test_far_beyond_what_a_float_holds():
+def test_joint_p_values_beyond_float64():
     rng = np.random.default_rng(54)
     dosage = rng.binomial(2, 0.4, 5000).astype(float)
     values = rng.normal(size=(5000, 2)) * 0.1 + dosage[:, None]
@@ -81,7 +81,7 @@ def test_dependent_features_span_fewer_dimensions():
     [(np.ones(40), 40), (np.array([0.0, 1, 2]), 3), (np.arange(40) % 2 + 1e-3, 40)],
     ids=["does not vary", "too few samples", "is a covariate"],
 )
-def test_what_cannot_be_fitted_is_missing(dosage, samples):
+def test_fits_that_are_impossible_are_missing(dosage, samples):
     rng = np.random.default_rng(56)
     basis = np.column_stack([np.ones(samples), np.arange(samples) % 2, rng.normal(size=samples)])
     for found in fit_one(rng.normal(size=samples), dosage, basis):
@@ -90,7 +90,7 @@ def test_what_cannot_be_fitted_is_missing(dosage, samples):
     assert np.isnan([joint.classical, joint.robust]).all()
 
 
-def test_a_sample_of_whom_the_fit_is_certain_leaves_no_robust_error():
+def test_leverage_of_one_gives_no_robust_error():
     rng = np.random.default_rng(57)
     dosage = rng.binomial(2, 0.4, 50).astype(float)
     alone = np.zeros(50)
@@ -114,7 +114,7 @@ def test_a_sample_of_whom_the_fit_is_certain_leaves_no_robust_error():
         ([0, 0, 0, 0], {"age": [1, 2, 2, 1], "sex_site": [1, 2, 2, 1]}, [0, 0, 0, 0]),
     ],
 )
-def test_whose_sex_is_known(genotyped, columns, expected, caplog):
+def test_sources_of_sex(genotyped, columns, expected, caplog):
     found = sexes(np.array(genotyped), pd.DataFrame(columns, dtype=float))
     assert found.tolist() == expected
     assert ("the sex of all samples is unknown" in caplog.text) == (not any(expected))
@@ -176,7 +176,7 @@ def test_only_the_strongest_features(study):
 
 
 @pytest.mark.parametrize(("kind", "share"), [("beta", 0.001), ("se", 1.001)])
-def test_a_gwas_that_says_something_else(study, kind, share, caplog):
+def test_disagreement_with_the_gwas(study, kind, share, caplog):
     path = study[0] / "chr1.parquet"
     before = pd.read_parquet(path)
     shift = before["se_E2"] * share if kind == "beta" else before["se_E2"] * (share - 1)

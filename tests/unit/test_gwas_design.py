@@ -47,7 +47,7 @@ def test_independent_columns(rng):
     assert (np.diff(found) > 0).all()
 
 
-def test_features_are_grouped_by_who_is_missing(rng):
+def test_features_are_grouped_by_missing_samples(rng):
     covariates, values = rng.normal(size=(80, 2)), rng.normal(size=(80, 5))
     values[:10, [1, 3]] = np.nan
     values[70:, 4] = np.nan
@@ -88,7 +88,7 @@ def test_nothing_left_to_test(rng):
         design(rng.normal(size=(50, 1)), ["a"], np.ones((50, 1)), ["u"])
 
 
-def test_features_that_share_nobody(rng):
+def test_features_without_common_samples(rng):
     values = rng.normal(size=(60, 2))
     values[:30, 0] = np.nan
     values[30:, 1] = np.nan

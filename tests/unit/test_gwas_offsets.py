@@ -46,7 +46,7 @@ def test_predictions_are_joined_by_name(tmp_path, gzipped):
     np.testing.assert_allclose(found, expected, rtol=1e-8)
 
 
-def test_a_step_one_in_regenies_own_layout(tmp_path):
+def test_regenie_step_1_file_layout(tmp_path):
     # the layout that REGENIE documents: FID_IID then samples, a row a chromosome
     (tmp_path / "fit_1.loco").write_text("FID_IID 1_11 2_22 3_33\n1 0.5 -0.25 0.125\n2 1 2 3\n")
     (tmp_path / "fit_pred.list").write_text("E1 fit_1.loco\n")
@@ -94,7 +94,7 @@ def test_offsets_in_standard_deviations_of_the_residuals():
     np.testing.assert_allclose((setup.residuals**2).sum(0), 89)
 
 
-def test_the_gwas_is_that_of_the_features_less_their_offsets(tmp_path, caplog):
+def test_offsets_are_subtracted_from_the_features(tmp_path, caplog):
     dosages, covariates, values = arrays(71, samples=250, missing=0.03)
     offsets = np.random.default_rng(3).normal(size=(2, 250, 4)) * 0.5
     offsets[0, :7, 2] = np.nan

@@ -1,4 +1,4 @@
-"""What must not change the numbers, and what must change them in a known way."""
+"""Invariances of the GWAS, and changes with a known effect."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ def study(tmp_path):
 
 
 @pytest.mark.parametrize("threads", [2, 5])
-def test_threads_change_not_a_bit(study, threads):
+def test_results_do_not_depend_on_threads(study, threads):
     paths, _, folder = study
     one = run(paths, folder, threads=1, block=20)
     pd.testing.assert_frame_equal(run(paths, folder, threads=threads, block=20), one, check_exact=True)
@@ -179,7 +179,7 @@ def test_a_feature_with_the_name_of_a_test(study):
         run(paths, folder)
 
 
-def test_x_without_anyones_sex(tmp_path):
+def test_chromosome_x_without_sex(tmp_path):
     dosages, design, values = arrays(64, samples=60, variants=8)
     paths = write_study(tmp_path, dosages, design, values)
     write_plink(paths["pattern"], dosages, iids(60), "X", sex=[0] * 60, bp_position=[5_000_000 + k for k in range(8)])
@@ -192,7 +192,7 @@ def test_x_without_anyones_sex(tmp_path):
     assert len(run(paths, tmp_path, chrom="X")) == 8
 
 
-def test_a_full_disk_leaves_nothing(study):
+def test_full_disk_leaves_no_files(study):
     paths, _, folder = study
     program = f"""
         import resource, signal

@@ -12,7 +12,7 @@ def given(r2):
     return lambda index, others: r2[index, others]
 
 
-def test_the_strongest_claims_first():
+def test_most_significant_variant_claims_first():
     r2 = np.eye(5)
     r2[1, [0, 2, 3]] = [0.9, 0.3, 0.2]
     r2[4, 3] = 0.5
@@ -24,7 +24,7 @@ def test_the_strongest_claims_first():
     assert found[1].claimed.tolist() == [3]
 
 
-def test_ties_go_by_the_order_of_the_bim():
+def test_ties_are_broken_by_bim_order():
     everything = np.ones((3, 3))
     log10p = np.full(3, 10.0, np.float32)
     positions = np.array([5, 6, 7])
@@ -34,7 +34,7 @@ def test_ties_go_by_the_order_of_the_bim():
     assert [one.index for one in other] == [2]
 
 
-def test_beyond_what_a_float_holds():
+def test_p_values_beyond_float64():
     # p = 1e-400 and 1e-350 are both 0 as floats; in -log10 they have an order.
     found = clump(np.array([350.0, 400.0]), np.array([1, 2]), Thresholds(5e-8, 5e-8, 0.1, 1), given(np.ones((2, 2))))
     assert [one.index for one in found] == [1]
@@ -57,7 +57,7 @@ def test_untested_and_unlinked_are_never_claimed():
     assert found[0].claimed.tolist() == [3]
 
 
-def test_the_window_is_all_that_is_asked_for():
+def test_r2_is_computed_only_in_the_window():
     asked = []
 
     def spy(index, others):
@@ -86,6 +86,6 @@ def test_positions_in_any_order():
         ({"kb": 0}, "loci.kb"),
     ],
 )
-def test_thresholds_that_make_no_sense(change, message):
+def test_invalid_thresholds(change, message):
     with pytest.raises(UserError, match=message):
         Thresholds(**{"p1": 5e-8, "p2": 1e-7, "r2": 0.1, "kb": 150} | change)

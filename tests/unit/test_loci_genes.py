@@ -25,7 +25,7 @@ def test_overlap_nearest_to_the_lead_first(genes):
     assert genes_of(genes, "1", 200, 200, 200) == "A,B"
 
 
-def test_otherwise_the_nearest_with_its_distance(genes):
+def test_nearest_gene_with_its_distance(genes):
     assert genes_of(genes, "1", 500, 600, 550) == "B (100 bp)"
     assert genes_of(genes, "1", 800, 880, 810) == "C (20 bp)"
     assert genes_of(genes, "3", 1, 2, 1) == ""
@@ -86,7 +86,7 @@ def test_gzipped_lists(tmp_path):
         (GTF.replace("\t30\t30", "\t30\t29"), "line 4: the gene ends before it starts"),
     ],
 )
-def test_gtf_files_that_are_none(tmp_path, text, message):
+def test_invalid_gtf_files(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
         read_genes(write(tmp_path / "genes.gtf", text))
 
@@ -110,7 +110,7 @@ def test_gtf_files_that_are_none(tmp_path, text, message):
         ("gencode.v38.txt", "", None, None),
     ],
 )
-def test_lists_of_another_build(tmp_path, name, first, declared, refused):
+def test_gene_lists_of_another_build(tmp_path, name, first, declared, refused):
     line = '1\tx\tgene\t1\t5\t.\t+\t.\tgene_id "A";\n' if name.endswith("gtf") else "1\t1\t5\tA\n"
     path = write(tmp_path / name, first + line)
     if refused is None:
@@ -129,7 +129,7 @@ def test_lists_of_another_build(tmp_path, name, first, declared, refused):
         ("# nothing\n", "no gene found"),
     ],
 )
-def test_lists_that_are_none(tmp_path, text, message):
+def test_invalid_gene_lists(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
         read_genes(write(tmp_path / "genes.txt", text))
 

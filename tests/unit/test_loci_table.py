@@ -93,7 +93,7 @@ def test_the_test_may_be_one_feature(study):
         ("xyz", "features are E1, E2$"),
     ],
 )
-def test_a_test_that_is_no_feature(study, test, sentence):
+def test_unknown_test(study, test, sentence):
     with pytest.raises(UserError, match=sentence):
         run(study, test=test)
 
@@ -138,7 +138,7 @@ def test_linkage_is_of_the_tested_samples(study):
     assert run(study)[["lead_id", "n_variants"]].values.tolist() == [["rs1_14", 1], ["rs1_15", 5]]
 
 
-def test_only_the_rows_of_the_leads_are_read(study):
+def test_only_rows_of_lead_variants_are_read(study):
     path = study[1]["1"]
     assert features(path) == ["E1", "E2"]
     rows = read_rows(path, np.array([50, 3, 17]), ["pos", "absent", "beta_E1"])
@@ -146,13 +146,13 @@ def test_only_the_rows_of_the_leads_are_read(study):
     assert rows.columns.tolist() == ["pos", "beta_E1"]
 
 
-def test_files_that_do_not_belong_together(study):
+def test_mismatched_files(study):
     change(study[1]["1"], {(20, "other_allele"): "T"})
     with pytest.raises(UserError, match=r"1 of its 60 variants are missing from .*chr1\.bed"):
         run(study)
 
 
-def test_a_test_that_was_not_made(study):
+def test_missing_test_column(study):
     with pytest.raises(UserError, match=r"no column log10p_acat \(the file has the tests log10p_manova\)"):
         run(study, test="acat")
 
@@ -170,7 +170,7 @@ def test_not_parquet(study):
         run(study)
 
 
-def test_thresholds_the_wrong_way_round(study):
+def test_p2_below_p1(study):
     with pytest.raises(UserError, match="p2"):
         run(study, p2=1e-9)
     assert not (study[0] / "loci.tsv").exists()

@@ -1,4 +1,4 @@
-"""What wraps a stage: its log, one-sentence errors, tracebacks for what is ours."""
+"""Job context: its log, one-sentence errors, and tracebacks of internal errors."""
 
 import errno
 import fcntl
@@ -47,13 +47,13 @@ def test_a_users_mistake_ends_in_one_sentence(tmp_path, capsys):
     assert "Traceback" not in text
 
 
-def test_our_own_mistake_leaves_its_traceback_in_the_log(tmp_path):
+def test_internal_error_logs_its_traceback(tmp_path):
     with pytest.raises(ZeroDivisionError), job(tmp_path / "b.log"):
         _ = 1 / 0
     assert "Traceback" in (tmp_path / "b.log").read_text()
 
 
-def test_the_stage_speaks_into_its_log_and_threads_are_limited(tmp_path):
+def test_stage_log_and_thread_limit(tmp_path):
     with job(tmp_path / "b.log", 1):
         logging.getLogger("contigwas.stage").info("a column was dropped")
         logging.getLogger("chatty").info("not ours")
@@ -109,12 +109,12 @@ def ended(status, sentence, tmp_path, capsys, error):
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "ran out of memory"),
     ],
 )
-def test_what_a_user_can_mend_has_no_traceback(tmp_path, capsys, error, sentence, monkeypatch):
+def test_user_errors_have_no_traceback(tmp_path, capsys, error, sentence, monkeypatch):
     monkeypatch.delitem(sys.modules, "h5py", raising=False)  # with it, a full disk ends the process at once
     ended(1, sentence, tmp_path, capsys, error)
 
 
-def test_what_stands_behind_a_full_disk_is_in_the_log(tmp_path, capsys, monkeypatch):
+def test_underlying_error_of_a_full_disk_is_logged(tmp_path, capsys, monkeypatch):
     """Where, not what it says: it may quote a row."""
     monkeypatch.delitem(sys.modules, "h5py", raising=False)
     with pytest.raises(SystemExit), job(tmp_path / "b.log"), replacing(tmp_path / "out"):
@@ -145,7 +145,7 @@ def test_a_signal_unwinds_the_stage(tmp_path, capsys):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_log_that_cannot_be_written_is_told(tmp_path, capsys, monkeypatch):
+def test_log_that_is_not_writable(tmp_path, capsys, monkeypatch):
     def refuse(path, *_, **__):
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
@@ -156,7 +156,7 @@ def test_a_log_that_cannot_be_written_is_told(tmp_path, capsys, monkeypatch):
     assert "logs/b.log cannot be written, because the disk is read-only: mount it" in capsys.readouterr().err
 
 
-def test_a_log_line_without_room_stops_nothing(root, tmp_path):
+def test_full_disk_for_the_log_does_not_stop_the_stage(root, tmp_path):
     text = """
 import logging, resource, sys
 from contigwas.runtime.job import job, lock_of

@@ -1,4 +1,4 @@
-"""Modalities that are user-supplied: cut to the cohort, raw, whatever the file's kind."""
+"""User-supplied modalities of every file format: samples of the cohort, raw values."""
 
 import anndata as ad
 import numpy as np

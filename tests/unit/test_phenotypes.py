@@ -1,4 +1,4 @@
-"""Phenotypes from embeddings and from user-supplied tables: who is in them, and what the numbers are."""
+"""Phenotypes from embeddings and from user-supplied tables: samples and values."""
 
 import logging
 
@@ -132,7 +132,7 @@ def test_a_constant_covariate_is_named(study, caplog):
     assert "constant covariates are left out: site" in caplog.text
 
 
-def test_mistakes_in_embeddings(study):
+def test_invalid_embeddings(study):
     folder, *_ = study
     with pytest.raises(UserError, match="names weight, but"):
         embedded(folder, covariates=["weight"])
@@ -152,7 +152,7 @@ def test_mistakes_in_embeddings(study):
 
 
 @pytest.mark.parametrize("name", ["traits.tsv", "traits.parquet"])
-def test_a_external_table(study, caplog, name):
+def test_external_table(study, caplog, name):
     folder, *_ = study
     rng = np.random.default_rng(1)
     table = pd.DataFrame(
@@ -174,7 +174,7 @@ def test_a_external_table(study, caplog, name):
     assert phenotypes["height"].std() == pytest.approx(1, abs=0.03)
 
 
-def test_mistakes_in_a_external_table(study):
+def test_invalid_external_tables(study):
     folder, *_ = study
     good = pd.DataFrame({"FID": NAMES, "IID": NAMES, "height": np.arange(SAMPLES) * 1.5})
     for bad, sentence in (

@@ -1,4 +1,4 @@
-"""Covariates by name: where they are found, how they become numbers, and what is refused."""
+"""Covariates by name: lookup, conversion to numbers, and errors."""
 
 import logging
 
@@ -56,7 +56,7 @@ def test_the_table_is_of_other_samples(files, tmp_path):
         read_covariates(["age"], tmp_path / "other.tsv", files[1], files[2])
 
 
-def test_samples_who_miss_one_are_counted(files, caplog):
+def test_incomplete_samples_are_counted(files, caplog):
     table = read_covariates(["age", "site", "sex"], *files)
     table.loc[NAMES[4], "site"] = "NA"
     table.loc[NAMES[5], "age"] = np.inf
@@ -64,7 +64,7 @@ def test_samples_who_miss_one_are_counted(files, caplog):
         samples = complete(table, pd.Index(NAMES), files[0])
     assert samples.tolist() == [NAMES[k] for k in (1, 2, 7, 8, 10)]
     assert "7 of 12 samples with a missing covariate are left out (age 2, site 2, sex 4)" in caplog.text
-    with pytest.raises(UserError, match=r"none of the 12 samples .* missing: age by 12, site by 2, sex by 4\)"):
+    with pytest.raises(UserError, match=r"none of the 12 samples .*.missing: age in 12, site in 2, sex in 4\)"):
         complete(table.assign(age=np.nan), pd.Index(NAMES), files[0])
 
 
@@ -98,7 +98,7 @@ def test_no_covariates(files):
     assert numeric(table.loc[complete(table, pd.Index(NAMES), None)], None, None).shape == (12, 0)
 
 
-def test_coded_categories_are_no_amounts(tmp_path, files):
+def test_coded_categories_are_not_numeric(tmp_path, files):
     """UK Biobank's centres and batches are numbers that mean nothing as numbers."""
     centres = [11010, 11011, 11012, 11011, "NA", 11010, 11012, 11011, 11010, 11010, 11012, 11011]
     write_tsv(pd.DataFrame({"iid": NAMES, "centre": centres}), tmp_path / "centres.tsv")

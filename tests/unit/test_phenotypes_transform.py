@@ -75,7 +75,7 @@ def test_too_many_components(rng, caplog):
     with caplog.at_level(logging.WARNING):
         flat = fit(rng.normal(size=(200, 2)) @ rng.normal(size=(2, 6)), 5)
     assert flat.names == ["E1", "E2"]
-    assert "only 2 of the 5 components" in caplog.text
+    assert "only 2 of the 5 requested components" in caplog.text
 
 
 def test_the_file_of_components(rng, tmp_path):
