@@ -1,4 +1,4 @@
-"""A small study on disk for the tests of pretraining, embedding and alignment: brightness follows one score."""
+"""Write a small study to disk for the tests of pretraining, embedding and alignment; image brightness follows one score."""
 
 from pathlib import Path
 
@@ -74,7 +74,7 @@ MGI = {key: RECIPE[key] for key in RECIPE if key not in ("loss", "alpha", "genet
 
 
 def write_study(folder: Path, samples: int = 60, seed: int = 0, lacking: float = 0.1) -> dict[str, object]:
-    """Write cohort, images and modalities; returns the keyword arguments of `train` that name the files.
+    """Write cohort, images and modalities, and return the keyword arguments of `train` that name the files.
 
     The IIDs are not sorted, images lie in random order, and each modality lacks some samples and has them in an order
     of its own. The last sample is excluded, the first has no image.
@@ -118,7 +118,7 @@ def write_study(folder: Path, samples: int = 60, seed: int = 0, lacking: float =
 
 
 def run(folder, files, settings, fold=0, name="a"):
-    """Train on files as `write_study` gives them, in `folder`/`name`; returns the checkpoint and the history."""
+    """Train on the files of `write_study` in `folder`/`name`, and return the checkpoint and the history."""
     if "modalities" not in settings:
         files = files | {"modalities": {}}
     checkpoint, history = folder / name / "model.ckpt", folder / name / "history.csv"

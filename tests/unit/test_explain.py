@@ -332,7 +332,7 @@ def test_features_are_found_by_name_in_a_file_that_was_made_again(study, name, t
         caplog.clear()
         tables[what], _, complete = read(explained(tmp_path / what, checkpoints, other))
         assert (complete["max_error"] < 0.01).all()
-        assert (f"lacks 1 of the {len(read_checkpoint(checkpoints[0])['features'][name])} features of {name}" in
+        assert (f"does not have 1 of the {len(read_checkpoint(checkpoints[0])['features'][name])} features of {name}" in
                 caplog.text) == (what == "now")  # fmt: skip
     blank = tables["blank"].set_index("feature")
     assert (blank.loc[gone, "mean_abs"] == 0).all()
@@ -346,7 +346,7 @@ def test_a_file_without_any_feature_of_the_network(study, tmp_path):
     data = ad.read_h5ad(files.modalities["pgs"])
     names = [f"other{number}" for number in range(5)]
     write_modality(path, np.asarray(data.X), data.obs_names, pd.DataFrame(index=names), {})
-    with pytest.raises(UserError, match="none of the 5 features of pgs that .* learned from"):
+    with pytest.raises(UserError, match="none of the 5 features of pgs that .* was trained with"):
         explained(tmp_path, checkpoints, replace(files, modalities={**files.modalities, "pgs": path}))
 
 
