@@ -1,4 +1,4 @@
-"""The features of each modality with the largest attributions, with their intervals over samples."""
+"""The features of each modality with the largest attributions, with intervals over samples."""
 
 import logging
 from collections.abc import Sequence
@@ -14,38 +14,38 @@ from contigwas.plots.labels import fitting, measure, shorten_middle
 from contigwas.runtime.atomic_files import PathLike
 
 log = logging.getLogger(__name__)
-MOST = 12  # features of a modality
-COLUMNS = 3  # panels in a row
-ROW, BAR = 0.2, 2.1  # inches: a feature's height, the width of a panel without its names
-LONGEST = 34  # characters of a name
+N_FEATURES = 12  # per modality
+COLUMNS = 3  # panels per row
+ROW, BAR = 0.2, 2.1  # inches: height per feature, width of a panel without its labels
+MAX_LABEL = 34  # characters
 
 
 def top(features: PathLike, modalities: PathLike, outputs: Sequence[PathLike], title: str) -> Figure:
-    """Draw the features of features.parquet that have the largest mean |attribution| by the first method.
+    """Draw the features of features.parquet with the largest mean |attribution| by the first method.
 
-    A panel a modality, other methods beside it. PNG and PDF; returns the figure.
+    There is one panel per modality, with all methods. Writes PNG and PDF, and returns the figure.
     """
     table, sums = pd.read_parquet(features), pd.read_csv(modalities, sep="\t")
     methods, names = [*dict.fromkeys(table["method"])], [*dict.fromkeys(table["modality"])]
     with style.applied():
         figure = _draw(table, sums, methods, names, title)
         style.save(figure, outputs)
-    log.info("the first features of %d modalities by %s", len(names), ", ".join(methods))
+    log.info("strongest features of %d modalities by %s", len(names), ", ".join(methods))
     return figure
 
 
 def label(feature: str, name: str) -> str:
-    """A feature with what it is called.
+    """Return the label of a feature: its name and, if different, its identifier.
 
     >>> label("PGS000001", "body mass index"), label("APOE.lof", "APOE")
     ('body mass index (PGS000001)', 'APOE.lof')
     """
     if feature.startswith(name):
-        return feature if len(feature) <= LONGEST else shorten_middle(feature)
-    if len(name) + len(feature) + 3 <= LONGEST:
+        return feature if len(feature) <= MAX_LABEL else shorten_middle(feature)
+    if len(name) + len(feature) + 3 <= MAX_LABEL:
         return f"{name} ({feature})"
     short = shorten_middle(feature)
-    room = LONGEST - len(short) - 3
+    room = MAX_LABEL - len(short) - 3
     return f"{name if len(name) <= room else name[: room - 1] + '…'} ({short})"
 
 
@@ -53,9 +53,9 @@ def _draw(table: pd.DataFrame, sums: pd.DataFrame, methods: list[str], names: li
     chosen = {}
     for name in names:
         here = table[(table["modality"] == name) & (table["method"] == methods[0])]
-        chosen[name] = [*here.nlargest(MOST, "mean_abs")["feature"]]
-    called = table.drop_duplicates(["modality", "feature"]).set_index(["modality", "feature"])["name"]
-    texts = {name: [label(one, str(called[name, one])) for one in chosen[name]] for name in names}
+        chosen[name] = [*here.nlargest(N_FEATURES, "mean_abs")["feature"]]
+    names_of = table.drop_duplicates(["modality", "feature"]).set_index(["modality", "feature"])["name"]
+    texts = {name: [label(one, str(names_of[name, one])) for one in chosen[name]] for name in names}
     lefts = [max(measure(text, fontsize=7)[0] for text in texts[name]) + 0.15 for name in names]
     columns = min(COLUMNS, len(names))
     wide = [max(lefts[column::columns]) + BAR + 0.3 for column in range(columns)]

@@ -26,7 +26,7 @@ def trunk_of(name, size, **changed):
 
 
 def draw(shapes):
-    """Return random tensors of the given shapes: weights that preserve the variance of activations, positive variances."""
+    """Return random tensors of the given shapes: variance-preserving weights and positive variances."""
     generator = torch.Generator().manual_seed(1)
     state = {}
     for name, shape in shapes.items():
