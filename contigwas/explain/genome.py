@@ -96,8 +96,8 @@ def genome(
 def _on_axis(table: pd.DataFrame, axis_of: Genome) -> pd.DataFrame:
     x = np.empty(len(table))
     for chrom in table["chrom"].unique():
-        here = (table["chrom"] == chrom).to_numpy()
-        x[here] = axis_of.place(chrom, table["pos"].to_numpy()[here])
+        part = (table["chrom"] == chrom).to_numpy()
+        x[part] = axis_of.place(chrom, table["pos"].to_numpy()[part])
     return table.assign(x=x)
 
 
@@ -130,12 +130,12 @@ def _attributions(axis: Axes, table: pd.DataFrame, method: str, axis_of: Genome,
     dark = {chrom: style.LIGHT if number % 2 else style.DARK for number, chrom in enumerate(axis_of.chromosomes)}
     handles = []
     for number, modality in enumerate(order):
-        here = table[table["modality"] == modality]
-        x, y, near = (here[column].to_numpy() for column in ("x", "mean_abs", "near"))
+        part = table[table["modality"] == modality]
+        x, y, near = (part[column].to_numpy() for column in ("x", "mean_abs", "near"))
         kept = thin(x / axis_of.width, y / limit, near, CELLS)
         mark = {"marker": MARKERS[min(number, len(MARKERS) - 1)], "s": 6 if number == 0 else 12, "rasterized": True}
         mark |= {"linewidths": 0.6 if number else 0, "edgecolors": style.INK, "zorder": 2 + number, "clip_on": False}
-        plain = here["chrom"].map(dark) if number == 0 else pd.Series(style.PALETTE[number], here.index)
+        plain = part["chrom"].map(dark) if number == 0 else pd.Series(style.PALETTE[number], part.index)
         colors = np.where(near, style.HIT, plain)[kept]
         axis.scatter(x[kept], y[kept], c=colors, gid=modality, **mark)
         handles.append(axis.scatter([], [], c=plain.iloc[0], label=modality, **(mark | {"s": 14})))
@@ -146,13 +146,13 @@ def _attributions(axis: Axes, table: pd.DataFrame, method: str, axis_of: Genome,
 
 def _share(table: pd.DataFrame, modality: str) -> str:
     """Return how many of the strongest features, and what share of all, are near a lead variant."""
-    here = table[table["modality"] == modality]
-    best = here.nlargest(TOP, "mean_abs")
-    if not here["near"].any():
+    part = table[table["modality"] == modality]
+    best = part.nlargest(TOP, "mean_abs")
+    if not part["near"].any():
         return ""
     return (
         f"near a lead variant: {int(best['near'].sum())} of the {len(best)} strongest features of {modality}, "
-        f"{100 * here['near'].mean():.0f} % of all {len(here):,}"
+        f"{100 * part['near'].mean():.0f} % of all {len(part):,}"
     )
 
 

@@ -181,8 +181,8 @@ def draw(sample: Sample, method: str) -> Figure:
     bar.set_label("lowers the loss  ←  →  raises it", fontsize=7)
     bar.ax.tick_params(labelsize=6)
     for number, name in enumerate(names):
-        here = sample.features[(sample.features["modality"] == name) & (sample.features["method"] == method)]
-        _bars(figure.add_subplot(lower[divmod(number, COLUMNS)]), here, name)
+        part = sample.features[(sample.features["modality"] == name) & (sample.features["method"] == method)]
+        _bars(figure.add_subplot(lower[divmod(number, COLUMNS)]), part, name)
     fold = int(sample.features["fold"].iloc[0])
     title = f"{sample.iid}, network of fold {fold}: {NAMES[method]} of the contrastive loss"
     figure.text(

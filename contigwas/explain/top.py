@@ -52,8 +52,8 @@ def label(feature: str, name: str) -> str:
 def _draw(table: pd.DataFrame, sums: pd.DataFrame, methods: list[str], names: list[str], title: str) -> Figure:
     chosen = {}
     for name in names:
-        here = table[(table["modality"] == name) & (table["method"] == methods[0])]
-        chosen[name] = [*here.nlargest(N_FEATURES, "mean_abs")["feature"]]
+        part = table[(table["modality"] == name) & (table["method"] == methods[0])]
+        chosen[name] = [*part.nlargest(N_FEATURES, "mean_abs")["feature"]]
     names_of = table.drop_duplicates(["modality", "feature"]).set_index(["modality", "feature"])["name"]
     texts = {name: [label(one, str(names_of[name, one])) for one in chosen[name]] for name in names}
     lefts = [max(measure(text, fontsize=7)[0] for text in texts[name]) + 0.15 for name in names]
@@ -93,10 +93,10 @@ def _heading(sums: pd.DataFrame, method: str, name: str) -> str:
 def _panel(axis: Axes, table: pd.DataFrame, features: list[str], texts: list[str], methods: list[str]) -> None:
     y = np.arange(len(features))
     for number, method in enumerate(methods):
-        here = table[table["method"] == method].set_index("feature").reindex(features)
+        part = table[table["method"] == method].set_index("feature").reindex(features)
         offset = (number - (len(methods) - 1) / 2) * 0.32
-        reach = [here["mean_abs"] - here["low"], here["high"] - here["mean_abs"]]
-        axis.errorbar(here["mean_abs"], y + offset, xerr=reach, fmt="os"[number % 2], ms=3.6, lw=1, mew=0,
+        reach = [part["mean_abs"] - part["low"], part["high"] - part["mean_abs"]]
+        axis.errorbar(part["mean_abs"], y + offset, xerr=reach, fmt="os"[number % 2], ms=3.6, lw=1, mew=0,
                       color=style.PALETTE[number], label=NAMES[method])  # fmt: skip
     axis.set_yticks(y, texts, fontsize=7)
     axis.set_ylim(len(features) - 0.4, -0.6)

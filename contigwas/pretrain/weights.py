@@ -92,8 +92,8 @@ def seen_samples(path: PathLike | None) -> list[int]:
     state = None if path is None else _read(path)
     if not isinstance(state, Mapping) or not {"settings", "roles"} <= state.keys():
         return []
-    own = [*state["roles"].get(TRAIN, []), *state["roles"].get(VALIDATION, [])]
-    return sorted({*(own if state["settings"].get("modalities") else []), *state.get("seen", [])})
+    trained_on = [*state["roles"].get(TRAIN, []), *state["roles"].get(VALIDATION, [])]
+    return sorted({*(trained_on if state["settings"].get("modalities") else []), *state.get("seen", [])})
 
 
 def refuse_leak(path: PathLike | None, seen: Iterable[int], samples: Iterable[int], fold: int) -> None:

@@ -105,7 +105,7 @@ def plain(tmp_path_factory):
     outputs = {"output_checkpoint": folder / "model.ckpt", "output_history": folder / "history.csv"}
     train(**files, settings=RECIPE | {"augment": {}, "epochs": 2}, fold=1, **outputs)
     state = torch.load(folder / "model.ckpt", weights_only=True)
-    # whatever the validation said, the two must differ for a test that tells them apart
+    # the test needs different last and best weights
     weight = state["best_state_dict"]["trunk.conv1.weight"]
     state["best_state_dict"] |= {"trunk.conv1.weight": 1.5 * weight}
     torch.save(state, folder / "model.ckpt")
@@ -165,13 +165,13 @@ def test_simclr_embeds_all_samples_without_a_heldout_share(tmp_path):
 def test_random_views_of_a_sample_are_independent_of_other_samples(trained, tmp_path):
     folder, files = trained
     alone = run(folder, files, settings={"augment": 0})
-    everyone = run(folder, files, settings={"augment": 2})
-    assert not np.allclose(everyone.X, alone.X, rtol=1e-3)
+    all_samples = run(folder, files, settings={"augment": 2})
+    assert not np.allclose(all_samples.X, alone.X, rtol=1e-3)
     table = pd.read_parquet(files["images_table"])
-    gone = set(sorted(everyone.obs_names)[::3])
-    table[~table["iid"].isin(gone)].to_parquet(tmp_path / "images.parquet")
+    removed = set(sorted(all_samples.obs_names)[::3])
+    table[~table["iid"].isin(removed)].to_parquet(tmp_path / "images.parquet")
     fewer = run(folder, files, settings={"augment": 2}, images_table=tmp_path / "images.parquet")
-    np.testing.assert_allclose(fewer.X, everyone[fewer.obs_names].X, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(fewer.X, all_samples[fewer.obs_names].X, rtol=1e-4, atol=1e-5)
 
 
 def test_a_layer_is_the_output_of_its_head(trained):

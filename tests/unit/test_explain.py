@@ -59,15 +59,15 @@ def by_loop(checkpoint, files, modality, settings):
         with torch.no_grad():
             return network(levels), encoder.normaliser(selection.read_values(files.modalities[modality], iids))
 
-    beside, beside_inputs = embedded(selected.reference[modality])
-    beside_genetics = encoder.layers(beside_inputs).detach()
+    reference_images, reference_inputs = embedded(selected.reference[modality])
+    reference_genetics = encoder.layers(reference_inputs).detach()
     found = []
     for image, values in zip(*embedded(selected.explained[modality]), strict=True):
         total, points = torch.zeros_like(values), 200
         for point in (np.arange(points) + 0.5) / points:
             at = (point * values).requires_grad_()
-            genetics = torch.cat([beside_genetics, encoder.layers(at[None])])
-            loss = contig_loss(torch.cat([beside, image[None]]), genetics, 0.1, 0.75) * len(genetics)
+            genetics = torch.cat([reference_genetics, encoder.layers(at[None])])
+            loss = contig_loss(torch.cat([reference_images, image[None]]), genetics, 0.1, 0.75) * len(genetics)
             total += torch.autograd.grad(loss, at)[0] / points
         found.append((total * values).abs())
     return torch.stack(found).numpy()
@@ -169,10 +169,10 @@ def test_samples_without_a_modality_are_counted_and_no_sample_is_named(study, tm
     with caplog.at_level(logging.INFO, "contigwas.explain"):
         _, sums, _ = read(explained(tmp_path, checkpoints, files))
     reported = [record.getMessage() for record in caplog.records]
-    lacking = {name: sum(int(one.split(": ")[1].split(" ")[0]) for one in reported if one.endswith(f"have no {name}"))
+    missing = {name: sum(int(one.split(": ")[1].split(" ")[0]) for one in reported if one.endswith(f"have no {name}"))
                for name in files.modalities}  # fmt: skip
     samples = sums[sums["method"] == "deeplift"].set_index("modality")["n_samples"]
-    assert all(samples[name] == 24 - lacking[name] for name in files.modalities) and sum(lacking.values())
+    assert all(samples[name] == 24 - missing[name] for name in files.modalities) and sum(missing.values())
     iids = read_included(files.cohort)["iid"]
     assert not [one for one in iids if any(one in text for text in reported)]
 
@@ -328,9 +328,9 @@ def another_file(path, source, drop=None, insert=None, blank=None):
 @pytest.mark.parametrize("name", ["snps", "burden"])
 def test_features_are_matched_by_name_in_a_recomputed_file(study, name, tmp_path, caplog):
     _, checkpoints, files = study
-    gone = read_checkpoint(checkpoints[0])["features"][name][2]
+    removed = read_checkpoint(checkpoints[0])["features"][name][2]
     tables = {}
-    for what, changes in (("now", {"drop": gone, "insert": "another"}), ("blank", {"blank": gone})):
+    for what, changes in (("now", {"drop": removed, "insert": "another"}), ("blank", {"blank": removed})):
         (tmp_path / what).mkdir()
         path = another_file(tmp_path / f"{what}.h5ad", files.modalities[name], **changes)
         other = replace(files, modalities={**files.modalities, name: path})
@@ -340,8 +340,8 @@ def test_features_are_matched_by_name_in_a_recomputed_file(study, name, tmp_path
         assert (f"does not have 1 of the {len(read_checkpoint(checkpoints[0])['features'][name])} features of {name}" in
                 caplog.text) == (what == "now")  # fmt: skip
     blank = tables["blank"].set_index("feature")
-    assert (blank.loc[gone, "mean_abs"] == 0).all()
-    expected = tables["blank"][tables["blank"]["feature"] != gone].reset_index(drop=True)
+    assert (blank.loc[removed, "mean_abs"] == 0).all()
+    expected = tables["blank"][tables["blank"]["feature"] != removed].reset_index(drop=True)
     pd.testing.assert_frame_equal(tables["now"].reset_index(drop=True), expected)
 
 

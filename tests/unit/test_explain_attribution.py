@@ -66,7 +66,7 @@ def test_attributions_and_differences_are_averaged_over_noise():
     assert torch.equal(found.values, again.values)
     before = torch.random.get_rng_state()
     integrated_gradients(encoder, square, x, torch.zeros_like(x), images, 4, ROWS, noise)
-    assert torch.equal(before, torch.random.get_rng_state()), "nobody else's random numbers move"
+    assert torch.equal(before, torch.random.get_rng_state()), "the global random state is unchanged"
 
 
 def test_deeplift_is_the_rescale_rule():

@@ -15,7 +15,7 @@ def test_snps_are_imputed_by_the_mean_and_scaled_by_called_genotypes():
     raw = rng.integers(0, 3, (50, 6)).astype(np.int8)
     raw[rng.random(raw.shape) < 0.2] = MISSING
     raw[:, 2] = 1  # constant
-    raw[:, 4] = MISSING  # nobody called
+    raw[:, 4] = MISSING  # no called genotype
     normaliser = normalise.fit("snps", torch.from_numpy(raw))
     assert normaliser.keep.tolist() == [0, 1, 3, 5]
     new = rng.integers(0, 3, (9, 6)).astype(np.int8)
@@ -41,10 +41,10 @@ def test_components_are_regressed_out_by_least_squares():
     raw = rng.normal(size=(80, 6)) + 200 * pcs @ rng.normal(size=(3, 6))
     raw[rng.random(raw.shape) < 0.05] = np.nan
     raw[:, 4] = 7.0
-    values, beside = (torch.from_numpy(one.astype(np.float32)) for one in (raw, pcs))
-    normaliser = normalise.fit("pgs", values[:50], components=beside[:50])
+    values, components = (torch.from_numpy(one.astype(np.float32)) for one in (raw, pcs))
+    normaliser = normalise.fit("pgs", values[:50], components=components[:50])
     assert normaliser.keep.tolist() == [0, 1, 2, 3, 5]
-    got = normaliser(values, beside).numpy()
+    got = normaliser(values, components).numpy()
     mean, sd = np.nanmean(raw[:50], axis=0), np.nanstd(raw[:50], axis=0)
     filled = (np.where(np.isnan(raw), mean, raw) - mean)[:, [0, 1, 2, 3, 5]] / sd[[0, 1, 2, 3, 5]]
     columns = np.column_stack([np.ones(80), pcs])
@@ -54,7 +54,7 @@ def test_components_are_regressed_out_by_least_squares():
     assert np.abs(np.corrcoef(got[:50].T, pcs[:50].T)[:5, 5:]).max() < 1e-3
     again = normalise.Normaliser(*(torch.empty_like(one) for one in normaliser.state_dict().values()))
     again.load_state_dict(normaliser.state_dict())
-    assert torch.equal(again(values, beside), normaliser(values, beside))
+    assert torch.equal(again(values, components), normaliser(values, components))
 
 
 def test_missing_scores_become_the_mean():

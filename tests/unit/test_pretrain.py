@@ -28,7 +28,7 @@ def study(tmp_path_factory):
 def test_folds_and_shares_keep_families_together():
     families = [f"f{number // 3}" for number in range(3000)]
     held = [split(families, RECIPE, fold) == "heldout" for fold in range(3)]
-    assert np.array_equal(np.sum(held, axis=0), np.ones(3000))  # everyone is held out exactly once
+    assert np.array_equal(np.sum(held, axis=0), np.ones(3000))  # every sample is held out exactly once
     roles = pd.DataFrame({"family": families, "role": split(families, RECIPE, 1)})
     assert (roles.groupby("family")["role"].nunique() == 1).all()
     share = (roles["role"] == "validation").sum() / (roles["role"] != "heldout").sum()

@@ -37,8 +37,8 @@ def test_a_fold_without_images_is_named(study, tmp_path, role):
     cohort = pd.read_csv(files["cohort"], sep="\t", dtype=str)
     table = pd.read_parquet(files["images_table"])
     roles = split(cohort["family"].tolist(), RECIPE, 1)
-    lacking = cohort.loc[roles == ("train" if role == "training" else "heldout"), "iid"]
-    table[~table["iid"].isin(lacking)].to_parquet(tmp_path / "images.parquet")
+    missing = cohort.loc[roles == ("train" if role == "training" else "heldout"), "iid"]
+    table[~table["iid"].isin(missing)].to_parquet(tmp_path / "images.parquet")
     with pytest.raises(UserError, match=rf"none of the \d+ {role} samples of fold 1 has a usable image"):
         run(folder, files | {"images_table": tmp_path / "images.parquet"}, RECIPE, fold=1, name="never")
 
