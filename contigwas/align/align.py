@@ -164,6 +164,7 @@ def _rows(data: ad.AnnData, values: np.ndarray, fold: int, only_heldout: bool) -
 def _write(
     path: PathLike, values: np.ndarray, obs: pd.DataFrame, names: pd.Index, mean: np.ndarray, sd: np.ndarray
 ) -> None:
+    """Write an .h5ad with the mean and SD of network 0."""
     data = ad.AnnData(
         X=values.astype(np.float32),
         obs=obs,

@@ -181,6 +181,7 @@ def _empty_figure(sentence: str, path: PathLike, outputs: Sequence[PathLike], ti
 
 
 def _save(figure: Figure, outputs: Sequence[PathLike]) -> None:
+    """Save the figure in private folders."""
     for path in outputs:
         private_folder(Path(path).parent)
     with style.applied():

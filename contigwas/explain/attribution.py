@@ -114,6 +114,8 @@ def is_linear(encoder: nn.Module) -> bool:
 def _linear(
     encoder: nn.Module, loss: Loss, inputs: Tensor, baselines: Tensor, images: Tensor, steps: int, rows: int
 ) -> Attribution:
+    """Return integrated gradients of a linear encoder, by the chain rule from its embeddings."""
+
     def attribute(indices: Tensor, steps: int) -> Attribution:
         multipliers, difference = _through_head(
             encoder, loss, inputs[indices], baselines[indices], images[indices], steps, rows

@@ -94,6 +94,7 @@ def genome(
 
 
 def _on_axis(table: pd.DataFrame, axis_of: Genome) -> pd.DataFrame:
+    """Add the column `x`: the position on the common axis of all chromosomes."""
     x = np.empty(len(table))
     for chrom in table["chrom"].unique():
         part = (table["chrom"] == chrom).to_numpy()
@@ -110,6 +111,7 @@ def _near(table: pd.DataFrame, lead_variants: pd.DataFrame, kb: float) -> pd.Dat
 
 
 def _axes(figure: Figure, bottom: float, height: float, total: float, axis_of: Genome) -> Axes:
+    """Add axes over the genome at a height of `bottom` inches."""
     axis = figure.add_axes((LEFT / WIDTH, bottom / total, (WIDTH - LEFT - RIGHT) / WIDTH, height / total))
     axis.set_xlim(-0.003 * axis_of.width, 1.003 * axis_of.width)
     axis.set_xticks([])
@@ -159,6 +161,7 @@ def _share(table: pd.DataFrame, modality: str) -> str:
 def _manhattan(
     axis: Axes, gwas: Mapping[str, PathLike], extents: Mapping, test: str, threshold: float, axis_of: Genome
 ) -> None:
+    """Draw the Manhattan plot of the GWAS test."""
     scale = style.HeightScale(max((one.top for one in extents.values()), default=0.0), threshold)
     scale.apply(axis)
     cells = CELLS[0], int(MANHATTAN * 100)
@@ -190,6 +193,7 @@ def _lead_lines(axis: Axes, lead_variants: pd.DataFrame, down: float) -> None:
 
 
 def _labels(axis: Axes, lead_variants: pd.DataFrame, labels, inner: float, font: Mapping[str, object]) -> None:
+    """Write the labels of the lead variants above the panel, with a line to each."""
     low, high = axis.get_xlim()
     for number, centre in zip(labels.number, labels.centre, strict=True):
         x, label = (lead_variants.iloc[number]["x"] - low) / (high - low), centre / inner
@@ -201,6 +205,7 @@ def _labels(axis: Axes, lead_variants: pd.DataFrame, labels, inner: float, font:
 
 
 def _triangles(axis: Axes, planted: pd.DataFrame) -> None:
+    """Draw triangles at the simulated causal variants below the Manhattan plot."""
     marks = {"color": style.PALETTE[1], "ms": 5, "mew": 0, "clip_on": False, "zorder": 3}
     axis.plot(planted["x"], np.full(len(planted), -0.035), "^", transform=axis.get_xaxis_transform(), gid="planted",
               label="planted variants", **marks)  # fmt: skip
@@ -210,6 +215,7 @@ def _triangles(axis: Axes, planted: pd.DataFrame) -> None:
 def _title(
     figure: Figure, title: str, lead_variants: pd.DataFrame, settings: Mapping[str, object], total: float
 ) -> None:
+    """Write the title and a line that explains the figure."""
     width = WIDTH - LEFT - RIGHT
     found = f"{len(lead_variants):,} {'locus' if len(lead_variants) == 1 else 'loci'}"
     words = f"attributions of the network, and its GWAS: {found} at p ≤ {style.p_text(float(settings['p1']))}"

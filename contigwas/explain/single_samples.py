@@ -210,6 +210,7 @@ def _show(axis: Axes, picture: np.ndarray, title: str) -> None:
 
 
 def _bars(axis: Axes, table: pd.DataFrame, name: str) -> None:
+    """Draw a bar per feature with the highest and the lowest attributions of a modality."""
     order = table.sort_values("attribution", ascending=False, kind="stable")
     shown = order if len(order) <= 2 * SHOWN else pd.concat([order[:SHOWN], order[-SHOWN:]])
     y = np.arange(len(shown))

@@ -50,6 +50,7 @@ def label(feature: str, name: str) -> str:
 
 
 def _draw(table: pd.DataFrame, sums: pd.DataFrame, methods: list[str], names: list[str], title: str) -> Figure:
+    """Draw the panels of all modalities with the title and the legend of methods."""
     chosen = {}
     for name in names:
         part = table[(table["modality"] == name) & (table["method"] == methods[0])]
@@ -91,6 +92,7 @@ def _heading(sums: pd.DataFrame, method: str, name: str) -> str:
 
 
 def _panel(axis: Axes, table: pd.DataFrame, features: list[str], texts: list[str], methods: list[str]) -> None:
+    """Draw one modality: a point with its interval per feature and method."""
     y = np.arange(len(features))
     for number, method in enumerate(methods):
         part = table[table["method"] == method].set_index("feature").reindex(features)

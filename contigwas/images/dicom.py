@@ -50,6 +50,7 @@ def read_dicom(path: Path) -> Image.Image:
 
 
 def _has_decoder(syntax: UID) -> bool:
+    """Return whether the pixels of a transfer syntax can be decoded."""
     try:
         return get_decoder(syntax).is_available
     except NotImplementedError:  # pydicom has no decoder for this syntax

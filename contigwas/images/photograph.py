@@ -79,6 +79,7 @@ def is_dicom(path: Path) -> bool:
 
 
 def _dicom(path: Path) -> Image.Image | Decoded:
+    """Decode a DICOM file to RGB, or return the reason why it cannot be read."""
     from contigwas.images import dicom  # importing MONAI takes seconds, and other formats do not need it
 
     try:

@@ -84,6 +84,7 @@ def image_encoder(settings: Mapping[str, object], shape: tuple[int, ...]) -> nn.
 
 
 def _resnet(name: str, settings: Mapping[str, object], shape: tuple[int, ...]) -> ResidualNetwork:
+    """Return a ResNet; images below SMALL_IMAGE pixels get the small stem."""
     block, layers = LAYERS[name]
     width, small = settings["width"], max(shape[1:]) < SMALL_IMAGE
     trunk = ResidualNetwork(
@@ -107,6 +108,7 @@ def _resnet(name: str, settings: Mapping[str, object], shape: tuple[int, ...]) -
 
 
 def _transformer(name: str, settings: Mapping[str, object], shape: tuple[int, ...]) -> VisionTransformer:
+    """Return a ViT. Raises UserError when the image size is not a multiple of the patch size."""
     width, heads = TRANSFORMERS[name]
     patch = settings["patch"]
     if any(size % patch for size in shape[1:]):

@@ -149,6 +149,7 @@ class Pretrained:
         return {key.removeprefix(prefix): value for key, value in self.weights.items() if key.startswith(prefix)}
 
     def _load(self, name: str, build: Callable[[], nn.Module]) -> nn.Module:
+        """Build a network and load its weights. Raises UserError when the weights do not fit."""
         try:
             module = build()
             module.load_state_dict(self._weights_of(name))

@@ -82,6 +82,7 @@ class Resume(Checkpoint):
         self._stop = True
 
     def _save_if_due(self, trainer: lightning.Trainer, module: Pretraining) -> None:
+        """Save if it is time or a stop was requested in any process, unless a loss or weight is not finite."""
         device = trainer.strategy.root_device
         stop = sum_over_processes(int(self._stop), device) > 0
         if (stop or sum_over_processes(int(self._is_time()), device) > 0) and sum_over_processes(
@@ -95,6 +96,7 @@ class Resume(Checkpoint):
         return time.monotonic() - self._last >= self.seconds
 
     def _save(self, trainer: lightning.Trainer) -> None:
+        """Save the state; all processes take part, and the first one writes."""
         if not trainer.is_global_zero:
             trainer.save_checkpoint(self.path)  # a collective call: only the first process writes
         else:

@@ -51,6 +51,7 @@ def crop(reconstructed: Tensor, sizes: Sequence[int]) -> Tensor:
 
 
 def _generator(shape: tuple[int, ...], width: int, features: int) -> Generator:
+    """Return a generator that doubles the size of a small feature map up to the size of the image."""
     channels, *sizes = shape
     steps = max(1, round(math.log2(max(sizes) / COARSEST_SIZE)))
     widths = [max(8, width * 2 ** (steps - 1 - step)) for step in range(steps)]

@@ -63,6 +63,7 @@ class ContrastiveAutoencoder(Pretraining):
         return losses["reconstruction"] + sum(weight * losses[name] for name, weight in weights.items() if weight)
 
     def _terms(self, batch: Batch, generator: torch.Generator) -> tuple[dict[str, Tensor], Tensor]:
+        """Return each loss term, and the latent vectors (2 x images, latent) of two random views of each image."""
         levels = self.levels(batch)
         views = self.view(torch.cat([levels, levels]), generator, views=2)
         losses = {}

@@ -29,6 +29,7 @@ class TwoViews(Pretraining):
         )
 
     def _compare_views(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor]:
+        """Return the loss, both sides, and the features of two random views of each image."""
         levels = self.levels(batch)
         views = self.view(torch.cat([levels, levels]), generator, views=2)
         features = self.trunk(views)
