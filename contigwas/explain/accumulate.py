@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from contigwas.explain.attribution import Attribution, relative
+from contigwas.explain.attribution import Attribution, relative_error
 
 Z = 1.959964  # normal quantile of a 95 % interval
 
@@ -50,7 +50,7 @@ class Sums:
 
     def close(self, error: list[Tensor], difference: list[Tensor]) -> None:
         """Add the relative errors of the samples of one network."""
-        self.error += relative(torch.cat(error).double(), torch.cat(difference).double()).tolist()
+        self.error += relative_error(torch.cat(error).double(), torch.cat(difference).double()).tolist()
 
 
 def mean_and_interval(total: np.ndarray, square: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
