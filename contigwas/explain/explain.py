@@ -147,7 +147,8 @@ class ModalityContrast:
         if method == DEEPLIFT:
             found = deeplift(*arguments)
         elif method == INTEGRATED_GRADIENTS:
-            noise = Noise(settings["copies"], settings["sd"], seed) if settings["copies"] else None
+            noise = settings["noise"]
+            noise = Noise(noise["copies"], noise["sd"], seed) if noise["copies"] else None
             found = integrated_gradients(*arguments, noise)
         else:
             raise ValueError(f"unknown method {method}")
@@ -179,7 +180,7 @@ def explain(
 ) -> None:
     """Write the attributions of a model over samples: tables by feature, by modality, and of completeness errors.
 
-    `settings`: `methods baseline n_samples reference steps copies sd` of the block explain, `left_out` (methods that do
+    `settings`: `methods baseline n_samples reference steps noise` of the block explain, `left_out` (methods that do
     not support the model's encoders), `checkpoint` (last or best), `seed` and `math_threads`. The networks share the
     `n_samples` samples. Raises UserError when there are too few samples, or when a network gives values that are not
     finite.
