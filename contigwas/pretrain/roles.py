@@ -11,7 +11,7 @@ from contigwas.samples.folds import assign_folds, heldout_share, stable_hash
 log = logging.getLogger(__name__)
 
 ROLES = TRAIN, VALIDATION, HELDOUT = "train", "validation", "heldout"
-UNUSED = "unused"  # neither trained on nor held out: an image, or a modality that the recipe needs, is missing
+UNUSED = "unused"  # neither trained on nor held out: a modality that the recipe needs is missing
 NEW = "new"  # from a cohort other than that of the training
 
 
