@@ -132,9 +132,9 @@ def features_of_tested(path: PathLike, scale: str, components: int, place: str) 
     allow. Raises UserError where nobody is tested, or a file is no aligned embeddings.
     """
     data = read_modality(path)
-    if "tested" not in data.obs:
-        raise UserError(f"{path} has no obs column tested: run the stage align again")
-    tested = data.obs["tested"].to_numpy(bool)
+    if "gwas_eligible" not in data.obs:
+        raise UserError(f"{path} has no obs column gwas_eligible: run the stage align again")
+    tested = data.obs["gwas_eligible"].to_numpy(bool)
     if tested.sum() < 3:
         raise UserError(f"{place}: {hidden(int(tested.sum()))} samples of {path} are tested: clusters need at least 3")
     values = np.asarray(data.X[tested], np.float64)
