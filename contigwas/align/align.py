@@ -29,7 +29,7 @@ def align(
     """Write one row a sample in the coordinates of the first of `embeddings` (one file a fold, in their order).
 
     Features are standardised on each network's own training samples; network f is rotated onto network 0 by the
-    orthogonal Procrustes solution on samples both trained on. obs: fold, role, tested. With one file everyone stays:
+    orthogonal Procrustes solution on samples both trained on. obs: fold, role, gwas_eligible. With one file everyone stays:
     the held-out are tested if the method saw `genetics`, everyone otherwise. With several, each sample comes from
     the network that held them out, and is tested. uns: mean0, sd0 of network 0. The report has the samples shared and
     the correlations of the features before and after rotation, by fold. `output_alignment` is a file of what was
@@ -59,12 +59,15 @@ def align(
     order = np.argsort(folds[0].obs_names.get_indexer(obs.index), kind="stable")
     values, obs = values[order], obs.iloc[order]
     if len(folds) == 1:
-        obs["tested"] = (obs["role"] == "heldout").to_numpy() if genetics else True
+        obs["gwas_eligible"] = (obs["role"] == "heldout").to_numpy() if genetics else True
     log.info(
-        "%d samples aligned from %d networks, %d of them are tested", len(obs), len(folds), int(obs["tested"].sum())
+        "%d samples aligned from %d networks, %d of them are tested",
+        len(obs),
+        len(folds),
+        int(obs["gwas_eligible"].sum()),
     )
     _write(output, values, obs, folds[0].var_names, mean, sd)
-    _write_json(output_report, {"folds": report, "n_samples": len(obs), "tested": int(obs["tested"].sum())})
+    _write_json(output_report, {"folds": report, "n_samples": len(obs), "tested": int(obs["gwas_eligible"].sum())})
     if output_alignment is not None:
         embed = json.loads(folds[0].uns.get("provenance", "{}")).get("settings", {})
         write_alignment(folds[0].var_names, *zip(*fitted, strict=True), embed, output_alignment)
@@ -95,7 +98,7 @@ def external(path: PathLike, cohort: PathLike, output: PathLike, output_report: 
     )
     use = inside & complete
     values, mean, sd = standardise(values[use], np.full(int(use.sum()), "train"))
-    obs = pd.DataFrame({"fold": 0, "role": "heldout", "tested": True}, index=data.obs_names[use])
+    obs = pd.DataFrame({"fold": 0, "role": "heldout", "gwas_eligible": True}, index=data.obs_names[use])
     _write(output, values, obs, data.var_names, mean, sd)
     _write_json(output_report, {"folds": [], "n_samples": len(obs), "tested": len(obs)})
 
@@ -144,7 +147,7 @@ def _rotation(
 def _rows(data: ad.AnnData, values: np.ndarray, fold: int, only_heldout: bool) -> tuple[np.ndarray, pd.DataFrame]:
     role = data.obs["role"].astype(str).to_numpy()
     use = role == "heldout" if only_heldout else np.ones(len(role), dtype=bool)
-    obs = pd.DataFrame({"fold": fold, "role": role, "tested": use}, index=data.obs_names)
+    obs = pd.DataFrame({"fold": fold, "role": role, "gwas_eligible": use}, index=data.obs_names)
     return values[use], obs[use]
 
 

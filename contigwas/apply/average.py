@@ -22,7 +22,7 @@ def average(embeddings: Sequence[PathLike], alignment: PathLike, output: PathLik
     """Write one row a sample: each network's features (one file of `embeddings` a fold, in their order) standardised
     with the mean and sd of its own training samples, rotated onto network 0 as in `alignment`, and averaged.
 
-    obs: fold (0 for all), role, tested. Whose IID a network was trained or validated on is not tested, and counted;
+    obs: fold (0 for all), role, gwas_eligible. Whose IID a network was trained or validated on is not tested, and counted;
     the others are. uns: mean0, sd0 of network 0. The report has, of each network, the mean correlation of its features
     with the average. Raises UserError when the files are not of one cohort and model, and when nobody is left to test.
     """
@@ -59,14 +59,14 @@ def average(embeddings: Sequence[PathLike], alignment: PathLike, output: PathLik
         "%s",
         len(obs),
         len(parts),
-        int(obs["tested"].sum()),
+        int(obs["gwas_eligible"].sum()),
         ", ".join(f"{one:.3f}" for one in agreement),
     )
     report = {
         "folds": [{"fold": fold, "mean_correlation_with_average": one} for fold, one in enumerate(agreement)],
         "n_samples": len(obs),
-        "in_training": int((~obs["tested"]).sum()),
-        "tested": int(obs["tested"].sum()),
+        "in_training": int((~obs["gwas_eligible"]).sum()),
+        "tested": int(obs["gwas_eligible"].sum()),
     }
     with replacing(output) as temporary:
         data.write_h5ad(temporary)
@@ -92,4 +92,4 @@ def _tested(roles: np.ndarray) -> dict[str, np.ndarray]:
             f"all {len(tested)} samples have IIDs of samples that the model was trained or validated on: nobody can be "
             "tested: apply it to samples that it has not seen, or give other samples IIDs of their own"
         )
-    return {"role": role.astype(object), "tested": tested}
+    return {"role": role.astype(object), "gwas_eligible": tested}

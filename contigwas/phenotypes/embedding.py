@@ -44,7 +44,7 @@ def write_phenotypes(
     exist.
     """
     data = read_modality(aligned)
-    missing = [name for name in ("fold", "tested") if name not in data.obs]
+    missing = [name for name in ("fold", "gwas_eligible") if name not in data.obs]
     if missing:
         raise UserError(f"{aligned} has no obs column {', '.join(missing)}: run the stage align again")
     values = np.asarray(data.X, np.float64)
@@ -56,7 +56,7 @@ def write_phenotypes(
     columns = data.var_names if components is None else components.names
     scores = values if components is None else components(values)
     features = pd.DataFrame(scores, index=data.obs_names.astype(str), columns=list(columns))
-    tested = data.obs["tested"].to_numpy(bool)
+    tested = data.obs["gwas_eligible"].to_numpy(bool)
     log.info("%d of %d samples are tested: the others were seen in training", tested.sum(), len(tested))
     samples = read_cohort(cohort)
     require_overlap(features.index, samples["iid"], f"the embeddings ({aligned})", f"the cohort ({cohort})")

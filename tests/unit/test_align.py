@@ -77,7 +77,7 @@ def test_everyone_comes_from_the_network_that_held_them_out_in_the_coordinates_o
     data, report = run(tmp_path, paths)
     assert data.obs_names.tolist() == iids.tolist()
     assert data.obs["fold"].tolist() == held.tolist()
-    assert data.obs["tested"].all() and (data.obs["role"] == "heldout").all()
+    assert data.obs["gwas_eligible"].all() and (data.obs["role"] == "heldout").all()
     first = ad.read_h5ad(paths[0])
     reference, mean, sd = standardise(first.X, first.obs["role"].to_numpy())
     own = held == 0
@@ -112,9 +112,9 @@ def test_one_network_tests_the_held_out_only_where_it_saw_genetics(tmp_path, gen
     first.obs["role"] = role
     first.write_h5ad(paths[0])
     data, report = run(tmp_path, paths, genetics)
-    assert data.obs["tested"].tolist() == ((role == "heldout") if genetics else np.ones(SAMPLES, bool)).tolist()
+    assert data.obs["gwas_eligible"].tolist() == ((role == "heldout") if genetics else np.ones(SAMPLES, bool)).tolist()
     assert np.allclose(data.X, standardise(first.X, role)[0], atol=1e-5)
-    assert report["tested"] == int(data.obs["tested"].sum())
+    assert report["tested"] == int(data.obs["gwas_eligible"].sum())
 
 
 def write_cohort(folder, iids, exclusion=""):
@@ -135,7 +135,7 @@ def test_external_embeddings_are_joined_by_iid_and_the_incomplete_left_out(tmp_p
     use = [number for number in range(15) if number != 5]
     assert data.obs_names.tolist() == iids[use].tolist()
     assert np.allclose(data.X, (values[use] - values[use].mean(axis=0)) / values[use].std(axis=0), atol=1e-5)
-    assert data.obs["tested"].all() and (data.obs["fold"] == 0).all()
+    assert data.obs["gwas_eligible"].all() and (data.obs["fold"] == 0).all()
 
 
 def test_external_embeddings_of_other_samples_are_refused(tmp_path):

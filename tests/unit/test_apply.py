@@ -107,7 +107,7 @@ def test_samples_of_the_training_are_counted_and_not_tested(single, tmp_path, ca
     data, phenotypes = second(single, tmp_path, cohort)
     roles = ad.read_h5ad(single.folder / "fold0" / "embeddings.h5ad").obs["role"]
     seen = roles.index[roles.isin(["train", "validation"])]
-    assert set(data.obs_names[~data.obs["tested"]]) == set(seen)
+    assert set(data.obs_names[~data.obs["gwas_eligible"]]) == set(seen)
     assert not set(phenotypes.index) & set(seen)
     assert f"{len(seen)} of {len(roles)} samples have the IID of somebody whom the model was trained" in caplog.text
     assert not any(iid in caplog.text for iid in cohort["iid"])
@@ -124,7 +124,7 @@ def test_three_networks_agree_with_the_discovery_on_strangers(crossed, tmp_path)
         one["iid"] = "9" + one["iid"]
     table.to_parquet(tmp_path / "images.parquet")
     data, phenotypes = second(crossed, tmp_path, cohort, images_table=tmp_path / "images.parquet")
-    assert data.obs["tested"].all() and (data.obs["role"] == "new").all() and (data.obs["fold"] == 0).all()
+    assert data.obs["gwas_eligible"].all() and (data.obs["role"] == "new").all() and (data.obs["fold"] == 0).all()
     before = pd.read_parquet(crossed.folder / "phenotypes.parquet").set_index("iid")
     assert np.corrcoef(phenotypes.loc["9" + before.index, "E1"], before["E1"])[0, 1] > 0.95
     assert "fold1" not in pd.read_parquet(tmp_path / "covariates.parquet")
@@ -195,7 +195,7 @@ def test_standardise_rotate_average_and_components_by_hand(tmp_path):
             )
             expected[sample, feature] = (one + two) / 2
     np.testing.assert_allclose(data.X, expected, atol=1e-6)
-    assert data.obs["tested"].tolist() == [False, False, True, True, True, True, True]
+    assert data.obs["gwas_eligible"].tolist() == [False, False, True, True, True, True, True]
     assert data.obs["role"].tolist() == ["train", "train", "heldout", "new", "new", "new", "new"]
     cohort = pd.DataFrame({"fid": iids, "iid": iids, "sex": 1, "family": iids, "fold": 0, "gwas_included": 1})
     write_tsv(cohort.assign(exclusion="", gwas_exclusion=""), tmp_path / "cohort.tsv")

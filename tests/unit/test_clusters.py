@@ -17,7 +17,7 @@ from contigwas.downstream.clusters import partitions, task
 from contigwas.downstream.clusters.labels import probe, read_labels
 from contigwas.downstream.clusters.partitions import by_size, partition, silhouettes
 from contigwas.downstream.clusters.task import cluster, features_of_tested
-from contigwas.downstream.folds import families_of
+from contigwas.downstream.folds import family_codes
 from contigwas.runtime.errors import UserError
 
 SETTINGS = {
@@ -68,7 +68,7 @@ def write_cohort(folder, iids, families):
 
 def write(folder, features, group, tested=None):
     iids = [str(1000001 + one) for one in range(len(features))]
-    obs = pd.DataFrame({"fold": 0, "role": "train", "tested": True if tested is None else tested}, index=iids)
+    obs = pd.DataFrame({"fold": 0, "role": "train", "gwas_eligible": True if tested is None else tested}, index=iids)
     ad.AnnData(X=features.astype(np.float32), obs=obs).write_h5ad(folder / "embeddings.h5ad")
     table = pd.DataFrame({"iid": iids, "kind": [f"g{one}" for one in group]}).sample(frac=1, random_state=1)
     table.to_csv(folder / "groups.tsv", sep="\t", index=False)
@@ -241,7 +241,7 @@ def test_labels_of_no_parquet_are_told(tmp_path):
 @pytest.mark.parametrize(
     ("values", "column", "sentence"),
     [
-        (["a"] * 4, "kind", "the column kind is a in <5 samples"),
+        (["a"] * 4, "kind", "column kind is a in <5 samples"),
         (["NA"] * 4, "kind", "is empty in 4 samples"),
         (["a", "b", "a", "b"], "sort", "has no column sort"),
     ],
@@ -271,7 +271,7 @@ def test_fewer_samples_than_clusters(tmp_path):
     path, _ = write(tmp_path, features, group)
     with pytest.raises(UserError, match=r"downstream.kinds: 8 samples .* too few for 9 clusters"):
         run(tmp_path, path, k=9)
-    with pytest.raises(UserError, match=r"min_cluster_size is 10, but only 8 samples .*lower it to 6 at most"):
+    with pytest.raises(UserError, match=r"min_cluster_size is 10, but only 8 samples .*Set it to at most 6"):
         run(tmp_path, path)
 
 
@@ -304,7 +304,7 @@ def test_hdbscan_is_found_again_in_few_samples():
         seen.append(some)
         return (some[:, 0] > features[:, 0].mean()).astype(int)
 
-    assert (partition(features, find, 0, most=50).stability == 1).all()
+    assert (partition(features, find, 0, max_resampled=50).stability == 1).all()
     assert len(seen[0]) == 240 and {len(one) for one in seen[1:]} == {40}
     assert len({tuple(row) for one in seen[1:] for row in one}) == 50, "drawn once"
 
@@ -344,7 +344,7 @@ def test_the_probe_is_not_told_by_relatives():
 
 def test_a_sample_outside_the_cohort_is_a_family(tmp_path):
     path = write_cohort(tmp_path, ["1", "2", "3", "4"], ["f", "g", "f", ""])
-    found = families_of(["9", "3", "2", "1", "8", "4"], path)
+    found = family_codes(["9", "3", "2", "1", "8", "4"], path)
     assert found[1] == found[3] and len(set(found)) == 5
 
 

@@ -21,7 +21,7 @@ def study(tmp_path):
     table.sample(frac=1, random_state=1).to_parquet(tmp_path / "images.parquet", index=False)
     np.save(tmp_path / "images.npy", images)
     features = np.column_stack([values, 2 * values])
-    obs = pd.DataFrame({"tested": True}, index=samples)
+    obs = pd.DataFrame({"gwas_eligible": True}, index=samples)
     ad.AnnData(features, obs=obs).write_h5ad(tmp_path / "embeddings.h5ad")
     table = pd.DataFrame({"iid": samples, "E1": values, "E2": np.where(values < 10, values, np.nan)})
     table.sample(frac=1, random_state=2).to_parquet(tmp_path / "phenotypes.parquet", index=False)

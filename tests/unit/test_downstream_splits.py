@@ -94,19 +94,19 @@ def test_who_may_not_be_tested_only_trains():
     assert {one.seen for one in found} == {0}
     assert {one.seen for one in splits(samples, [], "t.tsv", True, 4, 1)} == {None}
     no_family_is_divided(samples, found)
-    with pytest.raises(UserError, match="has 3 samples .* who may be tested .*, fewer than the 4 folds"):
+    with pytest.raises(UserError, match="has 3 samples .* that can be tested .*, fewer than the 4 folds"):
         splits(samples, [], "t.tsv", True, 4, 1, np.arange(90) < 3)
-    with pytest.raises(UserError, match="leave fold . of 4 with nobody"):
+    with pytest.raises(UserError, match="assigns none .* to fold . of 4"):
         splits(samples, [], "t.tsv", True, 4, 1, samples["family"].isin(["f0", "f1"]).to_numpy())
 
 
 @pytest.mark.parametrize(
     ("samples", "in_cohort", "folds", "said"),
     [
-        (cohort(), False, 5, "write true"),
+        (cohort(), False, 5, "Set cohort: true"),
         (cohort(4).assign(iid=["a", "b", "c", "d"], family=["a", "b", "c", "d"]), False, 5, "fewer than the 5 folds"),
-        (cohort(6).assign(iid=list("abcdef"), family=list("abcdef")), False, 6, "lower folds"),
-        (cohort(2), True, 5, "label more samples"),
+        (cohort(6).assign(iid=list("abcdef"), family=list("abcdef")), False, 6, "Lower folds"),
+        (cohort(2), True, 5, "Label more samples"),
     ],
 )
 def test_samples_who_cannot_be_divided(samples, in_cohort, folds, said):

@@ -192,7 +192,7 @@ def test_of_one_feature_the_nearest_are_neighbours_not_those_of_its_sign(constan
 def test_neighbours_do_not_depend_on_how_many_are_asked_at_once(data, monkeypatch):
     train, test, line = data
     found = heads.neighbours(train, line[:, None], test, Target("regression", ("x",)), 7)
-    monkeypatch.setattr(heads, "HELD", 250)
+    monkeypatch.setattr(heads, "MAX_VALUES", 250)
     assert heads.neighbours(train, line[:, None], test, Target("regression", ("x",)), 7) == pytest.approx(found)
 
 
@@ -219,23 +219,23 @@ def test_grades_are_rounded_to_the_nearest_and_kept_among_them():
 @pytest.mark.parametrize(
     ("target", "values", "why"),
     [
-        (GRADE, [[0], [1], [3]], "3 of the 4 classes are there"),
+        (GRADE, [[0], [1], [3]], "only 3 of the 4 classes are present"),
         (GRADE, [[0], [1], [3], [2]], ""),
-        (PAIR, [[1], [1]], "1 of the 2 classes are there"),
+        (PAIR, [[1], [1]], "only 1 of the 2 classes are present"),
         (LABELS, [[0, 1], [1, 1]], "1 of the 2 labels are constant"),
-        (Target("regression", ("x",)), [[2.0], [2.0]], "all of the same measurement"),
+        (Target("regression", ("x",)), [[2.0], [2.0]], "all measurements are equal"),
         (Target("regression", ("x",)), [[2.0], [2.5]], ""),
     ],
 )
 def test_what_samples_lack(target, values, why):
-    assert target.lacks(np.array(values, float)) == why
+    assert target.missing_values(np.array(values, float)) == why
     if target is not GRADE:
-        assert target.teaches_nothing(np.array(values, float)) == why
+        assert target.why_not_learnable(np.array(values, float)) == why
 
 
 def test_grades_are_learned_from_two_of_them():
-    assert GRADE.teaches_nothing(np.array([[0.0], [3.0], [3.0]])) == ""
-    assert GRADE.teaches_nothing(np.array([[3.0], [3.0]])) == "all of the same grade"
+    assert GRADE.why_not_learnable(np.array([[0.0], [3.0], [3.0]])) == ""
+    assert GRADE.why_not_learnable(np.array([[3.0], [3.0]])) == "all grades are equal"
     values, features = np.array([[0.0], [3.0]]), np.eye(2)
     found = heads.probe(features, values, features, GRADE, np.ones((2, 1)), ALONE[:2], 1)
     assert found[0] < found[1]

@@ -32,7 +32,7 @@ def study(tmp_path):
     mean, sd = train.mean(0), train.std(0)
     standard = (values - mean) / sd
     order = rng.permutation(SAMPLES)
-    obs = pd.DataFrame({"fold": fold, "role": "heldout", "tested": True}, index=NAMES)
+    obs = pd.DataFrame({"fold": fold, "role": "heldout", "gwas_eligible": True}, index=NAMES)
     aligned = ad.AnnData(standard.astype(np.float32), obs=obs, var=names, uns={"mean0": mean, "sd0": sd})[order].copy()
     aligned.write_h5ad(tmp_path / "aligned.h5ad")
     cohort = pd.DataFrame(
@@ -101,7 +101,7 @@ def test_the_held_out_share_of_one_network(study):
     folder, _, role, *_ = study
     aligned = ad.read_h5ad(folder / "aligned.h5ad")
     aligned.obs["fold"] = 0
-    aligned.obs["tested"] = pd.Series(role, index=NAMES).loc[aligned.obs_names].to_numpy() == "heldout"
+    aligned.obs["gwas_eligible"] = pd.Series(role, index=NAMES).loc[aligned.obs_names].to_numpy() == "heldout"
     aligned.write_h5ad(folder / "aligned.h5ad")
     phenotypes, covariates = embedded(folder)
     assert set(phenotypes.index) == {NAMES[k] for k in np.flatnonzero(role == "heldout")} - {NAMES[3], NAMES[6]}

@@ -1,14 +1,14 @@
-from contigwas.evaluate.models import Study, evaluate, models_of
+from contigwas.evaluate.models import EvaluationInputs, evaluate, models_of
 from contigwas.runtime.job import job
 
 read, params, settings = snakemake.input, snakemake.params, snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):
     evaluate(
         models_of(dict(read.items()), params.models, params.embedded, params.trained, params.equal),
-        Study(
+        EvaluationInputs(
             pattern=settings["genotypes"] or settings["array"],
             chrom=params.chrom,
-            truth=next(iter(read.truth), None),
+            ground_truth=next(iter(read.truth), None),
             latents=next(iter(read.latents), None),
             cohort=read.cohort,
             counts=next(iter(read.counts), None),
