@@ -40,7 +40,7 @@ def test_it_says_what_was_found(page, loci):
     assert "of 4 planted variants, 3 by contig and 3 by traits" in text
     flow = page.locator("#cohort").inner_text()
     assert "40 samples named by any input" in flow and "−5 too few calls" in flow
-    assert "35 samples eligible for testing" in flow and "−3 rare: a low minor-allele frequency" in flow
+    assert "35 samples eligible for testing" in flow and "−3 low minor-allele frequency" in flow
 
 
 def test_every_hit_is_drawn_and_few_others(page, full_page):
@@ -170,7 +170,7 @@ def test_everything_is_on_the_page(page):
         "Attribution along the genome",
         "Top features",
         "Training curves",
-        "Map of the embedding",
+        "Map of the samples",
         "Scores of",
     ):
         assert [one for one in found if one.startswith(words)], words
@@ -179,9 +179,9 @@ def test_everything_is_on_the_page(page):
     for heading in (
         "Summary",
         "Cohort",
-        "Models side by side",
+        "Model comparison",
         "Explanations",
-        "Downstream",
+        "Downstream tasks",
         "Quality control",
         "Methods",
     ):
@@ -191,12 +191,14 @@ def test_everything_is_on_the_page(page):
 
 
 def test_the_methods_name_the_partitions_that_the_table_has(full_page):
-    assert "Clusters are those of k-means on the features" in full_page.read_text()
+    assert "Clusters were computed from the features by k-means" in full_page.read_text()
 
 
 def test_the_config_is_told_with_what_it_lacks(page):
     reported = page.locator("#methods details")
-    assert "The config of this run, without pretrain and export" in reported.locator("summary").inner_text()
+    assert (
+        "Configuration of this run, without the blocks pretrain and export" in reported.locator("summary").inner_text()
+    )
     keys = yaml.safe_load(reported.locator("pre").text_content())
     assert {"genotypes", "models", "gwas"} <= {*keys} and not {"pretrain", "export"} & {*keys}
 

@@ -108,7 +108,7 @@ def test_ties_are_counted_as_scikit_learn_counts_them_and_the_interval_holds_the
 
 def test_fewer_than_five_causes_have_no_interval():
     found, scores = np.eye(40, 5, dtype=bool), np.random.default_rng(5).random(40)
-    five, four = score_ranking(scores, found, 0), ranked(scores, found[:, :4], 0)
+    five, four = score_ranking(scores, found, 0), score_ranking(scores, found[:, :4], 0)
     assert [five["planted"], four["planted"]] == [5, 4]
     assert five["low"] < five["high"]
     assert np.isnan([four["low"], four["high"]]).all() and four["average_precision"] > 0

@@ -155,7 +155,7 @@ def test_nobody_of_the_table_is_in_the_cohort(table, tmp_path):
     [
         (lambda rows: rows.drop(columns="iid"), "no column iid"),
         (lambda rows: rows.rename(columns={"mask": "lesion"}), "no column mask"),
-        (lambda rows: rows.assign(image=rows["image"].iloc[0]), "names 11 image files more than once"),
+        (lambda rows: rows.assign(image=rows["image"].iloc[0]), "11 rows name an image file again"),
         (lambda rows: rows.assign(iid=["NA", *rows["iid"][1:]]), "rows have no sample ID"),
         (lambda rows: rows.assign(mask="elsewhere.png"), "none of the 12 images"),
     ],
