@@ -11,7 +11,7 @@ import yaml
 from contigwas import __version__
 from contigwas.config import downstream as tasks
 from contigwas.config.settings import folds
-from contigwas.plots.inflation import LEAST_CHROMOSOMES
+from contigwas.plots.inflation import MIN_CHROMOSOMES
 from contigwas.plots.style import TESTS, p_text
 from contigwas.report.methods_models import model_sentences
 from contigwas.report.wording import listed, percent, plural
@@ -228,7 +228,7 @@ def _tests(config: Mapping) -> Iterator[str]:
     test = TESTS.get(loci["test"], loci["test"])
     interval = (
         "by a jackknife over chromosomes [@jackknife]"
-        if len(config["genotypes"]["chromosomes"]) >= LEAST_CHROMOSOMES
+        if len(config["genotypes"]["chromosomes"]) >= MIN_CHROMOSOMES
         else "from order statistics around the median, which assumes independent tests"
     )
     if gwas["tests"]:

@@ -21,8 +21,8 @@ def sentences(parts: Mapping[str, Model], models: pd.DataFrame, config: Mapping)
     test, p1 = config["loci"]["test"], p_text(config["loci"]["p1"])
     found = listed(f"{name} finds {plural(len(part.loci), 'locus', 'loci')}" for name, part in parts.items())
     texts = [
-        f"The features of {plural(len(parts), 'model')} were tested in {_span(samples)} samples for {_span(variants)} "
-        "variants.",
+        f"The features of {plural(len(parts), 'model')} were tested for association with {_span(variants)} variants in "
+        f"{_span(samples)} samples.",
         f"At p ≤ {p1} ({TESTS.get(test, test)}), {found}.",
     ]
     if "planted_found" in models:

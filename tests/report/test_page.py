@@ -35,11 +35,11 @@ def source(page, kind="hits", model="contig"):
 
 def test_it_says_what_was_found(page, loci):
     text = page.locator("#summary").inner_text()
-    assert "30 samples and 2,100 variants were tested" in text
+    assert "were tested for association with 2,100 variants in 30 samples" in text
     assert f"contig finds {len(loci)} loci and traits finds 3 loci" in text
     assert "of 4 planted variants, 3 by contig and 3 by traits" in text
     flow = page.locator("#cohort").inner_text()
-    assert "40 samples named by any input" in flow and "−5 too few calls" in flow
+    assert "40 samples in any input" in flow and "−5 low call rate" in flow
     assert "35 samples eligible for testing" in flow and "−3 low minor-allele frequency" in flow
 
 
@@ -167,8 +167,8 @@ def test_a_link_of_the_table_opens_the_region(page, loci):
 def test_everything_is_on_the_page(page):
     found = {one["alt"] for one in page.locator("img").evaluate_all("all => all.map(one => ({alt: one.alt}))")}
     for words in (
-        "Attribution along the genome",
-        "Top features",
+        "Attributions along the genome",
+        "Features of",
         "Training curves",
         "Map of the samples",
         "Scores of",

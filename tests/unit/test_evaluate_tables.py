@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from contigwas.evaluate.cost import write_cost
-from contigwas.evaluate.figure import _metrics, draw
+from contigwas.evaluate.figure import _select_metrics, draw
 from contigwas.evaluate.tables import downstream, retrieval
 
 HISTORY = {
@@ -119,14 +119,14 @@ def test_the_figure_has_a_panel_for_what_there_is_and_a_row_for_every_model(coun
 
 
 def test_one_metric_of_a_task_is_drawn_or_that_of_its_first_labels():
-    assert _metrics(["accuracy", "auroc", "auroc:grade", "kappa"]) == ["kappa"]
-    assert _metrics(["mae:age", "r2:age", "r2:bmi", *(f"r2:{i}" for i in range(9))]) == [
+    assert _select_metrics(["accuracy", "auroc", "auroc:grade", "kappa"]) == ["kappa"]
+    assert _select_metrics(["mae:age", "r2:age", "r2:bmi", *(f"r2:{i}" for i in range(9))]) == [
         "r2:age",
         "r2:bmi",
         "r2:0",
         "r2:1",
     ]
-    assert _metrics(["iou", "other"]) == ["iou"] and _metrics([]) == []
+    assert _select_metrics(["iou", "other"]) == ["iou"] and _select_metrics([]) == []
 
 
 def test_attributed_snps_are_drawn_where_any_model_has_them_else_the_first_modality(tmp_path):

@@ -41,7 +41,7 @@ def test_call_rate(study):
     shown = figure.axes[0].lines[0]
     for place, share in zip(shown.get_xdata()[1:], shown.get_ydata()[1:], strict=True):
         assert share == pytest.approx((1 - rates <= place + 1e-12).mean(), abs=1e-6)
-    assert f"{(rates < 0.95).sum()} of them" in figure.axes[0].texts[0].get_text()
+    assert f"{(rates < 0.95).sum()} above" in figure.axes[0].texts[0].get_text()
     assert figure.axes[1].get_title(loc="left") == "200 samples"
 
 
@@ -66,7 +66,7 @@ def test_samples_who_miss_calls_are_neither_seen_nor_counted_where_they_are_few(
     rates[:3] = [0.5, 0.6, 0.8]
     pd.DataFrame({"iid": NAMES, "call_rate": rates, "kept": True}).to_parquet(folder / "samples.parquet")
     axis = plot_call_rate(variants, folder / "samples.parquet", SETTINGS, [folder / "c.png"]).axes[1]
-    assert axis.texts[0].get_text() == "fewer than 5 of them\nmiss more"
+    assert axis.texts[0].get_text() == "fewer than 5 above\nthe threshold"
     places, shares = axis.lines[0].get_xdata()[1:], axis.lines[0].get_ydata()[1:]
     ordered = np.sort(1 - rates)
     ends = np.round(200 * shares).astype(int)

@@ -89,8 +89,8 @@ CLAIMS = {
     "scratch": "networks trained from scratch",
     "jackknife": "jackknife over chromosomes",
     "random": "with random weights",
-    "elsewhere": "weights trained elsewhere",
-    "learned": "a learned temperature that begins at 0.07",
+    "elsewhere": "pretrained weights",
+    "learned": "a learned temperature, initialised at 0.07",
     "fixed": "a temperature of 0.1",
     "umap": "UMAP",
 }
@@ -98,7 +98,7 @@ TWENTY_TWO = {"jackknife", "elsewhere", "fixed"}
 
 
 def claimed(config):
-    """The claims of a config, which has all defaults; every one that is number_citations is number_citations with it."""
+    """The claims of a config, which has all defaults; each with a citation is cited."""
     found = methods(config, {})
     text = " ".join(found.paragraphs)
     claims = {name for name, words in CLAIMS.items() if words in text}
