@@ -132,6 +132,6 @@ def _by_hash(
 
 
 def subset(iids: Sequence[str], share: float, seed: str) -> np.ndarray:
-    """Return positions of a share of samples (at least one), chosen by hash; smaller shares are subsets of larger ones."""
+    """Return positions of a share of samples (at least one), chosen by hash: smaller shares are subsets of larger."""
     order = sorted(range(len(iids)), key=lambda place: stable_hash(f"labels:{seed}:{iids[place]}"))
     return np.sort(np.array(order[: max(1, round(share * len(iids)))]))

@@ -16,8 +16,8 @@ COST = ["model", "folds", "measured", "seconds", "hours", "peak_mb"]
 def write_cost(benchmarks: Mapping[str, Sequence[PathLike]], output: PathLike) -> None:
     """Write time and memory of the training of each model: columns `COST`.
 
-    `benchmarks` are Snakemake's benchmark files, one per fold. For training that was interrupted and resumed, they cover
-    the last part only. Folds without a file are not measured. seconds and hours are sums over the measured folds;
+    `benchmarks` are Snakemake's benchmark files, one per fold. For training that was interrupted and resumed, they
+    cover the last part only. Folds without a file are not measured. seconds and hours are sums over the measured folds;
     peak_mb is the maximum resident memory of a fold.
     """
     rows = []

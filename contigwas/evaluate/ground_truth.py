@@ -20,8 +20,8 @@ ALLELES = ["effect_allele", "other_allele"]
 class Findings:
     """Comparison of the loci of a model with the ground truth.
 
-    planted: one row per planted variant, with `found` (0 or 1) and `lead_id`; false_loci: number of loci that are near no
-    causal variant.
+    planted: one row per planted variant, with `found` (0 or 1) and `lead_id`; false_loci: number of loci that are near
+    no causal variant.
     """
 
     planted: pd.DataFrame
@@ -39,7 +39,7 @@ def read_causes(path: PathLike) -> pd.DataFrame:
 
 
 def read_truth(path: PathLike, large_q2: float) -> pd.DataFrame:
-    """Return causal variants large enough to be a locus: all planted and some polygenic ones, in the order of the table.
+    """Return causal variants that can be a locus: all planted and large polygenic ones, in the order of the table.
 
     These polygenic variants explain at least `large_q2` of the variance of a trait, including the effects of linked
     causal variants (`marginal_q2`, or `q2` if the table has no such column).
@@ -96,8 +96,8 @@ def linkage(pattern: str, loci: pd.DataFrame, causal: pd.DataFrame, samples: pd.
 def locate(variants: pd.DataFrame, bed: Genotypes) -> np.ndarray:
     """Return rows of `variants` (pos id, and alleles if known) in `bed.variants`: int64 (variants,), -1 if not found.
 
-    Variants are matched by position, ID and alleles in either order; of duplicated variants the first is used. A variant
-    without alleles is not found if several variants have its position and ID.
+    Variants are matched by position, ID and alleles in either order; of duplicated variants the first is used. A
+    variant without alleles is not found if several variants have its position and ID.
     """
     genotyped = bed.variants[VARIANT].reset_index(names="row").drop_duplicates(VARIANT)
     genotyped = genotyped[genotyped["pos"].isin(variants["pos"])]

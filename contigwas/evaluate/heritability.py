@@ -27,7 +27,7 @@ def explained(
     build: str,
     keep: pd.Index | None = None,
 ) -> pd.DataFrame:
-    """Return the variance of each feature that all lead variants of `loci` explain jointly: `COLUMNS`, a row per feature.
+    """Return the variance that all lead variants of `loci` explain jointly, one row per feature: columns `COLUMNS`.
 
     r2 is 1 - RSS / RSS0, with RSS0 the residual sum of squares of the covariates, and RSS that of covariates and lead
     variants. adjusted_r2 compares the mean squares, so lead variants without an effect add 0 on average. Missing calls
@@ -63,7 +63,7 @@ def lead_dosages(
     build: str,
     keep: pd.Index | None = None,
 ) -> pd.DataFrame:
-    """Return dosages of the lead variants as in the GWAS, missing calls at the mean: float32 (samples, variants), by IID.
+    """Return dosages of the lead variants by IID, with missing calls at the mean: float32 (samples, variants).
 
     Samples are those tested on every chromosome with a lead variant and, if `keep` is given, in it.
     """

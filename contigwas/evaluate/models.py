@@ -104,9 +104,9 @@ def evaluate(
 ) -> None:
     """Write the tables of docs/evaluation.md and the figure that compares the models.
 
-    `settings` has kb, r2, large_q2 (see `contigwas.evaluate.ground_truth`), loci_kb, test, build and seed. `outputs` are
-    the paths of the tables models, planted, probes, loci_shared, calibration, heritability, retrieval and downstream,
-    and of png and pdf.
+    `settings` has kb, r2, large_q2 (see `contigwas.evaluate.ground_truth`), loci_kb, test, build and seed. `outputs`
+    are the paths of the tables models, planted, probes, loci_shared, calibration, heritability, retrieval and
+    downstream, and of png and pdf.
     """
     loci = {model: _read_loci(one.loci) for model, one in models.items()}
     genotypes = open_genotypes(inputs.pattern, inputs.chrom)

@@ -18,12 +18,12 @@ PENALTIES = np.logspace(-1, 5, 13)
 
 
 def probe(embeddings: PathLike, latents: pd.DataFrame, families: pd.Series, seed: int) -> pd.DataFrame:
-    """Return the cross-validated R2 of each trait, predicted from embeddings of the tested samples: latent, r2, n_samples.
+    """Return the cross-validated R2 of each trait predicted from embeddings of tested samples: latent r2 n_samples.
 
     `latents` (traits) and `families` are indexed by IID. Folds keep families together, and the result does not depend
-    on the order of samples. R2 is NaN with fewer than 50 samples or 5 families. If the method uses genetics, the features
-    of a sample are from a network that did not train on it, so there is no train-test leakage. Raises UserError for
-    features that are not finite.
+    on the order of samples. R2 is NaN with fewer than 50 samples or 5 families. If the method uses genetics, the
+    features of a sample are from a network that did not train on it, so there is no train-test leakage. Raises
+    UserError for features that are not finite.
     """
     data = ad.read_h5ad(embeddings)
     data = data[data.obs["gwas_eligible"].to_numpy(bool)]
@@ -35,8 +35,8 @@ def probe(embeddings: PathLike, latents: pd.DataFrame, families: pd.Series, seed
     invalid = int((~np.isfinite(features).all(axis=1)).sum())
     if invalid:
         raise UserError(
-            f"{embeddings}: features are not finite numbers for {invalid} of {len(shared)} tested samples. Remove these "
-            "samples from the file, or train again with a smaller lr."
+            f"{embeddings}: features are not finite numbers for {invalid} of {len(shared)} tested samples. Remove "
+            "these samples from the file, or train again with a smaller lr."
         )
     rows, split = [], split_by_family(np.zeros(len(shared), int), families, FOLDS, seed)
     for name in latents.columns:

@@ -74,9 +74,9 @@ def reconstructions(
 ) -> Figure:
     """Draw images above their reconstructions to `outputs` in a private folder, and return the figure.
 
-    It shows one image each of 16 held-out or validation samples, chosen by the seed. If there are none, training samples
-    are shown, and the title says so. Raises UserError if the network has no sample of the cohort, or was trained on
-    images of another size.
+    It shows one image each of 16 held-out or validation samples, chosen by the seed. If there are none, training
+    samples are shown, and the title says so. Raises UserError if the network has no sample of the cohort, or was
+    trained on images of another size.
     """
     state = read_checkpoint(checkpoint)
     decoder = ImageDecoder.of(checkpoint, which)

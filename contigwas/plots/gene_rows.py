@@ -16,9 +16,9 @@ def arrange(genes: pd.DataFrame, start: float, end: float, lead: float, width: f
     """Return the placed genes of a window (left right row text label), and the number of genes that do not fit.
 
     `genes` (start end name strand) are those of the chromosome, in base pairs. The axes run from `start` to `end` and
-    are `width` inches wide. left, right and label (left end of the text) are in inches. Rows of the same name are merged
-    into one span. Genes nearest to `lead` are placed first, each in the topmost row in which line and name do not touch
-    others; there are at most ten rows.
+    are `width` inches wide. left, right and label (left end of the text) are in inches. Rows of the same name are
+    merged into one span. Genes nearest to `lead` are placed first, each in the topmost row in which line and name do
+    not touch others; there are at most ten rows.
     """
     inside = genes[(genes["end"] >= start) & (genes["start"] <= end)]
     inside = inside.groupby("name", sort=False, as_index=False).agg({"start": "min", "end": "max", "strand": "first"})

@@ -59,7 +59,7 @@ def plot_call_rate(
 
 
 def plot_hwe(variants: Sequence[PathLike], min_p: float, outputs: Sequence[PathLike]) -> Figure:
-    """Draw observed against expected -log10 p of exact Hardy-Weinberg tests, for variants that pass the other checks."""
+    """Draw observed against expected -log10 p of exact Hardy-Weinberg tests of variants that pass the other checks."""
     p = np.concatenate([_tested(path) for path in variants])
     p = np.sort(p[~np.isnan(p)])
     with style.applied():
@@ -92,9 +92,9 @@ def plot_pcs(
 ) -> Figure:
     """Draw components 1 and 2 and, if present, 3 and 4, coloured by exclusion or by `groups` (by IID).
 
-    `cohort` is cohort.tsv with the reasons of exclusion. A hexagon holds at least 5 samples of one group; groups without
-    a hexagon are left out. Groups are not counted, because together with the cohort flow this could disclose small
-    counts.
+    `cohort` is cohort.tsv with the reasons of exclusion. A hexagon holds at least 5 samples of one group; groups
+    without a hexagon are left out. Groups are not counted, because together with the cohort flow this could disclose
+    small counts.
     """
     table = pd.read_parquet(require(pcs, "the components")).astype({"iid": str}).set_index("iid")
     if groups is None:
@@ -185,7 +185,7 @@ def _tested(path: PathLike) -> np.ndarray:
 
 
 def _curve(values: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return at most `STEPS` points of the cumulative distribution of `values` (n,), each a mean of at least `group`."""
+    """Return at most `STEPS` points of the distribution function of `values` (n,), each a mean of at least `group`."""
     ordered = np.sort(values)
     ends = np.unique(np.linspace(0, ordered.size, min(STEPS, ordered.size // group) + 1).astype(int))
     parts = [ordered[start:end] for start, end in pairwise(ends)]

@@ -78,7 +78,7 @@ def inflation(summaries: Sequence[PathLike], tests: Sequence[str]) -> dict[str, 
 
 
 def estimate(low: np.ndarray, high: np.ndarray, counts: np.ndarray) -> Inflation:
-    """Return lambda from bins (ends in -log10 p, ascending) and `counts` (bins, chromosomes) without empty chromosomes."""
+    """Return lambda from bins (ends in -log10 p, ascending) and `counts` (bins, chromosomes), no chromosome empty."""
     chromosomes, everything = counts.shape[1], counts.sum(axis=1)
     total = everything.sum()
     if not total:

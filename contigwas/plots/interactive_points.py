@@ -52,8 +52,8 @@ def write_points(
     `settings` has test, p1 and features (maximum number of features). Of every test all variants with p at or below p1
     are kept, and of the others the highest point in each cell of a grid, so memory does not grow with the variants.
     Columns: `test chrom pos id effect_allele other_allele log10p hit feature beta`. feature and beta are those of the
-    test if it is a feature; for a test over features, those of the feature with the smallest p at a hit. The metadata of
-    the file (key contigwas) has `tested`, the number of variants with a p-value by test, and `chromosomes`. Raises
+    test if it is a feature; for a test over features, those of the feature with the smallest p at a hit. The metadata
+    of the file (key contigwas) has `tested`, the number of variants with a p-value by test, and `chromosomes`. Raises
     UserError if the GWAS does not have the test of the loci.
     """
     gwas = {chromosome(chrom): path for chrom, path in gwas.items()}

@@ -92,8 +92,8 @@ def features_of_tested(embeddings: PathLike) -> tuple[pd.Index, np.ndarray]:
     varies = sd > 1e-9 * np.abs(features).max(axis=0, initial=0)
     if not varies.any():
         raise UserError(
-            f"{embeddings}: no feature varies among the {len(invalid)} tested samples. Supply other features, or remove "
-            "the model."
+            f"{embeddings}: no feature varies among the {len(invalid)} tested samples. Supply other features, or "
+            "remove the model."
         )
     return data.obs_names.astype(str), (features[:, varies] - features[:, varies].mean(axis=0)) / sd[varies]
 

@@ -27,9 +27,10 @@ def montage(
 ) -> None:
     """Write a grid of `rows` x `columns` kept images, drawn without replacement, to `outputs` (PNG).
 
-    `images_npy` is (images, size, size, 3) uint8, or has volumes, whose middle slices are shown. `row` of `images_table`
-    is the position of each `kept` image in it. Small images are enlarged by an integer factor. With too few images the
-    rest of the grid is white. Raises UserError if there is no image to show, or if array and table do not match.
+    `images_npy` is (images, size, size, 3) uint8, or has volumes, whose middle slices are shown. `row` of
+    `images_table` is the position of each `kept` image in it. Small images are enlarged by an integer factor. With too
+    few images the rest of the grid is white. Raises UserError if there is no image to show, or if array and table do
+    not match.
     """
     if rows < 1 or columns < 1:
         raise UserError(f"a montage of {rows} x {columns} images is empty: set at least one row and one column")

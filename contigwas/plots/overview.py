@@ -26,8 +26,8 @@ def overview(
 ) -> Figure:
     """Draw features by loci to `outputs` (PNG, PDF) and return the figure.
 
-    The colour is -log10 p of the feature at the lead variant; a dot marks p <= `settings["p1"]`. At most the 80 strongest
-    loci are shown. Of more than 64 features, the 20 to 64 with the smallest p are shown.
+    The colour is -log10 p of the feature at the lead variant; a dot marks p <= `settings["p1"]`. At most the 80
+    strongest loci are shown. Of more than 64 features, the 20 to 64 with the smallest p are shown.
     """
     table = read_leads(loci)
     strongest = table.sort_values("log10p", ascending=False, kind="stable").index[:MAX_LOCI].sort_values()

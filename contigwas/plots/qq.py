@@ -26,10 +26,10 @@ COLUMNS = ["test", "bin_low", "bin_high", "count"]
 def qq(summaries: Sequence[PathLike], outputs: Sequence[PathLike], title: str, test: str = "manova") -> Figure:
     """Draw observed against expected -log10 p to `outputs` (PNG, PDF) and return the figure.
 
-    `summaries` are the histograms of -log10 p of each chromosome (Parquet: test, bin_low, bin_high, count). `test`, which
-    can be a feature, is drawn as points with the 95 % band of its ranks under the null (for independent tests). Other
-    tests over features are drawn as lines, features as light lines. Lambda is the median chi-square divided by its
-    expectation, with the interval of `contigwas.plots.inflation`. Raises UserError if the files have no `test`.
+    `summaries` are the histograms of -log10 p of each chromosome (Parquet: test, bin_low, bin_high, count). `test`,
+    which can be a feature, is drawn as points with the 95 % band of its ranks under the null (for independent tests).
+    Other tests over features are drawn as lines, features as light lines. Lambda is the median chi-square divided by
+    its expectation, with the interval of `contigwas.plots.inflation`. Raises UserError if the files have no `test`.
     """
     histograms = read_histograms(summaries)
     omnibus = [one for one in style.TESTS if one in histograms]

@@ -24,8 +24,8 @@ MAX_SAMPLES = 20_000  # for r2, whose standard error is then below 0.01
 class Region:
     """Variants with a p-value in a window around a lead variant: arrays (variants,), positions ascending.
 
-    y: -log10 p; r2: r² with the lead variant, NaN if one of the two does not vary; lead: position of the lead variant in
-    the arrays; samples: number of samples used for r2.
+    y: -log10 p; r2: r² with the lead variant, NaN if one of the two does not vary; lead: position of the lead variant
+    in the arrays; samples: number of samples used for r2.
     """
 
     pos: np.ndarray

@@ -174,7 +174,8 @@ def _draw_head(
     """Draw the title, the subtitle with the effect on the best feature, and the legend of r2."""
     name = f"{title}, locus {lead['locus']}: {lead['label']}"
     lines = [(name, 0.08, {"fontsize": 10.5, "fontweight": "bold"})]
-    text = f"{style.name_of_test(test)}, {len(region.pos):,} variants, p = {p_of(float(lead['log10p']))} at the lead variant"
+    p = p_of(float(lead["log10p"]))
+    text = f"{style.name_of_test(test)}, {len(region.pos):,} variants, p = {p} at the lead variant"
     lines.append((text + effect(lead), 0.29, {"fontsize": 7.5, "color": style.MUTED}))
     for line, y, font in lines:
         room = WIDTH - LEFT - 0.15

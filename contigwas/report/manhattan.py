@@ -100,8 +100,8 @@ def assign_loci(hits: pd.DataFrame, loci: pd.DataFrame, reach: float) -> tuple[n
     """Return the locus of each hit (0 if none), and whether its regional plot shows the hit: int and bool (hits,).
 
     A plot shows variants within `reach` of its lead variant. Loci whose plot shows the hit are preferred, among these
-    loci whose span includes it, among these the nearest lead variant. Without such a plot it is the nearest lead variant
-    of a locus whose span includes the hit.
+    loci whose span includes it, among these the nearest lead variant. Without such a plot it is the nearest lead
+    variant of a locus whose span includes the hit.
     """
     assigned, rank, nearest = np.zeros(len(hits), dtype=int), np.full(len(hits), NEITHER), np.full(len(hits), np.inf)
     positions = hits["pos"].to_numpy(dtype=np.int64)

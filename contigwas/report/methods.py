@@ -89,7 +89,8 @@ def _simulation(config: Mapping) -> Iterator[str]:
     if "simulate" in config:
         yield (
             f"The cohort was simulated: genotypes of {config['simulate']['n_samples']:,} samples of two populations by "
-            "coalescent simulation with msprime [@msprime], and images that depend on traits with known causal variants."
+            "coalescent simulation with msprime [@msprime], and images that depend on traits with known causal "
+            "variants."
         )
 
 
@@ -97,14 +98,15 @@ def _genotypes(config: Mapping) -> Iterator[str]:
     block, samples = config["genotypes"], config["samples"]
     qc, chromosomes = block["qc"], block["chromosomes"]
     yield (
-        f"In the genotypes ({block['build']}, {plural(len(chromosomes), 'chromosome')}), variants were removed if their "
-        f"call rate was below {qc['call_rate']}, their minor-allele frequency below {qc['maf']} or the p-value of an exact "
-        f"Hardy-Weinberg test {'(mid-p) ' if qc['hwe_midp'] else ''}below {p_text(qc['hwe'])} [@hwe]. Samples were removed "
-        f"if their call rate was below {qc['sample_call_rate']}."
+        f"In the genotypes ({block['build']}, {plural(len(chromosomes), 'chromosome')}), variants were removed if "
+        f"their call rate was below {qc['call_rate']}, their minor-allele frequency below {qc['maf']} or the p-value "
+        f"of an exact Hardy-Weinberg test {'(mid-p) ' if qc['hwe_midp'] else ''}below {p_text(qc['hwe'])} [@hwe]. "
+        f"Samples were removed if their call rate was below {qc['sample_call_rate']}."
     )
     if block["kinship"]:
         yield (
-            f"Of related samples (kinship above {samples['max_kinship']} in a user-supplied table), only one was tested."
+            f"Of related samples (kinship above {samples['max_kinship']} in a user-supplied table), only one was "
+            "tested."
         )
     else:
         yield (
@@ -135,15 +137,14 @@ def _modalities(config: Mapping) -> Iterator[str]:
         pgs = config["pgs"]
         yield (
             "Variants of polygenic scores in the format of the PGS Catalog [@pgs_catalog] were matched by position and "
-            f"alleles, then by rsID; strand-ambiguous variants were {'dropped' if pgs['ambiguous'] == 'drop' else 'kept'}. "
-            f"Scores with less than {percent(pgs['min_overlap'])} of their variants in the genotypes were excluded."
+            f"alleles, then by rsID; strand-ambiguous variants were "
+            f"{'dropped' if pgs['ambiguous'] == 'drop' else 'kept'}. Scores with less than {percent(pgs['min_overlap'])} of "
+            "their variants in the genotypes were excluded."
         )
     if "burden" in used:
         burden = config["burden"]
         masks = listed(burden["masks"]) if isinstance(burden["masks"], Mapping) else "a mask file"
-        annotated = (
-            "annotated by VEP [@vep]" if burden["sets"] is None else "defined by REGENIE's annotation files [@regenie]"
-        )
+        vep = ", with variants annotated by VEP [@vep]" if burden["sets"] is None else ""
         statistic = {
             "max": "the maximum number of alternate alleles at one variant",
             "sum": "the sum of alternate alleles",
@@ -151,14 +152,14 @@ def _modalities(config: Mapping) -> Iterator[str]:
             "binary": "the presence of any alternate allele",
         }[burden["statistic"]]
         yield (
-            f"Gene burdens for the masks {masks} were {statistic} over variants with an alternate-allele frequency of at "
-            f"most {burden['max_aaf']}, {annotated}."
+            f"Gene burdens were computed for the masks {masks} as in REGENIE [@regenie]{vep}. A burden is {statistic} "
+            f"over variants with an alternate-allele frequency of at most {burden['max_aaf']}."
         )
     if "expression" in used:
         scale = {"tpm": "as log(1 + TPM)", "counts": "as log(1 + CPM)", "log": "on the log scale of its table"}
         yield (
-            f"Gene expression was used {scale[config['expression']['scale']]}, standardised by mean and SD of the training "
-            "samples."
+            f"Gene expression was used {scale[config['expression']['scale']]}, standardised by mean and SD of the "
+            "training samples."
         )
 
 
@@ -172,8 +173,8 @@ def _features(config: Mapping, tested: Mapping[str, int]) -> Iterator[str]:
     ]
     if crossed:
         yield (
-            f"To avoid train-test leakage, {listed(crossed)} {'was' if len(crossed) == 1 else 'were'} cross-fitted: the "
-            "features of each sample are from a network that was not trained on it, with families in one fold. The "
+            f"To avoid train-test leakage, {listed(crossed)} {'was' if len(crossed) == 1 else 'were'} cross-fitted: "
+            "the features of each sample are from a network that was not trained on it, with families in one fold. The "
             "features of the networks were aligned by orthogonal Procrustes rotations [@procrustes] fitted on shared "
             "training samples."
         )
@@ -236,9 +237,9 @@ def _tests(config: Mapping) -> Iterator[str]:
     yield (
         f"Loci were defined by clumping the results of {test} as in plink 1.9 [@plink]: lead variants with "
         f"p ≤ {p_text(loci['p1'])}, and variants within {loci['kb']:g} kb that have r² > {loci['r2']} with them. "
-        f"Genomic inflation is the median chi-square divided by its expectation [@genomic_control], with a 95 % interval "
-        f"{interval}. In sensitivity analyses, lead variants were tested with heteroscedasticity-consistent standard "
-        "errors (HC3 [@hc3])."
+        f"Genomic inflation is the median chi-square divided by its expectation [@genomic_control], with a 95 % "
+        f"interval {interval}. In sensitivity analyses, lead variants were tested with heteroscedasticity-consistent "
+        "standard errors (HC3 [@hc3])."
     )
 
 
@@ -252,7 +253,9 @@ def _explanations(config: Mapping) -> Iterator[str]:
         }
         used = [names.get(one, one) for one in block.get("methods", [])]
         baseline = f" with the baseline {block['baseline']}" if isinstance(block.get("baseline"), str) else ""
-        yield f"The contrastive loss was attributed to genetic features by {listed(used)} in Captum [@captum]{baseline}."
+        yield (
+            f"The contrastive loss was attributed to genetic features by {listed(used)} in Captum [@captum]{baseline}."
+        )
 
 
 def _downstream(config: Mapping, clustered: Collection[str]) -> Iterator[str]:
@@ -264,7 +267,8 @@ def _downstream(config: Mapping, clustered: Collection[str]) -> Iterator[str]:
             for arm in tasks.arms(config, task, model)
         }
         compared = listed(text for name, text in names.items() if name in used)
-        yield f"Segmentations were scored by the mean Dice of the samples{f' and compared with {compared}' if compared else ''}."
+        comparison = f" and compared with {compared}" if compared else ""
+        yield f"Segmentations were scored by the mean Dice of the samples{comparison}."
     clusters = [config["downstream"][name] for name in tasks.of_kind(config, tasks.CLUSTERS)]
     used_methods = [text for name, text in PARTITIONS.items() if name in clustered]
     if clusters and used_methods:
@@ -279,8 +283,8 @@ def _downstream(config: Mapping, clustered: Collection[str]) -> Iterator[str]:
             tasks.SCRATCH: "networks trained from scratch",
         }
         yield (
-            f"Labels were predicted by {listed(text for arm, text in names.items() if arm in used)}. Metrics were computed "
-            "over all test samples, with bootstrap intervals over families."
+            f"Labels were predicted by {listed(text for arm, text in names.items() if arm in used)}. Metrics were "
+            "computed over all test samples, with bootstrap intervals over families."
         )
 
 

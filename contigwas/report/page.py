@@ -46,13 +46,13 @@ def write_report(
 ) -> None:
     """Write the page to `output`.
 
-    samples: candidates and cohort. variants: quality control tables by chromosome. genotypes: figures of quality control
-    (call_rate, hwe, pcs, kinship). images: table of images. matching: table and figure (png) of the matching of
+    samples: candidates and cohort. variants: quality control tables by chromosome. genotypes: figures of quality
+    control (call_rate, hwe, pcs, kinship). images: table of images. matching: table and figure (png) of the matching of
     polygenic scores, or None. burden: the gene burdens, or None. models: files of each model (phenotypes, loci,
     followup, points, manhattan, overview, regional (a folder), qq; training, decoded and map can be None). evaluation:
     tables (a list) and png. explained: features, modalities, completeness, genome and top of each model. tasks: model,
-    task, kind, tsv and png of each downstream task. captions: files with the caption of each kind of figure. config: the
-    config, with or without the blocks pretrain and export.
+    task, kind, tsv and png of each downstream task. captions: files with the caption of each kind of figure. config:
+    the config, with or without the blocks pretrain and export.
     """
     environment = Environment(
         loader=PackageLoader("contigwas.report"),

@@ -17,7 +17,8 @@ def table(
 ) -> Markup:
     """Return a table as HTML, by default with numbers of four significant digits.
 
-    `cells` maps a column to the function that formats its cells (text is escaped, Markup is not); `name` is the HTML id.
+    `cells` maps a column to the function that formats its cells (text is escaped, Markup is not); `name` is the HTML
+    id.
     """
     writers = {column: (cells or {}).get(column, format_value) for column in frame.columns}
     textual = {column for column in frame.columns if not pd.api.types.is_numeric_dtype(frame[column])}

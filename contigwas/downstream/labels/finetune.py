@@ -71,7 +71,7 @@ class Labeller(Learner):
 
 
 def loss(outputs: Tensor, values: Tensor, weights: Tensor, target: Target) -> Tensor:
-    """Return the mean weighted loss of a batch; `outputs` (samples, width), `values` and `weights` (samples, columns)."""
+    """Return the weighted mean loss of a batch: `outputs` (samples, width), `values`, `weights` (samples, columns)."""
     if target.is_number:
         return (weights * (outputs - values) ** 2).mean()
     if target.kind == MULTICLASS:
@@ -91,7 +91,7 @@ def finetune(
     seeds: tuple[int, int],
     name: str,
 ) -> np.ndarray:
-    """Train `network` on the images of the samples `train` and return predictions (samples, width) of the samples `test`.
+    """Train `network` on the images of the samples `train` and return predictions (samples, width) of `test`.
 
     `train` and `test` are positions of samples; `values` (samples, columns) are those of all samples. Predictions
     (probabilities or numbers) are averaged over the images of a sample. `seeds` determine the order of the images and

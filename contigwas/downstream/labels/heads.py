@@ -37,7 +37,8 @@ def probe(
     `train` is (samples, features), `values` and `weights` are (samples, columns), `families` is (samples,). Classes and
     labels: logistic regression, one per label; C is chosen by the log loss in five-fold cross-validation that keeps
     families together. With fewer families of a class there are fewer folds; with one family C is 1. Numbers: ridge
-    regression; alpha is chosen by the squared error of leaving one family out. Weights apply to fits, losses and errors.
+    regression; alpha is chosen by the squared error of leaving one family out. Weights apply to fits, losses and
+    errors.
     """
     train, test = standardised(train, test)
     if target.is_number:
@@ -108,7 +109,7 @@ def _left_out(left: np.ndarray, shrink: np.ndarray, constant: np.ndarray, residu
 
 
 def neighbours(train: np.ndarray, values: np.ndarray, test: np.ndarray, target: Target, count: int) -> np.ndarray:
-    """Return the mean of `values` (or the shares of classes) over the `count` nearest training samples, shapes as `probe`.
+    """Return the mean of `values`, or shares of classes, over the `count` nearest training samples; shapes as `probe`.
 
     Distances are cosine distances of standardised features. If only one feature varies they are absolute differences,
     because a cosine would be its sign only. At most half of the training samples are neighbours, since the mean over

@@ -62,8 +62,8 @@ def predict(
 
     `labels` and `target` are outputs of `write_labels`. `embeddings` are the features from each network in
     `checkpoints`. Without checkpoints the features are user-supplied or of an applied model, and samples with
-    obs.gwas_eligible False are not tested. `images` are array and table, or None if no arm needs them. `settings` is the
-    block of the task with `arms`, `seed` (of the config), `math_threads`, `bf16` and `checkpoint` (last or best).
+    obs.gwas_eligible False are not tested. `images` are array and table, or None if no arm needs them. `settings` is
+    the block of the task with `arms`, `seed` (of the config), `math_threads`, `bf16` and `checkpoint` (last or best).
     `seed` is the number of the repeat.
 
     `output_predictions` (private): iid arm share split network seen train, and `p0` …; `output_skipped`: share, split,
@@ -124,8 +124,8 @@ def load(
     problem = kind.missing_values(values)
     if problem:
         raise UserError(
-            f"{settings['table']}: among the {len(samples)} labelled samples with features {problem}. Label more samples "
-            "that have features."
+            f"{settings['table']}: among the {len(samples)} labelled samples with features {problem}. Label more "
+            "samples that have features."
         )
     states = [read_checkpoint(path) for path in checkpoints]
     eligibility = {} if states else _eligibility(read[0].obs.iloc[rows_of(iids, read[0].obs_names)])
@@ -147,7 +147,8 @@ def load(
 def _eligibility(obs: pd.DataFrame) -> dict[str, np.ndarray | None]:
     """Return the arguments `tested` and `trained` of `splits` from the features' obs, for features without checkpoints.
 
-    User-supplied features have the role held out for all samples; the samples that their network trained on are unknown.
+    User-supplied features have the role held out for all samples; the samples that their network trained on are
+    unknown.
     """
     if not {"gwas_eligible", "role"} <= {*obs}:
         return {}
@@ -224,7 +225,7 @@ def _fit_arm(
 
 
 def build(arm: str, data: LabelData, network: int) -> Encoder:
-    """Return a new network of an arm. Its head is initialised from torch's generator; the pixel scaler is pretrained."""
+    """Return a new network of an arm, with a head initialised from torch's generator and a pretrained pixel scaler."""
     learned = data.networks[network]
     if learned.shape[0] != data.photographs.shape[0]:
         raise UserError(

@@ -119,8 +119,8 @@ def read_label_table(settings: Mapping[str, object]) -> LabelTable:
 def targets(labels: LabelTable, settings: Mapping[str, object]) -> tuple[Target, pd.DataFrame, int]:
     """Return the target, its values for complete samples (one column per target), and how many samples were dropped.
 
-    Raises UserError if no sample is complete, if values do not fit the kind of the task, if a label is constant, or if a
-    class has fewer than `min_class_size` samples and `rare` is not `drop`.
+    Raises UserError if no sample is complete, if values do not fit the kind of the task, if a label is constant, or if
+    a class has fewer than `min_class_size` samples and `rare` is not `drop`.
     """
     table, kind = settings["table"], str(settings.get("kind", REGRESSION))
     complete = labels.samples.loc[labels.complete, [*labels.columns]]

@@ -37,7 +37,7 @@ class Images:
         return self.pixels[images].to(device, non_blocking=True).float() / 255
 
     def genes_of(self, images: Tensor, device: torch.device) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Return values and components of the samples of `images` that have genes, and bool (images,): which have them."""
+        """Return values and components of samples with genes, and bool (images,): whether the sample has genes."""
         if self.genes is None:
             return None
         row = self.genes.row[self.sample[images]]

@@ -69,14 +69,14 @@ def write_labelled(
     output_left_out: PathLike,
     withdrawn: PathLike | None = None,
 ) -> None:
-    """Decode the images and masks of the table of a task, for the samples of `cohort` or, if it is None, for all samples.
+    """Decode the images and masks of the table of a task, for the samples of `cohort` or, if it is None, for all.
 
     `settings` is the block of the task with `dimensions` and `min_sd`. `output_left_out` lists unusable images; rows of
     samples in the list `withdrawn` are only counted.
 
     Raises UserError if no sample of the cohort is in the table or all participants withdrew; if a mask cannot be read,
-    has another size than its image, or has values that are not labels; if no mask has a label, a class is in no mask, or
-    all pixels are of one class.
+    has another size than its image, or has values that are not labels; if no mask has a label, a class is in no mask,
+    or all pixels are of one class.
     """
     table, labels = settings["table"], Labels.of(settings, task)
     listed = listed_masks(table, labels, cohort)
@@ -230,8 +230,8 @@ def _check_classes(pairs: Sequence[Pair], table: PathLike, labels: Labels) -> No
     absent = [name for name, count in zip(labels.classes, pixels[1:], strict=True) if not count]
     if absent:
         raise UserError(
-            f"{table}: none of the {len(pairs)} masks has a pixel of class {absent[0]}. Remove the class, or correct its "
-            "value."
+            f"{table}: none of the {len(pairs)} masks has a pixel of class {absent[0]}. Remove the class, or correct "
+            "its value."
         )
 
 

@@ -19,8 +19,8 @@ MAX_SHOWN = 5  # invalid values in a message
 class Labels:
     """Which values in which columns of masks are which class.
 
-    classes: names, class 1 first; columns: columns of the table with paths of masks; values: values of each class if all
-    classes are in one mask; None if any nonzero value is the class of its column.
+    classes: names, class 1 first; columns: columns of the table with paths of masks; values: values of each class if
+    all classes are in one mask; None if any nonzero value is the class of its column.
     """
 
     classes: tuple[str, ...]

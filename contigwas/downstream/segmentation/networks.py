@@ -1,4 +1,4 @@
-"""Segmentation networks: a light decoder on a trunk's feature maps, optionally with genes, and MONAI UNETR and U-Net."""
+"""Segmentation networks: a light decoder on the maps of a trunk, optionally with genes, and MONAI UNETR and U-Net."""
 
 from collections.abc import Sequence
 
@@ -67,7 +67,7 @@ class Film(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Residual cross-attention (Vaswani et al., 2017): queries are positions of the map, keys and values are gene tokens."""
+    """Residual cross-attention (Vaswani et al., 2017) from positions of the map (queries) to gene tokens."""
 
     def __init__(self, width: int, genes: int) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class Light(nn.Module):
         return [self.trunk, *([self.genes.encoder] if self.genes is not None else [])]
 
     def train(self, mode: bool = True) -> "Light":
-        """Set the mode; frozen modules, and BatchNorm of the gene encoder (a batch can have one sample), stay in eval."""
+        """Set the mode. Frozen modules, and BatchNorm of genes (batches of one sample), stay in evaluation mode."""
         super().train(mode)
         if self.freeze:
             for part in self.learned:

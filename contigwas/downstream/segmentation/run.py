@@ -68,9 +68,9 @@ def segment(
     """Fit every arm on every share of the labels in every split, and write the results for the test samples.
 
     `labelled` are the outputs samples, images and masks of `write_labelled`; `checkpoints` are the networks by fold;
-    `genes` is the modality that arms fuse; `pcs` are the genetic components, if the model regresses them out. `settings`
-    is the block of the task with `arms`, `modality`, `seed` (of the config), `math_threads`, `bf16` and `checkpoint`
-    (last or best). `seed` is the number of the repeat.
+    `genes` is the modality that arms fuse; `pcs` are the genetic components, if the model regresses them out.
+    `settings` is the block of the task with `arms`, `modality`, `seed` (of the config), `math_threads`, `bf16` and
+    `checkpoint` (last or best). `seed` is the number of the repeat.
 
     `output_scores`: one row per sample, arm, share and class: `iid network train seen both predicted truth` (pixels).
     `output_examples`: image, mask and prediction of the best, median and worst sample of each arm. Raises the errors of
@@ -110,8 +110,8 @@ def load(
     channels, stored = networks[0].shape[0], labelled.images.shape[-1]
     if channels != stored:
         raise UserError(
-            f"{checkpoints[0]} was trained on images with {channels} channels, but those of {task} have {stored}: train "
-            "the model again"
+            f"{checkpoints[0]} was trained on images with {channels} channels, but those of {task} have {stored}: "
+            "train the model again"
         )
     images = Images(
         torch.from_numpy(labelled.images).movedim(-1, 1),
@@ -211,8 +211,8 @@ def _gene_branch(encoder: nn.Module, arm: Mapping[str, object], data: Segmentati
         return Genes(encoder, learned.settings["embedding"], tokens=False)
     if not hasattr(encoder, "tokens"):
         raise UserError(
-            f"arm {arm['name']} has fusion: cross_attention, but the encoder of {data.modality} ({learned.where}) has no "
-            "tokens. Set fusion: film."
+            f"arm {arm['name']} has fusion: cross_attention, but the encoder of {data.modality} ({learned.where}) has "
+            "no tokens. Set fusion: film."
         )
     return Genes(encoder, encoder.width, tokens=True)
 
