@@ -138,8 +138,8 @@ def _modalities(config: Mapping) -> Iterator[str]:
         yield (
             "Variants of polygenic scores in the format of the PGS Catalog [@pgs_catalog] were matched by position and "
             f"alleles, then by rsID; strand-ambiguous variants were "
-            f"{'dropped' if pgs['ambiguous'] == 'drop' else 'kept'}. Scores with less than {percent(pgs['min_overlap'])} of "
-            "their variants in the genotypes were excluded."
+            f"{'dropped' if pgs['ambiguous'] == 'drop' else 'kept'}. Scores with less than "
+            f"{percent(pgs['min_overlap'])} of their variants in the genotypes were excluded."
         )
     if "burden" in used:
         burden = config["burden"]

@@ -127,7 +127,7 @@ def test_the_table_sorts_by_mouse_and_by_keyboard(page, loci):
     assert first == loci["locus"].tolist()
     header = page.locator("#loci-contig thead th", has_text="log₁₀")
     by_p = loci.sort_values("log10p")["locus"].tolist()
-    assert by_p not in (first, first[::-1]), "the order tells whether it sorts by p"
+    assert by_p not in (first, first[::-1]), "the order shows whether it sorts by p"
     header.click()
     page.locator("#loci-contig th[aria-sort=ascending]").wait_for()
     assert [int(one) for one in rows.locator("td:first-child").all_inner_texts()] == by_p
@@ -194,7 +194,7 @@ def test_the_methods_name_the_partitions_that_the_table_has(full_page):
     assert "Clusters were computed from the features by k-means" in full_page.read_text()
 
 
-def test_the_config_is_told_with_what_it_lacks(page):
+def test_the_config_is_shown_without_two_blocks(page):
     reported = page.locator("#methods details")
     assert (
         "Configuration of this run, without the blocks pretrain and export" in reported.locator("summary").inner_text()

@@ -50,7 +50,7 @@ def test_clusters_are_numbered_from_the_largest_and_found_again():
 
 
 def test_one_sample_far_away_may_miss_the_sample(monkeypatch):
-    """The sample of the silhouette is the same for every k, and may lack a whole cluster."""
+    """The sample of the silhouette is the same for every k, and can miss a cluster."""
     monkeypatch.setattr(partitions, "SILHOUETTE_SAMPLES", 20)
     features = np.random.default_rng(0).normal(size=(200, 3))
     some = np.sort(np.random.default_rng(0).choice(200, 20, replace=False))
@@ -111,17 +111,19 @@ def test_without_labels_there_are_sizes_criterion_and_stability(tmp_path):
     assert set(reported["criterion"]) == {"name", "2", "3", "4", "5", "6"}
 
 
-def test_small_counts_are_not_told(tmp_path):
+def test_small_counts_are_not_reported(tmp_path):
     features, group = blobs()
     features[:3] += 100  # three samples far away
     path, _ = write(tmp_path, features, group)
-    assert run(tmp_path, path, k=2)[0]["kmeans"]["sizes"] == [">=230", "<5"], "everybody but a large one is a small one"
+    assert run(tmp_path, path, k=2)[0]["kmeans"]["sizes"] == [">=230", "<5"], (
+        "all samples without a large cluster are a small one"
+    )
     reported, _, _ = run(tmp_path, path, k=2, labels={"table": str(tmp_path / "groups.tsv"), "column": "kind"})
-    assert "sizes" not in reported["kmeans"], "a sum beside a row would tell its hidden cell"
+    assert "sizes" not in reported["kmeans"], "a sum would disclose the hidden cell of a row"
     assert not {1, 2, 3, 4} & {count for row in reported["kmeans"]["counts"] for count in row}
 
 
-def test_noise_of_few_samples_is_told_nowhere(tmp_path, caplog, monkeypatch):
+def test_noise_of_few_samples_is_not_reported(tmp_path, caplog, monkeypatch):
     def all_but_three(some, size):
         return np.where(np.arange(len(some)) < 3, -1, (some[:, 0] > 0).astype(int))
 
@@ -135,7 +137,7 @@ def test_noise_of_few_samples_is_told_nowhere(tmp_path, caplog, monkeypatch):
     assert "hdbscan: 2 clusters of 240 samples" in caplog.text and not any("3 of 240" in one for one in caplog.messages)
 
 
-def test_samples_without_a_label_are_told_nowhere(tmp_path, caplog):
+def test_samples_without_a_label_are_not_reported(tmp_path, caplog):
     features, group = blobs()
     path, iids = write(tmp_path, features, group)
     labels = pd.DataFrame({"iid": [*iids[3:], "x1", "x2"], "kind": [f"g{one}" for one in [*group[3:], 0, 1]]})
@@ -222,7 +224,7 @@ def test_parquet_is_read_as_text_is(tmp_path, iid, column, asked, indexed):
         (["iid", "sort", "more"], "has no column kind"),
     ],
 )
-def test_columns_of_labels_that_cannot_be_told(tmp_path, name, columns, sentence):
+def test_columns_of_labels_that_are_ambiguous(tmp_path, name, columns, sentence):
     table = pd.DataFrame([["1", "a", "b"], ["2", "b", "a"]], columns=columns)
     if name.endswith("parquet"):
         table.to_parquet(tmp_path / name)
@@ -232,7 +234,7 @@ def test_columns_of_labels_that_cannot_be_told(tmp_path, name, columns, sentence
         read_labels(tmp_path / name, "kind", ["1", "2"], "the tested samples")
 
 
-def test_labels_of_no_parquet_are_told(tmp_path):
+def test_a_parquet_file_of_labels_that_is_none_is_reported(tmp_path):
     (tmp_path / "labels.parquet").write_text("iid\tkind\n1\ta\n")
     with pytest.raises(UserError, match=r"labels.parquet is not a Parquet file \(labels\): write it again"):
         read_labels(tmp_path / "labels.parquet", "kind", ["1", "2"], "the tested samples")
@@ -259,7 +261,7 @@ def test_a_column_of_measurements_is_no_label(tmp_path):
         read_labels(path, "kind", iids, "the tested samples")
 
 
-def test_labels_of_nobody(tmp_path):
+def test_labels_without_a_common_sample(tmp_path):
     path = labelled(tmp_path, ["a", "b"], ["HG1", "HG2"])
     with pytest.raises(UserError, match="no sample is in both") as reported:
         read_labels(path, "kind", ["1000001", "1000002"], "the tested samples")
@@ -282,7 +284,7 @@ def test_fewer_samples_than_clusters(tmp_path):
         (10, {"k": 9, "k_max": 9, "min_cluster_size": 2}, r"10 samples .*\(8\), too few for 9 clusters: lower k to 8"),
     ],
 )
-def test_samples_who_suffice_but_for_the_resamples(tmp_path, samples, settings, sentence):
+def test_samples_that_suffice_except_for_the_resamples(tmp_path, samples, settings, sentence):
     features, group = blobs(samples)
     path, _ = write(tmp_path, features, group)
     with pytest.raises(UserError, match=sentence):
@@ -331,13 +333,13 @@ def test_a_label_of_one_sample_is_wrong_in_the_probe():
     assert probe(features[:6], np.array([0, 0, 0, 1, 1, 1]), np.arange(6), 0) is None
 
 
-def test_the_probe_is_not_told_by_relatives():
+def test_relatives_do_not_leak_into_the_probe():
     """Families of three alike samples with one label, which has nothing else to do with the features."""
     rng = np.random.default_rng(0)
     families = np.repeat(np.arange(60), 3)
     features = np.repeat(9 * rng.normal(size=(60, 90)), 3, axis=0) + 0.01 * rng.normal(size=(180, 90))
     codes = np.repeat(rng.permutation(60) % 2, 3)
-    assert (probe(features, codes, np.arange(180), 0) == codes).mean() > 0.9, "they tell each other's labels"
+    assert (probe(features, codes, np.arange(180), 0) == codes).mean() > 0.9, "relatives leak each other's labels"
     assert (probe(features, codes, families, 0) == codes).mean() < 0.7
     assert probe(features, codes, np.arange(180) % 4, 0) is None, "fewer families than folds"
 

@@ -1,4 +1,4 @@
-"""Images at quantiles of components, and nearest neighbours: whom they show, and where they may lie."""
+"""Images at quantiles of components, and nearest neighbours: the samples shown, and the private folder."""
 
 import anndata as ad
 import numpy as np
@@ -11,7 +11,7 @@ from contigwas.images.table import first_images
 
 @pytest.fixture
 def study(tmp_path):
-    """60 samples with two images each, the first of which is as bright as their number; nobody else is so bright."""
+    """60 samples with two images each, the first of which is as bright as their number; no other image is so bright."""
     samples = [f"{i:04d}" for i in range(60)]
     values = np.arange(60.0)
     images = np.zeros((120, 8, 8, 3), np.uint8)
@@ -28,7 +28,7 @@ def study(tmp_path):
     return tmp_path
 
 
-def test_samples_at_a_quantile_are_the_nearest_and_nobody_stands_twice():
+def test_samples_at_a_quantile_are_the_nearest_without_duplicates():
     values = pd.Series(np.arange(100.0), [f"{i:03d}" for i in range(100)]).sample(frac=1, random_state=0)
     groups = nearest_to_quantiles(values)
     for quantile, group in zip((2, 25, 50, 75, 98), groups, strict=True):

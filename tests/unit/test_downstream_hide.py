@@ -25,10 +25,10 @@ def support(counts):
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize(("places", "most"), [(2, 60), (3, 45), (4, 32)])
 def test_hidden_counts_cannot_be_worked_out(places, most, ordered):
-    """Whoever knows the rule and the sum finds more than one value of each hidden count among all that is reported so.
+    """The rule and the sum leave more than one value possible for each hidden count.
 
-    So too who knows that all but the last (noise) stand from the largest on. Only what the sum and which counts are 0
-    tell already is known: of 2 samples in two clusters each has one.
+    The same holds if all but the last (noise) are known to be in descending order. Only what the sum and the zeros
+    imply is known: of 2 samples in two clusters each has one.
     """
     met = 0
     for total in range(most + 1):
@@ -62,15 +62,15 @@ def test_hidden_counts_cannot_be_worked_out(places, most, ordered):
     assert hide.reported([60, 7, 0]) == [60, 7, 0]
 
 
-def test_what_is_told_follows_from_the_sum():
-    """The bound of the largest does not move with the small count beside it."""
+def test_what_is_reported_follows_from_the_sum():
+    """The bound of the largest count does not depend on the small count."""
     for total in range(60, 300):
         assert len({tuple(hide.reported([total - small, small])) for small in range(1, 5)}) == 1
         assert len({tuple(hide.reported([20, total - 20 - small, small, 0])) for small in range(1, 5)}) == 1
 
 
 def test_a_label_or_no_label_of_few_samples_cannot_be_worked_out():
-    """What all tables tell of a label adds up to no number of samples: its total is hidden in each."""
+    """The tables of a label do not add up to its number of samples, which is hidden in each."""
     first, second = np.array([[50, 0], [0, 60]]), np.array([[25, 20], [25, 40]])
     for table in (first, second):
         assert hide.reported_table(table, 0) == table.tolist()
@@ -82,7 +82,7 @@ def test_a_label_or_no_label_of_few_samples_cannot_be_worked_out():
 
 @pytest.mark.parametrize("everybody", [9, 14, 19])
 def test_two_tables_together_give_no_small_label_away(everybody):
-    """Whoever has two tables of the same labels finds more than one number of samples of each small label."""
+    """Two tables of the same labels leave more than one number of samples possible for each small label."""
     numbers, tables = defaultdict(set), defaultdict(set)
     for first, second, without in vectors(3, everybody):
         for one, other in product(range(first + 1), range(second + 1)):

@@ -61,7 +61,7 @@ def test_tags_are_squared_correlations_above_the_bound(cohort):
 
 
 def test_tags_are_those_of_the_right_variant_whatever_the_ids(cohort):
-    """Two records of one site and another variant of that chromosome, all without an id; one on a chromosome beside."""
+    """Two records of one site and another variant of that chromosome, all without an id; one on another chromosome."""
     folder, grid, causal, _ = cohort
     calls = np.column_stack([grid[:, 5], grid[:, 7], causal[:, 0]])
     properties = {"iid": [f"{i:04d}" for i in range(400)], "sid": ["."] * 3, "chromosome": ["1"] * 3}

@@ -70,7 +70,7 @@ def test_all_features_of_the_same_samples_share_one_factorisation(tmp_path, monk
     seen, true = [], heritability._directions
     monkeypatch.setattr(heritability, "_directions", lambda products: seen.append(products.shape) or true(products))
     got = explained(loci.astype({"pos": int}), str(study["pattern"]), study["phenotypes"], study["covariates"], BUILD)
-    assert seen == [(9, 9)] * 2, "one for those who have all, one for those who have features 2 and 5"
+    assert seen == [(9, 9)] * 2, "one for complete samples, one for samples with features 2 and 5"
     assert got["feature"].tolist() == [f"E{place}" for place in range(1, 7)]
     assert got["n_samples"].tolist() == [300, 260, 300, 300, 260, 0]
     assert got["r2"].notna().tolist() == [True] * 5 + [False]

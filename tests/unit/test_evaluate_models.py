@@ -109,7 +109,7 @@ def test_one_model_without_a_truth(cohort):
 
 
 def test_samples_are_those_whom_the_gwas_tests(cohort):
-    """Not all who have features: 40 of 300 have no genotypes, seven others lack a covariate."""
+    """Not all samples with features: 40 of 300 have no genotypes, seven others have a missing covariate."""
     folder, pattern, model = cohort
     strangers = pd.read_parquet(model.phenotypes)
     strangers.loc[strangers.index[:40], "iid"] = [f"x{i}" for i in range(40)]
@@ -164,7 +164,7 @@ def test_a_model_without_a_p_at_common_samples_is_na_and_not_compared(cohort, ca
     assert set(got["heritability"]["model"]) == {"whole", "part"}
 
 
-def test_true_traits_are_asked_of_the_tested_alone_families_apart(cohort, monkeypatch):
+def test_simulated_traits_are_predicted_for_tested_samples_only(cohort, monkeypatch):
     folder, pattern, model = cohort
     some = pd.read_parquet(model.phenotypes).head(200)
     some.to_parquet(folder / "some.parquet", index=False)

@@ -1,4 +1,4 @@
-"""Folds and shares: stable, independent of everybody else, of the right size."""
+"""Folds and shares: stable, independent of the other samples, of the right size."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ FAMILIES = [f"f{number}" for number in range(6000)]
 
 
 def test_known_values():
-    # Written down once: a change here would move everybody in every study.
+    # Written down once: a change here would change the folds of every study.
     assert assign_folds(["a", "b", "c", "d", "a"], 3, 42).tolist() == [0, 1, 0, 1, 0]
 
 
@@ -20,7 +20,7 @@ def test_sizes(folds):
     assert np.abs(counts - 6000 / folds).max() < 5 * np.sqrt(6000 / folds)
 
 
-def test_nobody_moves():
+def test_no_sample_changes_its_fold():
     fold = dict(zip(FAMILIES, assign_folds(FAMILIES, 3, 1), strict=True))
     fewer = FAMILIES[::-7]
     assert assign_folds(fewer, 3, 1).tolist() == [fold[family] for family in fewer]

@@ -106,7 +106,7 @@ def test_a_resample_is_an_array_in_which_samples_stand_repeatedly(kind):
     assert checked > 30
 
 
-def test_a_class_that_a_resample_lacks_is_left_out_of_its_mean():
+def test_a_class_missing_in_a_resample_is_left_out_of_its_mean():
     target, truth, found = drawn("multiclass")
     computed = measures.measures(target, truth, found)
     counts = np.where(truth[:, 0] == 3, 0.0, 1.0)[None]

@@ -62,7 +62,7 @@ def seeds(study):
     return [fitted(study, f"seed{seed}", seed, arms=arms, steps=60, shares=[0.03, 0.5, 1.0]) for seed in range(2)]
 
 
-def test_everyone_is_tested_once_by_the_network_that_held_them_out(study, seeds):
+def test_each_sample_is_tested_once_by_the_network_that_held_it_out(study, seeds):
     _, files, checkpoints, _, _ = study
     rows = pd.read_parquet(seeds[0][0])
     samples = read_included(files["cohort"])
@@ -91,7 +91,7 @@ def test_probes_take_the_features_of_the_splits_network(study, monkeypatch):
         assert [*families] == family[data.obs_names[roles != HELDOUT]].tolist()
 
 
-def test_a_share_of_one_grade_is_told_and_left_out(seeds):
+def test_a_share_of_one_grade_is_reported_and_left_out(seeds):
     rows, skipped = pd.read_parquet(seeds[0][0]), pd.read_csv(seeds[0][1], sep="\t")
     assert set(rows["share"]) == {0.5, 1.0}
     assert set(skipped["share"]) == {0.03}
@@ -99,8 +99,8 @@ def test_a_share_of_one_grade_is_told_and_left_out(seeds):
     assert skipped["n_samples"].isin([1, 2]).all(), "0.03 of some 39"
 
 
-def test_a_share_that_lacks_a_grade_is_learned_from(study):
-    """But one that lacks a class is not: its probability could not be said."""
+def test_a_share_with_a_missing_grade_is_learned(study):
+    """A share with a missing class is not learned: its probability would be undefined."""
     _, files, checkpoints, embeddings, task = study
     found = load(*outputs(study[0]), embeddings, checkpoints, (files["images_npy"], files["images_table"]), task)
     share = 0.06  # two or three of some 39
@@ -172,7 +172,7 @@ def test_shares_of_which_none_suffices(study, tmp_path):
         )
 
 
-def test_features_that_are_no_numbers_are_told_with_their_file(study, tmp_path):
+def test_features_that_are_not_finite_are_reported_with_their_file(study, tmp_path):
     data = ad.read_h5ad(study[3][1])
     data.X[3, 2] = np.nan
     data.write_h5ad(tmp_path / "embeddings.h5ad")
@@ -190,7 +190,7 @@ def test_features_that_were_external_are_split_by_hash(study):
     assert rows["split"].nunique() == 3
 
 
-def test_of_applied_features_nobody_is_tested_whom_the_networks_saw(study, tmp_path):
+def test_training_samples_of_applied_networks_are_not_tested(study, tmp_path):
     data = ad.read_h5ad(study[3][0])
     data.obs["role"] = [["train", "validation", "new", "new"][place % 4] for place in range(data.n_obs)]
     data.obs["gwas_eligible"] = (data.obs["role"] == "new").to_numpy()

@@ -1,4 +1,4 @@
-"""The table of labels: whose they are, what is counted, and each mistake in one sentence that names nobody."""
+"""The table of labels: its samples, counts of left-out samples, and one error message without IDs for each mistake."""
 
 import json
 
@@ -58,13 +58,13 @@ def test_labels_of_unknown_samples_are_counted_and_named_nowhere(tmp_path, caplo
     assert not [one for one in named if one in caplog.text]
 
 
-def test_nobody_of_the_table_is_in_the_cohort(tmp_path):
+def test_no_sample_of_the_table_is_in_the_cohort(tmp_path):
     cohort = write_study(tmp_path)["cohort"]
     said = refused(write_table(tmp_path / "t.tsv", iid=IIDS, grade=GRADES), cohort)
     assert "no sample is in both the labels" in said and "7 digits" in said
 
 
-def test_who_withdrew_is_left_out_of_an_external_set(tmp_path):
+def test_withdrawn_participants_are_left_out_of_an_external_set(tmp_path):
     table = write_table(tmp_path / "t.tsv", iid=IIDS, grade=GRADES)
     (tmp_path / "gone.txt").write_text("S002\nS007\nS999\n")
     samples, _, counts = read(table, withdrawn=tmp_path / "gone.txt")
@@ -90,7 +90,7 @@ def test_a_class_of_one_sample_is_refused_or_dropped(tmp_path):
 @pytest.mark.parametrize(
     ("rare", "kind", "warned"), [(555, "ordinal", True), (999, "ordinal", False), (555, "multiclass", False)]
 )
-def test_a_grade_between_others_that_is_dropped_is_told(tmp_path, caplog, rare, kind, warned):
+def test_a_dropped_grade_between_others_is_reported(tmp_path, caplog, rare, kind, warned):
     """Steps of grades are what kappa squares."""
     table = write_table(tmp_path / "t.tsv", iid=IIDS, grade=[0, 777] * 5 + [0, rare])
     _, target, _ = read(table, rare="drop", kind=kind)
@@ -141,7 +141,7 @@ def test_more_values_than_classes_have(tmp_path):
     assert "has 60 values, but a classification has at most 50 classes" in refused_again(table)
 
 
-def test_a_sample_twice_and_nobody_at_all(tmp_path):
+def test_a_duplicated_sample_and_a_missing_sample_id(tmp_path):
     assert "1 individual IDs appear more than once" in refused(
         write_table(tmp_path / "t.tsv", iid=[*IIDS[:-1], IIDS[0]], grade=GRADES)
     )
@@ -155,7 +155,7 @@ def test_one_image_for_two_samples(tmp_path):
     assert "1 rows name an image file again" in refused(table, image="photo")
 
 
-def test_who_has_no_image_file_is_left_out(tmp_path):
+def test_samples_without_an_image_file_are_left_out(tmp_path):
     table = write_table(tmp_path / "t.tsv", iid=IIDS, grade=GRADES, photo=["NA", "", *IIDS[2:]])
     samples, _, counts = read(table, image="photo")
     assert samples["iid"].tolist() == IIDS[2:]

@@ -1,4 +1,4 @@
-"""Drawn images: walks undo what alignment and components did, samples that the network did not see, draws of nobody."""
+"""Decoded images: along components, reconstructions of samples that the network did not see, and from the prior."""
 
 import anndata as ad
 import numpy as np

@@ -59,7 +59,7 @@ def test_hwe(study):
     )
 
 
-def test_samples_who_miss_calls_are_neither_seen_nor_counted_where_they_are_few(study):
+def test_few_samples_with_missing_calls_are_neither_shown_nor_counted(study):
     folder, variants = study
     rng = np.random.default_rng(2)
     rates = 1 - rng.uniform(0.01, 0.05, 200)
@@ -81,7 +81,7 @@ def names(figure):
 
 
 def test_components(study):
-    """Hexagons of five samples of a group or more; who is of a rare group is not seen, and nobody is counted."""
+    """Hexagons have at least five samples of a group; rare groups are not shown, and samples are not counted."""
     folder, _ = study
     rng = np.random.default_rng(3)
     pcs = pd.DataFrame(rng.normal(size=(200, 4)), columns=[f"PC{k}" for k in range(1, 5)])
@@ -101,7 +101,7 @@ def test_components(study):
             for centre in hexagons.get_offsets():
                 here = hexagons.get_paths()[0].contains_points(samples[pair].to_numpy() - centre)
                 assert here.sum() >= 4, "points on an edge may count next door"
-        assert pcs[pair[0]].min() < axis.get_xlim()[0], "the edge is beside the three"
+        assert pcs[pair[0]].min() < axis.get_xlim()[0], "the edge is outside the three"
     groups = pd.Series(np.repeat(["one", "two"], 100), NAMES)
     figure = plot_pcs(folder / "pcs.parquet", None, [folder / "p.png"], groups)
     assert names(figure) == ["two", "one"]

@@ -105,7 +105,7 @@ def test_few_samples_make_a_figure_too(study):
     assert all("no hexagon" in axis.texts[0].get_text() for axis in figure.axes if axis.axison)
 
 
-def test_features_that_are_not_numbers_are_told_in_one_sentence(study):
+def test_features_that_are_not_finite_are_reported(study):
     data = ad.read_h5ad(study / "embeddings.h5ad")
     data.X[[3, 7], 2] = np.nan
     data.write_h5ad(study / "embeddings.h5ad")
@@ -114,7 +114,7 @@ def test_features_that_are_not_numbers_are_told_in_one_sentence(study):
     assert "0003" not in str(reported.value) and "0007" not in str(reported.value)
 
 
-def test_umap_that_is_not_installed_is_told(monkeypatch):
+def test_umap_that_is_not_installed_is_reported(monkeypatch):
     true_import = builtins.__import__
 
     def without(name, *arguments, **keywords):

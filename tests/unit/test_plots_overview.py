@@ -38,7 +38,7 @@ def test_many_loci_are_cut_to_the_strongest(tmp_path):
     assert min(box.y0 for box in boxes) >= 0
 
 
-def test_variants_without_an_id_are_told_apart_by_position(tmp_path):
+def test_variants_without_an_id_are_distinguished_by_position(tmp_path):
     gwas = write_gwas(tmp_path, 1, 50, hits=2)
     pd.read_parquet(gwas["1"]).assign(id=".").to_parquet(gwas["1"])
     path = write_loci(tmp_path, gwas, 2)

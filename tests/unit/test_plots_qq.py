@@ -1,4 +1,4 @@
-"""The QQ plot: quantiles and lambda from histograms against the p-values themselves."""
+"""The QQ plot: quantiles and lambda from histograms compared with the p-values."""
 
 import warnings
 

@@ -36,7 +36,7 @@ def no_warnings():
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Genotypes of two chromosomes in LD blocks of ten, GWAS of them, and a cohort of whom a quarter is not tested."""
+    """Genotypes of two chromosomes in LD blocks of ten, GWAS of them, and a cohort of which a quarter is not tested."""
     folder, rng = tmp_path_factory.mktemp("regional"), np.random.default_rng(1)
     gwas, dosages = {}, {}
     for chrom in ("1", "2"):

@@ -146,7 +146,7 @@ def test_one_epoch_is_seen(tmp_path):
     assert [tick for tick in figure.axes[0].get_xticks() if 0.5 < tick < 1.5] == [1]
 
 
-def test_a_fold_may_lack_a_modality(tmp_path):
+def test_a_modality_can_be_missing_in_a_fold(tmp_path):
     """Where too few samples validate, a fold has no figures: its columns are absent or empty."""
     files = {"fold 0": history(tmp_path, "whole"), "fold 1": history(tmp_path, "part", contrasts=("snps",))}
     figure = training_curves(files, [tmp_path / "t.png"], "")

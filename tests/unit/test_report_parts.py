@@ -135,7 +135,7 @@ def test_a_regression_claims_its_arms(root, arm):
     assert found == TWENTY_TWO | {arm}
 
 
-def test_a_segmentation_without_arms_has_both_networks_beside_it(root):
+def test_a_segmentation_without_arms_is_compared_with_both_networks(root):
     task = {"task": "segmentation", "table": "in/masks.tsv"}
     found = claimed(read(root, "config/examples/downstream_palm.yaml", downstream={"disc": task}))
     assert found == TWENTY_TWO | {"unet", "unetr"}
@@ -281,7 +281,7 @@ def test_a_small_beta_of_a_locus_keeps_its_digits():
     assert "<td>-0.0004124</td>" in html and "<td>6.123e-05</td>" in html and "<td>0.200</td>" in html
 
 
-def test_large_numbers_are_told_in_full():
+def test_large_numbers_are_shown_in_full():
     values = pd.DataFrame({"tested": [41_234, None, 7], "share": [0.123456, 9999.4, 3.0]})
     html = table(values)
     assert [found for found in re.findall(r"<td>(.*?)</td>", html)] == ["41,234", "0.1235", "", "9999", "7", "3"]

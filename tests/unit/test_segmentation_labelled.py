@@ -1,4 +1,4 @@
-"""The table of masks: who is in it, what is left out, and each mistake in one sentence that names nobody."""
+"""The table of masks: its samples, what is left out, and one error message without IDs for each mistake."""
 
 import numpy as np
 import pandas as pd
@@ -55,7 +55,7 @@ def test_samples_of_the_cohort_bring_their_family(tmp_path):
     assert found.samples["family"].tolist() == samples["family"][-5:-1].tolist()
 
 
-def test_who_withdrew_is_counted_and_named_nowhere(table, caplog):
+def test_withdrawn_participants_are_counted_but_not_named(table, caplog):
     caplog.set_level("INFO")
     rows = pd.read_csv(table, sep="\t")
     rows.loc[3, "iid"] = "S002"
@@ -144,7 +144,7 @@ def test_masks_that_cannot_be_read(table):
     assert "masks of 3 images" in refused(table)
 
 
-def test_nobody_of_the_table_is_in_the_cohort(table, tmp_path):
+def test_no_sample_of_the_table_is_in_the_cohort(table, tmp_path):
     said = refused(table, write_study(tmp_path)["cohort"])
     assert "no sample is in both the table of masks" in said
     assert "7 digits" in said

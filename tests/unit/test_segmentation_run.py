@@ -57,7 +57,7 @@ def seeds(study):
     return [fitted(study, f"seed{seed}", seed, steps=60) for seed in range(2)]
 
 
-def test_everyone_is_tested_once_by_every_arm(study, seeds):
+def test_each_sample_is_tested_once_by_every_arm(study, seeds):
     rows = pd.read_parquet(seeds[0][0])
     assert len(rows) == 40 * 3 * 2
     assert not rows.duplicated(["iid", "arm", "share"]).any()

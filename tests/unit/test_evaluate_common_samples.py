@@ -20,7 +20,7 @@ WHOLE = SETTINGS | {"columns": None, "max_p": None, "test": "manova"}
 
 @pytest.fixture
 def two(tmp_path):
-    """One cohort and two models: `all` tests everyone, `some` the first 200 of 300 samples."""
+    """One cohort and two models: `all` tests all samples, `some` the first 200 of 300 samples."""
     study = write_study(tmp_path, *arrays(3))
     some = pd.read_parquet(study["phenotypes"]).sort_values("iid").iloc[:200, :3]
     some.to_parquet(tmp_path / "some.parquet", index=False)
@@ -53,7 +53,7 @@ def test_common_samples_are_those_of_every_model_and_one_that_tests_just_these_s
     assert table["rerun"].tolist() == [True, False]
 
 
-def test_samples_without_a_covariate_or_genotypes_are_not_equal(two):
+def test_samples_without_a_covariate_or_genotypes_are_not_common(two):
     table = pd.read_parquet(two["covariates"]).sort_values("iid")
     table.iloc[:7, 1] = np.nan
     table.to_parquet(two["covariates"], index=False)

@@ -58,7 +58,7 @@ def scores(kind, values):
         ),
     ],
 )
-def test_beside_hidden_counts_scores_are_coarse_and_those_of_few_absent(kind, sizes, absent):
+def test_with_hidden_counts_scores_are_coarse_and_those_of_few_are_absent(kind, sizes, absent):
     values = values_of(kind, sizes)
     table, _ = scores(kind, values)
     found = reportable_scores(table, kind, count_tested(kind, values))
