@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from contigwas.evaluate.ground_truth import locate, read_causes, standardised
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.runtime.atomic_files import PathLike, write_tsv
 from contigwas.tables.text import require
 
@@ -34,7 +34,7 @@ def write_attributions(
     explanations: Mapping[str, PathLike],
     ground_truth: PathLike | None,
     snps: PathLike | None,
-    pattern: str,
+    genotype_files: GenotypeFiles,
     settings: Mapping[str, object],
     output: PathLike,
 ) -> None:
@@ -42,15 +42,15 @@ def write_attributions(
 
     `explanations` are the features.parquet of the models (method modality feature name mean_abs). Positive features of
     the modality snps (the matrix `snps`) are SNPs with r2 above settings["r2"] with a planted variant in the genotypes
-    `pattern`. Positive features of burden are those of genes in the ground truth. All others are negative, including
-    SNPs that tag a polygenic variant. planted counts variants or genes with a positive feature; share is the fraction
-    of positive features, the expected average precision of a random order. low and high are a 95 % bootstrap interval
-    over planted variants (genes), empty with fewer than 5. Without a ground truth the table has no rows.
+    `genotype_files`. Positive features of burden are those of genes in the ground truth. All others are negative,
+    including SNPs that tag a polygenic variant. planted counts variants or genes with a positive feature; share is the
+    fraction of positive features, the expected average precision of a random order. low and high are a 95 % bootstrap
+    interval over planted variants (genes), empty with fewer than 5. Without a ground truth the table has no rows.
     """
     rows = []
     if ground_truth is not None and explanations:
         causes = read_causes(ground_truth)
-        tags = snp_tags(causes[causes["kind"] == "planted"], snps, pattern, settings["r2"]) if snps else None
+        tags = snp_tags(causes[causes["kind"] == "planted"], snps, genotype_files, settings["r2"]) if snps else None
         genes = causes.loc[causes["kind"] == "gene", "id"].astype(str).unique()
         for model, path in explanations.items():
             table = pd.read_parquet(require(path, "the explanations"))
@@ -64,7 +64,7 @@ def write_attributions(
     log.info("%d rankings of features compared with the ground truth", len(rows))
 
 
-def snp_tags(planted: pd.DataFrame, snps: PathLike, pattern: str, min_r2: float) -> pd.DataFrame:
+def snp_tags(planted: pd.DataFrame, snps: PathLike, genotype_files: GenotypeFiles, min_r2: float) -> pd.DataFrame:
     """Return which SNPs of the matrix tag which planted variants: bool (SNPs, planted).
 
     A SNP tags a variant of the same chromosome if their r2 is above `min_r2` among the samples of the matrix. A variant
@@ -78,7 +78,7 @@ def snp_tags(planted: pd.DataFrame, snps: PathLike, pattern: str, min_r2: float)
         columns = np.flatnonzero(chroms == chrom)
         if not len(columns):
             continue
-        bed = open_genotypes(pattern, chrom)
+        bed = open_genotypes(genotype_files, chrom)
         places = locate(planted.iloc[of_chrom], bed)
         of_chrom, places = of_chrom[places >= 0], places[places >= 0]
         rows = pd.Index(bed.samples["iid"]).get_indexer(data.obs_names)

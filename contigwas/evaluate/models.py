@@ -16,7 +16,7 @@ from contigwas.evaluate.heritability import COLUMNS as HERITABILITY
 from contigwas.evaluate.heritability import explained
 from contigwas.evaluate.probes import probe
 from contigwas.evaluate.shared_loci import shared
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.gwas.samples import tested_samples
 from contigwas.runtime.atomic_files import PathLike, write_tsv
 from contigwas.tables.sample_ids import require_unique
@@ -47,13 +47,13 @@ class Model:
 class EvaluationInputs:
     """Inputs that the models share.
 
-    pattern: path pattern of the tested genotypes; chrom: a chromosome of them; ground_truth: causal variants, if known;
+    genotype_files: files of the tested genotypes; chrom: a chromosome of them; ground_truth: causal variants, if known;
     latents: simulated traits, if known; cohort: cohort.tsv, for the families; counts, samples: outputs of
     `write_common_samples`; tasks: model, task and kind of each file in `scores`; scores: scores of downstream tasks;
     attributions: attributions.tsv.
     """
 
-    pattern: str
+    genotype_files: GenotypeFiles
     chrom: str
     ground_truth: PathLike | None = None
     latents: PathLike | None = None
@@ -109,14 +109,14 @@ def evaluate(
     downstream, and of png and pdf.
     """
     loci = {model: _read_loci(one.loci) for model, one in models.items()}
-    genotypes = open_genotypes(inputs.pattern, inputs.chrom)
+    genotypes = open_genotypes(inputs.genotype_files, inputs.chrom)
     samples = {
         model: tested_samples(genotypes, one.phenotypes, one.covariates).features.index for model, one in models.items()
     }
     common_loci, counts = _read_common_samples_loci(models, inputs, settings["test"])
     common_iids = pd.Index(pd.read_parquet(inputs.samples)["iid"]) if common_loci else None
     compared = common_loci or loci
-    pairs, of_model = shared(compared, inputs.pattern, _ld_samples(samples), settings["loci_kb"], settings["r2"])
+    pairs, of_model = shared(compared, inputs.genotype_files, _ld_samples(samples), settings["loci_kb"], settings["r2"])
     ground_truth = read_truth(inputs.ground_truth, settings["large_q2"]) if inputs.ground_truth else None
     calibration = pd.concat([tables.calibration(model, one.summaries) for model, one in models.items()])
     heritability = _heritability(models, compared, inputs, common_iids, settings)
@@ -208,7 +208,7 @@ def _compare_with_ground_truth(
     samples: pd.Index,
     settings: Mapping[str, object],
 ) -> Findings:
-    r2 = linkage(inputs.pattern, loci, ground_truth, samples)
+    r2 = linkage(inputs.genotype_files, loci, ground_truth, samples)
     return compare(loci, ground_truth, r2, settings["kb"], settings["r2"])
 
 
@@ -259,7 +259,7 @@ def _heritability(
     for model, of_model in loci.items():
         one = models[model]
         files = (one.phenotypes, one.covariates)
-        table = explained(of_model, inputs.pattern, *files, str(settings["build"]), keep)
+        table = explained(of_model, inputs.genotype_files, *files, str(settings["build"]), keep)
         if len(table):
             parts.append(table.assign(model=model)[["model", *HERITABILITY]])
     return pd.concat(parts[1:] or parts, ignore_index=True)

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from contigwas.evaluate.ground_truth import ALLELES, linkage
+from contigwas.genotypes.reader import GenotypeFiles
 
 LEAD_VARIANT = ["lead_id", "chrom", "pos", *ALLELES]
 
 
 def shared(
-    loci: Mapping[str, pd.DataFrame], pattern: str, samples: pd.Index, kb: float, min_r2: float
+    loci: Mapping[str, pd.DataFrame], genotype_files: GenotypeFiles, samples: pd.Index, kb: float, min_r2: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the tables `model other loci shared` and `shared private` (by model) of loci with columns `LEAD_VARIANT`.
 
@@ -22,7 +23,11 @@ def shared(
     """
     every = pd.concat([one[LEAD_VARIANT] for one in loci.values()], ignore_index=True).astype({"chrom": str})
     variants = every.drop_duplicates()
-    r2 = linkage(pattern, variants, variants.rename(columns={"lead_id": "id"}), samples) if len(loci) > 1 else None
+    r2 = (
+        linkage(genotype_files, variants, variants.rename(columns={"lead_id": "id"}), samples)
+        if len(loci) > 1
+        else None
+    )
     number = every.groupby(LEAD_VARIANT, sort=False, dropna=False).ngroup().to_numpy()
     ends = np.cumsum([len(one) for one in loci.values()])
     places = dict(zip(loci, np.split(number, ends[:-1]), strict=True))

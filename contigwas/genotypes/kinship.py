@@ -10,6 +10,7 @@ from scipy.stats import norm
 from contigwas.genotypes import king
 from contigwas.genotypes.packed import pack
 from contigwas.genotypes.pruned import Pruned
+from contigwas.genotypes.reader import GenotypeFiles
 from contigwas.genotypes.samples import read_passing_iids
 from contigwas.runtime.atomic_files import PathLike, write_parquet
 from contigwas.runtime.errors import UserError
@@ -22,7 +23,7 @@ DEGREES = {"duplicates or identical twins": 0.354, "first degree": 0.177, "secon
 
 
 def kinship(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     chromosomes: Sequence[object],
     pruned: Sequence[PathLike],
     samples: PathLike,
@@ -37,7 +38,7 @@ def kinship(
     would chain a cohort into one family. The file is read twice; memory is samples x variants / 4 bytes and a few
     hundred megabytes, time O(samples² x variants). Raises UserError when no variant was left by pruning.
     """
-    stream = Pruned(pattern, chromosomes, pruned, read_passing_iids(samples))
+    stream = Pruned(genotype_files, chromosomes, pruned, read_passing_iids(samples))
     if not stream.variants:
         raise UserError("no variant is left after pruning, so relatives cannot be found: relax genotypes.qc or prune")
     chance = chance_level(stream)

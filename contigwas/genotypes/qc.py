@@ -9,7 +9,7 @@ import pandas as pd
 
 from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.genotypes.hwe import hwe_exact
-from contigwas.genotypes.reader import Genotypes, open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, Genotypes, open_genotypes
 from contigwas.genotypes.sex import code_males, frequencies, x_linked
 from contigwas.runtime.atomic_files import PathLike, write_parquet
 from contigwas.runtime.errors import UserError
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def variant_qc(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     chrom: object,
     candidates: PathLike,
     settings: Mapping[str, object],
@@ -44,7 +44,7 @@ def variant_qc(
     travels in its `attrs`, from which `samples_qc` tells why nothing is left. Raises UserError for malformed genotypes,
     and when no candidate is in them.
     """
-    bed = open_genotypes(pattern, chrom)
+    bed = open_genotypes(genotype_files, chrom)
     candidate = analysed(read_candidates(candidates))
     named = candidate["iid"]
     require_overlap(named, bed.samples["iid"], f"the candidates to analyse ({candidates})", str(bed.path))

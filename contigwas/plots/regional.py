@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from tqdm import tqdm
 
 from contigwas.genotypes.chromosome_names import chromosome
+from contigwas.genotypes.reader import GenotypeFiles
 from contigwas.loci.genes import read_genes
 from contigwas.plots import gene_rows, style
 from contigwas.plots.labels import fitting, shorten, shorten_middle
@@ -31,7 +32,7 @@ INDEX = ["rank", "locus", "chrom", "pos", "lead_id", "log10p", "n_samples_r2", "
 def regional(
     gwas: Mapping[str, PathLike],
     loci: PathLike,
-    pattern: str,
+    genotype_files: GenotypeFiles,
     cohort: PathLike,
     settings: Mapping[str, object],
     folder: PathLike,
@@ -39,8 +40,8 @@ def regional(
 ) -> pd.DataFrame:
     """Draw the 30 strongest loci (PNG and PDF) into `folder`, with index.tsv, and return the index.
 
-    `gwas` maps chromosomes to Parquet files; `pattern` are the genotypes that it tested. r2 is computed from at most
-    20,000 samples of `cohort` with gwas_included = 1. `settings` has test, regional_kb (on either side of the lead
+    `gwas` maps chromosomes to Parquet files; `genotype_files` are the genotypes that it tested. r2 is computed from at
+    most 20,000 samples of `cohort` with gwas_included = 1. `settings` has test, regional_kb (on either side of the lead
     variant), genes, genes_build, recombination (path or None) and build. Files are named by rank, locus and position of
     the lead variant. Columns of the index: `rank locus chrom pos lead_id log10p n_samples_r2 name`. The folder is
     complete or absent.
@@ -55,7 +56,7 @@ def regional(
     with replacing_folder(folder) as temporary:
         progress = tqdm(total=len(strongest), desc="regions", disable=None)
         for chrom, of_chrom in strongest.groupby("chrom", sort=False):
-            regions = Regions(chrom, files[chrom], pattern, cohort, str(settings["build"]), test)
+            regions = Regions(chrom, files[chrom], genotype_files, cohort, str(settings["build"]), test)
             rates = read_map(settings["recombination"], chrom) if settings["recombination"] else None
             near = genes[genes["chrom"] == chrom] if genes is not None else None
             for _, lead in of_chrom.iterrows():

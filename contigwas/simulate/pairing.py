@@ -14,7 +14,8 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.files import describe_files
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.images.fundus import find_field
 from contigwas.runtime.atomic_files import PathLike, replacing, sweep, write_tsv
 from contigwas.runtime.errors import UserError
@@ -28,7 +29,7 @@ HEIGHT = 480  # pixels, of altered photographs at most
 
 
 def pair(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     photographs: PathLike,
     folder: PathLike,
     planted: Mapping | None,
@@ -37,7 +38,7 @@ def pair(
 ) -> None:
     """Write `folder`/images.tsv (iid, eye, visit, path), which gives samples one photograph each at random.
 
-    `pattern` is the path of the genotypes, with `{chrom}` or one for all. With `planted` (keys `variant`, an id in
+    `genotype_files` are the genotypes of `chromosomes`. With `planted` (keys `variant`, an id in
     the genotypes, and `shift`, levels of 255), every paired photograph is written again into `folder`/images: within
     its field of view `shift` is added to red and taken from blue for each effect allele, and the result is clipped.
     Photographs of samples that carry none are written again too, so that only colour tells the genotype; so are those
@@ -45,7 +46,7 @@ def pair(
     when there is no photograph or the variant is not in the genotypes.
     """
     folder = Path(folder)
-    iids = open_genotypes(pattern, chromosomes[0]).samples["iid"].to_numpy()
+    iids = open_genotypes(genotype_files, chromosomes[0]).samples["iid"].to_numpy()
     pictures = _photographs(Path(photographs))
     rng = np.random.default_rng([seed, STREAM])
     pairs = min(len(iids), len(pictures))
@@ -56,7 +57,7 @@ def pair(
     if planted is None:
         paths = [os.path.relpath(source.resolve(), folder.resolve()) for source in sources]
     else:
-        alleles = _effect_alleles(pattern, chromosomes, str(planted["variant"]))[samples]
+        alleles = _effect_alleles(genotype_files, chromosomes, str(planted["variant"]))[samples]
         paths = [f"images/{number:06d}.jpg" for number in rng.permutation(pairs)]
         sweep(folder / "images")
         _write_shifted(sources, [folder / path for path in paths], alleles, float(planted["shift"]))
@@ -71,10 +72,10 @@ def _photographs(folder: Path) -> list[Path]:
     return found
 
 
-def _effect_alleles(pattern: PathLike, chromosomes: Sequence[object], variant: str) -> np.ndarray:
+def _effect_alleles(genotype_files: GenotypeFiles, chromosomes: Sequence[object], variant: str) -> np.ndarray:
     """Copies of the effect allele, -127 where not called, for everyone in the order of the file: int8 (samples,)."""
     for chrom in chromosomes:
-        bed = open_genotypes(pattern, chrom)
+        bed = open_genotypes(genotype_files, chrom)
         rows = np.flatnonzero(bed.variants["id"] == variant)
         if len(rows) > 1:
             raise UserError(f"{bed.path}: {variant} is the id of {len(rows)} variants: name another in pairing.planted")
@@ -87,7 +88,8 @@ def _effect_alleles(pattern: PathLike, chromosomes: Sequence[object], variant: s
             return alleles
     named = ", ".join(map(str, chromosomes))
     raise UserError(
-        f"{pattern} has no variant {variant} on chromosomes {named}: correct pairing.planted.variant in the config"
+        f"{describe_files(genotype_files)} has no variant {variant} on chromosomes {named}: correct "
+        "pairing.planted.variant in the config"
     )
 
 

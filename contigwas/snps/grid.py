@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from contigwas.genotypes.files import describe_files
 from contigwas.genotypes.pruned import sample_rows
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 from contigwas.samples.cohort import included, read_cohort
@@ -22,7 +23,7 @@ BLOCK = 256  # variants read at a time
 
 
 def write_snps(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     variants: Mapping[str, PathLike],
     cohort: PathLike,
     settings: Mapping[str, object],
@@ -53,12 +54,13 @@ def write_snps(
             f"{', '.join(variants)}): change snps, or relax genotypes.qc"
         )
     provenance = {
-        "stage": "snps", "genotypes": str(pattern), **settings, "chromosomes": len(tables), "how": how,
+        "stage": "snps", "genotypes": describe_files(genotype_files), **settings, "chromosomes": len(tables),
+        "how": how,
         "variants_chosen": int(chosen.sum()), "variants": len(grid), "samples_in_cohort": len(samples),
         "n_samples": len(iids),
     }  # fmt: skip
     features = grid[["chrom", "pos", "effect_allele", "other_allele"]].set_axis(_names(grid), axis=0)
-    write_blocks(output, _blocks(pattern, grid, iids, features), np.int8, pd.Index(iids), features, provenance)
+    write_blocks(output, _blocks(genotype_files, grid, iids, features), np.int8, pd.Index(iids), features, provenance)
 
 
 def _chosen(
@@ -97,11 +99,13 @@ def listed_variants(everything: pd.DataFrame, path: PathLike) -> np.ndarray:
     return found
 
 
-def _blocks(pattern: PathLike, grid: pd.DataFrame, iids: np.ndarray, features: pd.DataFrame) -> Iterator[np.ndarray]:
+def _blocks(
+    genotype_files: GenotypeFiles, grid: pd.DataFrame, iids: np.ndarray, features: pd.DataFrame
+) -> Iterator[np.ndarray]:
     """The calls of the grid's variants, block by block; at the end `features` gets what was counted on the way."""
     alleles, called = [], []
     for chrom in grid["chrom"].unique():
-        genotypes = open_genotypes(pattern, chrom)
+        genotypes = open_genotypes(genotype_files, chrom)
         rows = grid.loc[grid["chrom"] == chrom, "index"].to_numpy()
         for _, block in genotypes.blocks(rows, sample_rows(genotypes, iids), BLOCK):
             known = block >= 0
