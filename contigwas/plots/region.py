@@ -41,7 +41,7 @@ class Regions:
     def __init__(
         self, chrom: str, gwas: PathLike, genotype_files: GenotypeFiles, cohort: PathLike, build: str, test: str
     ) -> None:
-        """Open the genotypes `genotype_files` that `gwas` tested; samples are those of `cohort` with gwas_included = 1."""
+        """Open the genotypes that `gwas` tested; samples are those of `cohort` with gwas_included = 1."""
         self.chrom, self.gwas, self.build, self.test = chrom, gwas, build, test
         self.pos = read_columns(gwas, ["pos"])["pos"].to_numpy()
         self.genotypes: Genotypes = open_genotypes(genotype_files, chrom)
