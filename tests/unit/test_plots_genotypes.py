@@ -127,7 +127,7 @@ def test_kinship(study, pairs):
     pd.DataFrame({"kinship": values}).to_parquet(folder / "k.parquet")
     figure = plot_kinship(folder / "k.parquet", 0.0884, 200, [folder / "k.png"])
     assert sum(height for height, _ in bars(figure)) == pairs
-    assert f"{pairs:,} pairs of relatives among 200 samples" in figure.axes[0].get_title(loc="left")
+    assert f"{pairs:,} related pairs among 200 samples" in figure.axes[0].get_title(loc="left")
 
 
 @pytest.mark.parametrize("few", [1, 2, 3, 4])
@@ -137,7 +137,7 @@ def test_few_relatives_are_not_counted(study, few):
     pd.DataFrame({"kinship": [0.25] * 50 + [0.495] * few + [0.1]}).to_parquet(folder / "k.parquet")
     figure = plot_kinship(folder / "k.parquet", 0.0884, 200, [folder / "k.png"])
     assert sorted(height for height, _ in bars(figure)) == [4, 4, 50]
-    assert "at least 52 pairs" in figure.axes[0].get_title(loc="left")
+    assert "at least 52 related pairs" in figure.axes[0].get_title(loc="left")
     assert figure.axes[0].get_legend().get_texts()[0].get_text() == "1 to 4 pairs"
 
 
