@@ -155,7 +155,7 @@ def test_samples_without_a_label_are_not_reported(tmp_path, caplog):
         assert any(isinstance(cell, str) for row in reported[arm]["counts"] for cell in row), "their sum is 237"
 
 
-def test_the_share_that_is_right_does_not_tell_how_few_are_wrong(tmp_path):
+def test_the_share_of_correct_samples_does_not_disclose_how_few_are_wrong(tmp_path):
     features, group = blobs()
     path, _ = write(tmp_path, features, np.where(np.arange(240) < 3, (group + 1) % 4, group))
     reported, tidy, _ = run(tmp_path, path, labels={"table": str(tmp_path / "groups.tsv"), "column": "kind"}, k=4)

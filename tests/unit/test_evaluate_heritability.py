@@ -98,7 +98,7 @@ def test_leads_of_rare_and_of_common_effect_alleles_in_many_blocks_of_samples(mo
         np.testing.assert_allclose(again.to_numpy(float), got.to_numpy(float), rtol=1e-6)
 
 
-def test_a_lead_that_the_covariates_tell_is_none():
+def test_a_lead_variant_explained_by_covariates_is_not_counted():
     rng = np.random.default_rng(6)
     lead, values = rng.integers(0, 3, (100, 2)).astype(np.float32), rng.normal(size=(100, 2))
     got = fit(values, np.column_stack([lead[:, 0], rng.normal(size=100)]), lead)

@@ -89,7 +89,7 @@ def test_logistic_regression_takes_the_penalty_of_the_least_log_loss_in_the_fold
 
 
 @pytest.mark.parametrize("target", [PAIR, GRADE])
-def test_relatives_do_not_tell_which_penalty_to_take(target):
+def test_relatives_do_not_leak_into_the_choice_of_the_penalty(target):
     """Twins have one label and similar features: if they are in different folds, a small penalty seems best."""
     rng = np.random.default_rng(3)
     values = np.repeat(rng.integers(0, 2, 45), 2)[:, None].astype(float)

@@ -51,7 +51,7 @@ def test_every_hit_is_kept_with_its_best_feature_and_beta(study):
     assert points.loc[~points["hit"] & (points["test"] == "manova"), "beta"].isna().all()
 
 
-def test_notes_tell_what_was_tested(study):
+def test_metadata_has_the_numbers_of_tested_variants(study):
     folder, gwas, _, summary = study
     table = pd.read_parquet(gwas["2"])
     table.loc[:9, "log10p_E1"] = np.nan

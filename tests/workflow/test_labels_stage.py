@@ -139,7 +139,7 @@ def test_a_class_of_one_sample_ends_in_one_sentence(labelled):
         run = study("results/private/downstream/labelled/outside/labels.parquet")
     assert run.status != 0
     log = (labelled.folder / "results/logs/downstream_labels/outside.log").read_text()
-    assert "1 of the 4 classes of the column diagnosis have fewer than 2 samples" in log
+    assert "1 of the 4 classes of column diagnosis have fewer than 2 samples" in log
     assert "Traceback" not in log
 
 
