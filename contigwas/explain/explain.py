@@ -146,7 +146,7 @@ class Modality:
         if method == DEEPLIFT:
             found = deeplift(*arguments)
         elif method == INTEGRATED_GRADIENTS:
-            noise = Noise(settings["samples"], settings["sd"], seed) if settings["samples"] else None
+            noise = Noise(settings["copies"], settings["sd"], seed) if settings["copies"] else None
             found = integrated_gradients(*arguments, noise)
         else:
             raise ValueError(f"no method {method}")

@@ -12,7 +12,7 @@ SETTINGS = {
     "n_samples": 24,
     "reference": 16,
     "steps": 16,
-    "samples": 0,
+    "copies": 0,
     "sd": 0.1,
     "checkpoint": "last",
     "seed": 3,

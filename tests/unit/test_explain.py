@@ -128,7 +128,7 @@ def test_each_sample_is_explained_by_a_network_that_did_not_train_on_them(study,
 def test_the_same_again(study, tmp_path):
     _, checkpoints, files = study
     (tmp_path / "again").mkdir()
-    settings = {"samples": 2, "baseline": "sample"}
+    settings = {"copies": 2, "baseline": "sample"}
     first = explained(tmp_path, checkpoints, files, **settings)
     again = explained(tmp_path / "again", checkpoints, files, **settings)
     assert all(one.read_bytes() == other.read_bytes() for one, other in zip(first, again, strict=True))
@@ -208,7 +208,7 @@ def test_components_that_are_taken_out(tmp_path, caplog):
 ])  # fmt: skip
 def test_other_recipes(changed, tmp_path):
     checkpoint, files = trained(tmp_path, **{"epochs": 1, **changed})
-    _, sums, complete = read(explained(tmp_path, [checkpoint], files, samples=8, reference=8))
+    _, sums, complete = read(explained(tmp_path, [checkpoint], files, n_samples=8, reference=8))
     assert len(sums) == 2 * len(files.modalities)
     assert (complete.loc[complete["method"] == "deeplift", "max_error"] < 0.01).all()
     assert (complete["mean_error"] < 0.01).all()
@@ -262,7 +262,7 @@ def test_a_network_that_gives_no_numbers_is_told(study, tmp_path):
 def test_too_few_samples_for_an_interval(study, tmp_path):
     _, (checkpoint, _), files = study
     with pytest.raises(UserError, match="config: explain.n_samples is 1, of whom 1 have snps: raise it"):
-        explained(tmp_path, [checkpoint], files, samples=1)
+        explained(tmp_path, [checkpoint], files, n_samples=1)
 
 
 def test_a_reference_that_leaves_too_few_for_an_interval(study, tmp_path):
@@ -277,7 +277,7 @@ def test_a_reference_that_leaves_too_few_for_an_interval(study, tmp_path):
     other = replace(files, modalities={**files.modalities, "pgs": path})
     sentence = "explain.n_samples is 1000, but the reference leaves [0-9]+, of whom 1 have pgs: lower explain.reference"
     with pytest.raises(UserError, match=sentence):
-        explained(tmp_path, [checkpoint], other, samples=1000, reference=len(some) - 1)
+        explained(tmp_path, [checkpoint], other, n_samples=1000, reference=len(some) - 1)
 
 
 def test_too_large_a_reference(study, tmp_path):
@@ -352,7 +352,7 @@ def test_a_file_without_any_feature_of_the_network(study, tmp_path):
 
 def test_a_method_that_the_encoders_cannot_have_is_told(study, tmp_path, caplog):
     _, checkpoints, files = study
-    explained(tmp_path, checkpoints, files, methods=["integrated_gradients"], left_out=["deeplift"], samples=6)
+    explained(tmp_path, checkpoints, files, methods=["integrated_gradients"], left_out=["deeplift"], n_samples=6)
     assert "deeplift has no rule for the encoders of this model and is left out" in caplog.text
 
 

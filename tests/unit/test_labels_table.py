@@ -84,7 +84,7 @@ def test_a_class_of_one_sample_is_refused_or_dropped(tmp_path):
     assert target.classes == ("0", "1")
     assert samples["iid"].tolist() == IIDS[:-1]
     assert counts["in_rare_classes"] == "<5"
-    assert "fewer than two classes of 6 samples or more" in refused_again(table, least=6)
+    assert "fewer than two classes of 6 samples or more" in refused_again(table, min_class_size=6)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 # Figures: Manhattan, single features, loci by feature, regions and QQ of every model, training curves, what networks draw, and a montage.
 
 DRAWN = [
-    name for name in RECIPES if config_models.methods()[config["models"][name]["method"]].draws
+    name for name in RECIPES if config_models.methods()[config["models"][name]["method"]].has_decoder
 ]
 
 

@@ -102,7 +102,7 @@ def of_clusters(wildcards) -> dict:
     return {key: value for key, value in chosen.items() if key != "models"}
 
 
-READ_FROM_TABLE = ("table", "id", "column", "kind", "classes", "least", "rare", "cohort", "image")
+READ_FROM_TABLE = ("table", "id", "column", "kind", "classes", "min_class_size", "rare", "cohort", "image")
 
 
 def of_table(wildcards) -> dict:
