@@ -37,7 +37,7 @@ def read_rare(
     stay in memory.
     """
     frequency, alleles, missing = [], [], []
-    counts, samples, values = [], [], []
+    counts, carriers, values = [], [], []
     start = 0
     for calls in _blocks(bed, variants, samples):
         absent = np.count_nonzero(calls == MISSING, axis=1)
@@ -50,7 +50,7 @@ def read_rare(
         alleles.append(carried)
         missing.append(absent)
         counts.append(np.bincount(rare[row], minlength=called.size))
-        samples.append(carrier.astype(np.int32))
+        carriers.append(carrier.astype(np.int32))
         values.append(calls[rare[row], carrier])
         start += called.size
     if not frequency:
@@ -58,7 +58,7 @@ def read_rare(
         return Rare(np.zeros(0), nothing, nothing, sparse.csc_array((samples.size, 0), dtype=np.int8))
     ends = np.cumsum(np.concatenate([[0], *counts]))
     dosages = sparse.csc_array(
-        (np.concatenate(values), np.concatenate(samples), ends), shape=(samples.size, variants.size)
+        (np.concatenate(values), np.concatenate(carriers), ends), shape=(samples.size, variants.size)
     )
     return Rare(np.concatenate(frequency), np.concatenate(alleles), np.concatenate(missing), dosages)
 

@@ -19,7 +19,7 @@ def missing_files(config: Mapping) -> Iterator[tuple[str, str]]:
     """The key and a sentence for every file that the config names, that is not there and that no run makes."""
     for key, path in named_files(config):
         if not made(config, path) and not Path(path).exists():
-            yield key, f"config: {key} names {path}, which does not exist: correct it or put it there"
+            yield key, f"config: {key} names {path}, which does not exist: correct the path or add the file"
     for model, recipe in config["models"].items():
         if "apply" in recipe:
             yield from ((f"models.{model}.apply", one) for one in _frozen_lacks(config, model))
