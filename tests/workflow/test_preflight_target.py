@@ -71,7 +71,7 @@ def test_missing_files_end_other_targets_at_once(run):
 @pytest.mark.parametrize(
     ("blocks", "sentence"),
     [
-        ({"genotypes": {"chromosomes": ["X"]}}, "so add at least one"),
+        ({"genotypes": {"chromosomes": ["X"]}}, "add at least one"),
         ({"gwas": {"covariate": ["sex"]}}, "did you mean covariates?"),
         ({"loci": {"p1": "5e-8"}}, "write it without quotes and with a point"),
     ],
