@@ -71,9 +71,7 @@ def _plot_models(axis: Axes, rows: pd.DataFrame, order: Sequence[str], models: M
     axis.set_xlim(0, 1)
     axis.xaxis.set_major_formatter("{x:.0%}")
     seeds = rows["seed"].nunique()
-    axis.set_title(
-        f"Planted loci found at 5 × 10⁻⁸ in {seeds} cohorts of the centre: points are cohorts, bars are means"
-    )
+    axis.set_title(f"Planted loci found in {seeds} cohorts of the centre (points) and their mean")
 
 
 def _plot_over(axis: Axes, rows: pd.DataFrame, name: str, points: Mapping[str, str]) -> None:
@@ -117,6 +115,6 @@ def draw_null(rows: pd.DataFrame, bounds: pd.DataFrame, outputs: Sequence[Path])
         axis.set_xticks(range(len(NULL_TEST_SETS)), NULL_TEST_SETS.values())
         axis.set_xlim(-0.5, len(NULL_TEST_SETS) - 0.5)
         axis.set_ylabel("λ of MANOVA")
-        axis.set_title("Images permuted against genotypes before training: points are nulls, squares are means ± 2 SE")
+        axis.set_title("Permuted images: single nulls (points) and their mean ± 2 SE")
         save(figure, outputs)
         plt.close(figure)

@@ -82,7 +82,7 @@ def read_nulls(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def summarise_models(rows: pd.DataFrame) -> list[list[str]]:
-    """A row per model and set of tested samples: seeds, samples, lambda, planted loci found, false loci and their share."""
+    """A row per model and set of tested samples: seeds, samples, lambda, planted loci found and false loci."""
     lines = []
     rows_of_table = [(model, way) for model in MODELS for way in TEST_SETS]
     for model, way in rows_of_table:
