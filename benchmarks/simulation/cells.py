@@ -173,7 +173,7 @@ def _insample(config, cohort, model, embeddings, folder) -> stages.Gwas:
 
 
 def _summed(config, cohort, model, embeddings, folder) -> stages.Gwas:
-    """Run one MANOVA per fold, in the PCs of the fold, and sum the chi-squared values of their p-values over folds."""
+    """Run one MANOVA per fold, in the PCs of the fold, and sum the chi-squared values over folds."""
     parts = []
     for fold, one in enumerate(embeddings):
         place = folder / f"fold{fold}"
@@ -205,9 +205,10 @@ WAYS: dict[str, Callable[..., stages.Gwas]] = {
 
 
 def _sum_of_folds(tables: Sequence[pd.DataFrame], features: Sequence[int]) -> pd.DataFrame:
-    """Return the variants of all tables, with MANOVA from chi-squared values (`features` df) summed over folds.
+    """Return all variants, with MANOVA from chi-squared values on `features` df, summed over folds.
 
-    A fold in which a variant was not tested adds neither chi-squared nor df. Variants are joined by position and alleles.
+    A fold in which a variant was not tested adds neither chi-squared nor df. Variants are joined by position and
+    alleles.
     """
     key = ["pos", "id", "effect_allele", "other_allele"]
     total = None

@@ -21,7 +21,7 @@ SETTINGS = {
 
 
 def trained(folder, samples=150, fold=0, pcs=None, **changed):
-    """A study on disk and a network of it: the checkpoint and the files that an explanation reads."""
+    """Train a network of a small study; return its checkpoint and the files that an explanation reads."""
     files = write_study(folder, samples)
     checkpoint, history = folder / f"fold{fold}.ckpt", folder / f"fold{fold}.csv"
     recipe = RECIPE | {"augment": {}} | changed
@@ -31,7 +31,7 @@ def trained(folder, samples=150, fold=0, pcs=None, **changed):
 
 
 def explained(folder, checkpoints, files, **changed):
-    """The three files that `explain` writes."""
+    """Run `explain` and return the paths of its three outputs."""
     outputs = [folder / name for name in ("features.parquet", "modalities.tsv", "completeness.tsv")]
     explain(checkpoints, files, SETTINGS | changed, *outputs)
     return outputs

@@ -49,7 +49,7 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("together")
     script = folder / "script.py"
     script.write_text(SCRIPT)
-    return folder, script, write_study(folder, lacking=0.4)
+    return folder, script, write_study(folder, missing_rate=0.4)
 
 
 def command_of(study, settings, name, devices, **more):

@@ -208,7 +208,7 @@ def run(folder, samples):
 
 
 def test_volumes_are_decoded_trained_on_and_embedded(tmp_path):
-    files = write_study(tmp_path, samples=40, lacking=0.0)
+    files = write_study(tmp_path, samples=40, missing_rate=0.0)
     cohort = pd.read_csv(files["cohort"], sep="\t", dtype={"iid": str})
     rng = np.random.default_rng(0)
     score = rng.normal(size=40)
