@@ -1,4 +1,4 @@
-"""What every test may ask for: an oracle program, and the real data where it is at hand."""
+"""Fixtures of all tests: oracle programs, real data if they are available, and finished runs."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ settings.load_profile("untimed")
 
 
 def absent(reason: str) -> None:
-    """Skip with the reason; fail where REQUIRE_ORACLES=1 says that nothing may be skipped."""
+    """Skip a test with a reason, or fail it if REQUIRE_ORACLES=1 forbids skipping."""
     if os.environ.get("REQUIRE_ORACLES") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -24,13 +24,13 @@ def absent(reason: str) -> None:
 
 @pytest.fixture(scope="session")
 def root() -> Path:
-    """The repository."""
+    """The root folder of the repository."""
     return ROOT
 
 
 @pytest.fixture(scope="session")
 def oracle():
-    """A function: the path of an external program that serves as an oracle."""
+    """A function that returns the path of an external program used as an oracle."""
 
     def find(program: str) -> str:
         path = shutil.which(program)
@@ -43,7 +43,7 @@ def oracle():
 
 @pytest.fixture(scope="session")
 def validator():
-    """A function: the path of a program of the environment that `make validator` makes."""
+    """A function that returns the path of a program in the environment created by `make validator`."""
 
     def find(program: str) -> str:
         path = ROOT / ".venv-ssf" / "bin" / program
@@ -56,7 +56,7 @@ def validator():
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real genotypes and photographs, beside the repository."""
+    """The folder of real genotypes and photographs, next to the repository."""
     folder = Path(os.environ.get("CONTIGWAS_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}")
@@ -65,7 +65,7 @@ def shared_data() -> Path:
 
 @pytest.fixture
 def study(root, tmp_path):
-    """A function: a fresh copy of the workflow, with a config of tests/config by name (None is the demo)."""
+    """A function that copies the workflow, with a named config of tests/config (None: the demo config)."""
 
     def make(name: str | None = None) -> Study:
         folder = clone(root, tmp_path / "study")

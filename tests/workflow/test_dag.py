@@ -14,7 +14,7 @@ EXAMPLES = sorted((ROOT / "config" / "examples").glob("*.yaml"))
 
 
 def touch_inputs(config: dict, folder: Path) -> None:
-    """Make every file that the config names, empty: a dry run asks only whether it is there."""
+    """Create every file that the config names, empty: a dry run only checks that files exist."""
     chromosomes = [str(one) for one in config["genotypes"]["chromosomes"]]
     beds = [config["genotypes"]["array"], config.get("burden", {}).get("genotypes")]
     names = [bed.replace("{chrom}", chrom) for bed in beds if bed for chrom in chromosomes]
@@ -51,7 +51,7 @@ def test_examples_make_a_dag(path, study):
 
 
 def test_a_dry_run_imports_nothing_heavy(study):
-    """Every job of a cluster parses the Snakefile again."""
+    """Each cluster job parses the Snakefile again."""
     command = [sys.executable, "-X", "importtime", "-m", "snakemake", "--dry-run", "--cores", "1"]
     done = subprocess.run(command, cwd=study().folder, capture_output=True, text=True, check=True)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
@@ -88,7 +88,7 @@ def test_single_keys_can_be_set_on_the_demo(study):
 
 
 def test_covariates_are_read_for_their_modality_alone(study):
-    """Their table says nobody into the study, and retrains no other model."""
+    """Their table does not select samples and does not retrain other models."""
     run = study("small.yaml")
     config = yaml.safe_load(run.config.read_text())
     config["models"] = {"pgs": config["models"]["inner"] | {"modalities": ["pgs"]}, "both": config["models"]["inner"]}
