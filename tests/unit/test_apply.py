@@ -238,7 +238,7 @@ def test_a_model_that_cannot_be_applied_is_refused_before_the_work(single, tmp_p
 
     _, names, mean, sd = read_pca(single.folder / "pca.h5ad")
     write_pca(None, names, mean, sd, tmp_path / "raw.h5ad")
-    refused(r"has no components, because that model's phenotypes are its raw features", tmp_path / "raw.h5ad")
+    refused(r"no components, because the phenotypes of this model are raw features", tmp_path / "raw.h5ad")
     write_pca(read_pca(single.folder / "pca.h5ad")[0], names, mean + 1, sd, tmp_path / "other.h5ad")
     refused("are not of the same model", tmp_path / "other.h5ad")
     refused(r"embed has layer: pgs, but .*alignment\.npz was fitted to features of layer: trunk", layer="pgs")

@@ -217,7 +217,7 @@ def test_parquet_is_read_as_text_is(tmp_path, iid, column, asked, indexed):
 @pytest.mark.parametrize(
     ("columns", "sentence"),
     [
-        (["iid", "Kind", "kind"], "has the columns Kind, kind, which differ by upper and lower case alone"),
+        (["iid", "Kind", "kind"], "has the columns Kind, kind, which differ only in case"),
         (["iid", "IID", "kind"], "has the columns iid, IID, which differ"),
         (["iid", "sort", "more"], "has no column kind"),
     ],

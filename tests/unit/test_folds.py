@@ -1,4 +1,4 @@
-"""Folds and shares: stable, independent of everybody else, of the right size."""
+"""Folds and shares: stable, independent of other samples, of the right size."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_sizes(folds):
     assert np.abs(counts - 6000 / folds).max() < 5 * np.sqrt(6000 / folds)
 
 
-def test_nobody_moves():
+def test_removing_samples_does_not_change_folds():
     fold = dict(zip(FAMILIES, assign_folds(FAMILIES, 3, 1), strict=True))
     fewer = FAMILIES[::-7]
     assert assign_folds(fewer, 3, 1).tolist() == [fold[family] for family in fewer]
@@ -37,6 +37,6 @@ def test_shares_grow_and_salts_and_seeds_are_independent():
     assert abs(third[in_fold].mean() - 0.3) < 0.06
 
 
-def test_no_fold_at_all():
+def test_no_folds():
     with pytest.raises(ValueError, match="at least 1"):
         assign_folds(FAMILIES, 0, 1)

@@ -26,7 +26,7 @@ from contigwas.downstream.clusters.partitions import (
 from contigwas.downstream.clusters.result import Found
 from contigwas.downstream.folds import families_of
 from contigwas.phenotypes.pca import fit
-from contigwas.privacy.small_counts import LEAST, any_hidden, coarse, hidden
+from contigwas.privacy.small_counts import MIN_COUNT, any_hidden, coarse, hidden
 from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_parquet, write_tsv
 from contigwas.runtime.errors import UserError
 from contigwas.tables.anndata_io import read_modality
@@ -115,7 +115,7 @@ def _require_samples(samples: int, settings: Mapping[str, object], embeddings: P
 def _but_few(everybody: int, others: int) -> int | str:
     """All but `others` samples, hidden where either number is."""
     if any_hidden([hidden(others)]):
-        return f"all but <{LEAST}"
+        return f"all but <{MIN_COUNT}"
     return hidden(everybody - others)
 
 
