@@ -22,7 +22,7 @@ def write_plink2(
 
     `gwas` maps chromosomes to the Parquet files of the GWAS. `settings`: features (features and tests; None: all) and
     log10_p (write LOG10_P instead of P, like the modifier log10 of plink2; a test over features has both columns). A1
-    and ALT are the effect allele and REF is the other one, because PLINK 1 files do not tell which is the reference
+    and ALT are the effect allele and REF is the other one, because PLINK 1 files do not store which is the reference
     allele. A variant that was not tested keeps its row, with NA and the flag of the GWAS as ERRCODE. A variant whose
     result was not stored is left out, as with --pfilter of plink2. `threads` results are written at a time. Raises
     UserError for a feature that the GWAS does not have.

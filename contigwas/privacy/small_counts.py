@@ -24,7 +24,7 @@ def suppress_small_counts(counts: Sequence[int]) -> list[int | str]:
     The largest counts are suppressed too: as many as are needed so that the small counts could have any values from 1
     to 4. For a suppressed large count a lower bound is reported. This bound depends only on the sum and on the counts
     that are reported exactly, so it discloses nothing more. If suppressing all large counts is not enough, or if there
-    are only several small counts, the result only says which counts are not 0. A count cannot be protected if the sum
+    are only several small counts, the result only shows which counts are not 0. A count cannot be protected if the sum
     itself discloses it (a single count, or as many samples as counts).
 
     >>> suppress_small_counts([237, 3]), suppress_small_counts([60, 20, 8, 0]), suppress_small_counts([90, 60, 20, 2])
