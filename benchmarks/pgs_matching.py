@@ -94,7 +94,7 @@ def main() -> None:
     files = [write(arguments.folder / "small" / f"S{number}.txt.gz", one) for number, one in enumerate(small)]
     start = time.perf_counter()
     targets = Targets(variants)
-    targets.named([])
+    targets.variants_with_id([])
     ordering = time.perf_counter() - start
     rows = [{"what": "variants put in order", "rows": len(variants), "seconds": round(ordering, 2), "runs": 1}]
     for what, paths in (

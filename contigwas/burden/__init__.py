@@ -1,4 +1,4 @@
-"""Carriers of rare qualifying alleles, gene by gene, as a modality."""
+"""The modality of gene burdens: rare qualifying alleles of each sample, per gene and mask."""
 
 from contigwas.burden.table import write_burden
 

@@ -1,4 +1,4 @@
-"""Annotations of variants, whatever the kind of the file, which its content tells."""
+"""Read variant annotations; the format is detected from the content of the file."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ log = logging.getLogger(__name__)
 
 
 def read_annotations(path: PathLike, vep: Mapping[str, object]) -> pd.DataFrame:
-    """`variant` (str), `gene`, `category` (categorical), and of VEP's files `place` (chrom:pos:ref:alt).
+    """Read `variant` (str), `gene`, `category` (categorical), and for VEP files `place` (chrom:pos:ref:alt).
 
-    The file is REGENIE's, or VEP's table or VCF, which `vep` says how to reduce to categories. Raises UserError as the
-    readers of the kinds do.
+    The file is a REGENIE annotation file, or a table or VCF of VEP. The settings `vep` define how VEP output is reduced
+    to categories. Raises UserError as the readers of these formats do.
     """
     first = next((line for line in lines(path, "burden.annotations") if line), "")
     if first.startswith("##fileformat=VCF"):
@@ -29,18 +29,18 @@ def read_annotations(path: PathLike, vep: Mapping[str, object]) -> pd.DataFrame:
 
 
 def check_masks(masks: Mapping[str, Sequence[str]], annotations: pd.DataFrame, path: PathLike) -> None:
-    """Raise UserError when no variant has any category of a mask; tell of categories that only one side knows."""
+    """Raise UserError when no variant is in any category of a mask; log categories without variants or masks."""
     counts = annotations["category"].value_counts(sort=False)
     for mask, categories in masks.items():
-        absent = [one for one in categories if one not in counts.index]
-        if len(absent) == len(categories):
+        missing = [category for category in categories if category not in counts.index]
+        if len(missing) == len(categories):
             raise UserError(
-                f"{path} has no variant of the mask {mask} ({', '.join(absent)}): its categories are "
-                f"{', '.join(map(str, counts.index[:12]))}; correct burden.masks"
+                f"{path} has no variant of the mask {mask} ({', '.join(missing)}). Its categories are "
+                f"{', '.join(map(str, counts.index[:12]))}. Correct burden.masks."
             )
-        if absent:
-            log.warning("mask %s: no variant has the category %s", mask, ", ".join(absent))
-    used = {one for categories in masks.values() for one in categories}
+        if missing:
+            log.warning("mask %s: no variant is in the category %s", mask, ", ".join(missing))
+    used = {category for categories in masks.values() for category in categories}
     unused = [f"{count} of {name}" for name, count in counts.items() if name not in used]
     if unused:
-        log.info("%s: annotations of a category that no mask has: %s", path, ", ".join(unused))
+        log.info("%s: annotations of categories that are in no mask: %s", path, ", ".join(unused))

@@ -1,4 +1,4 @@
-"""What qualifies for a burden, and what is made of it."""
+"""Rules of a burden: which variants qualify, and how they are collapsed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +11,14 @@ STATISTICS = ("max", "sum", "comphet", "binary")
 
 @dataclass(frozen=True)
 class Rules:
-    """masks: name to categories; max_aaf: inclusive; max_missing: largest share of samples not called, inclusive.
+    """Settings of the burden.
 
-    With `singletons` every mask has a second one, `<mask>.singleton`, of those of its variants that are singletons.
+    Attributes:
+        masks: categories of each mask.
+        statistic: one of STATISTICS.
+        max_aaf: maximum alternate-allele frequency, inclusive.
+        max_missing: maximum share of missing calls, inclusive.
+        singletons: add a mask `<mask>.singleton` with the singletons of every mask.
     """
 
     masks: Mapping[str, tuple[str, ...]]
@@ -23,25 +28,25 @@ class Rules:
     singletons: bool
 
     def __post_init__(self) -> None:
-        """Raise UserError when a mask's name has white space or would are duplicated."""
+        """Raise UserError when the name of a mask contains white space or is duplicated."""
         spaced = [mask for mask in self.masks if len(mask.split()) != 1]
         if spaced:
-            raise UserError(f"config: burden.masks has a mask {spaced[0]!r}: give it a name without white space")
+            raise UserError(f"config: burden.masks has a mask {spaced[0]!r}. Use a name without white space.")
         if self.singletons and any(f"{mask}.singleton" in self.masks for mask in self.masks):
             raise UserError(
-                "config: burden.singletons makes a mask <name>.singleton of every mask, and burden.masks has one of "
-                "that name: rename it"
+                "config: burden.singletons adds a mask <name>.singleton for every mask, and burden.masks already has a "
+                "mask of that name. Rename it."
             )
 
     @classmethod
     def of(cls, settings: Mapping[str, object]) -> "Rules":
-        """The rules of the config's block; masks may be a file. Raises UserError for a malformed mask file."""
+        """Build from the config block `burden`; masks may be a file. Raises UserError for a malformed mask file."""
         masks = {name: tuple(categories) for name, categories in read_masks(settings["masks"]).items()}
         keys = ("statistic", "max_aaf", "max_missing", "singletons")
         return cls(masks, *(settings[key] for key in keys))
 
     @property
     def features(self) -> list[str]:
-        """The names of the masks, with those of singletons, each behind its own mask."""
+        """The names of the masks; the mask of singletons follows its own mask."""
         kinds = ["", ".singleton"] if self.singletons else [""]
         return [f"{mask}{kind}" for mask in self.masks for kind in kinds]

@@ -1,4 +1,4 @@
-"""Columns of text without a header, plain or gzipped, with errors that name the line."""
+"""Read text tables without a header, plain or gzipped. Errors contain the line."""
 
 import gzip
 import zlib
@@ -13,47 +13,48 @@ from contigwas.tables.text import require, unpacked
 
 
 @contextmanager
-def readable(path: PathLike) -> Iterator[None]:
-    """Turn what a damaged or binary file raises into a UserError that names `path`."""
+def report_corrupt_file(path: PathLike) -> Iterator[None]:
+    """Convert errors of corrupt or binary files into a UserError that names `path`."""
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise UserError(f"{path} is a gzipped file that is cut short or damaged: copy it again") from None
+        raise UserError(f"{path} is a gzipped file that is truncated or corrupt. Copy it again.") from None
     except UnicodeDecodeError:
-        raise UserError(f"{path} is neither UTF-8 text nor gzipped text: supply one of them") from None
+        raise UserError(f"{path} is neither UTF-8 text nor gzipped text. Supply one of them.") from None
 
 
 def lines(path: PathLike, what: str) -> Iterator[str]:
-    """The lines of a text file, without their ends; `what` names the key of the config that names it."""
-    with readable(path), unpacked(require(path, what)) as file:
+    """Yield the lines of a text file without line ends; `what` is the config key of the file."""
+    with report_corrupt_file(path), unpacked(require(path, what)) as file:
         for line in file:
-            yield line.decode("utf-8-sig").rstrip("\r\n")  # some editors put a mark before the first line
+            yield line.decode("utf-8-sig").rstrip("\r\n")  # some editors write a byte-order mark before the first line
 
 
 def read_columns(
-    path: PathLike, widths: Mapping[int, Sequence[str]], what: str, few: Collection[str] = ()
+    path: PathLike, widths: Mapping[int, Sequence[str]], what: str, categorical_names: Collection[str] = ()
 ) -> pd.DataFrame:
-    """White-space-separated strings without a header; the number of columns tells their names in `widths`.
+    """Read a table separated by white space without a header, as strings.
 
-    Columns named in `few` have few values and are categorical. Raises UserError when the file is missing, empty,
-    ragged, damaged, or has another number of columns.
+    `widths` maps the number of columns to their names. Columns in `categorical_names` have few distinct values
+    and become categorical. Raises UserError when the file is missing, empty, ragged or corrupt, or has another number
+    of columns.
     """
     path = require(path, what)
-    form = "; or ".join(f"{width} columns a line ({', '.join(names)})" for width, names in widths.items())
+    expected = "; or ".join(f"{width} columns per line ({', '.join(names)})" for width, names in widths.items())
     width = len(next((line for line in lines(path, what) if line.strip()), "").split())
     names = list(widths.get(width, ()))
-    kinds = {number: "category" if name in few else str for number, name in enumerate(names)}
+    dtypes = {number: "category" if name in categorical_names else str for number, name in enumerate(names)}
     try:
-        with readable(path), unpacked(path) as file:
-            table = pd.read_csv(file, sep=r"\s+", header=None, dtype=kinds or str, na_filter=False, quoting=3)
+        with report_corrupt_file(path), unpacked(path) as file:
+            table = pd.read_csv(file, sep=r"\s+", header=None, dtype=dtypes or str, na_filter=False, quoting=3)
     except pd.errors.EmptyDataError:
-        raise UserError(f"{path} is empty: {form} are expected") from None
+        raise UserError(f"{path} is empty. Expected are {expected}.") from None
     except pd.errors.ParserError as error:
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-        raise UserError(f"{path} is not regular ({reason}): {form} are expected") from None
+        raise UserError(f"{path} is not a regular table ({reason}). Expected are {expected}.") from None
     last = table.iloc[:, -1]
     short = (last.isna() | (last == "")).to_numpy()
     if table.shape[1] not in widths or short.any():
-        where = f"line {short.argmax() + 1} is short" if short.any() else f"line 1 has {table.shape[1]}"
-        raise UserError(f"{path} is not regular ({where}): {form} are expected")
+        where = f"line {short.argmax() + 1} is too short" if short.any() else f"line 1 has {table.shape[1]}"
+        raise UserError(f"{path} is not a regular table ({where}). Expected are {expected}.")
     return table.set_axis(list(widths[table.shape[1]]), axis=1)

@@ -1,9 +1,9 @@
-"""VEP's output, as a tab-separated table or as INFO/CSQ of a VCF, reduced to one category a variant and gene.
+"""Read the output of VEP, a tab-separated table or INFO/CSQ of a VCF, as one category per variant and gene.
 
-In this order, the first that applies to any transcript of the gene: `LoF` (IMPACT is HIGH; with `loftee`, LoF is HC),
-`missense` (missense_variant whose score reaches `min_score`, or any where no score is named), `LoF_LC` (IMPACT is HIGH
-but LOFTEE does not say HC; with `loftee` only), `missense_unscored`, `missense_benign` (below `min_score`),
-`synonymous`. Other consequences and rows without a gene are left out and counted.
+The category is the first that applies to any transcript of the gene: `LoF` (IMPACT is HIGH; with `loftee`, LoF is HC),
+`missense` (missense_variant with a score of at least `min_score`, or any if `score` is not set), `LoF_LC` (only with
+`loftee`: IMPACT is HIGH, but LoF is not HC), `missense_unscored`, `missense_benign` (below `min_score`), `synonymous`.
+Other consequences and rows without a gene are skipped and counted.
 """
 
 import logging
@@ -23,16 +23,17 @@ log = logging.getLogger(__name__)
 CATEGORIES = ("LoF", "missense", "LoF_LC", "missense_unscored", "missense_benign", "synonymous")
 RANK = {name: number for number, name in enumerate(CATEGORIES)}
 BLANK = ("", "-", ".")
-UPLOADED = re.compile(r"^(.+)_(\d+)_([A-Za-z*-]+)/([A-Za-z*/-]+)$")  # VEP's own name of a variant without one
+UPLOADED = re.compile(r"^(.+)_(\d+)_([A-Za-z*-]+)/([A-Za-z*/-]+)$")  # VEP's name for a variant without an ID
 Row = tuple[str, str, Mapping[str, str]]  # name, chrom:pos:ref:alt (parts may be empty), fields
 
 
 def read_vep(path: PathLike, settings: Mapping[str, object], vcf: bool) -> pd.DataFrame:
-    """VEP's annotations: `variant` (str), `place` (str), `gene`, `category` (categorical), a row a variant and gene.
+    """Read `variant` (str), `place` (str), `gene`, `category` (categorical), one row per variant and gene.
 
-    `place` is `chrom:pos:ref:alt`, with empty parts where the file does not tell; alleles may be in VEP's form, `-`
-    where nothing is left after the first base. `settings` has `gene` (the field that names it), `score` (a field, or
-    None), `min_score` and `loftee`. Raises UserError when the file is malformed or lacks a field that is needed.
+    `place` is `chrom:pos:ref:alt`, with empty parts if unknown. Alleles may be in VEP's form, with `-` for an allele
+    that is empty without the first shared base. `settings` has `gene` (name of the gene field), `score` (name of a
+    field, or None), `min_score` and `loftee`. Raises UserError when the file is malformed or a required field is
+    missing.
     """
     needed = ["IMPACT", "Consequence", settings["gene"]]
     needed += [settings["score"]] if settings["score"] else []
@@ -49,14 +50,14 @@ def read_vep(path: PathLike, settings: Mapping[str, object], vcf: bool) -> pd.Da
             counts["of other consequences"] += 1
             continue
         if name in BLANK and not place:
-            counts["without a name or place"] += 1
+            counts["without a name or position"] += 1
             continue
         variants.append(place if name in BLANK else name)
         places.append(place)
         genes.append(gene)
         ranks.append(RANK[category])
     reported = ", ".join(f"{count} {why}" for why, count in sorted(counts.items())) or "none"
-    log.info("%s: rows of transcripts left out: %s", path, reported)
+    log.info("%s: skipped rows of transcripts: %s", path, reported)
     table = pd.DataFrame({"variant": variants, "place": places, "gene": genes, "rank": np.array(ranks, np.int8)})
     worst = table.groupby(["variant", "place", "gene"], sort=False)["rank"].min().reset_index()
     category = pd.Categorical.from_codes(worst["rank"].to_numpy(), list(CATEGORIES)).remove_unused_categories()
@@ -65,14 +66,14 @@ def read_vep(path: PathLike, settings: Mapping[str, object], vcf: bool) -> pd.Da
     log.info("%s: variants of genes by category: %s", path, reported or "none")
     if found.empty:
         raise UserError(
-            f"{path} has no variant with a gene in {settings['gene']} and a coding consequence: check burden.vep.gene "
-            "and that VEP was run on the exome's variants"
+            f"{path} has no variant with a gene in {settings['gene']} and a coding consequence. Check burden.vep.gene "
+            "and that VEP was run on the variants of the exome calls."
         )
     return found
 
 
 def _category(fields: Mapping[str, str], settings: Mapping[str, object]) -> str:
-    """The category of one transcript, empty for other consequences."""
+    """Return the category of one transcript, empty for other consequences."""
     if settings["loftee"] and fields.get("LoF") == "HC":
         return "LoF"
     if fields.get("IMPACT") == "HIGH":
@@ -89,7 +90,7 @@ def _category(fields: Mapping[str, str], settings: Mapping[str, object]) -> str:
 
 
 def _score(text: str) -> float | None:
-    """The highest number among values joined by & or a comma, as dbNSFP gives one a transcript; None without one."""
+    """Return the highest of the numbers separated by & or a comma (one per transcript in dbNSFP), None without one."""
     found = []
     for part in re.split("[&,]", text):
         try:
@@ -101,18 +102,19 @@ def _score(text: str) -> float | None:
 
 
 def _require(path: PathLike, fields: Sequence[str], needed: Sequence[str]) -> None:
-    missing = [one for one in needed if one not in fields]
+    """Raise UserError when a field of `needed` is missing."""
+    missing = [value for value in needed if value not in fields]
     if missing:
         raise UserError(
-            f"{path} has no field {', '.join(missing)} (it has {', '.join(fields)}): correct burden.vep, or run VEP "
-            "with the option that adds it (--symbol, a plugin)"
+            f"{path} has no field {', '.join(missing)} (it has {', '.join(fields)}). Correct burden.vep, or run VEP "
+            "with the option that adds it (--symbol, a plugin)."
         )
 
 
 def _tab(path: PathLike, needed: Sequence[str]) -> Iterator[Row]:
-    """Rows of VEP's table, of fixed columns with Extra or of its --tab."""
+    """Yield the rows of a VEP table: the default format with the column Extra, or that of --tab."""
     columns: list[str] = []
-    seen: set[str] = set()
+    fields_seen: set[str] = set()
     for number, line in enumerate(lines(path, "burden.annotations"), 1):
         if line.startswith("##") or not line:
             continue
@@ -124,24 +126,26 @@ def _tab(path: PathLike, needed: Sequence[str]) -> Iterator[Row]:
             continue
         if not columns:
             raise UserError(
-                f"{path}, line {number} comes before the header #Uploaded_variation: write VEP's table again"
+                f"{path}, line {number} comes before the header #Uploaded_variation. Write the VEP table again."
             )
         values = line.split("\t")
         if len(values) != len(columns):
             raise UserError(
-                f"{path}, line {number} has {len(values)} columns where the header has {len(columns)}: fix that line"
+                f"{path}, line {number} has {len(values)} columns, but the header has {len(columns)}. Fix that line."
             )
         fields = dict(zip(columns, values, strict=True))
         fields.update(part.split("=", 1) for part in fields.get("Extra", "").split(";") if "=" in part)
-        seen.update(fields)
+        fields_seen.update(fields)
         name = fields["Uploaded_variation"]
         yield name, _uploaded(name, fields), fields
-    if seen:
-        _require(path, sorted(seen - {"Extra"}), needed)  # the fields of Extra are known only now
+    if fields_seen:
+        _require(
+            path, sorted(fields_seen - {"Extra"}), needed
+        )  # the fields of Extra are known only after reading all lines
 
 
 def _uploaded(name: str, fields: Mapping[str, str]) -> str:
-    """The place of a row of VEP's table: from its name, else from its location; at least the allele."""
+    """Return the place of a row of a VEP table, from its name, else from its location; at least the allele."""
     named = UPLOADED.match(name)
     allele = fields["Allele"]
     if named:
@@ -153,48 +157,46 @@ def _uploaded(name: str, fields: Mapping[str, str]) -> str:
     start = span.split("-")[0]
     if not ref or not chrom or not start.isdigit():
         return f":::{allele}"
-    # an insertion lies between two bases, and VEP counts it at the second
+    # an insertion is between two bases, and VEP uses the position of the second
     return f"{chrom}:{int(start) + (ref == '-')}:{ref}:{allele}"
 
 
 def _vcf(path: PathLike, needed: Sequence[str]) -> Iterator[Row]:
-    """Rows of INFO/CSQ of a VCF, one a transcript and alternate allele."""
+    """Yield the rows of INFO/CSQ of a VCF, one per transcript and alternate allele."""
     fields: list[str] = []
     for number, line in enumerate(lines(path, "burden.annotations"), 1):
         if line.startswith("#"):
             if line.startswith("##INFO=<ID=CSQ,"):
                 form = re.search(r'Format: ?([^">]+)', line)
-                fields = [one.strip() for one in form[1].split("|")] if form else []
+                fields = [value.strip() for value in form[1].split("|")] if form else []
                 _require(path, fields, ["Allele", *needed])
             continue
         if not fields:
-            raise UserError(
-                f"{path} has no header line of INFO/CSQ that gives its format: annotate the VCF with vep --vcf"
-            )
+            raise UserError(f"{path} has no header line with the format of INFO/CSQ. Annotate the VCF with vep --vcf.")
         parts = line.split("\t", 8)
         if len(parts) < 8:
-            raise UserError(f"{path}, line {number} has fewer than eight columns: fix that line")
+            raise UserError(f"{path}, line {number} has fewer than eight columns. Fix that line.")
         chrom, pos, name, ref, alternatives, _, _, info = parts[:8]
-        reported = next((one[4:] for one in info.split(";") if one.startswith("CSQ=")), "")
+        reported = next((value[4:] for value in info.split(";") if value.startswith("CSQ=")), "")
         of_allele = _vep_alleles(ref, alternatives.split(","))
         for entry in reported.split(",") if reported else ():
             values = entry.split("|")
             if len(values) != len(fields):
                 raise UserError(
-                    f"{path}, line {number}: CSQ has {len(values)} fields where its format has {len(fields)}: annotate "
-                    "the VCF again"
+                    f"{path}, line {number}: CSQ has {len(values)} fields, but its format has {len(fields)}. Annotate "
+                    "the VCF again."
                 )
             named = dict(zip(fields, values, strict=True))
             alt = of_allele.get(named["Allele"])
             if alt is not None:
-                several = len(of_allele) > 1
+                is_multiallelic = len(of_allele) > 1
                 place = f"{chrom}:{pos}:{ref}:{alt}"
-                yield (place if several else name.split(";")[0]), place, named
+                yield (place if is_multiallelic else name.split(";")[0]), place, named
 
 
 def _vep_alleles(ref: str, alternatives: Sequence[str]) -> dict[str, str]:
-    """The alternate alleles by the names VEP gives them: those of an indel without the first base that all share."""
+    """Map the allele names of VEP to the alternate alleles; VEP removes the first shared base of an indel."""
     alleles = [ref, *alternatives]
-    indel = any(len(one) != len(ref) for one in alternatives)
-    cut = indel and len({one[:1].upper() for one in alleles if one != "*"}) == 1
-    return {(one[1:] or "-") if cut and one != "*" else one: one for one in alternatives}
+    indel = any(len(value) != len(ref) for value in alternatives)
+    trim = indel and len({value[:1].upper() for value in alleles if value != "*"}) == 1
+    return {(value[1:] or "-") if trim and value != "*" else value: value for value in alternatives}

@@ -1,4 +1,4 @@
-"""Relatives and components that somebody else computed, as the files of this pipeline."""
+"""Convert user-supplied tables of relatives and principal components to the files of this pipeline."""
 
 import logging
 from pathlib import Path
@@ -15,59 +15,74 @@ from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
 
-ONE, OTHER = ("id1", "iid1"), ("id2", "iid2")  # KING and UK Biobank; plink2
+ID1_COLUMNS, ID2_COLUMNS = ("id1", "iid1"), ("id2", "iid2")  # KING and UK Biobank; plink2
 
 
 def external_kinship(path: PathLike, samples: PathLike, min_kinship: float, output: PathLike) -> None:
     """Write the pairs of kept samples with a kinship above `min_kinship`: `iid1 iid2 kinship`.
 
-    `path` is KING's .kin0, plink2's --make-king-table, or UK Biobank's file of relatives (`ID1 ID2 … Kinship`): white
-    space between columns, which are known by their names. Pairs of samples that are not kept are counted. Raises
-    UserError when a column is missing, a kinship is no number or above 0.5, or nobody of the file is among the samples.
+    `path` is KING's .kin0, the output of plink2 --make-king-table, or UK Biobank's relatedness file (`ID1 ID2 …
+    Kinship`): columns are separated by white space and identified by their names. Pairs with samples that failed QC
+    are counted and dropped. Raises UserError when a column is missing, a kinship is not a number or above 0.5, or no
+    sample of the file passed QC.
     """
     table = read_kinship(path)
     one, other, kinship = table["one"], table["other"], table["kinship"].to_numpy()
     iids = read_passing_iids(samples)
-    require_overlap(pd.concat([one, other]).unique(), iids, f"the relatives ({path})", f"the samples kept ({samples})")
-    here = (rows_of(one, iids) >= 0) & (rows_of(other, iids) >= 0) & (one != other).to_numpy()
-    above = here & (kinship > min_kinship)
-    log.info("%d pairs in %s: %d of samples that are kept, %d of them with a kinship above %g", len(table),
-             Path(path).name, here.sum(), above.sum(), min_kinship)  # fmt: skip
+    require_overlap(
+        pd.concat([one, other]).unique(), iids, f"the relatives ({path})", f"the samples that passed QC ({samples})"
+    )
+    both_passing = (rows_of(one, iids) >= 0) & (rows_of(other, iids) >= 0) & (one != other).to_numpy()
+    above = both_passing & (kinship > min_kinship)
+    log.info("%d pairs in %s: %d between samples that passed QC, %d of these with a kinship above %g", len(table),
+             Path(path).name, both_passing.sum(), above.sum(), min_kinship)  # fmt: skip
     pairs = {"iid1": one[above].to_numpy(), "iid2": other[above].to_numpy(), "kinship": kinship[above]}
     write_parquet(pd.DataFrame(pairs), output)
 
 
 def external_pcs(path: PathLike, samples: PathLike, pcs: int, output: PathLike) -> None:
-    """Write `iid PC1 … PCk` for the kept samples, k = `pcs`, from a table of components; NaN for those it lacks.
+    """Write `iid PC1 … PCk` for the kept samples, k = `pcs`, from precomputed PCs; NaN for samples without PCs.
 
-    `path` is a .parquet file or a text table, such as plink2's .eigenvec, with the columns IID and PC1, PC2, …. Raises
-    UserError when a column is missing or no number, a sample is duplicated, or nobody of the file is among the samples.
+    `path` is a .parquet file or a text table, such as plink2's .eigenvec, with the columns IID and PC1, PC2, ….
+    Raises UserError when a column is missing, a value is not a number, an IID is duplicated, or no sample of the file
+    passed QC.
     """
     found = read_pcs(path, pcs)
     iids = read_passing_iids(samples)
-    require_overlap(found.index, iids, f"the components ({path})", f"the samples kept ({samples})")
+    require_overlap(found.index, iids, f"the principal components ({path})", f"the samples that passed QC ({samples})")
     found = found.reindex(iids)
-    log.info("%d components of %d of the %d samples kept", pcs, found.notna().all(axis=1).sum(), len(iids))
+    log.info(
+        "%d principal components for %d of the %d samples that passed QC",
+        pcs,
+        found.notna().all(axis=1).sum(),
+        len(iids),
+    )
     write_parquet(found.rename_axis("iid").reset_index(), output)
 
 
 def read_kinship(path: PathLike) -> pd.DataFrame:
-    """The pairs of a user-supplied file of relatives: one, other (str), kinship (float64). UserError as `external_kinship`."""
+    """Read the pairs of a user-supplied table of relatives: one, other (str), kinship (float64).
+
+    Raises UserError as `external_kinship` does.
+    """
     table = _text(path, "genotypes.kinship")
-    one, other = _column(table, path, ONE), _column(table, path, OTHER)
+    one, other = _column(table, path, ID1_COLUMNS), _column(table, path, ID2_COLUMNS)
     kinship = pd.to_numeric(_column(table, path, ("kinship",)), errors="coerce").to_numpy(np.float64)
-    # a duplicate's estimate may exceed 0.5 by its error
+    # the estimate for duplicates may exceed 0.5 by its sampling error
     wrong = np.isnan(kinship) | (kinship > 0.51)
     if wrong.any():
         raise UserError(
-            f"{path}: {wrong.sum()} values of Kinship are no kinship coefficients, which are at most 0.5 (the first is "
-            f"in line {wrong.argmax() + 2}): supply KING's estimates, not proportions of genome shared"
+            f"{path}, line {wrong.argmax() + 2}: Kinship is not a kinship coefficient, a number of at most 0.5 "
+            f"({wrong.sum()} such values in total). Supply KING estimates, not proportions of the genome shared."
         )
     return pd.DataFrame({"one": one, "other": other, "kinship": kinship})
 
 
 def read_pcs(path: PathLike, pcs: int) -> pd.DataFrame:
-    """PC1 … PCk of a user-supplied table of components, k = `pcs`, indexed by IID. UserError as `external_pcs`."""
+    """Read PC1 … PCk of a user-supplied table, k = `pcs`, indexed by IID: float64.
+
+    Raises UserError as `external_pcs` does.
+    """
     table = _table(path)
     names = [f"pc{number + 1}" for number in range(pcs)]
     iid = _column(table, path, ("iid",)).astype(str)
@@ -81,38 +96,39 @@ def read_pcs(path: PathLike, pcs: int) -> pd.DataFrame:
         )
         if wrong.any():
             raise UserError(
-                f"{path}: {wrong.sum()} values of {name.upper()} are no numbers (the first is in line "
-                f"{wrong.argmax() + 2}): fix the file"
+                f"{path}, line {wrong.argmax() + 2}: {name.upper()} is not a number ({wrong.sum()} such values in "
+                "total). Fix the file."
             )
     return pd.DataFrame(values, index=pd.Index(iid))
 
 
 def _table(path: PathLike) -> pd.DataFrame:
+    """Read a .parquet or text table with column names in lower case."""
     path = require(path, "genotypes.pcs_file")
     if path.suffix != ".parquet":
         return _text(path, "genotypes.pcs_file")
     try:
         table = pd.read_parquet(path)
     except (OSError, pyarrow.lib.ArrowInvalid):
-        raise UserError(f"{path} is not a Parquet file (genotypes.pcs_file): write it again") from None
+        raise UserError(f"{path} is not a Parquet file (genotypes.pcs_file). Write it again.") from None
     return table.rename(columns=str.lower)
 
 
 def _text(path: PathLike, what: str) -> pd.DataFrame:
-    """A table that white space separates, as strings; names of columns in lower case, without the header's `#`."""
+    """Read a table separated by white space as strings, with column names in lower case and without a leading `#`."""
     path = require(path, what)
     try:
         table = pd.read_csv(path, sep=r"\s+", dtype=str, keep_default_na=False, index_col=False, quoting=3)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-        raise UserError(f"{path} is not a table with a header ({reason}): correct {what}") from None
+        raise UserError(f"{path} is not a table with a header ({reason}). Correct {what} in the config.") from None
     return table.rename(columns=lambda name: name.lstrip("#").lower())
 
 
 def _column(table: pd.DataFrame, path: PathLike, names: tuple[str, ...]) -> pd.Series:
-    """The first of the named columns that there is."""
+    """Return the first column of `names` that the table has. Raises UserError when it has none."""
     found = next((name for name in names if name in table.columns), None)
     if found is None:
-        seen = ", ".join([str(name) for name in table.columns if not str(name)[:1].isdigit()][:8]) or "no name"
-        raise UserError(f"{path} has no column {' or '.join(name.upper() for name in names)}: its header has {seen}")
+        seen = ", ".join([str(name) for name in table.columns if not str(name)[:1].isdigit()][:8]) or "no names"
+        raise UserError(f"{path} has no column {' or '.join(name.upper() for name in names)}. Its header has {seen}.")
     return table[found]

@@ -1,4 +1,4 @@
-"""The files that belong to a genotype file. Nothing is opened here."""
+"""Paths of the variant and sample files that belong to a genotype file. No file is opened."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,17 +10,17 @@ GenotypeFiles = PathLike | Mapping[str, PathLike]  # one path (may hold {chrom})
 
 
 def genotype_files(pattern: str, chromosomes: Iterable[object]) -> dict[str, list[str]]:
-    """The files of some chromosomes, each once; `{chrom}` is replaced.
+    """Return the distinct genotype files of `chromosomes`, with `{chrom}` replaced in `pattern`.
 
-    `genotypes` are the .bed, .pgen or .bgen files, `genotyped_variants` the .bim, .pvar or .bgi (a .bgen may have
-    none), `genotyped_samples` the .fam, .psam or .sample (the .bgen itself where it has no .sample).
+    `genotypes` are the .bed, .pgen or .bgen files. `genotyped_variants` are the .bim, .pvar or .bgi files (a .bgen may
+    have none). `genotyped_samples` are the .fam, .psam or .sample files (a .bgen itself if it has no .sample).
     """
     files = [Path(path) for path in dict.fromkeys(pattern.replace("{chrom}", str(chrom)) for chrom in chromosomes)]
-    variants = [path for file in files for path in _variants(file)]
+    variants = [path for file in files for path in _variant_files(file)]
     return {
         "genotypes": [str(file) for file in files],
         "genotyped_variants": [str(path) for path in variants],
-        "genotyped_samples": [str(samples_path(file)) for file in files],
+        "genotyped_samples": [str(sample_file_path(file)) for file in files],
     }
 
 
@@ -48,33 +48,34 @@ def describe_files(genotype_files: GenotypeFiles) -> str:
     return paths[0] if len(paths) == 1 else f"{paths[0]} to {paths[-1]}"
 
 
-def samples_path(genotypes: PathLike) -> Path:
-    """The file that lists the samples of a genotype file."""
+def sample_file_path(genotypes: PathLike) -> Path:
+    """Return the path of the file with the sample IDs of a genotype file."""
     path = Path(genotypes)
     if path.suffix == ".bgen":
-        return sample_path(path)
+        return bgen_sample_path(path)
     return path.with_suffix(".psam" if path.suffix == ".pgen" else ".fam")
 
 
-def sample_path(bgen: PathLike) -> Path:
-    """The .sample file of a .bgen; without one the .bgen itself, which may hold the sample IDs."""
-    beside = Path(bgen).with_suffix(".sample")
-    return beside if beside.is_file() else Path(bgen)
+def bgen_sample_path(bgen: PathLike) -> Path:
+    """Return the path of the .sample file of a .bgen, or the .bgen itself, which may contain IDs, if none exists."""
+    sample_file = Path(bgen).with_suffix(".sample")
+    return sample_file if sample_file.is_file() else Path(bgen)
 
 
 def bgi_path(bgen: PathLike) -> Path:
-    """The path of the index that bgenix writes for a .bgen, whether the index exists or not."""
+    """Return the path of the index that bgenix writes for a .bgen, whether it exists or not."""
     return Path(f"{bgen}.bgi")
 
 
 def pvar_path(pgen: PathLike) -> Path:
-    """The .pvar of a .pgen, or the .pvar.zst if only that exists."""
+    """Return the path of the .pvar of a .pgen, or of the .pvar.zst if only that exists."""
     plain = Path(pgen).with_suffix(".pvar")
-    packed = plain.with_suffix(".pvar.zst")
-    return packed if packed.is_file() and not plain.is_file() else plain
+    compressed = plain.with_suffix(".pvar.zst")
+    return compressed if compressed.is_file() and not plain.is_file() else plain
 
 
-def _variants(file: Path) -> list[Path]:
+def _variant_files(file: Path) -> list[Path]:
+    """Return the paths of the variant files of a genotype file."""
     if file.suffix == ".bgen":
         return [path for path in [bgi_path(file)] if path.is_file()]
     return [pvar_path(file) if file.suffix == ".pgen" else file.with_suffix(".bim")]

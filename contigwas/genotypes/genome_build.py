@@ -1,4 +1,4 @@
-"""The build of the human genome that a text names, such as a file's name or its header."""
+"""Recognise the genome build in a text, such as a file name or a header."""
 
 import re
 
@@ -6,7 +6,7 @@ NAMES = {"GRCh37": "grch37|hg19|b37|build37|hs37d5", "GRCh38": "grch38|hg38|b38|
 
 
 def named_build(text: str) -> str | None:
-    """GRCh37 or GRCh38 where `text` names one of them and not the other, else None.
+    """Return GRCh37 or GRCh38 if `text` names exactly one of them, else None.
 
     >>> [named_build(text) for text in ("glist-hg19.txt", "#!genome-build GRCh38.p14", "hg19_to_hg38.bed", "v38.gtf")]
     ['GRCh37', 'GRCh38', None, None]

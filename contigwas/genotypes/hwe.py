@@ -1,21 +1,21 @@
-"""The exact test of Hardy-Weinberg equilibrium (Wigginton, Cutler & Abecasis 2005, doi:10.1086/429864)."""
+"""Exact test of Hardy-Weinberg equilibrium (Wigginton, Cutler & Abecasis 2005, doi:10.1086/429864)."""
 
 import numpy as np
 from scipy.special import gammaln
 
-# Counts of heterozygotes whose probabilities differ by less than this are ties: the closed form's rounding error
-# stays below it for up to a million samples.
-TIE = 1e-7
+# Counts of heterozygotes are ties if their log probabilities differ by at most this tolerance. The rounding error of
+# the closed form is smaller for up to a million samples.
+TIE_TOLERANCE = 1e-7
 
 
 def hwe_exact(het: np.ndarray, hom1: np.ndarray, hom2: np.ndarray, midp: bool = False) -> np.ndarray:
-    """p of the exact test from genotype counts, one variant an element; 1 where nobody is called.
+    """Compute the p-value of the exact test for each variant: float64 of the broadcast shape, 1 without calls.
 
-    Sums the probability of every number of heterozygotes that is no likelier than the one observed, given the allele
-    counts. The probability has one mode, so those numbers are two tails: each is summed outwards from its inner end
-    for all variants together. With `midp`, what is as likely as the observed counts half (Graffelman & Moreno 2013,
-    doi:10.1515/sagmb-2012-0039): the test keeps its level where the exact one is conservative. Returns float64 of the
-    broadcast shape.
+    `het`, `hom1` and `hom2` are genotype counts. The p-value is the sum of the probabilities of all heterozygote
+    counts that are at most as probable as the observed one, given the allele counts. The distribution is unimodal, so
+    these counts form two tails. Each tail is summed outwards, for all variants together. With `midp`, outcomes as
+    probable as the observed one have weight 1/2 (Graffelman & Moreno 2013, doi:10.1515/sagmb-2012-0039), because the
+    exact test is conservative. Raises ValueError for negative counts.
     """
     het, hom1, hom2 = np.broadcast_arrays(*(np.asarray(counts, dtype=np.int64) for counts in (het, hom1, hom2)))
     if (het < 0).any() or (hom1 < 0).any() or (hom2 < 0).any():
@@ -27,11 +27,11 @@ def hwe_exact(het: np.ndarray, hom1: np.ndarray, hom2: np.ndarray, midp: bool = 
     common = observed + 2 * np.maximum(first, second)
 
     parity = rare % 2
-    # Candidates are het = parity + 2 k, k = 0 … top.
+    # Possible heterozygote counts are parity + 2 k, k = 0 … top.
     top = (rare - parity) / 2
     at = (observed - parity) / 2
     mode = _bisect(lambda k: _ratio(parity + 2 * k, rare, common) < 1, np.zeros_like(top), top)
-    limit = _log_probability(observed, rare, common) + TIE
+    limit = _log_probability(observed, rare, common) + TIE_TOLERANCE
 
     def unlikely(k: np.ndarray) -> np.ndarray:
         return _log_probability(parity + 2 * k, rare, common) <= limit
@@ -43,16 +43,16 @@ def hwe_exact(het: np.ndarray, hom1: np.ndarray, hom2: np.ndarray, midp: bool = 
     if midp:
         seen = _log_probability(observed, rare, common)
         ties = np.exp(seen)
-        # of one mode, only the inner end of the other tail can be as likely, or a neighbour of the mode itself
+        # the distribution is unimodal, so only the inner end of the other tail or a neighbour of the mode can tie
         for other in (np.where(at > mode, lower, at - 1), np.where(at < mode, upper, at + 1)):
             likely = _log_probability(parity + 2 * other, rare, common)
-            ties += np.where(np.abs(likely - seen) <= TIE, np.exp(likely), 0.0)
+            ties += np.where(np.abs(likely - seen) <= TIE_TOLERANCE, np.exp(likely), 0.0)
         p -= ties / 2
     return p[inverse.reshape(-1)].reshape(shape)
 
 
 def _log_probability(het: np.ndarray, rare: np.ndarray, common: np.ndarray) -> np.ndarray:
-    """Log probability of `het` heterozygotes given the allele counts; -inf where impossible."""
+    """Compute the log probability of `het` heterozygotes given the allele counts; -inf if impossible."""
     samples = (rare + common) / 2
     one, other = (rare - het) / 2, (common - het) / 2
     possible = (het >= 0) & (one >= 0)
@@ -63,12 +63,12 @@ def _log_probability(het: np.ndarray, rare: np.ndarray, common: np.ndarray) -> n
 
 
 def _ratio(het: np.ndarray, rare: np.ndarray, common: np.ndarray) -> np.ndarray:
-    """P(het + 2) / P(het)."""
+    """Compute P(het + 2) / P(het)."""
     return (rare - het) * (common - het) / ((het + 2) * (het + 1))
 
 
 def _bisect(holds, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """The first integer in [low, high) at which `holds` (false, then true) is true, else `high`; elementwise."""
+    """Find the first integer in [low, high) for which the monotone `holds` is true, else `high`; elementwise."""
     low, high = low.copy(), high.copy()
     while (low < high).any():
         middle = np.floor((low + high) / 2)
@@ -80,7 +80,7 @@ def _bisect(holds, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 def _tail(start: np.ndarray, rare: np.ndarray, common: np.ndarray, step: int) -> np.ndarray:
-    """The sum of the probabilities from `start` outwards (`step` 1 upwards, -1 downwards)."""
+    """Sum the probabilities from `start` outwards (`step` 1 upwards, -1 downwards)."""
     term = np.exp(_log_probability(start, rare, common))
     total = term.copy()
     live = np.flatnonzero(term > 0)

@@ -1,11 +1,11 @@
-"""Regions of long-range linkage disequilibrium, which would take over principal components."""
+"""Regions of long-range linkage disequilibrium, which would dominate principal components."""
 
 import numpy as np
 
 from contigwas.runtime.errors import UserError
 
-# chromosome, first and last megabase. GRCh37: the regions of Price et al. 2008 (doi:10.1016/j.ajhg.2008.06.005) on that
-# build, as they are widely used. GRCh38: the same ones after the shift, rounded outwards to half a megabase.
+# Chromosome, first and last megabase. GRCh37: the widely used regions of Price et al. 2008
+# (doi:10.1016/j.ajhg.2008.06.005). GRCh38: the same regions lifted over and rounded outwards to half a megabase.
 REGIONS = {
     "GRCh37": (
         ("1", 48, 52), ("2", 86, 100.5), ("2", 134.5, 138), ("2", 183, 190), ("3", 47.5, 50), ("3", 83.5, 87),
@@ -23,15 +23,17 @@ REGIONS = {
 
 
 def in_long_range_ld(chrom: object, positions: np.ndarray, build: str) -> np.ndarray:
-    """Whether variants lie in a region of long-range LD: bool (variants,).
+    """Return whether variants are in a region of long-range LD: bool (variants,).
 
-    `chrom` is a plain name, `positions` are base pairs, `build` is GRCh37 or GRCh38. Raises UserError for another one.
+    `chrom` is a plain name, `positions` are base pairs, `build` is GRCh37 or GRCh38. Raises UserError for other builds.
 
     >>> in_long_range_ld(6, np.array([24_999_999, 30_000_000]), "GRCh37").tolist()
     [False, True]
     """
     if build not in REGIONS:
-        raise UserError(f"the regions of long-range LD of {build} are not known: genotypes.build is GRCh37 or GRCh38")
+        raise UserError(
+            f"genotypes.build: the regions of long-range LD of {build} are not known. Set GRCh37 or GRCh38."
+        )
     positions = np.asarray(positions)
     inside = np.zeros(positions.shape, bool)
     for name, first, last in REGIONS[build]:

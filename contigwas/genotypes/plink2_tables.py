@@ -1,4 +1,4 @@
-"""PLINK 2's tables of samples and variants: .psam and .pvar."""
+"""Read the sample and variant tables of PLINK 2: .psam and .pvar."""
 
 import io
 from pathlib import Path
@@ -14,38 +14,38 @@ from contigwas.tables.sample_ids import require_unique
 from contigwas.tables.text import require
 
 SEXES = {"1": 1, "m": 1, "male": 1, "2": 2, "f": 2, "female": 2}
-PSAM = ["FID", "IID", "PAT", "MAT", "SEX"]  # the columns of a .psam without a header, as in a .fam
+PSAM = ["FID", "IID", "PAT", "MAT", "SEX"]  # columns of a .psam without a header, as in a .fam
 PVAR = {5: ["CHROM", "ID", "POS", "ALT", "REF"], 6: ["CHROM", "ID", "CM", "POS", "ALT", "REF"]}  # as in a .bim
-POSITIONS = 2**31
+MAX_POSITION = 2**31
 
 
 def read_psam(path: PathLike) -> pd.DataFrame:
-    """Samples of a .psam file in file order: `fid`, `iid` (str), `sex` (0 unknown, 1 male, 2 female).
+    """Read the samples of a .psam file in file order: `fid`, `iid` (str), `sex` (0 unknown, 1 male, 2 female).
 
-    Without a column FID the fid is the IID. Raises UserError when the file is missing or malformed, or names a sample
-    twice.
+    Without a column FID, the FID is the IID. Raises UserError when the file is missing or malformed, or an IID is
+    duplicated.
     """
-    path = require(path, "the .psam file beside the .pgen")
+    path = require(path, "the .psam file of the .pgen")
     table = _read(path, lambda width: PSAM[:width] + [f"PHENO{number}" for number in range(1, width - 4)], ["IID"])
     samples = pd.DataFrame({"fid": table["FID"] if "FID" in table else table["IID"], "iid": table["IID"]})
-    samples["sex"] = sexes(table["SEX"]) if "SEX" in table else np.int8(0)
+    samples["sex"] = code_sex(table["SEX"]) if "SEX" in table else np.int8(0)
     require_unique(samples["iid"], path)
     return samples
 
 
 def read_pvar(path: PathLike) -> pd.DataFrame:
-    """Variants of a .pvar or .pvar.zst file in file order.
+    """Read the variants of a .pvar or .pvar.zst file in file order.
 
-    `chrom`, `id`, `pos` (int32, base pairs), `effect_allele` (ALT), `other_allele` (REF) and `alternate_alleles`, how
-    many ALT lists. Raises UserError when the file is missing or malformed.
+    Columns: `chrom`, `id`, `pos` (int32, base pairs), `effect_allele` (ALT), `other_allele` (REF) and
+    `alternate_alleles`, the number of ALT alleles. Raises UserError when the file is missing or malformed.
     """
-    path = require(path, "the .pvar file beside the .pgen")
+    path = require(path, "the .pvar file of the .pgen")
     wanted = ["CHROM", "POS", "ID", "REF", "ALT"]
     table = _read(path, lambda width: PVAR.get(width, []), wanted)
     positions = pd.to_numeric(table["POS"], errors="coerce")
-    wrong = np.flatnonzero(~(positions.abs() < POSITIONS).to_numpy() | (positions % 1 != 0).to_numpy())
+    wrong = np.flatnonzero(~(positions.abs() < MAX_POSITION).to_numpy() | (positions % 1 != 0).to_numpy())
     if wrong.size:
-        raise UserError(f"{path}: POS of the variant {wrong[0] + 1} is not a position in base pairs: fix the .pvar")
+        raise UserError(f"{path}: POS of variant {wrong[0] + 1} is not a position in base pairs. Fix the .pvar.")
     names = {name: chromosome(name) for name in table["CHROM"].unique()}
     return pd.DataFrame(
         {
@@ -59,50 +59,56 @@ def read_pvar(path: PathLike) -> pd.DataFrame:
     )
 
 
-def sexes(column: pd.Series) -> pd.Series:
-    """1 male, 2 female, 0 unknown from what the files of genotypes write: 1 or M, 2 or F, anything else. int8."""
+def code_sex(column: pd.Series) -> pd.Series:
+    """Code the sex column of a sample table as 1 (1, M, male), 2 (2, F, female) or 0 (anything else): int8."""
     return column.str.lower().map(SEXES).fillna(0).astype(np.int8)
 
 
 def _read(path: Path, without_header, wanted: list[str]) -> pd.DataFrame:
-    """The columns of a table after its `##` lines as strings, those of `wanted` at least.
+    """Read the columns `wanted`, FID and SEX of a table after its `##` lines, as strings.
 
-    The header starts with `#`; without one, `without_header` names the columns of a table of that width.
+    The header starts with `#`. For a file without a header, `without_header` maps the number of columns to their names.
+    Raises UserError when the file is empty or malformed, or a column of `wanted` is missing.
     """
     try:
-        with _text(path) as file:
+        with _open_text(path) as file:
             skipped, first = 0, file.readline()
             while first.startswith("##"):
                 skipped, first = skipped + 1, file.readline()
     except zstandard.ZstdError:
-        raise UserError(f"{path} is not zstd-compressed text, or is cut short: copy it again") from None
+        raise UserError(f"{path} is not zstd-compressed text, or is truncated. Copy it again.") from None
     if not first.strip():
-        raise UserError(f"{path} is empty: a header and a line for each entry are expected")
-    headed = first.startswith("#")
-    names = first.lstrip("#").split() if headed else without_header(len(first.split()))
+        raise UserError(f"{path} is empty. A header and one line per entry are expected.")
+    has_header = first.startswith("#")
+    names = first.lstrip("#").split() if has_header else without_header(len(first.split()))
     missing = [name for name in wanted if name not in names]
     if missing:
-        raise UserError(f"{path} has no column {', '.join(missing)}: write it again with plink2 --make-pgen")
+        raise UserError(f"{path} has no column {', '.join(missing)}. Write it again with plink2 --make-pgen.")
     used = [name for name in dict.fromkeys(names) if name in {*wanted, "FID", "SEX"}]
     try:
-        with _text(path) as file:
+        with _open_text(path) as file:
             table = pd.read_csv(
-                file, sep=r"\s+", header=None, names=names, usecols=used, skiprows=skipped + headed, dtype=str,
+                file, sep=r"\s+", header=None, names=names, usecols=used, skiprows=skipped + has_header, dtype=str,
                 na_filter=False, quoting=3, index_col=False,
             )  # fmt: skip
     except zstandard.ZstdError:
-        raise UserError(f"{path} is not zstd-compressed text, or is cut short: copy it again") from None
+        raise UserError(f"{path} is not zstd-compressed text, or is truncated. Copy it again.") from None
     except (ValueError, pd.errors.ParserError) as error:
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-        raise UserError(f"{path} is not a regular table ({reason}): fix that line") from None
+        raise UserError(f"{path} is not a regular table ({reason}). Fix that line.") from None
     short = np.flatnonzero((table == "").any(axis=1).to_numpy())
     if short.size:
-        raise UserError(f"{path}: line {skipped + headed + short[0] + 1} has fewer columns than the header: fix it")
+        raise UserError(
+            f"{path}, line {skipped + has_header + short[0] + 1} has fewer columns than the header. Fix that line."
+        )
     return table
 
 
-def _text(path: Path) -> io.TextIOBase:
+def _open_text(path: Path) -> io.TextIOBase:
+    """Open a text file, decompressed if it ends in .zst."""
     if path.suffix == ".zst":
-        unpacked = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
-        return io.TextIOWrapper(unpacked, "utf-8", errors="replace")
+        decompressed = zstandard.ZstdDecompressor().stream_reader(
+            path.open("rb"), read_across_frames=True, closefd=True
+        )
+        return io.TextIOWrapper(decompressed, "utf-8", errors="replace")
     return path.open(encoding="utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""The pruned variants of all chromosomes as one stream of blocks."""
+"""Stream the pruned variants of all chromosomes in blocks."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,19 +12,21 @@ from contigwas.tables.sample_ids import rows_of
 from contigwas.tables.text import require
 
 
-def sample_rows(bed: Genotypes, iids: Sequence[str]) -> np.ndarray:
-    """Where each sample stands in the genotypes; UserError when one does not."""
-    rows = rows_of(iids, bed.samples["iid"])
+def sample_rows(genotypes: Genotypes, iids: Sequence[str]) -> np.ndarray:
+    """Return the row of each sample in the genotypes: int64 (samples,). Raises UserError when a sample is missing."""
+    rows = rows_of(iids, genotypes.samples["iid"])
     if (rows < 0).any():
-        raise UserError(f"{bed.path} lacks {(rows < 0).sum()} of {len(rows)} samples: run the stage samples again")
+        raise UserError(
+            f"{genotypes.path}: {(rows < 0).sum()} of {len(rows)} samples are missing. Run the stage samples again."
+        )
     return rows
 
 
 class Pruned:
-    """The pruned variants of all chromosomes for some samples, streamed as often as needed, whatever the files' order.
+    """The pruned variants of all chromosomes for some samples. The order of samples may differ between files.
 
     Attributes:
-        iids: the samples, the rows of every block.
+        iids: IIDs of the samples, in the order of the rows of every block.
         variants: the number of variants.
     """
 
@@ -41,16 +43,16 @@ class Pruned:
         for chrom, path in zip(chromosomes, pruned, strict=True):
             rows = pd.read_parquet(require(path, "the pruned variants"), columns=["index"])["index"].to_numpy()
             if rows.size:
-                bed = open_genotypes(genotype_files, chrom)
-                self._parts.append((bed, sample_rows(bed, self.iids), rows))
+                genotypes = open_genotypes(genotype_files, chrom)
+                self._parts.append((genotypes, sample_rows(genotypes, self.iids), rows))
         self.variants = sum(rows.size for _, _, rows in self._parts)
 
     def blocks(self, size: int = 1024, samples: np.ndarray | None = None) -> Iterator[np.ndarray]:
-        """Dosages of at most `size` variants of one chromosome: int8 (samples, variants), -127 where not called.
+        """Yield hard calls of at most `size` variants of one chromosome: int8 (samples, variants), -127 where missing.
 
-        `samples` are positions in `iids`; None is everyone.
+        `samples` are positions in `iids`. None means all samples.
         """
-        for bed, everyone, rows in self._parts:
-            chosen = everyone if samples is None else everyone[samples]
-            for _, block in bed.blocks(rows, chosen, size):
+        for genotypes, all_rows, rows in self._parts:
+            chosen = all_rows if samples is None else all_rows[samples]
+            for _, block in genotypes.blocks(rows, chosen, size):
                 yield block

@@ -1,4 +1,4 @@
-"""Open genotypes of any format: .bed, .pgen and .bgen files by one small interface."""
+"""Open .bed, .pgen and .bgen files through a common interface."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ from contigwas.runtime.errors import UserError
 __all__ = ["Bed", "GenotypeFiles", "Genotypes", "open_genotypes", "read_samples"]
 
 FORMATS: dict[str, Callable[..., Genotypes]] = {".bed": Bed, ".pgen": Pgen, ".bgen": Bgen}
-SAMPLES: dict[str, Callable[[PathLike], pd.DataFrame]] = {
+SAMPLE_FORMATS: dict[str, Callable[[PathLike], pd.DataFrame]] = {
     ".fam": read_fam,
     ".psam": read_psam,
     ".sample": read_sample,
@@ -27,29 +27,28 @@ SAMPLES: dict[str, Callable[[PathLike], pd.DataFrame]] = {
 
 
 def open_genotypes(genotype_files: GenotypeFiles, chrom: object, threads: int | None = None) -> Genotypes:
-    """The variants of `chrom`. `genotype_files` is a path, which may hold `{chrom}`, or maps chromosomes to paths.
+    """Open the genotypes of chromosome `chrom` (1 to 22 or X). The suffix of the path determines the format.
 
-    The suffix of the path selects the format. `chrom` is 1 to 22 or X. `threads` decode a block (None: the reader's
-    choice). Raises UserError when a file is missing or malformed, or has no variant on `chrom`.
+    `genotype_files` is a path, which may contain `{chrom}`, or maps chromosomes to paths. `threads` decode a block
+    (None: the reader's default). Raises UserError when a file is missing or malformed, or has no variant on `chrom`.
     """
     name = require_analysed(chrom)
     chosen = genotype_files[name] if isinstance(genotype_files, Mapping) else genotype_files
     path = Path(str(chosen).replace("{chrom}", name))
-    return FORMATS[_known(path, FORMATS)](path, chrom, threads)
+    return FORMATS[_require_suffix(path, FORMATS)](path, chrom, threads)
 
 
 def read_samples(path: PathLike) -> pd.DataFrame:
-    """Samples of a file that names them, file order: `fid`, `iid` (str), `sex` (0 unknown, 1 male, 2 female).
+    """Read the samples of a .fam, .psam, .sample or .bgen: `fid`, `iid` (str), `sex` (0 unknown, 1 male, 2 female).
 
-    Raises UserError when the file is missing or malformed, or names a sample twice.
+    The order is that of the file. Raises UserError when the file is missing or malformed, or an IID is duplicated.
     """
     path = Path(path)
-    return SAMPLES[_known(path, SAMPLES)](path)
+    return SAMPLE_FORMATS[_require_suffix(path, SAMPLE_FORMATS)](path)
 
 
-def _known(path: Path, formats: dict) -> str:
+def _require_suffix(path: Path, formats: dict) -> str:
+    """Return the suffix of `path`. Raises UserError unless it is one of `formats`."""
     if path.suffix not in formats:
-        raise UserError(
-            f"{path} is not a file of genotypes that can be read: its name must end in {', '.join(formats)}"
-        )
+        raise UserError(f"{path} is not a supported genotype file. Its name must end in {', '.join(formats)}.")
     return path.suffix

@@ -1,4 +1,4 @@
-"""Quality control of samples: calls, heterozygosity, and sex as the X chromosome shows it."""
+"""Quality control of samples: call rate, heterozygosity, and genetic sex from chromosome X."""
 
 import logging
 from collections import Counter
@@ -18,57 +18,59 @@ MALE, FEMALE = 1, 2
 
 
 def samples_qc(
-    missing: Sequence[PathLike],
+    counts_paths: Sequence[PathLike],
     settings: Mapping[str, object],
     output: PathLike,
     x: PathLike | None = None,
 ) -> None:
-    """Add up the samples' counts of all autosomes; write `iid call_rate heterozygosity f f_x genetic_sex kept reason`.
+    """Write the table of sample QC: `iid call_rate heterozygosity f f_x genetic_sex kept reason`.
 
-    `missing` are the counts that `variant_qc` wrote of each autosome, `x` those of chromosome X. `heterozygosity` is
-    the share of heterozygotes among the calls, `f` the inbreeding coefficient 1 - observed / expected heterozygotes (by
-    the method of moments, as plink2 --het), `f_x` the same of X-linked variants, about 1 in males and 0 in females, and
-    `genetic_sex` 1 where it is at least `min_male_xf`, 2 where it is at most `max_female_xf`, else 0; without `x`, NaN and 0.
-    Reasons, the first that applies: `call rate` below `sample_call_rate`; `heterozygosity` more than that many SDs from
-    the mean of the others, where `settings["heterozygosity"]` says how many; `sex`, where `sex_check` is `drop` and the
-    genetic sex is another than the known one. Raises UserError when no variant or no sample is left.
+    `counts_paths` are the sample counts that `variant_qc` wrote for each autosome, `x` those of chromosome X.
+    `heterozygosity` is the share of heterozygous calls. `f` is the inbreeding coefficient 1 - observed / expected
+    heterozygous calls (method of moments, as in plink2 --het). `f_x` is the same for X-linked variants, about 1 in
+    males and 0 in females. `genetic_sex` is 1 if `f_x` is at least `min_male_xf`, 2 if it is at most `max_female_xf`,
+    else 0. Without `x`, `f_x` is NaN and `genetic_sex` is 0.
+
+    `reason` is the first that applies: `call rate` (below `sample_call_rate`), `heterozygosity` (more than
+    `settings["heterozygosity"]` SDs from the mean of the samples with a sufficient call rate) or `sex` (`sex_check` is
+    `drop`, and the genetic sex differs from the reported sex). Raises UserError when no variant or no sample is left.
     """
-    total = _added(missing)
+    total = _sum_counts(counts_paths)
     call_rate = (total["called"] / total["variants"]).to_numpy()
     heterozygosity = (total["hets"] / total["called"].where(total["called"] > 0)).to_numpy()
     f_x, genetic = _genetic_sex(x, total.index, settings)
     reason = np.where(call_rate < settings["sample_call_rate"], "call rate", "").astype(object)
-    _drop(reason, _outliers(heterozygosity, reason == "", settings["heterozygosity"]), "heterozygosity")
-    known = total["sex"].to_numpy()
-    another = (genetic > 0) & np.isin(known, (MALE, FEMALE)) & (genetic != known)
+    _set_reason(reason, _outliers(heterozygosity, reason == "", settings["heterozygosity"]), "heterozygosity")
+    reported_sex = total["sex"].to_numpy()
+    sex_mismatch = (genetic > 0) & np.isin(reported_sex, (MALE, FEMALE)) & (genetic != reported_sex)
     if x is not None:
-        counts = (genetic == MALE).sum(), (genetic == FEMALE).sum(), (genetic == 0).sum(), another.sum()
-        log.info("X shows %d males, %d females, %d neither; %d another sex than the genotypes' tables say", *counts)
+        counts = (genetic == MALE).sum(), (genetic == FEMALE).sum(), (genetic == 0).sum(), sex_mismatch.sum()
+        log.info("genetic sex from X: %d males, %d females, %d undetermined; %d differ from the reported sex", *counts)
     if settings["sex_check"] == "drop":
-        _drop(reason, another, "sex")
+        _set_reason(reason, sex_mismatch, "sex")
     kept = reason == ""
     reported = ", ".join(f"{count} {why}" for why, count in Counter(reason[~kept]).items()) or "none"
     log.info("%d of %d samples kept; dropped: %s", kept.sum(), len(kept), reported)
     if not kept.any():
         raise UserError(
-            f"none of the {len(kept)} samples is left after quality control (dropped: {reported}; the best call rate is "
-            f"{call_rate.max():.3f}): relax genotypes.qc"
+            f"genotypes.qc: none of the {len(kept)} samples passes quality control (dropped: {reported}; the highest "
+            f"call rate is {call_rate.max():.3f}). Relax genotypes.qc."
         )
-    columns = {"iid": total.index, "call_rate": call_rate, "heterozygosity": heterozygosity, "f": _f(total)}
+    columns = {"iid": total.index, "call_rate": call_rate, "heterozygosity": heterozygosity, "f": _inbreeding(total)}
     columns |= {"f_x": f_x, "genetic_sex": genetic.astype(np.int8), "kept": kept, "reason": reason}
     write_parquet(pd.DataFrame(columns), output)
 
 
 def read_passing_iids(path: PathLike) -> np.ndarray:
-    """The IIDs kept in the table that `samples_qc` wrote, in its order; strings."""
+    """Read the IIDs of the samples that passed QC from the table that `samples_qc` wrote: str (samples,)."""
     table = pd.read_parquet(require(Path(path), "the samples' quality control"))
     return table.loc[table["kept"], "iid"].to_numpy(dtype=str)
 
 
-def _added(missing: Sequence[PathLike]) -> pd.DataFrame:
-    """The counts of all files, one row a sample; UserError where no variant is left."""
+def _sum_counts(counts_paths: Sequence[PathLike]) -> pd.DataFrame:
+    """Sum the counts of all files, one row per sample. Raises UserError when no variant is left."""
     total, reasons = None, Counter()
-    for path in missing:
+    for path in counts_paths:
         table = pd.read_parquet(require(path, "the samples' counts of called variants"))
         reasons.update(table.attrs.get("reasons", {}))
         counts = table.set_index("iid")
@@ -77,42 +79,42 @@ def _added(missing: Sequence[PathLike]) -> pd.DataFrame:
             continue
         if set(total.index) != set(counts.index):
             raise UserError(
-                f"{path} and {missing[0]} count other samples: run the stage genotypes again from its start"
+                f"{path} and {counts_paths[0]} contain different samples. Run the whole stage genotypes again."
             )
-        add = ["called", "variants", "hets", "expected"]
-        total[add] += counts.loc[total.index, add]
+        columns = ["called", "variants", "hets", "expected"]
+        total[columns] += counts.loc[total.index, columns]
     if not total["variants"].iat[0]:
         reported = ", ".join(f"{count} {why.removeprefix('dropped: ')}" for why, count in reasons.items() if ":" in why)
         raise UserError(
-            f"none of the {reasons['variants']} variants of the genotypes is left after quality control (dropped: "
-            f"{reported or 'no reason known'}): relax genotypes.qc"
+            f"genotypes.qc: none of the {reasons['variants']} variants passes quality control (dropped: "
+            f"{reported or 'reason unknown'}). Relax genotypes.qc."
         )
     return total
 
 
-def _f(counts: pd.DataFrame) -> np.ndarray:
-    """1 - observed / expected heterozygotes; NaN where none is to be expected."""
+def _inbreeding(counts: pd.DataFrame) -> np.ndarray:
+    """Compute 1 - observed / expected heterozygous calls: float64 (samples,); NaN if none is expected."""
     hets, expected = counts["hets"].to_numpy(np.float64), counts["expected"].to_numpy(np.float64)
     return 1 - np.divide(hets, expected, out=np.full(hets.size, np.nan), where=expected > 0)
 
 
 def _genetic_sex(x: PathLike | None, iids: pd.Index, settings: Mapping[str, object]) -> tuple[np.ndarray, np.ndarray]:
-    """f of X, and the sex that it shows: 1, 2, or 0 where it does not."""
+    """Return the inbreeding coefficient on X and the genetic sex: 1, 2, or 0 if undetermined."""
     if x is None:
         return np.full(len(iids), np.nan), np.zeros(len(iids), np.int8)
     counts = pd.read_parquet(require(x, "the samples' counts on chromosome X")).set_index("iid")
-    f_x = _f(counts.reindex(iids))
+    f_x = _inbreeding(counts.reindex(iids))
     return f_x, np.where(f_x >= settings["min_male_xf"], MALE, np.where(f_x <= settings["max_female_xf"], FEMALE, 0))
 
 
 def _outliers(values: np.ndarray, among: np.ndarray, sds: float | None) -> np.ndarray:
-    """Who is more than `sds` standard deviations from the mean of those `among`: bool; nobody where it is None."""
+    """Return which values are more than `sds` SDs from the mean of those in `among`: bool; none if `sds` is None."""
     if sds is None or not among.any():
         return np.zeros(values.size, bool)
     mean, sd = np.nanmean(values[among]), np.nanstd(values[among])
     return np.abs(values - mean) > sds * sd
 
 
-def _drop(reason: np.ndarray, who: np.ndarray, why: str) -> None:
-    """Give a reason, in place, to those who have none yet."""
-    reason[who & (reason == "")] = why
+def _set_reason(reason: np.ndarray, mask: np.ndarray, why: str) -> None:
+    """Set the reason of the samples in `mask` that have none yet, in place."""
+    reason[mask & (reason == "")] = why

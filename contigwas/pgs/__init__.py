@@ -1,4 +1,4 @@
-"""Polygenic scores of PGS Catalog scoring files as a modality, raw."""
+"""The modality of polygenic scores, computed from PGS Catalog scoring files."""
 
 from contigwas.pgs.table import write_pgs
 

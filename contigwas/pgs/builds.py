@@ -1,4 +1,4 @@
-"""Is a scoring file on the genotypes' build of the genome? Asked of its header, and of the places that both share."""
+"""Check that a scoring file and the genotypes are on the same genome build."""
 
 from dataclasses import replace
 
@@ -10,66 +10,69 @@ from contigwas.pgs.rows import Names, Rows
 from contigwas.pgs.scoring_file import ScoringFile
 from contigwas.runtime.errors import UserError
 
-ENOUGH = 0.5  # of the rows at a place of the genotypes: the build is no question
-DOUBT = 0.1  # of the rows must speak for another build
+SUFFICIENT_SHARE = 0.5  # of matched rows, above which the build is not in doubt
+MIN_OTHER_SHARE = 0.1  # of rows that match on another build, above which an error is raised
 
 
 def require_build(file: ScoringFile, found: Match, targets: Targets, build: str) -> None:
-    """Raise UserError where the file's positions are of another build than the genotypes', with the shares of each.
+    """Raise UserError when the positions of the file are not on the genotypes' build.
 
-    `found` is its match. A header that names another build is believed. Where it names the genotypes' build, or none,
-    and few rows match, the shares decide: of the rows that match by position on the build, by the positions that the
-    file has on another build, and of those whose rsID the genotypes hold at another place.
+    `found` is the match of the file. A header with another build is always an error. If the header gives the genotypes'
+    build or none, and few rows match, three shares of rows are compared: rows that match by position on the genotypes'
+    build, rows that match by the file's positions on another build, and rows whose rsID is at another position in the
+    genotypes. The error reports these shares.
     """
-    if not file.placed:
-        for (other, key), places in file.elsewhere.items():
+    if not file.has_positions:
+        for (other, key), positions in file.other_builds.items():
             raise UserError(
-                f"{file.path} has positions on {other} (#{key}) but genotypes.build is {build}: of its "
-                f"{len(file.rows)} rows {_share(_by_place(file.rows, targets, places)):.1%} match by position on "
-                f"{other}, and {_moved(file.rows, targets, places):.1%} have an rsID that the genotypes hold at "
-                f"another position: download the file that the PGS Catalog harmonised to {build}"
+                f"{file.path} has positions on {other} (#{key}), but genotypes.build is {build}. Of its "
+                f"{len(file.rows)} rows, {_matched_share(_match_by_position(file.rows, targets, positions)):.1%} "
+                f"match by position on {other}, and {_moved_share(file.rows, targets, positions):.1%} have an rsID "
+                f"that is at another position in the genotypes. Download the file that the PGS Catalog harmonised to "
+                f"{build}."
             )
         return
-    if (found.outcome != UNMATCHED).mean() >= ENOUGH and not _by_name_alone(file.rows, found, targets):
+    if (found.outcome != UNMATCHED).mean() >= SUFFICIENT_SHARE and not _mostly_moved(file.rows, found, targets):
         return
-    here = _share(_by_place(file.rows, targets, (file.rows.chrom, file.rows.pos)))
-    for (other, key), places in file.elsewhere.items():
-        there = _share(_by_place(file.rows, targets, places))
-        if there > max(here, DOUBT):
+    share = _matched_share(_match_by_position(file.rows, targets, (file.rows.chrom, file.rows.pos)))
+    for (other, key), positions in file.other_builds.items():
+        other_share = _matched_share(_match_by_position(file.rows, targets, positions))
+        if other_share > max(share, MIN_OTHER_SHARE):
             raise UserError(
-                f"{file.path}: {here:.1%} of its {len(file.rows)} rows match by position on {build}, and {there:.1%} "
-                f"by the positions that it has on {other} (#{key}): the genotypes are on {other}, so correct "
-                "genotypes.build"
+                f"{file.path}: {share:.1%} of its {len(file.rows)} rows match by position on {build}, and "
+                f"{other_share:.1%} by its positions on {other} (#{key}). The genotypes are on {other}: correct "
+                "genotypes.build."
             )
-    moved = _moved(file.rows, targets, (file.rows.chrom, file.rows.pos))
-    if moved > max(here, DOUBT):
+    moved = _moved_share(file.rows, targets, (file.rows.chrom, file.rows.pos))
+    if moved > max(share, MIN_OTHER_SHARE):
         raise UserError(
-            f"{file.path}: {here:.1%} of its {len(file.rows)} rows match by position on {build}, and {moved:.1%} have "
-            "an rsID that the genotypes hold at another position: the file or the genotypes are on another build, so "
-            f"download the file that the PGS Catalog harmonised to {build}, or correct genotypes.build"
+            f"{file.path}: {share:.1%} of its {len(file.rows)} rows match by position on {build}, and {moved:.1%} have "
+            "an rsID that is at another position in the genotypes. The file or the genotypes are on another build: "
+            f"download the file that the PGS Catalog harmonised to {build}, or correct genotypes.build."
         )
 
 
-def _by_place(rows: Rows, targets: Targets, places: tuple[Names, np.ndarray]) -> Match:
-    """The match by positions alone."""
-    chrom, pos = places
+def _match_by_position(rows: Rows, targets: Targets, positions: tuple[Names, np.ndarray]) -> Match:
+    """Match the rows by `positions` (chromosomes and positions) only."""
+    chrom, pos = positions
     return match(replace(rows, chrom=chrom, pos=pos, rsid=pa.nulls(len(rows), pa.string())), targets)
 
 
-def _by_name_alone(rows: Rows, found: Match, targets: Targets) -> bool:
-    """Whether most rows that match have a position, and another than their variant's."""
-    hit = (found.variant >= 0) & (rows.pos > 0)
-    away = targets.keys(rows.chrom, rows.pos)[hit] != targets.place[found.variant[hit]]
-    return bool(hit.any()) and away.mean() > ENOUGH
+def _mostly_moved(rows: Rows, found: Match, targets: Targets) -> bool:
+    """Return whether most matched rows have a position that differs from that of their variant."""
+    matched = (found.variant >= 0) & (rows.pos > 0)
+    differs = targets.keys(rows.chrom, rows.pos)[matched] != targets.position_keys[found.variant[matched]]
+    return bool(matched.any()) and differs.mean() > SUFFICIENT_SHARE
 
 
-def _moved(rows: Rows, targets: Targets, places: tuple[Names, np.ndarray]) -> float:
-    """The share of the rows that have a place and an rsID, which is in the genotypes at another place."""
-    chrom, pos = places
-    variant = targets.named([(one or "").strip() for one in rows.rsid.to_pylist()])
-    away = (variant >= 0) & (pos > 0) & (targets.keys(chrom, pos) != targets.place[np.maximum(variant, 0)])
-    return float(away.mean())
+def _moved_share(rows: Rows, targets: Targets, positions: tuple[Names, np.ndarray]) -> float:
+    """Return the share of rows with a position whose rsID is at another position in the genotypes."""
+    chrom, pos = positions
+    variant = targets.variants_with_id([(rsid or "").strip() for rsid in rows.rsid.to_pylist()])
+    differs = (variant >= 0) & (pos > 0) & (targets.keys(chrom, pos) != targets.position_keys[np.maximum(variant, 0)])
+    return float(differs.mean())
 
 
-def _share(found: Match) -> float:
+def _matched_share(found: Match) -> float:
+    """Return the share of matched rows."""
     return float((found.outcome != UNMATCHED).mean())

@@ -1,4 +1,4 @@
-"""Columns of a text table, read as what they are, with one sentence for those that are something else."""
+"""Typed columns of a text table, with one error message for malformed values."""
 
 import zlib
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from contigwas.runtime.errors import UserError
 from contigwas.tables.text import unpacked
 
 BLANK = ["", "NA", "NaN", "nan", "None", "."]
-MANY = 20  # columns, from which on several threads are worth their start
+MANY_COLUMNS = 20  # above this number, parsing with several threads is faster
 
 
 class Columns:
-    """Some columns of a tab-separated table: names, numbers and whole numbers, in the order of the file."""
+    """Text and number columns of a tab-separated table, in file order."""
 
     def __init__(
         self,
@@ -31,15 +31,15 @@ class Columns:
         numbers: Sequence[str],
         body: bytes | None = None,
     ) -> None:
-        """Read those of the columns `texts` and `numbers` that `header` names, from the rows below `lines` lines.
+        """Read the columns `texts` and `numbers` that are in `header`, after skipping the first `lines` lines.
 
-        `body` are the rows, where they are not to be read from the file.
+        `body` is the content of the table, if it is not to be read from the file.
 
-        Raises UserError when the file is cut short or not tab-separated.
+        Raises UserError when the file is truncated or not tab-separated.
         """
         self.path, self._header, self._body = path, list(header), body
-        kinds = dict.fromkeys(texts, pa.string()) | dict.fromkeys(numbers, pa.float64())
-        self._table = self._read(lines, {name: kind for name, kind in kinds.items() if name in self._header})
+        types = dict.fromkeys(texts, pa.string()) | dict.fromkeys(numbers, pa.float64())
+        self._table = self._read(lines, {name: type_ for name, type_ in types.items() if name in self._header})
 
     def __contains__(self, name: str) -> bool:
         return name in self._table.column_names
@@ -47,54 +47,57 @@ class Columns:
     def __len__(self) -> int:
         return self._table.num_rows
 
-    def _read(self, lines: int, kinds: dict[str, pa.DataType]) -> pa.Table:
+    def _read(self, lines: int, types: dict[str, pa.DataType]) -> pa.Table:
         try:
             with unpacked(self.path) if self._body is None else BytesIO(self._body) as handle:
                 return pyarrow.csv.read_csv(
                     handle,
                     read_options=pyarrow.csv.ReadOptions(
-                        skip_rows=lines, column_names=self._header, use_threads=len(kinds) > MANY
+                        skip_rows=lines, column_names=self._header, use_threads=len(types) > MANY_COLUMNS
                     ),
                     parse_options=pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False),
                     convert_options=pyarrow.csv.ConvertOptions(
-                        column_types=kinds, include_columns=list(kinds), null_values=BLANK, strings_can_be_null=True
+                        column_types=types, include_columns=list(types), null_values=BLANK, strings_can_be_null=True
                     ),
                 )
         except pa.ArrowInvalid as error:
-            if "CSV conversion error" in str(error) and pa.float64() in kinds.values():
-                # which column is no number is reported where it is asked for
-                return self._read(lines, dict.fromkeys(kinds, pa.string()))
+            if "CSV conversion error" in str(error) and pa.float64() in types.values():
+                # the column with malformed numbers is reported when it is used
+                return self._read(lines, dict.fromkeys(types, pa.string()))
             if "Empty CSV file" in str(error):
-                return pa.table({name: pa.chunked_array([], kind) for name, kind in kinds.items()})
+                return pa.table({name: pa.chunked_array([], type_) for name, type_ in types.items()})
             reason = str(error).splitlines()[0][:200]
-            raise UserError(f"{self.path} is not a tab-separated table ({reason}): download it again") from None
+            raise UserError(f"{self.path} is not a tab-separated table ({reason}). Download it again.") from None
         except (OSError, EOFError, zlib.error) as error:
-            raise UserError(f"{self.path} is not a tab-separated table ({error}): download it again") from None
+            raise UserError(f"{self.path} is not a tab-separated table ({error}). Download it again.") from None
 
     def text(self, name: str) -> pa.Array:
-        """A column as strings; null where it is blank or not there."""
+        """Return a column as strings; null where it is blank, and for a missing column."""
         if name not in self:
             return pa.nulls(len(self), pa.string())
         return self._table[name].combine_chunks()
 
     def names(self, name: str, upper: bool = False) -> Names:
-        """A column as codes of trimmed texts."""
+        """Return a column of trimmed strings as codes, in upper case if `upper`."""
         if name not in self:
             return Names.unknown(len(self))
         column = pa.compute.dictionary_encode(self.text(name))
-        texts = [one.strip().upper() if upper else one.strip() for one in column.dictionary.to_pylist()]
-        texts = ["" if one in BLANK else one for one in texts]
+        texts = [text.strip().upper() if upper else text.strip() for text in column.dictionary.to_pylist()]
+        texts = ["" if text in BLANK else text for text in texts]
         codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
         return Names.of(codes, texts)
 
     def flags(self, name: str) -> np.ndarray:
-        """Where a column says yes: bool (rows,)."""
-        named = self.names(name)
-        says = np.array([text.lower() in ("true", "t", "1", "yes") for text in named.values], bool)
-        return says[named.codes]
+        """Return where a column is true, t, 1 or yes: bool (rows,)."""
+        column = self.names(name)
+        is_true = np.array([text.lower() in ("true", "t", "1", "yes") for text in column.values], bool)
+        return is_true[column.codes]
 
     def numbers(self, name: str) -> np.ndarray:
-        """A column of numbers: float64, NaN where it is blank or not there; UserError where it is something else."""
+        """Return a column of numbers: float64 (rows,), NaN where it is blank, and for a missing column.
+
+        Raises UserError when a value is not a finite number.
+        """
         if name not in self:
             return np.full(len(self), np.nan)
         column = self._table[name].combine_chunks()
@@ -103,17 +106,18 @@ class Columns:
             infinite = np.isinf(values)
             if not infinite.any():
                 return values
-            self._refuse(name, infinite, column.cast(pa.string()))
+            self._raise_malformed(name, infinite, column.cast(pa.string()))
         text = pa.compute.utf8_trim_whitespace(column).to_pandas().fillna("")
         values = pd.to_numeric(text, errors="coerce").to_numpy(np.float64)
         wrong = (~np.isfinite(values)) & ~text.isin(BLANK).to_numpy()
         if wrong.any():
-            self._refuse(name, wrong, column)
+            self._raise_malformed(name, wrong, column)
         return values
 
-    def _refuse(self, name: str, wrong: np.ndarray, text: pa.Array) -> None:
+    def _raise_malformed(self, name: str, wrong: np.ndarray, text: pa.Array) -> None:
+        """Raise UserError for the malformed values `wrong` (bool) of a column."""
         first = int(wrong.argmax())
         raise UserError(
-            f"{self.path}: {wrong.sum()} values of {name} are no numbers (the first, in row {first + 1} below the "
-            f"header, is {text[first].as_py()[:40]!r}): fix the file"
+            f"{self.path}, row {first + 1} below the header: {name} is not a number ({text[first].as_py()[:40]!r}; "
+            f"{wrong.sum()} such values in total). Fix the file."
         )

@@ -1,4 +1,4 @@
-"""The rows of a scoring file as arrays: names in codes, so that millions of rows are compared as whole numbers."""
+"""The rows of a scoring file as arrays. Text is stored as integer codes, so that millions of rows compare fast."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,47 +9,50 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Names:
-    """A column of text: int32 codes (rows,), positions in `values`; `values` holds each text once."""
+    """A text column: int32 codes (rows,), which are positions in the distinct texts `values`."""
 
     codes: np.ndarray
     values: list[str]
 
     @classmethod
     def of(cls, codes: np.ndarray, texts: Sequence[str]) -> "Names":
-        """From codes of `texts`, which may repeat; -1 is the empty text."""
-        place: dict[str, int] = {}
-        turned = np.array([place.setdefault(text, len(place)) for text in [*texts, ""]], np.int32)
-        return cls(turned[codes], list(place))
+        """Build from codes of `texts`, which may contain duplicates. Code -1 is the empty text."""
+        positions: dict[str, int] = {}
+        new_codes = np.array([positions.setdefault(text, len(positions)) for text in [*texts, ""]], np.int32)
+        return cls(new_codes[codes], list(positions))
 
     @classmethod
     def unknown(cls, rows: int) -> "Names":
-        """The empty text in every row."""
+        """Build a column with the empty text in every row."""
         return cls(np.zeros(rows, np.int32), [""])
 
     def tolist(self) -> list[str]:
-        """The text of every row."""
+        """Return the text of every row."""
         return [self.values[code] for code in self.codes]
 
     def is_empty(self) -> np.ndarray:
-        """Where there is no text: bool (rows,)."""
+        """Return where the text is empty: bool (rows,)."""
         return np.array([not value for value in self.values], bool)[self.codes]
 
     def filled(self, other: "Names") -> "Names":
-        """The texts of `other` where this one has none."""
+        """Return the column with empty texts replaced by those of `other`."""
         codes = np.where(self.is_empty(), other.codes + len(self.values), self.codes)
         return Names.of(codes, [*self.values, *other.values])
 
     def where(self, rows: np.ndarray) -> "Names":
-        """The text in `rows` (bool), none elsewhere."""
+        """Return the column with texts outside `rows` (bool) replaced by the empty text."""
         return Names.of(np.where(rows, self.codes, -1), self.values)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Where the rows of a score are, and what they count.
+    """Positions, IDs and alleles of the rows of a score.
 
-    chrom: plain names, empty if unknown; pos: int64, -1 if unknown; rsid: pyarrow strings, null or empty if unknown;
-    effect, other: upper-case alleles, empty if unknown.
+    Attributes:
+        chrom: plain names, empty if unknown.
+        pos: int64, -1 if unknown.
+        rsid: pyarrow strings, null or empty if unknown.
+        effect, other: upper-case alleles, empty if unknown.
     """
 
     chrom: Names
@@ -62,6 +65,10 @@ class Rows:
         return self.pos.size
 
     def __post_init__(self) -> None:
-        sizes = {self.pos.size, len(self.rsid), *(one.codes.size for one in (self.chrom, self.effect, self.other))}
+        sizes = {
+            self.pos.size,
+            len(self.rsid),
+            *(column.codes.size for column in (self.chrom, self.effect, self.other)),
+        }
         if len(sizes) > 1:
             raise ValueError(f"columns of different lengths: {sorted(sizes)}")

@@ -1,4 +1,4 @@
-"""All scores of all samples in one pass over the variants."""
+"""Compute all scores of all samples in one pass over the variants."""
 
 import logging
 from collections import deque
@@ -19,7 +19,7 @@ from contigwas.pgs.matching import Match
 
 log = logging.getLogger(__name__)
 
-BLOCK_BYTES = 2**27  # of a block of float32 dosages
+BLOCK_BYTES = 2**27  # maximum size of a block of float32 dosages
 DENSE = 0.01  # share of nonzero weights in a block above which a dense product is faster than a sparse one
 
 
@@ -27,8 +27,8 @@ DENSE = 0.01  # share of nonzero weights in a block above which a dense product 
 class Weights:
     """The weights of all scores, for the dosage D of the genotypes' effect allele.
 
-    A sample's sum is constant + linear · D + excess · max(D - 1, 0), over variants, whatever weights the dosages 0, 1
-    and 2 have. All three: float64 CSR (variants, scores).
+    A sample's sum over variants is constant + linear · D + excess · max(D - 1, 0), which can represent any weights of
+    the dosages 0, 1 and 2. All three are float64 CSR (variants, scores).
     """
 
     constant: sparse.csr_array
@@ -37,15 +37,17 @@ class Weights:
 
     @property
     def used(self) -> np.ndarray:
-        """The variants with a weight in any score: bool (variants,)."""
+        """The variants with a nonzero weight in any score: bool (variants,)."""
         return np.any([np.diff(one.indptr) > 0 for one in (self.constant, self.linear, self.excess)], axis=0)
 
 
 @dataclass(frozen=True)
-class Scored:
-    """What one pass over the genotypes gives.
+class ScoreSums:
+    """The result of one pass over the genotypes.
 
-    sums: float64 (scores, samples); dropped: bool (variants,), those that `qc` took out of every score.
+    Attributes:
+        sums: float64 (scores, samples).
+        dropped: bool (variants,), the variants that `qc` removed from all scores.
     """
 
     sums: np.ndarray
@@ -53,43 +55,44 @@ class Scored:
 
 
 def assemble(scores: Sequence[tuple[np.ndarray, Match]], variants: int) -> Weights:
-    """Collect scores, each its weights, (rows,) of an effect allele or (rows, 3) of 0, 1 and 2 of them, and its match.
+    """Combine the weights and matches of scores into weights for the genotypes.
 
-    Where the score counts the other allele, the weights are turned round. Scores of one table, which share their match,
-    are collected at once.
+    The weights of a score are (rows,) per effect allele, or (rows, 3) for 0, 1 and 2 effect alleles. They are reversed
+    where the score counts the other allele. Scores of the same table share their match and are processed together.
     """
     parts = []
     for _, group in groupby(scores, lambda score: (id(score[1]), score[0].ndim)):
         weights, matches = zip(*group, strict=True)
         if len(weights) > 1:
-            parts.append(_table(np.column_stack(weights), matches[0], variants))
+            parts.append(_shared_weights(np.column_stack(weights), matches[0], variants))
         elif parts and isinstance(parts[-1], list):
             parts[-1].append((weights[0], matches[0]))
         else:
             parts.append([(weights[0], matches[0])])
-    weights = [_apart(part, variants) if isinstance(part, list) else part for part in parts]
+    weights = [_separate_weights(part, variants) if isinstance(part, list) else part for part in parts]
     if len(weights) == 1:
         return weights[0]
     return Weights(*(sparse.hstack(part, format="csr") for part in zip(*map(_matrices, weights), strict=True)))
 
 
 def _matrices(weights: Weights) -> tuple[sparse.csr_array, ...]:
+    """Return the three matrices of `weights`."""
     return weights.constant, weights.linear, weights.excess
 
 
-def _table(weights: np.ndarray, found: Match, variants: int) -> Weights:
-    """Weights (rows, scores) of one table."""
+def _shared_weights(weights: np.ndarray, found: Match, variants: int) -> Weights:
+    """Convert the weights (rows, scores) of one table, whose scores share a match."""
     used = np.flatnonzero(found.used)
     used = used[np.argsort(found.variant[used], kind="stable")]
     swapped, rows = found.swapped[used], found.variant[used]
     linear = weights[used]
     linear[swapped] *= -1
-    matrices = [_rows(-2 * linear[swapped], rows[swapped], variants), _rows(linear, rows, variants)]
+    matrices = [_sparse_rows(-2 * linear[swapped], rows[swapped], variants), _sparse_rows(linear, rows, variants)]
     return Weights(*matrices, sparse.csr_array(matrices[0].shape))
 
 
-def _rows(values: np.ndarray, rows: np.ndarray, variants: int) -> sparse.csr_array:
-    """A matrix (variants, scores) whose ascending `rows` are `values`, without stored zeros."""
+def _sparse_rows(values: np.ndarray, rows: np.ndarray, variants: int) -> sparse.csr_array:
+    """Build a matrix (variants, scores) with `values` in the ascending `rows`, without explicit zeros."""
     count = values.shape[1]
     ends = np.zeros(variants + 1, np.int64)
     ends[rows + 1] = count
@@ -99,8 +102,8 @@ def _rows(values: np.ndarray, rows: np.ndarray, variants: int) -> sparse.csr_arr
     return found
 
 
-def _apart(scores: Sequence[tuple[np.ndarray, Match]], variants: int) -> Weights:
-    """Scores whose rows are their own."""
+def _separate_weights(scores: Sequence[tuple[np.ndarray, Match]], variants: int) -> Weights:
+    """Convert the weights of scores with separate matches."""
     constant, linear, excess = (_Entries(variants, len(scores)) for _ in range(3))
     for number, (weights, found) in enumerate(scores):
         used = found.used
@@ -112,13 +115,13 @@ def _apart(scores: Sequence[tuple[np.ndarray, Match]], variants: int) -> Weights
             chosen = np.where(swapped[:, None], chosen[:, ::-1], chosen)
             constant.add(number, rows, chosen[:, 0])
             linear.add(number, rows, chosen[:, 1] - chosen[:, 0])
-            # The sum of the outer two is exactly twice the middle one for additive weights: no rounding leaves a rest.
+            # For additive weights the outer weights sum to exactly twice the middle one, so the excess is exactly 0.
             excess.add(number, rows, (chosen[:, 0] + chosen[:, 2]) - 2 * chosen[:, 1])
     return Weights(*(entries.matrix() for entries in (constant, linear, excess)))
 
 
 class _Entries:
-    """Nonzero entries of a matrix (variants, scores), gathered score by score."""
+    """Nonzero entries of a matrix (variants, scores), collected score by score."""
 
     def __init__(self, variants: int, scores: int) -> None:
         self._shape = variants, scores
@@ -127,14 +130,14 @@ class _Entries:
         self._counts = np.zeros(scores, np.int64)
 
     def add(self, score: int, rows: np.ndarray, values: np.ndarray) -> None:
-        """Entries of the column `score`."""
-        some = values != 0
-        self._values.append(values[some])
-        self._rows.append(rows[some].astype(np.int32))
-        self._counts[score] = np.count_nonzero(some)
+        """Add the entries of the column `score`."""
+        nonzero = values != 0
+        self._values.append(values[nonzero])
+        self._rows.append(rows[nonzero].astype(np.int32))
+        self._counts[score] = np.count_nonzero(nonzero)
 
     def matrix(self) -> sparse.csr_array:
-        """All entries, without stored zeros."""
+        """Return the matrix of all entries, without explicit zeros."""
         ends = np.concatenate([[0], np.cumsum(self._counts)])
         ends = ends.astype(np.int32) if ends[-1] < 2**31 else ends
         values = np.concatenate(self._values), np.concatenate(self._rows), ends
@@ -148,52 +151,54 @@ def score_sums(
     iids: Sequence[str],
     threads: int = 1,
     qc: Mapping[str, float] | None = None,
-) -> Scored:
-    """Sums of weights, over hard calls or, where the file has them, dosages.
+) -> ScoreSums:
+    """Compute score sums from dosages, or from hard calls if the file has no dosages.
 
     `variants` has `chrom` and `index` (position in the chromosome's `Genotypes.variants`) for the rows of `weights`. A
-    missing call is 2 x the effect allele's frequency among `iids`. With `qc` (`maf`, `info`), variants of a lower
-    minor-allele frequency, or of a lower imputation quality (MaCH's r²) where the file has dosages, are taken out.
-    Products are float32 of dosages less their mean; means, and sums over blocks, are float64, and the same for any
-    number of threads. Peak memory is samples x (scores + threads x block).
+    missing call is replaced by 2 x the effect-allele frequency among `iids`. With `qc` (`maf`, `info`), variants with a
+    lower minor-allele frequency are removed, and for dosages those with a lower imputation quality (MaCH's r²).
+    Products of centred dosages are float32. Means and sums over blocks are float64, and do not depend on the number of
+    threads. Peak memory is samples x (scores + threads x block).
     """
     count = weights.linear.shape[1]
     size = max(1, min(1024, BLOCK_BYTES // (4 * max(len(iids), 1))))
     used = np.flatnonzero(weights.used)
     sums = np.zeros((count, len(iids)))
-    means, dropped, never = np.zeros(len(variants)), np.zeros(len(variants), bool), 0
+    means, dropped, n_uncalled = np.zeros(len(variants)), np.zeros(len(variants), bool), 0
     blocks = _blocks(genotype_files, variants, used, iids, size)
-    bar = tqdm(total=used.size, desc="scores", unit="variant", disable=None)
-    # One BLAS thread for each block, and as many blocks as threads: nobody waits for another inside a product.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(max(1, threads)) as pool, bar:
-        waiting: deque[tuple[np.ndarray, Future]] = deque()
+    progress = tqdm(total=used.size, desc="scores", unit="variant", disable=None)
+    # Each thread processes one block with one BLAS thread, so that threads never wait for each other within a product.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(max(1, threads)) as pool, progress:
+        pending: deque[tuple[np.ndarray, Future]] = deque()
 
-        def settle() -> int:
-            rows, future = waiting.popleft()
+        def add_finished_block() -> int:
+            rows, future = pending.popleft()
             part = future.result()
             means[rows], dropped[rows] = part.mean, part.dropped
             for columns, values in part.products:
                 sums[columns] += values
-            bar.update(rows.size)
-            return part.never
+            progress.update(rows.size)
+            return part.n_uncalled
 
         for rows, block in blocks:
-            waiting.append((rows, pool.submit(_part, block, weights.linear[rows], weights.excess[rows], qc)))
-            if len(waiting) > threads:
-                never += settle()
-        while waiting:
-            never += settle()
-    enters = (~dropped).astype(np.float64)
-    sums += (weights.constant.T @ enters + weights.linear.T @ (means * enters))[:, None]
-    if never:
-        log.warning("%d matched variants are called in nobody: their dosage is taken as 0", never)
-    return Scored(sums, dropped)
+            pending.append(
+                (rows, pool.submit(_block_contribution, block, weights.linear[rows], weights.excess[rows], qc))
+            )
+            if len(pending) > threads:
+                n_uncalled += add_finished_block()
+        while pending:
+            n_uncalled += add_finished_block()
+    included = (~dropped).astype(np.float64)
+    sums += (weights.constant.T @ included + weights.linear.T @ (means * included))[:, None]
+    if n_uncalled:
+        log.warning("%d matched variants have no calls: their dosage is set to 0", n_uncalled)
+    return ScoreSums(sums, dropped)
 
 
 def _blocks(
     genotype_files: GenotypeFiles, variants: pd.DataFrame, used: np.ndarray, iids: Sequence[str], size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows of `variants` among `used`, and their values (samples, variants), chromosome by chromosome."""
+    """Yield rows of `variants` that are in `used`, and their values (samples, variants), chromosome by chromosome."""
     chroms, index = variants["chrom"].to_numpy()[used], variants["index"].to_numpy()[used]
     for chrom in pd.unique(chroms):
         rows = used[chroms == chrom]
@@ -204,19 +209,26 @@ def _blocks(
 
 
 @dataclass(frozen=True)
-class _Part:
-    """What a block adds: mean dosages and what qc drops (variants,); products: scores and what to add to their sums."""
+class _BlockContribution:
+    """The contribution of a block.
+
+    Attributes:
+        mean: mean dosages, float64 (variants,).
+        dropped: variants removed by QC, bool (variants,).
+        never: number of variants without calls.
+        products: columns of scores, and the values to add to their sums.
+    """
 
     mean: np.ndarray
     dropped: np.ndarray
-    never: int
+    n_uncalled: int
     products: list[tuple[np.ndarray | slice, np.ndarray]]
 
 
-def _part(
+def _block_contribution(
     block: np.ndarray, linear: sparse.csr_array, excess: sparse.csr_array, qc: Mapping[str, float] | None
-) -> _Part:
-    """The part of a block of values (samples, variants) in every score, without the constants and the means."""
+) -> _BlockContribution:
+    """Compute the contribution of a block of values (samples, variants) to all scores, without constants and means."""
     centred, mean, called = centre(block)
     dropped = np.zeros(mean.size, bool)
     if qc is not None:
@@ -233,32 +245,32 @@ def _part(
         centred += mean[:, None].astype(np.float32)
         centred -= 1
         products.append(_product(excess, np.maximum(centred, 0, out=centred)))
-    return _Part(mean, dropped, int((called == 0).sum()), products)
+    return _BlockContribution(mean, dropped, int((called == 0).sum()), products)
 
 
 def centre(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Dosages less their mean, 0 where missing: float32 (variants, samples); the means, float64, and samples called.
+    """Return centred dosages (float32 (variants, samples), 0 where missing), mean dosages (float64) and call counts.
 
-    `block` is int8 (samples, variants), negative where missing, or float32 with NaN. Where nobody is called it is 0.
+    `block` is int8 (samples, variants), negative where missing, or float32 with NaN. The mean is 0 without calls.
     """
     calls = block.T
     missing = np.isnan(calls) if block.dtype.kind == "f" else calls < 0
-    absent = np.count_nonzero(missing, axis=1)
+    n_missing = np.count_nonzero(missing, axis=1)
     dosages = calls.astype(np.float32, order="C")
-    some = absent.any()
-    if some:
+    any_missing = n_missing.any()
+    if any_missing:
         dosages[missing] = 0
-    called = block.shape[0] - absent
+    called = block.shape[0] - n_missing
     mean = np.divide(dosages.sum(axis=1, dtype=np.float64), called, out=np.zeros(called.size), where=called > 0)
-    mean = mean.astype(np.float32)  # what is taken out here is what is put back into the sums, to the last bit
+    mean = mean.astype(np.float32)  # rounded, so that exactly the subtracted value is added back to the sums
     dosages -= mean[:, None]
-    if some:
+    if any_missing:
         dosages[missing] = 0
     return dosages, mean.astype(np.float64), called
 
 
 def _product(weights: sparse.csr_array, dosages: np.ndarray) -> tuple[np.ndarray | slice, np.ndarray]:
-    """weightsᵀ (scores, variants) x dosages (variants, samples) by the faster kind of product; the scores it is of."""
+    """Compute weightsᵀ x dosages (variants, samples) as a dense or sparse product; return the columns of scores too."""
     if weights.nnz > DENSE * weights.shape[0] * weights.shape[1]:
         return slice(None), weights.toarray().T.astype(np.float32) @ dosages
     columns = np.flatnonzero(np.bincount(weights.indices, minlength=weights.shape[1]))

@@ -13,11 +13,11 @@ from contigwas.runtime.atomic_files import PathLike
 from contigwas.tables.text import require
 
 COLUMNS = ["chrom", "pos", "id", "effect_allele", "other_allele", "kept", "index"]
-HARD_CALLS = ".bed"  # holds no record of several alternate alleles
+BIALLELIC_FORMAT = ".bed"  # cannot contain multiallelic records
 
 
 def checked_variants(variants: Mapping[str, PathLike]) -> pd.DataFrame:
-    """The variants of all chromosomes and whether quality control kept them: its tables, one after another."""
+    """Read the tables of variant QC of all chromosomes, one after another."""
     tables = [
         pd.read_parquet(require(path, "the variants' quality control"), columns=COLUMNS) for path in variants.values()
     ]
@@ -25,7 +25,7 @@ def checked_variants(variants: Mapping[str, PathLike]) -> pd.DataFrame:
 
 
 def all_variants(genotype_files: GenotypeFiles, chromosomes: Sequence[object]) -> pd.DataFrame:
-    """The variants of a file, or one for each chromosome, that nobody checked: all are kept so far."""
+    """Read the variants of genotypes without QC tables; `kept` is True for all."""
     tables = []
     for chrom in chromosomes:
         table = open_genotypes(genotype_files, chrom).variants
@@ -34,7 +34,7 @@ def all_variants(genotype_files: GenotypeFiles, chromosomes: Sequence[object]) -
 
 
 def targets(variants: pd.DataFrame, genotype_files: GenotypeFiles, chromosomes: Sequence[object]) -> Targets:
-    """`variants` with the places where the genotypes hold records of several alternate alleles."""
-    if PurePath(describe_files(genotype_files)).suffix == HARD_CALLS:
+    """Return `variants` as targets, with the sites of multiallelic records of the genotypes."""
+    if PurePath(describe_files(genotype_files)).suffix == BIALLELIC_FORMAT:
         return Targets(variants)
-    return Targets(variants, pd.concat([open_genotypes(genotype_files, chrom).several for chrom in chromosomes]))
+    return Targets(variants, pd.concat([open_genotypes(genotype_files, chrom).multiallelic for chrom in chromosomes]))

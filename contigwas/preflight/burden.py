@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from contigwas.burden.annotations import check_masks, read_annotations
-from contigwas.burden.names import UNKNOWN, Names
+from contigwas.burden.names import UNKNOWN, VariantNames
 from contigwas.burden.regenie import read_aaf, read_sets
 from contigwas.burden.rules import Rules
 from contigwas.config import settings as config_settings
@@ -74,7 +74,7 @@ def _require_known(study: Study, table: pd.DataFrame, path: str) -> None:
         return
     known = 0
     for chrom, variants in exome.table.groupby("chrom", sort=False):
-        names = Names(variants.reset_index(drop=True), chrom)
+        names = VariantNames(variants.reset_index(drop=True), chrom)
         known += int((names.rows(table["variant"], table.get("place")) != UNKNOWN).sum())
     if not known:
         raise UserError(

@@ -10,7 +10,7 @@ from contigwas.config import settings as config_settings
 from contigwas.genotypes.bed import check_bed, read_bim, require_magic
 from contigwas.genotypes.bgen_index import peek_index, read_index
 from contigwas.genotypes.bgen_index import read_header as read_bgen_header
-from contigwas.genotypes.files import genotype_files, pvar_path, sample_path
+from contigwas.genotypes.files import bgen_sample_path, genotype_files, pvar_path
 from contigwas.genotypes.interface import on_chromosome
 from contigwas.genotypes.pgen import check_pgen
 from contigwas.genotypes.pgen_header import read_header as read_pgen_header
@@ -179,8 +179,8 @@ def _bgen(path: Path, samples: int, whole: bool) -> tuple[pd.DataFrame, int, boo
     header = read_bgen_header(path)
     if header.samples != samples:
         raise UserError(
-            f"{path} holds {header.samples} samples, where {sample_path(path)} names {samples}: the files do not belong "
-            "together"
+            f"{path} holds {header.samples} samples, where {bgen_sample_path(path)} names {samples}: the files do not "
+            "belong together"
         )
     if whole:
         return read_index(path), header.variants, True

@@ -6,7 +6,7 @@ from pathlib import Path
 from contigwas.config import settings as config_settings
 from contigwas.pgs.builds import require_build
 from contigwas.pgs.matching import UNMATCHED, Targets, match
-from contigwas.pgs.scoring_file import ScoringFile, read_scoring_file, read_top
+from contigwas.pgs.scoring_file import ScoringFile, read_file_header, read_scoring_file
 from contigwas.preflight.context import Study
 from contigwas.runtime.errors import UserError
 
@@ -45,7 +45,7 @@ def _files(study: Study, paths: Sequence[Path], settings: dict) -> None:
         spent += path.stat().st_size
         with study.findings.reported(KEY):
             if spent > WHOLE:
-                top = read_top(path)
+                top = read_file_header(path)
                 found = [top.header.get("pgs_id") or path.name]
             else:
                 file = read_scoring_file(path, study.config["genotypes"]["build"], settings["exclude"])
@@ -81,8 +81,8 @@ def _overlap(study: Study, file: ScoringFile, targets: Targets | None) -> float:
     """The share of rows that the genotypes have, before quality control; UserError where the build is another one."""
     build = study.config["genotypes"]["build"]
     if targets is None:
-        others = {other for other, _ in file.elsewhere}
-        if others and not file.placed:
+        others = {other for other, _ in file.other_builds}
+        if others and not file.has_positions:
             raise UserError(
                 f"{file.path} has positions on {', '.join(sorted(others))}, but genotypes.build is {build}: download "
                 f"the file that the PGS Catalog harmonised to {build}"

@@ -1,4 +1,4 @@
-"""Who is in the study: the samples that inputs name, their families, and their folds."""
+"""The samples of the study: candidates, families, folds and exclusions."""
 
 from contigwas.samples.folds import assign_folds, heldout_share
 

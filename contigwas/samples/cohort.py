@@ -1,4 +1,4 @@
-"""The table of the cohort: which samples are included, in which fold, and which are tested in the GWAS."""
+"""The cohort table: which samples are included, their folds, and which samples are included in the GWAS."""
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ COLUMNS = ["fid", "iid", "sex", "family", "fold", "gwas_included", "exclusion"]
 def read_cohort(path: PathLike) -> pd.DataFrame:
     """Read cohort.tsv in the order of the file; `exclusion` and `gwas_exclusion` are text, empty without a reason.
 
-    Raises UserError when the file is missing, is not a regular table or misses a column.
+    Raises UserError when the file is missing, is not a regular table, or a column is missing.
     """
     table = read_table(path, COLUMNS, "the table of the cohort")
     text = [name for name in ("exclusion", "gwas_exclusion", "family") if name in table.columns]
@@ -22,7 +22,7 @@ def read_cohort(path: PathLike) -> pd.DataFrame:
 
 
 def included(cohort: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the cohort's samples that no step excluded, with the index of `cohort`."""
+    """Return the rows of the included samples, with the index of `cohort`."""
     return cohort[cohort["exclusion"] == ""]
 
 

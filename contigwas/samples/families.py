@@ -1,4 +1,4 @@
-"""Families and unrelated samples, from pairs of relatives."""
+"""Families and sets of unrelated samples, from pairs of relatives."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -14,9 +14,9 @@ from contigwas.tables.sample_ids import rows_of
 
 
 def related_pairs(iids: Sequence[str], kinship: pd.DataFrame, min_kinship: float = 0.0) -> np.ndarray:
-    """Positions in `iids` of the pairs with `kinship` above `min_kinship` whose members both are in `iids`.
+    """Return the positions in `iids` of the pairs with a kinship above `min_kinship`: int64 (pairs, 2).
 
-    `kinship` has the columns iid1, iid2, kinship. int64 (pairs, 2).
+    `kinship` has the columns iid1, iid2 and kinship. Pairs are skipped unless both samples are in `iids`.
     """
     above = kinship[kinship["kinship"] > min_kinship]
     pairs = np.column_stack([rows_of(above["iid1"].astype(str), iids), rows_of(above["iid2"].astype(str), iids)])
@@ -24,10 +24,10 @@ def related_pairs(iids: Sequence[str], kinship: pd.DataFrame, min_kinship: float
 
 
 def families(iids: Sequence[str], pairs: np.ndarray) -> np.ndarray:
-    """A name for each sample's family: the smallest hash (hex digest) of an IID in the connected component.
+    """Return the family ID of each sample: the smallest hash (hex digest) of an IID in its connected component.
 
-    It depends on nobody outside the component, so no one else moves when an unrelated sample leaves. `pairs` are
-    positions in `iids`, (pairs, 2). Returns strings, shape (samples,).
+    A family ID depends only on the family's members, so removing other samples does not change it. `pairs` are
+    positions in `iids`, (pairs, 2). Returns str (samples,).
     """
     samples = len(iids)
     links = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(samples, samples))
@@ -37,38 +37,38 @@ def families(iids: Sequence[str], pairs: np.ndarray) -> np.ndarray:
 
 
 def unrelated(iids: Sequence[str], pairs: np.ndarray, seed: int) -> np.ndarray:
-    """A large set of samples with no pair among them, to which nobody can be added: bool (samples,).
+    """Return a large, maximal set of unrelated samples: bool (samples,).
 
-    Greedy, as plink2 --king-cutoff: as long as someone has a single relative left, that relative goes, which loses
-    nobody; else the sample with the most relatives left goes. Ties by hash. Who then has no relative in the set comes
-    back.
+    The algorithm is greedy, as in plink2 --king-cutoff. As long as a sample has exactly one relative left, that
+    relative is removed. Otherwise the sample with the most remaining relatives is removed. Ties are broken by hash.
+    Finally, removed samples without a relative in the set are added back.
     """
     relatives: dict[int, set[int]] = {}
     for one, other in pairs.tolist():
         relatives.setdefault(one, set()).add(other)
         relatives.setdefault(other, set()).add(one)
-    every = {sample: frozenset(near) for sample, near in relatives.items()}
+    all_relatives = {sample: frozenset(near) for sample, near in relatives.items()}
     order = {sample: stable_hash(f"related:{seed}:{iids[sample]}") for sample in relatives}
-    queue = [(_rank(len(near)), order[sample], sample) for sample, near in relatives.items()]
+    queue = [(_priority(len(near)), order[sample], sample) for sample, near in relatives.items()]
     heapify(queue)
     kept = np.ones(len(iids), bool)
     while queue:
-        rank, _, sample = heappop(queue)
-        if sample not in relatives or not relatives[sample] or _rank(len(relatives[sample])) != rank:
+        priority, _, sample = heappop(queue)
+        if sample not in relatives or not relatives[sample] or _priority(len(relatives[sample])) != priority:
             continue
-        leaves = sample
+        removed = sample
         if len(relatives[sample]) == 1:
             (only,) = relatives[sample]
-            leaves = only if len(relatives[only]) > 1 else sample
-        kept[leaves] = False
-        for other in relatives.pop(leaves):
-            relatives[other].discard(leaves)
-            heappush(queue, (_rank(len(relatives[other])), order[other], other))
-    for sample in sorted(every, key=order.__getitem__):
-        kept[sample] |= not any(kept[other] for other in every[sample])
+            removed = only if len(relatives[only]) > 1 else sample
+        kept[removed] = False
+        for other in relatives.pop(removed):
+            relatives[other].discard(removed)
+            heappush(queue, (_priority(len(relatives[other])), order[other], other))
+    for sample in sorted(all_relatives, key=order.__getitem__):
+        kept[sample] |= not any(kept[other] for other in all_relatives[sample])
     return kept
 
 
-def _rank(relatives: int) -> int:
-    """Who is looked at first, the smaller number: samples with one relative, then those with the most."""
+def _priority(relatives: int) -> int:
+    """Return the priority, smallest first: samples with one relative, then those with the most relatives."""
     return np.iinfo(np.int64).min if relatives == 1 else -relatives

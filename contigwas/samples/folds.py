@@ -1,4 +1,4 @@
-"""Folds and held-out shares by a stable hash of the family: nobody else moves when one sample leaves."""
+"""Folds and held-out shares from a stable hash of the family, so that removing a sample moves no other sample."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -7,12 +7,15 @@ import numpy as np
 
 
 def stable_hash(text: str) -> int:
-    """A 64-bit number that depends on the text alone: not on Python's hash seed, the machine, or other samples."""
+    """Return a 64-bit hash of `text`, which does not depend on Python's hash seed or the machine."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def assign_folds(families: Sequence[str], folds: int, seed: int) -> np.ndarray:
-    """The fold 0 … `folds` - 1 of each family: int64, the same shape as `families`."""
+    """Return the fold 0 … `folds` - 1 of each family: int64, same shape as `families`.
+
+    Raises ValueError when `folds` is below 1.
+    """
     if folds < 1:
         raise ValueError(f"folds must be at least 1, not {folds}")
     numbers = {family: stable_hash(f"{seed}:{family}") % folds for family in set(families)}
@@ -20,10 +23,10 @@ def assign_folds(families: Sequence[str], folds: int, seed: int) -> np.ndarray:
 
 
 def heldout_share(families: Sequence[str], share: float, seed: int, salt: str = "heldout") -> np.ndarray:
-    """Whether each family belongs to a share drawn by hash: bool, the same shape as `families`.
+    """Return whether each family is in a random share, chosen by hash: bool, same shape as `families`.
 
-    `salt` separates draws with one seed from each other and from the folds: "heldout", "validation".
+    `salt` ("heldout", "validation") makes shares with the same seed independent of each other and of the folds.
     """
-    limit = share * 2.0**64
-    drawn = {family: stable_hash(f"{salt}:{seed}:{family}") < limit for family in set(families)}
-    return np.array([drawn[family] for family in families], dtype=bool)
+    threshold = share * 2.0**64
+    selected = {family: stable_hash(f"{salt}:{seed}:{family}") < threshold for family in set(families)}
+    return np.array([selected[family] for family in families], dtype=bool)

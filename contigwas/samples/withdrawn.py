@@ -1,4 +1,4 @@
-"""The list of the participants who withdrew."""
+"""The list of withdrawn participants."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from contigwas.tables.text import require
 
 
 def read_withdrawn(path: PathLike) -> set[str]:
-    """The IIDs of `samples.withdrawn`, one a line, perhaps under a header `iid`, perhaps quoted.
+    """Read the IIDs of `samples.withdrawn`: one per line, optionally quoted and with a header `iid`.
 
-    Raises UserError for a line of several columns.
+    Raises UserError when the file is missing or a line has more than one column.
     """
     lines = Path(require(path, "samples.withdrawn")).read_text(encoding="utf-8-sig").splitlines()
-    gone = set()
+    iids = set()
     for number, line in enumerate(lines, 1):
         words = line.replace('"', " ").replace(",", " ").split()
         if len(words) > 1:
-            raise UserError(f"{path}, line {number} has {len(words)} columns: write one IID a line")
+            raise UserError(f"{path}, line {number} has {len(words)} columns. Write one IID per line.")
         if words and not (number == 1 and words[0].lower() == "iid"):
-            gone.add(words[0])
-    return gone
+            iids.add(words[0])
+    return iids

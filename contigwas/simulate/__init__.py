@@ -1,1 +1,1 @@
-"""A cohort with the ground truth known: genotypes, traits of the eye, photographs; and real photographs paired at random."""
+"""Simulated cohorts with known ground truth, and random pairings of real photographs with real genotypes."""

@@ -1,4 +1,4 @@
-"""One fundus-like picture an eye for the samples of a cohort, as files and a table; some of the files are unusable."""
+"""Write one simulated fundus photograph per eye of a cohort, with a table; some of the files are unusable."""
 
 import io
 import logging
@@ -22,20 +22,20 @@ from contigwas.tables.text import read_table
 
 log = logging.getLogger(__name__)
 
-STREAM = 100  # apart from the cohort's streams of random numbers
+STREAM = 100  # keeps the random numbers apart from those of the cohort
 EYES = ("left", "right")
-EYE_SD = 0.15  # how far an eye is from its sample's latents
-BATCH = 128  # pictures drawn at once
+EYE_SD = 0.15  # SD of the difference between an eye and the latents of its sample
+BATCH = 128  # images per batch
 FAULTS = ("black", "blank", "truncated")
 
 
 def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed: int) -> None:
     """Write `folder`/images/*.png and `folder`/images.tsv (iid, eye, visit, path) from the table of latents.
 
-    A share `missing_rate` of the samples has no picture; `unusable_images` files are black, blank or cut off, each of
-    another sample where there are enough. File names say nothing about the sample. With a block `groups` in the
-    settings the pictures carry the marks of their sample's group, and `folder`/groups.tsv (iid group) has everyone's.
-    Raises UserError when more files shall be unusable than there are.
+    A share `missing_rate` of the samples has no image. `unusable_images` files are black, blank or truncated, from
+    different samples if possible. File names are independent of the sample. With a block `groups` in the settings, the
+    images have the marks of their sample's group, and `folder`/groups.tsv (iid group) has the groups of all samples.
+    Raises UserError when `unusable_images` exceeds the number of images.
     """
     folder = Path(folder)
     samples = read_table(latents, ("iid", *LATENTS), "simulate.folder")
@@ -44,25 +44,25 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
         return np.random.default_rng([seed, STREAM, *purpose])
 
     many = len(samples)
-    seen = np.sort(stream(0).permutation(many)[round(settings["missing_rate"] * many) :])
+    imaged = np.sort(stream(0).permutation(many)[round(settings["missing_rate"] * many) :])
     unusable = int(settings["unusable_images"])
-    require_unusable(unusable, 2 * len(seen))
-    traits = np.repeat(samples[list(LATENTS)].to_numpy(np.float64)[seen], 2, axis=0)
+    require_unusable(unusable, 2 * len(imaged))
+    traits = np.repeat(samples[list(LATENTS)].to_numpy(np.float64)[imaged], 2, axis=0)
     traits += EYE_SD * stream(1).standard_normal(traits.shape)
     traits *= settings["groups"]["traits"] if "groups" in settings else 1.0
     numbers = stream(2).permutation(len(traits))
     table = pd.DataFrame(
         {
-            "iid": np.repeat(samples["iid"].to_numpy()[seen], 2),
-            "eye": np.tile(EYES, len(seen)),
+            "iid": np.repeat(samples["iid"].to_numpy()[imaged], 2),
+            "eye": np.tile(EYES, len(imaged)),
             "visit": 0,
             "path": [f"images/{number:06d}.png" for number in numbers],
         }
     )
     grouped = "groups" in settings
-    faults = choose_faults(unusable, len(seen), 2, stream(3))
+    faults = choose_faults(unusable, len(imaged), 2, stream(3))
     groups = (
-        np.repeat(_write_groups(samples["iid"], folder, settings["groups"], stream(5))[seen], 2) if grouped else None
+        np.repeat(_write_groups(samples["iid"], folder, settings["groups"], stream(5))[imaged], 2) if grouped else None
     )
     (folder / "images").mkdir(parents=True, exist_ok=True)
     sweep(folder / "images")
@@ -83,61 +83,64 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
             ]
             for job in jobs:
                 job.result()
-    remove_others(folder, set(table["path"]))
+    remove_stale_images(folder, set(table["path"]))
     write_tsv(table.sort_values("path", ignore_index=True), folder / "images.tsv")
     log.info(
         "%d images of %d samples (%d samples have none); %d are unusable: %s",
-        len(table), len(seen), many - len(seen), len(faults),
-        ", ".join(f"{list(faults.values()).count(one)} {one}" for one in FAULTS),
+        len(table), len(imaged), many - len(imaged), len(faults),
+        ", ".join(f"{list(faults.values()).count(fault)} {fault}" for fault in FAULTS),
     )  # fmt: skip
 
 
 def _write_groups(iids: pd.Series, folder: Path, settings: Mapping, rng: np.random.Generator) -> np.ndarray:
-    """Everyone's group as a number, and by its name in a table."""
+    """Draw the group number of each sample, and write groups.tsv with the names of the groups."""
     groups = choose_groups(len(iids), settings["count"], rng)
     write_tsv(pd.DataFrame({"iid": iids, "group": np.asarray(GROUPS)[groups]}), folder / "groups.tsv")
     return groups
 
 
 def require_unusable(unusable: int, images: int) -> None:
-    """Raise UserError when more of the images shall be unusable than there are."""
+    """Raise UserError when `unusable` exceeds the number of images."""
     if unusable > images:
-        raise UserError(f"config: simulate.unusable_images is {unusable}, but there are only {images} images: lower it")
+        raise UserError(
+            f"config: simulate.unusable_images is {unusable}, but there are only {images} images. Lower it."
+        )
 
 
-def choose_faults(unusable: int, samples: int, each: int, rng: np.random.Generator) -> dict[int, str]:
-    """What is wrong with which row; of samples with two rows `each` the second ones come after all the first.
+def choose_faults(unusable: int, samples: int, images_per_sample: int, rng: np.random.Generator) -> dict[int, str]:
+    """Choose the rows with unusable images, and their faults.
 
-    A sample's rows follow each other.
+    The rows of a sample are consecutive, `images_per_sample` per sample. The second image of a sample is only chosen
+    after one image of every sample.
     """
-    first = each * rng.permutation(samples)
+    first = images_per_sample * rng.permutation(samples)
     rows = first
-    if each == 2:
+    if images_per_sample == 2:
         first = first + rng.integers(0, 2, samples)
         rows = np.concatenate([first, first ^ 1])
     return {int(row): FAULTS[number % len(FAULTS)] for number, row in enumerate(rows[:unusable])}
 
 
-def spoilt(picture: np.ndarray, fault: str | None) -> np.ndarray:
-    """The pixels of a black or blank picture, else `picture` itself."""
+def apply_fault(image: np.ndarray, fault: str | None) -> np.ndarray:
+    """Return a black or blank image for these faults, else `image` itself."""
     if fault == "black":
-        return np.zeros_like(picture)
-    return np.full_like(picture, 128) if fault == "blank" else picture
+        return np.zeros_like(image)
+    return np.full_like(image, 128) if fault == "blank" else image
 
 
-def _save(path: Path, picture: np.ndarray, fault: str | None) -> None:
-    """Write a picture (size, size, 3) uint8 as PNG, or what a `fault` made of it."""
+def _save(path: Path, image: np.ndarray, fault: str | None) -> None:
+    """Write an image (size, size, 3), uint8, as PNG, with its fault."""
     buffer = io.BytesIO()
-    Image.fromarray(spoilt(picture, fault)).save(buffer, "PNG", compress_level=1)
+    Image.fromarray(apply_fault(image, fault)).save(buffer, "PNG", compress_level=1)
     content = buffer.getvalue()
     with replacing(path, crowded=True) as temporary:
         temporary.write_bytes(content[: len(content) // 2] if fault == "truncated" else content)
 
 
-def remove_others(folder: Path, kept: set[str]) -> None:
-    """Remove files of an earlier cohort, larger or of another kind, from where the `kept` (paths from `folder`) stand.
+def remove_stale_images(folder: Path, kept: set[str]) -> None:
+    """Remove files of an earlier simulation from the folders of the `kept` files (paths relative to `folder`).
 
-    Only files named as ours are removed.
+    Only files with the names of simulated images are removed.
     """
     for part in sorted({path.rpartition("/")[0] for path in kept}):
         for path in (folder / part).iterdir():

@@ -1,4 +1,4 @@
-"""Polygenic scores of the simulated traits, and of nothing, as PGS Catalog scoring files (format 2.0)."""
+"""Write polygenic scores of simulated and of unrelated traits as PGS Catalog scoring files (format 2.0)."""
 
 import gzip
 import logging
@@ -15,10 +15,10 @@ from contigwas.simulate.traits import POLYGENIC_AF, standardised
 
 log = logging.getLogger(__name__)
 
-SWAPPED = 0.3  # share of rows that name the reference allele as the effect allele
-OTHER_STRAND = 0.05  # share of rows given on the other strand, among those whose strand the alleles tell
-AMBIGUOUS = 0.05  # rows of ambiguous strand in addition
-UNKNOWN = 0.03  # rows in addition, at positions where the genotypes have nothing
+SWAPPED = 0.3  # share of rows whose effect allele is the reference allele
+OTHER_STRAND = 0.05  # share of rows on the other strand, among those that are not strand-ambiguous
+AMBIGUOUS = 0.05  # share of additional strand-ambiguous rows
+UNKNOWN = 0.03  # share of additional rows at positions without a variant
 COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A"}
 
 
@@ -31,11 +31,11 @@ def write_scores(
     build: str,
     rng: np.random.Generator,
 ) -> None:
-    """Write SIM000001.txt.gz … into `folder`: first the relevant scores, one latent after the other, then the others.
+    """Write SIM000001.txt.gz … into `folder`: first relevant scores, one latent after another, then irrelevant ones.
 
-    A relevant score has the true effects of one latent's common SNPs with noise added, so much that it explains
-    1 - `pgs.noise` of the latent; no noise where the true effects explain less. It has rows for a few A/T and C/G SNPs
-    in addition, which mean nothing. An irrelevant score has random effects at as many random SNPs.
+    A relevant score has the simulated effects of the common SNPs of one latent, plus noise such that it explains a
+    share 1 - `pgs.noise` of the latent. There is no noise if the simulated effects explain less. It also has some A/T
+    and C/G SNPs with random effects. An irrelevant score has random effects at the same number of random SNPs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     many = settings.polygenic_snps + len(settings.planted_q2)
@@ -44,11 +44,11 @@ def write_scores(
         if number < settings.pgs.relevant:
             latent = number % len(LATENTS)
             rows = causal[causal["latent"] == latent].drop_duplicates(["chromosome", "row"])
-            weights = _noisy(array, rows, latents[:, latent], 1 - settings.pgs.noise, rng)
-            more = _random_rows(array, round(AMBIGUOUS * len(rows)), rng, ambiguous=True)
+            weights = _add_noise(array, rows, latents[:, latent], 1 - settings.pgs.noise, rng)
+            ambiguous_rows = _random_rows(array, round(AMBIGUOUS * len(rows)), rng, ambiguous=True)
             scale = np.sqrt(np.mean(weights**2)) if len(weights) else 0
-            weights = np.concatenate([weights, scale * rng.standard_normal(len(more))])
-            rows = pd.concat([rows, more], ignore_index=True)
+            weights = np.concatenate([weights, scale * rng.standard_normal(len(ambiguous_rows))])
+            rows = pd.concat([rows, ambiguous_rows], ignore_index=True)
             trait = f"simulated {LATENTS[latent]}"
         else:
             rows = _random_rows(array, many, rng)
@@ -57,27 +57,27 @@ def write_scores(
         table = _as_published(_per_allele(array, rows, weights), settings, rng)
         _write(folder, f"SIM{number + 1:06d}", trait, table, build)
     for path in folder.glob("SIM[0-9]*.txt.gz"):
-        if int(path.name[3:9]) > total:  # of an earlier run: the config names the scores by a pattern
+        if int(path.name[3:9]) > total:  # of an earlier run, which would match the pattern in the config
             path.unlink()
     log.info("%d relevant and %d irrelevant polygenic scores", settings.pgs.relevant, settings.pgs.irrelevant)
 
 
-def _noisy(
+def _add_noise(
     array: Sequence[Chromosome], rows: pd.DataFrame, latent: np.ndarray, wanted: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """True effects plus noise (per SD of dosage), with r² = `wanted` between the score and `latent`."""
+    """Add noise to the simulated effects (per SD of dosage) until r² between score and `latent` is `wanted`."""
     effects = rows["effect"].to_numpy()
     noise = rng.standard_normal(len(rows)) * np.sqrt(np.mean(effects**2)) if len(rows) else effects
-    signal, scatter = np.zeros(len(latent)), np.zeros(len(latent))
+    effect_score, noise_score = np.zeros(len(latent)), np.zeros(len(latent))
     for chromosome, part in rows.assign(noise=noise).groupby("chromosome"):
         dosage = standardised(array[chromosome].counts[part["row"]])
-        signal += part["effect"].to_numpy() @ dosage
-        scatter += part["noise"].to_numpy() @ dosage
-    if not signal.any():
+        effect_score += part["effect"].to_numpy() @ dosage
+        noise_score += part["noise"].to_numpy() @ dosage
+    if not effect_score.any():
         return effects
 
     def explained(amount: float) -> float:
-        return np.corrcoef(signal + amount * scatter, latent)[0, 1] ** 2
+        return np.corrcoef(effect_score + amount * noise_score, latent)[0, 1] ** 2
 
     if explained(0) <= wanted:
         return effects
@@ -93,7 +93,7 @@ def _noisy(
 def _random_rows(
     array: Sequence[Chromosome], many: int, rng: np.random.Generator, ambiguous: bool = False
 ) -> pd.DataFrame:
-    """Common SNPs of either kind, or those of ambiguous strand only."""
+    """Draw common SNPs, strand-ambiguous or not, or only strand-ambiguous ones if `ambiguous`."""
     pool = [
         (chromosome, row)
         for chromosome, variants in enumerate(array)
@@ -106,7 +106,7 @@ def _random_rows(
 
 
 def _per_allele(array: Sequence[Chromosome], rows: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
-    """Chromosome, position, alleles and weight per alternate allele, sorted by position."""
+    """Return chromosome, position, alleles and weight per alternate allele, sorted by position."""
     parts = []
     for chromosome, part in rows.assign(weight=weights).groupby("chromosome"):
         part = part.sort_values("row", kind="stable")
@@ -129,7 +129,7 @@ def _per_allele(array: Sequence[Chromosome], rows: pd.DataFrame, weights: np.nda
 
 
 def _as_published(table: pd.DataFrame, settings: Simulation, rng: np.random.Generator) -> pd.DataFrame:
-    """The same score as another group would write it: other allele counted, other strand, variants we do not have."""
+    """Vary a score as in published files: swapped effect alleles, the other strand, and variants without genotypes."""
     table = table.copy()
     swap = rng.random(len(table)) < SWAPPED
     alleles = table.loc[swap, ["other_allele", "effect_allele"]].to_numpy()
@@ -157,7 +157,7 @@ def _as_published(table: pd.DataFrame, settings: Simulation, rng: np.random.Gene
 
 
 def _write(folder: Path, name: str, trait: str, table: pd.DataFrame, build: str) -> None:
-    """One scoring file; the gzip header holds neither time nor name, so that a rerun gives the same bytes."""
+    """Write a scoring file. The gzip header has neither time nor name, so that reruns give identical files."""
     header = [
         "###PGS CATALOG SCORING FILE - made by contigwas, simulated",
         "#format_version=2.0",

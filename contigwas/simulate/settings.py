@@ -1,4 +1,4 @@
-"""The block `simulate` of the config as frozen dataclasses, and what makes no sense in it."""
+"""The config block `simulate` as frozen dataclasses, which validate it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from contigwas.runtime.errors import UserError
 LATENTS = ("disc", "cup", "calibre", "tortuosity", "pigment", "lesions")
 BURDEN_LATENTS = ("tortuosity", "lesions")  # each has one rare-variant gene
 PIGMENT = LATENTS.index("pigment")
-POPULATION_SHARE = 0.75  # of the larger of the two populations
+POPULATION_SHARE = 0.75  # share of the larger of the two populations
 PROGRAMMES = (
     "proliferation",
     "invasion",
@@ -16,16 +16,16 @@ PROGRAMMES = (
     "necrosis",
     "atrophy",
     "angiogenesis",
-)  # one a latent, in their order
-GROUPS = ("exudates", "drusen", "scars", "haemorrhages")  # kinds of marks, the first `count` of them
-LEAST_GENES = 10  # of the expression, for each programme
-LARGEST_VOLUME = 96  # voxels a side
-STRIDE = 10  # the demo's snps.stride: truth.tsv says which causal variants stand on that grid
+)  # one per latent, in the same order
+GROUPS = ("exudates", "drusen", "scars", "haemorrhages")  # kinds of marks; the first `count` are used
+MIN_GENES = 10  # per programme
+MAX_VOLUME_SIZE = 96  # voxels per side
+STRIDE = 10  # snps.stride of the demo; truth.tsv marks the causal variants on this grid
 
 
 @dataclass(frozen=True)
 class Scores:
-    """How many polygenic scores there are, and what share of a relevant score its latent does not explain."""
+    """Numbers of polygenic scores, and the share of the variance of a relevant score that is noise."""
 
     relevant: int
     irrelevant: int
@@ -34,10 +34,18 @@ class Scores:
 
 @dataclass(frozen=True)
 class Lesions:
-    """What decides expression, brains and tumours; `size` is in pixels or voxels a side, `unusable` in files.
+    """Settings of expression, brains and tumours.
 
-    `driven` is the share of a programme's variance that its latent explains, `contrast` the mean difference in
-    brightness between tumour and tissue (black to white is 1), `distractors` the share of samples with a lookalike.
+    Attributes:
+        dimensions: 2 for slices, 3 for volumes.
+        genes: number of genes.
+        driven: share of a programme's variance that its latent explains.
+        contrast: mean difference in brightness between tumour and tissue (black to white is 1).
+        distractors: share of samples with a lookalike.
+        size: pixels or voxels per side.
+        nuisance: scale of the nuisance variation.
+        missing_rate: share of samples without an image, and without expression.
+        unusable: number of unusable images.
     """
 
     dimensions: int
@@ -51,20 +59,20 @@ class Lesions:
     unusable: int
 
     def __post_init__(self) -> None:
-        if self.genes < LEAST_GENES * len(PROGRAMMES):
+        if self.genes < MIN_GENES * len(PROGRAMMES):
             raise UserError(
                 f"config: simulate.lesions.genes is {self.genes}, but {len(PROGRAMMES)} programmes need "
-                f"{LEAST_GENES} genes each: raise it to {LEAST_GENES * len(PROGRAMMES)} or more"
+                f"{MIN_GENES} genes each. Increase it to at least {MIN_GENES * len(PROGRAMMES)}."
             )
-        if self.dimensions == 3 and self.size > LARGEST_VOLUME:
+        if self.dimensions == 3 and self.size > MAX_VOLUME_SIZE:
             raise UserError(
                 f"config: simulate.image_size is {self.size}, but simulated volumes (simulate.lesions.dimensions: 3) "
-                f"have {LARGEST_VOLUME} voxels a side at most: lower it, 32 is enough to try things"
+                f"have at most {MAX_VOLUME_SIZE} voxels per side. Lower it; 32 is sufficient for tests."
             )
 
     @classmethod
     def of(cls, settings: Mapping) -> "Lesions":
-        """From the config block `simulate`, which has a block `lesions` (defaults filled in)."""
+        """Build from the config block `simulate`, which has a block `lesions` (with defaults)."""
         return cls(
             **settings["lesions"],
             size=settings["image_size"],
@@ -76,7 +84,7 @@ class Lesions:
 
 @dataclass(frozen=True)
 class Simulation:
-    """What decides a cohort's genotypes and traits."""
+    """Settings of the genotypes and traits of a cohort."""
 
     n_samples: int
     chromosomes: int
@@ -96,23 +104,23 @@ class Simulation:
         if explained > 0.95:
             raise UserError(
                 f"config: simulate: polygenic_h2, planted_q2 and burden_q2 add up to {explained:.2f} of a trait's "
-                "variance: keep their sum at 0.95 or below"
+                "variance. Keep their sum at 0.95 or below."
             )
         if 2 * self.related_pairs > self.n_samples - 2:
             raise UserError(
-                f"config: simulate.related_pairs is {self.related_pairs}, but {self.n_samples} samples hold at most "
-                f"{self.n_samples // 2 - 1} pairs: lower it or raise simulate.n_samples"
+                f"config: simulate.related_pairs is {self.related_pairs}, but {self.n_samples} samples allow at most "
+                f"{self.n_samples // 2 - 1} pairs. Lower it, or increase simulate.n_samples."
             )
 
     @classmethod
     def of(cls, settings: Mapping) -> "Simulation":
-        """From the config block (defaults filled in); keys that belong to the images are checked and passed over."""
+        """Build from the config block (with defaults). Keys of the images are validated and ignored."""
         if "lesions" in settings:
             Lesions.of(settings)
             if "groups" in settings:
                 raise UserError(
-                    "config: simulate has lesions and groups, but groups are of photographs of the eye, which lesions "
-                    "replace: drop one of the two"
+                    "config: simulate has lesions and groups, but groups need photographs of the eye, which lesions "
+                    "replace. Remove one of the two."
                 )
         names = [name for name in cls.__dataclass_fields__ if name not in ("planted_q2", "pgs")]
         return cls(
@@ -123,5 +131,5 @@ class Simulation:
 
     @property
     def length(self) -> int:
-        """Base pairs of one chromosome."""
+        """Length of a chromosome in base pairs."""
         return round(self.megabases * 1e6)

@@ -1,7 +1,7 @@
-"""Six latent traits of the eye built from genotypes, and the ground truth about what causes them.
+"""Simulate six latent traits of the eye from genotypes, and write the ground truth of their causes.
 
-A latent is the sum of strong (planted) SNPs, a polygenic background, one rare-variant gene (two of the latents), a
-difference between the populations (pigment) and environment, scaled to unit SD over the cohort.
+A latent is the sum of strong (planted) SNPs, a polygenic background, one rare-variant gene (for two of the latents), a
+difference between populations (pigment) and environment, scaled to unit SD over the cohort.
 """
 
 import logging
@@ -16,23 +16,35 @@ from contigwas.simulate.settings import BURDEN_LATENTS, LATENTS, PIGMENT, STRIDE
 
 log = logging.getLogger(__name__)
 
-SWEEPS = 3  # over the signs of the polygenic SNPs
-FAR = 400_000  # base pairs between planted SNPs where the genome allows
-NEAR = 100_000  # closer than that, one planted SNP per latent fewer
-CANDIDATES = 20  # for each planted SNP; the one with the least linkage beyond NEAR is taken
+SWEEPS = 3  # passes over the signs of polygenic SNPs
+FAR = 400_000  # minimum distance of planted SNPs in base pairs, if the genome is large enough
+NEAR = 100_000  # base pairs; fewer SNPs are planted if they would be closer, and LD beyond it is minimised
+CANDIDATES = 20  # for each planted SNP; the one with the lowest LD beyond NEAR is chosen
 PLANTED_AF = (0.2, 0.8)
 POLYGENIC_AF = (0.05, 0.95)
-LEAST_ENVIRONMENT = 0.05  # share of a latent's variance
-PLACE = ["chromosome", "row", "latent"]  # where a causal SNP stands among the array's, and what it changes
-TRUTH = ["kind", "chrom", "pos", "id", "effect_allele", "other_allele", "af", "latent", "q2", "marginal_q2", "on_grid"]
+MIN_ENVIRONMENT = 0.05  # share of the variance of a latent
+SNP_INDEX = ["chromosome", "row", "latent"]  # position of a causal SNP in the array, and its latent
+GROUND_TRUTH_COLUMNS = [
+    "kind",
+    "chrom",
+    "pos",
+    "id",
+    "effect_allele",
+    "other_allele",
+    "af",
+    "latent",
+    "q2",
+    "marginal_q2",
+    "on_grid",
+]
 
 
 def choose_causal(
     array: Sequence[Chromosome], population: np.ndarray, settings: Simulation, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Planted and polygenic SNPs: kind, chromosome (index into `array`), row, latent, effect (per SD of dosage), q2.
+    """Choose planted and polygenic SNPs: kind, chromosome, row, latent, effect (per SD of dosage), q2.
 
-    `population` (samples,) is 0 or 1: what counts as linkage is linkage within a population.
+    `chromosome` is an index of `array`. `population` (samples,) is 0 or 1. LD is computed within populations.
     """
     planted = _planted(array, population, settings, rng)
     planted["effect"] = np.sqrt(planted["q2"]) * rng.choice([-1.0, 1.0], len(planted))
@@ -50,10 +62,10 @@ def choose_causal(
 def _planted(
     array: Sequence[Chromosome], population: np.ndarray, settings: Simulation, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """The genome in as many equal bins as SNPs are planted, one SNP in the middle of each: they are far apart.
+    """Choose planted SNPs, one in the middle of each of as many equal bins of the genome, so that they are far apart.
 
-    Alternately on and off the grid of every 10th variant. The strand of a causal SNP is never ambiguous, so that no
-    polygenic score loses what makes it.
+    SNPs are alternately on and off the grid of every 10th variant. Strand-ambiguous SNPs are never causal, because
+    polygenic scores would drop them.
     """
     q2s = settings.planted_q2
     while len(q2s) > 1 and _bin_width(settings, len(q2s)) < NEAR * 1.25:
@@ -74,13 +86,16 @@ def _planted(
         low, high = bin_number * width + margin, (bin_number + 1) * width - margin
         row = _pick(array[chromosome], population, (low, high), (latent + order) % 2 == 0, rng)
         if row is None:
-            log.warning("no common SNP to plant in one of the bins of chromosome %s", array[chromosome].name)
+            log.warning(
+                "no common SNP in one of the bins of chromosome %s, so no SNP is planted there", array[chromosome].name
+            )
             continue
         rows.append(("planted", chromosome, row, latent, q2s[order]))
-    return pd.DataFrame(rows, columns=["kind", *PLACE, "q2"]).astype(dict.fromkeys(PLACE, int))
+    return pd.DataFrame(rows, columns=["kind", *SNP_INDEX, "q2"]).astype(dict.fromkeys(SNP_INDEX, int))
 
 
 def _bin_width(settings: Simulation, per_latent: int) -> float:
+    """Return the width in base pairs of a bin with one planted SNP."""
     return settings.length / -(-per_latent * len(LATENTS) // settings.chromosomes)
 
 
@@ -91,6 +106,7 @@ def _pick(
     on_grid: bool,
     rng: np.random.Generator,
 ) -> int | None:
+    """Choose a SNP in a range of positions, on or off the grid if possible; None if there is no candidate."""
     af = variants.af
     fits = (variants.pos > between[0]) & (variants.pos < between[1]) & (af >= PLANTED_AF[0]) & (af <= PLANTED_AF[1])
     fits &= ~variants.ambiguous
@@ -98,17 +114,17 @@ def _pick(
     choice = rng.permutation(np.flatnonzero(wanted if wanted.any() else fits))[:CANDIDATES]
     if not len(choice):
         return None
-    # strong linkage at a distance would show as further loci that nobody planted
+    # strong LD at a distance would produce additional loci that are not planted
     far = np.abs(variants.pos[None, :] - variants.pos[choice][:, None]) > NEAR
-    everyone = _within(variants.counts, population)
-    r = everyone[choice] @ everyone.T / len(population)
+    standardised_within = _within(variants.counts, population)
+    r = standardised_within[choice] @ standardised_within.T / len(population)
     return int(choice[np.where(far, r**2, 0).max(axis=1).argmin()])
 
 
 def _polygenic(array: Sequence[Chromosome], settings: Simulation, taken: set[tuple[int, int]]) -> pd.DataFrame:
-    """For each latent, SNPs evenly spread over the genome; those of the next latent stand a sixth of a step further on.
+    """Choose evenly spaced polygenic SNPs for each latent, shifted by a sixth of a step from one latent to the next.
 
-    Set apart, the SNPs of several latents do not add up to a locus that a joint test would find.
+    The shift prevents SNPs of several latents from adding up to a locus in a joint test.
     """
     rows = []
     many = settings.polygenic_snps
@@ -126,18 +142,18 @@ def _polygenic(array: Sequence[Chromosome], settings: Simulation, taken: set[tup
             chosen = np.unique(fits[nearest])
             rows += [("polygenic", chromosome, int(row), latent) for row in chosen]
     if len(rows) < many * len(LATENTS):
-        log.warning("%d polygenic SNPs in all, not %d: the genome is small", len(rows), many * len(LATENTS))
-    return pd.DataFrame(rows, columns=["kind", *PLACE]).astype(dict.fromkeys(PLACE, int))
+        log.warning("%d polygenic SNPs instead of %d, because the genome is small", len(rows), many * len(LATENTS))
+    return pd.DataFrame(rows, columns=["kind", *SNP_INDEX]).astype(dict.fromkeys(SNP_INDEX, int))
 
 
 def _in_repulsion(
     array: Sequence[Chromosome], snps: pd.DataFrame, population: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Equal effects (snps,) per SD of dosage that explain a variance of 1, signs random but against linkage.
+    """Draw equal effects (snps,) per SD of dosage that explain a variance of 1, with signs in repulsion.
 
-    In random order, and three times over, each SNP takes the sign that works against those in linkage with it, as
-    stabilising selection arranges them (Bulmer 1971). On a genome this small, free signs would add up to strong loci
-    that nobody planted: about 25 instead of 4 in the joint test of the six latents, in 4,000 samples.
+    In random order and three passes, each SNP takes the sign opposite to the effects of the SNPs in LD with it, as
+    under stabilising selection (Bulmer 1971). In such a small genome, random signs would add up to strong loci that are
+    not planted: about 25 instead of 4 in the joint test of the six latents in 4,000 samples.
     """
     order = rng.permutation(len(snps))
     random = rng.choice([-1.0, 1.0], len(snps))
@@ -173,7 +189,7 @@ def genetic_values(array: Sequence[Chromosome], causal: pd.DataFrame) -> np.ndar
 
 
 def standardised(counts: np.ndarray) -> np.ndarray:
-    """Dosages (variants, samples) to mean 0 and SD 1 over samples, float64; a constant row becomes 0."""
+    """Standardise dosages (variants, samples) to mean 0 and SD 1 over samples: float64; constant rows become 0."""
     dosage = counts.astype(np.float64)
     dosage -= dosage.mean(axis=1, keepdims=True)
     sd = dosage.std(axis=1, keepdims=True)
@@ -181,13 +197,13 @@ def standardised(counts: np.ndarray) -> np.ndarray:
 
 
 def choose_genes(exomes: Sequence[Exome], settings: Simulation, rng: np.random.Generator) -> pd.DataFrame:
-    """One gene for each of two latents, among the quarter with most carriers: exome, gene (indices), latent, effect."""
-    every = [(e, g, carriers(gene, exome.variants).sum())
-             for e, exome in enumerate(exomes) for g, gene in enumerate(exome.genes)]  # fmt: skip
-    every = sorted((one for one in every if one[2] > 0), key=lambda one: -one[2])
-    pool = every[: max(len(every) // 4, len(BURDEN_LATENTS))]
+    """Choose a gene for each of two latents, from the quarter with most carriers: exome, gene, latent, effect."""
+    genes_with_carriers = [(e, g, carriers(gene, exome.variants).sum())
+                           for e, exome in enumerate(exomes) for g, gene in enumerate(exome.genes)]  # fmt: skip
+    genes_with_carriers = sorted((one for one in genes_with_carriers if one[2] > 0), key=lambda one: -one[2])
+    pool = genes_with_carriers[: max(len(genes_with_carriers) // 4, len(BURDEN_LATENTS))]
     if settings.burden_q2 == 0 or not pool:
-        log.warning("no rare-variant gene changes a trait: burden_q2 is 0 or no gene has a carrier")
+        log.warning("no rare-variant gene has an effect, because burden_q2 is 0 or no gene has carriers")
         pool = []
     picks = rng.permutation(len(pool))[: len(BURDEN_LATENTS)]
     rows = [
@@ -205,18 +221,18 @@ def make_latents(
     settings: Simulation,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Genetic values (samples, 6) with genes, the populations' shift and environment added; unit SD, (samples, 6)."""
+    """Add genes, the population difference and environment to genetic values: float64 (samples, 6) of unit SD."""
     values = genetic.copy()
     for one in genes.itertuples():
         exome = exomes[one.exome]
         values[:, one.latent] += one.effect * standardised(carriers(exome.genes[one.gene], exome.variants)[None])[0]
     values[:, PIGMENT] += settings.ancestry_shift * population
-    rest = np.maximum(1 - values.var(axis=0), LEAST_ENVIRONMENT)
+    rest = np.maximum(1 - values.var(axis=0), MIN_ENVIRONMENT)
     values += rng.standard_normal(values.shape) * np.sqrt(rest)
     return (values - values.mean(axis=0)) / values.std(axis=0)
 
 
-def truth_table(
+def ground_truth_table(
     array: Sequence[Chromosome],
     causal: pd.DataFrame,
     exomes: Sequence[Exome],
@@ -224,10 +240,10 @@ def truth_table(
     genetic: np.ndarray,
     population: np.ndarray,
 ) -> pd.DataFrame:
-    """What causes the latents, one row a cause.
+    """Return the table of the causes of the latents, one row per cause.
 
-    `q2` is the share of the latent's variance by design; `marginal_q2` what the SNP alone explains of it within
-    populations, through the causal SNPs that it is linked with as well: what a GWAS of the latent itself can see.
+    `q2` is the share of the latent's variance by design. `marginal_q2` is the share that the SNP alone explains within
+    populations, including causal SNPs in LD with it, as a GWAS of the latent would estimate it.
     """
     rows = []
     frequencies = [variants.af for variants in array]
@@ -235,7 +251,7 @@ def truth_table(
     order = np.concatenate([np.flatnonzero(population == one) for one in (0, 1)])
     for one in causal.sort_values(["kind", "chromosome", "row", "latent"], kind="stable").itertuples():
         snp = array[one.chromosome].take(np.array([one.row]))
-        # the effect allele is the alternate one, whichever way it pushes
+        # the effect allele is the alternate allele, whatever the sign of the effect
         named = (one.kind, snp.name, snp.pos[0], snp.ids[0], snp.alt[0], snp.ref[0])
         af, on_grid = frequencies[one.chromosome][one.row], int(one.row % STRIDE == 0)
         dosage = _within(snp.counts, population)[0, order]
@@ -246,5 +262,5 @@ def truth_table(
         af = variants.af[causal_rows(gene, variants)].sum()
         q2 = one.effect**2
         rows.append(("gene", gene.chrom, gene.start, gene.name, "NA", "NA", af, LATENTS[one.latent], q2, q2, 0))
-    table = pd.DataFrame(rows, columns=TRUTH)
+    table = pd.DataFrame(rows, columns=GROUND_TRUTH_COLUMNS)
     return table.round({"af": 6, "q2": 8, "marginal_q2": 8})

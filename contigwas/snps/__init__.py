@@ -1,4 +1,4 @@
-"""A regular grid of SNPs as a modality, raw."""
+"""The SNP modality: unscaled hard calls of selected SNPs."""
 
 from contigwas.snps.grid import write_snps
 

@@ -137,7 +137,7 @@ def test_every_gene_and_mask(study, tmp_path, monkeypatch, statistic, max_aaf, m
     assert len(seen) > 40
 
 
-def test_with_external_frequencies_a_burden_depends_on_nobody_else(study, tmp_path):
+def test_with_external_frequencies_other_samples_do_not_matter(study, tmp_path):
     folder, _, names, samples, *_ = study
     settings = burden_settings(masks=MASKS, statistic="sum", max_aaf=0.05, aaf=str(folder / "aaf.tsv"), singletons=True)
     files = folder / "chr{chrom}.bed", [1, 2], folder / "annotations.txt", folder / "sets.tsv"
@@ -153,7 +153,7 @@ def test_with_external_frequencies_a_burden_depends_on_nobody_else(study, tmp_pa
     pd.testing.assert_frame_equal(filled, everyone.loc[some.index], check_dtype=False)
 
 
-def test_without_them_it_depends_on_the_others_through_frequencies(study, tmp_path):
+def test_without_external_frequencies_other_samples_matter(study, tmp_path):
     folder, _, names, samples, *_ = study
     files = folder / "chr{chrom}.bed", [1, 2], folder / "annotations.txt", folder / "sets.tsv"
     found = []

@@ -1,4 +1,4 @@
-"""One VCF with VEP's annotations, made into .pgen, .bed and split files by plink2: burdens by a loop over its lines."""
+"""Burdens from a VCF with VEP annotations, converted by plink2 to .pgen, .bed and split files, against a loop."""
 
 import json
 import subprocess

@@ -41,7 +41,7 @@ def write(folder, cohort, **changed):
 
 
 @pytest.mark.parametrize("statistic", ["max", "comphet", "binary"])
-def test_it_reads_back_the_same(study, statistic):
+def test_round_trip(study, statistic):
     folder, cohort = study
     data = write(folder, cohort, statistic=statistic, singletons=True)
     bed = Bed(folder / "masks.bed")
@@ -69,14 +69,14 @@ def test_plink2_counts_the_same_alleles(study, oracle):
     assert counts["OBS_CT"].eq(2 * 31).all(), "nobody is missing"
 
 
-def test_sums_are_refused_and_leave_nothing(study):
+def test_sums_cannot_be_exported(study):
     folder, cohort = study
     with pytest.raises(UserError, match="holds sums of alleles.*set burden.statistic to comphet"):
         write(folder, cohort, statistic="sum")
     assert not list(folder.glob("masks.*"))
 
 
-def test_another_cohort_is_refused_without_naming_anyone(study):
+def test_error_for_another_cohort_contains_no_ids(study):
     folder, cohort = study
     write(folder, cohort)
     other = write_cohort(folder, iids(SAMPLES)[:20])

@@ -132,7 +132,7 @@ def test_king_table(plink2, simulated, tmp_path):
     assert (ours["kinship"] > 0.177).sum() >= 24
 
 
-def test_a_whole_genome_tells_relatives_from_chance(real):
+def test_chance_level_of_a_whole_genome(real):
     folder, bed, pruned, _ = real
     names = pd.read_parquet(folder / "samples.parquet")["iid"]
     assert chance_level(Pruned(bed, range(1, 23), pruned, names)) < 0.0884

@@ -1,4 +1,4 @@
-"""Samples's heterozygosity, inbreeding and sex, the mid-p test and imputation quality, against plink2 and plink1.9."""
+"""Heterozygosity, inbreeding and sex, the mid-p test and imputation quality, against plink2 and plink1.9."""
 
 import subprocess
 
@@ -31,7 +31,7 @@ def plink(oracle):
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """An autosome and X of 400 samples, half of them male, five of them under the wrong sex, one sample inbred."""
+    """An autosome and X of 400 samples, half of them male, five with the wrong reported sex, one inbred."""
     folder = tmp_path_factory.mktemp("samples")
     rng = np.random.default_rng(17)
     sexes = np.where(np.arange(400) % 2 == 0, 1, 2)

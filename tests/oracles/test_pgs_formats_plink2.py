@@ -1,4 +1,4 @@
-"""Scores of other genotypes than the array's: dosages of .pgen and .bgen files against plink2 --score."""
+"""Scores of imputed genotypes: dosages of .pgen and .bgen files against plink2 --score."""
 
 import subprocess
 
@@ -94,7 +94,7 @@ def test_dosages(imputed, plink2, tmp_path, kind):
         np.testing.assert_allclose(data.X[:, column], theirs[f"{name}_AVG"], rtol=1e-5, atol=rounding / 100)
 
 
-def test_variants_of_low_quality_are_taken_out_and_counted(imputed, plink2, tmp_path):
+def test_variants_of_low_quality_are_removed_and_counted(imputed, plink2, tmp_path):
     folder, _, _, _, _, kept, dosages = imputed
     mine = dosages[[NAMES.index(name) for name in kept]].astype(float)
     p = np.nanmean(mine, axis=0) / 2
@@ -110,7 +110,7 @@ def test_variants_of_low_quality_are_taken_out_and_counted(imputed, plink2, tmp_
     np.testing.assert_allclose(data.X, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_samples_who_are_elsewhere_have_no_score(imputed, tmp_path):
+def test_samples_missing_from_the_genotypes_have_no_score(imputed, tmp_path):
     folder, _, _, tables, _, kept, dosages = imputed
     fewer = write_pgen(tmp_path / "few.pgen", dosages[40:], NAMES[40:], ["1"] * 300)
     settings = {**SETTINGS, "genotypes": str(fewer), "qc": {"maf": 0.0, "info": 0.0}}
@@ -123,7 +123,7 @@ def test_samples_who_are_elsewhere_have_no_score(imputed, tmp_path):
         write_pgs([folder / "scores.tsv"], str(others), tables, cohort, settings, "GRCh37", *output)
 
 
-def test_rows_at_records_of_several_alleles(plink2, tmp_path):
+def test_rows_at_multiallelic_records(plink2, tmp_path):
     names, rng = iids(30), np.random.default_rng(2)
     lines = ["##fileformat=VCFv4.2", '##FORMAT=<ID=GT,Number=1,Type=String,Description="g">', "##contig=<ID=1>"]
     lines.append("\t".join(["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *names]))

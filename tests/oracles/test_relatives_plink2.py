@@ -1,4 +1,4 @@
-"""Pruning, kinship, who is left without relatives, and components against plink2, on both real sets of genotypes."""
+"""Pruning, kinship, unrelated samples and principal components against plink2, on two real data sets."""
 
 import subprocess
 
@@ -13,7 +13,7 @@ from contigwas.genotypes.prune import prune
 from contigwas.genotypes.pruned import Pruned
 from contigwas.genotypes.reader import open_genotypes
 from contigwas.runtime.atomic_files import write_tsv
-from contigwas.samples.ancestry import outsiders
+from contigwas.samples.ancestry import outside_ancestry
 from contigwas.samples.families import related_pairs, unrelated
 from tests.plink_files import child, iids, simulate, write_plink, write_samples
 
@@ -62,7 +62,7 @@ def test_pruned_sets_agree(plink2, real, tmp_path):
     assert len(ours & theirs) > 0.9 * len(theirs)
 
 
-def test_no_pair_above_the_bound_is_left(real):
+def test_no_pair_above_the_r2_limit(real):
     _, _, bed, chromosomes, pruned = real
     for chrom, path in zip(chromosomes, pruned, strict=True):
         left = pd.read_parquet(path)["index"].to_numpy()
@@ -90,7 +90,7 @@ def test_king_of_every_pair(plink2, real, tmp_path):
     np.testing.assert_allclose(ours["kinship"], expected, rtol=0, atol=5e-5)
 
 
-def test_the_samples_left_without_relatives(plink2, real, tmp_path):
+def test_unrelated_samples(plink2, real, tmp_path):
     _, folder, bed, _, pruned = real
     ids = pd.concat([pd.read_parquet(path)["id"] for path in pruned])
     (tmp_path / "ids.txt").write_text("\n".join(ids))
@@ -103,7 +103,7 @@ def test_the_samples_left_without_relatives(plink2, real, tmp_path):
     assert left.sum() >= theirs
 
 
-def test_more_samples_than_plink2_leaves_in_families(plink2, tmp_path):
+def test_more_unrelated_samples_than_plink2_in_families(plink2, tmp_path):
     # four generations: three quarters of the samples have relatives
     rng = np.random.default_rng(3)
     dosages = simulate(rng, 240, 3000)
@@ -154,7 +154,7 @@ def test_components_separate_the_continents(real, tmp_path):
     assert apart > 2 * spread
     write_tsv(pd.DataFrame({"iid": groups[2].index[::2]}), tmp_path / "reference.tsv")
     settings = {"reference": str(tmp_path / "reference.tsv"), "pcs": 2, "max_sd": 6.0}
-    out = pd.Series(outsiders(pcs.index.to_numpy(dtype=str), settings, tmp_path / "pcs.parquet", 1), pcs.index)
+    out = pd.Series(outside_ancestry(pcs.index.to_numpy(dtype=str), settings, tmp_path / "pcs.parquet", 1), pcs.index)
     assert out[groups[0].index].all()
     assert out[groups[1].index].all()
     assert not out[groups[2].index].any()

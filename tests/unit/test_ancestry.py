@@ -1,4 +1,4 @@
-"""Who is of the ancestry that is studied."""
+"""Selection of samples by ancestry."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 
 from contigwas.runtime.atomic_files import write_tsv
 from contigwas.runtime.errors import UserError
-from contigwas.samples.ancestry import outsiders
+from contigwas.samples.ancestry import outside_ancestry
 from contigwas.samples.cohort import read_cohort
 from contigwas.samples.selection import write_cohort
 from tests.plink_files import iids, write_samples
@@ -27,13 +27,13 @@ def pcs(tmp_path):
 
 
 def test_far_from_the_robust_centre(pcs):
-    assert outsiders(NAMES, DISTANCE, pcs, 1).tolist() == [False] * 240 + [True] * 60
+    assert outside_ancestry(NAMES, DISTANCE, pcs, 1).tolist() == [False] * 240 + [True] * 60
 
 
 def test_far_from_a_reference(pcs, tmp_path):
     write_tsv(pd.DataFrame({"iid": NAMES[250:299]}), tmp_path / "reference.tsv")
     settings = {**DISTANCE, "reference": str(tmp_path / "reference.tsv")}
-    found = outsiders(NAMES, settings, pcs, 1)
+    found = outside_ancestry(NAMES, settings, pcs, 1)
     assert found.tolist() == [True] * 240 + [False] * 59 + [True]
     # the distance is Mahalanobis's: by the reference's own mean and covariance
     table = pd.read_parquet(pcs).set_index("iid")[["PC1", "PC2"]]
@@ -42,7 +42,7 @@ def test_far_from_a_reference(pcs, tmp_path):
     distance = np.sqrt((apart @ np.linalg.inv(near.cov().to_numpy()) * apart).sum(axis=1))
     limit = np.nanquantile(distance[240:], 0.9)
     expected = ~(distance <= limit)
-    assert (outsiders(NAMES, {**settings, "max_sd": limit}, pcs, 1) == expected).all()
+    assert (outside_ancestry(NAMES, {**settings, "max_sd": limit}, pcs, 1) == expected).all()
 
 
 @pytest.mark.parametrize("keep", [["EUR"], [1], ["1"]])
@@ -51,25 +51,25 @@ def test_a_given_column(tmp_path, keep):
     table = pd.DataFrame({"iid": NAMES[:299], "group": [values[number % 3] for number in range(299)]})
     write_tsv(table, tmp_path / "groups.tsv")
     settings = {"table": str(tmp_path / "groups.tsv"), "column": "group", "keep": keep}
-    assert outsiders(NAMES, settings, None, 1).tolist() == [number % 3 != 0 for number in range(300)]
-    with pytest.raises(UserError, match="nobody has group ZZ in .* it has"):
-        outsiders(NAMES, {**settings, "keep": ["ZZ"]}, None, 1)
+    assert outside_ancestry(NAMES, settings, None, 1).tolist() == [number % 3 != 0 for number in range(300)]
+    with pytest.raises(UserError, match="no sample has group ZZ; the values are"):
+        outside_ancestry(NAMES, {**settings, "keep": ["ZZ"]}, None, 1)
     with pytest.raises(UserError, match="has no column race"):
-        outsiders(NAMES, {**settings, "column": "race"}, None, 1)
+        outside_ancestry(NAMES, {**settings, "column": "race"}, None, 1)
 
 
-def test_refusals(pcs, tmp_path):
-    with pytest.raises(UserError, match="asks for 4 components, more than genotypes.pcs"):
-        outsiders(NAMES, {**DISTANCE, "pcs": 4}, pcs, 1)
+def test_errors(pcs, tmp_path):
+    with pytest.raises(UserError, match="4 components are required.*Increase genotypes.pcs"):
+        outside_ancestry(NAMES, {**DISTANCE, "pcs": 4}, pcs, 1)
     write_tsv(pd.DataFrame({"iid": NAMES[:5]}), tmp_path / "reference.tsv")
-    with pytest.raises(UserError, match="only 5 samples with components .* name at least 20"):
-        outsiders(NAMES, {**DISTANCE, "reference": str(tmp_path / "reference.tsv")}, pcs, 1)
+    with pytest.raises(UserError, match="only 5 samples with principal components.*Supply at least 20"):
+        outside_ancestry(NAMES, {**DISTANCE, "reference": str(tmp_path / "reference.tsv")}, pcs, 1)
     write_tsv(pd.DataFrame({"iid": ["HG1"]}), tmp_path / "reference.tsv")
     with pytest.raises(UserError, match="no sample is in both the samples"):
-        outsiders(NAMES, {**DISTANCE, "reference": str(tmp_path / "reference.tsv")}, pcs, 1)
+        outside_ancestry(NAMES, {**DISTANCE, "reference": str(tmp_path / "reference.tsv")}, pcs, 1)
 
 
-def test_the_cohort_leaves_them_out_and_moves_nobody(pcs, tmp_path):
+def test_cohort_excludes_other_ancestries_and_keeps_folds(pcs, tmp_path):
     candidates, samples = write_samples(tmp_path, NAMES)
     settings = {"folds": 3, "max_kinship": 0.0884}
     write_cohort(candidates, samples, None, settings, 1, tmp_path / "all.tsv")

@@ -1,4 +1,4 @@
-"""The .bgen reader on files written byte by byte, and what it says about broken ones."""
+"""The .bgen reader on files written byte by byte, and error messages for malformed files."""
 
 import logging
 import shutil
@@ -21,7 +21,7 @@ TWO = np.full(SAMPLES, 2)
 
 
 def draw(bits: int, seed: int = 1, phased: bool = False, ploidy: np.ndarray = TWO) -> np.ndarray:
-    """Probabilities in units of the file, half of them sure calls."""
+    """Probabilities in units of the file, half of them certain calls."""
     rng, top = np.random.default_rng(seed), 2**bits - 1
     first = rng.integers(0, top + 1, (SAMPLES, VARIANTS))
     second = rng.integers(0, (np.full_like(first, top) if phased else top - first) + 1)
@@ -92,7 +92,7 @@ def test_every_kind_of_block(tmp_path, bits, phased, compression, ploidy):
         assert calls[sample, variant] == (near[0] if near else -127)
 
 
-def test_everyone_haploid(tmp_path):
+def test_all_samples_haploid(tmp_path):
     ploidy = np.ones(SAMPLES, int)
     shares = draw(8, ploidy=ploidy)
     write_bgen(tmp_path / "a.bgen", shares, iids(SAMPLES), CHROMS, ploidy=ploidy)
@@ -108,7 +108,7 @@ def test_dosages_out_of_range_are_refused(tmp_path):
     assert genotypes.dosages([6]).min() == 2
     with pytest.raises(UserError, match="a.bgen"):
         genotypes.dosages([7])
-    # whoever is missing may have anything there
+    # the probabilities of a missing genotype are not checked
     missing = np.zeros((SAMPLES, VARIANTS), bool)
     missing[3, 7] = True
     path = write_bgen(tmp_path / "b.bgen", shares, iids(SAMPLES), CHROMS, missing=missing)
@@ -118,7 +118,7 @@ def test_dosages_out_of_range_are_refused(tmp_path):
 def test_three_copies_are_refused(tmp_path):
     three = np.where(np.arange(SAMPLES) == 5, 3, 2)
     path = write_bgen(tmp_path / "a.bgen", np.zeros((SAMPLES, VARIANTS, 3), int), iids(SAMPLES), CHROMS, ploidy=three)
-    with pytest.raises(UserError, match="the variant 1 has more than two copies a sample"):
+    with pytest.raises(UserError, match="variant 1 has samples with more than two alleles"):
         Bgen(path).dosages([0])
 
 
@@ -155,20 +155,20 @@ def test_the_index_of_another_file(copy, path):
         Bgen(copy)
     bgi.unlink()
     write_bgi(copy, [*starts[:-1], starts[-1] + 7], CHROMS)
-    with pytest.raises(UserError, match="cut short, or .* the index of another file"):
+    with pytest.raises(UserError, match="truncated, or .* the index of another file"):
         Bgen(copy)
     bgi.write_bytes(b"no index")
     with pytest.raises(UserError, match=r"all\.bgen\.bgi is not an index that bgenix wrote"):
         Bgen(copy)
 
 
-def test_variants_of_more_than_two_alleles_are_left_out(tmp_path, shares, caplog):
+def test_multiallelic_variants_are_skipped(tmp_path, shares, caplog):
     alleles = [("G", "A")] * VARIANTS
     alleles[4] = ("G", "A", "T")
     write_bgen(tmp_path / "a.bgen", shares, iids(SAMPLES), CHROMS, alleles=alleles)
     with caplog.at_level(logging.INFO):
         genotypes = open_genotypes(tmp_path / "a.bgen", 1)
-    assert "1 variants of more than two alleles are left out" in caplog.text
+    assert "1 variants with more than two alleles are skipped" in caplog.text
     assert genotypes.rows.tolist() == [0, 1, 2, 3, *range(5, 12)]
     expected = expected_dosages(shares, 8)[:, genotypes.rows]
     np.testing.assert_allclose(genotypes.dosages(np.arange(11)), expected, atol=3e-7)
@@ -182,31 +182,31 @@ def test_samples_of_the_header_where_there_is_no_sample_file(copy):
     assert read_samples(copy).equals(samples)
 
 
-def test_nobody_is_named(tmp_path, shares):
+def test_file_without_sample_ids(tmp_path, shares):
     path = write_bgen(tmp_path / "a.bgen", shares, iids(SAMPLES), CHROMS, ids=False)
-    with pytest.raises(UserError, match=r"names no samples, and .*a\.sample does not exist"):
+    with pytest.raises(UserError, match=r"contains no sample IDs, and .*a\.sample does not exist"):
         Bgen(path)
     write_sample(tmp_path / "a.sample", iids(SAMPLES), ["M", "F"] * 11 + ["NA"])
     assert Bgen(path).samples["sex"].tolist() == [1, 2] * 11 + [0]
 
 
-def test_cut_short_or_too_long(copy):
+def test_truncated_or_too_long(copy):
     whole = copy.read_bytes()
     for length in (10, 23, 30, 200, len(whole) - 1):
         copy.write_bytes(whole[:length])
-        with pytest.raises(UserError, match=r"cut short|wrong first bytes"):
+        with pytest.raises(UserError, match=r"truncated|wrong first bytes"):
             Bgen(copy)
     copy.write_bytes(whole + b"x")
-    with pytest.raises(UserError, match="goes on after its last variant"):
+    with pytest.raises(UserError, match="contains data after its last variant"):
         Bgen(copy)
 
 
-def test_a_damaged_block(tmp_path, shares):
+def test_corrupt_block(tmp_path, shares):
     path = write_bgen(tmp_path / "a.bgen", shares, iids(SAMPLES), CHROMS)
     data = bytearray(path.read_bytes())
     data[-40:] = bytes(40)
     path.write_bytes(bytes(data))
-    with pytest.raises(UserError, match=rf"the variant {VARIANTS} cannot be decoded"):
+    with pytest.raises(UserError, match=rf"variant {VARIANTS} cannot be decoded"):
         Bgen(path).dosages(np.arange(VARIANTS))
 
 
@@ -214,8 +214,8 @@ def test_a_damaged_block(tmp_path, shares):
     ("place", "value", "message"),
     [
         (16, b"PK\x03\x04", "not a .bgen file"),
-        (20, b"\x05\x00\x00\x80", "layout 1: write it again"),
-        (20, b"\x08\x00\x00\x80", "is not compressed, which is not read"),
+        (20, b"\x05\x00\x00\x80", "layout 1, which is not supported"),
+        (20, b"\x08\x00\x00\x80", "uncompressed .bgen, which is not supported"),
     ],
 )
 def test_wrong_magic_and_layout(copy, place, value, message):
@@ -228,7 +228,7 @@ def test_wrong_magic_and_layout(copy, place, value, message):
 
 def test_not_the_same_samples(copy):
     write_sample(copy.with_suffix(".sample"), iids(20), [1] * 20)
-    with pytest.raises(UserError, match=r"holds 23 samples, where .*all\.sample names 20"):
+    with pytest.raises(UserError, match=r"contains 23 samples, but .*all\.sample lists 20"):
         Bgen(copy)
 
 

@@ -1,4 +1,4 @@
-"""Relatives and components that are user-supplied: KING's, plink2's and UK Biobank's forms."""
+"""User-supplied tables of relatives and principal components, in the formats of KING, plink2 and UK Biobank."""
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ def kinship(samples, text, limit=0.0884):
         "#IID1\tIID2\tNSNP\tHETHET\tIBS0\tKINSHIP",
     ],
 )
-def test_forms(samples, header, caplog):
+def test_kinship_formats(samples, header, caplog):
     caplog.set_level("INFO")
     separator = "\t" if "\t" in header else " "
     columns = header.lstrip("#").split()
@@ -47,15 +47,18 @@ def test_forms(samples, header, caplog):
         known = dict(ID1=one, IID1=one, ID2=other, IID2=other, Kinship=value, KINSHIP=value)
         lines.append(separator.join(str(known.get(column, 0.1)) for column in columns))
     assert kinship(samples, "\n".join([header, *lines]) + "\n") == [[A, B, 0.25], [C, D, 0.1]]
-    assert "6 pairs in rel.txt: 3 of samples that are kept, 2 of them with a kinship above 0.0884" in caplog.text
+    assert "6 pairs in rel.txt: 3 between samples that passed QC, 2 of these with a kinship above 0.0884" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("text", "reported"),
     [
-        ("ID1 ID2 HetHet\n1 2 0\n", "no column KINSHIP: its header has id1, id2, hethet"),
-        (f"ID1 ID2 Kinship\n{A} {B} 0.2\n{A} {C} 0.9\n", "1 values of Kinship are no kinship .*line 3.*proportions"),
-        (f"ID1 ID2 Kinship\n{A} {B} x\n", "1 values of Kinship"),
+        ("ID1 ID2 HetHet\n1 2 0\n", "no column KINSHIP. Its header has id1, id2, hethet"),
+        (
+            f"ID1 ID2 Kinship\n{A} {B} 0.2\n{A} {C} 0.9\n",
+            "line 3: Kinship is not a kinship .*1 such values.*proportions",
+        ),
+        (f"ID1 ID2 Kinship\n{A} {B} x\n", "line 2: Kinship is not"),
         ("ID1 ID2 Kinship\nHG1 HG2 0.2\n", "no sample is in both the relatives .*HG and 1 digit"),
         ("", "not a table with a header"),
     ],
@@ -88,17 +91,17 @@ def test_components(samples, name, caplog):
     assert found["iid"].tolist() == [A, B, C, D, E]
     np.testing.assert_allclose(found.loc[[0, 1, 3], ["PC1", "PC2"]], table.iloc[[2, 4, 0], 1:3])
     assert found.loc[[2, 4], ["PC1", "PC2"]].isna().all(axis=None)
-    assert "2 components of 3 of the 5 samples kept" in caplog.text
+    assert "2 principal components for 3 of the 5 samples that passed QC" in caplog.text
 
 
 def test_refused_components(samples):
     table = pd.DataFrame({"IID": [A, B], "PC1": [1.0, 2.0], "PC2": ["1", "x"]})
     with pytest.raises(UserError, match="has no column PC3"):
         components(samples, table.assign(PC2=1.0), "x.tsv", pcs=3)
-    with pytest.raises(UserError, match="1 values of PC2 are no numbers .*line 3"):
+    with pytest.raises(UserError, match="line 3: PC2 is not a number .1 such values"):
         components(samples, table, "x.tsv")
     with pytest.raises(UserError, match="appear more than once"):
         components(samples, table.assign(IID=A), "x.tsv", pcs=1)
-    with pytest.raises(UserError, match="no sample is in both the components"):
+    with pytest.raises(UserError, match="no sample is in both the principal components"):
         components(samples, table.assign(IID=["X1", "X2"]), "x.tsv", pcs=1)
     assert not samples.with_name("pcs.parquet").exists()

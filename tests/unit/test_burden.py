@@ -1,4 +1,4 @@
-"""Inputs of the burden: what is read, what is refused, and what is reported of the variants that do not qualify."""
+"""Burden values, counts by reason of variants that do not qualify, and errors for malformed inputs."""
 
 import json
 
@@ -19,7 +19,7 @@ SETS = "G1 1 1000 a,b,c,d,e,f,g,h,i,zz\nG2 1 7000 g,f\nG3 2 10 a\n"
 
 @pytest.fixture
 def study(tmp_path):
-    """G1: a and b rare, c synonymous, d common, e never called, f not annotated, h no carrier, i twice in the .bim."""
+    """G1: a and b rare, c synonymous, d common, e never called, f not annotated, h no carrier, i duplicated ID."""
     dosages = np.zeros((20, 10), dtype=np.int8)
     dosages[2, 0] = 1
     dosages[3, 0] = -127
@@ -64,14 +64,14 @@ def test_values_counts_and_reasons(study):
     assert json.loads(data.var["dropped"].iloc[1]) == {**shared, "category": 1}
 
 
-def test_samples_without_exome_calls_are_no_rows_and_the_excluded_do_not_count(study):
+def test_samples_without_exome_calls_and_excluded_samples_are_not_used(study):
     names = ["7777777", *NAMES[::-1]]
     data = run(study, names=names, excluded=[NAMES[5]])
     assert data.obs_names.tolist() == [name for name in NAMES[::-1] if name != NAMES[5]]
     assert data.var["carriers"].tolist() == [1, 1, 1]
 
 
-def test_the_frequency_limit_is_inclusive_and_of_the_samples_kept(study):
+def test_max_aaf_is_inclusive_and_uses_included_samples(study):
     assert run(study, max_aaf=1 / 40).var_names.tolist() == ["G2.damaging"]
     assert run(study, max_aaf=1 / 38).var_names.tolist() == ["G1.lof", "G1.damaging", "G2.damaging"]
     assert run(study, max_aaf=3 / 40).var["variants"].tolist() == [1, 2, 1]
@@ -81,17 +81,17 @@ def test_the_frequency_limit_is_inclusive_and_of_the_samples_kept(study):
 @pytest.mark.parametrize(
     ("file", "text", "reported"),
     [
-        ("annotations.tsv", "", "annotations.tsv is empty: 3 columns a line"),
+        ("annotations.tsv", "", "annotations.tsv is empty. Expected are 3 columns per line"),
         ("annotations.tsv", "a G1\n", "line 1 has 2"),
-        ("annotations.tsv", "a G1 LoF\nb G1\n", "line 2 is short"),
-        ("annotations.tsv", "a G1 LoF\nb G1 LoF 0.5\n", "not regular .*line 2"),
-        ("annotations.tsv", "a G1 lof\n", r"no variant of the mask lof \(LoF\): its categories are lof"),
-        ("sets.tsv", "G1 1 1000\n", "4 columns a line"),
+        ("annotations.tsv", "a G1 LoF\nb G1\n", "line 2 is too short"),
+        ("annotations.tsv", "a G1 LoF\nb G1 LoF 0.5\n", "not a regular table .*line 2"),
+        ("annotations.tsv", "a G1 lof\n", r"no variant of the mask lof \(LoF\). Its categories are lof"),
+        ("sets.tsv", "G1 1 1000\n", "4 columns per line"),
         ("sets.tsv", "G1 1 x a,b\n", "line 1: column 3 is not a position"),
-        ("sets.tsv", "G1 1 5 a\nG1 1 9 b\n", r"1 genes on a second line \(the first is G1\)"),
+        ("sets.tsv", "G1 1 5 a\nG1 1 9 b\n", r"1 duplicated genes \(the first is G1\)"),
         ("sets.tsv", "G1 X 5 a\n", r"no gene on the chromosomes of genotypes.chromosomes \(it has X\)"),
-        ("sets.tsv", "G1 1 5 1:100:A:G,rs5\n", "names 2 variants, none of which is in the exome calls"),
-        ("sets.tsv", "G1 1 5 g\n", "nobody carries .* not annotated.*: check that its variant ids"),
+        ("sets.tsv", "G1 1 5 1:100:A:G,rs5\n", "lists 2 variants, none of which is in the exome calls"),
+        ("sets.tsv", "G1 1 5 g\n", "no sample carries .* not annotated.*Check that its variant IDs"),
     ],
 )
 def test_malformed_files(study, file, text, reported):
@@ -107,10 +107,10 @@ def test_samples_in_common(study):
         run(study, names=["HG00096"])
     assert "HG00096" not in str(error.value)
     write_plink(study / "chr2.bed", np.ones((19, 1), dtype=np.int8), NAMES[1:], "2", sid=["a"])
-    with pytest.raises(UserError, match=r"chr2.bed lacks 1 of 20 samples"):
+    with pytest.raises(UserError, match=r"chr2.bed: 1 of 20 samples are missing"):
         run(study, chromosomes=("1", "2"))
 
 
-def test_a_category_that_nobody_has_is_warned_of(study, caplog):
+def test_warning_for_a_category_without_variants(study, caplog):
     run(study, masks={"lof": ["LoF", "frameshift"]})
-    assert "mask lof: no variant has the category frameshift" in caplog.text
+    assert "mask lof: no variant is in the category frameshift" in caplog.text

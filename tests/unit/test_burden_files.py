@@ -1,4 +1,4 @@
-"""The burden from whole files: VEP's names, sets from annotations, masks and frequencies user-supplied, bad input."""
+"""The burden from files: names of VEP, sets from annotations, mask files, external frequencies, malformed inputs."""
 
 import gzip
 import json
@@ -56,7 +56,7 @@ def test_annotations_of_variants_and_genes_without_a_set_are_counted(study, capl
     caplog.set_level("INFO")
     found, _ = run(study)
     assert found.columns.tolist() == ["G1.lof", "G1.damaging", "G2.lof", "G2.damaging", "G3.lof", "G3.damaging"]
-    assert "1 annotations are of a variant that its gene's set does not list, 1 of a gene without a set" in caplog.text
+    assert "1 annotations are of a variant that is not in the set of its gene, 1 of a gene without a set" in caplog.text
     assert "0 of the 6 variants of sets are not in the exome calls" in caplog.text
 
 
@@ -81,7 +81,7 @@ def test_no_order_matters(study, sets, annotations, names):
     pd.testing.assert_frame_equal(found.loc[expected.index, expected.columns], expected)
 
 
-def test_samples_who_change_places_take_their_burden_along(study):
+def test_order_of_samples_does_not_matter(study):
     expected, _ = run(study)
     for chrom, columns in (("1", IDS[:5]), ("2", IDS[5:])):
         fam = study / f"chr{chrom}.fam"
@@ -108,11 +108,11 @@ def test_a_gene_on_two_chromosomes_keeps_the_first(study, caplog):
     found, data = run(study, sets=None, masks={"lof": ["LoF"]})
     assert found.columns.tolist() == ["G1.lof"]
     assert data.var["chrom"].tolist() == ["1"]
-    assert "1 annotations are left out: their gene has a set on another chromosome" in caplog.text
+    assert "1 annotations are ignored, because their gene has a set on another chromosome" in caplog.text
 
 
 @pytest.mark.parametrize("sets", ["sets.txt", None])
-def test_names_may_be_places(study, sets):
+def test_names_as_positions_and_alleles(study, sets):
     places = {name: f"chr{1 + (name == 'f')}:{1000 * (number % 5 + 1)}:G:A" for number, name in enumerate(IDS)}
     expected, _ = run(study)
     text = "".join(f"{places[line[0]]}{line[1:]}\n" for line in ANNOTATIONS.splitlines()[:6])
@@ -147,25 +147,25 @@ def test_every_file_may_be_gzipped_under_any_name(study):
     found, _ = run(study, masks="masks.txt", aaf="aaf.txt")
     pd.testing.assert_frame_equal(found, expected)
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(UserError, match=r"annotations.txt is a gzipped file that is cut short"):
+    with pytest.raises(UserError, match=r"annotations.txt is a gzipped file that is truncated"):
         run(study)
 
 
-def test_domains_are_put_together(study, caplog):
+def test_domains_are_combined(study, caplog):
     caplog.set_level("INFO")
     expected, _ = run(study)
     text = "".join(" ".join([*line.split()[:2], "D1", line.split()[2]]) + "\n" for line in ANNOTATIONS.splitlines())
     (study / "annotations.txt").write_text(text)
     found, _ = run(study)
     pd.testing.assert_frame_equal(found, expected)
-    assert "masks are made over all domains of a gene" in caplog.text
+    assert "masks cover all domains of a gene" in caplog.text
 
 
-def test_categories_that_no_mask_has_are_told(study, caplog):
+def test_categories_in_no_mask_are_logged(study, caplog):
     caplog.set_level("INFO")
     (study / "annotations.txt").write_text(ANNOTATIONS + "b G3 splice\n")
     run(study)
-    assert "annotations of a category that no mask has: 1 of splice" in caplog.text
+    assert "annotations of categories that are in no mask: 1 of splice" in caplog.text
 
 
 def test_external_frequencies_and_singletons(study, caplog):
@@ -202,7 +202,7 @@ def test_missing_calls(study):
     assert json.loads(data.var.loc["G2.damaging", "dropped"]) == {"missing calls": 1}
 
 
-def test_sums_are_as_wide_as_they_must_be(tmp_path):
+def test_integer_type_of_sums(tmp_path):
     ids = [f"v{number}" for number in range(100)]
     write_plink(tmp_path / "chr1.bed", np.full((20, 100), 2, np.int8), NAMES, "1", sid=ids)
     (tmp_path / "annotations.txt").write_text("".join(f"{one} G LoF\n" for one in ids))
@@ -215,8 +215,8 @@ def test_sums_are_as_wide_as_they_must_be(tmp_path):
         assert data.X.dtype == kind and (data.X.toarray() == most).all()
 
 
-def test_an_id_that_several_variants_have_means_none_of_them(study):
-    """As the variants of a site that was split have; they are found by place and alleles."""
+def test_duplicated_ids_match_no_variant(study):
+    """The variants of a split multiallelic site share an ID; they are found by position and alleles."""
     dosages = np.zeros((20, 3), np.int8)
     dosages[[1, 2, 3], [0, 1, 2]] = 1
     place = {"sid": ["a", "a", "b"], "bp_position": [1000, 1000, 2000], "allele_1": ["A", "T", "A"]}
@@ -231,21 +231,25 @@ def test_an_id_that_several_variants_have_means_none_of_them(study):
 @pytest.mark.parametrize(
     ("file", "text", "reported"),
     [
-        ("annotations.txt", "a G1 D LoF x\n", "line 1 has 5.*3 columns a line .variant, gene, category.; or 4 columns"),
+        (
+            "annotations.txt",
+            "a G1 D LoF x\n",
+            "line 1 has 5.*3 columns per line .variant, gene, category.; or 4 columns",
+        ),
         ("annotations.txt", b"\x00\x01\xff\xfe" * 10, "neither UTF-8 text nor gzipped text"),
-        ("annotations.txt", "zz G1 LoF\nyy G1 missense\n", "names 2 variants of genes, none of which is in the exome"),
-        ("masks.txt", "", "masks.txt is empty: a name and categories"),
+        ("annotations.txt", "zz G1 LoF\nyy G1 missense\n", "lists 2 variants of genes, none of which is in the exome"),
+        ("masks.txt", "", "masks.txt is empty. A name and categories"),
         ("masks.txt", "lof LoF\ndamaging\n", "line 2: the mask has no category"),
-        ("masks.txt", "lof LoF\nlof missense\n", "line 2: the mask lof stands on a second line"),
-        ("masks.txt", "lof frameshift\n", r"no variant of the mask lof \(frameshift\).*correct burden.masks"),
-        ("aaf.txt", "", "aaf.txt is empty: 2 columns a line"),
+        ("masks.txt", "lof LoF\nlof missense\n", "line 2: the mask lof is duplicated"),
+        ("masks.txt", "lof frameshift\n", r"no variant of the mask lof \(frameshift\).*Correct burden.masks"),
+        ("aaf.txt", "", "aaf.txt is empty. Expected are 2 columns per line"),
         ("aaf.txt", "a 0.1\nb 1.5\n", "line 2: column 2 is 1.5, not a frequency from 0 to 1"),
         ("aaf.txt", "a 0.1\nb -0.1\n", "line 2: column 2 is -0.1"),
         ("aaf.txt", "a nan\n", "line 1: column 2 is nan"),
         ("aaf.txt", "variant aaf\na 0.1\n", "line 1: column 2 is aaf"),
-        ("aaf.txt", "a 0.1\na 0.2\n", r"1 variants on a second line \(the first is a\)"),
+        ("aaf.txt", "a 0.1\na 0.2\n", r"1 duplicated variants \(the first is a\)"),
         ("aaf.txt", "a 0.1 yes\n", "line 1: column 3 is neither 0 nor 1"),
-        ("aaf.txt", "zz 0.1\n", "aaf.txt has no frequency for 6 of them: give its"),
+        ("aaf.txt", "zz 0.1\n", "aaf.txt has no frequency for 6 variants"),
     ],
 )
 def test_bad_input(study, file, text, reported):
@@ -264,13 +268,13 @@ def test_absent_files(study):
             run(study, **{key: "absent.txt"})
 
 
-def test_a_mask_file_of_other_systems(tmp_path):
+def test_mask_file_with_tabs_and_windows_line_ends(tmp_path):
     (tmp_path / "masks").write_bytes(b"M1\tLoF,missense\r\n\r\nM2 LoF, missense\n")
     assert read_masks(tmp_path / "masks") == {"M1": ["LoF", "missense"], "M2": ["LoF", "missense"]}
 
 
 @pytest.mark.parametrize("change", [lambda text: "\n" + text, lambda text: "\ufeff" + text, lambda text: text[:-1]])
-def test_lines_without_content_and_marks_of_editors(study, change):
+def test_empty_lines_and_byte_order_marks(study, change):
     expected, _ = run(study)
     for name in ("annotations.txt", "sets.txt"):
         path = study / name
@@ -279,7 +283,7 @@ def test_lines_without_content_and_marks_of_editors(study, change):
     pd.testing.assert_frame_equal(found, expected)
 
 
-def test_the_longer_form_of_frequencies(tmp_path):
+def test_five_column_frequency_file(tmp_path):
     (tmp_path / "aaf").write_text("a 1e-5 0 7 6187101\nb 0 1 7 6190395\n")
     table = read_aaf(tmp_path / "aaf")
     assert table["aaf"].tolist() == [1e-5, 0]
@@ -289,8 +293,8 @@ def test_the_longer_form_of_frequencies(tmp_path):
 @pytest.mark.parametrize(
     ("masks", "reported"),
     [
-        ({"a": ["x"], "a.singleton": ["y"]}, "one of that name: rename it"),
-        ({"a b": ["x"]}, "a mask 'a b': give it a name without white space"),
+        ({"a": ["x"], "a.singleton": ["y"]}, "mask of that name. Rename it"),
+        ({"a b": ["x"]}, "a mask 'a b'. Use a name without white space"),
     ],
 )
 def test_names_of_masks(masks, reported):
@@ -301,7 +305,7 @@ def test_names_of_masks(masks, reported):
 def test_names_of_features_that_are_the_same(study):
     (study / "sets.txt").write_text("G1 1 1000 a\nG1.x 1 1000 a\n")
     (study / "annotations.txt").write_text("a G1 LoF\na G1.x LoF\n")
-    with pytest.raises(UserError, match=r"1 names of a gene and a mask .*\(the first is G1.x.y\)"):
+    with pytest.raises(UserError, match=r"1 combinations of gene and mask .*\(the first is G1.x.y\)"):
         run(study, masks={"x.y": ["LoF"], "y": ["LoF"]})
 
 

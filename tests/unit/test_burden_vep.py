@@ -1,4 +1,4 @@
-"""VEP's annotations: its table in both forms, INFO/CSQ of a VCF, and what they are reduced to."""
+"""VEP annotations: both table formats and INFO/CSQ of a VCF, and their categories."""
 
 import gzip
 
@@ -77,7 +77,7 @@ def categories(table: pd.DataFrame) -> dict:
 
 @pytest.mark.parametrize("zipped", [False, True])
 @pytest.mark.parametrize("form", [with_extra, with_columns, with_csq])
-def test_the_forms_say_the_same(tmp_path, form, zipped, caplog):
+def test_all_formats_give_the_same_annotations(tmp_path, form, zipped, caplog):
     caplog.set_level("INFO")
     found = categories(read(tmp_path, form(), zipped))
     assert found == {
@@ -87,12 +87,12 @@ def test_the_forms_say_the_same(tmp_path, form, zipped, caplog):
         **{(f"v{number}", "G1"): "missense" for number in (3, 4, 5)},
         ("v6", "G1"): "synonymous",
     }
-    assert "left out: 1 of other consequences, 1 without a gene" in caplog.text
+    assert "skipped rows of transcripts: 1 of other consequences, 1 without a gene" in caplog.text
     assert "2 LoF, 4 missense, 1 synonymous" in caplog.text
 
 
 @pytest.mark.parametrize("form", [with_extra, with_columns, with_csq])
-def test_scores_and_loftee_decide(tmp_path, form):
+def test_categories_with_scores_and_loftee(tmp_path, form):
     found = categories(read(tmp_path, form(), score="REVEL", loftee=True))
     assert found == {
         ("v1", "G1"): "LoF",
@@ -145,17 +145,21 @@ def test_places_of_a_table(tmp_path):
 @pytest.mark.parametrize(
     ("text", "vep", "reported"),
     [
-        (VCF.replace("ID=CSQ", "ID=ANN") + "1\t1\tv\tA\tC\t.\t.\tAC=1\n", {}, "no header line of INFO/CSQ"),
+        (
+            VCF.replace("ID=CSQ", "ID=ANN") + "1\t1\tv\tA\tC\t.\t.\tAC=1\n",
+            {},
+            "no header line with the format of INFO/CSQ",
+        ),
         (VCF.replace("SYMBOL|", ""), {}, "has no field SYMBOL .it has Allele, Consequence.*--symbol"),
         (with_csq(), {"score": "CADD"}, "has no field CADD .it has Allele"),
         (with_csq().replace("|LoF|", "|LOF|"), {"loftee": True}, "has no field LoF"),
-        (with_csq().replace("|T1|", "|"), {}, "line 5: CSQ has 7 fields where its format has 8"),
+        (with_csq().replace("|T1|", "|"), {}, "line 5: CSQ has 7 fields, but its format has 8"),
         (VCF + "1\t1\tv\n", {}, "line 5 has fewer than eight columns"),
         (VCF, {}, "no variant with a gene in SYMBOL and a coding consequence"),
         (with_columns().replace("\tSYMBOL", "\tNAME"), {}, "has no field SYMBOL .it has Uploaded_variation"),
         (with_extra().replace("SYMBOL=", "NAME="), {}, "has no field SYMBOL"),
         (with_extra(), {"score": "CADD_PHRED"}, "has no field CADD_PHRED .it has Allele, "),
-        (with_columns().replace("v2\t", "v2\t\t"), {}, "line 7 has 18 columns where the header has 17"),
+        (with_columns().replace("v2\t", "v2\t\t"), {}, "line 7 has 18 columns, but the header has 17"),
         (HEAD + "v1\t1:100\n", {}, "line 3 comes before the header"),
     ],
 )
@@ -166,8 +170,8 @@ def test_malformed_files(tmp_path, text, vep, reported):
 
 
 @pytest.mark.parametrize("form", [with_extra, with_columns, with_csq])
-def test_a_file_cut_short(tmp_path, form):
+def test_truncated_file(tmp_path, form):
     path = tmp_path / "annotations.vcf"
     path.write_bytes(gzip.compress(form(ROWS * 300).encode())[:-40])
-    with pytest.raises(UserError, match=r"annotations.vcf is a gzipped file that is cut short"):
+    with pytest.raises(UserError, match=r"annotations.vcf is a gzipped file that is truncated"):
         read_annotations(path, burden_settings()["vep"])

@@ -1,4 +1,4 @@
-"""Who the inputs name."""
+"""The table of candidates."""
 
 import logging
 
@@ -28,7 +28,7 @@ def files(tmp_path):
     }
 
 
-def test_everyone_that_any_file_names(files):
+def test_samples_of_all_sources(files):
     write_candidates(**files)
     written = read_candidates(files["output"]).set_index("iid")
     assert written.columns.tolist() == ["fid", "sex", "genotypes", "images", "exome"]
@@ -45,12 +45,12 @@ def test_only_genotypes(files):
     assert read_candidates(files["output"]).columns.tolist() == ["fid", "iid", "sex", "genotypes"]
 
 
-def test_the_withdrawn_vanish_and_unknown_ones_are_counted(files, tmp_path, caplog):
+def test_withdrawn_participants_are_removed_and_unknown_ones_counted(files, tmp_path, caplog):
     (tmp_path / "withdrawn.txt").write_text("a\n\nz\nunknown1\nunknown2\nunknown3\n")
     with caplog.at_level(logging.INFO):
         write_candidates(**files, withdrawn=tmp_path / "withdrawn.txt")
     assert read_candidates(files["output"])["iid"].tolist() == ["b", "c", "d", "e", "y"]
-    assert "5 samples are withdrawn: 2 of them were in the inputs, 3 in none" in caplog.text
+    assert "5 participants are withdrawn: 2 of them are in the inputs, 3 are not" in caplog.text
     assert "unknown" not in caplog.text
 
 
@@ -68,7 +68,7 @@ def test_keep(files, tmp_path):
 
 
 @pytest.mark.parametrize("source", ["images_table", "keep"])
-def test_no_overlap_is_told_by_counts_and_shapes(files, tmp_path, source):
+def test_no_overlap_is_reported_with_counts_and_id_shapes(files, tmp_path, source):
     fam(tmp_path / "chr1.fam", ["HG00096", "HG00097"])
     fam(tmp_path / "chr2.fam", ["HG00096", "HG00097"])
     other = table(tmp_path / "other.tsv", ["1000014", "1000015", "1000016"])
@@ -82,7 +82,7 @@ def test_no_overlap_is_told_by_counts_and_shapes(files, tmp_path, source):
 
 def test_fam_files_that_differ(files, tmp_path):
     fam(tmp_path / "chr2.fam", "abce")
-    with pytest.raises(UserError, match=r"differ in 2 samples: all files of the genotypes"):
+    with pytest.raises(UserError, match=r"differ in 2 samples. All files of the genotypes"):
         write_candidates(**files)
 
 
@@ -93,10 +93,10 @@ def test_withdrawn_lists_as_spreadsheets_write_them(files, tmp_path, text):
     assert not {"a", "z"} & set(read_candidates(files["output"])["iid"])
 
 
-def test_a_withdrawn_list_that_matches_nobody_is_warned_of(files, tmp_path, caplog):
+def test_warning_if_no_withdrawn_participant_is_in_the_inputs(files, tmp_path, caplog):
     (tmp_path / "withdrawn.txt").write_text("1000014\n1000015\n")
     write_candidates(**files, withdrawn=tmp_path / "withdrawn.txt")
-    assert "nobody of samples.withdrawn is in the inputs: its IDs have 7 digits" in caplog.text
+    assert "samples.withdrawn: no participant is in the inputs; the IDs in the list have 7 digits" in caplog.text
 
 
 def test_samples_of_any_format(files, tmp_path):

@@ -1,4 +1,4 @@
-"""Who is kept, why the others are not, and who is tested."""
+"""Selection of the cohort: exclusions, families, folds and inclusion in the GWAS."""
 
 import pandas as pd
 import pytest
@@ -39,7 +39,7 @@ def run(folder, kinship="kinship.parquet", **settings):
     return read_cohort(folder / "out.tsv")
 
 
-def test_reasons_families_and_the_tested(study):
+def test_exclusions_families_and_gwas_inclusion(study):
     cohort = run(study)
     assert cohort.columns.tolist() == [
         "fid",
@@ -63,19 +63,19 @@ def test_reasons_families_and_the_tested(study):
     assert cohort["fold"].tolist() == assign_folds(family, 3, 42).tolist()
 
 
-def test_without_relatives_everybody_is_tested(study):
+def test_without_kinship_all_samples_are_in_the_gwas(study):
     cohort = run(study, kinship=None)
     assert cohort["gwas_included"].sum() == 9
     assert cohort["family"].nunique() == 12
     assert cohort["gwas_exclusion"].tolist() == [""] * 12
 
 
-def test_the_limit_of_kinship(study):
+def test_max_kinship(study):
     assert run(study, max_kinship=0.2)["gwas_included"].sum() == 8
     assert run(study, max_kinship=0.01)["gwas_included"].sum() == 6
 
 
-def test_withdrawing_an_unrelated_sample_moves_nobody(study):
+def test_withdrawal_does_not_change_other_samples(study):
     before = run(study).set_index("iid")
     candidates = pd.read_csv(study / "candidates.tsv", sep="\t", dtype=str)
     write_tsv(candidates.drop(index=6), study / "candidates.tsv")
@@ -83,15 +83,15 @@ def test_withdrawing_an_unrelated_sample_moves_nobody(study):
     pd.testing.assert_frame_equal(after, before.drop(index=iids(12)[6]))
 
 
-def test_nobody_left(study):
+def test_all_samples_excluded(study):
     candidates = pd.read_csv(study / "candidates.tsv", sep="\t", dtype=str)
     write_tsv(candidates.assign(keep=0), study / "candidates.tsv")
-    with pytest.raises(UserError, match=r"nobody is left of the 12 samples .*11 not in keep, 1 no genotypes"):
+    with pytest.raises(UserError, match=r"all 12 samples are excluded .11 not in keep, 1 no genotypes"):
         run(study)
 
 
-def test_quality_control_of_other_samples(study):
+def test_samples_missing_from_quality_control(study):
     samples = pd.read_parquet(study / "samples.parquet")
     samples.iloc[:4].to_parquet(study / "samples.parquet")
-    with pytest.raises(UserError, match=r"lacks 6 samples of the genotypes \(IDs of 7 digits\)"):
+    with pytest.raises(UserError, match=r"6 samples of the genotypes are missing \(IDs of 7 digits\)"):
         run(study)

@@ -28,14 +28,14 @@ def test_a_family_is_a_connected_component(pairs):
 
 
 @given(PAIRS, st.integers(0, 14))
-def test_nobody_else_moves_when_a_sample_leaves(pairs, gone):
+def test_removing_a_sample_does_not_change_other_families(pairs, removed):
     samples = iids(15)
     before = families(samples, as_array(pairs))
-    stay = [number for number in range(15) if number != gone]
-    left = [(stay.index(one), stay.index(other)) for one, other in pairs if gone not in (one, other)]
+    stay = [number for number in range(15) if number != removed]
+    left = [(stay.index(one), stay.index(other)) for one, other in pairs if removed not in (one, other)]
     after = families([samples[number] for number in stay], as_array(left))
     for position, number in enumerate(stay):
-        if before[number] != before[gone]:
+        if before[number] != before[removed]:
             assert after[position] == before[number]
 
 
@@ -55,8 +55,8 @@ def test_unrelated_has_no_pair_and_is_maximal(pairs, random):
     }
 
 
-def test_who_has_no_relative_left_comes_back():
-    """In a chain with branches the greedy choice alone would leave out someone whose relatives have all gone."""
+def test_removed_samples_without_a_remaining_relative_are_added_back():
+    """In a branched chain, the greedy choice alone would remove a sample whose relatives are all removed."""
     pairs = [(0, 4), (1, 2), (1, 5), (2, 4), (2, 3)]
     for seed in range(20):
         kept = unrelated(iids(6), as_array(pairs), seed)
@@ -64,14 +64,14 @@ def test_who_has_no_relative_left_comes_back():
         assert all(kept[one] != any(kept[other] for other in near[one]) for one in range(6))
 
 
-def test_the_one_with_most_relatives_goes():
+def test_sample_with_most_relatives_is_removed():
     kept = unrelated(iids(6), as_array([(2, 0), (2, 1), (3, 2), (4, 5)]), 1)
     assert kept[[0, 1, 3]].all()
     assert not kept[2]
     assert kept[4] != kept[5]
 
 
-def test_pairs_among_the_samples_at_hand():
+def test_related_pairs_within_the_samples():
     table = pd.DataFrame({"iid1": ["a", "b", "x"], "iid2": ["b", "c", "a"], "kinship": [0.25, 0.05, 0.3]})
     assert related_pairs(["c", "b", "a"], table, 0.0884).tolist() == [[2, 1]]
     assert related_pairs(["c", "b"], table, 0.01).tolist() == [[1, 0]]

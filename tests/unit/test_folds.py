@@ -37,6 +37,6 @@ def test_shares_grow_and_salts_and_seeds_are_independent():
     assert abs(third[in_fold].mean() - 0.3) < 0.06
 
 
-def test_no_fold_at_all():
+def test_no_folds():
     with pytest.raises(ValueError, match="at least 1"):
         assign_folds(FAMILIES, 0, 1)

@@ -1,4 +1,4 @@
-"""Which files stand beside a file of genotypes."""
+"""Paths of the files that belong to a genotype file."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_a_file_for_each_chromosome_and_one_for_all():
         (["a.sample", "a.bgen.bgi"], ["a.bgen.bgi"], "a.sample"),
     ],
 )
-def test_what_a_bgen_may_do_without(tmp_path, there, variants, samples):
+def test_optional_files_of_a_bgen(tmp_path, there, variants, samples):
     for name in there:
         (tmp_path / name).touch()
     found = genotype_files(str(tmp_path / "a.bgen"), [1])
@@ -37,7 +37,7 @@ def test_what_a_bgen_may_do_without(tmp_path, there, variants, samples):
     assert found["genotyped_samples"] == [str(tmp_path / samples)]
 
 
-def test_a_packed_pvar(tmp_path):
+def test_compressed_pvar(tmp_path):
     (tmp_path / "a.pvar.zst").touch()
     pattern = str(tmp_path / "a.pgen")
     assert genotype_files(pattern, [1])["genotyped_variants"] == [str(tmp_path / "a.pvar.zst")]

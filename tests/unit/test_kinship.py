@@ -56,7 +56,7 @@ def run(folder, limit):
 def test_every_pair(study, monkeypatch, tile, part, pairs):
     folder, dosages = study
     monkeypatch.setattr(king, "TILE", tile)
-    monkeypatch.setattr(king, "PART", part)
+    monkeypatch.setattr(king, "BYTE_BLOCK", part)
     monkeypatch.setattr(king, "PAIR_BYTES", pairs)
     found = pairs_above(stream(folder), -np.inf).set_index(["iid1", "iid2"])["kinship"]
     names = iids(90)
@@ -82,7 +82,7 @@ def test_chance_level_follows_the_spread_of_unrelated_pairs(study):
     assert chance_level(stream(folder)) == pytest.approx(norm.isf(2 / (90 * 89)) * spread, rel=0.3)
 
 
-def test_a_small_genome_makes_no_relatives(tmp_path, caplog):
+def test_no_false_relatives_with_few_variants(tmp_path, caplog):
     # 300 copies of 12 independent variants: at 0.0884 a tenth of all pairs would be relatives.
     rng = np.random.default_rng(12)
     write_plink(tmp_path / "chr1.bed", np.repeat(simulate(rng, 200, 12), 25, axis=1), iids(200))
@@ -92,7 +92,7 @@ def test_a_small_genome_makes_no_relatives(tmp_path, caplog):
     assert len(pairs_above(Pruned(*arguments, iids(200)), 0.0884)) > 1000
     kinship(*arguments, tmp_path / "samples.parquet", 0.0884, tmp_path / "out.parquet")
     assert len(pd.read_parquet(tmp_path / "out.parquet")) < 10
-    assert "too few to tell a kinship of 0.0884 from chance among 200 samples" in caplog.text
+    assert "too few to distinguish a kinship of 0.0884 from chance among 200 samples" in caplog.text
 
 
 def test_no_variant_left(study):
@@ -104,10 +104,10 @@ def test_no_variant_left(study):
     assert not (folder / "none.parquet").exists()
 
 
-def test_samples_the_genotypes_lack(study, tmp_path):
+def test_samples_missing_from_the_genotypes(study, tmp_path):
     folder, _ = study
     write_samples(tmp_path, [*iids(90), "5000000"])
-    with pytest.raises(UserError, match="lacks 1 of 91 samples"):
+    with pytest.raises(UserError, match="1 of 91 samples are missing"):
         kinship(
             folder / "chr{chrom}.bed", [1], [folder / "pruned1.parquet"], tmp_path / "samples.parquet", 0.1,
             tmp_path / "out.parquet",

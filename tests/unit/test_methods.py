@@ -20,7 +20,7 @@ FILES = [path for path in sorted((ROOT / "contigwas").rglob("*.py")) if path.par
 SCRIPTS = [
     *sorted((ROOT / "workflow").rglob("*.smk")),
     *sorted((ROOT / "workflow/scripts").glob("*.py")),
-    ROOT / "Snakefile",
+    ROOT / "workflow/Snakefile",
 ]
 
 

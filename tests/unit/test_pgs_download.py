@@ -1,4 +1,4 @@
-"""Downloading from the PGS Catalog, from a catalog of our own."""
+"""Download of scoring files from a local copy of the PGS Catalog."""
 
 import functools
 import hashlib
@@ -32,7 +32,7 @@ def catalog(tmp_path):
     server.server_close()
 
 
-def test_a_score_arrives_whole(catalog, tmp_path):
+def test_download(catalog, tmp_path):
     download_score("PGS000001", "GRCh37", f"{catalog[0]}/", tmp_path / "new" / "x.txt.gz")
     assert (tmp_path / "new" / "x.txt.gz").read_bytes() == b"weights"
 
@@ -40,11 +40,11 @@ def test_a_score_arrives_whole(catalog, tmp_path):
 def test_refusals(catalog, tmp_path):
     address, place = catalog
     for score, build in (("PGS000002", "GRCh37"), ("PGS000001", "GRCh38")):
-        with pytest.raises(UserError, match=rf"score {score} is not at .*{build}.*HTTP 404.*check pgs.download"):
+        with pytest.raises(UserError, match=rf"score {score} is not at .*{build}.*HTTP 404.*Check pgs.download"):
             download_score(score, build, address, tmp_path / "x.txt.gz")
     (place / "PGS000001_hmPOS_GRCh37.txt.gz").write_bytes(b"weig")
-    with pytest.raises(UserError, match="another MD5 sum"):
+    with pytest.raises(UserError, match="the MD5 sum differs"):
         download_score("PGS000001", "GRCh37", address, tmp_path / "x.txt.gz")
-    with pytest.raises(UserError, match="cannot be downloaded from http://127.0.0.1:9/.*connect to the network"):
+    with pytest.raises(UserError, match="cannot be downloaded from http://127.0.0.1:9/.*Connect to the network"):
         download_score("PGS000001", "GRCh37", "http://127.0.0.1:9", tmp_path / "x.txt.gz")
     assert not (tmp_path / "x.txt.gz").exists()

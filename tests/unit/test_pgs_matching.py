@@ -1,4 +1,4 @@
-"""Every row of a score has one outcome: against a loop over all pairs of rows and variants."""
+"""Matching of scores against a loop over all pairs of rows and variants."""
 
 import numpy as np
 import pandas as pd
@@ -56,8 +56,8 @@ def best(row, targets):
     return min(ways) if ways else None
 
 
-def slowly(rows, targets, several, keep_ambiguous):
-    """The definition, row by row: (outcome, variant) of each. `several`: places of records with more alleles."""
+def slowly(rows, targets, multiallelic_sites, keep_ambiguous):
+    """The definition, row by row: (outcome, variant) of each. `multiallelic_sites`: sites of multiallelic records."""
     everything = list(enumerate(targets.itertuples()))
     found = []
     for row in rows:
@@ -69,11 +69,15 @@ def slowly(rows, targets, several, keep_ambiguous):
     result = []
     for row, hit in zip(rows, found, strict=True):
         if hit is None:
-            result.append(("multiallelic" if (row.chrom, row.pos) in several else "unmatched", -1))
+            result.append(("multiallelic" if (row.chrom, row.pos) in multiallelic_sites else "unmatched", -1))
             continue
         target = targets.iloc[hit[1]]
         alone = ((targets["chrom"] == target.chrom) & (targets["pos"] == target.pos)).sum() == 1
-        if not alone or "," in target.effect_allele + target.other_allele or (target.chrom, target.pos) in several:
+        if (
+            not alone
+            or "," in target.effect_allele + target.other_allele
+            or (target.chrom, target.pos) in multiallelic_sites
+        ):
             result.append(("multiallelic", hit[1]))
         elif not keep_ambiguous and strand(target.effect_allele) == target.other_allele:
             result.append(("ambiguous", hit[1]))
@@ -105,12 +109,14 @@ score_rows = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(target_rows, score_rows, st.sets(st.tuples(*place.values()), max_size=3), st.booleans(), st.integers(0, 255))
-def test_outcomes_are_those_of_the_definition_and_add_up(target_list, score_list, several, keep_ambiguous, kept):
+def test_outcomes_are_those_of_the_definition_and_add_up(
+    target_list, score_list, multiallelic_sites, keep_ambiguous, kept
+):
     have = variants(*[(c, p, i, a, b) for c, p, i, (a, b) in target_list])
     have["kept"] = [bool(kept >> number & 1) for number in range(len(have))]
     listed = [(c, p, r, a, "" if alone else b) for c, p, r, (a, b), alone in score_list]
     rows = score(*listed)
-    here = {one for one in several if one[0] in set(have["chrom"])}
+    here = {one for one in multiallelic_sites if one[0] in set(have["chrom"])}
     found = match(rows, Targets(have, pd.DataFrame(sorted(here), columns=["chrom", "pos"])), keep_ambiguous)
     counts = found.counts()
     assert sum(counts.values()) == len(rows)
@@ -131,7 +137,7 @@ def test_order_and_orientation():
     assert found.swapped.tolist() == [False, True, False, True]
 
 
-def test_place_before_rsid():
+def test_position_has_priority_over_rsid():
     have = variants(("1", 1, "rs1", "A", "G"), ("1", 2, "rs2", "A", "G"))
     rows = score(("1", 1, "rs2", "A", "G"), ("1", 9, "rs2", "G", "A"))
     found = match(rows, Targets(have))
@@ -152,15 +158,15 @@ def test_ambiguous_may_be_kept_as_given():
     assert outcomes(match(rows, have, keep_ambiguous=True)) == ["matched", "swapped"]
 
 
-def test_every_duplicate_goes():
+def test_all_duplicates_are_dropped():
     have = Targets(variants(("1", 1, "rs1", "A", "G"), ("1", 2, "rs2", "A", "G")))
     rows = score(("1", 1, "", "A", "G"), ("1", 1, "", "G", "A"), ("", -1, "rs1", "A", "G"), ("1", 2, "", "A", "G"))
     assert outcomes(match(rows, have)) == ["duplicate", "duplicate", "duplicate", "matched"]
 
 
-def test_variants_that_quality_control_dropped_filter_their_rows():
+def test_rows_of_variants_that_failed_qc_are_filtered():
     have = variants(("1", 1, "rs1", "A", "G"), ("1", 2, "rs2", "A", "G")).assign(kept=[False, True])
     found = match(score(("1", 1, "", "A", "G"), ("1", 2, "", "G", "A")), Targets(have))
     assert outcomes(found) == ["filtered", "swapped"]
-    assert outcomes(found.without(np.array([False, True]))) == ["filtered", "filtered"]
-    assert not found.without(np.array([True, True])).used.any()
+    assert outcomes(found.filter_variants(np.array([False, True]))) == ["filtered", "filtered"]
+    assert not found.filter_variants(np.array([True, True])).used.any()

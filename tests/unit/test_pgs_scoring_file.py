@@ -1,4 +1,4 @@
-"""Scoring files: what is read, what is refused, and in which words."""
+"""Reading of scoring files, and error messages for unsupported and malformed files."""
 
 import gzip
 
@@ -23,7 +23,7 @@ ROWS = pd.DataFrame(
 
 
 def frame(file):
-    """The rows of a file as text and numbers."""
+    """Return the rows of a file as text and numbers."""
     rows = file.rows
     return pd.DataFrame(
         {
@@ -47,7 +47,7 @@ def test_plain_file(tmp_path):
     np.testing.assert_array_equal(score.weights, [0.5, -1e-3, 0])
 
 
-def test_gzip_is_known_by_its_bytes_and_names_by_the_stem(tmp_path):
+def test_gzip_is_detected_by_content_and_name_is_the_stem(tmp_path):
     plain = write_score(tmp_path / "my.score.txt", ROWS)
     (tmp_path / "zipped.txt").write_bytes(gzip.compress(plain.read_bytes()))
     (tmp_path / "windows.tsv.gz").write_bytes(gzip.compress(plain.read_bytes().replace(b"\n", b"\r\n")))
@@ -77,7 +77,7 @@ def test_kinds_of_weights(tmp_path):
     )
 
 
-def test_harmonised_columns_come_first_and_own_positions_only_count_on_the_same_build(tmp_path):
+def test_harmonised_positions_have_priority_and_original_ones_need_the_same_build(tmp_path):
     rows = ROWS.assign(hm_chr=["1", "", "3"], hm_pos=["111", "", "333"], hm_rsID=["rs11", "", "."])
     rows["hm_inferOtherAllele"] = ["C", "", "A/T"]
     file = read_scoring_file(
@@ -88,12 +88,12 @@ def test_harmonised_columns_come_first_and_own_positions_only_count_on_the_same_
     assert other["chrom"].tolist() == ["1", "", "3"]
     assert other["rsid"].tolist() == ["rs11", "rs2", "rs3"]
     assert other["other"].tolist() == ["G", "T", ""]
-    assert file.elsewhere["GRCh38", "genome_build"][1].tolist() == [100, 200, 300]
+    assert file.other_builds["GRCh38", "genome_build"][1].tolist() == [100, 200, 300]
     same = read_scoring_file(
         write_score(tmp_path / "b.txt", rows, genome_build="GRCh37", HmPOS_build="GRCh37"), "GRCh37"
     )
     assert same.rows.pos.tolist() == [111, 200, 333]
-    assert not same.elsewhere
+    assert not same.other_builds
     # the positions that were published serve where the harmonised ones are on another build
     turned = read_scoring_file(
         write_score(tmp_path / "c.txt", rows, genome_build="GRCh37", HmPOS_build="GRCh38"), "GRCh37"
@@ -107,9 +107,9 @@ def test_inferred_other_allele(tmp_path):
     assert file.rows.other.tolist() == ["C", "", ""]
 
 
-def test_an_unnamed_build_is_warned_of(tmp_path, caplog):
+def test_warning_without_a_build(tmp_path, caplog):
     read_scoring_file(write_score(tmp_path / "x.txt", ROWS, genome_build="NR"), "GRCh37")
-    assert "does not name its build" in caplog.text
+    assert "the header has no build" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -118,12 +118,24 @@ def test_an_unnamed_build_is_warned_of(tmp_path, caplog):
         ({"pgs_id": "PGS9"}, {"is_haplotype": ["TRUE", "", "True"]}, "score PGS9 has 2 rows of haplotypes"),
         ({"pgs_id": "PGS9"}, {"is_diplotype": ["FALSE", "", "TRUE"]}, "PGS9 has 1 rows"),
         ({}, {"is_interaction": "True"}, "score x has 3 rows"),
-        ({}, {"effect_weight": ["1", "", "2"]}, "1 rows have no weight .*row 2"),
-        ({}, {"effect_weight": ["1", "b", "inf"]}, "2 values of effect_weight are no numbers .*row 2 .*'b'"),
-        ({}, {"chr_position": ["1", "2", "x"]}, "1 values of chr_position .*row 3"),
-        ({}, {"chr_position": ["1", "2.5", "3"]}, "1 values of chr_position are no whole numbers .*row 2"),
+        ({}, {"effect_weight": ["1", "", "2"]}, "row 2 below the header: the weight is missing .1 such"),
+        (
+            {},
+            {"effect_weight": ["1", "b", "inf"]},
+            "row 2 below the header: effect_weight is not a number .'b'; 2 such",
+        ),
+        ({}, {"chr_position": ["1", "2", "x"]}, "row 3 below the header: chr_position is not"),
+        (
+            {},
+            {"chr_position": ["1", "2.5", "3"]},
+            "row 2 below the header: chr_position is not an integer .2.5; 1 such",
+        ),
         ({}, {"is_dominant": "True", "is_recessive": "True"}, "3 rows are both"),
-        ({}, {"dosage_0_weight": "1", "dosage_1_weight": "", "dosage_2_weight": "1"}, "3 rows have no weight"),
+        (
+            {},
+            {"dosage_0_weight": "1", "dosage_1_weight": "", "dosage_2_weight": "1"},
+            "the weight is missing .3 such rows",
+        ),
     ],
 )
 def test_refused_content(tmp_path, header, columns, reported):
@@ -135,10 +147,10 @@ def test_refused_content(tmp_path, header, columns, reported):
 @pytest.mark.parametrize(
     ("columns", "reported"),
     [
-        (["rsID", "effect_weight", "base"], "no column effect_allele: its header names rsID, effect_weight, base"),
+        (["rsID", "effect_weight", "base"], "no column effect_allele. Its columns are rsID, effect_weight, base"),
         (["rsID", "effect_allele"], "no column effect_weight"),
         (["chr_name", "effect_allele", "effect_weight"], "neither positions .* nor rsID"),
-        (["rsID", "effect_allele", "effect_allele", "effect_weight"], "effect_allele more than once"),
+        (["rsID", "effect_allele", "effect_allele", "effect_weight"], "effect_allele is duplicated"),
     ],
 )
 def test_refused_columns(tmp_path, columns, reported):
@@ -154,7 +166,7 @@ def test_refused_files(tmp_path):
     (tmp_path / "empty.txt").write_text("#pgs_id=A\n")
     with pytest.raises(UserError, match="empty or has only a header"):
         read_scoring_file(tmp_path / "empty.txt", "GRCh37")
-    with pytest.raises(UserError, match="the score A has no row"):
+    with pytest.raises(UserError, match="the score A has no rows"):
         read_scoring_file(write_score(tmp_path / "a.txt", ROWS.iloc[:0], pgs_id="A"), "GRCh37")
     ragged = write_score(tmp_path / "ragged.txt", ROWS)
     ragged.write_text(ragged.read_text() + "rs4\t1\n")
@@ -163,24 +175,24 @@ def test_refused_files(tmp_path):
     many = pd.concat([ROWS] * 20_000).assign(effect_weight=np.random.default_rng(1).normal(size=60_000))
     whole = write_score(tmp_path / "whole.txt.gz", many).read_bytes()
     (tmp_path / "cut.txt.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match="download it again"):
+    with pytest.raises(UserError, match="Download it again"):
         read_scoring_file(tmp_path / "cut.txt.gz", "GRCh37")
     (tmp_path / "noise.txt.gz").write_bytes(whole[:20] + bytes(200))
-    with pytest.raises(UserError, match="download it again"):
+    with pytest.raises(UserError, match="Download it again"):
         read_scoring_file(tmp_path / "noise.txt.gz", "GRCh37")
 
 
-def test_positions_of_another_build_are_put_aside(tmp_path):
+def test_positions_on_another_build(tmp_path):
     for header in ({"genome_build": "hg38"}, {"genome_build": "38"}, {"genome_build": "GRCh38"}):
         file = read_scoring_file(write_score(tmp_path / "x.txt", ROWS, **header), "GRCh37")
-        assert not file.placed
-        assert list(file.elsewhere) == [("GRCh38", "genome_build")]
+        assert not file.has_positions
+        assert list(file.other_builds) == [("GRCh38", "genome_build")]
 
 
 def test_an_excluded_complex_score_is_not_refused(tmp_path):
     path = write_score(tmp_path / "x.txt", ROWS.assign(is_haplotype="True"), pgs_id="PGS9")
     assert read_scoring_file(path, "GRCh37", {"PGS9"}).scores[0].name == "PGS9"
-    with pytest.raises(UserError, match="name it in pgs.exclude"):
+    with pytest.raises(UserError, match="Add it to pgs.exclude"):
         read_scoring_file(path, "GRCh37", {"PGS8"})
 
 
@@ -212,12 +224,12 @@ def test_many_scores_in_one_table(tmp_path, mark):
 @pytest.mark.parametrize(
     ("text", "reported"),
     [
-        ("ID\tA1\n1:1:A:G\tA\n", "no column of weights: its header names ID, A1"),
-        ("ID\tA1\tS\tS\nrs1\tA\t1\t2\n", "a column twice"),
-        ("ID\tA1\tS\nrs1\tA\tx\n", "1 values of S are no numbers .*row 1 .*'x'"),
-        ("ID\tA1\tS\tT\nrs1\tA\t1\t\n", "1 rows have no weight"),
-        ("ID\tA1\tS\n", "no row below its header"),
-        ("beta\tse\n1\t2\n", "no column effect_allele: its header names beta, se"),
+        ("ID\tA1\n1:1:A:G\tA\n", "no column of weights. Its columns are ID, A1"),
+        ("ID\tA1\tS\tS\nrs1\tA\t1\t2\n", "a duplicated column"),
+        ("ID\tA1\tS\nrs1\tA\tx\n", "row 1 below the header: S is not a number .'x'; 1 such"),
+        ("ID\tA1\tS\tT\nrs1\tA\t1\t\n", "the weight is missing .1 such rows"),
+        ("ID\tA1\tS\n", "has no rows"),
+        ("beta\tse\n1\t2\n", "no column effect_allele. Its columns are beta, se"),
     ],
 )
 def test_refused_tables(tmp_path, text, reported):
@@ -235,8 +247,8 @@ def test_real_files(shared_data):
     assert (file.rows.pos > 0).all()
     assert read_scoring_file(folder / "PGS000002_hmPOS_GRCh37.txt.gz", "GRCh37").scores[0].name == "PGS000002"
     other = read_scoring_file(folder / "PGS000001_hmPOS_GRCh38.txt.gz", "GRCh37")
-    assert not other.placed
-    assert list(other.elsewhere) == [("GRCh38", "HmPOS_build")]
+    assert not other.has_positions
+    assert list(other.other_builds) == [("GRCh38", "HmPOS_build")]
     for name, count in (("complex_variants_PGS000021", 8), ("complex_variants_PGS004239", 3)):
         with pytest.raises(UserError, match=f"score {name} has {count} rows of haplotypes"):
             read_scoring_file(folder / f"{name}.txt", "GRCh37")

@@ -1,4 +1,4 @@
-"""The table of scores against sums taken sample by sample, and what is reported of scores that do not fit."""
+"""The modality of scores against sums computed sample by sample, and the report of scores that do not match."""
 
 import numpy as np
 import pandas as pd
@@ -126,7 +126,7 @@ def test_a_table_of_scores_and_files_of_single_ones_together(study):
         np.testing.assert_allclose(data[:, name].X[:, 0], expected[name], rtol=1e-5, atol=1e-7)
 
 
-def test_threads_do_not_change_a_bit(study, monkeypatch):
+def test_result_does_not_depend_on_threads(study, monkeypatch):
     monkeypatch.setattr(score_module, "BLOCK_BYTES", 4 * 45 * 7)
     rows = random_score(np.random.default_rng(2), 50)[1]
     path = write_score(study[0] / "x.txt", rows)
@@ -139,7 +139,7 @@ def test_threads_do_not_change_a_bit(study, monkeypatch):
     np.testing.assert_array_equal(*found)
 
 
-def test_a_score_below_the_overlap_is_reported_and_left_out(study):
+def test_score_below_min_overlap_is_reported_and_dropped(study):
     rng = np.random.default_rng(2)
     good = random_score(rng, 10)[1]
     bad = random_score(rng, 10)[1]
@@ -155,7 +155,7 @@ def test_a_score_below_the_overlap_is_reported_and_left_out(study):
     assert run(study, files, min_overlap=0.4)[0].var_names.tolist() == ["good", "bad"]
 
 
-def test_zero_weights_count_and_variants_that_were_dropped_do_not_match(study):
+def test_zero_weights_count_and_variants_that_failed_qc_do_not(study):
     _folder, tables, _, dosages = study
     quality_table = pd.read_parquet(tables["1"])
     quality_table.loc[3, "kept"] = False
@@ -174,29 +174,31 @@ def test_excluded_scores(study, caplog):
     leak = write_score(study[0] / "leak.txt", good.assign(is_haplotype="True"), pgs_id="PGS8")
     data, table = run(study, [one, leak], exclude=["PGS8", "PGS9"])
     assert data.var_names.tolist() == table["score"].tolist() == ["PGS7"]
-    assert "pgs.exclude names scores that no file has: PGS9" in caplog.text
-    with pytest.raises(UserError, match="pgs.exclude leaves no score"):
+    assert "pgs.exclude lists scores that are in no file: PGS9" in caplog.text
+    with pytest.raises(UserError, match="pgs.exclude excludes all scores"):
         run(study, [one], exclude=["PGS7"])
 
 
-def test_who_else_is_there_matters_through_frequencies_alone(study):
+def test_other_samples_only_change_the_imputation_of_missing_calls(study):
     folder, tables, cohort, dosages = study
     columns, rows = random_score(np.random.default_rng(2), 20)
     path = write_score(folder / "x.txt", rows)
-    everyone = run(study, [path])[0]
-    some = everyone.obs_names[::3].tolist()
+    all_samples = run(study, [path])[0]
+    some = all_samples.obs_names[::3].tolist()
     write_cohort(folder, some)
     few = run((folder, tables, cohort, dosages), [path])[0]
-    complete = [name for name, calls in zip(everyone.obs_names, dosages[:, columns], strict=True) if (calls >= 0).all()]
+    complete = [
+        name for name, calls in zip(all_samples.obs_names, dosages[:, columns], strict=True) if (calls >= 0).all()
+    ]
     called = [name for name in some if name in complete]
-    lacking = [name for name in some if name not in complete]
+    with_missing_calls = [name for name in some if name not in complete]
     assert called
-    assert lacking
-    np.testing.assert_allclose(few[called].X, everyone[called].X, rtol=1e-6, atol=1e-7)
-    assert (np.abs(few[lacking].X - everyone[lacking].X) > 1e-5).any()
+    assert with_missing_calls
+    np.testing.assert_allclose(few[called].X, all_samples[called].X, rtol=1e-6, atol=1e-7)
+    assert (np.abs(few[with_missing_calls].X - all_samples[with_missing_calls].X) > 1e-5).any()
 
 
-def test_the_build_is_checked_by_shared_places(study):
+def test_build_check(study):
     rng = np.random.default_rng(3)
     rows = random_score(rng, 40)[1]
     bim = pd.concat([pd.read_parquet(study[1][chrom]) for chrom in ("1", "2")])
@@ -205,22 +207,22 @@ def test_the_build_is_checked_by_shared_places(study):
     moved = rows.assign(chr_position=rows["chr_position"] + 333)
     other = write_score(study[0] / "a.txt", moved, genome_build="GRCh38")
     reported = (
-        r"on GRCh38 \(#genome_build\) .* of its 40 rows 0.0% match by position on GRCh38, and 100.0% have an rsID"
+        r"on GRCh38 \(#genome_build\).* Of its 40 rows, 0.0% match by position on GRCh38, and 100.0% have an rsID"
     )
     with pytest.raises(UserError, match=reported):
         run(study, [other])
-    # the header is wrong, or there is none: the places tell
+    # the header is wrong or missing, so the positions decide
     for header in ({"genome_build": "GRCh37"}, {}):
         with pytest.raises(UserError, match="0.0% of its 40 rows match by position on GRCh37, and 100.0% have an rsID"):
             run(study, [write_score(study[0] / "b.txt", moved, **header)])
-    # the genotypes are of another build than the config says
+    # the genotypes are not on the build in the config
     both = moved.assign(hm_chr=rows["chr_name"], hm_pos=rows["chr_position"]).drop(columns="rsID")
     wrong = write_score(study[0] / "c.txt", both, genome_build="GRCh37", HmPOS_build="GRCh38")
     with pytest.raises(
-        UserError, match="0.0% of .* on GRCh37, and 100.0% by the positions .* GRCh38 .* correct genotypes"
+        UserError, match="0.0% of .* on GRCh37, and 100.0% by its positions on GRCh38 .* correct genotypes"
     ):
         run(study, [wrong])
-    # rsIDs without positions say nothing about builds
+    # rsIDs without positions do not depend on the build
     named = rows.drop(columns=["chr_name", "chr_position"])
     assert run(study, [write_score(study[0] / "d.txt", named)])[1]["overlap"].item() == 1
 
@@ -229,12 +231,12 @@ def test_bad_input(study):
     good = random_score(np.random.default_rng(2), 10)[1]
     one = write_score(study[0] / "one.txt", good, pgs_id="PGS7")
     two = write_score(study[0] / "two.txt", good, pgs_id="PGS7")
-    with pytest.raises(UserError, match=r"two.txt and .*one.txt are both the score PGS7"):
+    with pytest.raises(UserError, match=r"two.txt and .*one.txt both contain the score PGS7"):
         run(study, [one, two])
-    with pytest.raises(UserError, match="no file matches pgs.scores"):
+    with pytest.raises(UserError, match="pgs.scores: no file matches"):
         run(study, [])
     away = write_score(study[0] / "away.txt", good.assign(chr_position=good["chr_position"] + 7))
-    with pytest.raises(UserError, match=r"none of the 1 scores .* best overlap is 0.000"):
+    with pytest.raises(UserError, match=r"none of the 1 scores .* highest overlap is 0.000"):
         run(study, [away])
     with pytest.raises(UserError, match="none of the 1 scores"):
         run(study, [away], min_overlap=0.0)

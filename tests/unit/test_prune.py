@@ -1,4 +1,4 @@
-"""Pruning: what is left is free of pairs in linkage disequilibrium, and nothing was dropped without cause."""
+"""LD pruning: no remaining pair is in LD, and every removed variant was in LD with a remaining one."""
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,7 @@ def correlations(dosages):
         return np.nan_to_num(np.corrcoef(values, rowvar=False) ** 2)
 
 
-def test_what_is_left(study):
+def test_remaining_variants(study):
     left = run(study)
     r2 = correlations(study[1])
     assert not {3, 50} & set(left)
@@ -69,7 +69,7 @@ def test_any_step(study, step):
     assert run(study, r2=1.0, step=step).size == 88
 
 
-def test_only_samples_kept_count(study, tmp_path):
+def test_only_samples_that_passed_qc_count(study, tmp_path):
     samples = pd.read_parquet(study[0] / "samples.parquet")
     samples["kept"] = np.arange(400) % 8 == 0
     samples.to_parquet(tmp_path / "samples.parquet")
@@ -87,7 +87,7 @@ def test_regions_of_long_range_ld_are_left_out(tmp_path, caplog):
     pd.DataFrame({"index": range(4), "kept": True, "pos": pos}).to_parquet(tmp_path / "variants.parquet")
     assert run((tmp_path, None), r2=1.0).tolist() == [0, 1, 2, 3]
     assert run((tmp_path, None), r2=1.0, long_range_ld="drop").tolist() == [0, 3]
-    assert "2 of 4 variants are left after pruning; 2 are in regions of long-range LD" in caplog.text
+    assert "2 of 4 variants remain after LD pruning; 2 were in regions of long-range LD" in caplog.text
 
 
 @pytest.mark.parametrize("build", ["GRCh37", "GRCh38"])
@@ -98,6 +98,6 @@ def test_the_hla_region_and_the_inversion_of_chromosome_8(build):
     assert not in_long_range_ld(22, np.arange(0, 50_000_000, 1_000_000), build).any()
 
 
-def test_a_build_without_a_list():
+def test_unknown_build():
     with pytest.raises(UserError, match="long-range LD of T2T are not known"):
         in_long_range_ld(1, np.array([1]), "T2T")

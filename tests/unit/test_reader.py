@@ -1,4 +1,4 @@
-"""The .bed reader: what it gives, and what it says about broken files."""
+"""The .bed reader: values, and error messages for malformed files."""
 
 import shutil
 
@@ -48,7 +48,7 @@ def test_first_byte_by_hand(path, dosages):
     assert path.read_bytes()[3] == expected
 
 
-def test_a_chromosome_is_found_wherever_it_stands(path, dosages):
+def test_any_order_of_chromosomes(path, dosages):
     bed = open_genotypes(path, "chr1")
     rows = np.r_[0:20, 45:60]
     np.testing.assert_array_equal(bed.rows, rows)
@@ -107,15 +107,15 @@ def test_autosomes_and_x_only(path, chrom, why):
         open_genotypes(path, chrom)
 
 
-def test_x_by_any_of_its_names(dosages, tmp_path):
+def test_all_names_of_x(dosages, tmp_path):
     chroms = ["1"] * 10 + ["23"] * 20 + ["X"] * 10 + ["25"] * 20
     bed = open_genotypes(write_plink(tmp_path / "all.bed", dosages, iids(23), chroms), "X")
     np.testing.assert_array_equal(bed.rows, np.arange(10, 40))
     assert set(bed.variants["chrom"]) == {"X"}
 
 
-def test_another_suffix(tmp_path):
-    with pytest.raises(UserError, match=r"all\.vcf is not a file of genotypes .* its name must end in \.bed"):
+def test_unsupported_suffix(tmp_path):
+    with pytest.raises(UserError, match=r"all\.vcf is not a supported genotype file.* Its name must end in \.bed"):
         open_genotypes(tmp_path / "all.vcf", 1)
 
 
@@ -128,7 +128,7 @@ def test_truncated(copy):
     size = copy.stat().st_size
     with copy.open("r+b") as file:
         file.truncate(size - 5)
-    with pytest.raises(UserError, match=rf"{size - 5} bytes where {size} .* 60 variants .* 23 samples .* cut short"):
+    with pytest.raises(UserError, match=rf"{size - 5} bytes, but {size} .* 60 variants .* 23 samples .* truncated"):
         Bed(copy)
 
 
@@ -140,7 +140,7 @@ def test_not_the_same_data_set(copy):
 
 
 @pytest.mark.parametrize(
-    ("magic", "message"), [(b"PK\x03", "not a PLINK 1 .bed"), (b"\x6c\x1b\x00", "stored sample by sample")]
+    ("magic", "message"), [(b"PK\x03", "not a PLINK 1 .bed"), (b"\x6c\x1b\x00", "is sample-major")]
 )
 def test_wrong_magic(copy, magic, message):
     copy.write_bytes(magic + copy.read_bytes()[3:])
@@ -177,7 +177,7 @@ def test_duplicated_samples_are_counted_not_named(tmp_path):
 @pytest.mark.parametrize("text", ["1 a 0 0 1\n", "1 a 0 0 1 -9\n1 b 0 0\n", "1 a 0 0 1 -9\n1 b 0 0 1 -9 7\n"])
 def test_ragged_fam(tmp_path, text):
     (tmp_path / "a.fam").write_text(text)
-    with pytest.raises(UserError, match="not six columns a line"):
+    with pytest.raises(UserError, match="does not have six columns per line"):
         read_fam(tmp_path / "a.fam")
 
 

@@ -37,5 +37,5 @@ def test_a_training_goes_on_from_weights_only():
 
 
 def test_no_rule_runs_a_shell():
-    rules = [*(ROOT / "workflow/rules").glob("*.smk"), ROOT / "Snakefile"]
+    rules = [*(ROOT / "workflow/rules").glob("*.smk"), ROOT / "workflow/Snakefile"]
     assert not [path.name for path in rules if "shell:" in path.read_text() or "shell(" in path.read_text()]

@@ -80,6 +80,6 @@ def test_dosages_by_sample(sexes, linked, seed):
             assert eaf[variant] == pytest.approx(mean, rel=1e-6)
 
 
-def test_nothing_is_copied_where_nothing_changes():
+def test_no_copy_without_changes():
     block = np.ones((4, 3), np.int8, order="F")
     assert code_males(block, np.ones(4, bool), np.zeros(4, bool), np.zeros(3, bool))[0] is block

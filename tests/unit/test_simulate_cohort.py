@@ -1,4 +1,4 @@
-"""The simulated cohort: the same bytes by seed, and files that agree with each other and with the stated truth."""
+"""The simulated cohort: reproducible files that agree with each other and with the ground truth."""
 
 import gzip
 import hashlib
@@ -65,7 +65,7 @@ def digest(folder):
     return {str(path.relative_to(folder)): hashlib.blake2b(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(folder, tmp_path):
+def test_files_depend_only_on_settings_and_seed(folder, tmp_path):
     simulate_cohort(tmp_path / "again", SETTINGS, "GRCh37", 7)
     assert digest(tmp_path / "again") == digest(folder)
     simulate_cohort(tmp_path / "other", SETTINGS, "GRCh37", 8)
@@ -75,7 +75,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(folder, tmp_
     assert not [name for name, one in first.items() if other[name] == one]
 
 
-def test_array_holds_the_common_and_exome_the_rare_variants_with_calls_missing_as_asked(folder):
+def test_array_and_exome_variants_and_missing_calls(folder):
     for chrom in (1, 2):
         common, bim = bed(folder / "genotypes", chrom)
         rare, exome = bed(folder / "exome", chrom)
@@ -96,7 +96,7 @@ def test_array_holds_the_common_and_exome_the_rare_variants_with_calls_missing_a
         assert 0.05 < ambiguous < 0.3
 
 
-def test_samples_lack_modalities_and_stand_in_another_order_in_the_exome(folder):
+def test_missing_modalities_and_order_of_exome_samples(folder):
     array, exome = samples(folder / "genotypes"), samples(folder / "exome")
     assert array == samples(folder / "genotypes", 2)
     assert exome == samples(folder / "exome", 2)
@@ -112,7 +112,7 @@ def test_samples_lack_modalities_and_stand_in_another_order_in_the_exome(folder)
     assert table(folder / "latents.tsv")["iid"].tolist() == array
 
 
-def test_exome_calls_belong_to_the_samples_they_are_filed_under(folder, tmp_path):
+def test_exome_calls_belong_to_their_samples(folder, tmp_path):
     everyone = {**SETTINGS, "missing_rate": 0.0, "missing_calls": 0.0}
     simulate_cohort(tmp_path, everyone, "GRCh37", 7)
     truth, latents = table(tmp_path / "truth.tsv"), table(tmp_path / "latents.tsv").set_index("iid")
@@ -132,7 +132,7 @@ def test_exome_calls_belong_to_the_samples_they_are_filed_under(folder, tmp_path
         assert abs(abs(trait[carrier].mean() - trait[~carrier].mean()) - expected) < 3.5 * error
 
 
-def test_sets_and_annotations_name_the_variants_of_the_exome(folder):
+def test_sets_and_annotations_match_the_exome(folder):
     sets = [line.split() for line in (folder / "exome" / "sets.tsv").read_text().splitlines()]
     notes = [line.split() for line in (folder / "exome" / "annotations.tsv").read_text().splitlines()]
     ids = {chrom: set(bed(folder / "exome", chrom)[1]["id"]) for chrom in (1, 2)}
@@ -146,7 +146,7 @@ def test_sets_and_annotations_name_the_variants_of_the_exome(folder):
     assert {kind for *_, kind in notes} == {"LoF", "missense", "synonymous"}
 
 
-def test_truth_agrees_with_the_genotypes(folder):
+def test_ground_truth_agrees_with_the_genotypes(folder):
     truth = table(folder / "truth.tsv")
     assert list(truth) == [
         "kind",
@@ -189,7 +189,7 @@ def test_latents_have_unit_sd(folder):
     np.testing.assert_allclose(latents[list(LATENTS)].std(ddof=0), 1, atol=1e-3)
 
 
-def test_pigment_and_only_pigment_differs_between_the_populations():
+def test_only_pigment_differs_between_populations():
     population = np.arange(4000) % 4 == 0
     none = pd.DataFrame(columns=["exome", "gene", "latent", "effect"])
     for shift in (0.0, 1.0):
@@ -202,7 +202,7 @@ def test_pigment_and_only_pigment_differs_between_the_populations():
         assert np.abs(list(difference.values())).max() < 0.12
 
 
-def test_a_small_genome_gets_fewer_planted_snps_well_apart_and_says_so(folder, tmp_path, caplog):
+def test_small_genome_has_fewer_planted_snps_and_a_warning(folder, tmp_path, caplog):
     planted = table(folder / "truth.tsv").query("kind == 'planted'")
     assert planted["latent"].nunique() == len(planted) == 6
     for _, part in planted.groupby("chrom"):
@@ -244,7 +244,7 @@ def read_score(path):
     return header, pd.DataFrame(rows[1:], columns=rows[0])
 
 
-def test_relevant_scores_explain_what_noise_leaves_and_come_as_others_publish_them(folder):
+def test_variance_explained_by_scores_and_format_of_scoring_files(folder):
     genotypes = {}
     for chrom in ("1", "2"):
         values, bim = bed(folder / "genotypes", chrom)
@@ -287,7 +287,7 @@ def test_relevant_scores_explain_what_noise_leaves_and_come_as_others_publish_th
     assert min(outcomes.values()) > 0
 
 
-def test_settings_that_contradict_each_other_are_refused_in_a_sentence(tmp_path):
+def test_inconsistent_settings(tmp_path):
     with pytest.raises(UserError, match=r"add up to 1\.0"):
         simulate_cohort(tmp_path, {**SETTINGS, "polygenic_h2": 0.9}, "GRCh37", 1)
     with pytest.raises(UserError, match="related_pairs is 200"):
@@ -295,7 +295,7 @@ def test_settings_that_contradict_each_other_are_refused_in_a_sentence(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_traits_without_any_genetics_are_environment_only(tmp_path):
+def test_traits_without_genetic_effects(tmp_path):
     scores = {"relevant": 0, "irrelevant": 0, "noise": 0.5}
     nothing = {"polygenic_snps": 0, "planted_q2": [], "burden_q2": 0.0, "pgs": scores}
     simulate_cohort(tmp_path, {**SETTINGS, **nothing}, "GRCh37", 7)

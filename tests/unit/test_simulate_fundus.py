@@ -1,4 +1,4 @@
-"""Drawn fundus pictures show their latents."""
+"""Simulated fundus photographs show their latent traits."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ RIGHT = np.ones(40, dtype=bool)
 
 
 def drawn(nuisance=0.0, right=RIGHT, seed=0, size=64, **traits):
-    """40 eyes of average latents but for `traits`; the same seed gives the same vessels and lesions."""
+    """40 eyes with average latents except `traits`; the same seed gives the same vessels and lesions."""
     latents = np.zeros((len(right), len(LATENTS)))
     for name, value in traits.items():
         latents[:, LATENTS.index(name)] = value
@@ -22,7 +22,7 @@ def inside(size=64, radius=0.85):
     return np.hypot(line, line[:, None]) < radius
 
 
-def test_pictures_are_a_round_orange_field_on_black():
+def test_images_have_a_round_orange_field_on_black():
     pictures = drawn(nuisance=1.0)
     assert pictures.shape == (40, 64, 64, 3)
     assert pictures[:, :4, :4].mean() < 8
@@ -31,7 +31,7 @@ def test_pictures_are_a_round_orange_field_on_black():
     assert pictures.max() <= 255
 
 
-def test_the_same_seed_draws_the_same_and_a_left_eye_is_the_mirror_image():
+def test_same_seed_gives_same_image_and_left_eyes_are_mirrored():
     np.testing.assert_array_equal(drawn(1.0), drawn(1.0))
     assert (drawn(1.0) != drawn(1.0, seed=1)).mean() > 0.5
     left = drawn(0.0, right=~RIGHT)
@@ -50,12 +50,12 @@ def test_the_same_seed_draws_the_same_and_a_left_eye_is_the_mirror_image():
         ("lesions", lambda pictures: (pictures[:, :, :36, 1] > 140).sum(), True),
     ],
 )
-def test_each_trait_shows_in_what_it_is_named_after(trait, measure, grows):
+def test_effect_of_each_trait(trait, measure, grows):
     few, middle, many = (measure(drawn(**{trait: value})) for value in (-2.0, 0.0, 2.0))
     assert (few < middle < many) if grows else (few > middle > many)
 
 
-def test_tortuous_vessels_wind():
+def test_effect_of_tortuosity():
     def winding(value):
         """Mean change of direction of the darkest pixel of each row, above the disc."""
         red = drawn(tortuosity=value, lesions=-3.5)[:, 8:24, 20:56, 0]
@@ -64,13 +64,13 @@ def test_tortuous_vessels_wind():
     assert winding(-2.5) < winding(2.5)
 
 
-def test_nuisance_adds_variation_that_is_not_of_the_eye():
+def test_nuisance_adds_variation():
     still, moved, more = drawn(0.0), drawn(1.0), drawn(2.0)
     first = still - still.mean(axis=0)
     assert np.abs(first[:, :8]).mean() < np.abs(moved - still).mean() < np.abs(more - still).mean()
 
 
-def test_other_sizes_hold_the_same_picture():
+def test_other_sizes_give_the_same_image():
     small, large = drawn(size=64), drawn(size=128)
     halved = large.reshape(40, 64, 2, 64, 2, 3).mean(axis=(2, 4))
     assert large.shape == (40, 128, 128, 3)

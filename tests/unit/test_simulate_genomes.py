@@ -10,8 +10,8 @@ from contigwas.simulate.genomes import draw_pedigree, simulate_chromosome
 from contigwas.simulate.settings import Scores, Simulation
 
 PLAN = Simulation(
-    n_samples=200, chromosomes=1, megabases=1.0, related_pairs=21, polygenic_snps=10, polygenic_h2=0.2, planted_q2=(0.05,),
-    burden_q2=0.0, ancestry_shift=1.0, pgs=Scores(1, 1, 0.5), missing_calls=0.0, missing_rate=0.0,
+    n_samples=200, chromosomes=1, megabases=1.0, related_pairs=21, polygenic_snps=10, polygenic_h2=0.2,
+    planted_q2=(0.05,), burden_q2=0.0, ancestry_shift=1.0, pgs=Scores(1, 1, 0.5), missing_calls=0.0, missing_rate=0.0,
 )  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def where(pedigree):
     return founders, rank[len(pedigree.founders) :]
 
 
-def test_children_are_part_of_the_cohort_and_pairs_are_as_many_as_asked(family):
+def test_number_of_children_and_pairs(family):
     pedigree, chromosome = family
     assert len(pedigree.founders) + len(pedigree.parents) == PLAN.samples == chromosome.counts.shape[1]
     couples, children = np.unique(pedigree.parents, axis=0, return_counts=True)

@@ -1,4 +1,4 @@
-"""Planted groups: who is in which, that their photographs tell, and that nothing else does or changes."""
+"""Planted groups: assignment, marks in photographs, and independence of everything else."""
 
 import numpy as np
 import pandas as pd
@@ -58,7 +58,7 @@ def bare_and_marked(kind, many=40, strength=1.0, nuisance=0.0):
     )
 
 
-def test_groups_are_equal_in_size_and_everyone_has_one(folder, latents):
+def test_groups_have_equal_sizes_and_include_all_samples(folder, latents):
     groups = pd.read_csv(folder / "groups.tsv", sep="\t", dtype={"iid": str})
     assert list(groups) == ["iid", "group"]
     samples = pd.read_csv(latents, sep="\t", dtype={"iid": str})
@@ -67,14 +67,14 @@ def test_groups_are_equal_in_size_and_everyone_has_one(folder, latents):
     assert np.bincount(choose_groups(100, 3, np.random.default_rng(0))).tolist() == [34, 33, 33]
 
 
-def test_groups_say_nothing_of_the_traits(folder, latents):
+def test_groups_are_independent_of_traits(folder, latents):
     groups = pd.read_csv(folder / "groups.tsv", sep="\t")["group"]
     means = pd.read_csv(latents, sep="\t")[list(LATENTS)].groupby(groups).mean()
     assert np.abs(means.to_numpy()).max() < 4 / np.sqrt(125), "four standard errors"
 
 
-def test_marks_are_all_that_groups_change_in_the_pictures_of_the_demo(latents, folder, tmp_path):
-    """The same samples, names and eyes; strength 0 shows nothing."""
+def test_groups_only_add_marks(latents, folder, tmp_path):
+    """Samples, names and eyes are the same; strength 0 draws nothing."""
     simulate_images(latents, tmp_path / "none", SETTINGS, 5)
     assert not (tmp_path / "none/groups.tsv").exists()
     simulate_images(latents, tmp_path / "zero", {**SETTINGS, "groups": {"count": 4, "strength": 0.0, "traits": 1.0}}, 5)
@@ -83,8 +83,8 @@ def test_marks_are_all_that_groups_change_in_the_pictures_of_the_demo(latents, f
         assert path.read_bytes() == (tmp_path / "zero/images" / path.name).read_bytes()
 
 
-def test_the_traits_show_as_little_as_asked(latents, tmp_path):
-    """Pigment decides how dark a photograph is: its spread over samples without light and noise."""
+def test_setting_traits_scales_the_traits(latents, tmp_path):
+    """Without nuisance, the spread of brightness over samples is that of pigment."""
     spread = {}
     for traits in (1.0, 0.5, 0.0):
         settings = {**SETTINGS, "nuisance": 0.0, "groups": {"count": 4, "strength": 0.0, "traits": traits}}
@@ -96,7 +96,7 @@ def test_the_traits_show_as_little_as_asked(latents, tmp_path):
     assert spread[0.5] == pytest.approx(0.5 * spread[1.0], rel=0.15)
 
 
-def test_the_same_seed_gives_the_same_bytes(latents, folder, tmp_path):
+def test_files_depend_only_on_settings_and_seed(latents, folder, tmp_path):
     simulate_images(latents, tmp_path, GROUPED, 5)
     for path in [*(folder / "images").iterdir(), folder / "groups.tsv"]:
         assert path.read_bytes() == (tmp_path / path.relative_to(folder)).read_bytes()
@@ -114,7 +114,7 @@ def test_each_kind_has_its_colour_and_no_two_eyes_the_same_marks(kind, brighter)
     assert (both < 0.7 * places[0::2].sum(axis=(1, 2))).all()
 
 
-def test_drusen_stand_about_the_macula_scars_in_the_periphery_and_the_others_anywhere():
+def test_positions_of_marks():
     line = (np.arange(64) + 0.5) * 2 / 64 - 1
     far = np.hypot(line, line[:, None])
     mean = {}
@@ -126,8 +126,8 @@ def test_drusen_stand_about_the_macula_scars_in_the_periphery_and_the_others_any
     assert mean["drusen"] < mean["haemorrhages"] < mean["scars"]
 
 
-def test_the_texture_tells_the_group_whatever_the_nuisance(seen):
-    """A forest on how far spots stand out from the ground, trained on some samples, knows the group of others."""
+def test_texture_predicts_the_group(seen):
+    """A random forest on the contrast of spots predicts the group of other samples."""
     pictures, groups, iids = seen
     line = (np.arange(64) + 0.5) * 2 / 64 - 1
     away = np.hypot(line, line[:, None])
@@ -146,15 +146,15 @@ def test_the_texture_tells_the_group_whatever_the_nuisance(seen):
     assert forest.score(features[~learn], groups[~learn]) > 0.8, "chance is 0.25"
 
 
-def test_clusters_of_the_pixels_are_not_the_groups(seen):
-    """What carries most variance is light, pigment and position."""
+def test_clusters_of_pixels_are_not_the_groups(seen):
+    """Most pixel variance is due to light, pigment and position."""
     pictures, groups, _ = seen
     scores = PCA(16, random_state=0).fit_transform(pictures.reshape(len(pictures), -1).astype(np.float32))
     clusters = KMeans(4, n_init=5, random_state=0).fit_predict(scores)
     assert adjusted_rand_score(groups, clusters) < 0.1
 
 
-def test_groups_and_lesions_are_of_different_pictures():
+def test_groups_and_lesions_exclude_each_other():
     settings = {
         **GROUPED,
         "lesions": {"dimensions": 2, "genes": 400, "driven": 0.7, "contrast": 0.2, "distractors": 0.6},

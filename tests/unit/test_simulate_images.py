@@ -1,4 +1,4 @@
-"""The simulated photographs as files: who has them, which are unusable, and what their names give away."""
+"""Files of simulated photographs: samples with images, unusable files, and file names."""
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,7 @@ def condition(path):
     return "usable"
 
 
-def test_both_eyes_of_those_who_have_images_and_nobody_twice(folder):
+def test_two_eyes_per_sample_with_images(folder):
     images = table(folder)
     assert list(images) == ["iid", "eye", "visit", "path"]
     assert len(images) == 2 * 72
@@ -55,14 +55,14 @@ def test_both_eyes_of_those_who_have_images_and_nobody_twice(folder):
     assert on_disk == set(images["path"])
 
 
-def test_as_many_files_are_unusable_as_asked_each_of_another_sample(folder):
+def test_number_of_unusable_files(folder):
     images = table(folder)
     state = images["path"].map(lambda path: condition(folder / path))
     assert state.value_counts().to_dict() == {"usable": 137, "black": 3, "blank": 2, "truncated": 2}
     assert images["iid"][state != "usable"].is_unique
 
 
-def test_names_and_order_say_nothing_about_the_sample(folder):
+def test_names_and_order_are_independent_of_the_sample(folder):
     images = table(folder)
     numbers = images["path"].str.extract(r"(\d+)")[0].astype(int)
     assert numbers.tolist() == list(range(144))
@@ -70,7 +70,7 @@ def test_names_and_order_say_nothing_about_the_sample(folder):
     assert not any(iid in path for iid in images["iid"].unique() for path in images["path"])
 
 
-def test_a_sample_s_eyes_show_the_sample_s_pigment(folder, latents):
+def test_eyes_show_the_pigment_of_their_sample(folder, latents):
     images = table(folder)
     images = images[images["path"].map(lambda path: condition(folder / path)) == "usable"]
     light = images["path"].map(lambda path: np.asarray(Image.open(folder / path)).mean())
@@ -78,7 +78,7 @@ def test_a_sample_s_eyes_show_the_sample_s_pigment(folder, latents):
     assert np.corrcoef(light, pigment.loc[images["iid"]])[0, 1] < -0.6
 
 
-def test_a_rerun_gives_the_same_bytes_and_removes_the_pictures_of_a_larger_cohort(folder, latents, tmp_path):
+def test_rerun_gives_the_same_files_and_removes_stale_images(folder, latents, tmp_path):
     simulate_images(latents, tmp_path, {**SETTINGS, "missing_rate": 0.0}, 5)
     foreign = tmp_path / "images" / "mine.png"
     foreign.write_bytes(b"kept")
@@ -90,7 +90,7 @@ def test_a_rerun_gives_the_same_bytes_and_removes_the_pictures_of_a_larger_cohor
     assert (tmp_path / "images.tsv").read_bytes() == (folder / "images.tsv").read_bytes()
 
 
-def test_more_unusable_images_than_images_are_refused(latents, tmp_path):
+def test_more_unusable_images_than_images(latents, tmp_path):
     with pytest.raises(UserError, match="unusable_images is 145, but there are only 144"):
         simulate_images(latents, tmp_path, {**SETTINGS, "unusable_images": 145}, 5)
     assert not (tmp_path / "images.tsv").exists()

@@ -1,4 +1,4 @@
-"""Simulated expression, heads and tumours: the files, and that the formulas that the docs state are what is drawn."""
+"""Simulated expression, heads and tumours: files, and effects of the documented formulas."""
 
 import shutil
 
@@ -42,13 +42,13 @@ SETTINGS = {
 
 
 def plan(**changed):
-    """A quiet scanner, one tumour, nobody with a lookalike, unless said."""
+    """Settings without nuisance and lookalikes, unless overridden."""
     usual = {"size": 64, "nuisance": 0.0, "missing_rate": 0.1, "unusable": 0, "distractors": 0.0}
     return Lesions(**{**LESIONS, **usual, **changed})
 
 
 def drawn(many=60, seed=0, settings=None, **programmes):
-    """Pictures, masks and lookalikes of `many` samples, average but for the `programmes` given."""
+    """Images, masks and lookalikes of `many` samples with average programmes except `programmes`."""
     traits = np.zeros((many, len(PROGRAMMES)))
     for name, value in programmes.items():
         traits[:, PROGRAMMES.index(name)] = value
@@ -84,7 +84,7 @@ def content(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_who_has_a_picture_and_who_has_expression_differ(folder):
+def test_samples_with_images_and_with_expression_differ(folder):
     images, masks, expression = (table(folder, name) for name in ("images", "masks", "expression"))
     assert list(images) == ["iid", "visit", "path"]
     assert list(masks) == ["iid", "visit", "path", "mask"]
@@ -98,14 +98,14 @@ def test_who_has_a_picture_and_who_has_expression_differ(folder):
     assert on_disk == {*masks["path"], *masks["mask"]}
 
 
-def test_names_say_nothing_about_the_sample(folder):
+def test_names_are_independent_of_the_sample(folder):
     images = table(folder, "images")
     numbers = images["path"].str.extract(r"(\d+)")[0].astype(int)
     assert numbers.tolist() == list(range(360))
     assert abs(np.corrcoef(numbers, images["iid"].astype(int))[0, 1]) < 0.15
 
 
-def test_as_many_pictures_are_unusable_as_asked_and_no_mask(folder):
+def test_number_of_unusable_images_and_intact_masks(folder):
     states = []
     for path in table(folder, "images")["path"]:
         try:
@@ -123,13 +123,13 @@ def test_as_many_pictures_are_unusable_as_asked_and_no_mask(folder):
         assert np.unique(pixels).tolist() == [0, 1]
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(latents, folder, tmp_path):
+def test_files_depend_only_on_settings_and_seed(latents, folder, tmp_path):
     assert content(simulated(latents, tmp_path / "again")) == content(folder)
     other = content(simulated(latents, tmp_path / "other", seed=6))
     assert all(other[name] != there for name, there in content(folder).items() if name.endswith(".tsv"))
 
 
-def test_a_smaller_cohort_of_another_kind_removes_the_files_of_the_first(latents, folder, tmp_path):
+def test_smaller_cohort_removes_stale_files(latents, folder, tmp_path):
     shutil.copytree(folder, tmp_path / "heads")
     foreign = tmp_path / "heads/masks/mine.png"
     foreign.write_bytes(b"kept")
@@ -142,7 +142,7 @@ def test_a_smaller_cohort_of_another_kind_removes_the_files_of_the_first(latents
     assert len(list((tmp_path / "heads/images").iterdir())) == 18
 
 
-def test_programmes_follow_their_latents_as_far_as_asked():
+def test_programmes_depend_on_their_latents():
     latents = np.random.default_rng(1).standard_normal((20_000, 6))
     programmes = make_programmes(latents, 0.36, np.random.default_rng(2))
     both = np.corrcoef(latents.T, programmes.T)[:6, 6:]
@@ -152,7 +152,7 @@ def test_programmes_follow_their_latents_as_far_as_asked():
     np.testing.assert_array_equal(make_programmes(latents, 1.0, np.random.default_rng(2)), latents)
 
 
-def test_each_gene_follows_its_own_programme_and_no_other():
+def test_each_gene_depends_on_its_own_programme_only():
     programmes = np.random.default_rng(3).standard_normal((4_000, 6))
     loadings = draw_loadings(200, np.random.default_rng(4))
     assert np.bincount(loadings.programme + 1).tolist() == [80, 20, 20, 20, 20, 20, 20]
@@ -167,7 +167,7 @@ def test_each_gene_follows_its_own_programme_and_no_other():
 
 
 def test_expression_looks_like_tpm():
-    """Log-normal over samples; what is weakly expressed is noisier on the log scale, and has zeros."""
+    """Log-normal over samples; genes with low expression are noisier on the log scale and have zeros."""
     loadings = draw_loadings(400, np.random.default_rng(6))
     tpm = express(np.random.default_rng(7).standard_normal((600, 6)), loadings, np.random.default_rng(8))
     mean, excess = np.log(tpm.mean(axis=0)), np.log1p(tpm).std(axis=0)
@@ -181,7 +181,7 @@ def test_expression_looks_like_tpm():
     assert excess.max() < 3
 
 
-def test_genes_are_a_list_that_the_pipeline_reads(folder):
+def test_gene_list_can_be_read_by_the_pipeline(folder):
     genes = read_genes(folder / "genes.tsv")
     expression = table(folder, "expression")
     assert sorted(genes["name"]) == list(expression)[1:] == [f"GX{number:05d}" for number in range(1, 401)]
@@ -194,7 +194,7 @@ def test_genes_are_a_list_that_the_pipeline_reads(folder):
     assert order["name"].tolist() == genes["name"].tolist()
 
 
-def test_size_border_halo_core_and_contrast_are_the_formulas_of_the_docs():
+def test_documented_formulas_of_tumours():
     programmes = np.random.default_rng(9).standard_normal((3_000, 6))
     trait = dict(zip(PROGRAMMES, np.clip(programmes, -2.5, 2.5).T, strict=True))
     tumours = Tumours.of(programmes, 0.2, 2, np.random.default_rng(10))
@@ -212,7 +212,7 @@ def test_size_border_halo_core_and_contrast_are_the_formulas_of_the_docs():
 
 
 @pytest.mark.parametrize(("dimensions", "size"), [(2, 64), (3, 32)])
-def test_a_mask_is_the_tumour_s_pixels(dimensions, size):
+def test_mask_contains_the_pixels_of_the_tumour(dimensions, size):
     """Without waves on the border a mask is the disc (or ball) of the radius; and only there, and in the halo, does the
     picture differ from the same head without contrast."""
     settings = plan(dimensions=dimensions, size=size, contrast=0.3)
@@ -274,7 +274,7 @@ def test_oedema_widens_the_halo_and_not_the_mask():
     assert spread(wide) > 2 * spread(thin)
 
 
-def test_necrosis_turns_the_middle_over():
+def test_necrosis_inverts_the_core():
     dead, alive = (drawn(angiogenesis=2.0, necrosis=value, proliferation=2.0) for value in (2.3, -2.5))
     inside = dead[1].astype(bool)
     assert dead[0][inside].mean() < alive[0][inside].mean() - 10
@@ -291,7 +291,7 @@ def test_atrophy_widens_the_ventricles():
 
 
 @pytest.mark.parametrize(("dimensions", "size"), [(2, 64), (3, 32)])
-def test_a_lookalike_is_apart_from_the_tumour_of_the_other_polarity_and_like_tumours_in_size(dimensions, size):
+def test_lookalikes_have_opposite_polarity_and_do_not_touch_the_tumour(dimensions, size):
     programmes = np.random.default_rng(13).standard_normal((120, 6))
     settings = plan(dimensions=dimensions, size=size, distractors=1.0, contrast=0.3)
     pictures, masks, others = render(programmes, settings, np.random.default_rng(14))
@@ -313,7 +313,7 @@ def test_a_lookalike_is_apart_from_the_tumour_of_the_other_polarity_and_like_tum
     assert abs(np.corrcoef(sizes[1], programmes[both, 0])[0, 1]) < 0.3
 
 
-def test_a_tumour_lies_in_the_brain():
+def test_tumours_are_in_the_brain():
     settings = plan(nuisance=0.0, distractors=1.0)
     _, masks, others = drawn(60, settings=settings, proliferation=2.5)
     inside = radius(Places.draw(60, 2, 64, 0.0, np.random.default_rng(0)).points) < BRAIN
@@ -321,7 +321,7 @@ def test_a_tumour_lies_in_the_brain():
     assert not others[~inside].any()
 
 
-def test_expression_tells_size_and_polarity(folder):
+def test_expression_predicts_size_and_polarity(folder):
     expression, masks = table(folder, "expression").set_index("iid"), table(folder, "masks").set_index("iid")
     truth = table(folder, "programmes").set_index("iid")
     both = expression.index.intersection(masks.index)
@@ -357,16 +357,16 @@ def test_volumes_are_nifti_in_a_known_orientation(latents, tmp_path):
         ({"lesions": {**LESIONS, "genes": 59}}, r"lesions\.genes is 59, but 6 programmes need 10 genes each"),
         (
             {"image_size": 97, "lesions": {**LESIONS, "dimensions": 3}},
-            r"image_size is 97, but simulated volumes .* have 96 voxels a side at most",
+            r"image_size is 97, but simulated volumes .* have at most 96 voxels per side",
         ),
     ],
 )
-def test_what_makes_no_sense_is_refused_before_the_cohort_is_made(settings, sentence):
+def test_invalid_settings(settings, sentence):
     with pytest.raises(UserError, match=sentence):
         Simulation.of({**SETTINGS, **settings})
 
 
-def test_more_unusable_pictures_than_samples_are_refused(folder, tmp_path):
+def test_more_unusable_images_than_samples(folder, tmp_path):
     with pytest.raises(UserError, match="unusable_images is 361, but there are only 360"):
         simulate_lesions(folder / "programmes.tsv", tmp_path, {**SETTINGS, "unusable_images": 361}, 5)
     assert not (tmp_path / "masks.tsv").exists()

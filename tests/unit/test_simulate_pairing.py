@@ -31,7 +31,7 @@ def genotypes(tmp_path):
 
 @pytest.fixture
 def photographs(tmp_path):
-    """Round fields of view on black, 100 pixels, one of them 600; each has a brightness of its own."""
+    """Round fields of view on black, 100 pixels, one of them 600; each with a different brightness."""
     folder = tmp_path / "photographs"
     folder.mkdir()
     for number in range(PHOTOGRAPHS):
@@ -56,7 +56,7 @@ def centre(path):
     return picture[middle, middle].mean(axis=(0, 1))
 
 
-def test_everyone_paired_has_one_photograph_of_their_own(genotypes, photographs, tmp_path):
+def test_each_paired_sample_has_one_photograph(genotypes, photographs, tmp_path):
     pair(genotypes[0], photographs, tmp_path / "out", None, [1, 2], 3)
     images = table(tmp_path / "out")
     assert list(images) == ["iid", "eye", "visit", "path"]
@@ -71,7 +71,7 @@ def test_everyone_paired_has_one_photograph_of_their_own(genotypes, photographs,
     assert not images.equals(table(tmp_path / "other"))
 
 
-def test_each_effect_allele_shifts_the_colour_and_nothing_else_does(genotypes, photographs, tmp_path, caplog):
+def test_each_effect_allele_shifts_the_colour(genotypes, photographs, tmp_path, caplog):
     pattern, calls = genotypes
     plain, planted = tmp_path / "plain", tmp_path / "planted"
     pair(pattern, photographs, plain, None, [1, 2], 3)
@@ -108,14 +108,14 @@ def test_shift_is_clipped_and_stays_in_the_field_of_view():
     assert none == 0
 
 
-def test_what_cannot_be_done_is_said_in_a_sentence(genotypes, photographs, tmp_path):
+def test_errors(genotypes, photographs, tmp_path):
     pattern, _ = genotypes
     out = tmp_path / "out"
     with pytest.raises(UserError, match="has no variant rs99 on chromosomes 1, 2"):
         pair(pattern, photographs, out, {"variant": "rs99", "shift": 9.0}, [1, 2], 3)
-    with pytest.raises(UserError, match="rs4 is the id of 2 variants"):
+    with pytest.raises(UserError, match="rs4 is the ID of 2 variants"):
         pair(pattern, photographs, out, {"variant": "rs4", "shift": 9.0}, [1, 2], 3)
-    with pytest.raises(UserError, match=r"nowhere holds no \.jpg or \.png"):
+    with pytest.raises(UserError, match=r"nowhere contains no \.jpg or \.png"):
         pair(pattern, tmp_path / "nowhere", out, None, [1, 2], 3)
     for path in photographs.glob("*.png"):
         path.write_bytes(path.read_bytes()[:60])

@@ -1,4 +1,4 @@
-"""The grid of SNPs: fixed by the file's order, whatever quality control says."""
+"""The SNP modality: the grid depends on the order of the file, not on quality control."""
 
 import anndata
 import numpy as np
@@ -47,7 +47,7 @@ def test_every_third_variant_raw_and_in_the_order_of_the_cohort(study):
     np.testing.assert_array_equal(backed.X[3:9], data.X[3:9])
 
 
-def test_thresholds_take_variants_from_the_grid_and_bring_none_into_it(study):
+def test_qc_thresholds_only_remove_variants_from_the_grid(study):
     folder, bed, _, cohort = study
     write_snps(bed, quality(bed, folder, NAMES, ["1", "2"], EVERYTHING), cohort, GRID, folder / "all.h5ad")
     strict = quality(bed, folder, NAMES, ["1", "2"], {**EVERYTHING, "maf": 0.01})
@@ -57,7 +57,7 @@ def test_thresholds_take_variants_from_the_grid_and_bring_none_into_it(study):
     assert narrow.isin(wide).all()
 
 
-def test_variants_without_an_id_of_their_own_are_named_by_place_and_alleles(tmp_path):
+def test_missing_and_duplicated_ids_are_replaced_by_position_and_alleles(tmp_path):
     dosages = simulate(np.random.default_rng(5), 30, 6)
     ids = [".", "a", ".", "b", "b", "c"]
     bed = write_plink(tmp_path / "chr1.bed", dosages, NAMES, ["1"] * 4 + ["2"] * 2, sid=ids)
@@ -87,7 +87,7 @@ def test_a_list_of_ids(study, caplog):
     with pytest.raises(UserError, match="line 1 has 2 columns"):
         write_snps(bed, tables, cohort, {**GRID, "list": folder / "ids.txt"}, folder / "snps.h5ad")
     (folder / "ids.txt").write_text("7:1\n")
-    with pytest.raises(UserError, match="lists 1 IDs, none of which the genotypes have .theirs look like rs1_0"):
+    with pytest.raises(UserError, match="lists 1 IDs, and none of them is in the genotypes .whose IDs look like rs1_0"):
         write_snps(bed, tables, cohort, {**GRID, "list": folder / "ids.txt"}, folder / "snps.h5ad")
 
 
@@ -115,7 +115,7 @@ def test_blocks_of_any_size_make_the_same_file(tmp_path, chunk, monkeypatch):
         assert (list(data.obs_names), list(data.var_names)) == (NAMES, list(features.index))
 
 
-def test_a_feature_that_stands_twice(tmp_path):
+def test_duplicated_feature(tmp_path):
     modality.write_modality(tmp_path / "x.h5ad", np.zeros((30, 2)), NAMES, pd.DataFrame(index=["a", "a"]), {})
     with pytest.raises(UserError, match="1 features appear more than once .the first is a"):
         read_modality(tmp_path / "x.h5ad")
@@ -129,7 +129,7 @@ def test_bad_input(study):
     with pytest.raises(UserError, match="none of the 14 variants that are on the grid of every 3-th"):
         write_snps(bed, {"1": folder / "nothing.parquet"}, cohort, GRID, folder / "snps.h5ad")
     stranger = write_cohort(folder, [*NAMES, "9999999"])
-    with pytest.raises(UserError, match="lacks 1 of 31 samples") as error:
+    with pytest.raises(UserError, match="1 of 31 samples are missing") as error:
         write_snps(bed, tables, stranger, GRID, folder / "snps.h5ad")
     assert "9999999" not in str(error.value)
     assert not (folder / "snps.h5ad").exists()

@@ -74,7 +74,7 @@ def test_mistakes_end_in_one_sentence(study):
         ({"genotypes": {"ancestry": {"table": "blood.tsv"}}}, "gwas", "lacks column, keep"),
         ({"genotypes": {"kinship": "blood.tsv"}}, "genotypes", "has no column ID1 or IID1"),
         ({"pgs": {"scores": None, "download": ["PGS000001"], "catalog": "http://127.0.0.1:9"}}, "pgs",
-         "connect to the network"),
+         "Connect to the network"),
     ):  # fmt: skip
         before = run.config.read_text()
         set_config(run, **blocks)

@@ -297,7 +297,7 @@ def test_other_formats(spoiled, root, monkeypatch, suffix, whole):
     spoiled.edit(f"imputed2.{suffix}", lambda data: data[:-5])
     errors = examine(spoiled.config, Plan()).findings.of("error")
     assert [one.key for one in errors] == ["gwas.genotypes"]
-    assert "cut short" in errors[0].text
+    assert "truncated" in errors[0].text
 
 
 def test_nothing_heavy_is_imported(spoiled, root):
