@@ -348,7 +348,7 @@ def test_the_folder_of_a_frozen_model(tmp_path):
     for fold in (0, 1, 3):
         (tmp_path / "model" / f"fold{fold}").mkdir(parents=True)
         (tmp_path / "model" / f"fold{fold}" / "model.ckpt").touch()
-    reported(r"which has no alignment\.npz: run the target align in the run that made it")
+    reported(r"which has no alignment\.npz: run the target align in the run that created the folder")
     (tmp_path / "model" / "alignment.npz").touch()
     reported(r"which has no pca\.h5ad: run the target phenotypes")
     (tmp_path / "model" / "pca.h5ad").touch()

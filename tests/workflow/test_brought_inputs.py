@@ -71,7 +71,7 @@ def test_mistakes_end_in_one_sentence(study):
         ({"snps": {"pruned": True}}, "gwas", "choose one of them"),
         ({"pgs": {"scores": None}}, "gwas", "pgs names no score"),
         ({"pgs": {"download": ["PGS1"]}}, "gwas", "pgs.download"),
-        ({"genotypes": {"ancestry": {"table": "blood.tsv"}}}, "gwas", "lacks column, keep"),
+        ({"genotypes": {"ancestry": {"table": "blood.tsv"}}}, "gwas", "column, keep is missing"),
         ({"genotypes": {"kinship": "blood.tsv"}}, "genotypes", "has no column ID1 or IID1"),
         ({"pgs": {"scores": None, "download": ["PGS000001"], "catalog": "http://127.0.0.1:9"}}, "pgs",
          "Connect to the network"),

@@ -61,8 +61,8 @@ def test_mistakes_end_in_one_sentence(study):
     for recipe, sentence in (
         ({"apply": "nowhere"}, "models.first.apply names nowhere, which has no fold0/model.ckpt"),
         ({"apply": "old"}, "old, which has no alignment.npz: run the target align"),
-        ({"apply": MODEL, "phenotypes": {"components": 3}}, "first.phenotypes has a key components"),
-        ({"apply": MODEL, "epochs": 3}, "models.first has a key epochs"),
+        ({"apply": MODEL, "phenotypes": {"components": 3}}, "first.phenotypes has an unknown key components"),
+        ({"apply": MODEL, "epochs": 3}, "models.first has an unknown key epochs"),
     ):
         set_config(run, models={"first": recipe})
         dry = run.dry()
