@@ -161,7 +161,8 @@ def embedded(
 
     A file that is there is kept, so that a study which stopped goes on.
     """
-    recipe = job_settings(config, *TRAINING, model=model)
+    chosen = job_settings(config, *TRAINING, model=model)
+    recipe = {**chosen["model"], **chosen["samples"], "seed": chosen["seed"], "math_threads": chosen["math_threads"]}
     if seed is not None:
         recipe["seed"] = seed
     modalities = {name: cohort.modalities[name] for name in recipe.get("modalities", [])}
@@ -175,6 +176,7 @@ def embedded(
         paths.append(folder / f"fold{fold}.h5ad")
         if not paths[-1].exists():
             wanted = job_settings(config, "embed", "math_threads", model=model)
+            wanted = {**wanted["embed"], "math_threads": wanted["math_threads"]}
             embed(checkpoint, *cohort.images, cohort.samples, wanted, paths[-1])
     return paths
 
@@ -210,7 +212,8 @@ def tested(
 ) -> Gwas:
     """Components of the embeddings, fitted on the training samples of `reference`, and their GWAS and loci."""
     phenotypes, design = folder / "phenotypes.parquet", folder / "covariates.parquet"
-    wanted = job_settings(config, "phenotypes", "gwas.covariates", "math_threads", model=model)
+    chosen = job_settings(config, "phenotypes", "gwas.covariates", model=model)
+    wanted = {**chosen["phenotypes"], **chosen["gwas"]}
     if covariates is not None:
         wanted["covariates"] = list(covariates)
     folder.mkdir(parents=True, exist_ok=True)
@@ -223,7 +226,8 @@ def external(config: Mapping, cohort: Cohort, model: str, folder: Path) -> Gwas:
     """The GWAS of a table of phenotypes, such as the simulated traits."""
     phenotypes, design = folder / "phenotypes.parquet", folder / "covariates.parquet"
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = job_settings(config, "model", "gwas.covariates", "math_threads", model=model)
+    chosen = job_settings(config, "model", "gwas.covariates", model=model)
+    wanted = {**chosen["model"], **chosen["gwas"]}
     table = cohort.folder / config["models"][model]["phenotypes"]
     write_external(table, cohort.samples, cohort.covariates, cohort.pcs, wanted, phenotypes, design)
     return scanned(config, cohort, phenotypes, design, folder)
@@ -237,11 +241,10 @@ def scanned(config: Mapping, cohort: Cohort, phenotypes: Path, design: Path, fol
         summaries.append(folder / f"chr{chrom}.summary.parquet")
         variants = cohort.variants.format(chrom=chrom)
         files = tables[chrom], summaries[-1]
-        write_gwas(
-            cohort.genotypes, chrom, variants, phenotypes, design, job_settings(config, "gwas"), *files, threads=1
-        )
+        write_gwas(cohort.genotypes, chrom, variants, phenotypes, design, config["gwas"], *files, threads=1)
     loci = folder / "loci.tsv"
-    write_loci(tables, cohort.genotypes, cohort.samples, job_settings(config, "loci", "genotypes.build"), loci)
+    wanted = {**config["loci"], "build": config["genotypes"]["build"]}
+    write_loci(tables, cohort.genotypes, cohort.samples, wanted, loci)
     return Gwas(tables, summaries, phenotypes, loci)
 
 

@@ -21,13 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import stages
 
 from contigwas.config.check import check_config
-from contigwas.config.settings import job_settings
 from contigwas.evaluate.ground_truth import compare, linkage, read_truth
 from contigwas.gwas.summary import Histogram, read_lambda
 from contigwas.loci import write_loci
 from contigwas.runtime.atomic_files import write_tsv
 
-SCHEMA = stages.ROOT / "workflow/schemas/config.schema.yaml"
 TEST = "manova"
 
 
@@ -41,7 +39,7 @@ def config_of(study: Mapping, setting: str, seed: int) -> dict:
         for block in blocks:
             place = place[block]
         place[last] = value
-    check_config(config, SCHEMA)
+    check_config(config)
     return config
 
 
@@ -189,7 +187,8 @@ def _summed(config, cohort, model, embeddings, folder) -> stages.Gwas:
         histogram.add(torch.from_numpy(table[f"log10p_{TEST}"].to_numpy(np.float64))[:, None])
         histogram.write(summaries[-1])
     loci = folder / "loci.tsv"
-    write_loci(tables, cohort.genotypes, cohort.samples, job_settings(config, "loci", "genotypes.build"), loci)
+    wanted = {**config["loci"], "build": config["genotypes"]["build"]}
+    write_loci(tables, cohort.genotypes, cohort.samples, wanted, loci)
     phenotypes = folder / "phenotypes.parquet"
     pd.concat([pd.read_parquet(part.phenotypes)[["iid"]] for part in parts]).to_parquet(phenotypes)
     return stages.Gwas(tables, summaries, phenotypes, loci)

@@ -15,8 +15,9 @@ from contigwas.burden.regenie import read_aaf
 from contigwas.burden.rules import Rules
 from contigwas.burden.set_definitions import AnnotationSets, ListedSets
 from contigwas.genotypes.chromosome_names import require_autosome
+from contigwas.genotypes.files import describe_files
 from contigwas.genotypes.pruned import sample_rows
-from contigwas.genotypes.reader import Genotypes, open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, Genotypes, open_genotypes
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 from contigwas.samples.cohort import included, read_cohort
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def write_burden(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     chromosomes: Sequence[object],
     annotations: PathLike,
     sets: PathLike | None,
@@ -64,17 +65,18 @@ def write_burden(
     for chrom in wanted:
         if not gene_sets.may_have_genes(chrom):
             continue
-        genotypes = open_genotypes(pattern, chrom)
+        genotypes = open_genotypes(genotype_files, chrom)
         if iids is None:
             iids = _samples(cohort_table, genotypes, cohort)
         names = VariantNames(genotypes.variants, chrom)
         members = gene_sets.members(names, genotypes)
         parts.append(burden_of(genotypes, names, sample_rows(genotypes, iids), members, rules, aaf))
-    gene_sets.check_found(annotations, pattern)
+    gene_sets.check_found(annotations, describe_files(genotype_files))
     reasons = sum((Counter(part.reasons) for part in parts), Counter())
     features, carried = _carried_features(parts, reasons, sets or annotations, settings["aaf"])
     provenance = {
-        "stage": "burden", "genotypes": str(pattern), "annotations": str(annotations), "sets": str(sets or ""),
+        "stage": "burden", "genotypes": describe_files(genotype_files), "annotations": str(annotations),
+        "sets": str(sets or ""),
         "masks": {name: list(categories) for name, categories in rules.masks.items()}, "statistic": rules.statistic,
         "max_aaf": rules.max_aaf, "max_missing": rules.max_missing, "singletons": rules.singletons,
         "aaf": str(settings["aaf"] or ""), "vep": dict(settings["vep"]), "dropped": dict(reasons),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from contigwas.evaluate.ground_truth import locate, read_causes, standardised
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.runtime.atomic_files import PathLike, write_tsv
 from contigwas.tables.text import require
 
@@ -34,23 +34,23 @@ def write_attributions(
     explanations: Mapping[str, PathLike],
     truth: PathLike | None,
     snps: PathLike | None,
-    pattern: str,
+    genotype_files: GenotypeFiles,
     settings: Mapping[str, object],
     output: PathLike,
 ) -> None:
     """Write attributions.tsv (columns `COLUMNS`): a row a model, method and modality that the ground truth speaks of.
 
     `explanations` are the features.parquet of the models (method modality feature name mean_abs). Positive are, in the
-    modality snps (the matrix `snps`), SNPs with r2 above settings["r2"] with a planted variant, of the genotypes of
-    `pattern`; in burden, features of the genes of the ground truth. All others are negative, also those that tag a polygenic
-    variant. planted counts the variants or genes with a positive feature, share is that of positive features, which is
+    modality snps (the matrix `snps`), SNPs with r2 above settings["r2"] with a planted variant in `genotype_files`;
+    in burden, features of the genes of the ground truth. All others are negative, also those that tag a polygenic variant.
+    planted counts the variants or genes with a positive feature, share is that of positive features, which is
     the average precision to expect of a random order. low and high are the ends of the 95 % interval when planted
     variants (genes) are drawn again, empty with fewer than 5. A header only where there is no truth.
     """
     rows = []
     if truth is not None and explanations:
         known = read_causes(truth)
-        tags = snp_tags(known[known["kind"] == "planted"], snps, pattern, settings["r2"]) if snps else None
+        tags = snp_tags(known[known["kind"] == "planted"], snps, genotype_files, settings["r2"]) if snps else None
         genes = known.loc[known["kind"] == "gene", "id"].astype(str).unique()
         for model, path in explanations.items():
             table = pd.read_parquet(require(path, "the explanations"))
@@ -64,7 +64,7 @@ def write_attributions(
     log.info("%d rankings of features compared with the ground truth", len(rows))
 
 
-def snp_tags(planted: pd.DataFrame, snps: PathLike, pattern: str, least: float) -> pd.DataFrame:
+def snp_tags(planted: pd.DataFrame, snps: PathLike, genotype_files: GenotypeFiles, least: float) -> pd.DataFrame:
     """Which SNPs of the matrix tag which planted variants: bool (SNPs, planted), r2 above `least` among its samples.
 
     `planted` has chrom pos id, and alleles where known. A variant tags itself. Only SNPs of the variant's chromosome
@@ -78,7 +78,7 @@ def snp_tags(planted: pd.DataFrame, snps: PathLike, pattern: str, least: float) 
         columns = np.flatnonzero(chroms == chrom)
         if not len(columns):
             continue
-        bed = open_genotypes(pattern, chrom)
+        bed = open_genotypes(genotype_files, chrom)
         places = locate(planted.iloc[those], bed)
         those, places = those[places >= 0], places[places >= 0]
         rows = pd.Index(bed.samples["iid"]).get_indexer(data.obs_names)

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.gwas.design import NothingToTestError
 from contigwas.gwas.gwas import write_gwas
 from contigwas.gwas.output import OMNIBUS, features_folder, gwas_table
@@ -35,7 +35,7 @@ SHOWN_P = 0.01  # effects with a larger p are of no use to a table of loci
 def write_common_samples(
     phenotypes: Mapping[str, PathLike],
     covariates: Mapping[str, PathLike],
-    pattern: str,
+    genotype_files: GenotypeFiles,
     chrom: str,
     output_samples: PathLike,
     output_counts: PathLike,
@@ -46,7 +46,7 @@ def write_common_samples(
     model tests just these: its own GWAS then stands; again is 1 where it runs again for them. Both are 0 where there
     are fewer than 50, or than two for each covariate of any model.
     """
-    genotyped = pd.Index(open_genotypes(pattern, chrom).samples["iid"])
+    genotyped = pd.Index(open_genotypes(genotype_files, chrom).samples["iid"])
     designs = {model: pd.read_parquet(path).set_index("iid") for model, path in covariates.items()}
     samples = {model: _tested(phenotypes[model], designs[model]).intersection(genotyped) for model in phenotypes}
     common = genotyped

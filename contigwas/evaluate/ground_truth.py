@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from contigwas.genotypes.chromosome_names import chromosome
-from contigwas.genotypes.reader import Genotypes, open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, Genotypes, open_genotypes
 from contigwas.loci.table import VARIANT
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.tables.anndata_io import MISSING
@@ -68,7 +68,7 @@ def compare(loci: pd.DataFrame, causal: pd.DataFrame, r2: np.ndarray, kb: float,
     )
 
 
-def linkage(pattern: str, loci: pd.DataFrame, causal: pd.DataFrame, samples: pd.Index) -> np.ndarray:
+def linkage(genotype_files: GenotypeFiles, loci: pd.DataFrame, causal: pd.DataFrame, samples: pd.Index) -> np.ndarray:
     """Squared genotype correlation over `samples` of every lead and every causal variant: float32 (loci, causal).
 
     `loci` has lead_id chrom pos effect_allele other_allele, `causal` the same with id, or no alleles. 0 for variants of
@@ -77,7 +77,7 @@ def linkage(pattern: str, loci: pd.DataFrame, causal: pd.DataFrame, samples: pd.
     r2 = np.zeros((len(loci), len(causal)), np.float32)
     loci = loci.rename(columns={"lead_id": "id"})
     for chrom in sorted(set(loci["chrom"].astype(str)) & set(causal["chrom"].astype(str))):
-        bed = open_genotypes(pattern, chrom)
+        bed = open_genotypes(genotype_files, chrom)
         samples_rows = pd.Index(bed.samples["iid"]).get_indexer(samples)
         samples_rows = samples_rows[samples_rows >= 0]
         sides = []

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.gwas.design import orthonormal
 from contigwas.gwas.samples import Samples, tested_samples
 from contigwas.gwas.variants import Variants
@@ -21,7 +21,7 @@ RANK = 1e-8  # of the eigenvalues of the leads' correlations: below it leads dep
 
 def explained(
     loci: pd.DataFrame,
-    pattern: str,
+    genotype_files: GenotypeFiles,
     phenotypes: PathLike,
     covariates: PathLike,
     build: str,
@@ -37,7 +37,7 @@ def explained(
     """
     if not len(loci):
         return pd.DataFrame(columns=COLUMNS)
-    dosages = leads(loci, pattern, phenotypes, covariates, build, among)
+    dosages = leads(loci, genotype_files, phenotypes, covariates, build, among)
     values = pd.read_parquet(phenotypes).set_index("iid").loc[dosages.index]
     design = pd.read_parquet(covariates).set_index("iid").loc[dosages.index].to_numpy(float)
     names, values, dosages = list(values.columns), values.to_numpy(float), dosages.to_numpy()
@@ -57,7 +57,7 @@ def explained(
 
 def leads(
     loci: pd.DataFrame,
-    pattern: str,
+    genotype_files: GenotypeFiles,
     phenotypes: PathLike,
     covariates: PathLike,
     build: str,
@@ -70,7 +70,7 @@ def leads(
     parts = []
     table = loci.rename(columns={"lead_id": "id"}).astype({"chrom": str})
     for chrom, here in table.groupby("chrom", sort=False):
-        genotypes = open_genotypes(pattern, chrom)
+        genotypes = open_genotypes(genotype_files, chrom)
         samples = _among(tested_samples(genotypes, phenotypes, covariates), among)
         variants = Variants(genotypes, np.asarray(match_variants(here, genotypes, "the loci")), samples, build)
         dosages = np.hstack([_filled(block.dosages) for block in variants.blocks(LEADS)])

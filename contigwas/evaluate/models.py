@@ -16,7 +16,7 @@ from contigwas.evaluate.heritability import COLUMNS as HERITABILITY
 from contigwas.evaluate.heritability import explained
 from contigwas.evaluate.probes import probe
 from contigwas.evaluate.shared_loci import shared
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.gwas.samples import tested_samples
 from contigwas.runtime.atomic_files import PathLike, write_tsv
 from contigwas.tables.sample_ids import require_unique
@@ -47,13 +47,13 @@ class Model:
 class Study:
     """What the models have in common.
 
-    pattern: of the tested genotypes. chrom: one of them, whose samples are tested. truth, latents: causal variants and
-    simulated traits, where known. cohort: cohort.tsv, for the families of whom `latents` names. counts, samples: how many
+    genotype_files: the tested genotypes. chrom: the chromosome whose samples are tested. truth, latents: causal variants
+    and simulated traits, where known. cohort: cohort.tsv, for the families of whom `latents` names. counts, samples: how many
     samples all models test, and who they are. tasks: model, task and kind of each of the `scores` of downstream.
     attributions: attributions.tsv.
     """
 
-    pattern: str
+    genotype_files: GenotypeFiles
     chrom: str
     truth: PathLike | None = None
     latents: PathLike | None = None
@@ -106,14 +106,14 @@ def evaluate(
     and pdf.
     """
     loci = {model: _read_loci(one.loci) for model, one in models.items()}
-    genotypes = open_genotypes(study.pattern, study.chrom)
+    genotypes = open_genotypes(study.genotype_files, study.chrom)
     samples = {
         model: tested_samples(genotypes, one.phenotypes, one.covariates).features.index for model, one in models.items()
     }
     equal, counts = _equal(models, study, settings["test"])
     everyone = pd.Index(pd.read_parquet(study.samples)["iid"]) if equal else None
     compared = equal or loci
-    both, of_model = shared(compared, study.pattern, _some(samples), settings["loci_kb"], settings["r2"])
+    both, of_model = shared(compared, study.genotype_files, _some(samples), settings["loci_kb"], settings["r2"])
     truth = read_truth(study.truth, settings["large_q2"]) if study.truth else None
     inflated = pd.concat([tables.calibration(model, one.summaries) for model, one in models.items()])
     explains = _heritability(models, compared, study, everyone, settings)
@@ -197,7 +197,7 @@ def _lambda(inflated: pd.DataFrame, model: str, test: str) -> dict[str, float]:
 
 
 def _against(truth: pd.DataFrame, loci: pd.DataFrame, study: Study, samples: pd.Index, settings: Mapping[str, object]):
-    return compare(loci, truth, linkage(study.pattern, loci, truth, samples), settings["kb"], settings["r2"])
+    return compare(loci, truth, linkage(study.genotype_files, loci, truth, samples), settings["kb"], settings["r2"])
 
 
 def _found(seen, loci: int) -> dict[str, float]:
@@ -245,7 +245,7 @@ def _heritability(
     for model, mine in loci.items():
         one = models[model]
         files = (one.phenotypes, one.covariates)
-        found = explained(mine, study.pattern, *files, str(settings["build"]), among)
+        found = explained(mine, study.genotype_files, *files, str(settings["build"]), among)
         if len(found):
             parts.append(found.assign(model=model)[["model", *HERITABILITY]])
     return pd.concat(parts[1:] or parts, ignore_index=True)

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from contigwas.evaluate.ground_truth import ALLELES, linkage
+from contigwas.genotypes.reader import GenotypeFiles
 
 LEAD = ["lead_id", "chrom", "pos", *ALLELES]
 
 
 def shared(
-    loci: Mapping[str, pd.DataFrame], pattern: str, samples: pd.Index, kb: float, least: float
+    loci: Mapping[str, pd.DataFrame], genotype_files: GenotypeFiles, samples: pd.Index, kb: float, least: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare the loci of models (columns `LEAD`): `model other loci shared`; `shared private`, by model.
 
@@ -21,7 +22,7 @@ def shared(
     """
     every = pd.concat([one[LEAD] for one in loci.values()], ignore_index=True).astype({"chrom": str})
     leads = every.drop_duplicates()
-    r2 = linkage(pattern, leads, leads.rename(columns={"lead_id": "id"}), samples) if len(loci) > 1 else None
+    r2 = linkage(genotype_files, leads, leads.rename(columns={"lead_id": "id"}), samples) if len(loci) > 1 else None
     number = every.groupby(LEAD, sort=False, dropna=False).ngroup().to_numpy()
     ends = np.cumsum([len(one) for one in loci.values()])
     places = dict(zip(loci, np.split(number, ends[:-1]), strict=True))

@@ -146,7 +146,8 @@ class Modality:
         if method == DEEPLIFT:
             found = deeplift(*arguments)
         elif method == INTEGRATED_GRADIENTS:
-            noise = Noise(settings["samples"], settings["sd"], seed) if settings["samples"] else None
+            noise = settings["noise"]
+            noise = Noise(noise["samples"], noise["sd"], seed) if noise["samples"] else None
             found = integrated_gradients(*arguments, noise)
         else:
             raise ValueError(f"no method {method}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contigwas.genotypes.reader import Genotypes, open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, Genotypes, open_genotypes
 from contigwas.genotypes.sex import code_males
 from contigwas.gwas.design import Design, Setup, design
 from contigwas.gwas.offsets import read_offsets
@@ -44,7 +44,7 @@ class Study:
     @classmethod
     def read(
         cls,
-        pattern: str,
+        genotype_files: GenotypeFiles,
         chrom: str,
         phenotypes: PathLike,
         covariates: PathLike,
@@ -52,7 +52,7 @@ class Study:
         offsets: PathLike | None = None,
     ) -> "Study":
         """From the files of the GWAS of `chrom`; `settings`: missing and build; `offsets`: REGENIE's list, if any."""
-        genotypes = open_genotypes(pattern, chrom)
+        genotypes = open_genotypes(genotype_files, chrom)
         samples = tested_samples(genotypes, phenotypes, covariates)
         names, values = list(samples.features.columns), samples.features.to_numpy(np.float64)
         everything = Variants(genotypes, np.arange(len(genotypes.variants)), samples, str(settings["build"]))

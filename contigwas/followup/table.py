@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from contigwas.followup.fits import Fit, fit_joint, fit_one
 from contigwas.followup.inputs import Study
+from contigwas.genotypes.reader import GenotypeFiles
 from contigwas.gwas.sex import FEMALE, MALE
 from contigwas.loci.gwas_file import read_columns, read_rows
 from contigwas.loci.table import VARIANT, match_variants
@@ -27,7 +28,7 @@ NEAR = 2.0  # standard errors: effects with and without offsets that are this ne
 def write_followup(
     loci: PathLike,
     gwas: Mapping[str, PathLike],
-    pattern: str,
+    genotype_files: GenotypeFiles,
     phenotypes: PathLike,
     covariates: PathLike,
     settings: Mapping[str, object],
@@ -36,12 +37,12 @@ def write_followup(
 ) -> None:
     """Write followup.tsv (columns `COLUMNS`): every lead variant of `loci` against its features, one row a fit.
 
-    `gwas` maps chromosomes to the GWAS Parquet files, `pattern` names the genotypes that it tested, `phenotypes` and
-    `covariates` are its tables. `settings`: features (most features of a locus that are looked at: best_feature and
+    `gwas` maps chromosomes to the GWAS Parquet files, `genotype_files` are the genotypes that it tested, `phenotypes`
+    and `covariates` are its tables. `settings`: features (most features of a locus that are looked at: best_feature and
     those of the column features, the strongest first), p1 of the loci, missing of the GWAS and build of the genotypes.
     `offsets` is REGENIE's list that the GWAS took out of the features. The fits are those of docs/files.md; all are of
-    samples with a call, a feature and every covariate. A header only where there is no locus. Raises UserError for
-    files that do not belong together.
+    samples with a call, a feature and every covariate. A header only where there is no locus. Raises UserError for files
+    that do not belong together.
     """
     table = pd.read_csv(require(loci, "the loci"), sep="\t", dtype=str, keep_default_na=False)
     table[["locus", "pos"]] = table[["locus", "pos"]].astype(np.int64)
@@ -49,7 +50,7 @@ def write_followup(
     cut = float(-np.log10(settings["p1"]))
     parts = []
     for chrom, here in tqdm(table.groupby("chrom", sort=False), "follow-up", disable=None):
-        study = Study.read(pattern, chrom, phenotypes, covariates, settings, offsets)
+        study = Study.read(genotype_files, chrom, phenotypes, covariates, settings, offsets)
         rows = match_variants(here, study.genotypes, loci)
         wanted = [_features(one, study.names, int(settings["features"]), phenotypes) for _, one in here.iterrows()]
         known = _known(gwas[chrom], here, sorted({name for names in wanted for name in names}))

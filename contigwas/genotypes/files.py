@@ -1,11 +1,12 @@
 """Paths of the variant and sample files that belong to a genotype file. No file is opened."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from contigwas.runtime.atomic_files import PathLike
 
 SUFFIXES = (".bed", ".pgen", ".bgen")
+GenotypeFiles = PathLike | Mapping[str, PathLike]  # one path (may hold {chrom}), or the path of every chromosome
 
 
 def genotype_files(pattern: str, chromosomes: Iterable[object]) -> dict[str, list[str]]:
@@ -21,6 +22,30 @@ def genotype_files(pattern: str, chromosomes: Iterable[object]) -> dict[str, lis
         "genotyped_variants": [str(path) for path in variants],
         "genotyped_samples": [str(sample_file_path(file)) for file in files],
     }
+
+
+def files_by_chromosome(paths: Sequence[str], chromosomes: Sequence[str]) -> dict[str, str]:
+    """Return the path of each chromosome; `paths` has one per chromosome in the same order, or one for all.
+
+    >>> files_by_chromosome(["chr1.bed", "chr2.bed"], ["1", "2"])
+    {'1': 'chr1.bed', '2': 'chr2.bed'}
+    >>> files_by_chromosome(["all.pgen"], ["1", "2"])
+    {'1': 'all.pgen', '2': 'all.pgen'}
+    """
+    paths = [*paths] * len(chromosomes) if len(paths) == 1 else paths
+    return dict(zip(chromosomes, paths, strict=True))
+
+
+def describe_files(genotype_files: GenotypeFiles) -> str:
+    """Describe genotype files in words, for messages and provenance.
+
+    >>> describe_files({"1": "chr1.bed", "2": "chr2.bed", "3": "chr3.bed"})
+    'chr1.bed to chr3.bed'
+    """
+    if not isinstance(genotype_files, Mapping):
+        return str(genotype_files)
+    paths = list(dict.fromkeys(map(str, genotype_files.values())))
+    return paths[0] if len(paths) == 1 else f"{paths[0]} to {paths[-1]}"
 
 
 def sample_file_path(genotypes: PathLike) -> Path:

@@ -10,6 +10,7 @@ from scipy.stats import norm
 from contigwas.genotypes import king
 from contigwas.genotypes.packed import pack
 from contigwas.genotypes.pruned import Pruned
+from contigwas.genotypes.reader import GenotypeFiles
 from contigwas.genotypes.samples import read_passing_iids
 from contigwas.runtime.atomic_files import PathLike, write_parquet
 from contigwas.runtime.errors import UserError
@@ -22,7 +23,7 @@ DEGREES = {"duplicates or identical twins": 0.354, "first degree": 0.177, "secon
 
 
 def kinship(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     chromosomes: Sequence[object],
     pruned: Sequence[PathLike],
     samples: PathLike,
@@ -38,7 +39,7 @@ def kinship(
     samples x variants / 4 bytes plus a few hundred megabytes; time is O(samples² x variants). Raises UserError when no
     variant is left after pruning.
     """
-    stream = Pruned(pattern, chromosomes, pruned, read_passing_iids(samples))
+    stream = Pruned(genotype_files, chromosomes, pruned, read_passing_iids(samples))
     if not stream.variants:
         raise UserError(
             "genotypes.prune: no variant is left after pruning, so kinship cannot be estimated. "

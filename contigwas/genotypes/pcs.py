@@ -8,6 +8,7 @@ import pandas as pd
 
 from contigwas.genotypes.prune import prune
 from contigwas.genotypes.pruned import Pruned
+from contigwas.genotypes.reader import GenotypeFiles
 from contigwas.genotypes.samples import read_passing_iids
 from contigwas.runtime.atomic_files import PathLike, write_parquet
 from contigwas.runtime.errors import UserError
@@ -25,7 +26,7 @@ TOLERANCE = 1e-4  # residual of a component relative to its eigenvalue
 
 
 def principal_components(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     chromosomes: Sequence[object],
     pruned: Sequence[PathLike],
     samples: PathLike,
@@ -52,7 +53,7 @@ def principal_components(
         is_unrelated = unrelated(
             iids, related_pairs(iids, pd.read_parquet(require(kinship, "the table of relatives"))), seed
         )
-    stream = Pruned(pattern, chromosomes, pruned, iids)
+    stream = Pruned(genotype_files, chromosomes, pruned, iids)
     unrelated_rows = np.flatnonzero(is_unrelated)
     if min(stream.variants, len(unrelated_rows) - 1) < pcs:
         raise UserError(

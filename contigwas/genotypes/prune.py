@@ -8,7 +8,7 @@ import pandas as pd
 
 from contigwas.genotypes.long_range_ld import in_long_range_ld
 from contigwas.genotypes.pruned import sample_rows
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.genotypes.samples import read_passing_iids
 from contigwas.runtime.atomic_files import PathLike, write_parquet
 from contigwas.tables.text import require
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def prune(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     chrom: object,
     variants: PathLike,
     samples: PathLike,
@@ -33,7 +33,7 @@ def prune(
     the lower minor-allele frequency is removed. r² is the squared correlation of the hard calls of the `samples` that
     passed QC, with missing calls set to the variant's mean. Raises UserError for malformed genotypes.
     """
-    genotypes = open_genotypes(pattern, chrom)
+    genotypes = open_genotypes(genotype_files, chrom)
     rows = sample_rows(genotypes, read_passing_iids(samples))
     table = pd.read_parquet(require(variants, "the variants' quality control"))
     table = table[table["kept"]].reset_index(drop=True)

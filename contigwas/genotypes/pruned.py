@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from contigwas.genotypes.reader import Genotypes, open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, Genotypes, open_genotypes
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 from contigwas.tables.sample_ids import rows_of
@@ -31,7 +31,11 @@ class Pruned:
     """
 
     def __init__(
-        self, pattern: PathLike, chromosomes: Sequence[object], pruned: Sequence[PathLike], iids: Sequence[str]
+        self,
+        genotype_files: GenotypeFiles,
+        chromosomes: Sequence[object],
+        pruned: Sequence[PathLike],
+        iids: Sequence[str],
     ) -> None:
         """`pruned` are the tables written by `prune`, one for each of `chromosomes`, in the same order."""
         self.iids = np.asarray(iids, dtype=str)
@@ -39,7 +43,7 @@ class Pruned:
         for chrom, path in zip(chromosomes, pruned, strict=True):
             rows = pd.read_parquet(require(path, "the pruned variants"), columns=["index"])["index"].to_numpy()
             if rows.size:
-                genotypes = open_genotypes(pattern, chrom)
+                genotypes = open_genotypes(genotype_files, chrom)
                 self._parts.append((genotypes, sample_rows(genotypes, self.iids), rows))
         self.variants = sum(rows.size for _, _, rows in self._parts)
 

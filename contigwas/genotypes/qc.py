@@ -9,7 +9,7 @@ import pandas as pd
 
 from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.genotypes.hwe import hwe_exact
-from contigwas.genotypes.reader import Genotypes, open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, Genotypes, open_genotypes
 from contigwas.genotypes.sex import code_males, frequencies, x_linked
 from contigwas.runtime.atomic_files import PathLike, write_parquet
 from contigwas.runtime.errors import UserError
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def variant_qc(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     chrom: object,
     candidates: PathLike,
     settings: Mapping[str, object],
@@ -49,7 +49,7 @@ def variant_qc(
     in `attrs`, and `samples_qc` reports it if no variant is left. Raises UserError for malformed genotypes, and when no
     candidate has genotypes.
     """
-    genotypes = open_genotypes(pattern, chrom)
+    genotypes = open_genotypes(genotype_files, chrom)
     analysed_candidates = analysed(read_candidates(candidates))
     iids = analysed_candidates["iid"]
     require_overlap(iids, genotypes.samples["iid"], f"the candidates to analyse ({candidates})", str(genotypes.path))

@@ -1,6 +1,6 @@
 """Open .bed, .pgen and .bgen files through a common interface."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -8,13 +8,14 @@ import pandas as pd
 from contigwas.genotypes.bed import Bed, read_fam
 from contigwas.genotypes.bgen import Bgen, read_bgen_samples, read_sample
 from contigwas.genotypes.chromosome_names import require_analysed
+from contigwas.genotypes.files import GenotypeFiles
 from contigwas.genotypes.interface import Genotypes
 from contigwas.genotypes.pgen import Pgen
 from contigwas.genotypes.plink2_tables import read_psam
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 
-__all__ = ["Bed", "Genotypes", "open_genotypes", "read_samples"]
+__all__ = ["Bed", "GenotypeFiles", "Genotypes", "open_genotypes", "read_samples"]
 
 FORMATS: dict[str, Callable[..., Genotypes]] = {".bed": Bed, ".pgen": Pgen, ".bgen": Bgen}
 SAMPLE_FORMATS: dict[str, Callable[[PathLike], pd.DataFrame]] = {
@@ -25,13 +26,15 @@ SAMPLE_FORMATS: dict[str, Callable[[PathLike], pd.DataFrame]] = {
 }
 
 
-def open_genotypes(pattern: PathLike, chrom: object, threads: int | None = None) -> Genotypes:
-    """Open the genotypes of chromosome `chrom` (1 to 22 or X). The suffix of `pattern` determines the format.
+def open_genotypes(genotype_files: GenotypeFiles, chrom: object, threads: int | None = None) -> Genotypes:
+    """Open the genotypes of chromosome `chrom` (1 to 22 or X). The suffix of the path determines the format.
 
-    `pattern` contains `{chrom}`, or is one file for all chromosomes. `threads` decode a block (None: the reader's
-    default). Raises UserError when a file is missing or malformed, or has no variant on `chrom`.
+    `genotype_files` is a path, which may contain `{chrom}`, or maps chromosomes to paths. `threads` decode a block
+    (None: the reader's default). Raises UserError when a file is missing or malformed, or has no variant on `chrom`.
     """
-    path = Path(str(pattern).replace("{chrom}", require_analysed(chrom)))
+    name = require_analysed(chrom)
+    selected = genotype_files[name] if isinstance(genotype_files, Mapping) else genotype_files
+    path = Path(str(selected).replace("{chrom}", name))
     return FORMATS[_require_suffix(path, FORMATS)](path, chrom, threads)
 
 

@@ -14,9 +14,8 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from contigwas.genotypes.pruned import sample_rows
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.pgs.matching import Match
-from contigwas.runtime.atomic_files import PathLike
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +145,7 @@ class _Entries:
 
 
 def score_sums(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     variants: pd.DataFrame,
     weights: Weights,
     iids: Sequence[str],
@@ -166,7 +165,7 @@ def score_sums(
     used = np.flatnonzero(weights.used)
     sums = np.zeros((count, len(iids)))
     means, dropped, n_uncalled = np.zeros(len(variants)), np.zeros(len(variants), bool), 0
-    blocks = _blocks(pattern, variants, used, iids, size)
+    blocks = _blocks(genotype_files, variants, used, iids, size)
     progress = tqdm(total=used.size, desc="scores", unit="variant", disable=None)
     # Each thread processes one block with one BLAS thread, so that threads never wait for each other within a product.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(max(1, threads)) as pool, progress:
@@ -197,13 +196,13 @@ def score_sums(
 
 
 def _blocks(
-    pattern: PathLike, variants: pd.DataFrame, used: np.ndarray, iids: Sequence[str], size: int
+    genotype_files: GenotypeFiles, variants: pd.DataFrame, used: np.ndarray, iids: Sequence[str], size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield rows of `variants` that are in `used`, and their values (samples, variants), chromosome by chromosome."""
     chroms, index = variants["chrom"].to_numpy()[used], variants["index"].to_numpy()[used]
     for chrom in pd.unique(chroms):
         rows = used[chroms == chrom]
-        genotypes, start = open_genotypes(pattern, chrom, 1), 0
+        genotypes, start = open_genotypes(genotype_files, chrom, 1), 0
         for part, block in genotypes.blocks(index[chroms == chrom], sample_rows(genotypes, iids), size, dosages=True):
             yield rows[start : start + part.size], block
             start += part.size

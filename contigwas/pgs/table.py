@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.files import describe_files
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.pgs.builds import require_build
 from contigwas.pgs.matching import OUTCOMES, USED, Match, Targets, match
 from contigwas.pgs.score import assemble, score_sums
@@ -45,7 +46,7 @@ class Matched:
 
 def write_pgs(
     scores: Sequence[PathLike],
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     variants: Mapping[str, PathLike],
     cohort: PathLike,
     settings: Mapping[str, object],
@@ -58,10 +59,11 @@ def write_pgs(
 
     A score is the average AVG = SUM/(2M), as in plink2 --score, where M is the number of rows that enter it. A missing
     call is replaced by 2 x the allele frequency among the samples written. `variants` maps each chromosome to the
-    quality control of `pattern`; rows of variants that failed it are `filtered`. If `settings["genotypes"]` is set,
-    these genotypes are scored instead, with dosages if they have any, and their variants are filtered by
-    `settings["qc"]` (`maf`, `info`) among the samples written. `settings` also has `exclude` (names of excluded
-    scores), `min_overlap` (minimum share of rows that enter a score) and `ambiguous` (drop or keep).
+    quality control of the array; rows of variants that failed it are `filtered`. If `settings["genotypes"]` is set,
+    `genotype_files` are not those of the array. Then `variants` only lists the chromosomes, dosages are scored if the
+    files have any, and variants are filtered by `settings["qc"]` (`maf`, `info`) among the samples written. `settings`
+    also has `exclude` (names of excluded scores), `min_overlap` (minimum share of rows that enter a score) and
+    `ambiguous` (drop or keep).
 
     The modality is float32 (samples, scores): averages, with the sums in the layer `sum`. The samples are the included
     samples of the cohort that have genotypes. `output_matching` has the number of rows of each outcome, overlap, kept
@@ -70,14 +72,14 @@ def write_pgs(
     plink2 --score.
     """
     samples = read_cohort(cohort)
-    score_genotypes = settings.get("genotypes")
-    genotypes, chromosomes = score_genotypes or pattern, list(variants)
-    target_variants = all_variants(score_genotypes, chromosomes) if score_genotypes else checked_variants(variants)
-    matched = _match_files(scores, targets(target_variants, genotypes, chromosomes), settings, build)
-    iids = _samples(samples, genotypes, chromosomes, cohort)
+    has_own_genotypes = settings.get("genotypes")
+    chromosomes = list(variants)
+    target_variants = all_variants(genotype_files, chromosomes) if has_own_genotypes else checked_variants(variants)
+    matched = _match_files(scores, targets(target_variants, genotype_files, chromosomes), settings, build)
+    iids = _samples(samples, genotype_files, chromosomes, cohort)
     weights = assemble([(score.weights, score.match) for score in matched], len(target_variants))
     score_result = score_sums(
-        genotypes, target_variants, weights, iids, threads, settings["qc"] if score_genotypes else None
+        genotype_files, target_variants, weights, iids, threads, settings["qc"] if has_own_genotypes else None
     )
     matched = [replace(score, match=score.match.filter_variants(score_result.dropped)) for score in matched]
     matching = pd.DataFrame([score.row(settings["min_overlap"]) for score in matched])
@@ -100,7 +102,8 @@ def write_pgs(
         index=matching["score"].to_numpy()[used],
     )
     provenance = {
-        "stage": "pgs", "genotypes": str(genotypes), "build": build, "min_overlap": settings["min_overlap"],
+        "stage": "pgs", "genotypes": describe_files(genotype_files), "build": build,
+        "min_overlap": settings["min_overlap"],
         "ambiguous": settings["ambiguous"], "scores_given": len(matching), "scores": int(used.sum()),
         "variants": len(target_variants), "samples_in_cohort": len(samples), "n_samples": len(iids),
     }  # fmt: skip
@@ -112,11 +115,11 @@ def write_pgs(
 
 
 def _samples(
-    cohort_table: pd.DataFrame, genotypes: PathLike, chromosomes: Sequence[str], cohort: PathLike
+    cohort_table: pd.DataFrame, genotype_files: GenotypeFiles, chromosomes: Sequence[str], cohort: PathLike
 ) -> np.ndarray:
     """Return the IIDs of the included samples that are in the genotypes, in the order of the cohort."""
     iids_included = included(cohort_table)["iid"].astype(str)
-    opened = open_genotypes(genotypes, chromosomes[0])
+    opened = open_genotypes(genotype_files, chromosomes[0])
     require_overlap(iids_included, opened.samples["iid"], f"the cohort ({cohort})", f"the genotypes ({opened.path})")
     iids = iids_included[iids_included.isin(opened.samples["iid"])].to_numpy(dtype=str)
     log.info("%d of the %d samples of the cohort are in the genotypes", len(iids), len(iids_included))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from contigwas.genotypes.reader import Genotypes, open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, Genotypes, open_genotypes
 from contigwas.genotypes.sex import x_linked
 from contigwas.loci.gwas_file import read_columns, read_rows
 from contigwas.loci.ld import Linkage
@@ -38,11 +38,13 @@ class Region:
 class Regions:
     """The windows of one chromosome."""
 
-    def __init__(self, chrom: str, gwas: PathLike, pattern: str, cohort: PathLike, build: str, test: str) -> None:
-        """`pattern` names the genotypes that `gwas` tested; samples are those of `cohort` with gwas_included = 1."""
+    def __init__(
+        self, chrom: str, gwas: PathLike, genotype_files: GenotypeFiles, cohort: PathLike, build: str, test: str
+    ) -> None:
+        """`genotype_files` are those that `gwas` tested; samples are those of `cohort` with gwas_included = 1."""
         self.chrom, self.gwas, self.build, self.test = chrom, gwas, build, test
         self.pos = read_columns(gwas, ["pos"])["pos"].to_numpy()
-        self.genotypes: Genotypes = open_genotypes(pattern, chrom)
+        self.genotypes: Genotypes = open_genotypes(genotype_files, chrom)
         tested = read_gwas_iids(cohort)
         here = self.genotypes.samples["iid"]
         require_overlap(tested, here, f"the tested samples of {cohort}", str(self.genotypes.path))

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from tqdm import tqdm
 
 from contigwas.genotypes.chromosome_names import chromosome
+from contigwas.genotypes.reader import GenotypeFiles
 from contigwas.loci.genes import read_genes
 from contigwas.plots import gene_rows, style
 from contigwas.plots.labels import fitting, shorten, shorten_middle
@@ -31,7 +32,7 @@ INDEX = ["rank", "locus", "chrom", "pos", "lead_id", "log10p", "samples_r2", "na
 def regional(
     gwas: Mapping[str, PathLike],
     loci: PathLike,
-    pattern: str,
+    genotype_files: GenotypeFiles,
     cohort: PathLike,
     settings: Mapping[str, object],
     folder: PathLike,
@@ -39,9 +40,9 @@ def regional(
 ) -> pd.DataFrame:
     """Draw the 30 strongest loci into `folder`, a PNG and a PDF each, and index.tsv, which says which is which.
 
-    `gwas` maps chromosomes to Parquet files, `pattern` names the genotypes that it tested, r2 is measured over the
-    samples of `cohort` with gwas_included = 1 (20,000 of them at most). `settings`: test, regional_kb (to either side of the
-    lead), genes and genes_build, recombination (path or None), build. Files are named by rank, locus and lead
+    `gwas` maps chromosomes to Parquet files, `genotype_files` are the genotypes that it tested, r2 is measured over the
+    samples of `cohort` with gwas_included = 1 (20,000 of them at most). `settings`: test, regional_kb (to either side of
+    the lead), genes and genes_build, recombination (path or None), build. Files are named by rank, locus and lead
     position. Returns the index: `rank locus chrom pos lead_id log10p samples_r2 name`. The folder is complete or absent.
     """
     leads = read_leads(loci)
@@ -54,7 +55,7 @@ def regional(
     with replacing_folder(folder) as temporary:
         progress = tqdm(total=len(strongest), desc="regions", disable=None)
         for chrom, here in strongest.groupby("chrom", sort=False):
-            regions = Regions(chrom, files[chrom], pattern, cohort, str(settings["build"]), test)
+            regions = Regions(chrom, files[chrom], genotype_files, cohort, str(settings["build"]), test)
             rates = read_map(settings["recombination"], chrom) if settings["recombination"] else None
             near = genes[genes["chrom"] == chrom] if genes is not None else None
             for _, lead in here.iterrows():

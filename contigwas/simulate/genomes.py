@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from contigwas.errors import UserError
 from contigwas.simulate.settings import POPULATION_SHARE, Simulation
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,12 @@ def simulate_chromosome(name: str, settings: Simulation, pedigree: Pedigree, rng
 
     Sites with more than one mutation and monomorphic variants are removed, and their numbers are logged.
     """
-    import msprime  # an optional dependency that only the simulation needs
+    try:
+        import msprime  # an optional dependency that only the simulation needs
+    except ModuleNotFoundError:
+        raise UserError(
+            "config: simulate needs the package msprime, which is not installed: pip install 'contigwas[demo]'"
+        ) from None
 
     demography = msprime.Demography()
     for population in ("first", "second", "ancestral"):

@@ -14,7 +14,8 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.files import describe_files
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.images.fundus import find_field
 from contigwas.runtime.atomic_files import PathLike, replacing, sweep, write_tsv
 from contigwas.runtime.errors import UserError
@@ -28,7 +29,7 @@ MAX_HEIGHT = 480  # pixels, of modified photographs
 
 
 def pair(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     photographs: PathLike,
     folder: PathLike,
     planted: Mapping | None,
@@ -37,7 +38,7 @@ def pair(
 ) -> None:
     """Write `folder`/images.tsv (iid, eye, visit, path), which assigns one random photograph to each sample.
 
-    `pattern` is the path of the genotypes, with `{chrom}` or one for all chromosomes. With `planted` (keys `variant`,
+    `genotype_files` are the genotypes of `chromosomes`. With `planted` (keys `variant`,
     an ID in the genotypes, and `shift`, in levels of 255), every paired photograph is written into `folder`/images.
     Within the field of view, `shift` per effect allele is added to red and subtracted from blue, and the result is
     clipped. Photographs of non-carriers are also written, so that files differ only in colour. Photographs of samples
@@ -45,7 +46,7 @@ def pair(
     there is no photograph, or the variant is missing or its ID is duplicated.
     """
     folder = Path(folder)
-    iids = open_genotypes(pattern, chromosomes[0]).samples["iid"].to_numpy()
+    iids = open_genotypes(genotype_files, chromosomes[0]).samples["iid"].to_numpy()
     photograph_paths = _photographs(Path(photographs))
     rng = np.random.default_rng([seed, STREAM])
     pairs = min(len(iids), len(photograph_paths))
@@ -56,7 +57,7 @@ def pair(
     if planted is None:
         paths = [os.path.relpath(source.resolve(), folder.resolve()) for source in sources]
     else:
-        alleles = _effect_alleles(pattern, chromosomes, str(planted["variant"]))[samples]
+        alleles = _effect_alleles(genotype_files, chromosomes, str(planted["variant"]))[samples]
         paths = [f"images/{number:06d}.jpg" for number in rng.permutation(pairs)]
         sweep(folder / "images")
         _write_shifted(sources, [folder / path for path in paths], alleles, float(planted["shift"]))
@@ -72,13 +73,13 @@ def _photographs(folder: Path) -> list[Path]:
     return found
 
 
-def _effect_alleles(pattern: PathLike, chromosomes: Sequence[object], variant: str) -> np.ndarray:
+def _effect_alleles(genotype_files: GenotypeFiles, chromosomes: Sequence[object], variant: str) -> np.ndarray:
     """Read the effect-allele counts of a variant, -127 where missing, in the order of the file: int8 (samples,).
 
     Raises UserError when the variant is missing or its ID is duplicated.
     """
     for chrom in chromosomes:
-        genotypes = open_genotypes(pattern, chrom)
+        genotypes = open_genotypes(genotype_files, chrom)
         rows = np.flatnonzero(genotypes.variants["id"] == variant)
         if len(rows) > 1:
             raise UserError(
@@ -93,7 +94,8 @@ def _effect_alleles(pattern: PathLike, chromosomes: Sequence[object], variant: s
             return alleles
     names = ", ".join(map(str, chromosomes))
     raise UserError(
-        f"{pattern} has no variant {variant} on chromosomes {names}. Correct pairing.planted.variant in the config."
+        f"{describe_files(genotype_files)} has no variant {variant} on chromosomes {names}. Correct "
+        "pairing.planted.variant in the config."
     )
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from contigwas.genotypes.files import describe_files
 from contigwas.genotypes.pruned import sample_rows
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 from contigwas.samples.cohort import included, read_cohort
@@ -22,7 +23,7 @@ BLOCK = 256  # variants read at a time
 
 
 def write_snps(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     variants: Mapping[str, PathLike],
     cohort: PathLike,
     settings: Mapping[str, object],
@@ -53,12 +54,15 @@ def write_snps(
             f"{', '.join(variants)}). Change snps or relax genotypes.qc."
         )
     provenance = {
-        "stage": "snps", "genotypes": str(pattern), **settings, "chromosomes": len(tables), "how": description,
+        "stage": "snps", "genotypes": describe_files(genotype_files), **settings, "chromosomes": len(tables),
+        "how": description,
         "variants_chosen": int(chosen.sum()), "variants": len(selected), "samples_in_cohort": len(samples),
         "n_samples": len(iids),
     }  # fmt: skip
     features = selected[["chrom", "pos", "effect_allele", "other_allele"]].set_axis(_names(selected), axis=0)
-    write_blocks(output, _blocks(pattern, selected, iids, features), np.int8, pd.Index(iids), features, provenance)
+    write_blocks(
+        output, _blocks(genotype_files, selected, iids, features), np.int8, pd.Index(iids), features, provenance
+    )
 
 
 def _select_variants(
@@ -104,12 +108,12 @@ def listed_variants(all_variants: pd.DataFrame, path: PathLike) -> np.ndarray:
 
 
 def _blocks(
-    pattern: PathLike, selected: pd.DataFrame, iids: np.ndarray, features: pd.DataFrame
+    genotype_files: GenotypeFiles, selected: pd.DataFrame, iids: np.ndarray, features: pd.DataFrame
 ) -> Iterator[np.ndarray]:
     """Yield the hard calls of the selected variants in blocks, then add `eaf` and `missing` to `features`."""
     alleles, called = [], []
     for chrom in selected["chrom"].unique():
-        genotypes = open_genotypes(pattern, chrom)
+        genotypes = open_genotypes(genotype_files, chrom)
         rows = selected.loc[selected["chrom"] == chrom, "index"].to_numpy()
         for _, block in genotypes.blocks(rows, sample_rows(genotypes, iids), BLOCK):
             is_called = block >= 0

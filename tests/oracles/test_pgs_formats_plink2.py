@@ -57,10 +57,10 @@ def imputed(plink2, tmp_path_factory):
 
 
 def run(imputed, kind, tmp_path, **qc):
-    folder, files, array, tables, cohort, _, _ = imputed
+    folder, files, _, tables, cohort, _, _ = imputed
     settings = {**SETTINGS, "genotypes": str(files[kind]), "qc": {"maf": 0.0, "info": 0.0, **qc}}
     output = tmp_path / "pgs.h5ad", tmp_path / "matching.tsv"
-    write_pgs([folder / "scores.tsv"], array, tables, cohort, settings, "GRCh37", *output, threads=2)
+    write_pgs([folder / "scores.tsv"], str(files[kind]), tables, cohort, settings, "GRCh37", *output, threads=2)
     return read_modality(output[0]), read_table(output[1])
 
 
@@ -111,17 +111,16 @@ def test_variants_of_low_quality_are_removed_and_counted(imputed, plink2, tmp_pa
 
 
 def test_samples_missing_from_the_genotypes_have_no_score(imputed, tmp_path):
-    folder, _, array, tables, _, kept, dosages = imputed
+    folder, _, _, tables, _, kept, dosages = imputed
     fewer = write_pgen(tmp_path / "few.pgen", dosages[40:], NAMES[40:], ["1"] * 300)
     settings = {**SETTINGS, "genotypes": str(fewer), "qc": {"maf": 0.0, "info": 0.0}}
     cohort = write_cohort(folder, NAMES, set(NAMES) - set(kept))
     output = tmp_path / "pgs.h5ad", tmp_path / "matching.tsv"
-    write_pgs([folder / "scores.tsv"], array, tables, cohort, settings, "GRCh37", *output)
+    write_pgs([folder / "scores.tsv"], str(fewer), tables, cohort, settings, "GRCh37", *output)
     assert read_modality(output[0]).obs_names.tolist() == [name for name in kept if name in NAMES[40:]]
     others = write_pgen(tmp_path / "others.pgen", dosages, [f"X{name}" for name in NAMES], ["1"] * 300)
     with pytest.raises(UserError, match="no sample is in both the cohort"):
-        write_pgs([folder / "scores.tsv"], array, tables, cohort, {**settings, "genotypes": str(others)}, "GRCh37",
-                  *output)  # fmt: skip
+        write_pgs([folder / "scores.tsv"], str(others), tables, cohort, settings, "GRCh37", *output)
 
 
 def test_rows_at_multiallelic_records(plink2, tmp_path):

@@ -61,7 +61,7 @@ LEAKS = {
     "models/contig/plots/qq.pdf": drawn,
     "models/contig/plots/qq.png": noted,
     "models/contig/plots/points.parquet": lambda path: pd.DataFrame({"id": [f"x{IID}y"]}).to_parquet(path),
-    "lineage/images.json": lambda path: path.write_text(f'{{"origins": ["in/{IID}.png"]}}'),
+    "training_inputs/images.json": lambda path: path.write_text(f'{{"external_inputs": ["in/{IID}.png"]}}'),
     f"models/contig/plots/{IID}.txt": lambda path: path.write_text("nothing"),
 }
 

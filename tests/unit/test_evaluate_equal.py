@@ -38,7 +38,7 @@ def count(two, **phenotypes):
 
 def again(two, model, phenotypes, samples, counts, **settings):
     out, summary = two["folder"] / f"{model}/chr1.parquet", two["folder"] / f"{model}/chr1.summary.parquet"
-    study = {"pattern": str(two["pattern"]), "chrom": "1", "variants": None, "covariates": two["covariates"]}
+    study = {"genotype_files": str(two["pattern"]), "chrom": "1", "variants": None, "covariates": two["covariates"]}
     write_common_samples_gwas(model, counts, samples, phenotypes, WHOLE | settings, out, summary, **study)
     return pd.read_parquet(out)
 
@@ -90,7 +90,7 @@ def test_loci_of_a_feature_call_for_no_test_over_features(two):
     cohort = pd.read_parquet(two["phenotypes"])[["iid"]].assign(gwas_included=1)
     cohort.to_csv(two["folder"] / "cohort.tsv", sep="\t", index=False)
     settings = {"test": "E1", "p1": 1e-2, "p2": 1e-2, "r2": 0.1, "kb": 100, "feature_p": None, "genes": None}
-    study = {"pattern": str(two["pattern"]), "cohort": two["folder"] / "cohort.tsv"}
+    study = {"genotype_files": str(two["pattern"]), "cohort": two["folder"] / "cohort.tsv"}
     study |= {"gwas": {"1": two["folder"] / "all/chr1.parquet"}, "settings": settings | {"build": "GRCh37"}}
     write_common_samples_loci("all", counts, two["folder"] / "none.tsv", two["folder"] / "equal.tsv", **study)
     loci = pd.read_csv(two["folder"] / "equal.tsv", sep="\t")
@@ -113,7 +113,7 @@ def test_loci_again_are_those_of_the_gwas_again(two):
     cohort.to_csv(two["folder"] / "cohort.tsv", sep="\t", index=False)
     settings = {"test": "manova", "p1": 1e-3, "p2": 1e-2, "r2": 0.1, "kb": 100, "feature_p": None, "genes": None}
     study = {
-        "pattern": str(two["pattern"]),
+        "genotype_files": str(two["pattern"]),
         "cohort": two["folder"] / "cohort.tsv",
         "settings": settings | {"build": "GRCh37"},
     }
@@ -157,7 +157,7 @@ def test_a_phenotype_that_does_not_vary_among_common_samples_has_no_p_there(two,
     cohort = table[["iid"]].assign(gwas_included=1)
     cohort.to_csv(two["folder"] / "cohort.tsv", sep="\t", index=False)
     settings = {"p1": 1e-3, "p2": 1e-2, "r2": 0.1, "kb": 100, "feature_p": None, "genes": None, "build": "GRCh37"}
-    study = {"pattern": str(two["pattern"]), "cohort": two["folder"] / "cohort.tsv"}
+    study = {"genotype_files": str(two["pattern"]), "cohort": two["folder"] / "cohort.tsv"}
     study |= {"gwas": {"1": two["folder"] / "disease/chr1.parquet"}}
     for test in ("manova", "case"):
         with caplog.at_level("WARNING"):

@@ -128,7 +128,7 @@ def test_each_sample_is_explained_by_a_network_that_did_not_train_on_them(study,
 def test_the_same_again(study, tmp_path):
     _, checkpoints, files = study
     (tmp_path / "again").mkdir()
-    settings = {"samples": 2, "baseline": "sample"}
+    settings = {"noise": {"samples": 2, "sd": 0.1}, "baseline": "sample"}
     first = explained(tmp_path, checkpoints, files, **settings)
     again = explained(tmp_path / "again", checkpoints, files, **settings)
     assert all(one.read_bytes() == other.read_bytes() for one, other in zip(first, again, strict=True))

@@ -258,19 +258,6 @@ def test_a_constant_covariate_is_named(study, caplog):
     assert table["se_E1"][3] == pytest.approx(exact["se"][0], rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"tests": ["minp", "skat"]}, "gwas.tests names skat"),
-        ({"missing": "drop"}, "gwas.missing is drop"),
-    ],
-)
-def test_settings_that_make_no_sense(study, change, sentence):
-    paths, _, folder = study
-    with pytest.raises(UserError, match=sentence):
-        run(paths, folder, **change)
-
-
 def test_tables_that_are_not_ours(study):
     paths, _, folder = study
     good = pd.read_parquet(paths["phenotypes"])

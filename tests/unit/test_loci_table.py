@@ -168,9 +168,3 @@ def test_not_parquet(study):
     study[1]["1"].write_text("chrom\n")
     with pytest.raises(UserError, match="is not a Parquet file"):
         run(study)
-
-
-def test_thresholds_the_wrong_way_round(study):
-    with pytest.raises(UserError, match="p2"):
-        run(study, p2=1e-9)
-    assert not (study[0] / "loci.tsv").exists()

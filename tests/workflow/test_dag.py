@@ -100,8 +100,9 @@ def test_covariates_are_read_for_their_modality_alone(study):
     assert dry.jobs()[("covariates", "")] == 1
     chunks = re.split(r"\n(?:local)?rule ", dry.text)
     readers = {one.partition(":")[0] for one in chunks if re.search(r"input: .*demo/covariates\.tsv", one)}
-    assert readers == {"covariates", "lineage"}
-    users = {one.partition("model=")[2][:4] for one in chunks if re.search(r"input: .*lineage/covariates\.ready", one)}
+    assert readers == {"covariates", "training_inputs_digest"}
+    readers = [one for one in chunks if re.search(r"input: .*training_inputs/covariates\.ready", one)]
+    users = {one.partition("model=")[2][:4] for one in readers}
     assert users == {"both"}
     run.config.write_text(yaml.safe_dump(config | {"covariates": {"columns": ["sex", "PC1"]}}))
     assert "results/genotypes/pcs.parquet" in run.dry("covariates").text

@@ -65,11 +65,8 @@ def test_a_key_reruns_what_reads_it(explained):
     assert not changed(explained)
     for key, value in (("n_samples", 15), ("noise", {"samples": 1}), ("baseline", "zero"), ("methods", ["deeplift"])):
         assert {rule for rule, _ in changed(explained, **{key: value})} == RULES | {"explain"}, key
-    assert changed(explained, private=3) == {
-        ("explain_samples", "contig"),
-        ("explain_samples", "inner"),
-        ("explain", ""),
-    }
+    pages = {("explain_samples", "contig"), ("explain_samples", "inner"), ("explain", "")}
+    assert changed(explained, private=3) == pages
     assert not changed(explained, private=0) | changed(explained, models=["contig"])
 
 

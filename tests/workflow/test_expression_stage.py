@@ -47,8 +47,8 @@ def test_the_target_makes_the_modality(study):
     assert "80 samples, 70 of them in the cohort of 80; 3 genes" in log
     assert "0 samples have no value and 1 have zeros alone: they are left out" in log
     assert not [one for one in SAMPLES if one in log]
-    lineage = json.loads((run.folder / "results/training_inputs/expression.json").read_text())
-    assert {origin["path"] for origin in lineage["origins"]} == {"counts.csv", "positions.txt"}
+    digest = json.loads((run.folder / "results/training_inputs/expression.json").read_text())
+    assert {origin["path"] for origin in digest["external_inputs"]} == {"counts.csv", "positions.txt"}
     assert not run.dry("modalities").jobs()
     set_config(run, expression={"scale": "tpm"})
     assert "expression" in {rule for rule, _ in run.dry("modalities").jobs()}

@@ -118,7 +118,7 @@ def test_only_what_a_key_is_of_runs_again(labelled):
     with with_tasks(labelled, config | {"outside": config["outside"] | {"size": 48}}) as study:
         again = {rule for rule, _ in study.dry("downstream").jobs()} - {"downstream"}
         assert again == {
-            "downstream_pictures", "downstream_features", "downstream_predict", "downstream_classification"
+            "downstream_images", "downstream_features", "downstream_predict", "downstream_classification"
         }  # fmt: skip
     with with_tasks(labelled, config | {"sexes": config["sexes"] | {"seeds": 2}}) as study:
         assert study.dry("downstream").jobs()["downstream_predict", "contig"] == 1, "the first seed stays"
@@ -157,7 +157,7 @@ SHAPES = {
 def test_folders_shaped_like_public_sets_are_read(name, root, tmp_path, monkeypatch):
     """The ready configs on made-up tables and images: every label and every image is found."""
     config = yaml.safe_load((root / f"config/examples/downstream_{name}.yaml").read_text())
-    check_config(config, root / "workflow/schemas/config.schema.yaml")
+    check_config(config)
     (task,) = [one for one in config["downstream"].values() if one["task"] == "classification"]
     key, columns = SHAPES[name]
     monkeypatch.chdir(tmp_path)

@@ -43,7 +43,7 @@ def spoiled(tmp_path, monkeypatch, root) -> Spoiled:
 
 
 def checked(spoiled: Spoiled, root) -> dict:
-    config_check.check_config(spoiled.config, root / "workflow/schemas/config.schema.yaml")
+    config_check.check_config(spoiled.config)
     return spoiled.config
 
 
@@ -115,7 +115,9 @@ def test_a_warning_lets_the_run_begin(spoiled, root, capsys, mistake, key, remed
     assert not [iid for iid in SAMPLES if iid in out]
 
 
-@pytest.mark.parametrize(("named", "reported"), [(2**29, "90 samples"), (0, "samples not counted in a file this large")])
+@pytest.mark.parametrize(
+    ("named", "reported"), [(2**29, "90 samples"), (0, "samples not counted in a file this large")]
+)
 def test_a_large_table_of_expression_is_looked_at_in_part(spoiled, root, monkeypatch, named, reported):
     """Its header, its samples where they are quickly read, and the values of the first: the mistake below is later."""
     spoiled.lines("expression.csv", lambda lines: [*lines[:-1], lines[-1].replace(",", ",-", 1)])

@@ -41,9 +41,9 @@ MODELS = {"contig", "inner", "simclr", "latents"}
 
 @contextmanager
 def edited(path):
-    """A file of code with a line more; as it was afterwards."""
+    """A file of code with one more statement; as it was afterwards."""
     before = path.read_text()
-    path.write_text(before + "\n# edited\n")
+    path.write_text(before + "\nEDITED = True\n")
     try:
         yield
     finally:
@@ -150,7 +150,7 @@ def test_editing_a_script_reruns_its_rule(finished):
 def test_every_rule_counts_the_script_that_it_runs(root):
     always_runs = {"preflight.smk"}
     for path in (root / "workflow/rules").glob("*.smk"):
-        counted = re.findall(r'script="(\w+)"', path.read_text())
+        counted = re.findall(r'code_of\("(\w+)"\)', path.read_text())
         run = re.findall(r'"\.\./scripts/(\w+)\.py"', path.read_text())
         assert counted == run or path.name in always_runs, path.name
 
@@ -206,7 +206,7 @@ def test_withdrawing_a_sample_trains_nothing(finished):
     with finished.changed(lambda config: config["samples"].update(withdrawn="withdrawn.txt")) as study:
         again = rules(study.dry())
     assert again >= {"samples_candidates", "samples", "images", "snps", "embed_fold", "gwas_chromosome", "withdrawal"}
-    assert not again & {"pretrain_fold", "lineage", "plots_training", "simulate_cohort"}
+    assert not again & {"pretrain_fold", "training_inputs_digest", "plots_training", "simulate_cohort"}
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +255,7 @@ def test_training_depends_on_components_where_it_reads_them(key):
 
 @pytest.mark.parametrize("beside", [{}, COMPONENTS_MATTER], ids=["plain", "components"])
 def test_training_depends_on_every_file_from_outside_that_its_inputs_are_made_of(beside, tmp_path):
-    """But for the list of the withdrawn: every other file is an origin of a lineage."""
+    """But for the list of the withdrawn: every other file is an external input of a training input's digest."""
     config, _ = reruns.study_of("seed")
     config |= {block: {**config[block], **part} for block, part in beside.items()}
     config["models"] = {"contig": {"method": "contig", "modalities": ["snps", "covariates"]}}
@@ -270,9 +270,9 @@ def test_training_depends_on_every_file_from_outside_that_its_inputs_are_made_of
         before.add(job)
         queue += dag.needs_even_ancient[job] - before
     outputs = {path for job in before for path in dag.jobs[job][2]}
-    lineages = {job for job in before if job[0] == "lineage"}
-    reported = {path for job in lineages for path in dag.jobs[job][1]}
-    read = {path for job in before - lineages for path in dag.jobs[job][1]} - outputs
+    digests = {job for job in before if job[0] == "training_inputs_digest"}
+    reported = {path for job in digests for path in dag.jobs[job][1]}
+    read = {path for job in before - digests for path in dag.jobs[job][1]} - outputs
     assert read - reported == {"in/withdrawn.txt"}
     assert "in/array/chr1.bed" in reported
 

@@ -50,7 +50,7 @@ def test_without_loci_there_is_nothing_to_replicate(study):
     assert ("replicate_model", "first") not in run.dry().jobs()
     dry = run.dry("replicate")
     assert dry.status != 0
-    assert "no model has apply: with a folder that holds a loci.tsv" in dry.text
+    assert "no model applies a folder that holds a loci.tsv" in dry.text
     assert "Traceback" not in dry.text
 
 

@@ -78,7 +78,7 @@ def test_nothing_is_trained(withdrawn):
     _, _, _, run = withdrawn
     ran = {rule for rule, _ in run.jobs()}
     assert ran >= {"samples_candidates", "images", "snps", "pgs", "burden", "embed_fold", "gwas_chromosome", "report"}
-    assert not ran & {"pretrain_fold", "lineage", "simulate_cohort", "simulate_images"}
+    assert not ran & {"pretrain_fold", "training_inputs_digest", "simulate_cohort", "simulate_images"}
 
 
 def test_a_run_that_was_killed_among_the_images_trains_nothing_either(withdrawn):
@@ -97,8 +97,8 @@ def test_a_run_that_was_killed_among_the_images_trains_nothing_either(withdrawn)
         listed.write_text(before)
         for path in absent:
             (study.folder / Path(path).name).rename(study.folder / "results" / path)
-    assert again >= {"images", "samples", "snps", "ready", "embed_fold"}
-    assert not again & {"pretrain_fold", "lineage"}
+    assert again >= {"images", "samples", "snps", "training_inputs_ready", "embed_fold"}
+    assert not again & {"pretrain_fold", "training_inputs_digest"}
 
 
 def test_no_file_holds_them(withdrawn):

@@ -1,4 +1,4 @@
-# Carriers of rare qualifying alleles, gene by gene and mask by mask.
+# Gene burden: the number of rare qualifying alleles per sample, gene and mask.
 
 
 rule burden:
@@ -11,14 +11,12 @@ rule burden:
         "results/logs/burden/burden.log",
     benchmark:
         "results/benchmarks/burden/burden.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, cohort=300),
         runtime=grows(60, genotypes=0.02),
     params:
         code=code_of("burden"),
-        settings=stage("burden", "autosomes"),
+        settings=config_subset("burden", "autosomes"),
     script:
         "../scripts/burden.py"
 
@@ -36,8 +34,6 @@ rule burden_masks:
         "results/logs/burden_masks/burden_masks.log",
     benchmark:
         "results/benchmarks/burden_masks/burden_masks.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, burden=20),
         runtime=grows(60),

@@ -1,11 +1,11 @@
-# Clusters of samples in the space of a model's features: a task of downstream.
+# Clusters of samples in the features of a model: the downstream task `clusters`.
 
 
 rule downstream_clusters:
     input:
         embeddings="results/models/{model}/embeddings.h5ad",
         cohort=rules.samples.output.cohort,
-        labels=labels_of_task,
+        labels=task_label_table,
     output:
         json="results/models/{model}/downstream/{task}.json",
         tsv="results/models/{model}/downstream/{task}.tsv",
@@ -22,16 +22,14 @@ rule downstream_clusters:
     benchmark:
         "results/benchmarks/downstream_clusters/{model}.{task}.tsv"
     wildcard_constraints:
-        model=one_of([*RECIPES, *EMBEDDED, *APPLIED]),
+        model=one_of(WITH_EMBEDDINGS),
         task=one_of(TASKS["clusters"]),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(4000, embeddings=8),
         runtime=grows(120, embeddings=1),
     params:
         code=code_of("downstream_clusters"),
-        settings=of_clusters,
+        settings=cluster_settings,
     script:
         "../scripts/downstream_clusters.py"

@@ -1,4 +1,4 @@
-# Results in the forms that other samples' programs read. Not part of a plain run: snakemake export.
+# Export of results in the formats of other programs. Not part of a plain run: snakemake export.
 
 
 rule export_gwas_ssf:
@@ -10,16 +10,14 @@ rule export_gwas_ssf:
         "results/logs/export_gwas_ssf/{model}.log",
     benchmark:
         "results/benchmarks/export_gwas_ssf/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     threads: 4
     resources:
         mem_mb=grows(2000),
         runtime=grows(120, gwas=0.2),
     params:
         code=code_of("export_gwas_ssf"),
-        settings=stage(
-            "export.features", "export.metadata", "genotypes.build", "genotypes.chromosomes"
+        settings=config_subset(
+            "export.features", "export.metadata", "genotypes.build", "chromosomes"
         ),
     script:
         "../scripts/export_gwas_ssf.py"
@@ -34,15 +32,13 @@ rule export_plink2:
         "results/logs/export_plink2/{model}.log",
     benchmark:
         "results/benchmarks/export_plink2/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     threads: 4
     resources:
         mem_mb=grows(2000),
         runtime=grows(120, gwas=0.2),
     params:
         code=code_of("export_plink2"),
-        settings=stage("export.features", "export.log10_p", "genotypes.chromosomes"),
+        settings=config_subset("export.features", "export.log10_p", "chromosomes"),
     script:
         "../scripts/export_plink2.py"
 
@@ -56,15 +52,13 @@ rule export_ldsc:
         "results/logs/export_ldsc/{model}.log",
     benchmark:
         "results/benchmarks/export_ldsc/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     threads: 4
     resources:
         mem_mb=grows(2000),
         runtime=grows(120, gwas=0.2),
     params:
         code=code_of("export_ldsc"),
-        settings=stage("export.features", "genotypes.chromosomes"),
+        settings=config_subset("export.features", "chromosomes"),
     script:
         "../scripts/export_ldsc.py"
 
@@ -79,14 +73,12 @@ rule export_phenotypes:
         "results/logs/export_phenotypes/{model}.log",
     benchmark:
         "results/benchmarks/export_phenotypes/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, phenotypes=20),
         runtime=grows(60),
     params:
         code=code_of("export_phenotypes"),
-        settings=stage("export.features"),
+        settings=config_subset("export.features"),
     script:
         "../scripts/export_phenotypes.py"
 

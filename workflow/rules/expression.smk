@@ -1,9 +1,9 @@
-# Gene expression of samples, on a log scale; variable genes and z-scores are fitted in training.
+# Gene expression per sample, on a log scale. Training selects variable genes and standardises them.
 
 
 rule expression:
     input:
-        unpack(expressed),
+        unpack(expression_files),
         cohort=rules.samples.output.cohort,
     output:
         expression="results/modalities/expression.h5ad",
@@ -11,13 +11,11 @@ rule expression:
         "results/logs/expression/expression.log",
     benchmark:
         "results/benchmarks/expression/expression.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, table=5),
         runtime=grows(20, table=0.02),
     params:
         code=code_of("expression"),
-        settings=stage("expression"),
+        settings=config_subset("expression"),
     script:
         "../scripts/expression.py"

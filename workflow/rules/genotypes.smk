@@ -1,9 +1,9 @@
-# Quality control of the array genotypes, genetic principal components, and related pairs.
+# Quality control of the array genotypes, genetic principal components, and kinship.
 
 
 rule genotypes_variants:
     input:
-        unpack(array),
+        unpack(array_genotypes),
         candidates=rules.samples_candidates.output.candidates,
     output:
         variants=ensure("results/genotypes/variants/chr{chrom}.parquet", non_empty=True),
@@ -12,20 +12,17 @@ rule genotypes_variants:
         "results/logs/genotypes_variants/chr{chrom}.log",
     benchmark:
         "results/benchmarks/genotypes_variants/chr{chrom}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, genotyped_samples=200),
         runtime=grows(60, genotypes=0.03),
     params:
         code=code_of("genotypes_variants"),
-        settings=stage(
+        settings=config_subset(
             "genotypes.qc.call_rate",
             "genotypes.qc.maf",
             "genotypes.qc.hwe",
             "genotypes.qc.hwe_midp",
             "genotypes.qc.info",
-            "genotypes.array",
             "genotypes.build",
         ),
     script:
@@ -45,14 +42,12 @@ rule genotypes_samples:
         "results/logs/genotypes_samples/genotypes_samples.log",
     benchmark:
         "results/benchmarks/genotypes_samples/genotypes_samples.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, missing=20),
         runtime=grows(30),
     params:
         code=code_of("genotypes_samples"),
-        settings=stage(
+        settings=config_subset(
             "genotypes.qc.sample_call_rate",
             "genotypes.qc.heterozygosity",
             "genotypes.qc.sex_check",
@@ -65,7 +60,7 @@ rule genotypes_samples:
 
 rule genotypes_prune:
     input:
-        unpack(array),
+        unpack(array_genotypes),
         variants=rules.genotypes_variants.output.variants,
         samples=rules.genotypes_samples.output.samples,
     output:
@@ -74,46 +69,42 @@ rule genotypes_prune:
         "results/logs/genotypes_prune/chr{chrom}.log",
     benchmark:
         "results/benchmarks/genotypes_prune/chr{chrom}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, genotyped_samples=200),
         runtime=grows(60, genotypes=0.03),
     params:
         code=code_of("genotypes_prune"),
-        settings=stage("genotypes.prune", "genotypes.array", "genotypes.build"),
+        settings=config_subset("genotypes.prune", "genotypes.build"),
     script:
         "../scripts/genotypes_prune.py"
 
 
 if config["genotypes"]["kinship"]:
 
-    rule genotypes_kinship_brought:
+    rule genotypes_kinship_external:
         input:
             kinship=config["genotypes"]["kinship"],
             samples=rules.genotypes_samples.output.samples,
         output:
             kinship="results/genotypes/kinship.parquet",
         log:
-            "results/logs/genotypes_kinship_brought/genotypes_kinship_brought.log",
+            "results/logs/genotypes_kinship_external/genotypes_kinship_external.log",
         benchmark:
-            "results/benchmarks/genotypes_kinship_brought/genotypes_kinship_brought.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
+            "results/benchmarks/genotypes_kinship_external/genotypes_kinship_external.tsv"
         resources:
             mem_mb=grows(2000, kinship=20),
             runtime=grows(30),
         params:
-            code=code_of("genotypes_kinship_brought"),
-            settings=stage("samples.max_kinship"),
+            code=code_of("genotypes_kinship_external"),
+            settings=config_subset("samples.max_kinship"),
         script:
-            "../scripts/genotypes_kinship_brought.py"
+            "../scripts/genotypes_kinship_external.py"
 
 else:
 
     rule genotypes_kinship:
         input:
-            unpack(array),
+            unpack(array_genotypes),
             pruned=expand(rules.genotypes_prune.output.pruned, chrom=AUTOSOMES),
             samples=rules.genotypes_samples.output.samples,
         output:
@@ -122,47 +113,43 @@ else:
             "results/logs/genotypes_kinship/genotypes_kinship.log",
         benchmark:
             "results/benchmarks/genotypes_kinship/genotypes_kinship.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
         threads: config["math_threads"]
         resources:
             mem_mb=grows(8000, samples=2000),
             runtime=grows(240, genotypes=0.1),
         params:
             code=code_of("genotypes_kinship"),
-            settings=stage("genotypes.array", "autosomes", "samples.max_kinship", "math_threads"),
+            settings=config_subset("autosomes", "samples.max_kinship", "math_threads"),
         script:
             "../scripts/genotypes_kinship.py"
 
 
 if config["genotypes"]["pcs_file"]:
 
-    rule genotypes_pcs_brought:
+    rule genotypes_pcs_external:
         input:
             pcs=config["genotypes"]["pcs_file"],
             samples=rules.genotypes_samples.output.samples,
         output:
             pcs="results/genotypes/pcs.parquet",
         log:
-            "results/logs/genotypes_pcs_brought/genotypes_pcs_brought.log",
+            "results/logs/genotypes_pcs_external/genotypes_pcs_external.log",
         benchmark:
-            "results/benchmarks/genotypes_pcs_brought/genotypes_pcs_brought.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
+            "results/benchmarks/genotypes_pcs_external/genotypes_pcs_external.tsv"
         resources:
             mem_mb=grows(2000, pcs=30),
             runtime=grows(30),
         params:
-            code=code_of("genotypes_pcs_brought"),
-            settings=stage("genotypes.pcs"),
+            code=code_of("genotypes_pcs_external"),
+            settings=config_subset("genotypes.pcs"),
         script:
-            "../scripts/genotypes_pcs_brought.py"
+            "../scripts/genotypes_pcs_external.py"
 
 else:
 
     rule genotypes_pcs:
         input:
-            unpack(array),
+            unpack(array_genotypes),
             pruned=expand(rules.genotypes_prune.output.pruned, chrom=AUTOSOMES),
             samples=rules.genotypes_samples.output.samples,
             kinship="results/genotypes/kinship.parquet",
@@ -172,15 +159,13 @@ else:
             "results/logs/genotypes_pcs/genotypes_pcs.log",
         benchmark:
             "results/benchmarks/genotypes_pcs/genotypes_pcs.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
         threads: config["math_threads"]
         resources:
             mem_mb=grows(4000, samples=2000),
             runtime=grows(120, genotypes=0.05),
         params:
             code=code_of("genotypes_pcs"),
-            settings=stage("genotypes.array", "autosomes", "genotypes.pcs", "seed", "math_threads"),
+            settings=config_subset("autosomes", "genotypes.pcs", "seed", "math_threads"),
         script:
             "../scripts/genotypes_pcs.py"
 

@@ -1,4 +1,4 @@
-# Photographs or volumes decoded once: cropped, resized, measured, and laid into one array on disk.
+# Decoding of photographs or volumes: they are cropped, resized, measured, and written into one array on disk.
 
 
 rule images:
@@ -12,15 +12,14 @@ rule images:
         "results/logs/images/images.log",
     benchmark:
         "results/benchmarks/images/images.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000),
         runtime=grows(60, table=60),
     params:
         code=code_of("images"),
-        settings=stage("images"),
+        settings=config_subset("images"),
+        image_files=lambda wildcards: files_listed_in(block("images")["table"], "path"),
         private="results/private/images_dropped.tsv",
     script:
         "../scripts/images.py"

@@ -1,11 +1,11 @@
-# Labels of samples from features and by fine-tuning: the tasks classification and regression of downstream.
+# Prediction of labels from features and by fine-tuning: the downstream tasks `classification` and `regression`.
 
 
 rule downstream_labels:
     input:
         table=lambda wildcards: config["downstream"][wildcards.task]["table"],
-        cohort=cohort_of_task,
-        withdrawn=withdrawn_of_task,
+        cohort=task_cohort,
+        withdrawn=task_withdrawn,
     output:
         samples=f"{PRIVATE}/labelled/{{task}}/labels.parquet",
         target=f"{PRIVATE}/labelled/{{task}}/target.json",
@@ -14,21 +14,19 @@ rule downstream_labels:
     benchmark:
         "results/benchmarks/downstream_labels/{task}.tsv"
     wildcard_constraints:
-        task=one_of(TASKS_OF_LABELS),
-    conda:
-        "../../envs/contigwas.yaml"
+        task=one_of(LABEL_TASKS),
     resources:
         mem_mb=grows(2000, table=20),
         runtime=grows(30),
     params:
         code=code_of("downstream_labels"),
-        settings=of_table,
-        withdrawn=lambda wildcards: [content(path) for path in withdrawn_of_task(wildcards)],
+        settings=label_table_settings,
+        withdrawn=lambda wildcards: [content_digest(path) for path in task_withdrawn(wildcards)],
     script:
         "../scripts/downstream_labels.py"
 
 
-rule downstream_pictures:
+rule downstream_images:
     input:
         samples=rules.downstream_labels.output.samples,
     output:
@@ -37,29 +35,28 @@ rule downstream_pictures:
         table=f"{PRIVATE}/labelled/{{task}}/images.parquet",
         left_out=f"{PRIVATE}/labelled/{{task}}/left_out.tsv",
     log:
-        "results/logs/downstream_pictures/{task}.log",
+        "results/logs/downstream_images/{task}.log",
     benchmark:
-        "results/benchmarks/downstream_pictures/{task}.tsv"
+        "results/benchmarks/downstream_images/{task}.tsv"
     wildcard_constraints:
-        task=one_of(OUTSIDE),
-    conda:
-        "../../envs/contigwas.yaml"
+        task=one_of(EXTERNAL_TASKS),
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000),
         runtime=grows(60, samples=600),
     params:
-        code=code_of("downstream_pictures"),
-        settings=of_pictures,
+        code=code_of("downstream_images"),
+        settings=external_image_settings,
+        image_files=external_image_files,
     script:
-        "../scripts/downstream_pictures.py"
+        "../scripts/downstream_images.py"
 
 
 rule downstream_features:
     input:
-        images=rules.downstream_pictures.output.images,
-        table=rules.downstream_pictures.output.table,
-        checkpoint=networks_of_task,
+        images=rules.downstream_images.output.images,
+        table=rules.downstream_images.output.table,
+        checkpoint=task_checkpoints,
     output:
         embeddings=f"{PRIVATE}/{{model}}/{{task}}/embeddings.h5ad",
     log:
@@ -67,10 +64,8 @@ rule downstream_features:
     benchmark:
         "results/benchmarks/downstream_features/{model}.{task}.tsv"
     wildcard_constraints:
-        model=one_of(RECIPES),
-        task=one_of(OUTSIDE),
-    conda:
-        "../../envs/contigwas.yaml"
+        model=one_of(TRAINED),
+        task=one_of(EXTERNAL_TASKS),
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000, images=1.1),
@@ -78,7 +73,7 @@ rule downstream_features:
         gpu=1,
     params:
         code=code_of("downstream_features"),
-        settings=of_features,
+        settings=external_feature_settings,
     script:
         "../scripts/downstream_features.py"
 
@@ -87,10 +82,10 @@ rule downstream_predict:
     input:
         samples=rules.downstream_labels.output.samples,
         target=rules.downstream_labels.output.target,
-        embeddings=features_of_task,
-        checkpoints=trained_of_task,
-        images=images_of_task("images"),
-        table=images_of_task("table"),
+        embeddings=task_embeddings,
+        checkpoints=task_trained_checkpoints,
+        images=task_images("images"),
+        table=task_images("table"),
     output:
         predictions=f"{PRIVATE}/{{model}}/{{task}}.seed{{seed}}/predictions.parquet",
         skipped=f"{PRIVATE}/{{model}}/{{task}}.seed{{seed}}/skipped.tsv",
@@ -99,11 +94,9 @@ rule downstream_predict:
     benchmark:
         "results/benchmarks/downstream_predict/{model}.{task}.seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of([*RECIPES, *EMBEDDED, *APPLIED]),
-        task=one_of(TASKS_OF_LABELS),
+        model=one_of(WITH_EMBEDDINGS),
+        task=one_of(LABEL_TASKS),
         seed=r"\d+",
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000, embeddings=8, images=2),
@@ -111,7 +104,7 @@ rule downstream_predict:
         gpu=1,
     params:
         code=code_of("downstream_predict"),
-        settings=of_predictions,
+        settings=prediction_settings,
     script:
         "../scripts/downstream_predict.py"
 
@@ -120,8 +113,8 @@ rule downstream_classification:
     input:
         samples=rules.downstream_labels.output.samples,
         target=rules.downstream_labels.output.target,
-        predictions=predictions_of_task("predictions"),
-        skipped=predictions_of_task("skipped"),
+        predictions=prediction_outputs("predictions"),
+        skipped=prediction_outputs("skipped"),
     output:
         json="results/models/{model}/downstream/{task}.json",
         tsv="results/models/{model}/downstream/{task}.tsv",
@@ -138,16 +131,14 @@ rule downstream_classification:
     benchmark:
         "results/benchmarks/downstream_classification/{model}.{task}.tsv"
     wildcard_constraints:
-        model=one_of([*RECIPES, *EMBEDDED, *APPLIED]),
+        model=one_of(WITH_EMBEDDINGS),
         task=one_of(TASKS["classification"]),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, predictions=40),
         runtime=grows(120, predictions=20),
     params:
         code=code_of("downstream_predictions"),
-        settings=of_predictions,
+        settings=prediction_settings,
     script:
         "../scripts/downstream_predictions.py"
 
@@ -169,5 +160,5 @@ use rule downstream_classification as downstream_regression with:
     benchmark:
         "results/benchmarks/downstream_regression/{model}.{task}.tsv"
     wildcard_constraints:
-        model=one_of([*RECIPES, *EMBEDDED, *APPLIED]),
+        model=one_of(WITH_EMBEDDINGS),
         task=one_of(TASKS["regression"]),

@@ -1,9 +1,9 @@
-# Clumps of significant variants: one row a locus.
+# Loci: clumps of significant variants, one row per locus.
 
 
 rule loci_model:
     input:
-        unpack(tested),
+        unpack(gwas_genotypes),
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
         cohort=rules.samples.output.cohort,
         genes=optional(config["loci"]["genes"]),
@@ -18,19 +18,15 @@ rule loci_model:
         "results/logs/loci_model/{model}.log",
     benchmark:
         "results/benchmarks/loci_model/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, cohort=100),
         runtime=grows(120),
     params:
         code=code_of("loci_model"),
-        settings=stage(
+        settings=config_subset(
             "loci",
-            "genotypes.array",
             "genotypes.build",
-            "genotypes.chromosomes",
-            "gwas.genotypes",
+            "chromosomes",
         ),
     script:
         "../scripts/loci_model.py"

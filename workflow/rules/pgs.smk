@@ -1,4 +1,4 @@
-# Polygenic scores from scoring files, matched by named alleles; those of pgs.download are fetched first.
+# Polygenic scores from scoring files, which are matched by alleles. The files of pgs.download are downloaded first.
 
 
 rule pgs_download:
@@ -12,22 +12,20 @@ rule pgs_download:
         score=r"PGS\d{6}",
         build=config["genotypes"]["build"],
     localrule: True
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(1000),
         runtime=grows(60),
     params:
         code=code_of("pgs_download"),
-        settings=stage("pgs.catalog", "genotypes.build"),
+        settings=config_subset("pgs.catalog", "genotypes.build"),
     script:
         "../scripts/pgs_download.py"
 
 
 rule pgs:
     input:
-        unpack(scored),
-        scores=scores,
+        unpack(score_genotypes),
+        scores=scoring_files,
         variants=expand(rules.genotypes_variants.output.variants, chrom=AUTOSOMES),
         cohort=rules.samples.output.cohort,
     output:
@@ -37,14 +35,12 @@ rule pgs:
         "results/logs/pgs/pgs.log",
     benchmark:
         "results/benchmarks/pgs/pgs.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(4000, cohort=400),
         runtime=grows(60, genotypes=0.02, scores=0.1),
     params:
         code=code_of("pgs"),
-        settings=stage("pgs", "genotypes.array", "autosomes", "genotypes.build", "math_threads"),
+        settings=config_subset("pgs", "autosomes", "genotypes.build", "math_threads"),
     script:
         "../scripts/pgs.py"

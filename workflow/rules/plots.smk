@@ -1,7 +1,7 @@
-# Figures: Manhattan, single features, loci by feature, regions and QQ of every model, training curves, what networks draw, and a montage.
+# Figures of the GWAS, the loci, the genotypes, the training, the reconstructed images, and a montage of images.
 
-DRAWN = [
-    name for name in RECIPES if config_models.methods()[config["models"][name]["method"]].draws
+WITH_DECODER = [
+    name for name in TRAINED if config_models.methods()[config["models"][name]["method"]].draws
 ]
 
 
@@ -22,19 +22,17 @@ rule plots_manhattan:
         "results/logs/plots_manhattan/{model}.log",
     benchmark:
         "results/benchmarks/plots_manhattan/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
         code=code_of("plots_manhattan"),
-        settings=stage("loci", "genotypes.chromosomes"),
+        settings=config_subset("loci", "chromosomes"),
     script:
         "../scripts/plots_manhattan.py"
 
 
-# The points of the page's interactive Manhattan plots.
+# The points of the interactive Manhattan plots in the report.
 rule plots_points:
     input:
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
@@ -47,14 +45,12 @@ rule plots_points:
         "results/logs/plots_points/{model}.log",
     benchmark:
         "results/benchmarks/plots_points/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
         code=code_of("plots_points"),
-        settings=stage("report.features", "loci.test", "loci.p1", "genotypes.chromosomes"),
+        settings=config_subset("report.features", "loci.test", "loci.p1", "chromosomes"),
     script:
         "../scripts/plots_points.py"
 
@@ -75,14 +71,12 @@ rule plots_overview:
         "results/logs/plots_overview/{model}.log",
     benchmark:
         "results/benchmarks/plots_overview/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
         code=code_of("plots_overview"),
-        settings=stage("loci", "genotypes.chromosomes"),
+        settings=config_subset("loci", "chromosomes"),
     script:
         "../scripts/plots_overview.py"
 
@@ -106,26 +100,24 @@ rule plots_features:
         "results/logs/plots_features/{model}.log",
     benchmark:
         "results/benchmarks/plots_features/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(120),
     params:
         code=code_of("plots_features"),
-        settings=stage("plots.features", "loci.p1", "genotypes.chromosomes"),
+        settings=config_subset("plots.features", "loci.p1", "chromosomes"),
     script:
         "../scripts/plots_features.py"
 
 
 rule plots_regional:
     input:
-        unpack(tested),
+        unpack(gwas_genotypes),
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
         loci=rules.loci_model.output.loci,
         cohort=rules.samples.output.cohort,
         genes=optional(config["loci"]["genes"]),
-        recombination=recombination,
+        recombination=recombination_maps,
     output:
         folder=report(
             directory("results/models/{model}/plots/regional"),
@@ -138,23 +130,19 @@ rule plots_regional:
         "results/logs/plots_regional/{model}.log",
     benchmark:
         "results/benchmarks/plots_regional/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, cohort=100),
         runtime=grows(120),
     params:
         code=code_of("plots_regional"),
-        settings=stage(
+        settings=config_subset(
             "plots.regional_kb",
             "plots.recombination",
             "loci.test",
             "loci.genes",
             "loci.genes_build",
-            "genotypes.array",
             "genotypes.build",
-            "genotypes.chromosomes",
-            "gwas.genotypes",
+            "chromosomes",
         ),
     script:
         "../scripts/plots_regional.py"
@@ -177,14 +165,12 @@ rule plots_qq:
         "results/logs/plots_qq/{model}.log",
     benchmark:
         "results/benchmarks/plots_qq/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(60),
     params:
         code=code_of("plots_qq"),
-        settings=stage("loci.test"),
+        settings=config_subset("loci.test"),
     script:
         "../scripts/plots_qq.py"
 
@@ -229,14 +215,12 @@ rule plots_genotypes:
         "results/logs/plots_genotypes/plots_genotypes.log",
     benchmark:
         "results/benchmarks/plots_genotypes/plots_genotypes.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, pcs=20),
         runtime=grows(30),
     params:
         code=code_of("plots_genotypes"),
-        settings=stage(
+        settings=config_subset(
             "genotypes.qc.call_rate",
             "genotypes.qc.sample_call_rate",
             "genotypes.qc.hwe",
@@ -260,14 +244,12 @@ rule plots_matching:
         "results/logs/plots_matching/plots_matching.log",
     benchmark:
         "results/benchmarks/plots_matching/plots_matching.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(20),
     params:
         code=code_of("plots_matching"),
-        settings=stage("pgs.min_overlap"),
+        settings=config_subset("pgs.min_overlap"),
     script:
         "../scripts/plots_matching.py"
 
@@ -292,9 +274,7 @@ rule plots_training:
     benchmark:
         "results/benchmarks/plots_training/{model}.tsv"
     wildcard_constraints:
-        model=one_of(RECIPES),
-    conda:
-        "../../envs/contigwas.yaml"
+        model=one_of(TRAINED),
     resources:
         mem_mb=grows(2000),
         runtime=grows(60),
@@ -327,15 +307,13 @@ rule plots_decoded:
     benchmark:
         "results/benchmarks/plots_decoded/{model}.tsv"
     wildcard_constraints:
-        model=one_of(DRAWN),
-    conda:
-        "../../envs/contigwas.yaml"
+        model=one_of(WITH_DECODER),
     resources:
         mem_mb=grows(4000),
         runtime=grows(30),
     params:
         code=code_of("plots_decoded"),
-        settings=stage("seed", "math_threads", "embed", "model.variational?"),
+        settings=config_subset("seed", "math_threads", "embed", "model.variational?"),
     script:
         "../scripts/plots_decoded.py"
 
@@ -350,14 +328,12 @@ rule plots_montage:
         "results/logs/plots_montage/plots_montage.log",
     benchmark:
         "results/benchmarks/plots_montage/plots_montage.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(60),
     params:
         code=code_of("plots_montage"),
-        settings=stage("seed"),
+        settings=config_subset("seed"),
     script:
         "../scripts/plots_montage.py"
 
@@ -369,9 +345,9 @@ rule plots:
         expand(rules.plots_features.output.folder, model=MODELS),
         expand(rules.plots_regional.output.folder, model=MODELS),
         expand(rules.plots_qq.output.png, model=MODELS),
-        expand(rules.plots_training.output.png, model=RECIPES),
-        expand(rules.plots_decoded.output, model=DRAWN),
-        expand(rules.plots_map.output.png, model=MAPPED),
+        expand(rules.plots_training.output.png, model=TRAINED),
+        expand(rules.plots_decoded.output, model=WITH_DECODER),
+        expand(rules.plots_map.output.png, model=WITH_EMBEDDINGS),
         [rules.plots_montage.output.png] if "images" in config else [],
         rules.plots_genotypes.output,
         rules.plots_matching.output if "pgs" in config else [],

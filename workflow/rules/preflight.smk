@@ -1,12 +1,10 @@
-# Looks at every input and at the machine before a run. No output: it always runs, and no lock stops it.
+# Preflight checks of every input and of the machine. The rule has no output, so it always runs, even in a locked folder.
 
 
 rule preflight:
     log:
         ".snakemake/preflight.log",
     localrule: True
-    conda:
-        "../../envs/contigwas.yaml"
     params:
         settings=config_settings.ordered(config),
         gpus=workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0,

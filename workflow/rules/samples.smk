@@ -1,23 +1,21 @@
-# Who is in the study: everyone that an input names, then those kept, their folds, and who is tested.
+# The cohort: candidate samples of all inputs, exclusions, families, folds, and the samples of the GWAS.
 
 
 rule samples_candidates:
     input:
-        unpack(sources_of_samples),
+        unpack(candidate_files),
     output:
         candidates="results/samples/candidates.tsv",
     log:
         "results/logs/samples_candidates/samples_candidates.log",
     benchmark:
         "results/benchmarks/samples_candidates/samples_candidates.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, genotypes=5, exome=5),
         runtime=grows(20, genotypes=0.1, exome=0.1),
     params:
         code=code_of("samples_candidates"),
-        withdrawn=content(config["samples"]["withdrawn"]),
+        withdrawn=content_digest(config["samples"]["withdrawn"]),
     script:
         "../scripts/samples_candidates.py"
 
@@ -34,14 +32,12 @@ rule samples:
         "results/logs/samples/samples.log",
     benchmark:
         "results/benchmarks/samples/samples.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, candidates=100),
         runtime=grows(20, candidates=1),
     params:
         code=code_of("samples"),
-        settings=stage("samples.folds", "samples.max_kinship", "seed"),
+        settings=config_subset("samples.folds", "samples.max_kinship", "seed"),
         ancestry=config_settings.ordered(config["genotypes"]["ancestry"]),
     script:
         "../scripts/samples.py"

@@ -1,4 +1,4 @@
-# The demo's cohort with the truth known, or an artificial pairing of real photographs with real genotypes.
+# The simulated cohort of the demo with its ground truth, or an artificial pairing of real photographs and genotypes.
 
 if "simulate" in config:
     SIMULATED = config["simulate"]["folder"]
@@ -34,14 +34,12 @@ if "simulate" in config:
             "results/logs/simulate_cohort/simulate_cohort.log",
         benchmark:
             "results/benchmarks/simulate_cohort/simulate_cohort.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
         resources:
             mem_mb=grows(4000),
             runtime=grows(30),
         params:
             code=code_of("simulate_cohort"),
-            settings=stage("simulate", "seed", "genotypes.build"),
+            settings=config_subset("simulate", "seed", "genotypes.build"),
         script:
             "../scripts/simulate_cohort.py"
 
@@ -58,14 +56,12 @@ if "simulate" in config:
                 "results/logs/simulate_expression/simulate_expression.log",
             benchmark:
                 "results/benchmarks/simulate_expression/simulate_expression.tsv"
-            conda:
-                "../../envs/contigwas.yaml"
             resources:
                 mem_mb=grows(4000),
                 runtime=grows(30),
             params:
                 code=code_of("simulate_expression"),
-                settings=stage("simulate", "seed"),
+                settings=config_subset("simulate", "seed"),
             script:
                 "../scripts/simulate_expression.py"
 
@@ -81,14 +77,12 @@ if "simulate" in config:
                 "results/logs/simulate_lesions/simulate_lesions.log",
             benchmark:
                 "results/benchmarks/simulate_lesions/simulate_lesions.tsv"
-            conda:
-                "../../envs/contigwas.yaml"
             resources:
                 mem_mb=grows(4000),
                 runtime=grows(30),
             params:
                 code=code_of("simulate_lesions"),
-                settings=stage("simulate", "seed"),
+                settings=config_subset("simulate", "seed"),
             script:
                 "../scripts/simulate_lesions.py"
 
@@ -105,14 +99,12 @@ if "simulate" in config:
                 "results/logs/simulate_images/simulate_images.log",
             benchmark:
                 "results/benchmarks/simulate_images/simulate_images.tsv"
-            conda:
-                "../../envs/contigwas.yaml"
             resources:
                 mem_mb=grows(4000),
                 runtime=grows(30),
             params:
                 code=code_of("simulate_images"),
-                settings=stage("simulate", "seed"),
+                settings=config_subset("simulate", "seed"),
             script:
                 "../scripts/simulate_images.py"
 
@@ -121,20 +113,18 @@ if "pairing" in config:
 
     rule pairing:
         input:
-            unpack(array),
+            unpack(array_genotypes),
         output:
             table=f"{config['pairing']['folder']}/images.tsv",
         log:
             "results/logs/pairing/pairing.log",
         benchmark:
             "results/benchmarks/pairing/pairing.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
         resources:
             mem_mb=grows(2000),
             runtime=grows(30),
         params:
             code=code_of("pairing"),
-            settings=stage("pairing", "genotypes.array", "autosomes", "seed"),
+            settings=config_subset("pairing", "autosomes", "seed"),
         script:
             "../scripts/pairing.py"

@@ -1,11 +1,11 @@
-# Every k-th SNP of the array (or a list, or the pruned ones) as a matrix of samples and variants, raw.
+# The SNP matrix (samples x variants): every k-th SNP of the array, a list, or the pruned variants.
 
 
 rule snps:
     input:
-        unpack(array),
+        unpack(array_genotypes),
         variants=expand(rules.genotypes_variants.output.variants, chrom=AUTOSOMES),
-        pruned=pruned,
+        pruned=pruned_variants,
         list=lambda wildcards: optional(block("snps")["list"]),
         cohort=rules.samples.output.cohort,
     output:
@@ -14,13 +14,11 @@ rule snps:
         "results/logs/snps/snps.log",
     benchmark:
         "results/benchmarks/snps/snps.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, cohort=200),
         runtime=grows(60, genotypes=0.01),
     params:
         code=code_of("snps"),
-        settings=stage("snps", "genotypes.array", "autosomes"),
+        settings=config_subset("snps", "autosomes"),
     script:
         "../scripts/snps.py"

@@ -4,7 +4,7 @@ from contigwas.runtime.job import job
 with job(snakemake.log[0], snakemake.threads):
     write_labelled(
         snakemake.wildcards.task,
-        snakemake.params.settings,
+        {**snakemake.params.settings, "table": snakemake.input.table},
         next(iter(snakemake.input.cohort), None),
         snakemake.output.samples,
         snakemake.output.images,

@@ -13,7 +13,14 @@ with job(snakemake.log[0], settings["math_threads"]):
             dict(zip(snakemake.params.names, read.modalities, strict=True)),
             next(iter(read.pcs), None),
         ),
-        settings | {"private": snakemake.params.private},
+        {
+            **settings["explain"],
+            **snakemake.params.attributions,
+            "checkpoint": settings["embed"]["checkpoint"],
+            "seed": settings["seed"],
+            "math_threads": settings["math_threads"],
+            "private": snakemake.params.private,
+        },
         snakemake.output.features,
         snakemake.output.pages,
     )

@@ -9,6 +9,6 @@ with job(snakemake.log[0]):
         read.pcs,
         read.kinship,
         read.cohort,
-        settings,
+        {**settings["genotypes"]["qc"], **settings["samples"]},
         snakemake.output,
     )

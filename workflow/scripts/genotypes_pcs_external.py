@@ -6,6 +6,6 @@ with job(snakemake.log[0]):
     external_pcs(
         snakemake.input.pcs,
         snakemake.input.samples,
-        settings["pcs"],
+        settings["genotypes"]["pcs"],
         snakemake.output.pcs,
     )

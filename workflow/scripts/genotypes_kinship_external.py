@@ -6,6 +6,6 @@ with job(snakemake.log[0]):
     external_kinship(
         snakemake.input.kinship,
         snakemake.input.samples,
-        settings["max_kinship"],
+        settings["samples"]["max_kinship"],
         snakemake.output.kinship,
     )
