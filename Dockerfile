@@ -13,7 +13,6 @@ COPY pyproject.toml README.md LICENSE ./
 COPY envs envs
 COPY contigwas contigwas
 RUN python -m pip install --no-cache-dir --constraint envs/constraints.txt --editable ".[demo,mgi]"
-COPY Snakefile ./
 COPY config config
 COPY profiles profiles
 COPY workflow workflow
@@ -22,5 +21,5 @@ COPY workflow workflow
 ENV HOME=/tmp \
     USER=contigwas
 WORKDIR /study
-ENTRYPOINT ["snakemake", "--snakefile", "/opt/contigwas/Snakefile"]
+ENTRYPOINT ["snakemake", "--snakefile", "/opt/contigwas/workflow/Snakefile"]
 CMD ["--help"]

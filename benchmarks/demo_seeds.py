@@ -30,7 +30,7 @@ def main() -> None:
         folder = ROOT if seed == demo else arguments.runs / f"seed{seed}"
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "snakemake", "evaluate", "--cores", str(arguments.cores), "--quiet"]
-        command += ["--snakefile", str(ROOT / "Snakefile"), "--config", f"seed={seed}"]
+        command += ["--snakefile", str(ROOT / "workflow/Snakefile"), "--config", f"seed={seed}"]
         subprocess.run(command, check=True, cwd=folder)
         tables.append(pd.read_csv(folder / "results/evaluation/models.tsv", sep="\t").assign(seed=seed))
     table = pd.concat(tables)

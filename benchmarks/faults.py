@@ -29,7 +29,7 @@ from measure import ROOT, append
 
 HERE = Path(__file__).resolve().parent
 CONFIG = HERE / "faults.yaml"
-PARTS = ["Snakefile", "config", "contigwas", "envs", "profiles", "workflow"]
+PARTS = ["config", "contigwas", "envs", "profiles", "workflow"]
 TARGETS = ["all", "export"]
 KINDS = [
     "job killed",  # SIGKILL of one running job

@@ -196,7 +196,7 @@ def of_role(embeddings: Path, role: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     align([embeddings], folder / "embeddings.h5ad", folder / "alignment.json", genetics=True)
     data = ad.read_h5ad(folder / "embeddings.h5ad")
-    data.obs["tested"] = (data.obs["role"] == role).to_numpy()
+    data.obs["gwas_eligible"] = (data.obs["role"] == role).to_numpy()
     data.write_h5ad(folder / "embeddings.h5ad")
     return folder / "embeddings.h5ad"
 

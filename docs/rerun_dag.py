@@ -101,13 +101,13 @@ def dag(config: Mapping, folder: Path) -> Dag:
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     touch_inputs(config, folder)
     targets = TARGETS - (set() if "burden" in config else {"burden_masks"})
-    with building(folder, path, ROOT / "Snakefile", targets, force=True) as workflow:
+    with building(folder, path, ROOT / "workflow/Snakefile", targets, force=True) as workflow:
         return read(workflow)
 
 
 def needed(folder: Path, config: Path) -> set[Job]:
     """Return the jobs that Snakemake would run now for the target `all`, in a folder with a copy of the workflow."""
-    with building(folder, config, folder / "Snakefile", ["all"], force=False) as workflow:
+    with building(folder, config, folder / "workflow/Snakefile", ["all"], force=False) as workflow:
         return {_name(job) for job in workflow.dag.needrun_jobs() if not job.rule.norun}
 
 

@@ -55,7 +55,9 @@ def main() -> None:
         sys.exit("docs/rulegraph.py: Graphviz is not installed. On Debian: apt-get install graphviz")
     with (
         tempfile.TemporaryDirectory() as folder,
-        building(Path(folder), ROOT / "config/config.yaml", ROOT / "Snakefile", ["all"], force=True) as workflow,
+        building(
+            Path(folder), ROOT / "config/config.yaml", ROOT / "workflow/Snakefile", ["all"], force=True
+        ) as workflow,
     ):
         graph = dot(read(workflow))
     reduced = subprocess.run(["tred"], input=graph, capture_output=True, text=True, check=True).stdout

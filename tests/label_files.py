@@ -18,7 +18,7 @@ TASK = {
     "size": None,
     "crop": None,
     "classes": None,
-    "least": 2,
+    "min_class_size": 2,
     "rare": "refuse",
     "class_weights": False,
     "arms": ["probe", "knn"],

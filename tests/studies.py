@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-PARTS = ["Snakefile", "config", "contigwas", "envs", "profiles", "workflow"]
+PARTS = ["config", "contigwas", "envs", "profiles", "workflow"]
 
 
 @dataclass(frozen=True)

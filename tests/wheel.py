@@ -18,7 +18,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CLONE = ["Snakefile", "config", "profiles", "workflow"]
+CLONE = ["config", "profiles", "workflow"]
 PACKAGE = ["LICENSE", "README.md", "contigwas", "pyproject.toml"]
 CONFIG = "tests/config/phenotypes.yaml"
 PLANTED = "rs5"
@@ -43,7 +43,7 @@ def main() -> None:
         step("dependencies", work, *pip, "check")
         step("imports", work, python, "-I", __file__, "import")
         step("input", study, python, "-I", __file__, "write")
-        snakemake = [python, "-I", "-m", "snakemake", "--snakefile", work / "clone/Snakefile"]
+        snakemake = [python, "-I", "-m", "snakemake", "--snakefile", work / "clone/workflow/Snakefile"]
         step("study", study, *snakemake, "--cores", "2", "--configfile", "study.yaml")
         step("results", study, python, "-I", __file__, "read")
     sys.stdout.write("wheel.py: passed\n")

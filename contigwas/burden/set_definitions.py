@@ -10,6 +10,7 @@ from contigwas.burden.names import UNKNOWN, VariantNames
 from contigwas.burden.regenie import read_sets
 from contigwas.burden.rules import Rules
 from contigwas.burden.variant_masks import Members, members_of_annotations, members_of_sets
+from contigwas.genotypes.files import GenotypeFiles, describe_files
 from contigwas.genotypes.interface import Genotypes
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
@@ -47,15 +48,16 @@ class ListedSets:
         self._n_found += int((found.row != UNKNOWN).sum())
         return found
 
-    def check_found(self, annotations: PathLike, genotypes: str) -> None:
+    def check_found(self, annotations: PathLike, genotype_files: GenotypeFiles) -> None:
         """Log the variants in only one of the files. Raises UserError when no variant of the sets has exome calls."""
         log.info(
             "%d of the %d variants of sets are not in the exome calls", self._n_listed - self._n_found, self._n_listed
         )
         if not self._n_found:
             raise UserError(
-                f"{self._path} lists {self._n_listed} variants, none of which is in the exome calls ({genotypes}) by "
-                "ID or by position and alleles. Check that its variant IDs are those of the exome calls."
+                f"{self._path} lists {self._n_listed} variants, none of which is in the exome calls "
+                f"({describe_files(genotype_files)}) by ID or by position and alleles. Check that its variant IDs are those "
+                "of the exome calls."
             )
         without_set = int((~self._annotated["gene"].isin(self._sets["gene"])).sum())
         log.info("%s: %d annotations are of a variant that is not in the set of its gene, %d of a gene without a set",
@@ -88,7 +90,7 @@ class AnnotationSets:
         self._genes.update(found.genes["gene"])
         return found
 
-    def check_found(self, annotations: PathLike, genotypes: str) -> None:
+    def check_found(self, annotations: PathLike, genotype_files: GenotypeFiles) -> None:
         """Log the annotations that are in no set. Raises UserError when no annotated variant has exome calls."""
         log.info("sets come from the annotations: %d genes", len(self._genes))
         log.info("%s: %d of %d annotations are of variants that are not in the exome calls",
@@ -100,5 +102,6 @@ class AnnotationSets:
         if self._not_found.all():
             raise UserError(
                 f"{annotations} lists {len(self._not_found)} variants of genes, none of which is in the exome calls "
-                f"({genotypes}) by ID or by position and alleles. Check that both are on the same build."
+                f"({describe_files(genotype_files)}) by ID or by position and alleles. Check that both are on the "
+                "same build."
             )

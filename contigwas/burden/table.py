@@ -71,7 +71,7 @@ def write_burden(
         names = VariantNames(genotypes.variants, chrom)
         members = gene_sets.members(names, genotypes)
         parts.append(burden_of(genotypes, names, sample_rows(genotypes, iids), members, rules, aaf))
-    gene_sets.check_found(annotations, describe_files(genotype_files))
+    gene_sets.check_found(annotations, genotype_files)
     reasons = sum((Counter(part.reasons) for part in parts), Counter())
     features, carried = _carried_features(parts, reasons, sets or annotations, settings["aaf"])
     provenance = {

@@ -261,6 +261,6 @@ def _of_one_size(recipe: Mapping) -> tuple[str, str]:
     """What a network is that takes no image of another size than the pretraining's, and what else to do; else empty."""
     if str(recipe.get("image_encoder")).startswith("vit"):
         return "ViT", "take a ResNet"
-    if "image_encoder" not in recipe and "method" in recipe and methods()[recipe["method"]].draws:
+    if "image_encoder" not in recipe and "method" in recipe and methods()[recipe["method"]].has_decoder:
         return methods()[recipe["method"]].title, "name other models"
     return "", ""

@@ -18,13 +18,13 @@ class Method:
     """What the schema says of a method beside its keys.
 
     heads: what embed.layer may name besides modalities; views: images that pass the network for each one counted, 0
-    where nothing is trained; draws: whether it draws images from features; tokens: whether its encoders of modalities
+    where nothing is trained; has_decoder: whether it has an image decoder; tokens: whether its encoders of modalities
     have tokens; title: what it is, in a few words.
     """
 
     heads: tuple[str, ...]
     views: int
-    draws: bool
+    has_decoder: bool
     tokens: bool
     title: str
 
@@ -43,7 +43,7 @@ def methods() -> dict[str, Method]:
         name: Method(
             heads=tuple(one.get("x-heads", ())),
             views=one["x-views"],
-            draws=one.get("x-decoder", False),
+            has_decoder=one.get("x-decoder", False),
             tokens=one.get("x-tokens", False),
             title=one["x-title"],
         )

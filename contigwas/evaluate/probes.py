@@ -26,7 +26,7 @@ def probe(embeddings: PathLike, latents: pd.DataFrame, families: pd.Series, seed
     that are not finite numbers.
     """
     data = ad.read_h5ad(embeddings)
-    data = data[data.obs["tested"].to_numpy(bool)]
+    data = data[data.obs["gwas_eligible"].to_numpy(bool)]
     shared = data.obs_names[data.obs_names.isin(latents.index)].sort_values()
     families = pd.factorize(families.loc[shared])[0]  # numbered by the order of samples, not by that of a file
     if len(shared) < 10 * FOLDS or len(np.unique(families)) < FOLDS:

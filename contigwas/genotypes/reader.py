@@ -33,8 +33,8 @@ def open_genotypes(genotype_files: GenotypeFiles, chrom: object, threads: int | 
     (None: the reader's default). Raises UserError when a file is missing or malformed, or has no variant on `chrom`.
     """
     name = require_analysed(chrom)
-    selected = genotype_files[name] if isinstance(genotype_files, Mapping) else genotype_files
-    path = Path(str(selected).replace("{chrom}", name))
+    chosen = genotype_files[name] if isinstance(genotype_files, Mapping) else genotype_files
+    path = Path(str(chosen).replace("{chrom}", name))
     return FORMATS[_require_suffix(path, FORMATS)](path, chrom, threads)
 
 

@@ -72,14 +72,14 @@ def write_pgs(
     plink2 --score.
     """
     samples = read_cohort(cohort)
-    has_own_genotypes = settings.get("genotypes")
+    own_genotypes = settings.get("genotypes")
     chromosomes = list(variants)
-    target_variants = all_variants(genotype_files, chromosomes) if has_own_genotypes else checked_variants(variants)
+    target_variants = all_variants(genotype_files, chromosomes) if own_genotypes else checked_variants(variants)
     matched = _match_files(scores, targets(target_variants, genotype_files, chromosomes), settings, build)
     iids = _samples(samples, genotype_files, chromosomes, cohort)
     weights = assemble([(score.weights, score.match) for score in matched], len(target_variants))
     score_result = score_sums(
-        genotype_files, target_variants, weights, iids, threads, settings["qc"] if has_own_genotypes else None
+        genotype_files, target_variants, weights, iids, threads, settings["qc"] if own_genotypes else None
     )
     matched = [replace(score, match=score.match.filter_variants(score_result.dropped)) for score in matched]
     matching = pd.DataFrame([score.row(settings["min_overlap"]) for score in matched])

@@ -47,7 +47,7 @@ class Drawer:
     def of(cls, checkpoint: PathLike, which: str) -> "Drawer":
         """Of a checkpoint whose method draws; `which` weights: last or best."""
         learned = Pretrained.of(read_checkpoint(checkpoint), checkpoint, which)
-        return cls(learned.pixels(), learned.trunk(), learned.drawer(), learned.shape)
+        return cls(learned.pixels(), learned.trunk(), learned.decoder(), learned.shape)
 
     def __call__(self, features: Tensor) -> np.ndarray:
         """Images (images, sizes …, channels) uint8 from features (images, features)."""

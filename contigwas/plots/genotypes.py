@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from contigwas.plots import style
 from contigwas.privacy.hexagons import TOO_FEW, hexagons, span
-from contigwas.privacy.small_counts import LARGE, LEAST, SMALL, reported
+from contigwas.privacy.small_counts import LARGE, MIN_COUNT, SMALL, suppress_small_counts
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.samples.cohort import read_cohort
 from contigwas.tables.text import require
@@ -42,7 +42,7 @@ def plot_call_rate(
         figure = Figure(figsize=(7.2, 2.8), layout="constrained")
         axes = figure.subplots(1, 2)
         for axis, values, limit, what, group in zip(
-            axes, rates, least, ("variants", "samples"), (1, LEAST), strict=True
+            axes, rates, least, ("variants", "samples"), (1, MIN_COUNT), strict=True
         ):
             missing, share = _curve(1 - values[~np.isnan(values)], group)
             axis.step([0, *missing], [0, *share], where="post", color=style.DARK, linewidth=1.6)
@@ -50,7 +50,7 @@ def plot_call_rate(
             top = max(1.15 * (1 - limit), np.interp(0.999, share, missing) if missing.size else 0, 0.002)
             axis.set(xlim=(0, top), ylim=(0, 1.02), xlabel="share of calls missing", ylabel=f"share of {what}")
             out = int((values < limit).sum())
-            number = f"{out:,}" if group == 1 else _worded(reported([out, values.size - out])[0])
+            number = f"{out:,}" if group == 1 else _worded(suppress_small_counts([out, values.size - out])[0])
             axis.set_title(f"{values.size:,} {what}", fontweight="bold")
             text = f"{number} of them\nmiss more"
             axis.text(0.98 * (1 - limit), 0.06, text, transform=axis.get_xaxis_transform(), ha="right", color=style.HIT)
@@ -136,16 +136,16 @@ def plot_kinship(kinship: PathLike, limit: float, samples: int, outputs: Sequenc
         for bars in BARS:
             edges = np.linspace(min(low, 0.45), 0.51, bars + 1)
             counts, _ = np.histogram(np.minimum(values, 0.51), edges)
-            few = (counts > 0) & (counts < LEAST)
+            few = (counts > 0) & (counts < MIN_COUNT)
             least = counts[~few].sum() + few.sum()  # what the bars tell: one pair or more in each bar of few
-            if least >= LEAST * bars:
+            if least >= MIN_COUNT * bars:
                 break
-        counts = np.where(few, LEAST - 1, counts)
+        counts = np.where(few, MIN_COUNT - 1, counts)
         for shown, color in ((~few, style.DARK), (few, style.LIGHT)):
             axis.bar(edges[:-1][shown], counts[shown], np.diff(edges)[shown], align="edge", color=color)
         number = f"at least {least:,}" if few.any() else f"{least:,}"
         if few.any():
-            axis.bar(0, 0, color=style.LIGHT, label=f"1 to {LEAST - 1} pairs")
+            axis.bar(0, 0, color=style.LIGHT, label=f"1 to {MIN_COUNT - 1} pairs")
             axis.legend(loc="upper left", bbox_to_anchor=(1, 1), handlelength=1)
         axis.set_title(f"{number} pairs of relatives among {samples:,} samples", fontweight="bold")
         axis.set(xlabel="kinship (KING-robust)", ylabel="pairs", xlim=(edges[0], 0.515))
@@ -191,7 +191,9 @@ def _curve(values: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _worded(count: int | str) -> str:
-    return f"{count:,}" if isinstance(count, int) else count.replace(LARGE, "≥ ").replace(SMALL, f"fewer than {LEAST}")
+    return (
+        f"{count:,}" if isinstance(count, int) else count.replace(LARGE, "≥ ").replace(SMALL, f"fewer than {MIN_COUNT}")
+    )
 
 
 def _order(groups: pd.Series) -> list[str]:
@@ -211,7 +213,7 @@ def _groups(axis: Axes, places: np.ndarray, groups: pd.Series) -> dict[str, str]
             continue
         drawn[name] = colors[number % len(colors)]
         if name == INSIDE:
-            found.set_norm(LogNorm(1, max(found.get_array().max(), 2 * LEAST)))
+            found.set_norm(LogNorm(1, max(found.get_array().max(), 2 * MIN_COUNT)))
         else:
             found.set_array(None)
             found.set(facecolor=(drawn[name], 0.45), edgecolor=drawn[name], linewidth=0.6)

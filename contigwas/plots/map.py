@@ -80,7 +80,7 @@ def features_of_tested(embeddings: PathLike) -> tuple[pd.Index, np.ndarray]:
     Raises UserError where one is not a finite number, or none varies.
     """
     data = read_modality(embeddings)
-    data = data[data.obs["tested"].to_numpy(bool)]
+    data = data[data.obs["gwas_eligible"].to_numpy(bool)]
     features = np.asarray(data.X, np.float64)
     odd = ~np.isfinite(features).all(axis=1)
     if odd.any():

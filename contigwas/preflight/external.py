@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from contigwas.config import settings as config_settings
-from contigwas.gwas.offsets import listed_predictions, samples_of
+from contigwas.gwas.offsets import count_predicted_samples, listed_predictions
 from contigwas.loci.genes import read_genes
 from contigwas.modalities.external import read_external_table
 from contigwas.plots.recombination import read_map
@@ -144,7 +144,7 @@ def _offsets(study: Study, model: str) -> None:
             )
         analysed = study.analysed
         if analysed is not None and len(analysed):
-            known = samples_of(there[0], list(analysed))
+            known = count_predicted_samples(there[0], list(analysed))
             study.findings.fact(
                 key,
                 f"{model}: {len(there)} features; the first has predictions for {known:,} samples analysed",

@@ -6,7 +6,7 @@ from pathlib import Path
 from contigwas.config import settings as config_settings
 from contigwas.pgs.builds import require_build
 from contigwas.pgs.matching import UNMATCHED, Targets, match
-from contigwas.pgs.scoring_file import ScoringFile, read_scoring_file, read_file_header
+from contigwas.pgs.scoring_file import ScoringFile, read_file_header, read_scoring_file
 from contigwas.preflight.context import Study
 from contigwas.runtime.errors import UserError
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from contigwas.config.settings import folds
-from contigwas.privacy.small_counts import hidden, reported
+from contigwas.privacy.small_counts import hidden, suppress_small_counts
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.tables.text import read_table
 
@@ -111,7 +111,7 @@ def image_steps(table: PathLike) -> list[Step]:
 
 def _told(left: Sequence[tuple[str, int]]) -> list[tuple[str, int | str]]:
     """The reasons with their counts as they may be reported: their sum is known from the steps."""
-    return list(zip([why for why, _ in left], reported([count for _, count in left]), strict=True))
+    return list(zip([why for why, _ in left], suppress_small_counts([count for _, count in left]), strict=True))
 
 
 def _worded(step: Step) -> Step:

@@ -58,7 +58,7 @@ def _views(name: str, recipe: Mapping, network: str) -> str:
     """A method without genetics; whatever draws images has a network of its own."""
     method = recipe["method"]
     title = kind(recipe)
-    if not methods()[method].draws:
+    if not methods()[method].has_decoder:
         return f"{name} is {title} [@{method}] with {network}, without genetics."
     if recipe.get("contrast"):
         return f"{name} is a {title} after [@{method}], without genetics."

@@ -68,7 +68,7 @@ def write_cohort(folder, iids, families):
 
 def write(folder, features, group, tested=None):
     iids = [str(1000001 + one) for one in range(len(features))]
-    obs = pd.DataFrame({"fold": 0, "role": "train", "tested": True if tested is None else tested}, index=iids)
+    obs = pd.DataFrame({"fold": 0, "role": "train", "gwas_eligible": True if tested is None else tested}, index=iids)
     ad.AnnData(X=features.astype(np.float32), obs=obs).write_h5ad(folder / "embeddings.h5ad")
     table = pd.DataFrame({"iid": iids, "kind": [f"g{one}" for one in group]}).sample(frac=1, random_state=1)
     table.to_csv(folder / "groups.tsv", sep="\t", index=False)
@@ -217,7 +217,7 @@ def test_parquet_is_read_as_text_is(tmp_path, iid, column, asked, indexed):
 @pytest.mark.parametrize(
     ("columns", "sentence"),
     [
-        (["iid", "Kind", "kind"], "has the columns Kind, kind, which differ by upper and lower case alone"),
+        (["iid", "Kind", "kind"], "has the columns Kind, kind, which differ only in case"),
         (["iid", "IID", "kind"], "has the columns iid, IID, which differ"),
         (["iid", "sort", "more"], "has no column kind"),
     ],

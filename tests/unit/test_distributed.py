@@ -1,4 +1,4 @@
-"""Two processes that share each batch learn what one process with the whole batch learns."""
+"""Two processes that share each batch train the same network as one process with the whole batch."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("together")
     script = folder / "script.py"
     script.write_text(SCRIPT)
-    return folder, script, write_study(folder, lacking=0.4)
+    return folder, script, write_study(folder, missing_rate=0.4)
 
 
 def command_of(study, settings, name, devices, **more):
@@ -83,15 +83,15 @@ def test_two_processes_follow_the_loss_curve_of_one(study, method):
         assert torch.allclose(value, second["state_dict"][name], rtol=1e-3, atol=1e-4), name
 
 
-def test_two_processes_that_are_told_to_stop_go_on_to_the_same_weights(study):
-    """Dropout: each process goes on with its own random numbers."""
+def test_two_stopped_processes_resume_to_the_same_weights(study):
+    """With dropout, each process resumes with its own random numbers."""
     settings = METHODS["contig"] | {"dropout": 0.2, "corruption": 0.1}
     whole, expected = run(study, settings, "whole", 2)
     scratch = study[0] / "scratch"
     command, keywords = command_of(study, settings, "stopped", 2, scratch=scratch, minutes=1000)
     command[-1] = "4"
-    said = subprocess.run(command, **keywords, capture_output=True, timeout=300).stderr
-    assert "stopped by a signal and saved" in said
+    stderr = subprocess.run(command, **keywords, capture_output=True, timeout=300).stderr
+    assert "stopped by a signal and its state was saved" in stderr
     state = torch.load(next(scratch.glob("*/state.ckpt")), weights_only=True)
     first, second = state["resume"]["processes"]
     assert not torch.equal(first["torch"], second["torch"])
@@ -102,7 +102,7 @@ def test_two_processes_that_are_told_to_stop_go_on_to_the_same_weights(study):
 
 
 @pytest.mark.parametrize(("samples", "batch", "world"), [(37, 8, 2), (50, 12, 3), (9, 4, 4)])
-def test_a_sample_stands_in_one_process_once_an_epoch_in_the_order_of_one_process(samples, batch, world):
+def test_each_sample_is_in_one_process_once_per_epoch_in_the_order_of_one_process(samples, batch, world):
     who = torch.arange(samples)
     photographs = Photographs(
         torch.zeros(2 * samples, 1, 1, 1), torch.arange(2 * samples), 2 * who, torch.full_like(who, 2)
@@ -120,19 +120,19 @@ def test_a_sample_stands_in_one_process_once_an_epoch_in_the_order_of_one_proces
     assert len(torch.cat([one.samples for one in alone]).unique()) == samples // batch * batch
 
 
-def test_a_batch_that_does_not_divide_says_both_numbers(study):
+def test_an_indivisible_batch_reports_both_numbers(study):
     folder, _, files = study
     outputs = {"output_checkpoint": folder / "never.ckpt", "output_history": folder / "never.csv"}
     with pytest.raises(UserError, match="a batch of 9 samples does not divide among 2 devices"):
         train(**files, settings=METHODS["contig"] | {"batch": 9}, fold=0, devices=2, **outputs)
 
 
-def test_batch_norm_is_not_shared_by_processes_of_the_cpu(study, caplog):
-    """One process trains instead, to the weights of one."""
+def test_batch_norm_is_not_synchronised_between_cpu_processes(study, caplog):
+    """One process trains instead and gets the same weights."""
     folder, _, files = study
     for devices in (1, 2):
         place = folder / f"norm{devices}"
         outputs = {"output_checkpoint": place / "model.ckpt", "output_history": place / "history.csv"}
         train(**files, settings=RECIPE | {"epochs": 1}, fold=0, devices=devices, **outputs)
-    assert "BatchNorm cannot be shared by processes of the CPU: one trains instead of 2" in caplog.text
+    assert "BatchNorm cannot be synchronised between CPU processes: one process trains instead of 2" in caplog.text
     assert (folder / "norm1/model.ckpt").read_bytes() == (folder / "norm2/model.ckpt").read_bytes()

@@ -171,7 +171,7 @@ def test_true_traits_are_asked_of_the_tested_alone_families_apart(cohort, monkey
     everyone = pd.read_parquet(model.phenotypes).set_index("iid")
     latents = everyone[["E1"]].reset_index()
     latents.to_csv(folder / "latents.tsv", sep="\t", index=False)
-    ad.AnnData(everyone.to_numpy("f4"), obs=pd.DataFrame({"tested": True}, index=everyone.index)).write_h5ad(
+    ad.AnnData(everyone.to_numpy("f4"), obs=pd.DataFrame({"gwas_eligible": True}, index=everyone.index)).write_h5ad(
         folder / "e.h5ad"
     )
     columns = {"fid": 0, "sex": 1, "fold": 0, "gwas_included": 1, "exclusion": ""}

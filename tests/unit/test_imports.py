@@ -18,6 +18,7 @@ import pytest
 from tests.unit.test_envs import ROOT, canonical
 
 FOLDERS = ("contigwas", "workflow", "docs")
+SITE_HOOK = ROOT / "docs/site_links.py"  # runs in the environment of `make site`, which envs/docs.txt pins
 # Declared packages that no file imports by name, and why they are needed.
 INDIRECT = {
     "einops": "imported by MONAI's ViT and UNETR when a network is built",
@@ -64,7 +65,8 @@ def snakefile_imports(source: str) -> Iterator[tuple[str, bool]]:
 
 
 def python_files(*folders: str) -> list[Path]:
-    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    found = {path for folder in folders for path in (ROOT / folder).rglob("*.py")}
+    return sorted(found - {SITE_HOOK})
 
 
 def external_imports(*folders: str) -> dict[str, list[tuple[str, bool]]]:
@@ -72,7 +74,7 @@ def external_imports(*folders: str) -> dict[str, list[tuple[str, bool]]]:
     own = {"contigwas", "tests"} | {path.stem for path in python_files(*folders, "docs", "tests", "benchmarks")}
     files = [(path, imports(path.read_text())) for path in python_files(*folders)]
     if "workflow" in folders:
-        snakefiles = [ROOT / "Snakefile", *sorted((ROOT / "workflow").rglob("*.smk"))]
+        snakefiles = [ROOT / "workflow/Snakefile", *sorted((ROOT / "workflow").rglob("*.smk"))]
         files += [(path, snakefile_imports(path.read_text())) for path in snakefiles]
     found = defaultdict(list)
     for path, names in files:
@@ -118,6 +120,14 @@ def test_every_declared_package_is_imported_or_has_a_reason():
     assert not extras["test"] - optional - tested - INDIRECT.keys()
     assert plain.union(*extras.values()) >= INDIRECT.keys()
     assert not imported & INDIRECT.keys()
+
+
+def test_imports_of_the_site_are_pinned():
+    pinned = {
+        canonical(line.split("==")[0]) for line in (ROOT / "envs/docs.txt").read_text().splitlines() if "==" in line
+    }
+    imported = {name for name, _ in imports(SITE_HOOK.read_text())} - sys.stdlib_module_names
+    assert imported == {"mkdocs"} and imported <= pinned
 
 
 @pytest.mark.parametrize(

@@ -191,16 +191,16 @@ def test_features_that_were_external_are_split_by_hash(study):
 def test_of_applied_features_nobody_is_tested_whom_the_networks_saw(study, tmp_path):
     data = ad.read_h5ad(study[3][0])
     data.obs["role"] = [["train", "validation", "new", "new"][place % 4] for place in range(data.n_obs)]
-    data.obs["tested"] = (data.obs["role"] == "new").to_numpy()
+    data.obs["gwas_eligible"] = (data.obs["role"] == "new").to_numpy()
     data.write_h5ad(tmp_path / "embeddings.h5ad")
     applied = {"images": False, "embeddings": [tmp_path / "embeddings.h5ad"], "checkpoints": []}
     rows = pd.read_parquet(fitted(study, "applied", **applied, shares=[1.0])[0])
-    assert set(rows["iid"]) == set(data.obs_names[data.obs["tested"]]) & set(
+    assert set(rows["iid"]) == set(data.obs_names[data.obs["gwas_eligible"]]) & set(
         pd.read_parquet(outputs(study[0])[0])["iid"]
     )
     assert set(rows["seen"]) == {0}
     assert rows.groupby("split")["train"].first().sum() == 2 * 58, "all others train in each of three splits"
-    data.obs["role"], data.obs["tested"] = "heldout", True
+    data.obs["role"], data.obs["gwas_eligible"] = "heldout", True
     data.write_h5ad(tmp_path / "embeddings.h5ad")
     rows = pd.read_parquet(fitted(study, "user-supplied and aligned", **applied, shares=[1.0])[0])
     assert rows["iid"].nunique() == 58 and rows["seen"].isna().all()

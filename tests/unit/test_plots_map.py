@@ -20,7 +20,7 @@ def study(tmp_path):
     rng = np.random.default_rng(0)
     samples = [f"{i:04d}" for i in range(300)]
     features = rng.normal(size=(300, 6)) * [5, 3, 1, 1, 1, 1]
-    obs = pd.DataFrame({"tested": [True] * 280 + [False] * 20}, index=samples)
+    obs = pd.DataFrame({"gwas_eligible": [True] * 280 + [False] * 20}, index=samples)
     ad.AnnData(features, obs=obs).write_h5ad(tmp_path / "embeddings.h5ad")
     cohort = pd.DataFrame({"fid": samples, "iid": samples, "sex": 1 + np.arange(300) % 2, "family": samples, "fold": 0})
     cohort.assign(gwas_included=1, exclusion="").to_csv(tmp_path / "cohort.tsv", sep="\t", index=False)
@@ -99,7 +99,7 @@ def test_any_covariate_may_be_named(study):
 
 def test_few_samples_make_a_figure_too(study):
     data = ad.read_h5ad(study / "embeddings.h5ad")
-    data.obs["tested"] = np.arange(300) < 3
+    data.obs["gwas_eligible"] = np.arange(300) < 3
     data.write_h5ad(study / "embeddings.h5ad")
     figure = drawn(study)
     assert all("no hexagon" in axis.texts[0].get_text() for axis in figure.axes if axis.axison)

@@ -161,7 +161,7 @@ def test_an_external_set_is_embedded_by_networks_that_are_trained_here():
         ({key: value for key, value in LABELS.items() if key != "kind"}, "kind"),
         (LABELS | {"shares": [0]}, "shares"),
         (LABELS | {"arms": ["probe", "tree"]}, "must be one of probe, knn, finetuned, scratch"),
-        (LABELS | {"least": 1}, "less than the minimum of 2"),
+        (LABELS | {"min_class_size": 1}, "less than the minimum of 2"),
         ({"task": "regression", "table": "t.tsv", "column": "age", "kind": "binary"}, "kind"),
     ],
 )

@@ -149,7 +149,7 @@ def test_external_phenotypes_need_nothing_else(study):
     assert done.status == 0, done.text[-4000:]
     log = "".join(path.read_text() for path in (run.folder / "results/logs/phenotypes_external").glob("*.log"))
     assert "constant covariates are left out: batch" in log
-    assert "5 of 80 samples miss a covariate" in log
+    assert "5 of 80 samples with a missing covariate" in log
     results = run.folder / "results/models/traits"
     assert len(pd.read_parquet(results / "phenotypes.parquet")) == 75
     gwas = pd.read_parquet(results / "gwas/chr1.parquet")

@@ -38,7 +38,7 @@ def test_every_file_of_the_design_is_there(results):
 def test_nobody_is_embedded_by_a_network_that_trained_on_them(results):
     aligned = ad.read_h5ad(results / f"models/{CROSS_FITTED}/embeddings.h5ad")
     cohort = pd.read_csv(results / "samples/cohort.tsv", sep="\t", dtype={"iid": str}).set_index("iid")
-    assert aligned.obs["tested"].all()
+    assert aligned.obs["gwas_eligible"].all()
     assert (aligned.obs["role"] == "heldout").all()
     assert set(aligned.obs["fold"]) == {0, 1, 2}
     assert (cohort.loc[aligned.obs_names, "fold"].to_numpy() == aligned.obs["fold"].to_numpy()).all()
@@ -53,8 +53,8 @@ def test_nobody_is_embedded_by_a_network_that_trained_on_them(results):
 def test_the_held_out_share_alone_is_tested_with_one_fold(results):
     aligned = ad.read_h5ad(results / "models/inner/embeddings.h5ad")
     phenotypes = pd.read_parquet(results / "models/inner/phenotypes.parquet")
-    assert 0 < aligned.obs["tested"].sum() < len(aligned)
-    assert set(phenotypes["iid"]) <= set(aligned.obs_names[aligned.obs["tested"].to_numpy(bool)])
+    assert 0 < aligned.obs["gwas_eligible"].sum() < len(aligned)
+    assert set(phenotypes["iid"]) <= set(aligned.obs_names[aligned.obs["gwas_eligible"].to_numpy(bool)])
     assert phenotypes.shape[1] == 3, "the model's own number of components"
 
 

@@ -63,7 +63,7 @@ def test_samples_are_named_in_private_alone(explained):
 
 def test_a_key_reruns_what_reads_it(explained):
     assert not changed(explained)
-    for key, value in (("n_samples", 15), ("noise", {"samples": 1}), ("baseline", "zero"), ("methods", ["deeplift"])):
+    for key, value in (("n_samples", 15), ("noise", {"copies": 1}), ("baseline", "zero"), ("methods", ["deeplift"])):
         assert {rule for rule, _ in changed(explained, **{key: value})} == RULES | {"explain"}, key
     pages = {("explain_samples", "contig"), ("explain_samples", "inner"), ("explain", "")}
     assert changed(explained, private=3) == pages

@@ -37,7 +37,7 @@ def test_the_target(run):
     ("mistakes", "remedies"),
     [
         ([truncated, headerless_keep], ["it is truncated", "keep.tsv has no column iid"]),
-        ([absent_covariate, results_is_a_file], ["correct the names", "elsewhere with --directory"]),
+        ([absent_covariate, results_is_a_file], ["Correct the names", "elsewhere with --directory"]),
         ([kinship_without_column, score_of_other_build], ["has no column KINSHIP", "harmonised to GRCh37"]),
     ],
 )

@@ -157,7 +157,7 @@ def test_every_rule_counts_the_script_that_it_runs(root):
 
 def test_touching_files_changes_nothing(finished):
     touched = ["resources/demo/covariates.tsv", "resources/demo/genotypes/chr1.bed", "contigwas/gwas/engine.py"]
-    touched += ["workflow/scripts/gwas_chromosome.py", "workflow/rules/gwas.smk", "Snakefile"]
+    touched += ["workflow/scripts/gwas_chromosome.py", "workflow/rules/gwas.smk", "workflow/Snakefile"]
     for path in touched:
         os.utime(finished.folder / path)
     assert rules(finished.dry()) == set()
@@ -326,8 +326,10 @@ def test_snakemake_decides_as_the_table_says(finished, key, tmp_path):
     folder = finished.folder
     with finished.changed(lambda config: after):
         decided = rerun_dag.needed(folder, finished.config)
-        with rerun_dag.building(folder, finished.config, folder / "Snakefile", ["all"], force=True) as workflow:
+        with rerun_dag.building(
+            folder, finished.config, folder / "workflow/Snakefile", ["all"], force=True
+        ) as workflow:
             new = rerun_dag.read(workflow)
-    with rerun_dag.building(folder, finished.config, folder / "Snakefile", ["all"], force=True) as workflow:
+    with rerun_dag.building(folder, finished.config, folder / "workflow/Snakefile", ["all"], force=True) as workflow:
         old = rerun_dag.read(workflow)
     assert decided == set(new.again(old).every)

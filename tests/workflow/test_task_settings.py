@@ -30,7 +30,9 @@ def jobs(study, task=None, **changes):
     one.config.write_text(yaml.safe_dump(config, sort_keys=False))
     write_masks(one.folder / "in", [f"S{number:03d}" for number in range(6)])
     (one.folder / "in/withdrawn.txt").write_text("S001\nS004\nS999\n")
-    with rerun_dag.building(one.folder, one.config, one.folder / "Snakefile", ["downstream"], force=True) as workflow:
+    with rerun_dag.building(
+        one.folder, one.config, one.folder / "workflow/Snakefile", ["downstream"], force=True
+    ) as workflow:
         return one.folder, {job.rule.name: job for job in workflow.dag.jobs if "downstream_" in job.rule.name}
 
 

@@ -117,7 +117,7 @@ def code_of(script: str) -> str:
 
     Snakemake itself compares the modification times of scripts, which change in a new clone; the profiles disable that.
     """
-    return code_digest.code_digest(Path(workflow.basedir, "workflow", "scripts", f"{script}.py"))
+    return code_digest.code_digest(Path(workflow.source_path(f"../scripts/{script}.py")))
 
 
 def folds(model: str) -> range:

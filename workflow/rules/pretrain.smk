@@ -37,7 +37,7 @@ rule pretrain_fold:
             "samples.validation",
             "samples.heldout",
         ),
-        read=training_inputs,
+        training_inputs=training_inputs,
     script:
         "../scripts/pretrain_fold.py"
 

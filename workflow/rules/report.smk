@@ -49,7 +49,7 @@ rule report:
         evaluation=[path for path in rules.evaluate.output if path.endswith(".tsv")],
         figure=rules.evaluate.output.png,
         captions=[
-            os.path.relpath(Path(workflow.basedir, "workflow", "report", f"{caption}.rst"))
+            os.path.relpath(workflow.source_path(f"../report/{caption}.rst"))
             for caption in (
                 "manhattan",
                 "overview",

@@ -2,7 +2,7 @@ from contigwas.pretrain.train import train
 from contigwas.runtime.job import job
 from contigwas.runtime.training_inputs import require_files
 
-settings, resources, read = snakemake.params.settings, snakemake.resources, snakemake.params.read
+settings, resources, read = snakemake.params.settings, snakemake.resources, snakemake.params.training_inputs
 run = f"{snakemake.wildcards.model}/fold{snakemake.wildcards.fold}"
 with job(snakemake.log[0], settings["math_threads"]):
     require_files([read["cohort"], read["images_npy"], read["images_table"], *read["modalities"].values()])

@@ -6,7 +6,7 @@ import pandas as pd
 
 from contigwas.downstream.clusters.agreement import Agreement
 from contigwas.downstream.clusters.partitions import Partition
-from contigwas.privacy.small_counts import reported, reported_table
+from contigwas.privacy.small_counts import suppress_small_cells, suppress_small_counts
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Found:
 
     def sizes(self, arm: str) -> list[int | str]:
         """Samples of each cluster, and last of noise, as they may be reported where there are no labels."""
-        return reported([*self.partitions[arm].sizes, self.partitions[arm].noise])
+        return suppress_small_counts([*self.partitions[arm].sizes, self.partitions[arm].noise])
 
     def table(self, arm: str) -> list[list[int | str]]:
         """The counts of an arm's agreement as they may be reported."""
-        return reported_table(self.agreements[arm].counts, self.without)
+        return suppress_small_cells(self.agreements[arm].counts, self.without)

@@ -26,7 +26,7 @@ from contigwas.downstream.clusters.partitions import (
 from contigwas.downstream.clusters.result import Found
 from contigwas.downstream.folds import families_of
 from contigwas.phenotypes.pca import fit
-from contigwas.privacy.small_counts import LEAST, any_hidden, coarse, hidden
+from contigwas.privacy.small_counts import MIN_COUNT, any_hidden, coarse, hidden
 from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_parquet, write_tsv
 from contigwas.runtime.errors import UserError
 from contigwas.tables.anndata_io import read_modality
@@ -115,7 +115,7 @@ def _require_samples(samples: int, settings: Mapping[str, object], embeddings: P
 def _but_few(everybody: int, others: int) -> int | str:
     """All but `others` samples, hidden where either number is."""
     if any_hidden([hidden(others)]):
-        return f"all but <{LEAST}"
+        return f"all but <{MIN_COUNT}"
     return hidden(everybody - others)
 
 
@@ -132,9 +132,9 @@ def features_of_tested(path: PathLike, scale: str, components: int, place: str) 
     allow. Raises UserError where nobody is tested, or a file is no aligned embeddings.
     """
     data = read_modality(path)
-    if "tested" not in data.obs:
-        raise UserError(f"{path} has no obs column tested: run the stage align again")
-    tested = data.obs["tested"].to_numpy(bool)
+    if "gwas_eligible" not in data.obs:
+        raise UserError(f"{path} has no obs column gwas_eligible: run the stage align again")
+    tested = data.obs["gwas_eligible"].to_numpy(bool)
     if tested.sum() < 3:
         raise UserError(f"{place}: {hidden(int(tested.sum()))} samples of {path} are tested: clusters need at least 3")
     values = np.asarray(data.X[tested], np.float64)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from contigwas.downstream.labels.kinds import MULTILABEL, ORDINAL, REGRESSION, Target
-from contigwas.privacy.small_counts import SMALL, SOME, any_hidden, coarse, reported
+from contigwas.privacy.small_counts import SMALL, SOME, any_hidden, coarse, suppress_small_counts
 
 NUMBERS = ["value", "low", "high"]
 
@@ -15,11 +15,11 @@ def counted(kind: Target, values: np.ndarray) -> dict[str, int | str]:
         return {}
     if kind.kind == MULTILABEL:
         return {
-            name: reported([int(column.sum()), int((1 - column).sum())])[0]
+            name: suppress_small_counts([int(column.sum()), int((1 - column).sum())])[0]
             for name, column in zip(kind.names, values.T, strict=True)
         }
     sizes = np.bincount(values[:, 0].astype(int), minlength=len(kind.classes))
-    return dict(zip(kind.classes, reported(sizes), strict=True))
+    return dict(zip(kind.classes, suppress_small_counts(sizes), strict=True))
 
 
 def told_scores(table: pd.DataFrame, kind: Target, counts: dict[str, int | str]) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def told_scores(table: pd.DataFrame, kind: Target, counts: dict[str, int | str])
 
     Else every score is coarse, to what ten samples make of it, since scores are ratios of counts; and those of a class,
     label or threshold (`metric:name`) with few samples on a side are left out, since they are of these few alone. Which
-    ones is read off `counts` as they are reported, so that a row that is absent tells nothing more.
+    ones is read off `counts` as they are suppress_small_counts, so that a row that is absent tells nothing more.
     """
     if not any_hidden([*counts.values()]):
         return table

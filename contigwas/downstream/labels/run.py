@@ -143,10 +143,13 @@ def _told_of(obs: pd.DataFrame) -> dict[str, np.ndarray | None]:
 
     Of user-supplied features, whose samples are all called held out, nobody knows whose images made them.
     """
-    if not {"tested", "role"} <= {*obs}:
+    if not {"gwas_eligible", "role"} <= {*obs}:
         return {}
     role = obs["role"].astype(str).to_numpy()
-    return {"tested": obs["tested"].to_numpy(bool), "trained": None if (role == HELDOUT).all() else role == TRAIN}
+    return {
+        "tested": obs["gwas_eligible"].to_numpy(bool),
+        "trained": None if (role == HELDOUT).all() else role == TRAIN,
+    }
 
 
 def _features(path: PathLike, values: np.ndarray) -> np.ndarray:

@@ -156,7 +156,7 @@ def _several(known: pd.DataFrame, table: object, settings: Mapping) -> tuple[Tar
             f"{len(known.columns)} columns): a multilabel task needs 0 and 1, correct column"
         )
     values = known.astype(float)
-    least = int(settings["least"])
+    least = int(settings["min_class_size"])
     few = [name for name in values if min(values[name].sum(), (1 - values[name]).sum()) < least]
     if few and settings["rare"] != "drop":
         raise UserError(
@@ -173,7 +173,7 @@ def _several(known: pd.DataFrame, table: object, settings: Mapping) -> tuple[Tar
 
 def _classes(known: pd.DataFrame, table: object, kind: str, settings: Mapping) -> tuple[Target, pd.DataFrame, int]:
     (column,) = known.columns
-    values, least = known[column], int(settings["least"])
+    values, least = known[column], int(settings["min_class_size"])
     there = values.unique()
     if len(there) > MOST:
         raise UserError(
