@@ -56,8 +56,8 @@ class ListedSets:
         if not self._n_found:
             raise UserError(
                 f"{self._path} lists {self._n_listed} variants, none of which is in the exome calls "
-                f"({describe_files(genotype_files)}) by ID or by position and alleles. Check that its variant IDs are those "
-                "of the exome calls."
+                f"({describe_files(genotype_files)}) by ID or by position and alleles. Check that its variant IDs are "
+                "those of the exome calls."
             )
         without_set = int((~self._annotated["gene"].isin(self._sets["gene"])).sum())
         log.info("%s: %d annotations are of a variant that is not in the set of its gene, %d of a gene without a set",

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from contigwas.genotypes.files import describe_files
 from contigwas.genotypes.pruned import sample_rows
 from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.runtime.atomic_files import PathLike
