@@ -239,7 +239,7 @@ ERRORS = [
     (kinship_without_column, "genotypes.kinship", "has no column KINSHIP. Its header has iid1, iid2, pi_hat"),
     (components_missing, "genotypes.pcs_file", "has no column PC3"),
     (genes_of_other_build, "loci.genes", "supply a list of GRCh37"),
-    (no_map, "plots.recombination", "is no recombination map: expected"),
+    (no_map, "plots.recombination", "is not a recombination map: expected"),
     (offsets_without_file, "gwas.offsets", "put them beside it"),
     (modality_with_text, "modalities.blood", "Supply samples x numbers"),
     (gene_twice, "expression.table", "Rename or drop them"),

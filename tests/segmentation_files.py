@@ -37,7 +37,7 @@ LIGHT = {"network": "light", "encoder": "scratch", "fusion": "none", "freeze": F
 
 
 def write_masks(folder: Path, iids: list[str], size: int = SIZE, value: int = 255, column: str = "mask") -> Path:
-    """A table iid image mask, PNG files beside it; returns the table's path."""
+    """A table iid image mask, PNG files in its folder; returns the table's path."""
     rng = np.random.default_rng(4)
     folder.mkdir(parents=True, exist_ok=True)
     rows = []

@@ -1,4 +1,4 @@
-"""The figure of a task: the score of each arm with its interval, by the share of the labels. It shows nobody."""
+"""Figure of a downstream task: the score of each arm with its interval, by fraction of labels. No sample is shown."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from contigwas.plots import style
 from contigwas.runtime.atomic_files import PathLike
 
-ACROSS = 4  # panels in a row
+PANELS_PER_ROW = 4
 DIFFERENCE = " - "  # between the names of two arms
-SHOWN = {
+METRIC_LABELS = {
     "dice": "Dice",
     "iou": "IoU",
     "kappa": "quadratic weighted kappa",
@@ -25,22 +25,22 @@ SHOWN = {
 
 
 def draw_arms(table: pd.DataFrame, title: str, outputs: Sequence[PathLike], metrics: Sequence[str]) -> None:
-    """One panel a metric, four in a row, arms from top to bottom; small dots are seeds.
+    """Plot one panel per metric, four in a row, with the arms from top to bottom. Small dots are single seeds.
 
-    A share that was not learned is left out. `table` has the columns of `contigwas.downstream.scores`.
+    Fractions of labels without a fit are left out. `table` has the columns of `contigwas.downstream.scores`.
     """
     own = table[table["metric"].isin(metrics) & ~table["arm"].str.contains(DIFFERENCE, regex=False)]
     arms = list(dict.fromkeys(own["arm"]))
     with style.applied():
-        across = min(ACROSS, len(metrics))
-        lines = -(-len(metrics) // across)
-        size = (3.2 + 3.4 * across, 0.6 + (0.8 + 0.42 * len(arms)) * lines)
+        n_columns = min(PANELS_PER_ROW, len(metrics))
+        n_rows = -(-len(metrics) // n_columns)
+        size = (3.2 + 3.4 * n_columns, 0.6 + (0.8 + 0.42 * len(arms)) * n_rows)
         figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots(lines, across, squeeze=False, sharey=True).ravel()
+        axes = figure.subplots(n_rows, n_columns, squeeze=False, sharey=True).ravel()
         for axis, name in zip(axes, metrics, strict=False):
-            _panel(axis, own[own["metric"] == name], arms)
+            _draw_panel(axis, own[own["metric"] == name], arms)
             metric, _, part = name.partition(":")
-            axis.set_xlabel(", ".join([SHOWN.get(metric, metric), *([part] if part else [])]))
+            axis.set_xlabel(", ".join([METRIC_LABELS.get(metric, metric), *([part] if part else [])]))
         for axis in axes[len(metrics) :]:
             axis.set_axis_off()
         axes[0].set_yticks(range(len(arms)), arms)
@@ -51,17 +51,17 @@ def draw_arms(table: pd.DataFrame, title: str, outputs: Sequence[PathLike], metr
         style.save(figure, outputs)
 
 
-def _panel(axis, rows: pd.DataFrame, arms: list[str]) -> None:
+def _draw_panel(axis, rows: pd.DataFrame, arms: list[str]) -> None:
     shares = sorted(set(rows["share"]))
     for place, share in enumerate(shares):
         shift = 0.26 * (place - (len(shares) - 1) / 2)
-        here = rows[(rows["share"] == share) & rows["seed"].isna()].set_index("arm").loc[arms]
+        means = rows[(rows["share"] == share) & rows["seed"].isna()].set_index("arm").loc[arms]
         color = style.PALETTE[place % len(style.PALETTE)]
         height = np.arange(len(arms)) + shift
         axis.errorbar(
-            here["value"],
+            means["value"],
             height,
-            xerr=[here["value"] - here["low"], here["high"] - here["value"]],
+            xerr=[means["value"] - means["low"], means["high"] - means["value"]],
             fmt="o",
             markersize=4.5,
             color=color,

@@ -1,4 +1,4 @@
-"""Folds in which a linear probe is judged, families together."""
+"""Cross-validation folds that keep families together."""
 
 import warnings
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from contigwas.samples.cohort import read_cohort
 from contigwas.tables.sample_ids import require_unique
 
 
-def families_apart(
+def split_by_family(
     codes: np.ndarray, families: np.ndarray, folds: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Who learns and who is asked, positions of samples, in each of `folds`: no family is on both sides.
+    """Return positions of training and test samples of each of `folds`; no family is in both.
 
-    Labels `codes` (samples,) are dealt as evenly as `families` (samples,) allow. A fold that nobody falls into is left
-    out, and one may lack a label on either side.
+    Folds are stratified by the labels `codes` (samples,) as far as `families` (samples,) allow. A fold without test
+    samples is left out. A label can be missing from the training or test samples of a fold.
     """
-    # scikit-learn takes a second to import, which preflight, that reads labels, need not wait for
+    # imported late: preflight reads labels and does not need scikit-learn, which takes a second to import
     from sklearn.model_selection import StratifiedGroupKFold
 
     with warnings.catch_warnings():
@@ -28,18 +28,18 @@ def families_apart(
         return [fold for fold in split.split(np.zeros((len(codes), 1)), codes, families) if len(fold[1])]
 
 
-def families_with(codes: np.ndarray, families: np.ndarray) -> np.ndarray:
-    """How many families have samples with each label: int (labels,), of the labels that are there, in their order."""
+def count_families(codes: np.ndarray, families: np.ndarray) -> np.ndarray:
+    """Return the number of families with each label that is present: int (labels,), in the order of the labels."""
     pairs = np.unique(np.stack([np.unique(one, return_inverse=True)[1] for one in (codes, families)]), axis=1)
     return np.bincount(pairs[0])
 
 
-def families_of(iids: Sequence[str], cohort: PathLike) -> np.ndarray:
-    """int (samples,): the family of each of `iids` in cohort.tsv; who is not in it is a family alone."""
+def family_codes(iids: Sequence[str], cohort: PathLike) -> np.ndarray:
+    """Return int codes (samples,) of the families of `iids` in cohort.tsv. A sample not in it gets a separate code."""
     table = read_cohort(cohort)
     require_unique(table["iid"], cohort)
-    found = table.set_index("iid")["family"].reindex(pd.Index(iids)).fillna("").to_numpy(str)
-    codes, names = pd.factorize(found)
-    alone = found == ""
-    codes[alone] = len(names) + np.arange(alone.sum())
+    family = table.set_index("iid")["family"].reindex(pd.Index(iids)).fillna("").to_numpy(str)
+    codes, names = pd.factorize(family)
+    without_family = family == ""
+    codes[without_family] = len(names) + np.arange(without_family.sum())
     return codes

@@ -1,4 +1,4 @@
-"""Scores by sample, their means with bootstrap intervals, and paired differences, as one tidy table."""
+"""Scores per sample, their means with bootstrap intervals, and paired differences between arms, as one tidy table."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -8,27 +8,28 @@ import pandas as pd
 from scipy.stats import bootstrap
 
 RESAMPLES = 2000
-HELD = 2**22  # values drawn at once: all resamples of a large cohort would not fit in memory
+MAX_VALUES = 2**22  # values drawn at once: all resamples of a large cohort would not fit in memory
 COLUMNS = ["arm", "share", "seed", "metric", "value", "low", "high", "n_samples"]
 
 
-def dice(both: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """2 |P and T| / (|P| + |T|) of counts of pixels; 1 where neither has any."""
-    total = np.asarray(predicted, float) + truth
+def dice(both: np.ndarray, predicted: np.ndarray, ground_truth: np.ndarray) -> np.ndarray:
+    """Return the Dice coefficient 2 |P and T| / (|P| + |T|) from counts of pixels; 1 if both masks are empty."""
+    total = np.asarray(predicted, float) + ground_truth
     return np.where(total > 0, 2.0 * both / np.maximum(total, 1), 1.0)
 
 
-def iou(both: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """|P and T| / |P or T| of counts of pixels; 1 where neither has any."""
-    union = np.asarray(predicted, float) + truth - both
+def iou(both: np.ndarray, predicted: np.ndarray, ground_truth: np.ndarray) -> np.ndarray:
+    """Return the intersection over union |P and T| / |P or T| from counts of pixels; 1 if both masks are empty."""
+    union = np.asarray(predicted, float) + ground_truth - both
     return np.where(union > 0, both / np.maximum(union, 1), 1.0)
 
 
 def tidy(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """A table of `COLUMNS` from scores by sample: iid arm share seed metric value.
+    """Return a table of `COLUMNS` from scores per sample with the columns iid arm share seed metric value.
 
-    A row with a seed is the mean over samples of that seed. Rows without one are of each sample's mean over the seeds,
-    with the 95 % percentile interval of resampled samples; an arm `a - b` is the difference of two arms by sample.
+    A row with a seed is the mean over samples for that seed. A row without a seed is the mean over samples of each
+    sample's mean over seeds, with its 95 % percentile bootstrap interval over samples. An arm `a - b` is the paired
+    difference of two arms.
     """
     rows = [
         {"arm": arm, "share": share, "seed": number, "metric": metric, "value": part.mean(), "n_samples": len(part)}
@@ -50,10 +51,10 @@ def tidy(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def interval(values: Sequence[float], seed: int) -> tuple[float, float]:
-    """The 95 % percentile interval of the mean of `values` (samples,) under resampling of samples."""
+    """Return the 95 % percentile bootstrap interval of the mean of `values` (samples,)."""
     values = np.asarray(values, float)
     if len(values) < 2 or np.ptp(values) == 0:
         return float(values.mean()), float(values.mean())
-    settings = {"n_resamples": RESAMPLES, "batch": max(1, HELD // len(values)), "method": "percentile"}
-    found = bootstrap((values,), np.mean, **settings, rng=np.random.default_rng(seed)).confidence_interval
-    return float(found.low), float(found.high)
+    settings = {"n_resamples": RESAMPLES, "batch": max(1, MAX_VALUES // len(values)), "method": "percentile"}
+    result = bootstrap((values,), np.mean, **settings, rng=np.random.default_rng(seed)).confidence_interval
+    return float(result.low), float(result.high)

@@ -1,4 +1,4 @@
-"""Who trains and who is tested in a task with labels: always by sample, in a cohort by family."""
+"""Training and test samples of a task with labels. All images of a sample, and families of a cohort, stay together."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Split:
-    """One division of the labelled samples.
+    """Training and test samples of one fit.
 
-    network: of which fold the pretrained network is; train, test: int64 positions of samples; seen: how many of the
-    tested samples' images that network was trained on (without labels); None where nobody knows, of features that were
-    user-supplied.
+    network: fold of the pretrained network.
+    train, test: int64 positions of samples.
+    seen: number of test samples whose images were used to pretrain that network (without labels); None if unknown, as
+    for user-supplied features.
     """
 
     network: int
@@ -30,7 +31,7 @@ class Split:
 
 
 def networks(cohort: bool, folds: int) -> range:
-    """The folds of a model whose networks a task needs."""
+    """Return the folds of a model whose networks a task needs."""
     return range(folds) if cohort and folds > 1 else range(1)
 
 
@@ -44,56 +45,60 @@ def splits(
     tested: np.ndarray | None = None,
     trained: np.ndarray | None = None,
 ) -> list[Split]:
-    """The splits of `samples` (iid family), for the checkpoints `states` of the folds that `networks` names.
+    """Return the splits of `samples` (columns iid family). `states` are the checkpoints of the folds in `networks`.
 
-    In a cohort those are tested whom a network held out from its pretraining: of a cross-fitted model everyone once, of
-    a single network that holds samples out those. Else samples are divided into `folds` by hash of the family, and the
-    network is that of fold 0; so they are without any state, where features were user-supplied or applied. Of these samples
-    only the `tested` are tested (bool (samples,), None: everyone), the others train in every split of another family;
-    `trained` (None: nobody knows) are those whose images the networks were trained on. Raises UserError where a split
-    has nobody to train on or to test.
+    With a cohort, test samples are those that the network held out from its pretraining: for a cross-fitted model every
+    sample once, for a single network its held-out samples. In all other cases samples are assigned to `folds` by a hash
+    of the family, and the network is that of fold 0. The same holds without checkpoints (`states` is empty), for
+    user-supplied features and applied models. Then only samples in `tested` (bool (samples,); None: all) are test
+    samples; the others are training samples in every split in which their family is not tested. `trained`
+    (bool (samples,); None: unknown) marks samples whose images were used to train the networks.
+
+    Raises UserError if a split has no training samples or no test samples.
     """
     if not states:
         return _by_hash(samples, trained, table, folds, seed, tested)
     if not cohort:
-        _require_strangers(samples, states[0], table)
-        return _by_hash(samples, _trained(samples, states[0]), table, folds, seed)
+        _require_external(samples, states[0], table)
+        return _by_hash(samples, _trained_on(samples, states[0]), table, folds, seed)
     roles = [roles_of(samples, state) for state in states]
     if len(states) == 1 and not (roles[0] == HELDOUT).any():
         if states[0]["roles"][HELDOUT]:
             raise UserError(
-                f"none of the {len(samples)} samples of {table} is held out from the network: label some of those "
-                "who are, or cross-fit with folds: 3 or more"
+                f"{table}: none of the {len(samples)} labelled samples is held out from the network. Label held-out "
+                "samples, or cross-fit the model with folds: 3 or more."
             )
-        return _by_hash(samples, _trained(samples, states[0]), table, folds, seed)
+        return _by_hash(samples, _trained_on(samples, states[0]), table, folds, seed)
     result = []
     for number, role in enumerate(roles):
-        held = role == HELDOUT
-        if not held.any() or held.all():
+        heldout = role == HELDOUT
+        if not heldout.any() or heldout.all():
             raise UserError(
-                f"of the {len(samples)} samples of {table} {int(held.sum())} are held out from the network of fold "
-                f"{number}, which leaves nobody to {'train on' if held.all() else 'test'}: label more samples"
+                f"{table}: {int(heldout.sum())} of the {len(samples)} labelled samples are held out from the network "
+                f"of fold {number}, which leaves no {'training' if heldout.all() else 'test'} samples. Label more "
+                "samples."
             )
-        result.append(Split(number, np.flatnonzero(~held), np.flatnonzero(held), 0))
+        result.append(Split(number, np.flatnonzero(~heldout), np.flatnonzero(heldout), 0))
     return result
 
 
-def _require_strangers(samples: pd.DataFrame, state: Mapping, table: object) -> None:
-    known = known_roles(state)
-    inside = sum(stable_hash(one) in known for one in samples["iid"])
-    if inside == len(samples):
+def _require_external(samples: pd.DataFrame, state: Mapping, table: object) -> None:
+    """Raise UserError if all samples of an external set have IDs of the cohort, and log a warning if some have."""
+    roles = known_roles(state)
+    shared = sum(stable_hash(one) in roles for one in samples["iid"])
+    if shared == len(samples):
         raise UserError(
-            f"all {inside} samples of {table} are in the cohort, but the task says cohort: false: write true, so that "
-            "nobody is tested whom the pretraining saw and families stay together"
+            f"{table}: all {shared} samples are in the cohort, but the task has cohort: false. Set cohort: true, so "
+            "that no training sample of the network is tested and families stay together."
         )
-    if inside:
-        log.warning("%d of the %d samples of %s are called like samples of the cohort", inside, len(samples), table)
+    if shared:
+        log.warning("%d of the %d samples of %s have the IDs of samples of the cohort", shared, len(samples), table)
 
 
-def _trained(samples: pd.DataFrame, state: Mapping) -> np.ndarray:
-    """Whose images the network of a state was trained on: bool (samples,)."""
-    known = known_roles(state)
-    return np.array([known.get(stable_hash(one)) == TRAIN for one in samples["iid"]])
+def _trained_on(samples: pd.DataFrame, state: Mapping) -> np.ndarray:
+    """Return bool (samples,): whether the network of a checkpoint was trained on images of the sample."""
+    roles = known_roles(state)
+    return np.array([roles.get(stable_hash(one)) == TRAIN for one in samples["iid"]])
 
 
 def _by_hash(
@@ -105,12 +110,12 @@ def _by_hash(
     tested: np.ndarray | None = None,
 ) -> list[Split]:
     tested = np.full(len(samples), True) if tested is None else tested
-    these = "samples with usable labels"
+    description = "samples with usable labels"
     if not tested.all():
-        these += " who may be tested (the applied networks were not trained on them)"
-        log.info("%d of %d samples of %s may be tested, the others only train", tested.sum(), len(samples), table)
+        description += " that can be tested (the applied networks were not trained on them)"
+        log.info("%d of %d samples of %s can be tested; the others only train", tested.sum(), len(samples), table)
     if tested.sum() < folds:
-        raise UserError(f"{table} has {tested.sum()} {these}, fewer than the {folds} folds: lower folds")
+        raise UserError(f"{table} has {tested.sum()} {description}, fewer than the {folds} folds: lower folds")
     number = assign_folds(samples["family"].tolist(), folds, seed)
     result = []
     for fold in range(folds):
@@ -118,8 +123,8 @@ def _by_hash(
         test = own & tested
         if not test.any() or own.all():
             raise UserError(
-                f"the {tested.sum()} {these} of {table}, who are dealt by hash, leave fold {fold} of {folds} with "
-                f"{'everyone' if own.all() else 'nobody'}: lower folds, or supply more samples"
+                f"{table}: the hash assigns {'all' if own.all() else 'none'} of the {tested.sum()} {description} to "
+                f"fold {fold} of {folds}. Lower folds, or supply more samples."
             )
         count = None if trained is None else int(trained[test].sum())
         result.append(Split(0, np.flatnonzero(~own), np.flatnonzero(test), count))
@@ -127,6 +132,6 @@ def _by_hash(
 
 
 def subset(iids: Sequence[str], share: float, seed: str) -> np.ndarray:
-    """Positions of a share of samples (at least one), drawn by hash: a smaller share lies in a larger one."""
+    """Return positions of a share of samples (at least one), chosen by hash: smaller shares are subsets of larger."""
     order = sorted(range(len(iids)), key=lambda place: stable_hash(f"labels:{seed}:{iids[place]}"))
     return np.sort(np.array(order[: max(1, round(share * len(iids)))]))

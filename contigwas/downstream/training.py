@@ -1,4 +1,4 @@
-"""How a network of a task is trained, whatever it learns: a fixed number of steps, then the last weights."""
+"""Training of a network for a downstream task: a fixed number of steps, after which the last weights are used."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from contigwas.runtime.errors import UserError
 
-RISE = 0.2  # share of the steps over which the learning rate rises
+WARMUP = 0.2  # share of the steps over which the learning rate rises
 
 
-class Drawn:
-    """`steps` batches of `images`, each image as often as any other but for one; a batch is always full."""
+class FixedStepBatches:
+    """`steps` full batches of `images`. How often two images are drawn differs by at most one."""
 
     def __init__(self, images: Tensor, batch: int, steps: int, seed: int) -> None:
         self.images, self.batch, self.steps = images, batch, steps
@@ -31,19 +31,19 @@ class Drawn:
 
 
 class Learner(lightning.LightningModule):
-    """AdamW and a one-cycle schedule; what of `network.learned` was `pretrained` learns more slowly."""
+    """AdamW with a one-cycle schedule. If `pretrained`, the modules `network.learned` have a lower learning rate."""
 
     def __init__(self, network: nn.Module, settings: Mapping[str, object], pretrained: bool, seed: int) -> None:
         super().__init__()
         self.network, self.settings, self.pretrained = network, settings, pretrained
-        self.generator = torch.Generator().manual_seed(seed)  # of the views
+        self.generator = torch.Generator().manual_seed(seed)  # for random views
 
     def transfer_batch_to_device(self, batch: Tensor, device: torch.device, index: int) -> Tensor:
-        """Positions stay; what is gathered travels."""
+        """Leave the batch on the CPU: it holds positions of images, and only the gathered images are moved."""
         return batch
 
     def configure_optimizers(self) -> dict[str, object]:
-        """Two groups: what pretraining learned, and the rest."""
+        """Return the optimizer with two parameter groups: pretrained modules, and all other parameters."""
         lr, decay = self.settings["lr"], self.settings["weight_decay"]
         learned = {id(one) for part in self.network.learned for one in part.parameters()} if self.pretrained else set()
         parameters = [one for one in self.network.parameters() if one.requires_grad]
@@ -54,17 +54,17 @@ class Learner(lightning.LightningModule):
         groups = [group for group in groups if group["params"]]
         optimizer = torch.optim.AdamW(groups, weight_decay=decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, [group["lr"] for group in groups], total_steps=self.settings["steps"], pct_start=RISE
+            optimizer, [group["lr"] for group in groups], total_steps=self.settings["steps"], pct_start=WARMUP
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def trained(module: Learner, images: Tensor, seed: int, name: str) -> nn.Module:
-    """The module's network after the steps of its settings on `images` (positions), in evaluation mode.
+def train_network(module: Learner, images: Tensor, seed: int, name: str) -> nn.Module:
+    """Train the network of `module` on `images` (positions) and return it in evaluation mode.
 
-    It trains in training mode, wherever its parts come from: BatchNorm and dropout of every arm act alike.
-
-    `seed` draws their order. Raises UserError when a weight is no longer a number; `name` is the arm's.
+    `seed` determines the order of the images; `name` is the arm in messages. During training all parts are in training
+    mode, so BatchNorm and dropout act alike in every arm. Raises UserError if training is stopped by a signal or a
+    weight is not finite.
     """
     gpu, settings = torch.cuda.is_available(), module.settings
     trainer = lightning.Trainer(
@@ -76,14 +76,14 @@ def trained(module: Learner, images: Tensor, seed: int, name: str) -> nn.Module:
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=False,
-        plugins=[LightningEnvironment()],  # a scheduler's own would start one process a task
+        plugins=[LightningEnvironment()],  # the plugin of a cluster scheduler would start one process per task
     )
-    batches = Drawn(images, settings["batch"], settings["steps"], seed)
-    module.network.train()  # fit leaves modes alone, and what was read from a checkpoint comes in evaluation
+    batches = FixedStepBatches(images, settings["batch"], settings["steps"], seed)
+    module.network.train()  # fit does not change modes, and networks of a checkpoint are in evaluation mode
     try:
         trainer.fit(module, batches, weights_only=True)
     except SIGTERMException:
-        raise UserError("the fits were stopped by a signal: run the same command again") from None
+        raise UserError("The fits were stopped by a signal: run the same command again") from None
     if not all(bool(one.isfinite().all()) for one in module.network.state_dict().values()):
-        raise UserError(f"the arm {name} has weights that are no numbers any more: lower lr of the task")
+        raise UserError(f"arm {name}: training gave weights that are not finite numbers. Lower lr of the task.")
     return module.network.eval()

@@ -1,1 +1,1 @@
-"""Models side by side: how many loci, how calibrated, and, where the ground truth is known, how right."""
+"""Comparison of models: loci, calibration, variance explained and, with a ground truth, power and false loci."""

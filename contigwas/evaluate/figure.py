@@ -1,4 +1,4 @@
-"""The figure of the evaluation: panels side by side, a row a model in each; what a run has not is left out."""
+"""Figure of the model comparison: panels side by side with one row per model. Panels without data are left out."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -11,39 +11,46 @@ from contigwas.evaluate import panels
 from contigwas.plots import style
 from contigwas.runtime.atomic_files import PathLike
 
-ACROSS = 4  # panels in a line
-WIDE = 8  # simulated traits from which on their heat map takes two places
-WIDTH, TITLE, ROW = 2.7, 0.95, 0.3  # inches: a panel, its titles and axis, a model
-LABELS = 4  # of a task without a score over all of them, that are drawn
-# of a task's metrics the first that it has is drawn; the others stand in downstream.tsv
+PANELS_PER_ROW = 4
+WIDE = 8  # with more simulated traits, their heat map has double width
+WIDTH, TITLE, ROW = 2.7, 0.95, 0.3  # inches: width of a panel, its title and axis, one model
+MAX_LABELS = 4  # shown for a task that has scores of single labels only
+# the first available metric of a task is shown; downstream.tsv has all of them
 METRICS = ("kappa", "auroc", "r2", "dice", "balanced_accuracy", "accuracy", "stability")
 
 
 def draw(tables: Mapping[str, pd.DataFrame], outputs: Sequence[PathLike]) -> Figure:
-    """Draw the tables of `evaluate` that have something to show. Returns the figure."""
+    """Draw the tables of `evaluate` that have data, and return the figure."""
     models = tables["models"]
     order = [*models["model"]]
     with style.applied():
-        shown = _panels(tables, order)
-        lines = _lines([width for width, _ in shown])
+        shown = _select_panels(tables, order)
+        lines = _arrange([width for width, _ in shown])
         height = len(lines) * (TITLE + ROW * max(len(order), 2))
-        figure = Figure(figsize=(1.0 + WIDTH * ACROSS, height), layout="constrained")
-        grid = figure.add_gridspec(len(lines), ACROSS)
+        figure = Figure(figsize=(1.0 + WIDTH * PANELS_PER_ROW, height), layout="constrained")
+        grid = figure.add_gridspec(len(lines), PANELS_PER_ROW)
         for line, places in enumerate(lines):
             for start, number in places:
-                width, paint = shown[number]
+                width, plot = shown[number]
                 axis = figure.add_subplot(grid[line, start : start + width])
-                paint(axis)
+                plot(axis)
                 panels.rows(axis, order, [*models["n_samples"]] if start == 0 else None)
         style.save(figure, outputs)
     return figure
 
 
-def _panels(tables: Mapping[str, pd.DataFrame], order: Sequence[str]) -> list[tuple[int, Callable[[Axes], None]]]:
-    """What there is to draw: the width in places, and what paints it."""
+def _select_panels(
+    tables: Mapping[str, pd.DataFrame], order: Sequence[str]
+) -> list[tuple[int, Callable[[Axes], None]]]:
+    """Return the panels with data: the width in columns, and the function that plots the panel."""
     models = tables["models"]
-    plain = [panels.loci, *([panels.truth] if "planted" in models else []), panels.calibration, panels.heritability]
-    shown = [(1, partial(paint, table=models)) for paint in plain]
+    plain = [
+        panels.loci,
+        *([panels.ground_truth] if "planted" in models else []),
+        panels.calibration,
+        panels.heritability,
+    ]
+    shown = [(1, partial(plot, table=models)) for plot in plain]
     probes = tables["probes"]
     if not probes.empty and probes["r2"].notna().any():
         width = 2 if probes["latent"].nunique() > WIDE else 1
@@ -58,34 +65,34 @@ def _panels(tables: Mapping[str, pd.DataFrame], order: Sequence[str]) -> list[tu
 
 
 def _tasks(scores: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """A title and the scores of one metric of each task: every arm at its largest share of labels, no differences."""
-    found = []
+    """Return a title and scores for each task and metric shown: all arms (no differences) at the largest share."""
+    panels_of_tasks = []
     for task, part in scores.groupby("task", sort=False):
         part = part[~part["arm"].str.contains(" - ", regex=False)]
-        for metric in _metrics([*part["metric"].astype(str).unique()]):
-            here = part[part["metric"] == metric]
-            largest = here.groupby(["model", "arm"])["share"].transform("max")
-            found.append((f"{task}: {metric.replace(':', ' ')}", here[here["share"] == largest]))
-    return found
+        for metric in _select_metrics([*part["metric"].astype(str).unique()]):
+            rows = part[part["metric"] == metric]
+            largest = rows.groupby(["model", "arm"])["share"].transform("max")
+            panels_of_tasks.append((f"{task}: {metric.replace(':', ' ')}", rows[rows["share"] == largest]))
+    return panels_of_tasks
 
 
-def _metrics(names: Sequence[str]) -> list[str]:
-    """The metric of a task to draw; where it is known for single labels alone (`r2:age`), of the first 4 of them."""
+def _select_metrics(names: Sequence[str]) -> list[str]:
+    """Return the metric to show, or, if it exists for single labels only (`r2:age`), those of the first 4 labels."""
     for one in METRICS:
         if one in names:
             return [one]
         single = [name for name in names if name.startswith(f"{one}:")]
         if single:
-            return single[:LABELS]
+            return single[:MAX_LABELS]
     return [*names[:1]]
 
 
-def _lines(widths: Sequence[int]) -> list[list[tuple[int, int]]]:
-    """Places of panels, line by line: (first place, number of the panel)."""
+def _arrange(widths: Sequence[int]) -> list[list[tuple[int, int]]]:
+    """Return the panels of each line of the figure as (first column, number of the panel)."""
     lines: list[list[tuple[int, int]]] = [[]]
     start = 0
     for number, width in enumerate(widths):
-        if start + width > ACROSS:
+        if start + width > PANELS_PER_ROW:
             lines.append([])
             start = 0
         lines[-1].append((start, number))

@@ -1,4 +1,4 @@
-"""How much of a feature's variance its lead variants explain together, beyond the covariates."""
+"""Variance of each feature that the lead variants of a model explain jointly, in addition to the covariates."""
 
 from collections.abc import Iterator
 
@@ -12,11 +12,11 @@ from contigwas.gwas.variants import Variants
 from contigwas.loci.table import match_variants
 from contigwas.runtime.atomic_files import PathLike
 
-COLUMNS = ["feature", "n_samples", "leads", "r2", "adjusted_r2"]
-LEADS = 64  # read at a time
-SAMPLES = 8192  # whose dosages are multiplied at a time, in float64
-ALONE = 1e-10  # of its sum of squares that a lead keeps beyond the covariates, else it tells nothing
-RANK = 1e-8  # of the eigenvalues of the leads' correlations: below it leads depend on one another
+COLUMNS = ["feature", "n_samples", "n_lead_variants", "r2", "adjusted_r2"]
+VARIANT_BLOCK = 64  # variants read at once
+SAMPLE_BLOCK = 8192  # samples whose dosages are multiplied at once, in float64
+MIN_RESIDUAL = 1e-10  # share of the sum of squares not explained by covariates; below it a variant is collinear
+MIN_EIGENVALUE = 1e-8  # relative, of the correlation matrix of the variants; below it directions are collinear
 
 
 def explained(
@@ -25,67 +25,67 @@ def explained(
     phenotypes: PathLike,
     covariates: PathLike,
     build: str,
-    among: pd.Index | None = None,
+    keep: pd.Index | None = None,
 ) -> pd.DataFrame:
-    """Variance of each feature that all leads of `loci` explain jointly: columns `COLUMNS`, one row a feature.
+    """Return the variance that all lead variants of `loci` explain jointly, one row per feature: columns `COLUMNS`.
 
-    r2 is 1 - RSS / RSS0, where RSS0 is left by the covariates and RSS by covariates and leads; adjusted_r2 compares the
-    mean squares of the two on their residual degrees of freedom, so that leads without an effect add 0 on average.
-    A missing call is the mean of those called. The leads were chosen among these very samples, so both are too high
-    (winner's curse). Samples are those who are tested, with the feature, of those `among` where it is given. Without a
-    lead there is no row.
+    r2 is 1 - RSS / RSS0, with RSS0 the residual sum of squares of the covariates, and RSS that of covariates and lead
+    variants. adjusted_r2 compares the mean squares, so lead variants without an effect add 0 on average. Missing calls
+    are set to the mean. Samples are the tested samples that have the feature and, if `keep` is given, are in it. Both
+    values are too high, because the lead variants were selected in the same samples (winner's curse). Without a lead
+    variant the result has no rows.
     """
     if not len(loci):
         return pd.DataFrame(columns=COLUMNS)
-    dosages = leads(loci, genotype_files, phenotypes, covariates, build, among)
+    dosages = lead_dosages(loci, genotype_files, phenotypes, covariates, build, keep)
     values = pd.read_parquet(phenotypes).set_index("iid").loc[dosages.index]
     design = pd.read_parquet(covariates).set_index("iid").loc[dosages.index].to_numpy(float)
     names, values, dosages = list(values.columns), values.to_numpy(float), dosages.to_numpy()
     parts = []
-    for columns, known in _patterns(values):
-        everybody = known.all()
+    for columns, present in _patterns(values):
+        complete = present.all()
         part = fit(
-            values[np.ix_(known, columns)],
-            design if everybody else design[known],
-            dosages if everybody else dosages[known],
+            values[np.ix_(present, columns)],
+            design if complete else design[present],
+            dosages if complete else dosages[present],
         )
         parts.append(
-            part.assign(feature=[names[column] for column in columns], samples=int(known.sum()), place=columns)
+            part.assign(feature=[names[column] for column in columns], n_samples=int(present.sum()), place=columns)
         )
     return pd.concat(parts).sort_values("place", ignore_index=True)[COLUMNS]
 
 
-def leads(
+def lead_dosages(
     loci: pd.DataFrame,
     genotype_files: GenotypeFiles,
     phenotypes: PathLike,
     covariates: PathLike,
     build: str,
-    among: pd.Index | None = None,
+    keep: pd.Index | None = None,
 ) -> pd.DataFrame:
-    """Dosages of the lead variants as the GWAS takes them, missing ones at the mean: float32 (samples, leads), by IID.
+    """Return dosages of the lead variants by IID, with missing calls at the mean: float32 (samples, variants).
 
-    Samples who are tested on every chromosome that has a lead, of those `among` where it is given.
+    Samples are those tested on every chromosome with a lead variant and, if `keep` is given, in it.
     """
     parts = []
     table = loci.rename(columns={"lead_id": "id"}).astype({"chrom": str})
-    for chrom, here in table.groupby("chrom", sort=False):
+    for chrom, of_chrom in table.groupby("chrom", sort=False):
         genotypes = open_genotypes(genotype_files, chrom)
-        samples = _among(tested_samples(genotypes, phenotypes, covariates), among)
-        variants = Variants(genotypes, np.asarray(match_variants(here, genotypes, "the loci")), samples, build)
-        dosages = np.hstack([_filled(block.dosages) for block in variants.blocks(LEADS)])
-        parts.append(pd.DataFrame(dosages, samples.features.index, [f"{chrom}:{name}" for name in here["id"]]))
+        samples = _restrict_to(tested_samples(genotypes, phenotypes, covariates), keep)
+        variants = Variants(genotypes, np.asarray(match_variants(of_chrom, genotypes, "the loci")), samples, build)
+        dosages = np.hstack([_impute_mean(block.dosages) for block in variants.blocks(VARIANT_BLOCK)])
+        parts.append(pd.DataFrame(dosages, samples.features.index, [f"{chrom}:{name}" for name in of_chrom["id"]]))
     return parts[0] if len(parts) == 1 else pd.concat(parts, axis=1, join="inner")
 
 
 def fit(values: np.ndarray, covariates: np.ndarray, dosages: np.ndarray) -> pd.DataFrame:
-    """`leads` (that are independent), `r2` and `adjusted_r2` of each column of `values` (n, P), a row each.
+    """Return `n_lead_variants` (linearly independent), `r2` and `adjusted_r2` of each column of `values` (n, P).
 
-    On `dosages` (n, k) beyond `covariates` (n, q), by the products of the leads, (k, k), which all features share. Both
-    are NaN where the covariates explain everything, or no degree of freedom is left.
+    `dosages` is (n, k), `covariates` is (n, q). All features share the cross-products (k, k) of the variants. r2 and
+    adjusted_r2 are NaN if the covariates explain all variance or no residual degrees of freedom are left.
     """
     if len(values) < 3:
-        return pd.DataFrame({"leads": 0, "r2": np.nan, "adjusted_r2": np.nan}, index=range(values.shape[1]))
+        return pd.DataFrame({"n_lead_variants": 0, "r2": np.nan, "adjusted_r2": np.nan}, index=range(values.shape[1]))
     basis = orthonormal(covariates, [f"covariate {place}" for place in range(covariates.shape[1])])[0]
     left = values - basis @ (basis.T @ values)
     left -= basis @ (basis.T @ left)
@@ -98,61 +98,62 @@ def fit(values: np.ndarray, covariates: np.ndarray, dosages: np.ndarray) -> pd.D
         before[:] = np.nan
     after = before - ((directions.T @ crossed) ** 2).sum(axis=0)
     adjusted = 1 - (after / max(degrees - count, 1)) / (before / max(degrees, 1))
-    return pd.DataFrame({"leads": count, "r2": 1 - after / before, "adjusted_r2": adjusted})
+    return pd.DataFrame({"n_lead_variants": count, "r2": 1 - after / before, "adjusted_r2": adjusted})
 
 
 def _products(dosages: np.ndarray, basis: np.ndarray, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cross-products of what the covariates leave of the leads, (k, k), and with the features' `left`, (k, P).
+    """Return cross-products of residual dosages, (k, k), and of residual dosages and residual features `left`, (k, P).
 
-    Leads of which nothing is left are 0. In float64, a block of samples at a time: no copy of all leads is made.
+    Residuals are those of the covariates; collinear variants have products of 0. Samples are processed in blocks in
+    float64, so that the dosages are not copied.
     """
-    leads = dosages.shape[1]
-    projected, total = np.zeros((basis.shape[1], leads)), np.zeros(leads)
+    count = dosages.shape[1]
+    projected, total = np.zeros((basis.shape[1], count)), np.zeros(count)
     for rows in _blocks(len(dosages)):
         block = dosages[rows].astype(np.float64)
         projected += basis[rows].T @ block
         total += (block**2).sum(axis=0)
-    products, crossed = np.zeros((leads, leads)), np.zeros((leads, left.shape[1]))
+    products, crossed = np.zeros((count, count)), np.zeros((count, left.shape[1]))
     for rows in _blocks(len(dosages)):
         block = dosages[rows] - basis[rows] @ projected
         products += block.T @ block
         crossed += block.T @ left[rows]
-    nothing = np.diagonal(products) <= ALONE * total
-    products[nothing] = products[:, nothing] = crossed[nothing] = 0
+    collinear = np.diagonal(products) <= MIN_RESIDUAL * total
+    products[collinear] = products[:, collinear] = crossed[collinear] = 0
     return products, crossed
 
 
 def _directions(products: np.ndarray) -> np.ndarray:
-    """Combinations of the leads, (k, independent ones), orthonormal over samples, from their `products` (k, k)."""
+    """Return combinations (k, rank) of the variants that are orthonormal over samples, from their `products` (k, k)."""
     sizes = np.sqrt(np.diagonal(products))
     weights = np.divide(1, sizes, out=np.zeros_like(sizes), where=sizes > 0)
     values, vectors = np.linalg.eigh(products * np.outer(weights, weights))
-    kept = values > RANK * max(1.0, values[-1])
+    kept = values > MIN_EIGENVALUE * max(1.0, values[-1])
     return weights[:, None] * vectors[:, kept] / np.sqrt(values[kept])
 
 
 def _blocks(samples: int) -> Iterator[slice]:
-    return (slice(start, start + SAMPLES) for start in range(0, samples, SAMPLES))
+    return (slice(start, start + SAMPLE_BLOCK) for start in range(0, samples, SAMPLE_BLOCK))
 
 
 def _patterns(values: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Columns of `values` (samples, P) that miss the same samples, and who has them, bool (samples,)."""
-    known = np.isfinite(values)
-    found: dict[bytes, list[int]] = {}
+    """Return groups of columns of `values` (samples, P) that are missing in the same samples, with bool (samples,)."""
+    present = np.isfinite(values)
+    groups: dict[bytes, list[int]] = {}
     for column in range(values.shape[1]):
-        found.setdefault(np.packbits(known[:, column]).tobytes(), []).append(column)
-    return [(np.array(columns), known[:, columns[0]]) for columns in found.values()]
+        groups.setdefault(np.packbits(present[:, column]).tobytes(), []).append(column)
+    return [(np.array(columns), present[:, columns[0]]) for columns in groups.values()]
 
 
-def _among(samples: Samples, some: pd.Index | None) -> Samples:
+def _restrict_to(samples: Samples, some: pd.Index | None) -> Samples:
     if some is None:
         return samples
-    there = samples.features.index.isin(some)
-    return Samples(samples.rows[there], samples.features[there], samples.covariates[there])
+    kept = samples.features.index.isin(some)
+    return Samples(samples.rows[kept], samples.features[kept], samples.covariates[kept])
 
 
-def _filled(block: np.ndarray) -> np.ndarray:
-    """Dosages (samples, variants) with missing ones at the mean of those called, 0 where none is; float32."""
+def _impute_mean(block: np.ndarray) -> np.ndarray:
+    """Return float32 dosages (samples, variants) with missing calls at the mean of the variant (0 without any call)."""
     values = np.where(block < 0, np.nan, block.astype(np.float64))
     called = np.isfinite(values)
     sums, counts = np.where(called, values, 0).sum(axis=0), called.sum(axis=0)

@@ -1,4 +1,4 @@
-"""The panels of the evaluation's figure: each has a row a model, in the same order, and shows one thing."""
+"""Panels of the figure that compares models. Each has one row per model, in the same order."""
 
 from collections.abc import Sequence
 
@@ -12,29 +12,29 @@ from contigwas.plots import style
 from contigwas.plots.labels import shorten_middle
 
 SMALL = 7
-SPREAD = 0.6  # of a row's height that several marks of one model share
+SPREAD = 0.6  # share of the height of a row for the marks of one model
 
 
 def loci(axis: Axes, table: pd.DataFrame) -> None:
-    """Bars of loci that another model has and of those that none has; a tick at those of the model's own samples."""
+    """Plot bars of shared and private loci; a tick marks the number of loci among the model's own samples."""
     place = np.arange(len(table))
     counts = {name: pd.to_numeric(table[f"{name}_loci"], errors="coerce") for name in ("shared", "private")}
     shared, private = (one.fillna(0).astype(int) for one in counts.values())
     axis.barh(place, shared, height=0.55, color=style.DARK, label="shared")
     axis.barh(place, private, height=0.55, left=shared, color=style.LIGHT, label="private")
-    for y, own, both, known in zip(place, table["loci"], shared + private, counts["shared"].notna(), strict=True):
-        if own != both:
+    for y, own, total, counted in zip(place, table["loci"], shared + private, counts["shared"].notna(), strict=True):
+        if own != total:
             axis.plot([own, own], [y - 0.4, y + 0.4], color=style.INK, linewidth=1.5, solid_capstyle="butt")
-        text = str(both) if known else "NA"
-        axis.annotate(text if known and own == both else f"{text} (own samples {own})", (max(own, both), y), (3, 0),
+        text = str(total) if counted else "NA"
+        axis.annotate(text if counted and own == total else f"{text} (own: {own})", (max(own, total), y), (3, 0),
                       textcoords="offset points", va="center", fontsize=SMALL)  # fmt: skip
     axis.set_xlim(0, max(table["loci"].max(), (shared + private).max(), 1) * 1.5)
-    equal = pd.to_numeric(table["common_sample_loci"], errors="coerce").notna().any()
-    _title(axis, "Loci at common samples" if equal else "Loci", legend=True, counts=True)
+    common = pd.to_numeric(table["common_sample_loci"], errors="coerce").notna().any()
+    _title(axis, "Loci among common samples" if common else "Loci", legend=True, counts=True)
 
 
-def truth(axis: Axes, table: pd.DataFrame) -> None:
-    """Planted variants found and false loci; a dotted line at all that are planted."""
+def ground_truth(axis: Axes, table: pd.DataFrame) -> None:
+    """Plot planted variants found and false loci; a dotted line marks the number of planted variants."""
     place, planted = np.arange(len(table)), int(table["planted"].max())
     for shift, name, color, label in (
         (-0.19, "planted_found", style.DARK, "planted found"),
@@ -45,47 +45,47 @@ def truth(axis: Axes, table: pd.DataFrame) -> None:
             axis.annotate(str(count), (count, y), (3, 0), textcoords="offset points", va="center", fontsize=SMALL)
     axis.axvline(planted, color=style.MUTED, linestyle=":", linewidth=1)
     axis.set_xlim(0, max(planted, table["false_loci"].max(), 1) * 1.25)
-    _title(axis, f"Truth: {planted} planted", legend=True, counts=True)
+    _title(axis, f"Ground truth: {planted} planted", legend=True, counts=True)
 
 
 def calibration(axis: Axes, table: pd.DataFrame) -> None:
-    """lambda of the loci's test with its interval."""
+    """Plot lambda of the test of the loci with its interval."""
     axis.axvline(1, color=style.MUTED, linestyle=":", linewidth=1)
     _points(axis, np.arange(len(table)), *(table[name] for name in ("lambda", "lambda_low", "lambda_high")))
-    _title(axis, "λ of the loci's test")
+    _title(axis, "λ of the test of the loci")
 
 
 def heritability(axis: Axes, table: pd.DataFrame) -> None:
-    """Mean over features of the variance that leads explain, in percent."""
-    percent = 100 * table["h2_leads"].astype(float)
+    """Plot the variance explained by lead variants, in percent, mean over features."""
+    percent = 100 * table["h2_lead_variants"].astype(float)
     axis.barh(np.arange(len(table)), percent.fillna(0), height=0.55, color=style.DARK)
     for y, value in enumerate(percent):
-        text = "no lead" if np.isnan(value) else f"{value:.1f}"
+        text = "no locus" if np.isnan(value) else f"{value:.1f}"
         axis.annotate(text, (0 if np.isnan(value) else max(value, 0), y), (3, 0), textcoords="offset points",
                       va="center", fontsize=SMALL)  # fmt: skip
     top = percent.max()
     axis.set_xlim(min(0, percent.min() if np.isfinite(top) else 0), 1.25 * top if np.isfinite(top) and top > 0 else 1)
-    _title(axis, "Variance of a feature by leads, %")
+    _title(axis, "Variance by lead variants, %")
 
 
 def retrieval(axis: Axes, table: pd.DataFrame, order: Sequence[str]) -> None:
-    """How often an image finds its partner among the 10 nearest, one mark a contrast; a tick at chance."""
+    """Plot retrieval recall of images at the largest k, one mark per contrast; a tick marks chance."""
     table = table[table["way"].str.startswith(("image_to_", "view_to_"))]
     table = table[table["k"] == table["k"].max()].assign(
         to=lambda one: one["way"].str.partition("_to_")[2].replace("other", "another view")
     )
     _marked(axis, table, order, "to", "recall", chance="chance")
     axis.set_xlim(0, None)
-    _title(axis, f"Partner among {int(table['k'].max())} nearest", legend=True)
+    _title(axis, f"Retrieval recall@{int(table['k'].max())}", legend=True)
 
 
 def attributions(axis: Axes, table: pd.DataFrame, order: Sequence[str]) -> None:
-    """Average precision of attributed SNPs with its interval, one mark a method; a tick at the share of positives.
+    """Plot average precision of attributed SNPs with its interval, one mark per method; a tick marks chance.
 
-    Of the first modality of the table where no model has SNPs.
+    If no model has SNPs, the first modality of the table is shown.
     """
-    found = [*table["modality"]]
-    modality = "snps" if "snps" in found else found[0]
+    modalities = [*table["modality"]]
+    modality = "snps" if "snps" in modalities else modalities[0]
     table = table[table["modality"] == modality]
     _marked(axis, table, order, "method", "average_precision", chance="share", ends=("low", "high"))
     axis.set_xlim(0, None)
@@ -93,13 +93,13 @@ def attributions(axis: Axes, table: pd.DataFrame, order: Sequence[str]) -> None:
 
 
 def downstream(axis: Axes, table: pd.DataFrame, order: Sequence[str], title: str) -> None:
-    """One metric of one task, one mark an arm, with its interval."""
+    """Plot one metric of one task with its interval, one mark per arm."""
     _marked(axis, table, order, "arm", "value", ends=("low", "high"))
     _title(axis, title, legend=True)
 
 
 def probes(axis: Axes, table: pd.DataFrame, order: Sequence[str]) -> None:
-    """Held-out R2 of the simulated traits from the features, as a heat map."""
+    """Plot the held-out R² of simulated traits predicted from features as a heat map."""
     grid = table.pivot(index="model", columns="latent", values="r2").reindex(order)[[*table["latent"].unique()]]
     colours = colormaps["Blues"].with_extremes(bad="white")
     axis.imshow(np.ma.masked_invalid(grid.to_numpy(float).clip(0, 1)), cmap=colours, vmin=0, vmax=1, aspect="auto")
@@ -111,11 +111,11 @@ def probes(axis: Axes, table: pd.DataFrame, order: Sequence[str]) -> None:
                   color="white" if value > 0.55 else style.INK)  # fmt: skip
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
-    _title(axis, "True traits from the features, R²")
+    _title(axis, "R² of simulated traits")
 
 
 def rows(axis: Axes, names: Sequence[str], samples: Sequence[int] | None) -> None:
-    """Set the rows of a panel; names only where `samples` are given, which are written below them."""
+    """Set the rows of a panel. If `samples` are given, the names of the models are shown with them."""
     axis.set_ylim(len(names) - 0.5, -0.5)
     texts = [shorten_middle(str(name)) for name in names]
     if samples is not None:
@@ -135,7 +135,7 @@ def _marked(
     chance: str | None = None,
     ends: tuple[str, str] | None = None,
 ) -> None:
-    """One mark a model and kind (column `by`), kinds side by side inside the row in colours of their own."""
+    """Plot one mark per model and kind (column `by`), with the kinds next to each other in different colours."""
     kinds = [*dict.fromkeys(table[by])]
     shifts = (np.arange(len(kinds)) - (len(kinds) - 1) / 2) * SPREAD / max(len(kinds), 2)
     for number, (kind, shift) in enumerate(zip(kinds, shifts, strict=True)):
@@ -162,7 +162,7 @@ def _points(
 
 
 def _title(axis: Axes, title: str, legend: bool = False, counts: bool = False) -> None:
-    """A title, and below it the legend in one line where there is room, in two or three where there is not."""
+    """Set the title, and below it the legend in as few lines as possible."""
     handles, labels = axis.get_legend_handles_labels() if legend else ([], [])
     columns = 1 if max([len(one) for one in labels], default=0) > 16 else min(3, len(labels))
     lines = -(-len(labels) // columns) if labels else 0

@@ -1,4 +1,4 @@
-"""What other stages wrote of each model, collected into one table: calibration, retrieval, downstream scores."""
+"""Tables that collect results of other stages over all models: calibration, retrieval and downstream scores."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ RETRIEVAL = ["model", "way", "k", "folds", "epoch", "recall", "chance"]
 
 
 def calibration(model: str, summaries: Sequence[PathLike]) -> pd.DataFrame:
-    """lambda of every test, over features and of each feature, with its 95 % interval: columns `CALIBRATION`."""
+    """Return lambda of every test over features and of each feature, with its 95 % interval: columns `CALIBRATION`."""
     plain = read_lambda(summaries).set_index("test")
     found = inflation(summaries, list(plain.index))
     rows = [
@@ -29,10 +29,9 @@ def calibration(model: str, summaries: Sequence[PathLike]) -> pd.DataFrame:
 
 
 def retrieval(model: str, histories: Sequence[PathLike]) -> pd.DataFrame:
-    """How often the right partner is among the k nearest, after the last epoch, mean over folds: columns `RETRIEVAL`.
+    """Return retrieval recall@k of the validation samples after the last epoch, mean over folds: columns `RETRIEVAL`.
 
-    chance is k over the number of validation samples, of whom recall is the share. A method without contrast, or one
-    that is not trained, has no row.
+    chance is k divided by the number of validation samples. Methods without a contrast or without training have no row.
     """
     last = [table.iloc[-1] for path in histories if len(table := pd.read_csv(require(path, "a training's history")))]
     rows = []
@@ -56,9 +55,9 @@ def retrieval(model: str, histories: Sequence[PathLike]) -> pd.DataFrame:
 
 
 def downstream(tasks: Sequence[tuple[str, str, str]], tables: Sequence[PathLike]) -> pd.DataFrame:
-    """The scores of all tasks, over the seeds, with their intervals: `model task kind`, then those of downstream.
+    """Return the scores over seeds of all tasks, with intervals: `model task kind`, then the columns of the scores.
 
-    `tasks` are model, task and its kind, in the order of `tables`.
+    `tasks` are model, task and kind, in the order of `tables`.
     """
     parts = []
     for (model, task, kind), path in zip(tasks, tables, strict=True):

@@ -1,4 +1,4 @@
-"""Genes under a regional plot: lines with arrows and names, in as few rows as leave all of them legible."""
+"""Genes below a regional plot: lines with names and arrows, arranged in rows without overlap."""
 
 import numpy as np
 import pandas as pd
@@ -7,40 +7,40 @@ from matplotlib.axes import Axes
 from contigwas.plots import style
 from contigwas.plots.labels import measure, shorten
 
-MOST_ROWS = 10
-ROW, GAP = 0.2, 0.08  # inches: height of a row, room between genes
+MAX_ROWS = 10
+ROW, GAP = 0.2, 0.08  # inches: height of a row, distance between genes
 FONT = {"fontsize": 6.5, "fontstyle": "italic"}
 
 
 def arrange(genes: pd.DataFrame, start: float, end: float, lead: float, width: float) -> tuple[pd.DataFrame, int]:
-    """Where the genes of a window go: columns left right (inches from the left), row, text, label (its left end).
+    """Return the placed genes of a window (left right row text label), and the number of genes that do not fit.
 
-    `genes` (start end name strand) are those of the chromosome, positions in base pairs; the axes run from `start` to
-    `end` and are `width` inches wide. Of a name that is duplicated the widest span is drawn. The genes nearest to `lead`
-    are placed first, each in the topmost row where neither line nor name would touch another; returns the placed, and
-    how many found no room in ten rows.
+    `genes` (start end name strand) are those of the chromosome, in base pairs. The axes run from `start` to `end` and
+    are `width` inches wide. left, right and label (left end of the text) are in inches. Rows of the same name are
+    merged into one span. Genes nearest to `lead` are placed first, each in the topmost row in which line and name do
+    not touch others; there are at most ten rows.
     """
-    here = genes[(genes["end"] >= start) & (genes["start"] <= end)]
-    here = here.groupby("name", sort=False, as_index=False).agg({"start": "min", "end": "max", "strand": "first"})
-    away = np.maximum(np.maximum(here["start"] - lead, lead - here["end"]), 0)
-    here = here.iloc[np.argsort(away.to_numpy(), kind="stable")]
+    inside = genes[(genes["end"] >= start) & (genes["start"] <= end)]
+    inside = inside.groupby("name", sort=False, as_index=False).agg({"start": "min", "end": "max", "strand": "first"})
+    distance = np.maximum(np.maximum(inside["start"] - lead, lead - inside["end"]), 0)
+    inside = inside.iloc[np.argsort(distance.to_numpy(), kind="stable")]
     rows: list[list[tuple[float, float]]] = []
     placed = []
-    for gene in here.itertuples(index=False):
+    for gene in inside.itertuples(index=False):
         left, right = ((np.clip(one, start, end) - start) / (end - start) * width for one in (gene.start, gene.end))
         text = _text(shorten(str(gene.name)), gene.strand)
         wide = measure(text, **FONT)[0]
         label = float(np.clip((left + right) / 2 - wide / 2, 0, max(width - wide, 0)))
         low, high = min(left, label) - GAP / 2, max(right, label + wide) + GAP / 2
         row = next((row for row, taken in enumerate(rows) if all(high <= a or b <= low for a, b in taken)), len(rows))
-        if row >= MOST_ROWS:
+        if row >= MAX_ROWS:
             continue
         if row == len(rows):
             rows.append([])
         rows[row].append((low, high))
         placed.append((gene.name, float(left), float(right), row, text, label, gene.strand))
     columns = ["name", "left", "right", "row", "text", "label", "strand"]
-    return pd.DataFrame(placed, columns=columns), len(here) - len(placed)
+    return pd.DataFrame(placed, columns=columns), len(inside) - len(placed)
 
 
 def _text(name: str, strand: str) -> str:
@@ -48,12 +48,12 @@ def _text(name: str, strand: str) -> str:
 
 
 def height(placed: pd.DataFrame) -> float:
-    """Inches that the rows take."""
+    """Return the height of the rows in inches."""
     return ROW * (int(placed["row"].max()) + 1 if len(placed) else 1) + 0.05
 
 
 def draw(axis: Axes, placed: pd.DataFrame, left: float, scale: float) -> None:
-    """Draw what `arrange` placed; `left` is where the axis begins, `scale` its units an inch."""
+    """Draw the genes placed by `arrange`; `left` is the start of the axis, `scale` its units per inch."""
     tall = height(placed)
     axis.set_ylim(tall, 0)
     axis.set_yticks([])

@@ -1,17 +1,17 @@
-"""Chromosomes side by side on one axis, and the thinning of points that nobody could tell apart."""
+"""Genome axis with the chromosomes side by side, and thinning of points that are indistinguishable in a plot."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-GAP = 0.006  # between chromosomes, as a share of all their lengths
-LEAST = 0.004  # the least width of a chromosome, likewise
+GAP = 0.006  # between chromosomes, relative to the total length
+MIN_WIDTH = 0.004  # of a chromosome, relative to the total length
 
 
 @dataclass(frozen=True)
 class Genome:
-    """Where each chromosome lies on the axis: its first position and its extent (base pairs), and its left edge."""
+    """Layout of the axis: first position and extent (base pairs), and left edge of each chromosome."""
 
     first: dict[str, float]
     extent: dict[str, float]
@@ -19,10 +19,10 @@ class Genome:
 
     @classmethod
     def of(cls, positions: Mapping[str, np.ndarray]) -> "Genome":
-        """From the positions (base pairs) of each chromosome, in the order of the axis; the empty ones get no room."""
+        """Return the layout for positions (base pairs) by chromosome, in the order of the axis, without empty ones."""
         spans = {name: (float(pos.min()), float(pos.max())) for name, pos in positions.items() if len(pos)}
         total = sum(last - first for first, last in spans.values()) or 1.0
-        extent = {name: max(last - first, LEAST * total) for name, (first, last) in spans.items()}
+        extent = {name: max(last - first, MIN_WIDTH * total) for name, (first, last) in spans.items()}
         gaps = GAP * total * np.arange(len(spans))
         left = np.concatenate([[0.0], np.cumsum(list(extent.values()))[:-1]]) + gaps if spans else []
         return cls(
@@ -31,28 +31,28 @@ class Genome:
 
     @property
     def chromosomes(self) -> list[str]:
-        """Those that have room on the axis."""
+        """Chromosomes on the axis."""
         return list(self.left)
 
     @property
     def width(self) -> float:
-        """The length of the axis."""
+        """Length of the axis."""
         return max((self.left[name] + self.extent[name] for name in self.left), default=1.0)
 
     def place(self, chrom: str, pos: np.ndarray) -> np.ndarray:
-        """Positions on a chromosome (base pairs) to places on the axis."""
+        """Return places on the axis of positions on a chromosome (base pairs)."""
         return np.asarray(pos, dtype=float) - self.first[chrom] + self.left[chrom]
 
     def middle(self, chrom: str) -> float:
-        """Where the name of a chromosome belongs."""
+        """Return the middle of a chromosome on the axis."""
         return self.left[chrom] + self.extent[chrom] / 2
 
 
 def thin(x: np.ndarray, y: np.ndarray, keep: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
-    """Positions of the points to draw, ascending: the highest of each cell, and every one of `keep`.
+    """Return ascending positions of the points to draw: the highest point of each cell, and all points in `keep`.
 
-    `x` and `y` (points,) run from 0 to 1 over the axes, which `cells` divides into (columns, rows): at most
-    columns x rows + keep.sum() points are left, however many there were.
+    `x` and `y` (points,) run from 0 to 1 over the axes; `cells` is their number of (columns, rows). At most
+    columns x rows + keep.sum() points are returned.
     """
     column = np.clip((x * cells[0]).astype(np.int64), 0, cells[0] - 1)
     row = np.clip((y * cells[1]).astype(np.int64), 0, cells[1] - 1)

@@ -1,4 +1,4 @@
-"""Lambda with an interval: a jackknife over chromosomes, which LD inside a chromosome cannot make too narrow."""
+"""Genomic inflation factor (lambda) with an interval by a jackknife over chromosomes, which is robust to LD."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 from contigwas.tables.text import require
 
-LEAST_CHROMOSOMES = 5  # from which the jackknife is used: its variance has one degree of freedom fewer
+MIN_CHROMOSOMES = 5  # for the jackknife
 LEVEL = 0.95
 MEDIAN = stats.chi2.isf(0.5, 1)  # of the chi-squared distribution under the null
 
 
 @dataclass(frozen=True)
 class Inflation:
-    """The genomic inflation factor of a test: its value, the ends of a 95 % interval (NaN: none), and how it was made.
+    """Genomic inflation factor of a test with its 95 % interval (NaN: none).
 
-    method: `jackknife` (over chromosomes) or `independent` (rank interval of the median, as if no tests were linked).
-    count: of the p-values behind it.
+    method: `jackknife` (over chromosomes) or `independent` (rank interval of the median, which assumes independent
+    tests); count: number of p-values.
     """
 
     value: float
@@ -40,7 +40,7 @@ class Inflation:
 
 
 def span(low: float, high: float) -> str:
-    """Two values of lambda with as many digits as tell them apart.
+    """Return two values of lambda with enough digits to distinguish them.
 
     >>> span(0.981, 1.04), span(1.0104, 1.0142)
     ('0.98 to 1.04', '1.010 to 1.014')
@@ -50,15 +50,14 @@ def span(low: float, high: float) -> str:
 
 
 def inflation(summaries: Sequence[PathLike], tests: Sequence[str]) -> dict[str, Inflation]:
-    """Lambda of each of `tests` over all chromosomes, with a 95 % interval.
+    """Return lambda of each of `tests` over all chromosomes, with its 95 % interval.
 
-    `summaries` are the histograms of -log10 p, one file a chromosome. Where at least 5 chromosomes have p-values, the
+    `summaries` are the histograms of -log10 p, one file per chromosome. If at least 5 chromosomes have p-values, the
     interval is lambda plus and minus Student's t times the standard error of a delete-one-chromosome jackknife for
-    groups of unequal size (Busing, Meijer and van der Leeden 1999, Statistics and Computing 9:3): chromosomes are
-    independent, whatever the LD inside them. It is not the delete-one-variant jackknife, which fails for medians: the
-    groups are large. With fewer chromosomes it is the interval between two order statistics (binomial ranks) around
-    the median, which takes all tests as independent and so is too narrow under LD.
-    Raises UserError for a file that is missing, and for a test that no file has.
+    groups of unequal size (Busing, Meijer and van der Leeden 1999, Statistics and Computing 9:3). Chromosomes are
+    independent regardless of the LD within them, and the groups are large, so the jackknife is valid for the median.
+    With fewer chromosomes the interval is between two order statistics (binomial ranks) around the median. It assumes
+    independent tests and is too narrow under LD. Raises UserError for a missing file or test.
     """
     parts = []
     for number, path in enumerate(summaries):
@@ -79,13 +78,13 @@ def inflation(summaries: Sequence[PathLike], tests: Sequence[str]) -> dict[str, 
 
 
 def estimate(low: np.ndarray, high: np.ndarray, counts: np.ndarray) -> Inflation:
-    """Lambda from bins (their ends in -log10 p, ascending) and `counts` (bins, chromosomes), no chromosome empty."""
+    """Return lambda from bins (ends in -log10 p, ascending) and `counts` (bins, chromosomes), no chromosome empty."""
     chromosomes, everything = counts.shape[1], counts.sum(axis=1)
     total = everything.sum()
     if not total:
         return Inflation(np.nan, np.nan, np.nan, "independent", 0)
     value = factor(quantile(low, high, everything, total / 2))
-    if chromosomes < LEAST_CHROMOSOMES:
+    if chromosomes < MIN_CHROMOSOMES:
         below = stats.binom.ppf((1 - LEVEL) / 2, total, 0.5)
         ranks = max(below, 0.0), min(total - below, total)
         ends = sorted(factor(quantile(low, high, everything, rank)) for rank in ranks)
@@ -99,7 +98,7 @@ def estimate(low: np.ndarray, high: np.ndarray, counts: np.ndarray) -> Inflation
 
 
 def jackknife_error(value: float, without: np.ndarray, sizes: np.ndarray) -> float:
-    """Standard error of `value` from the values `without` each group (groups,), whose `sizes` may differ."""
+    """Return the standard error of `value` from the values `without` each group (groups,) of different `sizes`."""
     times = sizes.sum() / sizes
     centre = len(sizes) * value - ((1 - 1 / times) * without).sum()
     pseudo = times * value - (times - 1) * without
@@ -107,7 +106,7 @@ def jackknife_error(value: float, without: np.ndarray, sizes: np.ndarray) -> flo
 
 
 def quantile(low: np.ndarray, high: np.ndarray, counts: np.ndarray, rank: float) -> float:
-    """The -log10 p that `rank` of the tests do not exceed, interpolated inside its bin; the open bin has no width."""
+    """Return the -log10 p that `rank` tests do not exceed, interpolated within its bin; the open bin has no width."""
     reached = np.cumsum(counts)
     place = min(int(np.searchsorted(reached, rank)), len(counts) - 1)
     inside = 1 - (reached[place] - rank) / counts[place] if counts[place] else 0.0
@@ -116,5 +115,5 @@ def quantile(low: np.ndarray, high: np.ndarray, counts: np.ndarray, rank: float)
 
 
 def factor(log10p: float) -> float:
-    """The 1-df chi-squared quantile of a median p, over that of 0.5."""
+    """Return the chi-squared quantile (1 df) of a median p, divided by that of 0.5."""
     return float(stats.chi2.isf(10.0**-log10p, 1) / MEDIAN)

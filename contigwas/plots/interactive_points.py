@@ -1,4 +1,4 @@
-"""The points of a model's Manhattan plots, of several tests, in one small table, for the page."""
+"""Points of the Manhattan plots of a model for several tests, as one small table for the report."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ from contigwas.runtime.atomic_files import PathLike, replacing
 from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
-CELLS = (420, 110)  # columns and rows of the axes: a point more in a cell would not be reported from the others
+CELLS = (420, 110)  # columns and rows of the axes: points within a cell are indistinguishable
 FEATURES_AT_ONCE = 64
 TEXTS = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
@@ -46,56 +46,59 @@ def write_points(
     settings: Mapping[str, object],
     output: PathLike,
 ) -> None:
-    """Write the points to draw of the loci's test, the other tests over features, and the features of the smallest p.
+    """Write the points of the test of the loci, other tests over features, and the features with the smallest p.
 
     `gwas` maps chromosomes to Parquet files, in the order of the axis; `summaries` are the histograms of all tests;
-    `settings`: test, p1 and features (how many at most). Of every test all variants at or below p1 are kept, and of the
-    others the highest of each cell of a grid: memory does not grow with the variants. Columns: `test chrom pos id
-    effect_allele other_allele log10p hit feature beta`; feature and beta are those of the test where it is a feature,
-    else at a hit the feature with the smallest p there. The file's notes (key contigwas) have `tested`: how many
-    variants have a p-value, by test, and `chromosomes`. Raises UserError where the GWAS lacks the loci's test.
+    `settings` has test, p1 and features (maximum number of features). Of every test all variants with p at or below p1
+    are kept, and of the others the highest point in each cell of a grid, so memory does not grow with the variants.
+    Columns: `test chrom pos id effect_allele other_allele log10p hit feature beta`. feature and beta are those of the
+    test if it is a feature; for a test over features, those of the feature with the smallest p at a hit. The metadata
+    of the file (key contigwas) has `tested`, the number of variants with a p-value by test, and `chromosomes`. Raises
+    UserError if the GWAS does not have the test of the loci.
     """
     gwas = {chromosome(chrom): path for chrom, path in gwas.items()}
     files = list(gwas.values())
-    tests = choose(files[0], summaries, str(settings["test"]), int(settings["features"]))
+    tests = choose_tests(files[0], summaries, str(settings["test"]), int(settings["features"]))
     threshold = float(-np.log10(float(settings["p1"])))
     tested, rows = {}, 0
     with replacing(output) as temporary, pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
         for test in tqdm(tests, "tests", disable=None):
             extents = {chrom: extent(path, test) for chrom, path in gwas.items()}
             tested[test] = sum(one.count for one in extents.values())
-            for table in _tables(gwas, extents, test, threshold):
+            for table in _tables_of_test(gwas, extents, test, threshold):
                 rows += len(table)
                 writer.write_table(pa.Table.from_pandas(table, SCHEMA, preserve_index=False))
         writer.add_key_value_metadata({"contigwas": json.dumps({"tested": tested, "chromosomes": list(gwas)})})
     log.info("%d points of %d tests", rows, len(tests))
 
 
-def choose(path: PathLike, summaries: Sequence[PathLike], test: str, most: int) -> list[str]:
-    """The tests of the page: `test`, the other tests over features, and `most` features of the smallest p.
+def choose_tests(path: PathLike, summaries: Sequence[PathLike], test: str, max_features: int) -> list[str]:
+    """Return the tests of the page: `test`, other tests over features, and `max_features` features of the smallest p.
 
-    Raises UserError where the file has no -log10 p of `test`.
+    Raises UserError if the file has no -log10 p of `test`.
     """
     stored = {name.removeprefix("log10p_") for name in names(path) if name.startswith("log10p_")}
     if test not in stored:
         raise UserError(
             f"{path} has no test {test}: set loci.test to one of gwas.tests, and keep log10p in gwas.columns"
         )
-    there = [name for name in features(path) if name in stored]
-    # the last filled bin tells the smallest p to 1 %, without reading the columns of all features
+    available = [name for name in features(path) if name in stored]
+    # the last bin of a histogram gives the smallest p to 1 %, without reading the columns of all features
     highest = {
         name: float(table["bin_low"].max())
         for name, table in read_histograms(summaries).items()
-        if name in there and len(table)
+        if name in available and len(table)
     }
-    strongest = sorted(highest, key=highest.__getitem__, reverse=True)[:most]
+    strongest = sorted(highest, key=highest.__getitem__, reverse=True)[:max_features]
     return list(
-        dict.fromkeys([test, *(one for one in OMNIBUS if one in stored), *(one for one in there if one in strongest)])
+        dict.fromkeys(
+            [test, *(one for one in OMNIBUS if one in stored), *(one for one in available if one in strongest)]
+        )
     )
 
 
-def _tables(gwas: Mapping[str, PathLike], extents: Mapping[str, Extent], test: str, threshold: float):
-    """The points of one test, a table a chromosome, positions ascending."""
+def _tables_of_test(gwas: Mapping[str, PathLike], extents: Mapping[str, Extent], test: str, threshold: float):
+    """Yield the points of one test as one table per chromosome, positions ascending."""
     genome = Genome.of({chrom: one.ends for chrom, one in extents.items()})
     scale = HeightScale(max((one.top for one in extents.values()), default=0.0), threshold)
     for chrom in genome.chromosomes:
@@ -117,22 +120,22 @@ def _tables(gwas: Mapping[str, PathLike], extents: Mapping[str, Extent], test: s
 
 
 def best_features(path: PathLike, rows: np.ndarray) -> pd.DataFrame:
-    """The feature of the smallest p at each of `rows` and its beta; empty and NaN where none is stored."""
-    found = pd.DataFrame({"feature": "", "beta": np.nan}, index=range(len(rows)))
+    """Return the feature with the smallest p at each of `rows` and its beta; empty and NaN if none is stored."""
+    best_at = pd.DataFrame({"feature": "", "beta": np.nan}, index=range(len(rows)))
     stored = set(names(path))
-    there = [name for name in features(path) if f"log10p_{name}" in stored]
+    available = [name for name in features(path) if f"log10p_{name}" in stored]
     highest = np.full(len(rows), -np.inf)
-    for start in range(0, len(there) if len(rows) else 0, FEATURES_AT_ONCE):
-        some = there[start : start + FEATURES_AT_ONCE]
+    for start in range(0, len(available) if len(rows) else 0, FEATURES_AT_ONCE):
+        some = available[start : start + FEATURES_AT_ONCE]
         heights = read_rows(path, rows, [f"log10p_{name}" for name in some]).to_numpy(dtype=float)
         heights = np.where(np.isnan(heights), -np.inf, heights)
         best = heights.argmax(axis=1)
         height = heights[np.arange(len(rows)), best]
         better = height > highest
         highest[better] = height[better]
-        found.loc[better, "feature"] = np.array(some, dtype=object)[best[better]]
-    for name, group in found[found["feature"] != ""].groupby("feature"):
+        best_at.loc[better, "feature"] = np.array(some, dtype=object)[best[better]]
+    for name, group in best_at[best_at["feature"] != ""].groupby("feature"):
         beta = read_rows(path, rows[group.index], [f"beta_{name}"])
         if len(beta.columns):
-            found.loc[group.index, "beta"] = beta[f"beta_{name}"].to_numpy(dtype=float)
-    return found
+            best_at.loc[group.index, "beta"] = beta[f"beta_{name}"].to_numpy(dtype=float)
+    return best_at

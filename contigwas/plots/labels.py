@@ -1,4 +1,4 @@
-"""Labels above axes that never overlap: side by side where they fit, upright where they do not."""
+"""Placement of labels above axes without overlap: horizontal if they fit, otherwise vertical."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,16 +8,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
-LONGEST = 22  # characters
-FULL = 0.75  # share of the row that upright labels may fill: a full row stands too far from its points
-SIDE, STACK = 0.1, 0.035  # inches between labels side by side, and between upright ones
+MAX_LENGTH = 22  # characters
+MAX_FILLED = 0.75  # share of the row for vertical labels, which would otherwise be too far from their points
+SIDE, STACK = 0.1, 0.035  # inches between horizontal labels, and between vertical labels
 
 
 @dataclass(frozen=True)
 class Placed:
-    """Labels with a place: `number` of each in what was given, its `centre` (inches), and how they stand.
+    """Placed labels.
 
-    upright: turned by 90 degrees. height: inches that the row of labels takes. widths: inches of each along the row.
+    number: position of each label in the input; centre, widths: centre and width along the row in inches; upright:
+    whether labels are rotated by 90 degrees; height: height of the row in inches.
     """
 
     number: np.ndarray
@@ -28,24 +29,25 @@ class Placed:
 
 
 def shorten(label: str) -> str:
-    """A label of at most 22 characters."""
-    return label if len(label) <= LONGEST else label[: LONGEST - 1] + "…"
+    """Return the label with at most 22 characters, shortened at the end."""
+    return label if len(label) <= MAX_LENGTH else label[: MAX_LENGTH - 1] + "…"
 
 
 def shorten_middle(label: str) -> str:
-    """A label of at most 22 characters that keeps its end: features of one kind differ there.
+    """Return the label with at most 22 characters, shortened in the middle, because names often differ at the end.
 
     >>> shorten_middle("a_long_feature_name_1234")
     'a_long_fea…e_name_1234'
     """
-    half = (LONGEST - 1) // 2
-    return label if len(label) <= LONGEST else f"{label[:half]}…{label[half + 1 - LONGEST :]}"
+    half = (MAX_LENGTH - 1) // 2
+    return label if len(label) <= MAX_LENGTH else f"{label[:half]}…{label[half + 1 - MAX_LENGTH :]}"
 
 
 def spread(wanted: np.ndarray, widths: np.ndarray, high: float) -> np.ndarray:
-    """Centres of intervals of `widths` inside [0, high] that keep their order, do not overlap, and move least.
+    """Return centres of intervals of `widths` in [0, high] that are nearest to `wanted` and do not overlap.
 
-    `wanted` ascends; the widths must fit. Least squares: an isotonic regression once the widths are taken out.
+    `wanted` is ascending, and the widths have to fit. The order is kept. The least-squares solution is an isotonic
+    regression after subtraction of the widths.
     """
     offset = np.concatenate([[0.0], np.cumsum((widths[:-1] + widths[1:]) / 2)])
     free = isotonic_regression(wanted - offset).x
@@ -53,9 +55,9 @@ def spread(wanted: np.ndarray, widths: np.ndarray, high: float) -> np.ndarray:
 
 
 def place(labels: Sequence[str], wanted: np.ndarray, strength: np.ndarray, high: float, **font: object) -> Placed:
-    """Put labels near the places `wanted` (inches from the left of axes `high` wide).
+    """Place labels near `wanted` (inches from the left of axes that are `high` inches wide).
 
-    Where not all fit even upright, the strongest get one. `font`: properties of the text.
+    If vertical labels do not fit either, only the strongest are placed. `font` has properties of the text.
     """
     measured = np.array([measure(label, **font) for label in labels]).reshape(-1, 2)
     number = np.argsort(wanted, kind="stable")
@@ -63,7 +65,7 @@ def place(labels: Sequence[str], wanted: np.ndarray, strength: np.ndarray, high:
     widths = measured[:, 1] + STACK if upright else measured[:, 0] + SIDE
     if upright:
         strongest = np.argsort(-strength, kind="stable")
-        fitting = strongest[np.cumsum(widths[strongest]) <= FULL * high]
+        fitting = strongest[np.cumsum(widths[strongest]) <= MAX_FILLED * high]
         number = number[np.isin(number, fitting)]
     if not len(number):
         return Placed(number, np.empty(0), np.empty(0), upright, 0.0)
@@ -73,13 +75,13 @@ def place(labels: Sequence[str], wanted: np.ndarray, strength: np.ndarray, high:
 
 
 def fitting(text: str, width: float, **font: object) -> dict[str, object]:
-    """The font in the size in which the text is at most `width` inches wide; `font` holds the largest `fontsize`."""
+    """Return the font with a size at which the text is at most `width` inches wide; `fontsize` is the maximum."""
     wide = measure(text, **font)[0]
     return {**font, "fontsize": font["fontsize"] * min(1.0, width / wide if wide else 1.0)}
 
 
 def measure(text: str, **font: object) -> tuple[float, float]:
-    """Width and height of a text in inches."""
+    """Return width and height of a text in inches."""
     figure = Figure(dpi=200)
     box = figure.text(0, 0, text, **font).get_window_extent(FigureCanvasAgg(figure).get_renderer())
     return box.width / 200, box.height / 200

@@ -1,4 +1,4 @@
-"""The Manhattan plot: of a model's omnibus test, or of one feature."""
+"""Manhattan plot of a test over the features of a model, or of one feature."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,8 @@ from contigwas.tables.text import read_table
 
 log = logging.getLogger(__name__)
 WIDTH, LEFT, RIGHT, HEIGHT, BOTTOM, TITLE = 10.0, 0.62, 0.2, 3.1, 0.58, 0.5  # inches
-LEADER = 0.3  # inches between the axes and their labels
-CELLS = (int((WIDTH - LEFT - RIGHT) * 100), int(HEIGHT * 100))  # a cell is two pixels wide and high
+LEADER = 0.3  # inches between the axes and the labels
+CELLS = (int((WIDTH - LEFT - RIGHT) * 100), int(HEIGHT * 100))  # a cell has 2 x 2 pixels
 
 
 def manhattan(
@@ -33,18 +33,19 @@ def manhattan(
     title: str,
     truth: PathLike | pd.DataFrame | None = None,
 ) -> Figure:
-    """Draw -log10 p of `settings["test"]` along the genome to `outputs` (PNG, PDF: the points are pixels in both).
+    """Draw -log10 p of `settings["test"]` along the genome to `outputs` (PNG, PDF) and return the figure.
 
-    `gwas` maps chromosomes to Parquet files, in the order of the axis; `loci` is loci.tsv, whose lead variants are
-    labelled with their nearest gene, or their id where there is none; `settings`: test and p1. `truth` (chrom pos
-    latent, and kind where only rows `planted` are meant) adds triangles under the axis. Dense points are thinned
-    to what a pixel shows, but every variant at or below p1 is drawn. Returns the figure.
+    `gwas` maps chromosomes to Parquet files, in the order of the axis. `loci` is loci.tsv, whose lead variants are
+    labelled with the nearest gene, or with their ID if there is none. `settings` has test and p1. `truth` (chrom pos
+    latent, and kind, of which only planted is used) adds triangles below the axis. Points are thinned to the resolution
+    of the figure and rasterised, but all variants with p at or below p1 are drawn. Raises UserError if a locus is on a
+    chromosome that is not in `gwas`.
     """
     leads = read_leads(loci)
     unknown = sorted(set(leads["chrom"]) - {chromosome(one) for one in gwas})
     if unknown:
         raise UserError(
-            f"{loci} has loci on chromosome {', '.join(unknown)}, of which no GWAS is drawn: run loci again"
+            f"{loci} has loci on chromosome {', '.join(unknown)}, which has no GWAS: run the loci stage again"
         )
     return draw(gwas, leads, str(settings["test"]), float(settings["p1"]), outputs, title, truth=truth)
 
@@ -60,10 +61,10 @@ def draw(
     tested: int = 0,
     truth: PathLike | pd.DataFrame | None = None,
 ) -> Figure:
-    """Draw one Manhattan plot of `test` (an omnibus test or a feature) as `manhattan` does.
+    """Draw one Manhattan plot of `test` (a test over features, or a feature), as `manhattan` does.
 
-    `leads` (chrom pos log10p label) are marked and labelled; `detail` is a part of the subtitle. `tested`
-    is how many variants had a p-value, which may be more than the files hold where weak effects are not stored.
+    `leads` (chrom pos log10p label) are marked and labelled; `detail` is a part of the subtitle. `tested` is the number
+    of variants with a p-value, which can be larger than in the files, because weak effects need not be stored.
     """
     threshold = float(-np.log10(p1))
     gwas = {chromosome(chrom): path for chrom, path in gwas.items()}
@@ -89,15 +90,15 @@ def draw(
             shown = points(gwas[chrom], test, chrom, genome, scale, threshold, extents[chrom].top, CELLS)
             drawn += draw_points(axis, *shown, style.LIGHT if number % 2 else style.DARK)
         axis.axhline(threshold, color=style.HIT, linestyle="--", linewidth=0.8, zorder=1)
-        _lead_marks(axis, leads)
-        _labels(axis, leads, labels, scale, inner, font)
+        _draw_lead_variants(axis, leads)
+        _draw_labels(axis, leads, labels, scale, inner, font)
         name_chromosomes(axis, genome, inner)
         if planted is not None and len(planted):
-            _triangles(axis, planted, below)
+            _draw_planted(axis, planted, below)
         axis.set_ylabel(f"−log₁₀ p, {style.short_name(test)}{scale.note}")
         count = sum(one.count for one in extents.values())
-        words = _subtitle(test, _variants(count, tested), detail, len(leads), len(labels.number), p1)
-        _title(figure, axis, title, words, total)
+        subtitle = _subtitle(test, _variant_counts(count, tested), detail, len(leads), len(labels.number), p1)
+        _draw_title(figure, axis, title, subtitle, total)
         if not count:
             style.say(axis, "no variant was tested")
         style.save(figure, outputs)
@@ -106,7 +107,7 @@ def draw(
 
 
 def planted_on(truth: PathLike | pd.DataFrame | None, genome: Genome) -> pd.DataFrame | None:
-    """x and latent of the planted variants on the axis."""
+    """Return x and latent of the planted variants on the axis; None without a table."""
     if truth is None:
         return None
     table = (
@@ -117,21 +118,21 @@ def planted_on(truth: PathLike | pd.DataFrame | None, genome: Genome) -> pd.Data
     chroms = [chromosome(one) for one in table["chrom"]]
     inside = np.array([one in genome.left for one in chroms], dtype=bool)
     if (~inside).any():
-        log.warning("%d planted variants are on chromosomes that are not drawn", int((~inside).sum()))
+        log.warning("%d planted variants are on chromosomes that are not in the plot", int((~inside).sum()))
     places = zip(chroms, table["pos"], table["latent"].astype(str), inside, strict=True)
-    rows = [(float(genome.place(chrom, pos)), latent) for chrom, pos, latent, here in places if here]
+    rows = [(float(genome.place(chrom, pos)), latent) for chrom, pos, latent, drawn in places if drawn]
     return pd.DataFrame(rows, columns=["x", "latent"])
 
 
 def draw_points(axis: Axes, x: np.ndarray, y: np.ndarray, hit: np.ndarray, color: str) -> int:
-    """Draw the variants of a chromosome in its colour, the hits in another; returns how many."""
+    """Draw the variants of a chromosome in `color` and hits in a fixed colour; return their number."""
     marks = {"mew": 0, "rasterized": True, "clip_on": False, "zorder": 2, "gid": "variants"}
     axis.plot(x[~hit], y[~hit], "o", ms=2.2, color=color, **marks)
     axis.plot(x[hit], y[hit], "o", ms=3.0, color=style.HIT, **marks)
     return len(x)
 
 
-def _lead_marks(axis: Axes, leads: pd.DataFrame) -> None:
+def _draw_lead_variants(axis: Axes, leads: pd.DataFrame) -> None:
     axis.plot(
         leads["x"],
         leads["log10p"],
@@ -146,8 +147,8 @@ def _lead_marks(axis: Axes, leads: pd.DataFrame) -> None:
     )
 
 
-def _labels(axis: Axes, leads: pd.DataFrame, labels, scale: style.HeightScale, inner: float, font: dict) -> None:
-    """Write the labels above the axes, each with a thin line to its lead variant."""
+def _draw_labels(axis: Axes, leads: pd.DataFrame, labels, scale: style.HeightScale, inner: float, font: dict) -> None:
+    """Draw the labels above the axes, each with a thin line to its lead variant."""
     axes_height, (left, right) = scale.forward(scale.limit()), axis.get_xlim()
     for number, centre in zip(labels.number, labels.centre, strict=True):
         lead = leads.iloc[number]
@@ -178,7 +179,7 @@ def _labels(axis: Axes, leads: pd.DataFrame, labels, scale: style.HeightScale, i
 
 
 def name_chromosomes(axis: Axes, genome: Genome, inner: float) -> None:
-    """Chromosome names under their middles, as many as fit; megabases where there is one chromosome."""
+    """Label the middles of the chromosomes with as many names as fit; a single chromosome gets an axis in megabases."""
     axis.tick_params(axis="x", length=0, pad=8)
     if len(genome.chromosomes) == 1:
         (chrom,) = genome.chromosomes
@@ -199,14 +200,14 @@ def name_chromosomes(axis: Axes, genome: Genome, inner: float) -> None:
     axis.set_xlabel("chromosome")
 
 
-def _round_step(least: float) -> float:
-    """The smallest of 1, 2, 5 times a power of ten that is at least `least`."""
-    power = 10 ** np.floor(np.log10(least))
-    return float(next(base * power for base in (1, 2, 5, 10) if base * power >= least * 0.999))
+def _round_step(minimum: float) -> float:
+    """Return the smallest of 1, 2, 5 times a power of ten that is not below `minimum`."""
+    power = 10 ** np.floor(np.log10(minimum))
+    return float(next(base * power for base in (1, 2, 5, 10) if base * power >= minimum * 0.999))
 
 
-def _triangles(axis: Axes, planted: pd.DataFrame, below: float) -> None:
-    """Triangles under the axis where variants were planted, coloured by the trait that they move."""
+def _draw_planted(axis: Axes, planted: pd.DataFrame, below: float) -> None:
+    """Draw triangles below the axis at planted variants, coloured by their simulated trait."""
     transform = axis.get_xaxis_transform()
     for number, (latent, rows) in enumerate(planted.groupby("latent", sort=True)):
         color = style.PALETTE[number % len(style.PALETTE)]
@@ -226,7 +227,7 @@ def _triangles(axis: Axes, planted: pd.DataFrame, below: float) -> None:
     )
 
 
-def _variants(stored: int, tested: int) -> str:
+def _variant_counts(stored: int, tested: int) -> str:
     return f"{stored:,} variants" if tested <= stored else f"{stored:,} of {tested:,} variants stored"
 
 
@@ -238,7 +239,7 @@ def _subtitle(test: str, variants: str, detail: str, loci: int, labelled: int, p
     return ", ".join(filter(None, [style.name_of_test(test), variants, detail, found]))
 
 
-def _title(figure: Figure, axis: Axes, title: str, subtitle: str, total: float) -> None:
+def _draw_title(figure: Figure, axis: Axes, title: str, subtitle: str, total: float) -> None:
     left = axis.get_position().x0
     width = WIDTH - LEFT - RIGHT
     for text, y, font in (

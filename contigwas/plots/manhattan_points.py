@@ -1,4 +1,4 @@
-"""The points of a Manhattan plot, read one row group at a time and thinned on the way: memory is bounded."""
+"""Points of a Manhattan plot, read and thinned by row group, so that memory is bounded."""
 
 import logging
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from contigwas.plots.style import HeightScale
 from contigwas.runtime.atomic_files import PathLike
 
 log = logging.getLogger(__name__)
-NO_FINITE = 300.0  # -log10 p at which infinite values are drawn where a chromosome has no finite one
+DEFAULT_TOP = 300.0  # -log10 p of infinite values on a chromosome without finite values
 
 
 @dataclass(frozen=True)
 class Extent:
-    """What a chromosome spans: first and last position (base pairs), largest -log10 p, variants with a p-value."""
+    """First and last position (base pairs), largest -log10 p, and number of variants with a p-value."""
 
     first: int
     last: int
@@ -26,12 +26,12 @@ class Extent:
 
     @property
     def ends(self) -> np.ndarray:
-        """First and last position; empty where nothing was tested."""
+        """First and last position; empty if no variant was tested."""
         return np.array([self.first, self.last] if self.count else [], dtype=np.int64)
 
 
 def extent(path: PathLike, test: str) -> Extent:
-    """The extent of the variants that have a p-value of `test`; an infinite one counts as the largest finite."""
+    """Return the extent of the variants with a p-value of `test`; infinite values count as the largest finite one."""
     first, last, top, count, infinite = np.iinfo(np.int64).max, 0, -np.inf, 0, 0
     for _, pos, y in _groups(path, test):
         if len(pos):
@@ -40,8 +40,8 @@ def extent(path: PathLike, test: str) -> Extent:
             top = max(top, float(finite.max(initial=-np.inf)))
             count, infinite = count + len(y), infinite + len(y) - len(finite)
     if infinite:
-        log.warning("%s: %d variants have an infinite -log10 p", path, infinite)
-    return Extent(first, last, top if np.isfinite(top) else NO_FINITE if infinite else 0.0, count)
+        log.warning("%s: %d variants have an infinite -log10 p and are drawn at the largest finite one", path, infinite)
+    return Extent(first, last, top if np.isfinite(top) else DEFAULT_TOP if infinite else 0.0, count)
 
 
 def points(
@@ -54,11 +54,11 @@ def points(
     top: float,
     cells: tuple[int, int],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What to draw of a chromosome: places on the axis, -log10 p, and whether that reaches `threshold` (a hit).
+    """Return the points of a chromosome: place on the axis, -log10 p, and whether it reaches `threshold` (a hit).
 
-    `top` is the largest finite -log10 p of the chromosome, which infinite ones are drawn at. Every hit is kept; of the
-    others the highest of each of the `cells` (columns, rows of the axes), the first of those that are equal: the result
-    does not depend on where row groups end.
+    Infinite values are drawn at `top`, the largest finite -log10 p of the chromosome. All hits are kept, and of the
+    other points the highest (first, if equal) in each of the `cells` (columns, rows of the axes). The result does not
+    depend on the sizes of row groups.
     """
     return drawn_rows(path, test, chrom, genome, scale, threshold, top, cells)[1:]
 
@@ -73,7 +73,7 @@ def drawn_rows(
     top: float,
     cells: tuple[int, int],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """As `points`, and first the rows of the file that these are: int64 (points,)."""
+    """Return the rows of the points in the file, int64 (points,), followed by the result of `points`."""
     limit = scale.forward(scale.limit())
     hits: list[tuple[np.ndarray, ...]] = []
     rest = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
@@ -90,10 +90,10 @@ def drawn_rows(
 
 
 def _groups(path: PathLike, test: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Rows, positions and -log10 p (float64) of the variants of each row group that have one."""
+    """Yield rows, positions and -log10 p (float64) of the variants with a p-value, by row group."""
     column, first = f"log10p_{test}", 0
     for table in read_groups(path, ["pos", column]):
         y = table[column].to_numpy(dtype=np.float64)
-        known = np.flatnonzero(~np.isnan(y))
-        yield known + first, table["pos"].to_numpy()[known], y[known]
+        tested = np.flatnonzero(~np.isnan(y))
+        yield tested + first, table["pos"].to_numpy()[tested], y[tested]
         first += len(table)

@@ -1,4 +1,4 @@
-"""How the rows of every polygenic score matched: shares of outcomes, score by score."""
+"""Figure of the matching of polygenic scores: shares of outcomes of the rows of each score."""
 
 import logging
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from contigwas.tables.text import read_table
 
 log = logging.getLogger(__name__)
 
-# what enters the score in blues, what was dropped in warm colours and greys
+# used rows in blues, dropped rows in warm colours and greys
 COLORS = dict(
     zip(
         OUTCOMES,
@@ -25,30 +25,30 @@ COLORS = dict(
         strict=True,
     )
 )
-FEW = 60  # scores that get a line and a name each
+MAX_NAMED = 60  # scores that are shown as bars with names
 
 
 def plot_matching(matching: PathLike, min_overlap: float, outputs: Sequence[PathLike]) -> Figure:
-    """Draw the table that the stage pgs wrote to `outputs` (PNG, PDF) and return the figure.
+    """Draw the table of matches of the stage pgs to `outputs` (PNG, PDF) and return the figure.
 
-    Scores by their overlap, the best first: each with a name, or, where there are more than 60, as thin columns. A line
-    marks `min_overlap`, below which a score was left out.
+    Scores are sorted by overlap, the largest first, and shown as bars with names, or as thin columns if there are more
+    than 60. A line marks `min_overlap`, below which scores are left out.
     """
     table = read_table(matching, ["score", "rows", "overlap", "kept", *OUTCOMES], "the table of matches")
     table = table.sort_values(["overlap", "score"], ascending=[False, True], kind="stable").reset_index(drop=True)
     shares = table[list(OUTCOMES)].to_numpy(float) / table["rows"].to_numpy(float)[:, None]
     with style.applied():
-        draw = _named if len(table) <= FEW else _columns
+        draw = _draw_bars if len(table) <= MAX_NAMED else _draw_columns
         figure = draw(table, shares, min_overlap)
         left = int((table["kept"] == 0).sum())
-        reported = f"Rows of {len(table):,} polygenic scores" + (f", {left:,} of them left out" if left else "")
-        figure.axes[0].set_title(reported, fontweight="bold")
+        title = f"Rows of {len(table):,} polygenic scores" + (f", {left:,} of them left out" if left else "")
+        figure.axes[0].set_title(title, fontweight="bold")
         style.save(figure, outputs)
     log.info("matches of %d scores, %d of them left out", len(table), left)
     return figure
 
 
-def _named(table: pd.DataFrame, shares: np.ndarray, min_overlap: float) -> Figure:
+def _draw_bars(table: pd.DataFrame, shares: np.ndarray, min_overlap: float) -> Figure:
     names = [shorten_middle(str(one)) for one in table["score"]]
     left = 0.3 + max(measure(name, fontsize=7)[0] for name in names)
     height = max(2.5, 1.0 + 0.16 * len(names))  # the legend is 2 inches high
@@ -68,10 +68,10 @@ def _named(table: pd.DataFrame, shares: np.ndarray, min_overlap: float) -> Figur
     return figure
 
 
-def _columns(table: pd.DataFrame, shares: np.ndarray, min_overlap: float) -> Figure:
+def _draw_columns(table: pd.DataFrame, shares: np.ndarray, min_overlap: float) -> Figure:
     figure = Figure(figsize=(8.6, 3.8))
     axis = figure.add_axes((0.08, 0.13, 0.67, 0.77))
-    # one polygon an outcome: hundreds of bars would show their seams
+    # one polygon per outcome, because hundreds of bars would have visible seams
     edges = np.repeat(np.arange(len(table) + 1), 2)[1:-1]
     heights = np.repeat(np.cumsum(shares, axis=1), 2, axis=0)
     low = np.zeros(len(edges))
@@ -85,9 +85,9 @@ def _columns(table: pd.DataFrame, shares: np.ndarray, min_overlap: float) -> Fig
 
 
 def _legend(axis, shares: np.ndarray, min_overlap: float) -> None:
-    """The outcomes that there are, in the order of the bars."""
+    """Add the legend of the outcomes that occur, in the order of the bars."""
     seen = [name for name, share in zip(OUTCOMES, shares.sum(axis=0), strict=True) if share > 0]
     handles = [Patch(color=COLORS[name], label=name.replace("_", " and ")) for name in seen]
-    line = {"color": style.INK, "linewidth": 1, "linestyle": (0, (4, 2)), "label": f"least overlap {min_overlap:g}"}
+    line = {"color": style.INK, "linewidth": 1, "linestyle": (0, (4, 2)), "label": f"minimum overlap {min_overlap:g}"}
     handles.append(Line2D([], [], **line))
     axis.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)

@@ -1,4 +1,4 @@
-"""Which features each locus moves: a heat map of -log10 p at the lead variants."""
+"""Heat map of features by loci: -log10 p of each feature at the lead variants."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from contigwas.plots.lead_variants import at_leads, read_leads
 from contigwas.runtime.atomic_files import PathLike
 
 log = logging.getLogger(__name__)
-MOST_LOCI, MOST_FEATURES, FEW = 80, 64, 20
+MAX_LOCI, MAX_FEATURES, MIN_FEATURES = 80, 64, 20
 CELL = 0.16  # inches
 
 
@@ -24,21 +24,21 @@ def overview(
     outputs: Sequence[PathLike],
     title: str,
 ) -> Figure:
-    """Draw features x loci to `outputs` (PNG, PDF) and return the figure.
+    """Draw features by loci to `outputs` (PNG, PDF) and return the figure.
 
-    The colour is -log10 p of the feature at the lead variant; a dot marks p <= `settings["p1"]`. The 80 strongest loci
-    are shown where there are more, and of more than 64 features those of the smallest p (20 to 64).
+    The colour is -log10 p of the feature at the lead variant; a dot marks p <= `settings["p1"]`. At most the 80
+    strongest loci are shown. Of more than 64 features, the 20 to 64 with the smallest p are shown.
     """
     table = read_leads(loci)
-    strongest = table.sort_values("log10p", ascending=False, kind="stable").index[:MOST_LOCI].sort_values()
-    notes = [f"{len(table) - MOST_LOCI:,} weaker loci"] if len(table) > MOST_LOCI else []
+    strongest = table.sort_values("log10p", ascending=False, kind="stable").index[:MAX_LOCI].sort_values()
+    notes = [f"{len(table) - MAX_LOCI:,} weaker loci"] if len(table) > MAX_LOCI else []
     table = table.loc[strongest].reset_index(drop=True)
     values = at_leads(gwas, table, loci)
     threshold = -np.log10(float(settings["p1"]))
-    if len(values) > MOST_FEATURES:
+    if len(values) > MAX_FEATURES:
         highest = values.max(axis=1).fillna(-np.inf)
-        shown = int(np.clip((highest >= threshold).sum(), FEW, MOST_FEATURES))
-        notes.append(f"{len(values) - shown:,} features of larger p")
+        shown = int(np.clip((highest >= threshold).sum(), MIN_FEATURES, MAX_FEATURES))
+        notes.append(f"{len(values) - shown:,} features with larger p")
         values = values[values.index.isin(highest.nlargest(shown).index)]
     with style.applied():
         figure = _draw(values, table, threshold, title, f"not shown: {', '.join(notes)}" if notes else "")
@@ -54,7 +54,7 @@ def _draw(values: pd.DataFrame, table: pd.DataFrame, threshold: float, title: st
         figure = Figure(figsize=(5, 2))
         axis = figure.add_axes((0, 0, 1, 0.8))
         axis.set_axis_off()
-        style.say(axis, "no locus to show" if not len(table) else "the GWAS holds no feature")
+        style.say(axis, "no locus to show" if not len(table) else "the GWAS has no feature")
         figure.text(0.02, 0.95, title, va="top", **fitting(title, 4.8, fontsize=11, fontweight="bold"))
         return figure
     left = 0.25 + max(measure(name, fontsize=7)[0] for name in rows)

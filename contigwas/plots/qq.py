@@ -1,4 +1,4 @@
-"""The QQ plot of every test of a model, from histograms of all of them."""
+"""QQ plot of all tests of a model, from their histograms of p-values."""
 
 import logging
 from collections.abc import Sequence
@@ -26,16 +26,18 @@ COLUMNS = ["test", "bin_low", "bin_high", "count"]
 def qq(summaries: Sequence[PathLike], outputs: Sequence[PathLike], title: str, test: str = "manova") -> Figure:
     """Draw observed against expected -log10 p to `outputs` (PNG, PDF) and return the figure.
 
-    `summaries` are the histograms of -log10 p of each chromosome (Parquet: test, bin_low, bin_high, count). `test` is
-    drawn as points with the 95 % band of its ranks under the null (of independent tests), the other omnibus tests as
-    lines, the features as light lines; it may be a feature. Lambda is the median chi-square over its expectation, with
-    the interval of `contigwas.plots.inflation`.
+    `summaries` are the histograms of -log10 p of each chromosome (Parquet: test, bin_low, bin_high, count). `test`,
+    which can be a feature, is drawn as points with the 95 % band of its ranks under the null (for independent tests).
+    Other tests over features are drawn as lines, features as light lines. Lambda is the median chi-square divided by
+    its expectation, with the interval of `contigwas.plots.inflation`. Raises UserError if the files have no `test`.
     """
     histograms = read_histograms(summaries)
     omnibus = [one for one in style.TESTS if one in histograms]
     if test not in histograms:
-        there = ", ".join(omnibus) or "none"
-        raise UserError(f"{summaries[0]} has no test {test} (tests in it: {there}): set loci.test to one of gwas.tests")
+        available = ", ".join(omnibus) or "none"
+        raise UserError(
+            f"{summaries[0]} has no test {test} (tests over features: {available}): set loci.test to one of gwas.tests"
+        )
     points = {name: expected_observed(table) for name, table in histograms.items() if len(table)}
     highest = max((float(observed.max()) for _, observed in points.values()), default=0.0)
     if test in points:
@@ -53,7 +55,7 @@ def qq(summaries: Sequence[PathLike], outputs: Sequence[PathLike], title: str, t
             axis.legend(loc="upper left", handlelength=1.4, borderaxespad=0.2)
         else:
             axis.set_xlim(0, 1)
-            style.say(axis, f"no variant has a p-value of {style.short_name(test)}")
+            style.say(axis, f"no p-values of {style.short_name(test)}")
         axis.set_xlabel("expected −log₁₀ p")
         axis.set_ylabel(f"observed −log₁₀ p{scale.note}")
         axis.set_title(title, **fitting(title, 4.0, fontsize=11, fontweight="bold"))
@@ -63,7 +65,10 @@ def qq(summaries: Sequence[PathLike], outputs: Sequence[PathLike], title: str, t
 
 
 def read_histograms(paths: Sequence[PathLike]) -> dict[str, pd.DataFrame]:
-    """One histogram a test, over all files: bin_low, bin_high (-log10 p) and count > 0, ascending; none may be left."""
+    """Return the histogram of each test over all files: bin_low, bin_high (-log10 p) and count > 0, ascending.
+
+    A histogram can be empty. Raises UserError if a file has not the columns of a summary.
+    """
     for path in paths:
         try:
             absent = set(COLUMNS) - set(pq.read_schema(require(path, "the GWAS summary")).names)
@@ -77,9 +82,9 @@ def read_histograms(paths: Sequence[PathLike]) -> dict[str, pd.DataFrame]:
 
 
 def expected_observed(histogram: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Expected and observed -log10 p, one point a bin, descending.
+    """Return expected and observed -log10 p, one point per bin, descending.
 
-    The expected p of a bin is the middle of its ranks, (rank - 1/2) / tests; observed is the middle of the bin.
+    The expected p of a bin is (rank - 1/2) / tests at the middle of its ranks; observed is the middle of the bin.
     """
     table = histogram.iloc[::-1]
     count = table["count"].to_numpy(dtype=float)
@@ -90,7 +95,7 @@ def expected_observed(histogram: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def band(tests: float, ranks: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Expected -log10 p, and the 2.5 % and 97.5 % quantiles of what the null gives at ranks 1 to `tests`.
+    """Return expected -log10 p, and its 2.5 % and 97.5 % quantiles under the null, at ranks 1 to `tests`.
 
     The k-th smallest of n uniform p-values is Beta(k, n + 1 - k).
     """
@@ -107,7 +112,7 @@ def _draw(
     intervals: dict[str, Inflation],
     test: str,
 ) -> None:
-    """The band of `tests` independent tests, the diagonal, the features, the other omnibus tests, and `test`."""
+    """Draw the band of `tests` independent tests, the diagonal, features, other tests over features, and `test`."""
     expected, low, high = band(tests)
     axis.fill_between(expected, low, high, color=style.FAINT, alpha=0.75, linewidth=0, label="95 % under the null")
     end = max(float(one.max()) for one, _ in points.values())

@@ -1,4 +1,4 @@
-"""Regional plots: the variants around each lead, their linkage with it, and the genes there."""
+"""Regional plots: variants around each lead variant, r² with it, and genes."""
 
 import logging
 from collections.abc import Mapping
@@ -22,11 +22,11 @@ from contigwas.plots.region import Region, Regions
 from contigwas.runtime.atomic_files import PathLike, replacing_folder, write_tsv
 
 log = logging.getLogger(__name__)
-MOST_LOCI = 30
+MAX_LOCI = 30
 WIDTH, LEFT, RIGHT, HEIGHT, TITLE, BOTTOM, BETWEEN = 7.0, 0.6, 0.6, 2.7, 0.82, 0.5, 0.1  # inches
-# r2 from 0 to 1 in five steps: Okabe and Ito's colours, darkest where linkage is weak and hottest where it is strong.
+# colours of r2 from 0 to 1 in five steps (Okabe and Ito): dark for weak LD, warm for strong LD
 STEPS = ("#4b5f8a", "#56b4e9", "#009e73", "#e69f00", "#d1495b")
-INDEX = ["rank", "locus", "chrom", "pos", "lead_id", "log10p", "samples_r2", "name"]
+INDEX = ["rank", "locus", "chrom", "pos", "lead_id", "log10p", "n_samples_r2", "name"]
 
 
 def regional(
@@ -38,15 +38,16 @@ def regional(
     folder: PathLike,
     title: str,
 ) -> pd.DataFrame:
-    """Draw the 30 strongest loci into `folder`, a PNG and a PDF each, and index.tsv, which says which is which.
+    """Draw the 30 strongest loci (PNG and PDF) into `folder`, with index.tsv, and return the index.
 
-    `gwas` maps chromosomes to Parquet files, `genotype_files` are the genotypes that it tested, r2 is measured over the
-    samples of `cohort` with gwas_included = 1 (20,000 of them at most). `settings`: test, regional_kb (to either side of
-    the lead), genes and genes_build, recombination (path or None), build. Files are named by rank, locus and lead
-    position. Returns the index: `rank locus chrom pos lead_id log10p samples_r2 name`. The folder is complete or absent.
+    `gwas` maps chromosomes to Parquet files; `genotype_files` are the genotypes that it tested. r2 is computed from at
+    most 20,000 samples of `cohort` with gwas_included = 1. `settings` has test, regional_kb (on either side of the lead
+    variant), genes, genes_build, recombination (path or None) and build. Files are named by rank, locus and position of
+    the lead variant. Columns of the index: `rank locus chrom pos lead_id log10p n_samples_r2 name`. The folder is
+    complete or absent.
     """
     leads = read_leads(loci)
-    strongest = leads.sort_values("log10p", ascending=False, kind="stable").head(MOST_LOCI)
+    strongest = leads.sort_values("log10p", ascending=False, kind="stable").head(MAX_LOCI)
     strongest = strongest.assign(rank=np.arange(1, len(strongest) + 1))
     genes = read_genes(settings["genes"], settings["build"], settings["genes_build"]) if settings["genes"] else None
     files = {chromosome(chrom): path for chrom, path in gwas.items()}
@@ -54,21 +55,21 @@ def regional(
     rows = []
     with replacing_folder(folder) as temporary:
         progress = tqdm(total=len(strongest), desc="regions", disable=None)
-        for chrom, here in strongest.groupby("chrom", sort=False):
+        for chrom, of_chrom in strongest.groupby("chrom", sort=False):
             regions = Regions(chrom, files[chrom], genotype_files, cohort, str(settings["build"]), test)
             rates = read_map(settings["recombination"], chrom) if settings["recombination"] else None
             near = genes[genes["chrom"] == chrom] if genes is not None else None
-            for _, lead in here.iterrows():
+            for _, lead in of_chrom.iterrows():
                 region = regions.around(lead, loci, reach)
                 name = f"{lead['rank']:02d}_locus{lead['locus']}_chr{chrom}_{lead['pos']}"
                 outputs = [temporary / f"{name}.{suffix}" for suffix in ("png", "pdf")]
                 draw(region, lead, near, rates, reach, test, str(settings["build"]), title, outputs)
-                rows.append({**lead[INDEX[:6]].to_dict(), "samples_r2": region.samples, "name": name})
+                rows.append({**lead[INDEX[:6]].to_dict(), "n_samples_r2": region.samples, "name": name})
                 progress.update()
         progress.close()
         index = pd.DataFrame(rows, columns=INDEX).sort_values("rank")
         write_tsv(index, Path(temporary, "index.tsv"))
-    log.info("%d loci drawn, %d weaker ones not", len(index), len(leads) - len(index))
+    log.info("regional plots of %d loci; %d weaker loci are left out", len(index), len(leads) - len(index))
     return index
 
 
@@ -85,12 +86,12 @@ def draw(
 ) -> Figure:
     """Draw one region to `outputs` and return the figure.
 
-    `lead` is its row of loci.tsv; `genes` and `rates` (of the chromosome) are None where there is no list or map.
+    `lead` is the row of loci.tsv; `genes` and `rates` (of the chromosome) are None without a list or map.
     """
-    inner, here = WIDTH - LEFT - RIGHT, int(lead["pos"])
-    start, end = max(here - reach, 0), here + reach
+    inner, pos = WIDTH - LEFT - RIGHT, int(lead["pos"])
+    start, end = max(pos - reach, 0), pos + reach
     with style.applied():
-        placed, left_out = (None, 0) if genes is None else gene_rows.arrange(genes, start, end, lead=here, width=inner)
+        placed, left_out = (None, 0) if genes is None else gene_rows.arrange(genes, start, end, lead=pos, width=inner)
         under = 0.0 if placed is None else gene_rows.height(placed) + BETWEEN
         total = TITLE + HEIGHT + under + BOTTOM
         figure = Figure(figsize=(WIDTH, total))
@@ -98,25 +99,25 @@ def draw(
         axis = figure.add_axes(box)
         axis.set_xlim(start / 1e6, end / 1e6)
         if rates is not None:
-            _rates(figure, axis, rates, int(start), int(end))
-        _variants(axis, region, lead, test)
+            _draw_rates(figure, axis, rates, int(start), int(end))
+        _draw_variants(axis, region, lead, test)
         bottom = axis
         if placed is not None:
             axis.tick_params(labelbottom=False)
             bottom = figure.add_axes((box[0], BOTTOM / total, box[2], (under - BETWEEN) / total), sharex=axis)
             gene_rows.draw(bottom, placed, start / 1e6, (end - start) / 1e6 / inner)
             if not len(placed):
-                style.say(bottom, "no gene here")
+                style.say(bottom, "no gene in this region")
         bottom.xaxis.set_major_formatter("{x:g}")
         more = f"; {left_out} genes farther away are not shown" if left_out else ""
         bottom.set_xlabel(f"chromosome {lead['chrom']} (Mb, {build}){more}")
-        _head(figure, axis, region, lead, test, title, total)
+        _draw_head(figure, axis, region, lead, test, title, total)
         style.save(figure, outputs)
     return figure
 
 
-def _variants(axis: Axes, region: Region, lead: pd.Series, test: str) -> None:
-    """The variants, those in stronger linkage on top, and the lead as a diamond with its id."""
+def _draw_variants(axis: Axes, region: Region, lead: pd.Series, test: str) -> None:
+    """Draw the variants, those with larger r² on top, and the lead variant as a diamond with its ID."""
     top = max(float(region.y.max()), float(lead["log10p"]))
     scale = style.HeightScale(top)
     scale.apply(axis)
@@ -150,13 +151,13 @@ def _variants(axis: Axes, region: Region, lead: pd.Series, test: str) -> None:
 
 
 def colours(r2: np.ndarray) -> np.ndarray:
-    """The colour of each r2 (variants,): five steps, grey where it is not known."""
+    """Return the colour of each r2 (variants,) in five steps; grey for NaN."""
     step = np.clip(np.nan_to_num(r2, nan=0) * len(STEPS), 0, len(STEPS) - 1).astype(int)
     return np.where(np.isnan(r2), style.FAINT, np.array(STEPS)[step])
 
 
-def _rates(figure: Figure, axis: Axes, rates: pd.DataFrame, start: int, end: int) -> None:
-    """The recombination rate behind the points, on an axis of its own at the right."""
+def _draw_rates(figure: Figure, axis: Axes, rates: pd.DataFrame, start: int, end: int) -> None:
+    """Draw the recombination rate behind the points, on a separate axis at the right."""
     other = axis.twinx()
     axis.set_zorder(other.get_zorder() + 1)
     axis.patch.set_visible(False)
@@ -168,11 +169,14 @@ def _rates(figure: Figure, axis: Axes, rates: pd.DataFrame, start: int, end: int
     other.tick_params(axis="y", colors="#7d6491")
 
 
-def _head(figure: Figure, axis: Axes, region: Region, lead: pd.Series, test: str, title: str, total: float) -> None:
-    """Title, what is shown, the best feature's effect, and the legend of r2, one under another."""
+def _draw_head(
+    figure: Figure, axis: Axes, region: Region, lead: pd.Series, test: str, title: str, total: float
+) -> None:
+    """Draw the title, the subtitle with the effect on the best feature, and the legend of r2."""
     name = f"{title}, locus {lead['locus']}: {lead['label']}"
     lines = [(name, 0.08, {"fontsize": 10.5, "fontweight": "bold"})]
-    text = f"{style.name_of_test(test)}, {len(region.pos):,} variants, p = {p_of(float(lead['log10p']))} at the lead"
+    p = p_of(float(lead["log10p"]))
+    text = f"{style.name_of_test(test)}, {len(region.pos):,} variants, p = {p} at the lead variant"
     lines.append((text + effect(lead), 0.29, {"fontsize": 7.5, "color": style.MUTED}))
     for line, y, font in lines:
         room = WIDTH - LEFT - 0.15
@@ -183,9 +187,7 @@ def _head(figure: Figure, axis: Axes, region: Region, lead: pd.Series, test: str
     ]
     if np.isnan(region.r2).any():
         marks.append(Line2D([], [], marker="o", ls="", ms=5, mew=0, color=style.FAINT, label="unknown"))
-    figure.text(
-        LEFT / WIDTH, 1 - 0.51 / total, f"r² with the lead, {region.samples:,} samples:", va="top", fontsize=7.5
-    )
+    figure.text(LEFT / WIDTH, 1 - 0.51 / total, f"r² with lead, {region.samples:,} samples:", va="top", fontsize=7.5)
     axis.legend(
         handles=marks,
         loc="upper right",
@@ -200,7 +202,7 @@ def _head(figure: Figure, axis: Axes, region: Region, lead: pd.Series, test: str
 
 
 def effect(lead: pd.Series) -> str:
-    """The best feature and its effect, for the subtitle; empty where the table has none.
+    """Return the best feature and its effect for the subtitle; empty if the table has none.
 
     >>> effect(pd.Series({"best_feature": "PC3", "beta": -0.21, "se": 0.03, "effect_allele": "A"}))
     '; PC3: β = −0.21 (SE 0.03) per A'
@@ -213,7 +215,7 @@ def effect(lead: pd.Series) -> str:
 
 
 def p_of(log10p: float) -> str:
-    """A p-value in words from its -log10, below what a float64 can hold too.
+    """Return a p-value as text from its -log10, also if it is too small for a float64.
 
     >>> p_of(400.3), p_of(2.0)
     ('5.0 × 10⁻⁴⁰¹', '0.01')

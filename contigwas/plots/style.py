@@ -1,4 +1,4 @@
-"""One style for all figures, and files that are complete or absent."""
+"""Common style of all figures, and writing of figures as files that are complete or absent."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -15,7 +15,7 @@ from contigwas.runtime.atomic_files import PathLike, replacing
 DPI = 200
 INK, MUTED, FAINT = "#22303c", "#71808e", "#d5dbe1"
 DARK, LIGHT, HIT = "#2b5d87", "#86adc9", "#d1495b"
-# Okabe and Ito's colours (without yellow, which is too light for lines): distinct to colour-blind readers.
+# palette of Okabe and Ito for colour-blind readers, without yellow, which is too light for lines
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#5b5b5b")
 TESTS: Mapping[str, str] = {"minp": "min-p", "manova": "MANOVA", "acat": "ACAT"}
 _RC = {
@@ -41,12 +41,12 @@ _RC = {
 
 
 def applied() -> AbstractContextManager:
-    """The style, for the figures made inside the `with` block."""
+    """Return a context manager that applies the style to figures created in the `with` block."""
     return mpl.rc_context(_RC)
 
 
 def save(figure: Figure, outputs: Sequence[PathLike]) -> None:
-    """Write the figure to each path, in the format of its suffix; PDF without a date, so that reruns are identical."""
+    """Write the figure to each path in the format of its suffix. PDF has no date, so that reruns are identical."""
     for path in outputs:
         metadata = {"CreationDate": None} if Path(path).suffix == ".pdf" else None
         with replacing(path) as temporary:
@@ -54,17 +54,17 @@ def save(figure: Figure, outputs: Sequence[PathLike]) -> None:
 
 
 def say(axis: Axes, sentence: str) -> None:
-    """Write a sentence in the middle of axes that have nothing else to show."""
+    """Write a message in the middle of empty axes."""
     axis.text(0.5, 0.5, sentence, transform=axis.transAxes, ha="center", va="center", fontsize=10, color=MUTED)
 
 
 def short_name(test: str) -> str:
-    """The same for the label of an axis."""
+    """Return the name of a test for the label of an axis."""
     return TESTS.get(test) or shorten_middle(test)
 
 
 def name_of_test(test: str) -> str:
-    """What a test is, for a subtitle.
+    """Return the name of a test for a subtitle.
 
     >>> name_of_test("manova"), name_of_test("PC3")
     ('MANOVA over all features', 'feature PC3')
@@ -73,7 +73,7 @@ def name_of_test(test: str) -> str:
 
 
 def p_text(p: float) -> str:
-    """A p-value for a caption.
+    """Return a p-value as text for a caption.
 
     >>> p_text(5e-8), p_text(0.05)
     ('5 × 10⁻⁸', '0.05')
@@ -87,13 +87,13 @@ def p_text(p: float) -> str:
 
 
 class HeightScale:
-    """-log10 p on a y axis that stays readable: linear up to a knee, logarithmic above where the top is far away.
+    """Scale of -log10 p on a y axis: linear up to `knee`, and logarithmic above it if the largest value is far above.
 
-    `knee` is infinite where no compression is needed. Half of the height at least belongs to the linear part.
+    `knee` is infinite if no compression is needed. The linear part has at least half of the height.
     """
 
     def __init__(self, top: float, threshold: float = 0.0) -> None:
-        """`top`: the largest value to show; `threshold`: a value that must lie in the linear part."""
+        """Set up the scale for values up to `top`, with `threshold` in the linear part."""
         self.top = max(float(top), threshold * 1.15, 1.0)
         knee = max(15.0, 1.6 * threshold)
         self.knee = knee if self.top > 2 * knee else np.inf
@@ -105,7 +105,7 @@ class HeightScale:
         return bool(np.isfinite(self.knee))
 
     def forward(self, value: np.ndarray) -> np.ndarray:
-        """-log10 p to height, in units of the linear part."""
+        """Return the height of -log10 p, in units of the linear part."""
         value = np.asarray(value, dtype=float)
         if not self.compressed:
             return value
@@ -114,7 +114,7 @@ class HeightScale:
         )
 
     def inverse(self, height: np.ndarray) -> np.ndarray:
-        """Height to -log10 p."""
+        """Return the -log10 p at a height."""
         height = np.asarray(height, dtype=float)
         if not self.compressed:
             return height
@@ -124,25 +124,25 @@ class HeightScale:
 
     @property
     def note(self) -> str:
-        """What the label of the axis must add."""
+        """Addition to the label of the axis."""
         return f" (log scale above {self.knee:.3g})" if self.compressed else ""
 
     def limit(self, room: float = 1.04) -> float:
-        """The upper limit of the axis: the top and a little room."""
+        """Return the upper limit of the axis, slightly above the top."""
         return float(self.inverse(self.forward(self.top) * room))
 
     def ticks(self) -> list[float]:
-        """Round values, about eight of them, none too close to another."""
+        """Return about eight round values that are not too close to each other."""
         linear = mpl.ticker.MaxNLocator(5, integer=True).tick_values(0, min(self.top, self.knee))
         ticks = [float(one) for one in linear if 0 <= one <= min(self.limit(), self.knee)]
-        least = self.forward(self.limit()) / 14
+        min_distance = self.forward(self.limit()) / 14
         for value in (base * 10**power for power in range(1, 7) for base in (1, 2, 3, 5)):
-            if self.knee < value <= self.limit() and self.forward(value) - self.forward(ticks[-1]) >= least:
+            if self.knee < value <= self.limit() and self.forward(value) - self.forward(ticks[-1]) >= min_distance:
                 ticks.append(float(value))
         return ticks
 
     def apply(self, axis: Axes) -> None:
-        """Set scale, limits and ticks of the y axis; a dotted line says where it turns logarithmic."""
+        """Set scale, limits and ticks of the y axis; a dotted line marks the start of the logarithmic part."""
         if self.compressed:
             axis.set_yscale("function", functions=(self.forward, self.inverse))
             axis.axhline(self.knee, color=FAINT, linestyle=(0, (1, 2)), linewidth=0.8, zorder=0)

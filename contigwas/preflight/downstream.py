@@ -6,8 +6,8 @@ import pandas as pd
 
 from contigwas.config.downstream import CLUSTERS, OF_LABELS, SEGMENTATION, of_kind
 from contigwas.downstream.clusters.labels import labels_of, read_column_of_labels
-from contigwas.downstream.labels.table import Given, given_labels, targets
-from contigwas.downstream.segmentation.labelled_images import listed_masks, refuse_masks
+from contigwas.downstream.labels.table import LabelTable, read_label_table, targets
+from contigwas.downstream.segmentation.labelled_images import check_masks, listed_masks
 from contigwas.downstream.segmentation.masks import Labels, reader
 from contigwas.preflight.context import Study
 from contigwas.preflight.partial_reads import spread
@@ -58,7 +58,7 @@ def _masks(study: Study, key: str, name: str, task: dict) -> None:
     read = reader({**task, "dimensions": images["dimensions"], "min_sd": images["qc"]["min_sd"]}, labels)
     pairs = [read(Path(one.source), one.masks) for one in some.itertuples()]
     good = [not pair.image.reason for pair in pairs]
-    refuse_masks([pair for pair, is_good in zip(pairs, good, strict=True) if is_good], some[good], table, labels)
+    check_masks([pair for pair, is_good in zip(pairs, good, strict=True) if is_good], some[good], table, labels)
     study.findings.fact(
         key, f"{len(given):,} masks of {given['iid'].nunique():,} samples; {sum(good)} were read with their images"
     )
@@ -66,7 +66,7 @@ def _masks(study: Study, key: str, name: str, task: dict) -> None:
 
 def _targets(study: Study, key: str, source: str, task: dict) -> None:
     """The labels of a classification or regression, of those who count."""
-    table, given = task["table"], given_labels(task)
+    table, given = task["table"], read_label_table(task)
     if task["cohort"]:
         study.samples[source] = given.samples.index
         require_shared(study, source, table)
@@ -77,7 +77,7 @@ def _targets(study: Study, key: str, source: str, task: dict) -> None:
         unknown = hidden(int((~inside).sum()))
         if unknown:
             study.findings.warn(f"{key}.table", f"{unknown} samples of {table} are not among those who are analysed")
-        given = Given(given.samples[inside], given.columns)
+        given = LabelTable(given.samples[inside], given.columns)
     elif len(given.samples) < task["folds"]:
         raise UserError(f"{table} has {len(given.samples)} samples, fewer than the {task['folds']} folds: lower folds")
     else:
@@ -105,5 +105,5 @@ def _labels(study: Study, key: str, source: str, table: str, column: str) -> Non
         labels = labels_of(given, table, column, analysed, "those who are analysed")
         study.findings.fact(
             f"{key}.column",
-            f"{len(labels.names)} labels; {labels.known.sum():,} of the {len(analysed):,} samples analysed have one",
+            f"{len(labels.names)} labels; {labels.is_labelled.sum():,} of the {len(analysed):,} samples analysed have one",
         )

@@ -1,4 +1,4 @@
-"""The page of a run: one self-contained HTML file, without any sample's ID."""
+"""The report of a run: one self-contained HTML file without sample IDs."""
 
 from contigwas.report.page import write_report
 

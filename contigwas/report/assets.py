@@ -1,4 +1,4 @@
-"""Scripts and styles that stand inside the page: Bokeh's core, DataTables as itables bundles it, and our own."""
+"""Scripts and styles embedded in the page: the core of Bokeh, DataTables as bundled by itables, and our own files."""
 
 import base64
 from importlib import resources
@@ -10,7 +10,7 @@ KEYS = ("css", "js", "bokeh", "tables")
 
 
 def assets() -> dict[str, str]:
-    """css and js are ours; bokeh is a script; tables is a module as a data URI, for import."""
+    """Return css and js (our own), bokeh (a script) and tables (a module as a data URI)."""
     own = resources.files("contigwas.report") / "static"
     scripts = resources.files(bokeh) / "server" / "static" / "js"
     bundle = resources.files(itables) / "html"
@@ -21,5 +21,5 @@ def assets() -> dict[str, str]:
         (scripts / "bokeh.min.js").read_text(),
         f"data:text/javascript;base64,{module}",
     )
-    # an element ends at its closing tag, wherever that stands
+    # a script element ends at the first closing tag, even inside a string
     return {key: value.replace("</script", "<\\/script") for key, value in zip(KEYS, values, strict=True)}

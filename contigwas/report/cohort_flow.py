@@ -1,4 +1,4 @@
-"""The cohort flow: how many samples, variants and images there were at each step, and why the others left."""
+"""Cohort flow: numbers of samples, variants and images at each step, and reasons of exclusion."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,52 +11,52 @@ from contigwas.runtime.atomic_files import PathLike
 from contigwas.tables.text import read_table
 
 REASONS = {
-    "maf": "rare: a low minor-allele frequency",
-    "hwe": "out of Hardy-Weinberg equilibrium",
-    "call rate": "too few calls",
-    "info": "poorly imputed",
-    "duplicate": "twice in the file",
-    "heterozygosity": "unusual heterozygosity",
-    "sex": "another sex by X than in the tables",
-    "ancestry": "of another ancestry",
+    "maf": "low minor-allele frequency",
+    "hwe": "not in Hardy-Weinberg equilibrium",
+    "call rate": "low call rate",
+    "info": "low imputation quality",
+    "duplicate": "duplicated in the file",
+    "heterozygosity": "outlying heterozygosity",
+    "sex": "genetic sex differs from the reported sex",
+    "ancestry": "other ancestry",
     "not in keep": "not in the list of samples to keep",
-    "no genotypes": "without genotypes",
-    "darkest": "among the darkest",
-    "brightest": "among the brightest",
+    "no genotypes": "no genotypes",
+    "darkest": "among the darkest images",
+    "brightest": "among the brightest images",
 }
 
 
 @dataclass(frozen=True)
 class Step:
-    """So many were there; `left` are those who went away before the next step, by reason: a number, or what is reported."""
+    """A step of the flow. `excluded` has the reasons of exclusion before the next step, with reported counts."""
 
     label: str
     count: int
-    left: Sequence[tuple[str, int | str]] = ()
+    excluded: Sequence[tuple[str, int | str]] = ()
 
 
 def samples_flow(
     candidates: PathLike, cohort: PathLike, tested: Mapping[str, int]
 ) -> tuple[list[Step], pd.DataFrame, pd.DataFrame]:
-    """The steps of the samples, in how many sources they are (source, samples), and how many each model tests.
+    """Return the steps of the samples, the table (source, samples) and the table (model, tested, not tested).
 
-    The last table (model, tested, not tested) has `tested` samples of those eligible; `why_untested` has the reason.
-    Few samples are not counted, but in the steps themselves.
+    `tested` has the number of tested samples of each model. `explain_untested` gives the reason for "not tested". Small
+    counts are hidden, except those of the steps themselves.
     """
-    named = read_table(candidates, ["iid"])
-    kept = read_table(cohort, ["iid", "exclusion"])
-    excluded = kept["exclusion"].fillna("").astype(str)
-    inside, eligible = int((excluded == "").sum()), int(kept["gwas_included"].sum())
-    reasons = [(str(why), int(count)) for why, count in excluded[excluded != ""].value_counts().items()]
+    listed = read_table(candidates, ["iid"])
+    table = read_table(cohort, ["iid", "exclusion"])
+    exclusion = table["exclusion"].fillna("").astype(str)
+    included, eligible = int((exclusion == "").sum()), int(table["gwas_included"].sum())
+    reasons = [(str(reason), int(count)) for reason, count in exclusion[exclusion != ""].value_counts().items()]
     steps = [
-        Step("named by any input", len(named), _told(reasons)),
-        Step("in the cohort", inside, _told([("related to somebody who is tested", inside - eligible)])),
+        Step("in any input", len(listed), _reportable(reasons)),
+        Step("in the cohort", included, _reportable([("related to a tested sample", included - eligible)])),
         Step("eligible for testing", eligible),
     ]
-    sources = [name for name in named.columns if name not in ("fid", "iid", "sex")]
+    sources = [name for name in listed.columns if name not in ("fid", "iid", "sex")]
     return (
-        [_worded(step) for step in steps],
-        pd.DataFrame({"source": sources, "samples": [hidden(named[name].sum()) for name in sources]}),
+        [_with_texts(step) for step in steps],
+        pd.DataFrame({"source": sources, "samples": [hidden(listed[name].sum()) for name in sources]}),
         pd.DataFrame(
             {
                 "model": list(tested),
@@ -67,21 +67,22 @@ def samples_flow(
     )
 
 
-def why_untested(config: Mapping) -> str:
-    """Why a model does not test everybody who is eligible.
+def explain_untested(config: Mapping) -> str:
+    """Return why a model does not test all eligible samples.
 
-    One network that saw genotypes, or one of another study, tests nobody of its training; cross-fitted ones test all.
+    A single network trained with genotypes, or a network of another study, does not test its training samples;
+    cross-fitted networks test all samples.
     """
     trained_on = any(
         "apply" in recipe or ("method" in recipe and recipe.get("modalities") and folds(config, name) == 1)
         for name, recipe in config["models"].items()
     )
-    lacking = "the others lack an image, a covariate or a feature"
-    return f"{lacking}, or were in the network's training" if trained_on else lacking
+    reason = "the other samples have a missing image, covariate or feature"
+    return f"{reason}, or the network was trained on them" if trained_on else reason
 
 
 def variant_flow(variants: Mapping[str, PathLike]) -> pd.DataFrame:
-    """How many variants of each chromosome were kept, and why the others left: one row a chromosome."""
+    """Return the numbers of kept and excluded variants by reason, one row per chromosome."""
     rows = []
     for chrom, path in variants.items():
         reasons = pd.read_parquet(path, columns=["reason"])["reason"].value_counts().rename({"": "kept"})
@@ -90,30 +91,33 @@ def variant_flow(variants: Mapping[str, PathLike]) -> pd.DataFrame:
 
 
 def variant_steps(variants: pd.DataFrame, external: bool) -> list[Step]:
-    """The steps of the variants, all chromosomes together: those of the array and those kept.
+    """Return the steps of the variants of all chromosomes: those in the array, and those kept.
 
-    `external`: other genotypes than the array's are tested.
+    `external`: the GWAS tests other genotypes than those of the array.
     """
     total = variants.drop(columns="chromosome").sum()
-    left = [(str(why), int(count)) for why, count in total.items() if why not in ("variants", "kept")]
-    kept = "kept for samples' quality control" if external else "kept"
-    steps = [Step("in the genotypes", int(total["variants"]), left), Step(kept, int(total.get("kept", 0)))]
-    return [_worded(step) for step in steps]
+    excluded = [(str(reason), int(count)) for reason, count in total.items() if reason not in ("variants", "kept")]
+    kept = "kept for quality control of samples" if external else "kept"
+    steps = [Step("in the genotypes", int(total["variants"]), excluded), Step(kept, int(total.get("kept", 0)))]
+    return [_with_texts(step) for step in steps]
 
 
 def image_steps(table: PathLike) -> list[Step]:
-    """The steps of the images: those of the table and those kept; few of one reason are not counted."""
+    """Return the steps of the images: those in the table, and those kept. Small counts of a reason are hidden."""
     reasons = pd.read_parquet(table, columns=["kept", "reason"])
     kept = reasons["kept"].astype(bool)
-    left = [(str(why), int(count)) for why, count in reasons["reason"][~kept].value_counts().items()]
-    return [_worded(Step("in the table", len(reasons), _told(left))), Step("kept", int(kept.sum()))]
+    excluded = [(str(reason), int(count)) for reason, count in reasons["reason"][~kept].value_counts().items()]
+    return [_with_texts(Step("in the table", len(reasons), _reportable(excluded))), Step("kept", int(kept.sum()))]
 
 
-def _told(left: Sequence[tuple[str, int]]) -> list[tuple[str, int | str]]:
-    """The reasons with their counts as they may be reported: their sum is known from the steps."""
-    return list(zip([why for why, _ in left], suppress_small_counts([count for _, count in left]), strict=True))
+def _reportable(counts: Sequence[tuple[str, int]]) -> list[tuple[str, int | str]]:
+    """Return the reasons with small counts hidden; the sum of the counts is known from the steps."""
+    return list(
+        zip([reason for reason, _ in counts], suppress_small_counts([count for _, count in counts]), strict=True)
+    )
 
 
-def _worded(step: Step) -> Step:
-    """The reasons in words, without those that took nobody."""
-    return Step(step.label, step.count, [(REASONS.get(why, why), count) for why, count in step.left if count])
+def _with_texts(step: Step) -> Step:
+    """Return the step with readable reasons, without reasons that excluded nothing."""
+    excluded = [(REASONS.get(reason, reason), count) for reason, count in step.excluded if count]
+    return Step(step.label, step.count, excluded)

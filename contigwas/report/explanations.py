@@ -1,4 +1,4 @@
-"""What the explanations of a model say, as the page shows it."""
+"""Explanations of a model, as shown on the page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import pandas as pd
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.tables.text import read_table
 
-MOST = 10  # features of a modality
+MAX_FEATURES = 10  # per modality
 COLUMNS = ["rank", "feature", "name", "chrom", "pos", "mean_abs", "low", "high", "mean"]
 
 
@@ -24,7 +24,7 @@ class Explanations:
 
 
 def explanations(files: Mapping[str, PathLike]) -> Explanations:
-    """Read them: features.parquet, modalities.tsv and completeness.tsv of a model, with the paths of its figures."""
+    """Return the explanations of a model from features.parquet, modalities.tsv, completeness.tsv and its figures."""
     features = pd.read_parquet(files["features"])
     return Explanations(
         genome=files["genome"],
@@ -39,8 +39,8 @@ def explanations(files: Mapping[str, PathLike]) -> Explanations:
 
 
 def top_features(rows: pd.DataFrame) -> pd.DataFrame:
-    """The features of the largest mean absolute attribution, with their rank; places only where there are some."""
-    top = rows.nlargest(MOST, "mean_abs").reset_index(drop=True)
+    """Return the features with the largest mean absolute attribution and their rank; positions only if any is known."""
+    top = rows.nlargest(MAX_FEATURES, "mean_abs").reset_index(drop=True)
     top.insert(0, "rank", range(1, len(top) + 1))
     top = top[COLUMNS].astype({"chrom": str})
     if (top["name"].astype(str) == top["feature"].astype(str)).all():

@@ -1,4 +1,4 @@
-"""Figures as data URIs that are small: WebP, without loss unless that is large."""
+"""Figures as small data URIs: lossless WebP, or lossy WebP if that is much smaller."""
 
 import base64
 import io
@@ -8,12 +8,12 @@ from PIL import Image
 
 from contigwas.runtime.atomic_files import PathLike
 
-MOST = 16_383  # pixels of a side, which is all that WebP allows
-WORTH = 0.6  # with loss where that needs less than this share of the bytes: photographs and shades
+MAX_SIDE = 16_383  # pixels, the limit of WebP
+LOSSY_BELOW = 0.6  # lossy compression if it needs less than this share of the bytes
 
 
 @dataclass(frozen=True)
-class Picture:
+class EmbeddedImage:
     """A figure: its data URI, and its size in pixels."""
 
     uri: str
@@ -21,16 +21,16 @@ class Picture:
     height: int
 
 
-def picture(path: PathLike) -> Picture:
-    """A PNG of the run, compressed. What the file says beside its pixels is left behind; a larger one is shrunk."""
+def embed_image(path: PathLike) -> EmbeddedImage:
+    """Return a PNG file of the run, compressed and without its metadata; images larger than the limit are reduced."""
     with Image.open(path) as opened:
-        whole = opened.convert("RGBA")
-    image = Image.new("RGB", whole.size, "white")
-    image.paste(whole, mask=whole.getchannel("A"))
-    image.thumbnail((MOST, MOST))  # no more than the whole size, which most have
+        original = opened.convert("RGBA")
+    image = Image.new("RGB", original.size, "white")
+    image.paste(original, mask=original.getchannel("A"))
+    image.thumbnail((MAX_SIDE, MAX_SIDE))
     exact, lossy = _webp(image, lossless=True, quality=40), _webp(image, quality=88)
-    best = lossy if len(lossy) < WORTH * len(exact) else exact
-    return Picture(f"data:image/webp;base64,{base64.b64encode(best).decode()}", *image.size)
+    best = lossy if len(lossy) < LOSSY_BELOW * len(exact) else exact
+    return EmbeddedImage(f"data:image/webp;base64,{base64.b64encode(best).decode()}", *image.size)
 
 
 def _webp(image: Image.Image, **settings: object) -> bytes:

@@ -1,4 +1,4 @@
-"""Tables of other stages, as the page shows them: evaluation, downstream tasks, burdens."""
+"""Tables of other stages, as shown on the page: evaluation, downstream tasks, gene burdens."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,14 +13,16 @@ from contigwas.tables.text import read_table
 
 
 def evaluation_tables(paths: Sequence[PathLike]) -> dict[str, pd.DataFrame]:
-    """The tables of the evaluation by the name of their file; those without a row are left out, but for `models`."""
+    """Return the tables of the evaluation by file name; empty tables are left out, except `models`."""
     tables = {Path(path).stem: read_table(path, text=["feature"]) for path in paths}
     return {name: one for name, one in tables.items() if len(one) or name == "models"}
 
 
 def task_summary(path: PathLike) -> pd.DataFrame:
-    """The rows of a downstream task over all its seeds, without those that compare others than the first arm, and those
-    of single classes and labels (`auroc:2`) where the measure over all of them is there.
+    """Return the scores of a downstream task over all seeds.
+
+    Differences are those with the first arm only. Scores of single classes and labels (`auroc:2`) are left out if the
+    table has the score over all of them.
     """
     rows = read_table(path)
     rows = rows[rows["seed"].isna()].drop(columns="seed")
@@ -33,20 +35,21 @@ def task_summary(path: PathLike) -> pd.DataFrame:
 
 
 def burden_masks(path: PathLike) -> pd.DataFrame:
-    """The burdens by mask: how many genes somebody carries, their qualifying variants, carriers of the median gene.
+    """Return genes with a carrier, their qualifying variants and numbers of carriers, by mask.
 
-    Counts of one to four samples are not reported. Of an even number of genes the median is the lower of the middle two.
+    Counts of one to four samples are hidden. With an even number of genes the lower of the two middle values is used as
+    the median.
     """
     with h5py.File(path) as file:
         features = read_elem(file["var"])
     grouped = features.groupby(features["mask"].astype(str), sort=False)
-    found = grouped.agg(
+    masks = grouped.agg(
         genes=("gene", "size"),
         variants=("variants", "sum"),
         carriers=("carriers", lambda counts: counts.quantile(0.5, interpolation="lower")),
-        most=("carriers", "max"),
+        maximum=("carriers", "max"),
     )
-    for name in ("carriers", "most"):
-        found[name] = pd.Series([hidden(count) for count in found[name]], found.index, dtype=object)
-    found = found.rename_axis("mask").reset_index()
-    return found.rename(columns={"carriers": "carriers of the median gene", "most": "carriers of the gene with most"})
+    for name in ("carriers", "maximum"):
+        masks[name] = pd.Series([hidden(count) for count in masks[name]], masks.index, dtype=object)
+    masks = masks.rename_axis("mask").reset_index()
+    return masks.rename(columns={"carriers": "median carriers per gene", "maximum": "maximum carriers per gene"})

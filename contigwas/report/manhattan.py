@@ -1,4 +1,4 @@
-"""The interactive Manhattan plot: a Bokeh figure without points, and those of every test, which the page puts in."""
+"""Interactive Manhattan plot: an empty Bokeh figure, and the points of every test, which the page adds to it."""
 
 import base64
 import json
@@ -19,13 +19,14 @@ from contigwas.runtime.atomic_files import PathLike
 
 HEIGHT = 380  # pixels
 COLUMNS = ["x", "y", "place", "value", "feature", "beta", "colour"]
-HELD, NEAR, OUTSIDE, UNKNOWN = range(4)  # what a locus is to a hit: in span and plot, in the plot, in the span, nothing
+# a hit is in the span and the regional plot of a locus, only in the plot, only in the span, or in neither
+SPAN_AND_PLOT, PLOT_ONLY, SPAN_ONLY, NEITHER = range(4)
 TOOLTIPS = [("position", "@place"), ("−log₁₀ p", "@value"), ("feature", "@feature"), ("beta", "@beta")]
 
 
 @dataclass(frozen=True)
 class Manhattan:
-    """What the page needs: the figure and the points as JSON, the tests with their names, variants tested and hits."""
+    """Data of the page: figure and points as JSON, tests with their names, numbers of tested variants and of hits."""
 
     plot: str
     points: str
@@ -37,9 +38,10 @@ class Manhattan:
 def manhattan(
     points: PathLike, loci: pd.DataFrame, name: str, p1: float, reach: float, planted: pd.DataFrame | None = None
 ) -> Manhattan:
-    """The plot of a model, from points.parquet. A hit belongs to the locus of `loci` whose plot shows it.
+    """Return the plot of a model from points.parquet. A hit is assigned to the locus whose regional plot shows it.
 
-    `reach` is how far a regional plot reaches (base pairs); `planted` (chrom, pos, latent) gets triangles.
+    `reach` is the half width of a regional plot in base pairs. Variants in `planted` (chrom, pos, latent) are marked by
+    triangles.
     """
     table = pd.read_parquet(points).astype({"test": str, "chrom": str, "feature": str})
     notes = json.loads(pq.read_metadata(points).metadata[b"contigwas"])
@@ -63,13 +65,13 @@ def manhattan(
 
 
 def _test(table: pd.DataFrame, genome: Genome, loci: pd.DataFrame, threshold: float, reach: float) -> dict[str, object]:
-    """The points of one test: those below the threshold as binary columns, the hits with everything about them."""
+    """Return the points of one test: binary columns of points below the threshold, and full records of the hits."""
     number = table["chrom"].map({chrom: k for k, chrom in enumerate(genome.chromosomes)}).to_numpy(dtype=np.int64)
     hit = table["hit"].to_numpy(dtype=bool)
     scale = HeightScale(float(table["log10p"].max()) if len(table) else 0.0, threshold)
     rest, hits = table[~hit], table[hit]
     single = rest["beta"].notna().any()
-    locus, drawn = locus_of(hits, loci, reach)
+    locus, drawn = assign_loci(hits, loci, reach)
     return {
         "limit": float(scale.forward(scale.limit())),
         "ticks": [[float(scale.forward(tick)), f"{tick:g}"] for tick in scale.ticks()] if scale.compressed else None,
@@ -94,28 +96,30 @@ def _test(table: pd.DataFrame, genome: Genome, loci: pd.DataFrame, threshold: fl
     }
 
 
-def locus_of(hits: pd.DataFrame, loci: pd.DataFrame, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    """The locus of each hit, 0 where none, and whether the regional plot of that locus shows it: int, bool (hits,).
+def assign_loci(hits: pd.DataFrame, loci: pd.DataFrame, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the locus of each hit (0 if none), and whether its regional plot shows the hit: int and bool (hits,).
 
-    A plot shows what is within `reach` of its lead. Of loci whose plot shows the hit, those come first whose span holds
-    it, then the nearest lead; where no plot does, the nearest lead whose span holds it.
+    A plot shows variants within `reach` of its lead variant. Loci whose plot shows the hit are preferred, among these
+    loci whose span includes it, among these the nearest lead variant. Without such a plot it is the nearest lead
+    variant of a locus whose span includes the hit.
     """
-    found, rank, least = (np.zeros(len(hits), dtype=int), np.full(len(hits), UNKNOWN), np.full(len(hits), np.inf))
+    assigned, rank, nearest = np.zeros(len(hits), dtype=int), np.full(len(hits), NEITHER), np.full(len(hits), np.inf)
     positions = hits["pos"].to_numpy(dtype=np.int64)
     rows = {chrom: np.flatnonzero(hits["chrom"].to_numpy() == chrom) for chrom in hits["chrom"].unique()}
     columns = zip(*(loci[name] for name in ("locus", "chrom", "pos", "start", "end")), strict=True)
     for locus, chrom, lead, start, end in columns:
-        here = rows.get(chromosome(chrom))
-        if here is None:
+        of_chrom = rows.get(chromosome(chrom))
+        if of_chrom is None:
             continue
-        pos = positions[here]
+        pos = positions[of_chrom]
         distance = np.abs(pos - lead)
-        inside, near = (start <= pos) & (pos <= end), distance <= reach
-        own = np.select([inside & near, near, inside], [HELD, NEAR, OUTSIDE], UNKNOWN)
-        better = (own < rank[here]) | ((own == rank[here]) & (own < UNKNOWN) & (distance < least[here]))
-        chosen = here[better]
-        found[chosen], rank[chosen], least[chosen] = int(locus), own[better], distance[better]
-    return found, rank <= NEAR
+        in_span, in_plot = (start <= pos) & (pos <= end), distance <= reach
+        relation = np.select([in_span & in_plot, in_plot, in_span], [SPAN_AND_PLOT, PLOT_ONLY, SPAN_ONLY], NEITHER)
+        closer = (relation == rank[of_chrom]) & (relation < NEITHER) & (distance < nearest[of_chrom])
+        better = (relation < rank[of_chrom]) | closer
+        chosen = of_chrom[better]
+        assigned[chosen], rank[chosen], nearest[chosen] = int(locus), relation[better], distance[better]
+    return assigned, rank <= PLOT_ONLY
 
 
 def _planted(planted: pd.DataFrame | None, genome: Genome) -> list[list[object]]:
@@ -126,7 +130,7 @@ def _planted(planted: pd.DataFrame | None, genome: Genome) -> list[list[object]]
 
 
 def _figure(name: str, genome: Genome, threshold: float) -> str:
-    """The empty figure as JSON. The page fills its sources (rest, hits, planted) and sets its colours."""
+    """Return the empty figure as JSON. The page fills its sources (rest, hits, planted) and sets the colours."""
     room = 0.01 * genome.width
     plot = figure(
         name=f"plot-{name}",
@@ -147,7 +151,7 @@ def _figure(name: str, genome: Genome, threshold: float) -> str:
     plot.xaxis.major_tick_line_color = None
     plot.axis.minor_tick_line_color = None
     plot.outline_line_color = plot.border_line_color = None
-    plot.background_fill_color = plot.border_fill_color = None  # the page's own, light or dark
+    plot.background_fill_color = plot.border_fill_color = None  # transparent, for the light and the dark page
     sources = {"rest": COLUMNS, "hits": [*COLUMNS, "id", "alleles", "locus", "drawn"], "planted": ["x", "y", "latent"]}
     drawn = {}
     for kind, columns in sources.items():
@@ -174,10 +178,10 @@ def _figure(name: str, genome: Genome, threshold: float) -> str:
 
 
 def _binary(values: Sequence[float] | np.ndarray | pd.Series, kind: type) -> str:
-    """Numbers as little-endian bytes in base64."""
+    """Return numbers as little-endian bytes in base64."""
     return base64.b64encode(np.ascontiguousarray(values, dtype=np.dtype(kind).newbyteorder("<")).tobytes()).decode()
 
 
 def _json(value: Mapping) -> str:
-    """JSON that may stand inside a script element."""
+    """Return JSON that is safe inside a script element."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

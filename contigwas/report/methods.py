@@ -1,4 +1,4 @@
-"""The methods of a run in sentences for a paper, from its config: what was done, and whom to cite."""
+"""Methods text of a run for a paper, with citations, generated from the config."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,19 +11,19 @@ import yaml
 from contigwas import __version__
 from contigwas.config import downstream as tasks
 from contigwas.config.settings import folds
-from contigwas.plots.inflation import LEAST_CHROMOSOMES
+from contigwas.plots.inflation import MIN_CHROMOSOMES
 from contigwas.plots.style import TESTS, p_text
 from contigwas.report.methods_models import model_sentences
 from contigwas.report.wording import listed, percent, plural
 
 PACKAGES = ("snakemake", "numpy", "scipy", "pandas", "anndata")
-PARTITIONS = {"kmeans": "k-means", "hdbscan": "HDBSCAN [@hdbscan]"}  # arms of a task of clusters
-LEARNS = ("torch", "lightning", "monai", "kornia")
+PARTITIONS = {"kmeans": "k-means", "hdbscan": "HDBSCAN [@hdbscan]"}  # arms of a clustering task
+TRAINING_PACKAGES = ("torch", "lightning", "monai", "kornia")
 
 
 @dataclass(frozen=True)
 class Methods:
-    """Paragraphs with their citations as [1], the references in that order, and versions of packages by name."""
+    """Paragraphs with citations as [1], the references in this order, and versions of packages by name."""
 
     paragraphs: Sequence[str]
     references: Sequence[str]
@@ -31,12 +31,15 @@ class Methods:
 
 
 def methods(config: Mapping, tested: Mapping[str, int], clustered: Collection[str] = tuple(PARTITIONS)) -> Methods:
-    """The methods of a run; `config` has all defaults, `tested` the samples tested by model.
+    """Return the methods of a run; `config` has all defaults, `tested` has the number of tested samples by model.
 
-    `clustered` are the partitions that tasks of clusters made (kmeans, hdbscan): of many samples there is no HDBSCAN.
+    `clustered` are the partitions that clustering tasks computed (kmeans, hdbscan); HDBSCAN is not run on many samples.
     """
     parts = [
-        [f"This run was made with contigwas {__version__} on Snakemake [@snakemake].", *_simulated(config)],
+        [
+            f"All analyses were run with contigwas {__version__}, a Snakemake workflow [@snakemake].",
+            *_simulation(config),
+        ],
         list(_genotypes(config)),
         list(_modalities(config)),
         [one for name in config["models"] for one in model_sentences(config, name, folds)],
@@ -44,49 +47,50 @@ def methods(config: Mapping, tested: Mapping[str, int], clustered: Collection[st
         list(_tests(config)),
         [*_explanations(config), *_downstream(config, clustered)],
     ]
-    paragraphs, references = cited([" ".join(part) for part in parts if part])
-    return Methods(paragraphs, references, packages(config))
+    paragraphs, references = number_citations([" ".join(part) for part in parts if part])
+    return Methods(paragraphs, references, package_versions(config))
 
 
-def cited(paragraphs: Sequence[str]) -> tuple[list[str], list[str]]:
-    """`[@key]` and `[@key; @other]` as numbers in the order of their first use, and the references in that order.
+def number_citations(paragraphs: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Replace `[@key]` and `[@key; @other]` by numbers in the order of first use, and return the references in it.
 
-    Raises KeyError for a key that references.yaml lacks.
+    Raises KeyError for a key that is not in references.yaml.
     """
-    known = yaml.safe_load((resources.files("contigwas.report") / "references.yaml").read_text())
+    references = yaml.safe_load((resources.files("contigwas.report") / "references.yaml").read_text())
     order: dict[str, int] = {}
 
-    def numbered(found: re.Match) -> str:
-        keys = [one.strip().removeprefix("@") for one in found.group(1).split(";")]
+    def numbered(match: re.Match) -> str:
+        keys = [one.strip().removeprefix("@") for one in match.group(1).split(";")]
         return "[" + ", ".join(str(order.setdefault(key, len(order) + 1)) for key in keys) + "]"
 
     texts = [re.sub(r"\[(@[^\]]+)\]", numbered, text) for text in paragraphs]
-    return texts, [known[key] for key in order]
+    return texts, [references[key] for key in order]
 
 
-def packages(config: Mapping) -> dict[str, str]:
-    """Versions of the packages that the run used."""
+def package_versions(config: Mapping) -> dict[str, str]:
+    """Return the versions of the packages that the run used."""
     trained = any("method" in one or "apply" in one for one in config["models"].values())
-    names = [*PACKAGES, *(LEARNS if trained else ()), "matplotlib", "bokeh", "itables"]
+    names = [*PACKAGES, *(TRAINING_PACKAGES if trained else ()), "matplotlib", "bokeh", "itables"]
     names += ["captum"] if config.get("explain") and trained else []
-    names += ["umap-learn"] if _umap(config) else []
+    names += ["umap-learn"] if _uses_umap(config) else []
     names += ["scikit-learn"] if config["downstream"] else []
     names += ["msprime"] if "simulate" in config else []
     names += ["transformers"] if any(one.get("gene_encoder") == "mamba" for one in config["models"].values()) else []
-    found = {"contigwas": __version__}
+    versions = {"contigwas": __version__}
     for name in names:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
-def _simulated(config: Mapping) -> Iterator[str]:
+def _simulation(config: Mapping) -> Iterator[str]:
     if "simulate" in config:
         yield (
-            f"The cohort is simulated: {config['simulate']['n_samples']:,} samples of two populations, by coalescent "
-            "simulation with msprime [@msprime], with images drawn from traits whose causal variants are known."
+            f"The cohort was simulated: genotypes of {config['simulate']['n_samples']:,} samples of two populations by "
+            "coalescent simulation with msprime [@msprime], and images that depend on traits with known causal "
+            "variants."
         )
 
 
@@ -94,25 +98,29 @@ def _genotypes(config: Mapping) -> Iterator[str]:
     block, samples = config["genotypes"], config["samples"]
     qc, chromosomes = block["qc"], block["chromosomes"]
     yield (
-        f"Genotypes ({block['build']}, {plural(len(chromosomes), 'chromosome')}) were filtered: variants with a call "
-        f"rate below {qc['call_rate']}, a minor-allele frequency below {qc['maf']} or an exact Hardy-Weinberg p "
-        f"{'(mid-p) ' if qc['hwe_midp'] else ''}below {p_text(qc['hwe'])} [@hwe] were removed, and samples with a call "
-        f"rate below {qc['sample_call_rate']}."
+        f"In the genotypes ({block['build']}, {plural(len(chromosomes), 'chromosome')}), variants were removed if "
+        f"their call rate was below {qc['call_rate']}, their minor-allele frequency below {qc['maf']} or the p-value "
+        f"of an exact Hardy-Weinberg test {'(mid-p) ' if qc['hwe_midp'] else ''}below {p_text(qc['hwe'])} [@hwe]. "
+        f"Samples were removed if their call rate was below {qc['sample_call_rate']}."
     )
     if block["kinship"]:
-        yield f"Of pairs of relatives in a table, with a kinship above {samples['max_kinship']}, one was tested."
+        yield (
+            f"Of related samples (kinship above {samples['max_kinship']} in a user-supplied table), only one was "
+            "tested."
+        )
     else:
         yield (
-            f"Of samples with a KING-robust kinship [@king] above {samples['max_kinship']} one was tested; "
-            "relatives share a fold."
+            f"Of related samples (KING-robust kinship [@king] above {samples['max_kinship']}), only one was tested; "
+            "relatives were assigned to the same fold."
         )
     if block["pcs_file"]:
-        yield f"{block['pcs']} genetic principal components were taken from a table."
+        yield f"{block['pcs']} genetic principal components were taken from a user-supplied table."
     elif block["pcs"]:
         drop = block["prune"]["long_range_ld"] == "drop"
         yield (
-            f"{block['pcs']} genetic principal components come from variants pruned to r² < {block['prune']['r2']}"
-            f"{' outside the regions of long-range LD [@long_range_ld]' if drop else ''}, fitted on unrelated samples."
+            f"{block['pcs']} genetic principal components were computed from variants pruned to "
+            f"r² < {block['prune']['r2']}"
+            f"{' outside regions of long-range LD [@long_range_ld]' if drop else ''} and fitted on unrelated samples."
         )
 
 
@@ -120,33 +128,39 @@ def _modalities(config: Mapping) -> Iterator[str]:
     used = {one for recipe in config["models"].values() for one in recipe.get("modalities", [])}
     if "snps" in used:
         snps = config["snps"]
-        chosen = "those of a list" if snps["list"] else "those left by LD pruning" if snps["pruned"] else ""
+        chosen = (
+            "the variants in a list" if snps["list"] else "the variants kept by LD pruning" if snps["pruned"] else ""
+        )
         every = f"one of every {snps['stride']} variants of the genotypes"
-        yield f"SNPs of the contrast are {chosen or every}."
+        yield f"The SNP modality consists of {chosen or every}."
     if "pgs" in used:
         pgs = config["pgs"]
         yield (
-            "Polygenic scores in the format of the PGS Catalog [@pgs_catalog] were matched by position and alleles, "
-            f"then by rsID, strand-ambiguous variants {'dropped' if pgs['ambiguous'] == 'drop' else 'kept'}; scores "
-            f"with less than {percent(pgs['min_overlap'])} of their variants were left out."
+            "Variants of polygenic scores in the format of the PGS Catalog [@pgs_catalog] were matched by position and "
+            f"alleles, then by rsID; strand-ambiguous variants were "
+            f"{'dropped' if pgs['ambiguous'] == 'drop' else 'kept'}. Scores with less than "
+            f"{percent(pgs['min_overlap'])} of their variants in the genotypes were excluded."
         )
     if "burden" in used:
         burden = config["burden"]
         masks = listed(burden["masks"]) if isinstance(burden["masks"], Mapping) else "a mask file"
-        vep = " (annotated by VEP [@vep])" if burden["sets"] is None else ""
+        vep = ", with variants annotated by VEP [@vep]" if burden["sets"] is None else ""
         statistic = {
-            "max": "the most alternate alleles at one variant",
+            "max": "the maximum number of alternate alleles at one variant",
             "sum": "the sum of alternate alleles",
             "comphet": "the sum of alternate alleles, at most 2",
-            "binary": "whether any alternate allele is carried",
+            "binary": "the presence of any alternate allele",
         }[burden["statistic"]]
         yield (
-            f"Gene burdens in REGENIE's formats [@regenie]{vep} count, for the masks {masks}, {statistic} among "
-            f"variants with an alternate-allele frequency of at most {burden['max_aaf']}."
+            f"Gene burdens were computed for the masks {masks} as in REGENIE [@regenie]{vep}. A burden is {statistic} "
+            f"over variants with an alternate-allele frequency of at most {burden['max_aaf']}."
         )
     if "expression" in used:
-        entered = {"tpm": "as log(1 + TPM)", "counts": "as log(1 + CPM)", "log": "on the log scale of its table"}
-        yield f"Gene expression entered {entered[config['expression']['scale']]}, scaled by the training samples."
+        scale = {"tpm": "as log(1 + TPM)", "counts": "as log(1 + CPM)", "log": "on the log scale of its table"}
+        yield (
+            f"Gene expression was used {scale[config['expression']['scale']]}, standardised by mean and SD of the "
+            "training samples."
+        )
 
 
 def _features(config: Mapping, tested: Mapping[str, int]) -> Iterator[str]:
@@ -159,34 +173,34 @@ def _features(config: Mapping, tested: Mapping[str, int]) -> Iterator[str]:
     ]
     if crossed:
         yield (
-            f"Nobody was tested with features of a network that saw their genotypes in training: {listed(crossed)} "
-            f"{'was' if len(crossed) == 1 else 'were'} cross-fitted, families sharing a fold, and the networks' "
-            "features were moved into one space by orthogonal Procrustes rotation [@procrustes] fitted on shared "
+            f"To avoid train-test leakage, {listed(crossed)} {'was' if len(crossed) == 1 else 'were'} cross-fitted: "
+            "the features of each sample are from a network that was not trained on it, with families in one fold. The "
+            "features of the networks were aligned by orthogonal Procrustes rotations [@procrustes] fitted on shared "
             "training samples."
         )
     if alone:
-        yield f"Of {listed(alone)} only the held-out samples were tested."
+        yield f"With {listed(alone)}, only held-out samples were tested."
     learned = [name for name in models if "phenotypes" not in models[name] or "method" in models[name]]
     if learned:
         block, inverse = config["phenotypes"], config["phenotypes"]["transform"] == "inverse-normal"
         kind = f"{block['components']} principal components" if block["components"] else "raw values"
-        unless = ", where a model does not say otherwise" if _own(config) else ""
+        unless = ", unless a model has other settings" if _has_own_phenotypes(config) else ""
         yield (
-            f"The features tested are {kind} of the embeddings{unless}"
-            f"{', residualised and transformed to normal ranks' if inverse else ''}."
+            f"The tested features were {kind} of the embeddings{unless}"
+            f"{', regressed on the covariates and rank-based inverse normal transformed' if inverse else ''}."
         )
-    if _umap(config):
-        yield "Maps of the samples in the space of a model's features are drawn by UMAP [@umap]."
+    if _uses_umap(config):
+        yield "Maps of the samples in the feature space of a model were computed by UMAP [@umap]."
     if tested:
-        yield f"Samples tested: {', '.join(f'{name} {count:,}' for name, count in tested.items())}."
+        yield f"Numbers of tested samples: {', '.join(f'{name} {count:,}' for name, count in tested.items())}."
 
 
-def _own(config: Mapping) -> bool:
+def _has_own_phenotypes(config: Mapping) -> bool:
     return any(isinstance(one.get("phenotypes"), Mapping) for one in config["models"].values())
 
 
-def _umap(config: Mapping) -> bool:
-    """Whether a map is drawn by UMAP: models of user-supplied phenotypes have none."""
+def _uses_umap(config: Mapping) -> bool:
+    """Return whether a map is drawn by UMAP; models with user-supplied phenotypes have no map."""
     mapped = any({"method", "embeddings", "apply"} & {*one} for one in config["models"].values())
     return mapped and config["plots"]["map"]["method"] == "umap"
 
@@ -194,48 +208,53 @@ def _umap(config: Mapping) -> bool:
 def _tests(config: Mapping) -> Iterator[str]:
     gwas, loci = config["gwas"], config["loci"]
     covariates = [*gwas["covariates"], *gwas["image_covariates"]]
-    missing = "complete cases at each variant" if gwas["missing"] == "exact" else "missing calls at the variant's mean"
+    missing = (
+        "complete cases at each variant"
+        if gwas["missing"] == "exact"
+        else "missing calls set to the mean of the variant"
+    )
+    adjusted = f"adjusted for {listed(covariates)}" if covariates else "without covariates"
     yield (
         f"Every feature was regressed on every variant {'of the imputed genotypes ' if gwas['genotypes'] else ''}by "
-        f"exact linear regression with the covariates {listed(covariates) or 'none'} ({missing}; minor-allele "
-        f"frequency among the tested of at least {gwas['qc']['maf']})."
+        f"exact linear regression, {adjusted} ({missing}; minor-allele frequency of at least {gwas['qc']['maf']} among "
+        "the tested samples)."
     )
     if gwas["offsets"]:
-        yield "Leave-one-chromosome-out predictions of REGENIE's step 1 [@regenie] were taken out of the features."
-    words = {
-        "minp": "Bonferroni-corrected smallest p",
+        yield "Leave-one-chromosome-out predictions of REGENIE step 1 [@regenie] were subtracted from the features."
+    names = {
+        "minp": "the Bonferroni-corrected minimum p-value",
         "manova": "MANOVA (Wilks' lambda)",
-        "acat": "the Cauchy combination [@acat]",
+        "acat": "the Cauchy combination test [@acat]",
     }
     test = TESTS.get(loci["test"], loci["test"])
     interval = (
         "by a jackknife over chromosomes [@jackknife]"
-        if len(config["genotypes"]["chromosomes"]) >= LEAST_CHROMOSOMES
-        else "from ranks around the median, as if tests were independent"
+        if len(config["genotypes"]["chromosomes"]) >= MIN_CHROMOSOMES
+        else "from order statistics around the median, which assumes independent tests"
     )
     if gwas["tests"]:
-        yield f"Tests over all features of a model: {listed([words[one] for one in gwas['tests']])}."
+        yield f"Tests over all features of a model were {listed([names[one] for one in gwas['tests']])}."
     yield (
-        f"Loci are clumps of variants by {test} as plink 1.9 makes them [@plink]: lead variants with "
-        f"p ≤ {p_text(loci['p1'])}, and those within {loci['kb']:g} kb in r² > {loci['r2']} with them. "
-        f"Inflation is the median chi-square over its expectation [@genomic_control], with an interval {interval}. "
-        "Lead variants were tested again with errors robust to unequal variances (HC3 [@hc3])."
+        f"Loci were defined by clumping the results of {test} as in plink 1.9 [@plink]: lead variants with "
+        f"p ≤ {p_text(loci['p1'])}, and variants within {loci['kb']:g} kb that have r² > {loci['r2']} with them. "
+        f"Genomic inflation is the median chi-square divided by its expectation [@genomic_control], with a 95 % "
+        f"interval {interval}. In sensitivity analyses, lead variants were tested with heteroscedasticity-consistent "
+        "standard errors (HC3 [@hc3])."
     )
 
 
 def _explanations(config: Mapping) -> Iterator[str]:
     block = config.get("explain")
     if block:
-        noise = " over noisy inputs [@noise_tunnel]" if block["noise"]["copies"] else ""
+        noise = " averaged over noisy inputs [@noise_tunnel]" if block["noise"]["copies"] else ""
         names = {
             "integrated_gradients": f"integrated gradients [@integrated_gradients]{noise}",
             "deeplift": "DeepLIFT [@deeplift]",
         }
         used = [names.get(one, one) for one in block.get("methods", [])]
-        baseline = f", from the baseline {block['baseline']}" if isinstance(block.get("baseline"), str) else ""
+        baseline = f" with the baseline {block['baseline']}" if isinstance(block.get("baseline"), str) else ""
         yield (
-            f"What the contrastive loss of a sample depends on was attributed to genetic features by {listed(used)}"
-            f", in Captum [@captum]{baseline}."
+            f"The contrastive loss was attributed to genetic features by {listed(used)} in Captum [@captum]{baseline}."
         )
 
 
@@ -247,13 +266,14 @@ def _downstream(config: Mapping, clustered: Collection[str]) -> Iterator[str]:
             for task, model in _pairs(config, [tasks.SEGMENTATION])
             for arm in tasks.arms(config, task, model)
         }
-        beside = listed(text for name, text in names.items() if name in used)
-        yield f"Segmentation is scored by Dice over samples{f', beside {beside}' if beside else ''}."
+        compared = listed(text for name, text in names.items() if name in used)
+        comparison = f" and compared with {compared}" if compared else ""
+        yield f"Segmentations were scored by the mean Dice of the samples{comparison}."
     clusters = [config["downstream"][name] for name in tasks.of_kind(config, tasks.CLUSTERS)]
-    made = [words for name, words in PARTITIONS.items() if name in clustered]
-    if clusters and made:
-        matched = ", matched to labels" if any(one["labels"] for one in clusters) else ""
-        yield f"Clusters are those of {listed(made)} on the features{matched}."
+    used_methods = [text for name, text in PARTITIONS.items() if name in clustered]
+    if clusters and used_methods:
+        matched = " and matched to labels" if any(one["labels"] for one in clusters) else ""
+        yield f"Clusters were computed from the features by {listed(used_methods)}{matched}."
     used = {arm for task, model in _pairs(config, tasks.OF_LABELS) for arm in tasks.label_arms(config, task, model)}
     if used:
         names = {
@@ -263,13 +283,13 @@ def _downstream(config: Mapping, clustered: Collection[str]) -> Iterator[str]:
             tasks.SCRATCH: "networks trained from scratch",
         }
         yield (
-            f"Labels were predicted by {listed(text for arm, text in names.items() if arm in used)}, with metrics over "
-            "the whole test set and bootstrap intervals over families."
+            f"Labels were predicted by {listed(text for arm, text in names.items() if arm in used)}. Metrics were "
+            "computed over all test samples, with bootstrap intervals over families."
         )
 
 
 def _pairs(config: Mapping, kinds: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Every task of `kinds` with each model that it is done with."""
+    """Yield every task of `kinds` with each of its models."""
     for kind in kinds:
         for task in tasks.of_kind(config, kind):
             yield from ((task, model) for model in tasks.models(config, task))

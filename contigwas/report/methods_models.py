@@ -1,17 +1,21 @@
-"""What each model of a run is, in a sentence for a paper."""
+"""Description of each model of a run for the methods text."""
 
 from collections.abc import Callable, Iterator, Mapping
 
 from contigwas.config.models import methods
-from contigwas.report.wording import listed, plural
+from contigwas.report.wording import listed, percent, plural
 
-ENCODERS = {"linear": "linear maps", "none": "heads alone", "h1": "one hidden layer", "h12": "two hidden layers"}
-
-CONTRASTIVE = "contrastive "  # begins the titles of methods that may go without a contrast
+ENCODERS = {
+    "linear": "linear maps",
+    "none": "projection heads",
+    "h1": "networks with one hidden layer",
+    "h12": "networks with two hidden layers",
+}
+CONTRASTIVE = "contrastive "  # prefix of titles of methods whose contrast can be switched off
 
 
 def kind(recipe: Mapping) -> str:
-    """What a model is, in a few words."""
+    """Return the kind of a model in a few words."""
     if "method" in recipe:
         title = methods()[recipe["method"]].title
         if recipe.get("contrast") == 0:
@@ -23,14 +27,14 @@ def kind(recipe: Mapping) -> str:
 
 
 def model_sentences(config: Mapping, name: str, folds: Callable[[Mapping, str], int]) -> Iterator[str]:
-    """A sentence or two on the model `name`."""
+    """Yield one or two sentences on the model `name`."""
     recipe = config["models"][name]
     if "method" not in recipe:
-        what = {
-            "user-supplied embeddings": "embeddings made elsewhere",
-            "user-supplied phenotypes": "phenotypes measured elsewhere",
+        description = {
+            "user-supplied embeddings": "user-supplied embeddings",
+            "user-supplied phenotypes": "user-supplied phenotypes",
         }
-        yield f"{name}: {what.get(kind(recipe), 'the frozen model of another study, applied to this cohort')}."
+        yield f"{name} is {description.get(kind(recipe), 'the frozen model of another study, applied to this cohort')}."
         return
     network = _network(recipe)
     trained = methods()[recipe["method"]].views > 0
@@ -39,12 +43,12 @@ def model_sentences(config: Mapping, name: str, folds: Callable[[Mapping, str], 
     elif trained:
         yield _views(name, recipe, network)
     elif "image_encoder" in recipe:
-        weights = "weights trained elsewhere" if recipe["weights"] else "random weights"
-        yield f"{name} is {network} with {weights}, not trained here."
+        weights = "pretrained weights" if recipe["weights"] else "random weights"
+        yield f"{name} is {network} with {weights}, without training on this cohort."
     else:
-        yield f"{name} is principal components of the pixels."
+        yield f"{name} consists of the principal components of the pixels."
     if trained and recipe.get("weights"):
-        yield f"{name} starts from weights trained elsewhere."
+        yield f"{name} was initialised with pretrained weights."
     if trained and "epochs" in recipe:
         networks = folds(config, name)
         yield (
@@ -55,7 +59,7 @@ def model_sentences(config: Mapping, name: str, folds: Callable[[Mapping, str], 
 
 
 def _views(name: str, recipe: Mapping, network: str) -> str:
-    """A method without genetics; whatever draws images has a network of its own."""
+    """Return the sentence on a method without genetics. Methods with a decoder have their own network."""
     method = recipe["method"]
     title = kind(recipe)
     if not methods()[method].has_decoder:
@@ -74,22 +78,28 @@ def _network(recipe: Mapping) -> str:
 
 def _contrast(name: str, recipe: Mapping, network: str) -> str:
     modalities = listed(recipe["modalities"])
-    samples = "everyone with at least one of them" if recipe.get("aggregate") == "outer" else "samples with all of them"
+    samples = (
+        "samples with at least one modality" if recipe.get("aggregate") == "outer" else "samples with all modalities"
+    )
     if "gene_encoder" in recipe:
         reader = {"mamba": "Mamba [@mamba]", "transformer": "a transformer", "mlp": "a multilayer perceptron"}
         return (
-            f"{name} contrasts images, through {network}, with {modalities}, read by {reader[recipe['gene_encoder']]}, "
-            "after MGI [@mgi]."
+            f"{name} contrasts images, encoded by {network}, with {modalities}, encoded by "
+            f"{reader[recipe['gene_encoder']]}, as in MGI [@mgi]."
         )
     loss = (
-        "with SigLIP's loss [@siglip]"
+        "with the SigLIP loss [@siglip]"
         if recipe["loss"] == "siglip"
         else f"with the weighted loss (alpha {recipe['alpha']})"
     )
-    learned = "a learned temperature that begins at" if recipe["learn_temperature"] else "a temperature of"
-    extra = f", {recipe['corruption']:g} of the genetic values corrupted [@scarf]" if recipe["corruption"] else ""
+    learned = "a learned temperature, initialised at" if recipe["learn_temperature"] else "a temperature of"
+    extra = (
+        f", with {percent(recipe['corruption'])} of the genetic values corrupted [@scarf]"
+        if recipe["corruption"]
+        else ""
+    )
     return (
-        f"{name} contrasts images, through {network}, with {modalities} of the same sample, through "
-        f"{ENCODERS[recipe['genetics_encoder']]}, after ContIG [@contig] {loss} at {learned} "
-        f"{recipe['temperature']:g}, in {samples}{extra}."
+        f"{name} contrasts images, encoded by {network}, with {modalities} of the same sample, encoded by "
+        f"{ENCODERS[recipe['genetics_encoder']]}, as in ContIG [@contig], {loss} at {learned} "
+        f"{recipe['temperature']:g}. It is trained on {samples}{extra}."
     )

@@ -1,4 +1,4 @@
-"""A model's part of the page: its loci, the plots of their regions, sensitivity analyses of lead variants, and its other figures."""
+"""Section of a model on the page: loci, regional plots, sensitivity analyses of lead variants, and other figures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from contigwas.report.tables import fixed, grouped, table
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.tables.text import read_table
 
-LOOKS = ["ols", "hc3", "sex_difference", "without_offsets", "manova", "manova_hc3"]
+FITS = ["ols", "hc3", "sex_difference", "without_offsets", "manova", "manova_hc3"]
 COLUMNS = {
     "locus": "locus",
     "chrom": "chrom",
@@ -32,17 +32,17 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Region:
-    """The plot of a locus, and what it shows in words."""
+    """The regional plot of a locus, its heading, and its alternative text."""
 
     locus: int
     path: Path
-    words: str
+    heading: str
     alt: str
 
 
 @dataclass(frozen=True)
 class Model:
-    """What the page tells of a model; `loci` are all columns of loci.tsv, `loci_table` what is shown of them."""
+    """Data of a model for the page; `loci` has all columns of loci.tsv, `loci_table` is the HTML table of the page."""
 
     kind: str
     samples: int
@@ -51,12 +51,12 @@ class Model:
     loci_table: Markup
     manhattan: Manhattan
     regions: Sequence[Region]
-    looks: pd.DataFrame
+    sensitivity: pd.DataFrame
     files: Mapping[str, PathLike | None]
 
 
 def model_part(name: str, files: Mapping[str, PathLike | None], config: Mapping, planted: pd.DataFrame | None) -> Model:
-    """Read a model's files; `planted` is planted.tsv, of all models."""
+    """Read the files of a model; `planted` is planted.tsv of all models."""
     loci = read_table(files["loci"], ["locus", "chrom", "pos", "lead_id"], text=["features"])
     phenotypes = pq.ParquetFile(files["phenotypes"])
     regions = strongest_regions(files["regional"], loci, config["report"]["regions"])
@@ -70,13 +70,13 @@ def model_part(name: str, files: Mapping[str, PathLike | None], config: Mapping,
         loci_table=loci_table(name, loci, {one.locus for one in regions}),
         manhattan=manhattan(files["points"], loci, name, float(config["loci"]["p1"]), reach, own),
         regions=regions,
-        looks=second_looks(files["followup"]),
+        sensitivity=sensitivity_table(files["followup"]),
         files=files,
     )
 
 
 def loci_table(name: str, loci: pd.DataFrame, drawn: set[int]) -> Markup:
-    """The loci as HTML; the number of one whose region is drawn is a link to it."""
+    """Return the loci as HTML. The number of a locus links to its regional plot, if this is on the page."""
 
     def linked(value: object) -> str | Markup:
         if int(value) not in drawn:
@@ -95,30 +95,30 @@ def loci_table(name: str, loci: pd.DataFrame, drawn: set[int]) -> Markup:
     return table(rows, f"Loci of {name}", {COLUMNS[key]: cell for key, cell in cells.items()}, f"loci-{name}")
 
 
-def strongest_regions(folder: PathLike, loci: pd.DataFrame, most: int) -> list[Region]:
-    """The regional plots of the strongest loci, the first of the folder's index."""
-    index = read_table(Path(folder, "index.tsv"), ["name"])[:most]
-    known = loci.set_index("locus")
+def strongest_regions(folder: PathLike, loci: pd.DataFrame, maximum: int) -> list[Region]:
+    """Return the regional plots of the strongest loci, which are the first in the index of the folder."""
+    index = read_table(Path(folder, "index.tsv"), ["name"])[:maximum]
+    by_locus = loci.set_index("locus")
     regions = []
     for row in index.itertuples():
-        lead = known.loc[row.locus]
+        lead = by_locus.loc[row.locus]
         place = f"chromosome {row.chrom}: {int(row.pos):,}"
         feature = f", best feature {lead['best_feature']}" if lead["best_feature"] else ""
-        words = f"{place}, {row.lead_id}, −log₁₀ p {float(row.log10p):.1f}{feature}"
+        heading = f"{place}, {row.lead_id}, −log₁₀ p {float(row.log10p):.1f}{feature}"
         alt = (
-            f"Variants around {int(lead['start']):,} to {int(lead['end']):,} on chromosome {row.chrom}, coloured by r² "
-            f"with the lead variant {row.lead_id} at {int(row.pos):,}, whose −log₁₀ p is {float(row.log10p):.1f}"
+            f"Regional plot of chromosome {row.chrom} around {int(lead['start']):,} to {int(lead['end']):,}: variants "
+            f"coloured by r² with the lead variant {row.lead_id} at {int(row.pos):,} (−log₁₀ p {float(row.log10p):.1f})"
         )
-        regions.append(Region(int(row.locus), Path(folder, f"{row.name}.png"), words, alt))
+        regions.append(Region(int(row.locus), Path(folder, f"{row.name}.png"), heading, alt))
     return regions
 
 
-def second_looks(path: PathLike) -> pd.DataFrame:
-    """-log10 p of a locus's best feature and of all features together, one row a locus and one column a fit."""
+def sensitivity_table(path: PathLike) -> pd.DataFrame:
+    """Return -log10 p of the best feature and of all features together, one row per locus and one column per fit."""
     rows = read_table(path, text=["feature"])
     rows["feature"] = rows["feature"].fillna("").astype(str)
     best = rows[rows["feature"] != ""].groupby("locus", sort=False)["feature"].first()
     shown = rows[(rows["feature"] == "") | (rows["feature"] == rows["locus"].map(best))]
     wide = shown.pivot(index=["locus", "lead_id"], columns="fit", values="log10p").reset_index()
     wide["feature"] = wide["locus"].map(best).fillna("")
-    return wide[["locus", "lead_id", "feature", *(name for name in LOOKS if name in wide)]].rename_axis(columns=None)
+    return wide[["locus", "lead_id", "feature", *(name for name in FITS if name in wide)]].rename_axis(columns=None)

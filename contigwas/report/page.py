@@ -1,4 +1,4 @@
-"""The report: summary, cohort flow, models side by side, every model's loci and figures, on one page."""
+"""Write the report page: summary, cohort flow, model comparison, and the loci and figures of every model."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -12,20 +12,20 @@ from contigwas.config.downstream import CLUSTERS
 from contigwas.config.models import read_schema
 from contigwas.plots.style import TESTS, p_text
 from contigwas.report.assets import assets
-from contigwas.report.cohort_flow import image_steps, samples_flow, variant_flow, variant_steps, why_untested
+from contigwas.report.cohort_flow import explain_untested, image_steps, samples_flow, variant_flow, variant_steps
 from contigwas.report.explanations import explanations
-from contigwas.report.image_data import picture
+from contigwas.report.image_data import embed_image
 from contigwas.report.inputs import burden_masks, evaluation_tables, task_summary
 from contigwas.report.methods import methods
-from contigwas.report.models import model_part, second_looks
+from contigwas.report.models import model_part, sensitivity_table
 from contigwas.report.summary import glance, sentences
 from contigwas.report.tables import downloads, grouped, table
 from contigwas.runtime.atomic_files import PathLike, replacing
 from contigwas.tables.text import read_table
 
-__all__ = ["second_looks", "table", "write_report"]
+__all__ = ["sensitivity_table", "table", "write_report"]
 log = logging.getLogger(__name__)
-SMALL = 15.0  # MB
+LARGE_MB = 15.0  # a larger page is slow to open
 COUNTS = {"tested": grouped, "not tested": grouped}
 
 
@@ -44,14 +44,15 @@ def write_report(
     config: Mapping[str, object],
     output: PathLike,
 ) -> None:
-    """Write the page.
+    """Write the page to `output`.
 
-    `samples` has candidates and cohort. `genotypes` holds the figures of quality control by name (call_rate, hwe, pcs,
-    kinship). `matching` holds the table of how scores matched and its figure (png), or is None. `burden` is its file.
-    `models` maps a name to its files: phenotypes, loci, followup, points, manhattan, overview, regional (a folder), qq,
-    perhaps training, decoded and map (else None). `evaluation` holds tables (a list) and png; `explained` maps a model
-    to features, modalities, completeness, genome and top. `tasks` are those of downstream: model, task, kind, tsv and
-    png. `captions` is the text under each kind of figure, and `config` the config, perhaps without pretrain and export.
+    samples: candidates and cohort. variants: quality control tables by chromosome. genotypes: figures of quality
+    control (call_rate, hwe, pcs, kinship). images: table of images. matching: table and figure (png) of the matching of
+    polygenic scores, or None. burden: the gene burdens, or None. models: files of each model (phenotypes, loci,
+    followup, points, manhattan, overview, regional (a folder), qq; training, decoded and map can be None). evaluation:
+    tables (a list) and png. explained: features, modalities, completeness, genome and top of each model. tasks: model,
+    task, kind, tsv and png of each downstream task. captions: files with the caption of each kind of figure. config:
+    the config, with or without the blocks pretrain and export.
     """
     environment = Environment(
         loader=PackageLoader("contigwas.report"),
@@ -60,7 +61,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"picture": picture, "table": table, "comma": grouped}
+    environment.filters |= {"embed_image": embed_image, "table": table, "comma": grouped}
     tables = evaluation_tables(evaluation["tables"])
     planted = tables.get("planted")
     parts = {name: model_part(name, files, config, planted) for name, files in models.items()}
@@ -79,7 +80,7 @@ def write_report(
         samples={
             "steps": steps,
             "sources": sources,
-            "models": table(by_model, f"Samples tested with each model; {why_untested(config)}", COUNTS),
+            "models": table(by_model, f"Samples tested with each model ({explain_untested(config)})", COUNTS),
         },
         variants={
             "steps": variant_steps(chromosomes, bool(config["gwas"]["genotypes"])),
@@ -104,12 +105,12 @@ def write_report(
         temporary.write_text(text, encoding="utf-8")
     size = len(text.encode()) / 1e6
     log.info("report of %d models, %.1f MB", len(models), size)
-    if size > SMALL:
-        log.warning("the report has %.0f MB: lower report.features or report.regions for a smaller one", size)
+    if size > LARGE_MB:
+        log.warning("the report has %.0f MB: to reduce it, lower report.features or report.regions", size)
 
 
 def _as_yaml(config: Mapping[str, object]) -> str:
-    """The config in the schema's order of blocks, one block apart from the next."""
+    """Return the config as YAML, with blocks in the order of the schema and empty lines between them."""
     order = [name for name in read_schema()["properties"] if name in config]
     blocks = [{name: config[name]} for name in order if config[name] != {}]
     return "\n".join(yaml.safe_dump(one, sort_keys=False, allow_unicode=True, width=100) for one in blocks)

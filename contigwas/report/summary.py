@@ -1,4 +1,4 @@
-"""The first lines of the page: what was found, in sentences and in one table."""
+"""Summary of the page: the main results in sentences and one table."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from contigwas.report.wording import listed, plural
 
 
 def sentences(parts: Mapping[str, Model], models: pd.DataFrame, config: Mapping) -> list[str]:
-    """A few sentences: samples and variants tested, loci of each model, and planted ones where they are known.
+    """Return sentences on tested samples and variants, loci of each model and, for simulated data, planted variants.
 
     `models` is models.tsv of the evaluation.
     """
@@ -20,33 +20,33 @@ def sentences(parts: Mapping[str, Model], models: pd.DataFrame, config: Mapping)
     variants = {part.manhattan.tested for part in parts.values()}
     test, p1 = config["loci"]["test"], p_text(config["loci"]["p1"])
     found = listed(f"{name} finds {plural(len(part.loci), 'locus', 'loci')}" for name, part in parts.items())
-    said = [
-        f"{_span(samples)} samples and {_span(variants)} variants were tested with the features of "
-        f"{plural(len(parts), 'model')}.",
-        f"At p ≤ {p1} by {TESTS.get(test, test)}, {found}.",
+    texts = [
+        f"The features of {plural(len(parts), 'model')} were tested for association with {_span(variants)} variants in "
+        f"{_span(samples)} samples.",
+        f"At p ≤ {p1} ({TESTS.get(test, test)}), {found}.",
     ]
     if "planted_found" in models:
         planted = int(models["planted"].max())
-        known = models.set_index("model")
-        pairs = [(name, known.loc[name]) for name in parts]
+        by_model = models.set_index("model")
+        pairs = [(name, by_model.loc[name]) for name in parts]
         of_each = listed(f"{int(row['planted_found'])} by {name}" for name, row in pairs)
         false = listed(f"{int(row['false_loci'])} by {name}" for name, row in pairs if row["false_loci"])
-        said.append(
-            f"The truth of this cohort is known: of {plural(planted, 'planted variant')}, {of_each} were found; "
+        texts.append(
+            f"The cohort is simulated: of {plural(planted, 'planted variant')}, {of_each} were found; "
             f"false loci: {false or 'none'}."
         )
-    return said
+    return texts
 
 
 def glance(parts: Mapping[str, Model], models: pd.DataFrame) -> Markup:
-    """A table, one row a model: what it is, what was tested, lambda, loci, and the ground truth where it is known."""
-    known = models.set_index("model")
+    """Return a table with one row per model: kind, samples, features, lambda, loci and, if known, the ground truth."""
+    by_model = models.set_index("model")
     rows = []
     for name, part in parts.items():
-        row = {"model": name, "what it is": part.kind, "samples": part.samples, "features": part.features}
-        row |= {"λ": float(known.loc[name, "lambda"]), "loci": len(part.loci)}
-        if "planted_found" in known:
-            one = known.loc[name]
+        row = {"model": name, "kind": part.kind, "samples": part.samples, "features": part.features}
+        row |= {"λ": float(by_model.loc[name, "lambda"]), "loci": len(part.loci)}
+        if "planted_found" in by_model:
+            one = by_model.loc[name]
             row |= {"planted variants": int(one["planted"]), "found": int(one["planted_found"])}
             row |= {"false loci": int(one["false_loci"])}
         rows.append(row)
@@ -59,5 +59,5 @@ def _linked(name: object) -> Markup:
 
 
 def _span(counts: set[int]) -> str:
-    """One number, or the least and the largest."""
+    """Return one number, or minimum and maximum."""
     return f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,}"

@@ -1,4 +1,4 @@
-"""Tables of the page: HTML with a caption and scopes, and the same rows as files to download, inside the page."""
+"""Tables of the page: accessible HTML, and embedded files to download."""
 
 import base64
 from collections.abc import Callable, Mapping
@@ -15,11 +15,12 @@ def table(
     cells: Mapping[str, Callable[[object], str]] | None = None,
     name: str | None = None,
 ) -> Markup:
-    """A table as HTML; numbers in a few significant digits.
+    """Return a table as HTML, by default with numbers of four significant digits.
 
-    `cells` maps a column to what writes its cells (text is escaped, Markup is not); `name` becomes the table's id.
+    `cells` maps a column to the function that formats its cells (text is escaped, Markup is not); `name` is the HTML
+    id.
     """
-    writers = {column: (cells or {}).get(column, shown) for column in frame.columns}
+    writers = {column: (cells or {}).get(column, format_value) for column in frame.columns}
     textual = {column for column in frame.columns if not pd.api.types.is_numeric_dtype(frame[column])}
     head = Markup("").join(
         Markup('<th scope="col"{}>{}</th>').format(Markup(' class="t"' if column in textual else ""), column)
@@ -41,8 +42,8 @@ def table(
     )
 
 
-def shown(value: object) -> str:
-    """A value as text: four significant digits, larger numbers to the ones, nothing for what is missing."""
+def format_value(value: object) -> str:
+    """Return a value as text: four significant digits, large numbers as integers, missing values as empty text."""
     if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
         return ""
     if isinstance(value, float):
@@ -51,17 +52,17 @@ def shown(value: object) -> str:
 
 
 def grouped(value: object) -> str:
-    """A whole number with commas; text, such as a count that is not reported, as it is."""
-    return shown(value) if value is None or isinstance(value, str) or pd.isna(value) else f"{int(value):,}"
+    """Return an integer with thousands separators; text, such as a hidden count, is unchanged."""
+    return format_value(value) if value is None or isinstance(value, str) or pd.isna(value) else f"{int(value):,}"
 
 
 def fixed(digits: int) -> Callable[[object], str]:
-    """What writes a number with so many digits after the point."""
+    """Return a function that formats a number with `digits` decimal places."""
     return lambda value: "" if pd.isna(value) else f"{float(value):.{digits}f}"
 
 
 def downloads(frame: pd.DataFrame, stem: str) -> Markup:
-    """Links to the whole table as TSV and CSV, which need neither a network nor a script."""
+    """Return links to download the table as TSV and CSV, which work without network and scripts."""
     links = []
     for kind, (separator, mime) in KINDS.items():
         data = base64.b64encode(frame.to_csv(sep=separator, index=False).encode()).decode()

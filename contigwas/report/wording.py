@@ -1,10 +1,10 @@
-"""Small words of the page's sentences."""
+"""Helpers for the sentences of the page."""
 
 from collections.abc import Iterable
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names in a sentence.
+    """Return names as a list in a sentence.
 
     >>> listed(["a", "b", "c"]), listed(["a"]), listed([])
     ('a, b and c', 'a', '')
@@ -14,7 +14,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def plural(count: int, word: str, many: str | None = None) -> str:
-    """A count and its noun.
+    """Return a count with its noun.
 
     >>> plural(1, "locus", "loci"), plural(2, "locus", "loci"), plural(1200, "model")
     ('1 locus', '2 loci', '1,200 models')
@@ -23,7 +23,7 @@ def plural(count: int, word: str, many: str | None = None) -> str:
 
 
 def percent(share: float) -> str:
-    """A share.
+    """Return a share in percent.
 
     >>> percent(0.75)
     '75 %'

@@ -15,7 +15,7 @@ CHROMIUM = "/usr/bin/chromium"
 @pytest.fixture(scope="module")
 def chromium():
     """A browser. Playwright is imported only where there is one, and gone before tests that call Snakemake in this
-    process: it keeps an event loop running, beside which Snakemake cannot start its own.
+    process: it keeps an event loop running, in which Snakemake cannot start another one.
     """
     path = CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium")
     if path is None:

@@ -86,7 +86,7 @@ def test_what_holds_samples_by_design_is_spared(tmp_path):
     assert [path.name for path in searched(tmp_path)] == ["loci.tsv"]
 
 
-def test_the_page_names_nobody(full_page, bare_page, tmp_path):
+def test_the_page_names_no_sample(full_page, bare_page, tmp_path):
     assert named([full_page, bare_page], IIDS) == []
     text = full_page.read_text()
     leaking = tmp_path / "report.html"

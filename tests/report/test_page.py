@@ -35,12 +35,12 @@ def source(page, kind="hits", model="contig"):
 
 def test_it_says_what_was_found(page, loci):
     text = page.locator("#summary").inner_text()
-    assert "30 samples and 2,100 variants were tested" in text
+    assert "were tested for association with 2,100 variants in 30 samples" in text
     assert f"contig finds {len(loci)} loci and traits finds 3 loci" in text
     assert "of 4 planted variants, 3 by contig and 3 by traits" in text
     flow = page.locator("#cohort").inner_text()
-    assert "40 samples named by any input" in flow and "−5 too few calls" in flow
-    assert "35 samples eligible for testing" in flow and "−3 rare: a low minor-allele frequency" in flow
+    assert "40 samples in any input" in flow and "−5 low call rate" in flow
+    assert "35 samples eligible for testing" in flow and "−3 low minor-allele frequency" in flow
 
 
 def test_every_hit_is_drawn_and_few_others(page, full_page):
@@ -127,7 +127,7 @@ def test_the_table_sorts_by_mouse_and_by_keyboard(page, loci):
     assert first == loci["locus"].tolist()
     header = page.locator("#loci-contig thead th", has_text="log₁₀")
     by_p = loci.sort_values("log10p")["locus"].tolist()
-    assert by_p not in (first, first[::-1]), "the order tells whether it sorts by p"
+    assert by_p not in (first, first[::-1]), "the order shows whether it sorts by p"
     header.click()
     page.locator("#loci-contig th[aria-sort=ascending]").wait_for()
     assert [int(one) for one in rows.locator("td:first-child").all_inner_texts()] == by_p
@@ -167,10 +167,10 @@ def test_a_link_of_the_table_opens_the_region(page, loci):
 def test_everything_is_on_the_page(page):
     found = {one["alt"] for one in page.locator("img").evaluate_all("all => all.map(one => ({alt: one.alt}))")}
     for words in (
-        "Attribution along the genome",
-        "Top features",
+        "Attributions along the genome",
+        "Features of",
         "Training curves",
-        "Map of the embedding",
+        "Map of the samples",
         "Scores of",
     ):
         assert [one for one in found if one.startswith(words)], words
@@ -179,9 +179,9 @@ def test_everything_is_on_the_page(page):
     for heading in (
         "Summary",
         "Cohort",
-        "Models side by side",
+        "Model comparison",
         "Explanations",
-        "Downstream",
+        "Downstream tasks",
         "Quality control",
         "Methods",
     ):
@@ -191,12 +191,14 @@ def test_everything_is_on_the_page(page):
 
 
 def test_the_methods_name_the_partitions_that_the_table_has(full_page):
-    assert "Clusters are those of k-means on the features" in full_page.read_text()
+    assert "Clusters were computed from the features by k-means" in full_page.read_text()
 
 
-def test_the_config_is_told_with_what_it_lacks(page):
+def test_the_config_is_shown_without_two_blocks(page):
     reported = page.locator("#methods details")
-    assert "The config of this run, without pretrain and export" in reported.locator("summary").inner_text()
+    assert (
+        "Configuration of this run, without the blocks pretrain and export" in reported.locator("summary").inner_text()
+    )
     keys = yaml.safe_load(reported.locator("pre").text_content())
     assert {"genotypes", "models", "gwas"} <= {*keys} and not {"pretrain", "export"} & {*keys}
 

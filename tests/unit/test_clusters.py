@@ -17,7 +17,7 @@ from contigwas.downstream.clusters import partitions, task
 from contigwas.downstream.clusters.labels import probe, read_labels
 from contigwas.downstream.clusters.partitions import by_size, partition, silhouettes
 from contigwas.downstream.clusters.task import cluster, features_of_tested
-from contigwas.downstream.folds import families_of
+from contigwas.downstream.folds import family_codes
 from contigwas.runtime.errors import UserError
 
 SETTINGS = {
@@ -50,7 +50,7 @@ def test_clusters_are_numbered_from_the_largest_and_found_again():
 
 
 def test_one_sample_far_away_may_miss_the_sample(monkeypatch):
-    """The sample of the silhouette is the same for every k, and may lack a whole cluster."""
+    """The sample of the silhouette is the same for every k, and can miss a cluster."""
     monkeypatch.setattr(partitions, "SILHOUETTE_SAMPLES", 20)
     features = np.random.default_rng(0).normal(size=(200, 3))
     some = np.sort(np.random.default_rng(0).choice(200, 20, replace=False))
@@ -111,17 +111,19 @@ def test_without_labels_there_are_sizes_criterion_and_stability(tmp_path):
     assert set(reported["criterion"]) == {"name", "2", "3", "4", "5", "6"}
 
 
-def test_small_counts_are_not_told(tmp_path):
+def test_small_counts_are_not_reported(tmp_path):
     features, group = blobs()
     features[:3] += 100  # three samples far away
     path, _ = write(tmp_path, features, group)
-    assert run(tmp_path, path, k=2)[0]["kmeans"]["sizes"] == [">=230", "<5"], "everybody but a large one is a small one"
+    assert run(tmp_path, path, k=2)[0]["kmeans"]["sizes"] == [">=230", "<5"], (
+        "all samples without a large cluster are a small one"
+    )
     reported, _, _ = run(tmp_path, path, k=2, labels={"table": str(tmp_path / "groups.tsv"), "column": "kind"})
-    assert "sizes" not in reported["kmeans"], "a sum beside a row would tell its hidden cell"
+    assert "sizes" not in reported["kmeans"], "a sum would disclose the hidden cell of a row"
     assert not {1, 2, 3, 4} & {count for row in reported["kmeans"]["counts"] for count in row}
 
 
-def test_noise_of_few_samples_is_told_nowhere(tmp_path, caplog, monkeypatch):
+def test_noise_of_few_samples_is_not_reported(tmp_path, caplog, monkeypatch):
     def all_but_three(some, size):
         return np.where(np.arange(len(some)) < 3, -1, (some[:, 0] > 0).astype(int))
 
@@ -135,7 +137,7 @@ def test_noise_of_few_samples_is_told_nowhere(tmp_path, caplog, monkeypatch):
     assert "hdbscan: 2 clusters of 240 samples" in caplog.text and not any("3 of 240" in one for one in caplog.messages)
 
 
-def test_samples_without_a_label_are_told_nowhere(tmp_path, caplog):
+def test_samples_without_a_label_are_not_reported(tmp_path, caplog):
     features, group = blobs()
     path, iids = write(tmp_path, features, group)
     labels = pd.DataFrame({"iid": [*iids[3:], "x1", "x2"], "kind": [f"g{one}" for one in [*group[3:], 0, 1]]})
@@ -153,7 +155,7 @@ def test_samples_without_a_label_are_told_nowhere(tmp_path, caplog):
         assert any(isinstance(cell, str) for row in reported[arm]["counts"] for cell in row), "their sum is 237"
 
 
-def test_the_share_that_is_right_does_not_tell_how_few_are_wrong(tmp_path):
+def test_the_share_of_correct_samples_does_not_disclose_how_few_are_wrong(tmp_path):
     features, group = blobs()
     path, _ = write(tmp_path, features, np.where(np.arange(240) < 3, (group + 1) % 4, group))
     reported, tidy, _ = run(tmp_path, path, labels={"table": str(tmp_path / "groups.tsv"), "column": "kind"}, k=4)
@@ -222,7 +224,7 @@ def test_parquet_is_read_as_text_is(tmp_path, iid, column, asked, indexed):
         (["iid", "sort", "more"], "has no column kind"),
     ],
 )
-def test_columns_of_labels_that_cannot_be_told(tmp_path, name, columns, sentence):
+def test_columns_of_labels_that_are_ambiguous(tmp_path, name, columns, sentence):
     table = pd.DataFrame([["1", "a", "b"], ["2", "b", "a"]], columns=columns)
     if name.endswith("parquet"):
         table.to_parquet(tmp_path / name)
@@ -232,7 +234,7 @@ def test_columns_of_labels_that_cannot_be_told(tmp_path, name, columns, sentence
         read_labels(tmp_path / name, "kind", ["1", "2"], "the tested samples")
 
 
-def test_labels_of_no_parquet_are_told(tmp_path):
+def test_a_parquet_file_of_labels_that_is_none_is_reported(tmp_path):
     (tmp_path / "labels.parquet").write_text("iid\tkind\n1\ta\n")
     with pytest.raises(UserError, match=r"labels.parquet is not a Parquet file \(labels\): write it again"):
         read_labels(tmp_path / "labels.parquet", "kind", ["1", "2"], "the tested samples")
@@ -241,7 +243,7 @@ def test_labels_of_no_parquet_are_told(tmp_path):
 @pytest.mark.parametrize(
     ("values", "column", "sentence"),
     [
-        (["a"] * 4, "kind", "the column kind is a in <5 samples"),
+        (["a"] * 4, "kind", "column kind is a in <5 samples"),
         (["NA"] * 4, "kind", "is empty in 4 samples"),
         (["a", "b", "a", "b"], "sort", "has no column sort"),
     ],
@@ -259,7 +261,7 @@ def test_a_column_of_measurements_is_no_label(tmp_path):
         read_labels(path, "kind", iids, "the tested samples")
 
 
-def test_labels_of_nobody(tmp_path):
+def test_labels_without_a_common_sample(tmp_path):
     path = labelled(tmp_path, ["a", "b"], ["HG1", "HG2"])
     with pytest.raises(UserError, match="no sample is in both") as reported:
         read_labels(path, "kind", ["1000001", "1000002"], "the tested samples")
@@ -271,7 +273,7 @@ def test_fewer_samples_than_clusters(tmp_path):
     path, _ = write(tmp_path, features, group)
     with pytest.raises(UserError, match=r"downstream.kinds: 8 samples .* too few for 9 clusters"):
         run(tmp_path, path, k=9)
-    with pytest.raises(UserError, match=r"min_cluster_size is 10, but only 8 samples .*lower it to 6 at most"):
+    with pytest.raises(UserError, match=r"min_cluster_size is 10, but only 8 samples .*Set it to at most 6"):
         run(tmp_path, path)
 
 
@@ -282,7 +284,7 @@ def test_fewer_samples_than_clusters(tmp_path):
         (10, {"k": 9, "k_max": 9, "min_cluster_size": 2}, r"10 samples .*\(8\), too few for 9 clusters: lower k to 8"),
     ],
 )
-def test_samples_who_suffice_but_for_the_resamples(tmp_path, samples, settings, sentence):
+def test_samples_that_suffice_except_for_the_resamples(tmp_path, samples, settings, sentence):
     features, group = blobs(samples)
     path, _ = write(tmp_path, features, group)
     with pytest.raises(UserError, match=sentence):
@@ -304,7 +306,7 @@ def test_hdbscan_is_found_again_in_few_samples():
         seen.append(some)
         return (some[:, 0] > features[:, 0].mean()).astype(int)
 
-    assert (partition(features, find, 0, most=50).stability == 1).all()
+    assert (partition(features, find, 0, max_resampled=50).stability == 1).all()
     assert len(seen[0]) == 240 and {len(one) for one in seen[1:]} == {40}
     assert len({tuple(row) for one in seen[1:] for row in one}) == 50, "drawn once"
 
@@ -331,20 +333,20 @@ def test_a_label_of_one_sample_is_wrong_in_the_probe():
     assert probe(features[:6], np.array([0, 0, 0, 1, 1, 1]), np.arange(6), 0) is None
 
 
-def test_the_probe_is_not_told_by_relatives():
+def test_relatives_do_not_leak_into_the_probe():
     """Families of three alike samples with one label, which has nothing else to do with the features."""
     rng = np.random.default_rng(0)
     families = np.repeat(np.arange(60), 3)
     features = np.repeat(9 * rng.normal(size=(60, 90)), 3, axis=0) + 0.01 * rng.normal(size=(180, 90))
     codes = np.repeat(rng.permutation(60) % 2, 3)
-    assert (probe(features, codes, np.arange(180), 0) == codes).mean() > 0.9, "they tell each other's labels"
+    assert (probe(features, codes, np.arange(180), 0) == codes).mean() > 0.9, "relatives leak each other's labels"
     assert (probe(features, codes, families, 0) == codes).mean() < 0.7
     assert probe(features, codes, np.arange(180) % 4, 0) is None, "fewer families than folds"
 
 
 def test_a_sample_outside_the_cohort_is_a_family(tmp_path):
     path = write_cohort(tmp_path, ["1", "2", "3", "4"], ["f", "g", "f", ""])
-    found = families_of(["9", "3", "2", "1", "8", "4"], path)
+    found = family_codes(["9", "3", "2", "1", "8", "4"], path)
     assert found[1] == found[3] and len(set(found)) == 5
 
 

@@ -70,7 +70,7 @@ def test_one_cluster_agrees_with_nothing():
 
 
 def test_intervals_are_those_of_the_jackknife_written_out(pair):
-    """Everybody left out in turn, with the same matching."""
+    """Leave-one-out values with the same matching."""
     clusters, labels = pair
     found = Agreement.of(clusters, labels)
     stands_for = np.where(clusters < 0, -1, found.matched[clusters])
@@ -119,7 +119,7 @@ def test_intervals_hold_the_agreement_of_many_samples(clusters, labels, agreemen
         assert np.mean([one[metric][1] <= truth <= one[metric][2] for one in found]) >= 0.91
 
 
-def test_who_all_agree_have_no_interval():
+def test_full_agreement_has_no_interval():
     labels = np.arange(90) % 3
     for value, low, high in Agreement.of(labels, labels).measures().values():
         assert (value, low, high) == pytest.approx((1, 1, 1))
@@ -127,7 +127,7 @@ def test_who_all_agree_have_no_interval():
         assert np.isfinite([value, low, high]).all()
 
 
-def test_many_small_clusters_need_no_table_for_each_sample_who_is_left_out():
+def test_many_small_clusters_need_no_table_for_each_sample_left_out():
     """A table without each sample, of 20,000 samples in 4,000 clusters with 50 labels, would be 32 GB."""
     rng = np.random.default_rng(1)
     found = Agreement.of(rng.integers(0, 4000, 20000), rng.integers(0, 50, 20000)).measures()

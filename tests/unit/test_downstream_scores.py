@@ -8,7 +8,7 @@ from monai.metrics import DiceMetric, MeanIoU
 from monai.networks.utils import one_hot
 
 from contigwas.downstream import figures, scores
-from contigwas.downstream.segmentation.fit import counts
+from contigwas.downstream.segmentation.fit import count_pixels
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_scores_are_those_of_monai(volumes, formula, metric):
     found, truth = volumes
     oracle = metric(include_background=False, reduction="none", ignore_empty=False)
     expected = oracle(one_hot(found[:, None], 3), one_hot(truth[:, None], 3)).numpy()
-    both, predicted, true = np.moveaxis(counts(found, truth, 3), 2, 0)
+    both, predicted, true = np.moveaxis(count_pixels(found, truth, 3), 2, 0)
     assert np.allclose(formula(both, predicted, true), expected, atol=1e-6)
     assert expected[3, 1] == 1, "the class is in neither"
     assert expected[4, 1] == expected[5, 1] == 0

@@ -1,4 +1,4 @@
-"""Who is tested: never anybody whom the network was pretrained on where it holds samples out, never half a family."""
+"""Tested samples: no training samples of a network with held-out samples, and no divided families."""
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ def no_family_is_divided(samples, found):
         assert not set(one.train) & set(one.test)
 
 
-def test_of_a_cross_fitted_model_everyone_is_tested_by_the_network_that_held_them_out():
+def test_samples_of_a_cross_fitted_model_are_tested_by_the_network_that_held_them_out():
     samples = cohort()
     every = states(samples, 3)
     found = splits(samples, every, "t.tsv", True, 5, 1)
@@ -53,7 +53,7 @@ def test_of_one_network_the_held_out_samples_are_tested():
     assert len(one.train) + len(one.test) == 90
 
 
-def test_of_a_network_that_saw_everyone_the_images_seen_are_counted():
+def test_seen_images_are_counted_for_a_network_trained_on_all_samples():
     samples = cohort()
     every = states(samples, 1, modalities=())
     found = splits(samples, every, "t.tsv", True, 4, 1)
@@ -84,7 +84,7 @@ def test_strangers_are_divided_by_hash():
         assert set(outside["iid"].iloc[one.test]) == set(shuffled["iid"].iloc[other.test])
 
 
-def test_who_may_not_be_tested_only_trains():
+def test_samples_that_cannot_be_tested_only_train():
     samples = cohort()
     tested = np.arange(90) % 5 > 0
     trained = np.arange(90) % 5 == 0
@@ -94,27 +94,27 @@ def test_who_may_not_be_tested_only_trains():
     assert {one.seen for one in found} == {0}
     assert {one.seen for one in splits(samples, [], "t.tsv", True, 4, 1)} == {None}
     no_family_is_divided(samples, found)
-    with pytest.raises(UserError, match="has 3 samples .* who may be tested .*, fewer than the 4 folds"):
+    with pytest.raises(UserError, match="has 3 samples .* that can be tested .*, fewer than the 4 folds"):
         splits(samples, [], "t.tsv", True, 4, 1, np.arange(90) < 3)
-    with pytest.raises(UserError, match="leave fold . of 4 with nobody"):
+    with pytest.raises(UserError, match="assigns none .* to fold . of 4"):
         splits(samples, [], "t.tsv", True, 4, 1, samples["family"].isin(["f0", "f1"]).to_numpy())
 
 
 @pytest.mark.parametrize(
     ("samples", "in_cohort", "folds", "said"),
     [
-        (cohort(), False, 5, "write true"),
+        (cohort(), False, 5, "Set cohort: true"),
         (cohort(4).assign(iid=["a", "b", "c", "d"], family=["a", "b", "c", "d"]), False, 5, "fewer than the 5 folds"),
-        (cohort(6).assign(iid=list("abcdef"), family=list("abcdef")), False, 6, "lower folds"),
-        (cohort(2), True, 5, "label more samples"),
+        (cohort(6).assign(iid=list("abcdef"), family=list("abcdef")), False, 6, "Lower folds"),
+        (cohort(2), True, 5, "Label more samples"),
     ],
 )
-def test_samples_who_cannot_be_divided(samples, in_cohort, folds, said):
+def test_samples_that_cannot_be_divided(samples, in_cohort, folds, said):
     with pytest.raises(UserError, match=said):
         splits(samples, states(cohort(), 3), "t.tsv", in_cohort, folds, 1)
 
 
-def test_nobody_of_the_table_is_held_out():
+def test_no_sample_of_the_table_is_held_out():
     samples, every = cohort(), states(cohort(), 1)
     trained = samples[~samples["iid"].map(stable_hash).isin(every[0]["roles"][HELDOUT])].reset_index(drop=True)
     with pytest.raises(UserError, match="is held out from the network"):
@@ -130,4 +130,4 @@ def test_a_smaller_share_lies_in_a_larger_one():
     assert len(subset(iids, 0.001, "7:0")) == 1
     without = {iids[one] for one in large} - {iids[3]}
     rest = iids[:3] + iids[4:]
-    assert without <= {rest[one] for one in subset(rest, 0.41, "7:0")}, "nobody else leaves when one sample does"
+    assert without <= {rest[one] for one in subset(rest, 0.41, "7:0")}, "no other sample leaves"

@@ -32,7 +32,7 @@ def r2(*rows) -> np.ndarray:
 
 
 def test_a_planted_variant_is_found_by_a_near_lead_on_its_own_chromosome():
-    found = compare(loci(("x", "1", 150_000), ("y", "2", 100_000)), PLANTED, np.zeros((2, 3)), kb=100, least=0.1)
+    found = compare(loci(("x", "1", 150_000), ("y", "2", 100_000)), PLANTED, np.zeros((2, 3)), kb=100, min_r2=0.1)
     assert found.planted["found"].tolist() == [1, 0, 0]
     assert found.planted["lead_id"].tolist() == ["x", "", ""]
     assert found.false_loci == 1
@@ -40,7 +40,7 @@ def test_a_planted_variant_is_found_by_a_near_lead_on_its_own_chromosome():
 
 def test_a_planted_variant_counts_once_and_ld_counts_as_near():
     table = loci(("x", "1", 120_000), ("y", "1", 90_000), ("z", "2", 900_000))
-    found = compare(table, PLANTED, r2([0, 0, 0], [0, 0.05, 0], [0, 0, 0.3]), kb=100, least=0.1)
+    found = compare(table, PLANTED, r2([0, 0, 0], [0, 0.05, 0], [0, 0, 0.3]), kb=100, min_r2=0.1)
     assert found.planted["found"].tolist() == [1, 0, 1]
     assert found.planted["lead_id"].tolist() == ["x", "", "z"]
     assert found.false_loci == 0
@@ -52,7 +52,7 @@ def test_large_polygenic_variants_are_not_false(tmp_path):
     pd.concat([PLANTED, extra, small]).to_csv(tmp_path / "truth.tsv", sep="\t", index=False)
     large = read_truth(tmp_path / "truth.tsv", 0.005)
     assert large["id"].tolist() == ["a", "b", "c", "p"]
-    found = compare(loci(("x", "2", 2_000_001), ("y", "2", 4_000_000)), large, np.zeros((2, 4)), kb=100, least=0.1)
+    found = compare(loci(("x", "2", 2_000_001), ("y", "2", 4_000_000)), large, np.zeros((2, 4)), kb=100, min_r2=0.1)
     assert found.planted["id"].tolist() == ["a", "b", "c"] and found.planted["found"].sum() == 0
     assert found.false_loci == 1
 
@@ -63,7 +63,7 @@ def test_chromosomes_and_missing_alleles_of_the_truth_are_read_as_those_of_genot
     large = read_truth(tmp_path / "truth.tsv", 0.005)
     assert large["chrom"].tolist() == ["1", "1", "X"]
     assert large["effect_allele"].tolist()[0] == "A" and large["effect_allele"].isna().tolist() == [False, True, True]
-    found = compare(loci(("x", "1", 100_000)), large, np.zeros((1, 3)), kb=100, least=0.1)
+    found = compare(loci(("x", "1", 100_000)), large, np.zeros((1, 3)), kb=100, min_r2=0.1)
     assert found.planted["found"].tolist() == [1, 0, 0] and found.false_loci == 0
 
 
@@ -137,7 +137,7 @@ def test_a_probe_sees_signal_and_no_signal(tmp_path):
     assert (got["n_samples"] == 250).all()
     features[[2, 9], 3] = np.nan
     ad.AnnData(features, obs=obs).write_h5ad(tmp_path / "e.h5ad")
-    with pytest.raises(UserError, match="no finite numbers, of 2 of 250 tested samples") as reported:
+    with pytest.raises(UserError, match="not finite numbers for 2 of 250 tested samples") as reported:
         probe(tmp_path / "e.h5ad", latents, alone, seed=0)
     assert "0002" not in str(reported.value)
 

@@ -6,7 +6,7 @@ import pytest
 from bed_reader import to_bed
 from sklearn.metrics import average_precision_score
 
-from contigwas.evaluate.attributions import COLUMNS, ranked, snp_tags, write_attributions
+from contigwas.evaluate.attributions import COLUMNS, score_ranking, snp_tags, write_attributions
 from contigwas.tables.anndata_io import write_modality
 
 SETTINGS = {"r2": 0.3, "seed": 1}
@@ -61,7 +61,7 @@ def test_tags_are_squared_correlations_above_the_bound(cohort):
 
 
 def test_tags_are_those_of_the_right_variant_whatever_the_ids(cohort):
-    """Two records of one site and another variant of that chromosome, all without an id; one on a chromosome beside."""
+    """Two records of one site and another variant of that chromosome, all without an id; one on another chromosome."""
     folder, grid, causal, _ = cohort
     calls = np.column_stack([grid[:, 5], grid[:, 7], causal[:, 0]])
     properties = {"iid": [f"{i:04d}" for i in range(400)], "sid": ["."] * 3, "chromosome": ["1"] * 3}
@@ -101,14 +101,14 @@ def test_ties_are_counted_as_scikit_learn_counts_them_and_the_interval_holds_the
     rng = np.random.default_rng(2)
     found = rng.random((300, 12)) < 0.01
     scores = np.round(rng.random(300) + found.any(axis=1), 1)
-    got = ranked(scores, found, 0)
+    got = score_ranking(scores, found, 0)
     assert got["average_precision"] == pytest.approx(average_precision_score(found.any(axis=1), scores))
     assert got["low"] < got["average_precision"] < got["high"]
 
 
 def test_fewer_than_five_causes_have_no_interval():
     found, scores = np.eye(40, 5, dtype=bool), np.random.default_rng(5).random(40)
-    five, four = ranked(scores, found, 0), ranked(scores, found[:, :4], 0)
+    five, four = score_ranking(scores, found, 0), score_ranking(scores, found[:, :4], 0)
     assert [five["planted"], four["planted"]] == [5, 4]
     assert five["low"] < five["high"]
     assert np.isnan([four["low"], four["high"]]).all() and four["average_precision"] > 0
@@ -126,5 +126,5 @@ def test_the_interval_is_that_of_weighted_average_precision():
         times = np.bincount(drawn.integers(found.shape[1], size=found.shape[1]), minlength=found.shape[1])
         weights = np.array([times[one].mean() if one.any() else 1.0 for one in found])
         values.append(average_precision_score(positive, scores, sample_weight=weights))
-    got = ranked(scores, found, 7)
+    got = score_ranking(scores, found, 7)
     assert [got["low"], got["high"]] == pytest.approx(np.percentile(values, [2.5, 97.5]))

@@ -29,7 +29,7 @@ def test_joint_variance_is_that_of_two_nested_regressions(tmp_path):
         known = ~np.isnan(values[:, number])
         null = sm.OLS(values[known, number], sm.add_constant(design[known])).fit()
         full = sm.OLS(values[known, number], sm.add_constant(np.column_stack([design, genotypes])[known])).fit()
-        assert row["n_samples"] == known.sum() and row["leads"] == 4
+        assert row["n_samples"] == known.sum() and row["n_lead_variants"] == 4
         assert row["r2"] == pytest.approx(1 - full.ssr / null.ssr)
         assert row["adjusted_r2"] == pytest.approx(1 - full.mse_resid / null.mse_resid)
     assert got["r2"].max() > 0.01, "there is something to explain"
@@ -45,7 +45,7 @@ def test_a_lead_twice_counts_once_and_noise_adds_nothing_on_average():
     covariates, lead = rng.normal(size=(400, 2)), rng.integers(0, 3, 400).astype(float)
     values = lead + rng.normal(size=400)
     once, twice = (one(values, covariates, np.column_stack(columns)) for columns in ([lead], [lead, 2 * lead]))
-    assert twice["leads"] == 1
+    assert twice["n_lead_variants"] == 1
     assert twice["r2"] == pytest.approx(once["r2"])
     noise = [one(rng.normal(size=60), covariates[:60], rng.integers(0, 3, (60, 10)).astype(float)) for _ in range(300)]
     assert np.mean([row["adjusted_r2"] for row in noise]) == pytest.approx(0, abs=0.03)
@@ -70,7 +70,7 @@ def test_all_features_of_the_same_samples_share_one_factorisation(tmp_path, monk
     seen, true = [], heritability._directions
     monkeypatch.setattr(heritability, "_directions", lambda products: seen.append(products.shape) or true(products))
     got = explained(loci.astype({"pos": int}), str(study["pattern"]), study["phenotypes"], study["covariates"], BUILD)
-    assert seen == [(9, 9)] * 2, "one for those who have all, one for those who have features 2 and 5"
+    assert seen == [(9, 9)] * 2, "one for complete samples, one for samples with features 2 and 5"
     assert got["feature"].tolist() == [f"E{place}" for place in range(1, 7)]
     assert got["n_samples"].tolist() == [300, 260, 300, 300, 260, 0]
     assert got["r2"].notna().tolist() == [True] * 5 + [False]
@@ -88,18 +88,18 @@ def test_leads_of_rare_and_of_common_effect_alleles_in_many_blocks_of_samples(mo
         rng.normal(size=(samples, 2)),
     )
     got = fit(values, covariates, dosages)
-    assert (got["leads"] == 5).all()
+    assert (got["n_lead_variants"] == 5).all()
     for column in range(3):
         null = sm.OLS(values[:, column], sm.add_constant(covariates)).fit()
         full = sm.OLS(values[:, column], sm.add_constant(np.column_stack([covariates, dosages]))).fit()
         assert got.loc[column, "r2"] == pytest.approx(1 - full.ssr / null.ssr, rel=1e-6)
-    monkeypatch.setattr(heritability, "SAMPLES", 7)
+    monkeypatch.setattr(heritability, "SAMPLE_BLOCK", 7)
     for again in (fit(values, covariates, dosages), fit(values, covariates, 2 - dosages)):
         np.testing.assert_allclose(again.to_numpy(float), got.to_numpy(float), rtol=1e-6)
 
 
-def test_a_lead_that_the_covariates_tell_is_none():
+def test_a_lead_variant_explained_by_covariates_is_not_counted():
     rng = np.random.default_rng(6)
     lead, values = rng.integers(0, 3, (100, 2)).astype(np.float32), rng.normal(size=(100, 2))
     got = fit(values, np.column_stack([lead[:, 0], rng.normal(size=100)]), lead)
-    assert (got["leads"] == 1).all() and got["r2"].notna().all()
+    assert (got["n_lead_variants"] == 1).all() and got["r2"].notna().all()

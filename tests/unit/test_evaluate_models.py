@@ -9,7 +9,7 @@ import pytest
 
 from contigwas.evaluate import models
 from contigwas.evaluate.common_samples import write_common_samples
-from contigwas.evaluate.models import Model, Study, evaluate, models_of
+from contigwas.evaluate.models import EvaluationInputs, Model, evaluate, models_of
 from contigwas.gwas.gwas import write_gwas
 from contigwas.loci import write_loci
 from tests.gwas_files import SETTINGS, arrays, write_study
@@ -86,7 +86,7 @@ def test_files_that_are_of_no_model(kind, names):
 
 def test_one_model_without_a_truth(cohort):
     folder, pattern, model = cohort
-    got = run(folder, {"traits": model}, Study(pattern, "1"))
+    got = run(folder, {"traits": model}, EvaluationInputs(pattern, "1"))
     loci = pd.read_csv(model.loci, sep="\t")
     row = got["models"].iloc[0]
     assert len(got["models"]) == 1 and len(loci) > 1
@@ -101,15 +101,15 @@ def test_one_model_without_a_truth(cohort):
     assert not {"planted", "power", "common_sample_planted_found"} & set(got["models"].columns)
     of_features = got["heritability"]["adjusted_r2"]
     assert len(of_features) == 4
-    assert row["h2_leads"] == pytest.approx(of_features.mean())
-    assert row["h2_leads_sum"] == pytest.approx(of_features.sum())
+    assert row["h2_lead_variants"] == pytest.approx(of_features.mean())
+    assert row["h2_lead_variants_sum"] == pytest.approx(of_features.sum())
     assert set(got["calibration"]["test"]) == {"E1", "E2", "E3", "E4", "minp", "manova", "acat"}
     assert row["lambda"] == got["calibration"].set_index("test").loc["manova", "lambda"]
     assert not len(got["planted"]) and not len(got["downstream"]) and not len(got["probes"])
 
 
 def test_samples_are_those_whom_the_gwas_tests(cohort):
-    """Not all who have features: 40 of 300 have no genotypes, seven others lack a covariate."""
+    """Not all samples with features: 40 of 300 have no genotypes, seven others have a missing covariate."""
     folder, pattern, model = cohort
     strangers = pd.read_parquet(model.phenotypes)
     strangers.loc[strangers.index[:40], "iid"] = [f"x{i}" for i in range(40)]
@@ -120,7 +120,7 @@ def test_samples_are_those_whom_the_gwas_tests(cohort):
     write_gwas(pattern, "1", None, model.phenotypes, model.covariates, SETTINGS | {"columns": None},
                folder / "again.parquet", folder / "again.summary.parquet")  # fmt: skip
     tested = pd.read_parquet(folder / "again.parquet")["n"].max()
-    got = run(folder, {"traits": model}, Study(pattern, "1"))
+    got = run(folder, {"traits": model}, EvaluationInputs(pattern, "1"))
     assert got["models"]["n_samples"].tolist() == [tested] == [253]
 
 
@@ -147,8 +147,8 @@ def test_a_model_without_a_p_at_common_samples_is_na_and_not_compared(cohort, ca
     )
     samples = {"counts": folder / "samples.tsv", "samples": folder / "private/samples.parquet"}
     with caplog.at_level("WARNING"):
-        got = run(folder, compared, Study(pattern, "1", folder / "truth.tsv", **samples))
-    assert "bare has no p of manova at common samples" in caplog.text
+        got = run(folder, compared, EvaluationInputs(pattern, "1", folder / "truth.tsv", **samples))
+    assert "bare has no p-value of manova among the common samples" in caplog.text
     rows = got["models"].set_index("model")
     assert rows["n_common_samples"].tolist() == [200] * 3
     columns = [
@@ -160,11 +160,11 @@ def test_a_model_without_a_p_at_common_samples_is_na_and_not_compared(cohort, ca
     ]
     assert rows.loc["bare", columns].isna().all() and rows.loc[["whole", "part"], columns].notna().all(axis=None)
     assert rows.loc["bare", "loci"] == rows.loc["whole", "loci"]
-    assert set(got["loci_shared"]["model"]) == {"whole", "part"} and set(got["loci_shared"]["samples"]) == {"equal"}
+    assert set(got["loci_shared"]["model"]) == {"whole", "part"} and set(got["loci_shared"]["samples"]) == {"common"}
     assert set(got["heritability"]["model"]) == {"whole", "part"}
 
 
-def test_true_traits_are_asked_of_the_tested_alone_families_apart(cohort, monkeypatch):
+def test_simulated_traits_are_predicted_for_tested_samples_only(cohort, monkeypatch):
     folder, pattern, model = cohort
     some = pd.read_parquet(model.phenotypes).head(200)
     some.to_parquet(folder / "some.parquet", index=False)
@@ -179,7 +179,7 @@ def test_true_traits_are_asked_of_the_tested_alone_families_apart(cohort, monkey
     samples.to_csv(folder / "samples.tsv", sep="\t", index=False)
     seen, true = [], models.probe
     monkeypatch.setattr(models, "probe", lambda *given: seen.append(given) or true(*given))
-    study = Study(pattern, "1", latents=folder / "latents.tsv", cohort=folder / "samples.tsv")
+    study = EvaluationInputs(pattern, "1", latents=folder / "latents.tsv", cohort=folder / "samples.tsv")
     one = replace(model, phenotypes=folder / "some.parquet", embeddings=folder / "e.h5ad")
     got = run(folder, {"traits": one}, study)["probes"]
     assert got["n_samples"].tolist() == [200] and got["r2"].item() > 0.9
@@ -208,7 +208,7 @@ def test_two_models_with_a_truth_at_common_samples(cohort):
     tables = {"first": model.phenotypes, "whole": model.phenotypes}
     designs = dict.fromkeys(tables, model.covariates)
     write_common_samples(tables, designs, pattern, "1", folder / "private/samples.parquet", folder / "samples.tsv")
-    study = Study(
+    study = EvaluationInputs(
         pattern, "1", folder / "truth.tsv", counts=folder / "samples.tsv", samples=folder / "private/samples.parquet"
     )
     got = run(folder, {"first": first, "whole": whole}, study)["models"].set_index("model")
@@ -233,7 +233,9 @@ def test_too_few_samples_in_common_leave_na_and_own_loci_are_compared(cohort, ca
     with caplog.at_level("WARNING"):
         both = {"all": model, "few": replace(model, phenotypes=folder / "few.parquet")}
         got = run(
-            folder, both, Study(pattern, "1", counts=folder / "samples.tsv", samples=folder / "private/samples.parquet")
+            folder,
+            both,
+            EvaluationInputs(pattern, "1", counts=folder / "samples.tsv", samples=folder / "private/samples.parquet"),
         )
     assert "only 20 samples are tested by all models" in caplog.text
     assert got["models"]["n_common_samples"].tolist() == [20, 20]
@@ -258,14 +260,14 @@ def test_variance_by_leads_and_linkage_with_the_truth_are_those_at_common_sample
     write_common_samples(tables, designs, pattern, "1", folder / "private/samples.parquet", folder / "samples.tsv")
     linked, true = [], models.linkage
     monkeypatch.setattr(models, "linkage", lambda *given: linked.append(set(given[3])) or true(*given))
-    study = Study(
+    study = EvaluationInputs(
         pattern, "1", folder / "truth.tsv", counts=folder / "samples.tsv", samples=folder / "private/samples.parquet"
     )
     got = run(folder, {"whole": whole, "some": some}, study)
     rows = got["models"].set_index("model")
     assert rows.loc["whole", "loci"] > rows.loc["some", "loci"] == 1
     assert rows["n_samples"].tolist() == [300, 200]
-    assert rows.loc["whole", "h2_leads"] == pytest.approx(rows.loc["some", "h2_leads"])
-    assert set(got["heritability"]["n_samples"]) == {200} and set(got["heritability"]["leads"]) == {1}
+    assert rows.loc["whole", "h2_lead_variants"] == pytest.approx(rows.loc["some", "h2_lead_variants"])
+    assert set(got["heritability"]["n_samples"]) == {200} and set(got["heritability"]["n_lead_variants"]) == {1}
     equal = set(part["iid"])
     assert [len(samples) for samples in linked] == [300, 200, 200, 200] and linked[1] == linked[3] == equal

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from contigwas.evaluate.cost import write_cost
-from contigwas.evaluate.figure import _metrics, draw
+from contigwas.evaluate.figure import _select_metrics, draw
 from contigwas.evaluate.tables import downstream, retrieval
 
 HISTORY = {
@@ -75,7 +75,7 @@ def made_up(count: int, whole: bool) -> dict[str, pd.DataFrame]:
     rng, names = np.random.default_rng(count), [f"model{number}_with_quite_a_long_name" for number in range(count)]
     models = pd.DataFrame({"model": names, "n_samples": 30_000, "features": 5, "lambda": 1.1, "lambda_low": 1.0})
     models = models.assign(lambda_high=1.2, loci=range(count), shared_loci=0, private_loci=range(count))
-    models = models.assign(common_sample_loci=pd.NA, h2_leads=[np.nan, *rng.random(count - 1)])
+    models = models.assign(common_sample_loci=pd.NA, h2_lead_variants=[np.nan, *rng.random(count - 1)])
     empty = pd.DataFrame({"model": [], "task": [], "arm": [], "metric": [], "share": [], "latent": [], "r2": []})
     tables = {"models": models} | dict.fromkeys(("probes", "retrieval", "attributions", "downstream"), empty)
     if whole:
@@ -97,18 +97,18 @@ def test_a_model_that_is_not_tested_at_common_samples_has_no_bar(tmp_path):
     )
     tables["models"]["private_loci"] = pd.Series([1, pd.NA, 0], dtype=object)
     axis = draw(tables, [tmp_path / "models.png"]).axes[0]
-    assert axis.get_title(loc="left") == "Loci at common samples"
-    assert [one.get_text() for one in axis.texts] == ["2 (own samples 0)", "NA (own samples 1)", "0 (own samples 2)"]
+    assert axis.get_title(loc="left") == "Loci among common samples"
+    assert [one.get_text() for one in axis.texts] == ["2 (own: 0)", "NA (own: 1)", "0 (own: 2)"]
 
 
 @pytest.mark.parametrize(("count", "whole"), [(1, False), (1, True), (10, True)])
 def test_the_figure_has_a_panel_for_what_there_is_and_a_row_for_every_model(count, whole, tmp_path):
     figure = draw(made_up(count, whole), [tmp_path / "models.png", tmp_path / "models.pdf"])
     titles = [axis.get_title(loc="left") for axis in figure.axes]
-    expected = ["Loci", "λ of the loci's test", "Variance of a feature by leads, %"]
+    expected = ["Loci", "λ of the test of the loci", "Variance by lead variants, %"]
     if whole:
-        expected[1:1] = ["Truth: 12 planted"]
-        expected += ["True traits from the features, R²", "Partner among 10 nearest"]
+        expected[1:1] = ["Ground truth: 12 planted"]
+        expected += ["R² of simulated traits", "Retrieval recall@10"]
         expected += ["Attributed snps: average precision", *(f"{task}: kappa" for task in "abcdef")]
     assert titles == expected
     assert all(len(axis.get_yticks()) == count for axis in figure.axes)
@@ -119,14 +119,14 @@ def test_the_figure_has_a_panel_for_what_there_is_and_a_row_for_every_model(coun
 
 
 def test_one_metric_of_a_task_is_drawn_or_that_of_its_first_labels():
-    assert _metrics(["accuracy", "auroc", "auroc:grade", "kappa"]) == ["kappa"]
-    assert _metrics(["mae:age", "r2:age", "r2:bmi", *(f"r2:{i}" for i in range(9))]) == [
+    assert _select_metrics(["accuracy", "auroc", "auroc:grade", "kappa"]) == ["kappa"]
+    assert _select_metrics(["mae:age", "r2:age", "r2:bmi", *(f"r2:{i}" for i in range(9))]) == [
         "r2:age",
         "r2:bmi",
         "r2:0",
         "r2:1",
     ]
-    assert _metrics(["iou", "other"]) == ["iou"] and _metrics([]) == []
+    assert _select_metrics(["iou", "other"]) == ["iou"] and _select_metrics([]) == []
 
 
 def test_attributed_snps_are_drawn_where_any_model_has_them_else_the_first_modality(tmp_path):

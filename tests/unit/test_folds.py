@@ -9,7 +9,7 @@ FAMILIES = [f"f{number}" for number in range(6000)]
 
 
 def test_known_values():
-    # Written down once: a change here would move everybody in every study.
+    # Written down once: a change here would change the folds of every study.
     assert assign_folds(["a", "b", "c", "d", "a"], 3, 42).tolist() == [0, 1, 0, 1, 0]
 
 

@@ -21,7 +21,7 @@ ALONE = np.arange(90)  # families
 
 @pytest.fixture
 def data():
-    """Features of 90 training and 40 tested samples, the third constant among those who train, and a direction."""
+    """Features of 90 training and 40 tested samples, the third constant in the training samples, and a direction."""
     rng = np.random.default_rng(2)
     train, test = rng.normal(3, 4, (90, 6)), rng.normal(3, 4, (40, 6))
     train[:, 2] = 1.5
@@ -89,8 +89,8 @@ def test_logistic_regression_takes_the_penalty_of_the_least_log_loss_in_the_fold
 
 
 @pytest.mark.parametrize("target", [PAIR, GRADE])
-def test_relatives_do_not_tell_which_penalty_to_take(target):
-    """Twins of one label, whose features say who they are: beside each other little penalty seems best."""
+def test_relatives_do_not_leak_into_the_choice_of_the_penalty(target):
+    """Twins have one label and similar features: if they are in different folds, a small penalty seems best."""
     rng = np.random.default_rng(3)
     values = np.repeat(rng.integers(0, 2, 45), 2)[:, None].astype(float)
     features = np.repeat(rng.normal(size=(45, 60)), 2, axis=0) + rng.normal(0, 0.05, (90, 60))
@@ -151,7 +151,7 @@ def test_neighbours_are_those_of_scikit_learn(data):
 
 @pytest.mark.parametrize(("samples", "near"), [(4, 2), (9, 4), (41, 20), (1, 1)])
 def test_of_few_samples_half_are_neighbours(data, samples, near):
-    """The mean of all would tell nobody from another."""
+    """The mean of all samples would be constant."""
     train, test, line = data
     train, values = train[:samples], line[:samples]
     found = heads.neighbours(train, values[:, None], test, Target("regression", ("x",)), 20)
@@ -162,8 +162,8 @@ def test_of_few_samples_half_are_neighbours(data, samples, near):
     assert samples == 1 or found.std() > 0
 
 
-def test_who_ties_for_the_last_places_shares_them_whatever_the_order():
-    """Features of few values, as of duplicated images: the mean over all orders of those who tie."""
+def test_samples_that_tie_for_the_last_places_share_them():
+    """Features of few values, as of duplicated images: the mean over all orders of tied samples."""
     rng = np.random.default_rng(4)
     train = rng.integers(0, 2, (30, 3)).astype(float)
     values, test = rng.normal(size=(30, 1)), rng.integers(0, 2, (12, 3)).astype(float)
@@ -192,7 +192,7 @@ def test_of_one_feature_the_nearest_are_neighbours_not_those_of_its_sign(constan
 def test_neighbours_do_not_depend_on_how_many_are_asked_at_once(data, monkeypatch):
     train, test, line = data
     found = heads.neighbours(train, line[:, None], test, Target("regression", ("x",)), 7)
-    monkeypatch.setattr(heads, "HELD", 250)
+    monkeypatch.setattr(heads, "MAX_VALUES", 250)
     assert heads.neighbours(train, line[:, None], test, Target("regression", ("x",)), 7) == pytest.approx(found)
 
 
@@ -219,23 +219,23 @@ def test_grades_are_rounded_to_the_nearest_and_kept_among_them():
 @pytest.mark.parametrize(
     ("target", "values", "why"),
     [
-        (GRADE, [[0], [1], [3]], "3 of the 4 classes are there"),
+        (GRADE, [[0], [1], [3]], "only 3 of the 4 classes are present"),
         (GRADE, [[0], [1], [3], [2]], ""),
-        (PAIR, [[1], [1]], "1 of the 2 classes are there"),
+        (PAIR, [[1], [1]], "only 1 of the 2 classes are present"),
         (LABELS, [[0, 1], [1, 1]], "1 of the 2 labels are constant"),
-        (Target("regression", ("x",)), [[2.0], [2.0]], "all of the same measurement"),
+        (Target("regression", ("x",)), [[2.0], [2.0]], "all measurements are equal"),
         (Target("regression", ("x",)), [[2.0], [2.5]], ""),
     ],
 )
-def test_what_samples_lack(target, values, why):
-    assert target.lacks(np.array(values, float)) == why
+def test_missing_values_of_a_target(target, values, why):
+    assert target.missing_values(np.array(values, float)) == why
     if target is not GRADE:
-        assert target.teaches_nothing(np.array(values, float)) == why
+        assert target.why_not_learnable(np.array(values, float)) == why
 
 
 def test_grades_are_learned_from_two_of_them():
-    assert GRADE.teaches_nothing(np.array([[0.0], [3.0], [3.0]])) == ""
-    assert GRADE.teaches_nothing(np.array([[3.0], [3.0]])) == "all of the same grade"
+    assert GRADE.why_not_learnable(np.array([[0.0], [3.0], [3.0]])) == ""
+    assert GRADE.why_not_learnable(np.array([[3.0], [3.0]])) == "all grades are equal"
     values, features = np.array([[0.0], [3.0]]), np.eye(2)
     found = heads.probe(features, values, features, GRADE, np.ones((2, 1)), ALONE[:2], 1)
     assert found[0] < found[1]

@@ -7,7 +7,7 @@ from sklearn import metrics
 
 from contigwas.downstream.labels import metrics as measures
 from contigwas.downstream.labels.kinds import Target
-from contigwas.downstream.labels.summary import scored
+from contigwas.downstream.labels.summary import score_predictions
 
 SAMPLES = 83
 ALONE = np.array([f"f{number}" for number in range(SAMPLES)])  # families
@@ -97,7 +97,7 @@ def test_a_resample_is_an_array_in_which_samples_stand_repeatedly(kind):
     checked = 0
     for place, count in enumerate(counts.astype(int)):
         again = np.repeat(np.arange(SAMPLES), count)
-        if target.kind != "regression" and target.lacks(truth[again]):
+        if target.kind != "regression" and target.missing_values(truth[again]):
             continue  # scikit-learn has no value there
         checked += 1
         assert {name: one[place] for name, one in computed.items()} == pytest.approx(
@@ -106,7 +106,7 @@ def test_a_resample_is_an_array_in_which_samples_stand_repeatedly(kind):
     assert checked > 30
 
 
-def test_a_class_that_a_resample_lacks_is_left_out_of_its_mean():
+def test_a_class_missing_in_a_resample_is_left_out_of_its_mean():
     target, truth, found = drawn("multiclass")
     computed = measures.measures(target, truth, found)
     counts = np.where(truth[:, 0] == 3, 0.0, 1.0)[None]
@@ -184,7 +184,7 @@ def test_the_table_is_a_bootstrap_written_out():
 
 
 def test_resamples_are_drawn_in_parts_and_are_as_many_as_said(monkeypatch):
-    monkeypatch.setattr(measures, "HELD", 1000)
+    monkeypatch.setattr(measures, "MAX_VALUES", 1000)
     parts = [*measures.resampled(ALONE, 1)]
     assert sum(map(len, parts)) == measures.RESAMPLES
     assert max(map(len, parts)) <= 1000 // SAMPLES
@@ -233,4 +233,4 @@ def test_scores_resample_the_families_of_the_labels():
     order = np.argsort(ALONE)
     fit = {("a", 1.0, 0): measures.measures(target, truth[order], found[order])}
     expected = measures.tabulate(fit, (np.arange(SAMPLES) // 10)[order], 4)
-    pd.testing.assert_frame_equal(scored(target, labels, rows, 4)[0], expected)
+    pd.testing.assert_frame_equal(score_predictions(target, labels, rows, 4)[0], expected)

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from contigwas.downstream.labels import run as running
-from contigwas.downstream.labels.external_images import write_features, write_pictures
-from contigwas.downstream.labels.run import build, chosen, lacking, load, predict
+from contigwas.downstream.labels.external_images import write_features, write_task_images
+from contigwas.downstream.labels.run import build, load, predict, training_subset, unlearnable_splits
 from contigwas.downstream.labels.summary import summarise
 from contigwas.downstream.labels.table import write_labels
 from contigwas.embed import embed
@@ -62,7 +62,7 @@ def seeds(study):
     return [fitted(study, f"seed{seed}", seed, arms=arms, steps=60, shares=[0.03, 0.5, 1.0]) for seed in range(2)]
 
 
-def test_everyone_is_tested_once_by_the_network_that_held_them_out(study, seeds):
+def test_each_sample_is_tested_once_by_the_network_that_held_it_out(study, seeds):
     _, files, checkpoints, _, _ = study
     rows = pd.read_parquet(seeds[0][0])
     samples = read_included(files["cohort"])
@@ -91,24 +91,26 @@ def test_probes_take_the_features_of_the_splits_network(study, monkeypatch):
         assert [*families] == family[data.obs_names[roles != HELDOUT]].tolist()
 
 
-def test_a_share_of_one_grade_is_told_and_left_out(seeds):
+def test_a_share_of_one_grade_is_reported_and_left_out(seeds):
     rows, skipped = pd.read_parquet(seeds[0][0]), pd.read_csv(seeds[0][1], sep="\t")
     assert set(rows["share"]) == {0.5, 1.0}
     assert set(skipped["share"]) == {0.03}
-    assert (skipped["reason"] == "all of the same grade").all()
+    assert (skipped["reason"] == "all grades are equal").all()
     assert skipped["n_samples"].isin([1, 2]).all(), "0.03 of some 39"
 
 
-def test_a_share_that_lacks_a_grade_is_learned_from(study):
-    """But one that lacks a class is not: its probability could not be said."""
+def test_a_share_with_a_missing_grade_is_learned(study):
+    """A share with a missing class is not learned: its probability would be undefined."""
     _, files, checkpoints, embeddings, task = study
     found = load(*outputs(study[0]), embeddings, checkpoints, (files["images_npy"], files["images_table"]), task)
     share = 0.06  # two or three of some 39
-    grades = {len(np.unique(found.values[chosen(found, one, share, task, 0)])) for one in found.splits}
+    grades = {len(np.unique(found.values[training_subset(found, one, share, task, 0)])) for one in found.splits}
     assert min(grades) == 2
-    assert lacking(found, task | {"shares": [share]}, 0).empty
+    assert unlearnable_splits(found, task | {"shares": [share]}, 0).empty
     classes = replace(found, target=replace(found.target, kind="multiclass"))
-    assert set(lacking(classes, task | {"shares": [share]}, 0)["reason"]) == {"2 of the 3 classes are there"}
+    assert set(unlearnable_splits(classes, task | {"shares": [share]}, 0)["reason"]) == {
+        "only 2 of the 3 classes are present"
+    }
 
 
 def test_brightness_is_learned(study, seeds):
@@ -164,19 +166,19 @@ def test_what_the_seeds_say_together(study, seeds, tmp_path):
 def test_shares_of_which_none_suffices(study, tmp_path):
     places = fitted(study, "none", images=False, shares=[0.03])
     made = [tmp_path / name for name in ("a.json", "a.tsv", "private/p.parquet")]
-    with pytest.raises(UserError, match="no share of the labels can be learned from"):
+    with pytest.raises(UserError, match="no share of the labels can be learned"):
         summarise(
             "contig", "grade", *outputs(study[0]), [places[0]], [places[1]], study[4], *made, [tmp_path / "a.png"]
         )
 
 
-def test_features_that_are_no_numbers_are_told_with_their_file(study, tmp_path):
+def test_features_that_are_not_finite_are_reported_with_their_file(study, tmp_path):
     data = ad.read_h5ad(study[3][1])
     data.X[3, 2] = np.nan
     data.write_h5ad(tmp_path / "embeddings.h5ad")
     with pytest.raises(UserError) as reported:
         fitted(study, "odd", images=False, embeddings=[study[3][0], tmp_path / "embeddings.h5ad", study[3][2]])
-    assert str(reported.value).startswith(f"{tmp_path}/embeddings.h5ad holds features that are no numbers")
+    assert str(reported.value).startswith(f"{tmp_path}/embeddings.h5ad: features are NaN or infinite")
     assert "for 1 of the 58 labelled samples" in str(reported.value)
     assert data.obs_names[3] not in str(reported.value)
 
@@ -188,7 +190,7 @@ def test_features_that_were_external_are_split_by_hash(study):
     assert rows["split"].nunique() == 3
 
 
-def test_of_applied_features_nobody_is_tested_whom_the_networks_saw(study, tmp_path):
+def test_training_samples_of_applied_networks_are_not_tested(study, tmp_path):
     data = ad.read_h5ad(study[3][0])
     data.obs["role"] = [["train", "validation", "new", "new"][place % 4] for place in range(data.n_obs)]
     data.obs["gwas_eligible"] = (data.obs["role"] == "new").to_numpy()
@@ -220,7 +222,7 @@ def test_networks_start_from_the_splits_weights_or_from_new_ones(study):
 
 def test_both_arms_train_in_training_mode(study, monkeypatch):
     """Whether their weights were read from a checkpoint, which comes in evaluation, or drawn."""
-    modes, original = [], running.finetuned
+    modes, original = [], running.finetune
 
     def watched(network, *arguments):
         seen, before = set(), int(network.trunk.bn1.num_batches_tracked)
@@ -229,7 +231,7 @@ def test_both_arms_train_in_training_mode(study, monkeypatch):
         modes.append((arguments[-1], seen, int(network.trunk.bn1.num_batches_tracked) - before))
         return found
 
-    monkeypatch.setattr(running, "finetuned", watched)
+    monkeypatch.setattr(running, "finetune", watched)
     fitted(study, "modes", arms=["finetuned", "scratch"], shares=[1.0], steps=10)
     assert modes == [(arm, {True, False}, 10) for arm in ("finetuned", "scratch")] * 3
 
@@ -247,9 +249,9 @@ def test_a_sample_is_the_mean_of_their_images(study, monkeypatch):
 
     _, files, checkpoints, embeddings, task = study
     found = load(*outputs(study[0]), embeddings, checkpoints, (files["images_npy"], files["images_table"]), task)
-    monkeypatch.setattr(finetune, "trained", lambda module, *_: module.network)
+    monkeypatch.setattr(finetune, "train_network", lambda module, *_: module.network)
     samples = np.array([7, 2])
-    said = finetune.finetuned(
+    said = finetune.finetune(
         Mean(), found.photographs, (found.values > 0).astype(float), np.arange(10), samples,
         Target("binary", ("grade",), ("0", "1")), task, True, (1, 2), "finetuned",
     )  # fmt: skip
@@ -305,7 +307,7 @@ def test_an_external_set_is_decoded_embedded_and_split_by_hash(study, tmp_path):
     write_labels(task, None, *outputs(tmp_path))
     place = tmp_path / "private" / "labelled"
     made = [place / name for name in ("image_list.tsv", "images.npy", "images.parquet", "left_out.tsv")]
-    write_pictures(outputs(tmp_path)[0], {"size": SIZE + 16, "crop": "none", "dimensions": 2, "min_sd": 1.0}, *made)
+    write_task_images(outputs(tmp_path)[0], {"size": SIZE + 16, "crop": "none", "dimensions": 2, "min_sd": 1.0}, *made)
     assert np.load(made[1]).shape == (35, 48, 48, 3)
     features = tmp_path / "private/embeddings.h5ad"
     write_features(made[1], made[2], checkpoints[0], EMBED, features)
@@ -333,5 +335,5 @@ def test_too_little_memory_says_what_to_lower(study, monkeypatch):
 
 
 def test_weights_that_are_no_numbers(study):
-    with pytest.raises(UserError, match="the arm scratch has weights that are no numbers any more: lower lr"):
+    with pytest.raises(UserError, match="arm scratch: training gave weights that are not finite numbers. Lower lr"):
         fitted(study, "refused", arms=["scratch"], lr=1.0e30)

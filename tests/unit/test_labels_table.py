@@ -1,4 +1,4 @@
-"""The table of labels: whose they are, what is counted, and each mistake in one sentence that names nobody."""
+"""The table of labels: its samples, counts of left-out samples, and one error message without IDs for each mistake."""
 
 import json
 
@@ -58,44 +58,44 @@ def test_labels_of_unknown_samples_are_counted_and_named_nowhere(tmp_path, caplo
     assert not [one for one in named if one in caplog.text]
 
 
-def test_nobody_of_the_table_is_in_the_cohort(tmp_path):
+def test_no_sample_of_the_table_is_in_the_cohort(tmp_path):
     cohort = write_study(tmp_path)["cohort"]
     said = refused(write_table(tmp_path / "t.tsv", iid=IIDS, grade=GRADES), cohort)
     assert "no sample is in both the labels" in said and "7 digits" in said
 
 
-def test_who_withdrew_is_left_out_of_an_external_set(tmp_path):
+def test_withdrawn_participants_are_left_out_of_an_external_set(tmp_path):
     table = write_table(tmp_path / "t.tsv", iid=IIDS, grade=GRADES)
     (tmp_path / "gone.txt").write_text("S002\nS007\nS999\n")
     samples, _, counts = read(table, withdrawn=tmp_path / "gone.txt")
     assert samples["iid"].tolist() == [one for one in IIDS if one not in ("S002", "S007")]
     assert counts["withdrew"] == "<5"
     (tmp_path / "gone.txt").write_text("\n".join(IIDS))
-    with pytest.raises(UserError, match="everyone whom .* names is in samples.withdrawn"):
+    with pytest.raises(UserError, match="all participants are in samples.withdrawn"):
         read(table, withdrawn=tmp_path / "gone.txt")
 
 
 def test_a_class_of_one_sample_is_refused_or_dropped(tmp_path):
     table = write_table(tmp_path / "t.tsv", iid=IIDS, grade=[0, 1] * 5 + [0, 444])
     said = refused(table)
-    assert "1 of the 3 classes of the column grade have fewer than 2 samples" in said
+    assert "1 of the 3 classes of column grade have fewer than 2 samples" in said
     assert "444" not in said, "it is the label of one sample"
     samples, target, counts = read(table, rare="drop")
     assert target.classes == ("0", "1")
     assert samples["iid"].tolist() == IIDS[:-1]
     assert counts["in_rare_classes"] == "<5"
-    assert "fewer than two classes of 6 samples or more" in refused_again(table, least=6)
+    assert "fewer than two classes of at least 6 samples" in refused_again(table, min_class_size=6)
 
 
 @pytest.mark.parametrize(
     ("rare", "kind", "warned"), [(555, "ordinal", True), (999, "ordinal", False), (555, "multiclass", False)]
 )
-def test_a_grade_between_others_that_is_dropped_is_told(tmp_path, caplog, rare, kind, warned):
+def test_a_dropped_grade_between_others_is_reported(tmp_path, caplog, rare, kind, warned):
     """Steps of grades are what kappa squares."""
     table = write_table(tmp_path / "t.tsv", iid=IIDS, grade=[0, 777] * 5 + [0, rare])
     _, target, _ = read(table, rare="drop", kind=kind)
     assert target.classes == ("0", "777")
-    assert ("1 of the 3 grades of" in caplog.text and "count as one step apart" in caplog.text) == warned
+    assert ("1 of the 3 grades of" in caplog.text and "are then one step apart" in caplog.text) == warned
     assert str(rare) not in caplog.text
 
 
@@ -108,15 +108,15 @@ def refused_again(path, **changes) -> str:
 @pytest.mark.parametrize(
     ("grades", "changes", "said"),
     [
-        ([3] * 12, {}, "the column grade has one value alone, so nothing can be distinguished"),
-        ([""] * 12, {}, "none has a value in every column (grade)"),
+        ([3] * 12, {}, "column grade has a single value. Name another column"),
+        ([""] * 12, {}, "none of the 12 usable samples has a value in every column (grade)"),
         ([*range(6)] * 2, {"kind": "binary"}, "has 6 classes, but kind is binary"),
-        (["low", "high"] * 6, {}, "has grades that are no numbers: write classes of the task"),
-        ([0, 1] * 6, {"classes": [1, 2]}, "has 1 values that classes does not name"),
-        ([7.5] * 12, {"task": "regression", "kind": None}, "is the same in everybody who counts"),
-        ([1, 2, 3, "high"] * 3, {"task": "regression", "kind": None}, "holds what is no number in 3 rows"),
-        ([1, 2, 3, "inf"] * 3, {"task": "regression", "kind": None}, "holds what is no number in 3 rows"),
-        (GRADES, {"kind": "multilabel", "column": ["grade"]}, "the column grade is neither 0 nor 1 in 4 rows"),
+        (["low", "high"] * 6, {}, "has grades that are not numbers. Set classes of the task"),
+        ([0, 1] * 6, {"classes": [1, 2]}, "has 1 values that are not in classes of the task"),
+        ([7.5] * 12, {"task": "regression", "kind": None}, "has the same value in all usable samples"),
+        ([1, 2, 3, "high"] * 3, {"task": "regression", "kind": None}, "is not a finite number in 3 rows"),
+        ([1, 2, 3, "inf"] * 3, {"task": "regression", "kind": None}, "is not a finite number in 3 rows"),
+        (GRADES, {"kind": "multilabel", "column": ["grade"]}, "column grade is neither 0 nor 1 in 4 rows"),
         ([0, 1] + [0] * 10, {"kind": "multilabel", "column": ["grade"]}, "grade is 0 or 1 in fewer than 2 samples"),
         (GRADES, {"column": "stage"}, "has no column stage"),
         (GRADES, {"id": "id_code"}, "has no column id_code"),
@@ -138,24 +138,24 @@ def test_labels_that_cannot_be_used(tmp_path, grades, changes, said):
 
 def test_more_values_than_classes_have(tmp_path):
     table = write_table(tmp_path / "t.tsv", iid=[f"S{one}" for one in range(120)], grade=np.arange(120) // 2)
-    assert "has 60 values, more than 50, which are no classes" in refused_again(table)
+    assert "has 60 values, but a classification has at most 50 classes" in refused_again(table)
 
 
-def test_a_sample_twice_and_nobody_at_all(tmp_path):
+def test_a_duplicated_sample_and_a_missing_sample_id(tmp_path):
     assert "1 individual IDs appear more than once" in refused(
         write_table(tmp_path / "t.tsv", iid=[*IIDS[:-1], IIDS[0]], grade=GRADES)
     )
-    assert "1 rows without a sample: fill its column iid" in refused(
+    assert "1 rows have no sample ID. Fill the column iid" in refused(
         write_table(tmp_path / "t.tsv", iid=["NA", *IIDS[1:]], grade=GRADES)
     )
 
 
 def test_one_image_for_two_samples(tmp_path):
     table = write_table(tmp_path / "t.tsv", iid=IIDS, grade=GRADES, photo=["a.png"] * 2 + IIDS[2:])
-    assert "names 1 image files more than once" in refused(table, image="photo")
+    assert "1 rows name an image file again" in refused(table, image="photo")
 
 
-def test_who_has_no_image_file_is_left_out(tmp_path):
+def test_samples_without_an_image_file_are_left_out(tmp_path):
     table = write_table(tmp_path / "t.tsv", iid=IIDS, grade=GRADES, photo=["NA", "", *IIDS[2:]])
     samples, _, counts = read(table, image="photo")
     assert samples["iid"].tolist() == IIDS[2:]
@@ -166,7 +166,7 @@ def test_who_has_no_image_file_is_left_out(tmp_path):
 def test_labels_that_are_dropped_as_too_rare(tmp_path):
     table = write_table(tmp_path / "t.tsv", ID=IIDS, a=[0, 1] * 6, b=[1] + [0] * 11, c=[1, 1, 0] * 4)
     changes = {"kind": "multilabel", "id": "ID", "column": ["a", "b", "c"]}
-    assert "the label b is 0 or 1 in fewer than 2 samples" in refused(table, **changes)
+    assert "label b is 0 or 1 in fewer than 2 samples" in refused(table, **changes)
     samples, target, _ = read(table, **changes, rare="drop")
     assert target.names == ("a", "c")
     assert samples["y1"].tolist() == [1, 1, 0] * 4

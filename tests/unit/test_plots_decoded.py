@@ -1,4 +1,4 @@
-"""Drawn images: walks undo what alignment and components did, samples that the network did not see, draws of nobody."""
+"""Decoded images: along components, reconstructions of samples that the network did not see, and from the prior."""
 
 import anndata as ad
 import numpy as np
@@ -13,7 +13,7 @@ from contigwas.align import align
 from contigwas.embed import embed
 from contigwas.phenotypes import write_phenotypes
 from contigwas.plots import decoded
-from contigwas.plots.decoded import STEPS, Drawer, reconstructions, walked, walks
+from contigwas.plots.decoded import STEPS, ImageDecoder, component_steps, reconstructions, walks
 from contigwas.pretrain.pretrained import read_checkpoint
 from contigwas.runtime.errors import UserError
 from contigwas.samples.folds import stable_hash
@@ -42,7 +42,7 @@ def drawn(tmp_path_factory):
 def test_walks_go_through_the_samples(drawn):
     """A sample's scores, walked to, give the sample's projection; the mean gives the training samples' mean."""
     folder, _ = drawn
-    names, ratios, latents = walked(folder / "latent/pca.h5ad")
+    names, ratios, latents = component_steps(folder / "latent/pca.h5ad")
     data = ad.read_h5ad(folder / "latent/fold.h5ad")
     training = data.X[data.obs["role"] == "train"].astype(float)
     assert names == ["E1", "E2", "E3"] and 0 < sum(ratios) <= 1
@@ -61,7 +61,7 @@ def test_without_components_the_features_are_walked(tmp_path):
     uns = {"mean": np.arange(4.0), "sd": np.full(4, 2.0), "centre": np.zeros(4)}
     var = pd.DataFrame(index=[f"F{one}" for one in range(1, 5)])
     ad.AnnData(X=np.empty((0, 4)), obs=nothing, var=var, uns=uns).write_h5ad(tmp_path / "pca.h5ad")
-    names, _, latents = walked(tmp_path / "pca.h5ad")
+    names, _, latents = component_steps(tmp_path / "pca.h5ad")
     assert names == ["F1", "F2", "F3", "F4"]
     assert latents[2].tolist() == [[0, 1, 2 + 2 * step, 3] for step in STEPS]
 
@@ -69,14 +69,14 @@ def test_without_components_the_features_are_walked(tmp_path):
 @pytest.mark.parametrize("name", ["latent", "plain"])
 def test_drawn_images_are_what_the_decoder_gives_on_the_scale_of_pixels(drawn, name):
     folder, files = drawn
-    drawer = Drawer.of(folder / name / "model.ckpt", "last")
+    decoder = ImageDecoder.of(folder / name / "model.ckpt", "last")
     images = torch.from_numpy(np.load(files["images_npy"])[:3]).movedim(-1, 1)
-    back = drawer(drawer.features(images))
+    back = decoder(decoder.features(images))
     assert back.shape == (3, 32, 32, 3) and back.dtype == np.uint8
     state = read_checkpoint(folder / name / "model.ckpt")["state_dict"]
     levels = (images.float() / 255 - state["pixels.mean"].view(1, 3, 1, 1)) / state["pixels.sd"].view(1, 3, 1, 1)
     with torch.inference_mode():
-        raw = drawer.decoder(drawer.trunk(levels))
+        raw = decoder.decoder(decoder.trunk(levels))
     raw = raw * state["pixels.sd"].view(1, 3, 1, 1) + state["pixels.mean"].view(1, 3, 1, 1)
     assert np.abs(back - 255 * raw.clamp(0, 1).movedim(1, -1).numpy()).max() <= 0.51
 
@@ -109,5 +109,5 @@ def test_figures(drawn):
 
 def test_components_of_another_network(drawn):
     folder, _ = drawn
-    with pytest.raises(UserError, match="components of 64 features, but .* gives 6"):
+    with pytest.raises(UserError, match="components of 64 features, but .* has 6"):
         walks(folder / "latent/model.ckpt", folder / "plain/pca.h5ad", [folder / "x.png"], "x", 1, False)

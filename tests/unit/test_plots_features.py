@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from contigwas.plots import manhattan
-from contigwas.plots.features import choose, feature_plots, safe
+from contigwas.plots.features import choose_features, feature_plots, safe_file_name
 from contigwas.plots.inflation import inflation
 from contigwas.plots.lead_variants import read_leads
 from contigwas.runtime.errors import UserError
@@ -50,7 +50,7 @@ def test_features_whose_names_are_numbers(study):
     folder, gwas, histograms = study
     loci = write_loci(folder, gwas, 3)
     pd.read_csv(loci, sep="\t").assign(best_feature=["30130", "21003", ""]).to_csv(loci, sep="\t", index=False)
-    assert set(choose(None, ["21003", "30130", "50"], read_leads(loci), histograms)) == {"21003", "30130"}
+    assert set(choose_features(None, ["21003", "30130", "50"], read_leads(loci), histograms)) == {"21003", "30130"}
 
 
 def test_what_is_drawn(study, monkeypatch):
@@ -82,7 +82,7 @@ def test_p_values_that_are_not_stored(study):
         pd.read_parquet(path).drop(columns=["log10p_E1", "log10p_E2"]).to_parquet(path)
     loci = write_loci(folder, gwas, 3)
     assert feature_plots(gwas, histograms, loci, SETTINGS, folder / "features", "contig").empty
-    with pytest.raises(UserError, match="features names E1, whose p-values this GWAS does not hold"):
+    with pytest.raises(UserError, match="plots.features: E1 has no p-values in this GWAS"):
         feature_plots(gwas, histograms, loci, {**SETTINGS, "features": ["E1"]}, folder / "features", "contig")
 
 
@@ -91,25 +91,25 @@ def test_without_loci_those_of_the_smallest_p(tmp_path):
     values = {f"F{number}": np.append(rng.random(20), 3 + number % 9) for number in range(9)}
     path = write_summary(tmp_path / "s.parquet", {**values, "manova": np.array([50.0])})
     leads = pd.DataFrame({"best_feature": [], "log10p": []})
-    assert choose(None, list(values), leads, [path]) == ["F8", "F7", "F6", "F5", "F4"]
+    assert choose_features(None, list(values), leads, [path]) == ["F8", "F7", "F6", "F5", "F4"]
 
 
 def test_the_strongest_loci_first_and_twenty_at_most():
     there = [f"F{number}" for number in range(30)]
     leads = pd.DataFrame({"best_feature": [*there, "F29", "gone"], "log10p": [*range(10, 40), 5, 99]})
-    assert choose(None, there, leads, []) == there[:9:-1]
+    assert choose_features(None, there, leads, []) == there[:9:-1]
 
 
 def test_named_features():
-    assert choose(["B", "A", "B"], ["A", "B", "C"], pd.DataFrame(), []) == ["B", "A"]
-    assert choose("all", ["A", "B"], pd.DataFrame(), []) == ["A", "B"]
-    assert choose([], ["A"], pd.DataFrame(), []) == []
-    with pytest.raises(UserError, match="plots.features names PC11, .*: did you mean PC1"):
-        choose(["PC11"], ["PC1", "X"], pd.DataFrame(), [])
+    assert choose_features(["B", "A", "B"], ["A", "B", "C"], pd.DataFrame(), []) == ["B", "A"]
+    assert choose_features("all", ["A", "B"], pd.DataFrame(), []) == ["A", "B"]
+    assert choose_features([], ["A"], pd.DataFrame(), []) == []
+    with pytest.raises(UserError, match="plots.features: PC11 .*; did you mean PC1"):
+        choose_features(["PC11"], ["PC1", "X"], pd.DataFrame(), [])
     with pytest.raises(UserError, match="the GWAS has A, B"):
-        choose(["zzz"], ["A", "B"], pd.DataFrame(), [])
+        choose_features(["zzz"], ["A", "B"], pd.DataFrame(), [])
 
 
 def test_names_of_files():
-    assert safe("a/b c:d-1.2") == "a_b_c_d-1.2"
-    assert len(safe("x" * 300)) == 60
+    assert safe_file_name("a/b c:d-1.2") == "a_b_c_d-1.2"
+    assert len(safe_file_name("x" * 300)) == 60

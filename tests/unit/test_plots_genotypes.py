@@ -41,7 +41,7 @@ def test_call_rate(study):
     shown = figure.axes[0].lines[0]
     for place, share in zip(shown.get_xdata()[1:], shown.get_ydata()[1:], strict=True):
         assert share == pytest.approx((1 - rates <= place + 1e-12).mean(), abs=1e-6)
-    assert f"{(rates < 0.95).sum()} of them" in figure.axes[0].texts[0].get_text()
+    assert f"{(rates < 0.95).sum()} above" in figure.axes[0].texts[0].get_text()
     assert figure.axes[1].get_title(loc="left") == "200 samples"
 
 
@@ -59,14 +59,14 @@ def test_hwe(study):
     )
 
 
-def test_samples_who_miss_calls_are_neither_seen_nor_counted_where_they_are_few(study):
+def test_few_samples_with_missing_calls_are_neither_shown_nor_counted(study):
     folder, variants = study
     rng = np.random.default_rng(2)
     rates = 1 - rng.uniform(0.01, 0.05, 200)
     rates[:3] = [0.5, 0.6, 0.8]
     pd.DataFrame({"iid": NAMES, "call_rate": rates, "kept": True}).to_parquet(folder / "samples.parquet")
     axis = plot_call_rate(variants, folder / "samples.parquet", SETTINGS, [folder / "c.png"]).axes[1]
-    assert axis.texts[0].get_text() == "fewer than 5 of them\nmiss more"
+    assert axis.texts[0].get_text() == "fewer than 5 above\nthe threshold"
     places, shares = axis.lines[0].get_xdata()[1:], axis.lines[0].get_ydata()[1:]
     ordered = np.sort(1 - rates)
     ends = np.round(200 * shares).astype(int)
@@ -81,7 +81,7 @@ def names(figure):
 
 
 def test_components(study):
-    """Hexagons of five samples of a group or more; who is of a rare group is not seen, and nobody is counted."""
+    """Hexagons have at least five samples of a group; rare groups are not shown, and samples are not counted."""
     folder, _ = study
     rng = np.random.default_rng(3)
     pcs = pd.DataFrame(rng.normal(size=(200, 4)), columns=[f"PC{k}" for k in range(1, 5)])
@@ -101,7 +101,7 @@ def test_components(study):
             for centre in hexagons.get_offsets():
                 here = hexagons.get_paths()[0].contains_points(samples[pair].to_numpy() - centre)
                 assert here.sum() >= 4, "points on an edge may count next door"
-        assert pcs[pair[0]].min() < axis.get_xlim()[0], "the edge is beside the three"
+        assert pcs[pair[0]].min() < axis.get_xlim()[0], "the edge is outside the three"
     groups = pd.Series(np.repeat(["one", "two"], 100), NAMES)
     figure = plot_pcs(folder / "pcs.parquet", None, [folder / "p.png"], groups)
     assert names(figure) == ["two", "one"]
@@ -127,7 +127,7 @@ def test_kinship(study, pairs):
     pd.DataFrame({"kinship": values}).to_parquet(folder / "k.parquet")
     figure = plot_kinship(folder / "k.parquet", 0.0884, 200, [folder / "k.png"])
     assert sum(height for height, _ in bars(figure)) == pairs
-    assert f"{pairs:,} pairs of relatives among 200 samples" in figure.axes[0].get_title(loc="left")
+    assert f"{pairs:,} related pairs among 200 samples" in figure.axes[0].get_title(loc="left")
 
 
 @pytest.mark.parametrize("few", [1, 2, 3, 4])
@@ -137,7 +137,7 @@ def test_few_relatives_are_not_counted(study, few):
     pd.DataFrame({"kinship": [0.25] * 50 + [0.495] * few + [0.1]}).to_parquet(folder / "k.parquet")
     figure = plot_kinship(folder / "k.parquet", 0.0884, 200, [folder / "k.png"])
     assert sorted(height for height, _ in bars(figure)) == [4, 4, 50]
-    assert "at least 52 pairs" in figure.axes[0].get_title(loc="left")
+    assert "at least 52 related pairs" in figure.axes[0].get_title(loc="left")
     assert figure.axes[0].get_legend().get_texts()[0].get_text() == "1 to 4 pairs"
 
 

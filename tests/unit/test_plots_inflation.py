@@ -1,4 +1,4 @@
-"""Lambda and its interval: against the p-values themselves, against the pipeline's lambda, and by coverage."""
+"""Lambda and its interval: against p-values, against the pipeline's lambda, and by coverage."""
 
 import numpy as np
 import pytest

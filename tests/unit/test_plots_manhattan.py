@@ -140,7 +140,7 @@ def test_bad_input(tmp_path):
     loci = write_loci(tmp_path, gwas, 1)
     with pytest.raises(UserError, match="no column log10p_acat"):
         manhattan(gwas, loci, {"test": "acat", "p1": P1}, [tmp_path / "m.png"], title="")
-    with pytest.raises(UserError, match=r"loci\.tsv has loci on chromosome 1, of which no GWAS is drawn"):
+    with pytest.raises(UserError, match=r"loci\.tsv has loci on chromosome 1, which has no GWAS"):
         draw(tmp_path, {"2": gwas["1"]}, loci)
     with pytest.raises(UserError, match="does not exist"):
         draw(tmp_path, {"1": tmp_path / "chr7.parquet"}, loci)

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
-from contigwas.plots.map import coloured_hexagons, features_of_tested, flat, plot_map
+from contigwas.plots.map import coloured_hexagons, features_of_tested, plot_map, project
 from contigwas.runtime.errors import UserError
 
 SETTINGS = {"method": "pca", "colour": None, "covariates": ["sex", "age", "PC1-PC2", "site"], "seed": 1}
@@ -75,7 +75,7 @@ def test_two_dimensions_are_the_principal_components_of_standardised_features(st
     raw = ad.read_h5ad(study / "embeddings.h5ad").X[:280]
     standard = (raw - raw.mean(axis=0)) / raw.std(axis=0)
     expected = PCA(2).fit(standard)
-    got, axes = flat(features, "pca", 0)
+    got, axes = project(features, "pca", 0)
     for column in range(2):
         assert abs(np.corrcoef(got[:, column], expected.transform(standard)[:, column])[0, 1]) == pytest.approx(1)
     share = 100 * expected.explained_variance_ratio_
@@ -105,16 +105,16 @@ def test_few_samples_make_a_figure_too(study):
     assert all("no hexagon" in axis.texts[0].get_text() for axis in figure.axes if axis.axison)
 
 
-def test_features_that_are_not_numbers_are_told_in_one_sentence(study):
+def test_features_that_are_not_finite_are_reported(study):
     data = ad.read_h5ad(study / "embeddings.h5ad")
     data.X[[3, 7], 2] = np.nan
     data.write_h5ad(study / "embeddings.h5ad")
-    with pytest.raises(UserError, match="no finite numbers, of 2 of 280 tested samples") as reported:
+    with pytest.raises(UserError, match="not finite numbers for 2 of 280 tested samples") as reported:
         drawn(study)
     assert "0003" not in str(reported.value) and "0007" not in str(reported.value)
 
 
-def test_umap_that_is_not_installed_is_told(monkeypatch):
+def test_umap_that_is_not_installed_is_reported(monkeypatch):
     true_import = builtins.__import__
 
     def without(name, *arguments, **keywords):
@@ -124,7 +124,7 @@ def test_umap_that_is_not_installed_is_told(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UserError, match=r"pip install 'contigwas\[umap\]'"):
-        flat(np.zeros((20, 3)), "umap", 0)
+        project(np.zeros((20, 3)), "umap", 0)
 
 
 def test_a_covariate_that_does_not_vary_is_left_out_with_a_line_in_the_log(study, caplog):
@@ -135,5 +135,5 @@ def test_a_covariate_that_does_not_vary_is_left_out_with_a_line_in_the_log(study
     assert shown == ["samples", "age"]
     assert "the covariate PC1 has one value among the tested samples and is not drawn" in caplog.text
     assert "the covariate centre has one value among the tested samples and is not drawn" in caplog.text
-    assert "the covariate empty is known of no tested sample and is not drawn" in caplog.text
+    assert "the covariate empty is missing for all tested samples and is not drawn" in caplog.text
     assert "coloured by age" in caplog.text

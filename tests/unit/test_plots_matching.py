@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from contigwas.pgs.matching import OUTCOMES
-from contigwas.plots.matching import FEW, plot_matching
+from contigwas.plots.matching import MAX_NAMED, plot_matching
 from contigwas.runtime.atomic_files import write_tsv
 
 
@@ -20,7 +20,7 @@ def write_matching(path, scores):
     return table
 
 
-@pytest.mark.parametrize("scores", [1, 12, FEW])
+@pytest.mark.parametrize("scores", [1, 12, MAX_NAMED])
 def test_bars(tmp_path, scores):
     table = write_matching(tmp_path / "m.tsv", scores)
     figure = plot_matching(tmp_path / "m.tsv", 0.5, [tmp_path / "m.png", tmp_path / "m.pdf"])

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from contigwas.plots.montage import GAP, TILE, montage
+from contigwas.plots.montage import GAP, MIN_TILE, montage
 from contigwas.runtime.errors import UserError
 
 
@@ -24,7 +24,7 @@ def images(tmp_path):
 def shown(images, rows=2, columns=3, seed=1):
     montage(images / "images.npy", images / "images.parquet", [images / "m.png"], rows, columns, seed)
     pixels = np.array(Image.open(images / "m.png"))
-    step = TILE + GAP
+    step = MIN_TILE + GAP
     assert pixels.shape[1] == columns * step + GAP
     values = [pixels[GAP + step * (n // columns) + 5, GAP + step * (n % columns) + 5, 0] for n in range(rows * columns)]
     return [int(value) for value in values]
@@ -51,9 +51,9 @@ def test_volumes_show_their_middle_slice_from_above(tmp_path):
     np.save(tmp_path / "images.npy", volumes)
     pd.DataFrame({"row": [0, 1], "kept": True}).to_parquet(tmp_path / "images.parquet")
     montage(tmp_path / "images.npy", tmp_path / "images.parquet", [tmp_path / "m.png"], 1, 2)
-    tile = np.array(Image.open(tmp_path / "m.png"))[GAP : GAP + TILE, GAP : GAP + TILE]
-    expected = np.zeros((TILE, TILE, 3), np.uint8)
-    expected[: TILE // 3, : TILE // 3] = 200
+    tile = np.array(Image.open(tmp_path / "m.png"))[GAP : GAP + MIN_TILE, GAP : GAP + MIN_TILE]
+    expected = np.zeros((MIN_TILE, MIN_TILE, 3), np.uint8)
+    expected[: MIN_TILE // 3, : MIN_TILE // 3] = 200
     assert np.array_equal(tile, expected)
 
 
@@ -64,9 +64,9 @@ def test_bad_input(images):
     with pytest.raises(UserError, match="does not exist"):
         montage(images / "none.npy", *arguments[1:])
     np.save(images / "images.npy", np.zeros((3, 8, 8, 3), np.uint8))
-    with pytest.raises(UserError, match="names images that"):
+    with pytest.raises(UserError, match="has images that are not in"):
         montage(*arguments)
     pd.DataFrame({"row": [0], "kept": [False]}).to_parquet(images / "images.parquet")
-    with pytest.raises(UserError, match="keeps no image"):
+    with pytest.raises(UserError, match="has no kept image"):
         montage(*arguments)
     assert not (images / "m.png").exists()

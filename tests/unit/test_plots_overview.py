@@ -38,7 +38,7 @@ def test_many_loci_are_cut_to_the_strongest(tmp_path):
     assert min(box.y0 for box in boxes) >= 0
 
 
-def test_variants_without_an_id_are_told_apart_by_position(tmp_path):
+def test_variants_without_an_id_are_distinguished_by_position(tmp_path):
     gwas = write_gwas(tmp_path, 1, 50, hits=2)
     pd.read_parquet(gwas["1"]).assign(id=".").to_parquet(gwas["1"])
     path = write_loci(tmp_path, gwas, 2)
@@ -68,7 +68,7 @@ def test_of_very_many_features_those_are_shown_that_reach_the_threshold(tmp_path
     labels = [one.get_text() for one in figure.axes[0].get_yticklabels()]
     assert len(labels) == len(set(labels)) == len(reached) == 30
     assert [int(one.rpartition("_")[2]) for one in labels] == list(range(3, 300, 10)), "in the order of the file"
-    assert "not shown: 271 features of larger p" in [text.get_text() for text in figure.texts]
+    assert "not shown: 271 features with larger p" in [text.get_text() for text in figure.texts]
     renderer = FigureCanvasAgg(figure).get_renderer()
     width = figure.canvas.get_width_height()[0]
     assert all(text.get_window_extent(renderer).x1 <= width for text in figure.texts)
@@ -78,5 +78,5 @@ def test_loci_of_another_run(tmp_path):
     gwas = write_gwas(tmp_path, 1, 50, hits=2)
     path = write_loci(tmp_path, gwas, 2)
     pd.read_parquet(gwas["1"]).assign(id="x").to_parquet(gwas["1"])
-    with pytest.raises(UserError, match="names lead variants that"):
+    with pytest.raises(UserError, match="lead variants are missing or duplicated in"):
         overview(gwas, path, SETTINGS, [tmp_path / "o.png"], "contig")

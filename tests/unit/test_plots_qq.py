@@ -1,4 +1,4 @@
-"""The QQ plot: quantiles and lambda from histograms against the p-values themselves."""
+"""The QQ plot: quantiles and lambda from histograms compared with the p-values."""
 
 import warnings
 
@@ -99,13 +99,13 @@ def test_the_top_stays_in_sight(tmp_path):
 def test_nothing_tested(tmp_path, others):
     path = write_summary(tmp_path / "s.parquet", {"manova": np.array([]), **others})
     figure = qq([path], [tmp_path / "q.png", tmp_path / "q.pdf"], title="contig")
-    assert "no variant has a p-value of MANOVA" in [text.get_text() for text in figure.axes[0].texts]
+    assert "no p-values of MANOVA" in [text.get_text() for text in figure.axes[0].texts]
     assert (tmp_path / "q.pdf").exists()
 
 
 def test_bad_input(tmp_path, values):
     path = write_summary(tmp_path / "s.parquet", values)
-    with pytest.raises(UserError, match=r"no test acat \(tests in it: minp, manova\)"):
+    with pytest.raises(UserError, match=r"no test acat \(tests over features: minp, manova\)"):
         qq([path], [tmp_path / "q.png"], title="", test="acat")
     with pytest.raises(UserError, match="does not exist"):
         qq([tmp_path / "t.parquet"], [tmp_path / "q.png"], title="")

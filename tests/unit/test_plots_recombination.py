@@ -48,14 +48,14 @@ def test_steps_inside_a_window_carry_the_genetic_length(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is no recombination map"),
-        ("1 2\n3 4\n", "is no recombination map: expected a header that names chrom, pos and rate"),
-        ("chr start rate\n1 5 2\n", "names no column of positions"),
+        ("", "is not a recombination map"),
+        ("1 2\n3 4\n", "is not a recombination map: expected a header with chrom, pos and rate"),
+        ("chr start rate\n1 5 2\n", "has no column of positions"),
         ("pos rate\n5 2\n", "has no column of chromosomes"),
-        ("chr pos rate\n1 5 2\n1 x 2\n", "line 3: a position and a rate are expected"),
+        ("chr pos rate\n1 5 2\n1 x 2\n", "line 3: position and rate must be numbers"),
         ("chr pos rate\n1 5 -2\n", "line 2"),
-        ("1 . 0 100\n1 . -1 200\n", "line 2: a position and a cm"),
-        ("1 . 5 100\n1 . 1 200\n", "genetic positions fall"),
+        ("1 . 0 100\n1 . -1 200\n", "line 2: position and cm must be numbers"),
+        ("1 . 5 100\n1 . 1 200\n", "genetic positions decrease"),
     ],
 )
 def test_what_is_no_map(tmp_path, text, message):

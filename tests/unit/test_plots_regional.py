@@ -15,7 +15,7 @@ from contigwas.plots import gene_rows, style
 from contigwas.plots.lead_variants import read_leads
 from contigwas.plots.recombination import read_map
 from contigwas.plots.region import Regions
-from contigwas.plots.regional import MOST_LOCI, STEPS, colours, draw, effect, p_of, regional
+from contigwas.plots.regional import MAX_LOCI, STEPS, colours, draw, effect, p_of, regional
 from contigwas.runtime.atomic_files import write_tsv
 from contigwas.runtime.errors import UserError
 from contigwas.tables.text import read_table
@@ -36,7 +36,7 @@ def no_warnings():
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Genotypes of two chromosomes in LD blocks of ten, GWAS of them, and a cohort of whom a quarter is not tested."""
+    """Genotypes of two chromosomes in LD blocks of ten, GWAS of them, and a cohort of which a quarter is not tested."""
     folder, rng = tmp_path_factory.mktemp("regional"), np.random.default_rng(1)
     gwas, dosages = {}, {}
     for chrom in ("1", "2"):
@@ -71,7 +71,7 @@ def test_a_png_and_a_pdf_a_locus_by_rank(study, tmp_path):
     assert {one.name for one in out.iterdir()} == {*names, "index.tsv"}
     assert all((out / name).stat().st_size > 5000 for name in names)
     assert read_table(out / "index.tsv")["lead_id"].tolist() == ["rs2_205", "rs1_205"]
-    assert index["samples_r2"].tolist() == [90, 90]
+    assert index["n_samples_r2"].tolist() == [90, 90]
     assert not list(tmp_path.glob(".*tmp*"))
 
 
@@ -159,12 +159,12 @@ def test_no_locus_and_many(study, tmp_path):
 
 
 def test_only_the_strongest_are_drawn(study, tmp_path, monkeypatch):
-    monkeypatch.setattr("contigwas.plots.regional.MOST_LOCI", 3)
+    monkeypatch.setattr("contigwas.plots.regional.MAX_LOCI", 3)
     monkeypatch.setattr("contigwas.plots.regional.draw", lambda *arguments: None)
     index, _ = run(study, 7, tmp_path)
     every = np.concatenate([pd.read_parquet(path)["log10p_manova"].dropna() for path in study["gwas"].values()])
     np.testing.assert_allclose(index["log10p"], np.sort(every)[::-1][:3], rtol=1e-6)
-    assert MOST_LOCI == 30
+    assert MAX_LOCI == 30
 
 
 def test_a_failure_leaves_nothing(study, tmp_path):
@@ -185,7 +185,7 @@ def test_genes_never_touch(seed, count):
     placed, left_out = gene_rows.arrange(genes, 300_000, 700_000, lead=500_000, width=5.0)
     inside = ((genes["end"] >= 300_000) & (genes["start"] <= 700_000)).sum()
     assert len(placed) + left_out == inside
-    assert (placed["row"] < gene_rows.MOST_ROWS).all()
+    assert (placed["row"] < gene_rows.MAX_ROWS).all()
     assert ((placed["left"] >= 0) & (placed["right"] <= 5 + 1e-9)).all()
     for _, row in placed.groupby("row"):
         spans = []

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from contigwas.plots.interactive_points import CELLS, choose, write_points
+from contigwas.plots.interactive_points import CELLS, choose_tests, write_points
 from contigwas.runtime.errors import UserError
 from tests.unit.plots_data import P1, write_gwas, write_summary
 
@@ -51,7 +51,7 @@ def test_every_hit_is_kept_with_its_best_feature_and_beta(study):
     assert points.loc[~points["hit"] & (points["test"] == "manova"), "beta"].isna().all()
 
 
-def test_notes_tell_what_was_tested(study):
+def test_metadata_has_the_numbers_of_tested_variants(study):
     folder, gwas, _, summary = study
     table = pd.read_parquet(gwas["2"])
     table.loc[:9, "log10p_E1"] = np.nan
@@ -81,11 +81,11 @@ def test_the_features_of_the_smallest_p(tmp_path):
     table["log10p_acat"] = np.float32(1)
     table.to_parquet(tmp_path / "chr1.parquet")
     summary = write_summary(tmp_path / "s.parquet", values)
-    assert choose(tmp_path / "chr1.parquet", [summary], "acat", 1) == ["acat", "minp", "F2"]
-    assert choose(tmp_path / "chr1.parquet", [summary], "minp", 3) == ["minp", "acat", "F1", "F2", "F4"]
-    assert choose(tmp_path / "chr1.parquet", [summary], "F3", 0) == ["F3", "minp", "acat"]
+    assert choose_tests(tmp_path / "chr1.parquet", [summary], "acat", 1) == ["acat", "minp", "F2"]
+    assert choose_tests(tmp_path / "chr1.parquet", [summary], "minp", 3) == ["minp", "acat", "F1", "F2", "F4"]
+    assert choose_tests(tmp_path / "chr1.parquet", [summary], "F3", 0) == ["F3", "minp", "acat"]
     with pytest.raises(UserError, match="has no test manova: set loci.test to one of gwas.tests"):
-        choose(tmp_path / "chr1.parquet", [summary], "manova", 2)
+        choose_tests(tmp_path / "chr1.parquet", [summary], "manova", 2)
 
 
 def test_no_variant_with_a_p_value(tmp_path):

@@ -71,7 +71,7 @@ def boxes(figure):
 def test_every_column_is_drawn(tmp_path):
     files = {f"fold {fold}": history(tmp_path, f"{'h' * (fold + 1)}") for fold in range(3)}
     figure = training_curves(files, [tmp_path / "t.png", tmp_path / "t.pdf"], "contig")
-    panels = {"loss, all together": {"train_loss": "-", "val_loss": "--"}, "RankMe (dimensions)": {"rank_me": "-"}}
+    panels = {"total loss": {"train_loss": "-", "val_loss": "--"}, "RankMe (dimensions)": {"rank_me": "-"}}
     panels["learning rate (in 0.001)"] = {"lr": "-"}
     for name in ("snps", "pgs"):
         panels[f"loss, {name}"] = {f"train_{name}": "-", f"val_{name}": "--"}
@@ -99,7 +99,7 @@ def test_every_column_is_drawn(tmp_path):
                 assert marked == (not chance and not column.startswith("train") and column != "lr")
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(files)
     key = [text.get_text() for text in figure.axes[-1].get_legend().get_texts()]
-    assert key == ["training", "validation", "R@1", "R@5", "R@10", "chance", "least val. loss"]
+    assert key == ["training", "validation", "R@1", "R@5", "R@10", "chance", "min. val. loss"]
     assert (tmp_path / "t.pdf").stat().st_size > 1000
 
 
@@ -129,7 +129,7 @@ def test_many_folds_fit_the_page(tmp_path, folds, contrasts):
         ),
         (
             {"validated": False},
-            ["loss, all together", "learning rate (in 0.001)", "loss, snps", "loss, pgs"],
+            ["total loss", "learning rate (in 0.001)", "loss, snps", "loss, pgs"],
         ),
     ],
 )
@@ -146,7 +146,7 @@ def test_one_epoch_is_seen(tmp_path):
     assert [tick for tick in figure.axes[0].get_xticks() if 0.5 < tick < 1.5] == [1]
 
 
-def test_a_fold_may_lack_a_modality(tmp_path):
+def test_a_modality_can_be_missing_in_a_fold(tmp_path):
     """Where too few samples validate, a fold has no figures: its columns are absent or empty."""
     files = {"fold 0": history(tmp_path, "whole"), "fold 1": history(tmp_path, "part", contrasts=("snps",))}
     figure = training_curves(files, [tmp_path / "t.png"], "")
@@ -168,7 +168,7 @@ def test_what_pretraining_writes(tmp_path, method):
         weights = torch.load(tmp_path / "m", weights_only=True)
         assert {x for _, x, _ in drawn(figure, titles(figure)[0])[1]} == {weights["best_epoch"]}
     else:
-        assert [text.get_text() for axis in figure.axes for text in axis.texts] == ["nothing is trained"]
+        assert [text.get_text() for axis in figure.axes for text in axis.texts] == ["no training history"]
         assert figure.get_size_inches()[1] < 1.5
 
 

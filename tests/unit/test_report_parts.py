@@ -17,11 +17,11 @@ from PIL import Image
 from contigwas.config.check import check_config
 from contigwas.config.models import methods as methods_of_schema
 from contigwas.plots.interactive_points import SCHEMA
-from contigwas.report.cohort_flow import image_steps, samples_flow, variant_steps, why_untested
-from contigwas.report.image_data import picture
+from contigwas.report.cohort_flow import explain_untested, image_steps, samples_flow, variant_steps
+from contigwas.report.image_data import embed_image
 from contigwas.report.inputs import burden_masks, task_summary
-from contigwas.report.manhattan import locus_of, manhattan
-from contigwas.report.methods import cited, methods
+from contigwas.report.manhattan import assign_loci, manhattan
+from contigwas.report.methods import methods, number_citations
 from contigwas.report.methods_models import kind, model_sentences
 from contigwas.report.models import loci_table
 from contigwas.report.tables import downloads, grouped, table
@@ -76,7 +76,7 @@ def test_explanations_are_cited_where_there_are_some(root):
     assert not any("SmoothGrad" in one for one in quiet.references) and "noisy" not in " ".join(quiet.paragraphs)
     found = methods(read(root, "config/config.yaml", explain={**block, "noise": {"copies": 4}}), {})
     assert sum("Captum" in one or "Axiomatic" in one or "SmoothGrad" in one for one in found.references) == 3
-    assert "from the baseline mean" in " ".join(found.paragraphs) and "captum" in found.packages
+    assert "with the baseline mean" in " ".join(found.paragraphs) and "captum" in found.packages
 
 
 CLAIMS = {
@@ -89,8 +89,8 @@ CLAIMS = {
     "scratch": "networks trained from scratch",
     "jackknife": "jackknife over chromosomes",
     "random": "with random weights",
-    "elsewhere": "weights trained elsewhere",
-    "learned": "a learned temperature that begins at 0.07",
+    "elsewhere": "pretrained weights",
+    "learned": "a learned temperature, initialised at 0.07",
     "fixed": "a temperature of 0.1",
     "umap": "UMAP",
 }
@@ -98,7 +98,7 @@ TWENTY_TWO = {"jackknife", "elsewhere", "fixed"}
 
 
 def claimed(config):
-    """The claims of a config, which has all defaults; every one that is cited is cited with it."""
+    """The claims of a config, which has all defaults; each with a citation is cited."""
     found = methods(config, {})
     text = " ".join(found.paragraphs)
     claims = {name for name, words in CLAIMS.items() if words in text}
@@ -135,7 +135,7 @@ def test_a_regression_claims_its_arms(root, arm):
     assert found == TWENTY_TWO | {arm}
 
 
-def test_a_segmentation_without_arms_has_both_networks_beside_it(root):
+def test_a_segmentation_without_arms_is_compared_with_both_networks(root):
     task = {"task": "segmentation", "table": "in/masks.tsv"}
     found = claimed(read(root, "config/examples/downstream_palm.yaml", downstream={"disc": task}))
     assert found == TWENTY_TWO | {"unet", "unetr"}
@@ -149,8 +149,8 @@ def test_clusters_are_those_that_were_made(root, clustered, words):
     """Of many samples there is no HDBSCAN, and then it is not cited either."""
     found = methods(read(root, "config/examples/autoencoder.yaml"), {}, clustered)
     text = " ".join(found.paragraphs)
-    assert ("Clusters are those of" in text) == bool(words)
-    assert f"Clusters are those of {words.removesuffix('[@')}" in text or not words
+    assert ("Clusters were computed" in text) == bool(words)
+    assert f"Clusters were computed from the features by {words.removesuffix('[@')}" in text or not words
     assert ("HDBSCAN" in text) == ("HDBSCAN" in words) == any("Campello" in one for one in found.references)
 
 
@@ -159,16 +159,18 @@ def test_expression_entered_as_its_scale_says(root, scale, words):
     block = yaml.safe_load((root / "tests/config/every_key.yaml").read_text())["expression"]
     found = methods(read(root, "tests/config/every_key.yaml", expression=block | {"scale": scale}), {})
     text = " ".join(found.paragraphs)
-    assert f"Gene expression entered {f'as {words}' if words else 'on the log scale of its table'}, scaled" in text
+    assert (
+        f"Gene expression was used {f'as {words}' if words else 'on the log scale of its table'}, standardised" in text
+    )
     assert text.count("log(1 +") == bool(words)
 
 
 def test_citations_are_numbered_once():
-    texts, references = cited(["A [@king] and B [@acat; @king].", "C [@hwe]."])
+    texts, references = number_citations(["A [@king] and B [@acat; @king].", "C [@hwe]."])
     assert texts == ["A [1] and B [2, 1].", "C [3]."]
     assert [one.split()[0] for one in references] == ["Manichaikul", "Liu", "Wigginton"]
     with pytest.raises(KeyError):
-        cited(["D [@nobody]"])
+        number_citations(["D [@nobody]"])
 
 
 def test_every_method_has_a_name():
@@ -192,10 +194,10 @@ def test_an_autoencoder_without_a_contrast_is_not_called_contrastive(root, varia
 
 def test_a_hit_belongs_to_the_locus_that_shows_it():
     hits = pd.DataFrame({"chrom": ["1", "1", "1", "2", "2", "3"], "pos": [105, 180, 400, 140, 9000, 100]})
-    for found, drawn in (locus_of(hits, LOCI, 500), locus_of(hits.iloc[::-1], LOCI, 500)):
+    for found, drawn in (assign_loci(hits, LOCI, 500), assign_loci(hits.iloc[::-1], LOCI, 500)):
         assert sorted(found.tolist()) == [0, 0, 1, 2, 2, 3] and drawn.tolist() == (found > 0).tolist()
-    assert locus_of(hits, LOCI, 500)[0].tolist() == [1, 2, 2, 3, 0, 0]
-    assert locus_of(hits, LOCI.iloc[:0], 500)[0].tolist() == [0] * 6
+    assert assign_loci(hits, LOCI, 500)[0].tolist() == [1, 2, 2, 3, 0, 0]
+    assert assign_loci(hits, LOCI.iloc[:0], 500)[0].tolist() == [0] * 6
 
 
 def test_a_hit_of_a_long_clump_belongs_to_a_plot_that_shows_it():
@@ -203,7 +205,7 @@ def test_a_hit_of_a_long_clump_belongs_to_a_plot_that_shows_it():
         {"locus": [7, 8], "chrom": [1, 1], "pos": [1000, 9000], "start": [900, 8900], "end": [20_000, 9100]}
     )
     hits = pd.DataFrame({"chrom": ["1"] * 4, "pos": [1400, 5000, 8700, 15_000]})
-    found, drawn = locus_of(hits, loci, 500)
+    found, drawn = assign_loci(hits, loci, 500)
     assert found.tolist() == [7, 7, 8, 7], "the third is in the span of 7, but only the plot of 8 shows it"
     assert drawn.tolist() == [True, False, True, False]
 
@@ -224,7 +226,7 @@ def test_the_loci_of_hits_are_those_of_a_search_one_by_one():
         return (best.locus if best else 0, bool(near))
 
     expected = [search(*one) for one in zip(hits["chrom"], hits["pos"], strict=True)]
-    found, drawn = locus_of(hits, loci, 3000)
+    found, drawn = assign_loci(hits, loci, 3000)
     assert list(zip(found.tolist(), drawn.tolist(), strict=True)) == expected
     assert {0} < set(found.tolist()) and {*drawn.tolist()} == {True, False}
 
@@ -233,19 +235,19 @@ def test_a_figure_keeps_its_pixels_and_loses_its_notes(tmp_path):
     rng = np.random.default_rng(0)
     flat = np.repeat(rng.integers(0, 255, (4, 6, 3), dtype=np.uint8).repeat(20, 0), 20, 1)
     Image.fromarray(flat).save(tmp_path / "flat.png")
-    found = picture(tmp_path / "flat.png")
+    found = embed_image(tmp_path / "flat.png")
     raw = base64.b64decode(found.uri.split(",")[1])
     assert (np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")) == flat).all()
     assert (found.width, found.height) == (120, 80)
     shaded = np.add.outer(np.arange(300), np.arange(300))[..., None] * [0.3, 0.4, 0.2] + rng.normal(0, 6, (300, 300, 3))
     Image.fromarray(shaded.clip(0, 255).astype(np.uint8)).save(tmp_path / "photo.png")
-    small = base64.b64decode(picture(tmp_path / "photo.png").uri.split(",")[1])
+    small = base64.b64decode(embed_image(tmp_path / "photo.png").uri.split(",")[1])
     assert len(small) < (tmp_path / "photo.png").stat().st_size / 2
 
 
 def test_a_figure_that_is_too_wide_is_shrunk(tmp_path):
     Image.new("RGB", (20_000, 40), "navy").save(tmp_path / "wide.png")
-    found = picture(tmp_path / "wide.png")
+    found = embed_image(tmp_path / "wide.png")
     assert (found.width, found.height) == (16_383, 33)
     assert Image.open(io.BytesIO(base64.b64decode(found.uri.split(",")[1]))).size == (16_383, 33)
 
@@ -279,7 +281,7 @@ def test_a_small_beta_of_a_locus_keeps_its_digits():
     assert "<td>-0.0004124</td>" in html and "<td>6.123e-05</td>" in html and "<td>0.200</td>" in html
 
 
-def test_large_numbers_are_told_in_full():
+def test_large_numbers_are_shown_in_full():
     values = pd.DataFrame({"tested": [41_234, None, 7], "share": [0.123456, 9999.4, 3.0]})
     html = table(values)
     assert [found for found in re.findall(r"<td>(.*?)</td>", html)] == ["41,234", "0.1235", "", "9999", "7", "3"]
@@ -291,7 +293,7 @@ def test_variants_are_counted_over_chromosomes():
     )
     first, last = variant_steps(chromosomes, external=False)
     assert (first.count, last.count) == (15, 12)
-    assert list(first.left) == [("rare: a low minor-allele frequency", 3)]
+    assert list(first.excluded) == [("low minor-allele frequency", 3)]
 
 
 CONTIG = {"method": "contig", "modalities": ["snps"]}
@@ -312,8 +314,8 @@ def test_samples_of_the_training_are_among_the_untested_only_where_a_network_tra
     models = {"one": recipe, "traits": {"phenotypes": "in/traits.tsv"}}
     changes = {"explain": {"models": ["contig"]}, "models": models | {"contig": CONTIG}}
     config = read(root, "tests/config/every_key.yaml", downstream={}, **changes)
-    assert ("or were in the network's training" in why_untested(config)) == training
-    assert why_untested(config).startswith("the others lack an image, a covariate or a feature")
+    assert ("or the network was trained on them" in explain_untested(config)) == training
+    assert explain_untested(config).startswith("the other samples have a missing image, covariate or feature")
 
 
 def test_few_samples_are_not_counted_in_the_flow(tmp_path):
@@ -325,15 +327,15 @@ def test_few_samples_are_not_counted_in_the_flow(tmp_path):
     write_tsv(cohort, tmp_path / "cohort.tsv")
     steps, sources, models = samples_flow(tmp_path / "candidates.tsv", tmp_path / "cohort.tsv", {"a": 54, "b": 50})
     assert [step.count for step in steps] == [100, 60, 56]
-    assert steps[0].left == [("too few calls", ">=30"), ("another sex by X than in the tables", "<5")]
-    assert steps[1].left == [("related to somebody who is tested", "<5")]
+    assert steps[0].excluded == [("low call rate", ">=30"), ("genetic sex differs from the reported sex", "<5")]
+    assert steps[1].excluded == [("related to a tested sample", "<5")]
     assert sources["samples"].tolist() == [98, 0] and models["not tested"].tolist() == ["<5", 6]
     assert [grouped(one) for one in ["<5", 6000]] == ["<5", "6,000"]
     pictures = pd.DataFrame({"kept": [False] * 13 + [True] * 87, "reason": ["black"] * 4 + ["blurred"] * 9 + [""] * 87})
     pictures.to_parquet(tmp_path / "images.parquet")
     first, last = image_steps(tmp_path / "images.parquet")
-    assert {why: count for why, count in first.left}["black"] == "<5" and (first.count, last.count) == (100, 87)
-    assert 9 not in [count for _, count in first.left], "4 would be what is left of 13"
+    assert {why: count for why, count in first.excluded}["black"] == "<5" and (first.count, last.count) == (100, 87)
+    assert 9 not in [count for _, count in first.excluded], "4 would be what is left of 13"
 
 
 def test_few_carriers_of_a_gene_are_not_counted(tmp_path):
@@ -341,8 +343,8 @@ def test_few_carriers_of_a_gene_are_not_counted(tmp_path):
     var = var.assign(mask=["lof"] * 2 + ["missense"] * 3, carriers=[4, 1200, 0, 0, 3])
     ad.AnnData(np.zeros((1, 5), np.float32), var=var).write_h5ad(tmp_path / "burden.h5ad")
     found = burden_masks(tmp_path / "burden.h5ad")
-    assert found["carriers of the median gene"].tolist() == ["<5", 0]
-    assert found["carriers of the gene with most"].tolist() == [1200, "<5"]
+    assert found["median carriers per gene"].tolist() == ["<5", 0]
+    assert found["maximum carriers per gene"].tolist() == [1200, "<5"]
 
 
 def test_single_classes_of_a_task_stay_in_its_file(tmp_path):

@@ -1,4 +1,4 @@
-"""The table of masks: who is in it, what is left out, and each mistake in one sentence that names nobody."""
+"""The table of masks: its samples, what is left out, and one error message without IDs for each mistake."""
 
 import numpy as np
 import pandas as pd
@@ -55,7 +55,7 @@ def test_samples_of_the_cohort_bring_their_family(tmp_path):
     assert found.samples["family"].tolist() == samples["family"][-5:-1].tolist()
 
 
-def test_who_withdrew_is_counted_and_named_nowhere(table, caplog):
+def test_withdrawn_participants_are_counted_but_not_named(table, caplog):
     caplog.set_level("INFO")
     rows = pd.read_csv(table, sep="\t")
     rows.loc[3, "iid"] = "S002"
@@ -72,7 +72,7 @@ def test_who_withdrew_is_counted_and_named_nowhere(table, caplog):
     assert not len(pd.read_csv(places[3], sep="\t"))
     assert "3 of 12 labelled images are of 2 participants who withdrew" in caplog.text
     (table.parent / "withdrawn.txt").write_text("\n".join(IIDS))
-    with pytest.raises(UserError, match="everyone whom .* names is in samples.withdrawn"):
+    with pytest.raises(UserError, match="all participants are in samples.withdrawn"):
         write_labelled("tumour", settings, None, *places, withdrawn=table.parent / "withdrawn.txt")
 
 
@@ -107,18 +107,18 @@ def test_values_that_are_no_label(table):
     redraw(table.parent / "P002_mask.png", lambda mask: np.where(mask > 0, 7, 0).astype(np.uint8))
     said = refused(table, labels={"tumour": 255})
     assert "masks of 1 images" in said
-    assert "no label (7)" in said
-    assert "labels are 0 and 255" in said
+    assert "not labels (7)" in said
+    assert "Labels are 0 and 255" in said
 
 
 def test_a_photograph_in_place_of_a_mask(table):
     redraw(table.parent / "P001_mask.png", lambda mask: np.arange(mask.size).reshape(mask.shape).astype(np.uint8))
-    assert "no label (1, 2, 3, 4, 5, …)" in refused(table)
+    assert "not labels (1, 2, 3, 4, 5, …)" in refused(table)
 
 
 def test_coloured_masks(table):
     redraw(table.parent / "P001_mask.png", lambda mask: np.stack([mask, mask // 2, mask], axis=2))
-    assert "are coloured" in refused(table)
+    assert "are colour images" in refused(table)
 
 
 def test_masks_that_mark_nothing(table):
@@ -135,7 +135,7 @@ def test_a_single_class(table):
 
 def test_a_class_that_stands_nowhere(table):
     said = refused(table, labels={"tumour": 255, "edema": 2})
-    assert "the class edema stands in none of the 12 masks" in said
+    assert "none of the 12 masks has a pixel of class edema" in said
 
 
 def test_masks_that_cannot_be_read(table):
@@ -144,7 +144,7 @@ def test_masks_that_cannot_be_read(table):
     assert "masks of 3 images" in refused(table)
 
 
-def test_nobody_of_the_table_is_in_the_cohort(table, tmp_path):
+def test_no_sample_of_the_table_is_in_the_cohort(table, tmp_path):
     said = refused(table, write_study(tmp_path)["cohort"])
     assert "no sample is in both the table of masks" in said
     assert "7 digits" in said
@@ -155,8 +155,8 @@ def test_nobody_of_the_table_is_in_the_cohort(table, tmp_path):
     [
         (lambda rows: rows.drop(columns="iid"), "no column iid"),
         (lambda rows: rows.rename(columns={"mask": "lesion"}), "no column mask"),
-        (lambda rows: rows.assign(image=rows["image"].iloc[0]), "names 11 image files more than once"),
-        (lambda rows: rows.assign(iid=["NA", *rows["iid"][1:]]), "rows without a sample"),
+        (lambda rows: rows.assign(image=rows["image"].iloc[0]), "11 rows name an image file again"),
+        (lambda rows: rows.assign(iid=["NA", *rows["iid"][1:]]), "rows have no sample ID"),
         (lambda rows: rows.assign(mask="elsewhere.png"), "none of the 12 images"),
     ],
 )

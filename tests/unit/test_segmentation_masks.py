@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from contigwas.downstream.segmentation.masks import ELSEWHERE, OTHER_SIZE, UNREADABLE, Labels, picture, reader
+from contigwas.downstream.segmentation.masks import ELSEWHERE, OTHER_SIZE, UNREADABLE, Labels, read_mask, reader
 
 SETTINGS = {"size": 64, "crop": "fundus", "dimensions": 2, "min_sd": 1.0}
 ANY = Labels(("disc",), ("mask",), None)
@@ -57,7 +57,7 @@ def test_masks_keep_their_values_when_they_shrink(tmp_path):
     labels = Labels(("edge", "core"), ("mask",), ((1,), (2,)))
     pair = reader(SETTINGS | {"crop": "none", "size": 50}, labels)(tmp_path / "a.png", [tmp_path / "m.png"])
     assert (pair.mask == values[1::3, 1::3]).all()
-    assert pair.whole.tolist() == np.bincount(values.ravel()).tolist()
+    assert pair.class_pixels.tolist() == np.bincount(values.ravel()).tolist()
 
 
 def test_values_become_classes():
@@ -89,9 +89,9 @@ def test_pictures_of_labels_are_read_as_they_are(tmp_path):
     palette.save(tmp_path / "palette.png")
     Image.fromarray(values > 0).save(tmp_path / "bits.png")
     Image.fromarray(values.repeat(3).reshape(2, 2, 3)).save(tmp_path / "grey.png")
-    assert picture(tmp_path / "palette.png").tolist() == values.tolist()
-    assert (picture(tmp_path / "bits.png") != 0).tolist() == (values > 0).tolist()
-    assert picture(tmp_path / "grey.png").tolist() == values.tolist()
+    assert read_mask(tmp_path / "palette.png").tolist() == values.tolist()
+    assert (read_mask(tmp_path / "bits.png") != 0).tolist() == (values > 0).tolist()
+    assert read_mask(tmp_path / "grey.png").tolist() == values.tolist()
 
 
 @pytest.fixture

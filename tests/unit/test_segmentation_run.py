@@ -57,7 +57,7 @@ def seeds(study):
     return [fitted(study, f"seed{seed}", seed, steps=60) for seed in range(2)]
 
 
-def test_everyone_is_tested_once_by_every_arm(study, seeds):
+def test_each_sample_is_tested_once_by_every_arm(study, seeds):
     rows = pd.read_parquet(seeds[0][0])
     assert len(rows) == 40 * 3 * 2
     assert not rows.duplicated(["iid", "arm", "share"]).any()
@@ -134,8 +134,8 @@ def test_of_a_split_three_predictions_are_kept(study, monkeypatch):
         seen.append((rows, kept))
         return examples(study_, rows, kept)
 
-    examples = running._examples
-    monkeypatch.setattr(running, "_examples", watched)
+    examples = running._select_examples
+    monkeypatch.setattr(running, "_select_examples", watched)
     fitted(study, "kept", steps=10, arms=ARMS[1:2])
     ((rows, kept),) = seen
     tested = rows.groupby("split")["iid"].nunique()
@@ -198,7 +198,7 @@ def test_features_are_found_by_name_in_a_file_that_was_made_again(study, tmp_pat
         here = load("tumour", running.read_labelled(**labelled), checkpoints, file, None, task)
         encoder = build(ARMS[0], here, 1, task).genes.encoder.eval()
         with torch.no_grad():
-            found.append(encoder(here.data.genes.values, here.data.genes.components))
+            found.append(encoder(here.images.genes.values, here.images.genes.components))
     assert torch.equal(*found)
 
 
@@ -226,12 +226,12 @@ def test_fine_tuning_neither_swaps_genes_between_samples_nor_draws_noise(study):
         encoder = encoders({"covariates": normaliser}, recipe)["covariates"]
         assert not torch.equal(encoder.train()(values, None), encoder.eval()(values, None)), "pretraining perturbs"
         learned = SimpleNamespace(settings=recipe, where="model.ckpt")
-        genes = running._branch(encoder, ARMS[0], SimpleNamespace(modality="covariates"), learned)
+        genes = running._gene_branch(encoder, ARMS[0], SimpleNamespace(modality="covariates"), learned)
         assert torch.equal(genes.encoder.train()(values, None), genes.encoder.eval()(values, None))
 
 
 def test_an_arm_that_asks_for_tokens_of_an_encoder_without_any(study):
-    with pytest.raises(UserError, match="no tokens to ask: write fusion: film"):
+    with pytest.raises(UserError, match="no tokens. Set fusion: film"):
         fitted(study, "refused", arms=[ARMS[0] | {"fusion": "cross_attention"}])
 
 
@@ -245,5 +245,5 @@ def test_too_little_memory_says_what_to_lower(study, monkeypatch):
 
 
 def test_weights_that_are_no_numbers(study):
-    with pytest.raises(UserError, match="the arm scratch has weights that are no numbers any more: lower lr"):
+    with pytest.raises(UserError, match="arm scratch: training gave weights that are not finite numbers. Lower lr"):
         fitted(study, "refused", arms=ARMS[1:2], lr=1.0e30)

@@ -46,7 +46,7 @@ def test_all_models_with_feature_maps_take_part():
     assert tasks.models(config({"arms": [GENES]}, mgi=MGI), "tumour") == ["contig", "inner", "mgi"]
 
 
-def test_the_arms_that_nobody_named():
+def test_the_default_arms():
     found = config()
     with_genes = [arm["name"] for arm in tasks.arms(found, "tumour", "contig")]
     assert with_genes == ["pretrained_genes", "pretrained", "scratch_genes", "scratch", "unet", "unetr"]

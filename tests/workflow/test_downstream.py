@@ -1,4 +1,4 @@
-"""The stage downstream on the small demo: its target, its files, what runs again, and who vanishes."""
+"""The stage downstream on the small demo: its target, its files, what runs again, and withdrawn participants."""
 
 import json
 from contextlib import contextmanager
@@ -95,7 +95,7 @@ def test_the_files_of_the_design_are_there(labelled):
         assert not folder.is_dir() or folder.stat().st_mode & 0o777 == 0o700, folder
 
 
-def test_who_is_tested_and_what_the_pretraining_saw(labelled):
+def test_tested_samples_and_what_the_pretraining_saw(labelled):
     models = labelled.folder / "results/models"
     said = {task: json.loads((models / f"{model}/downstream/{task}.json").read_text())
             for model, task in (("simclr", "bright"), ("contig", "genes"), ("contig", "outside"))}  # fmt: skip
@@ -103,7 +103,7 @@ def test_who_is_tested_and_what_the_pretraining_saw(labelled):
         task: [one["test_samples_whose_images_the_pretraining_saw"] for one in all_["splits"]]
         for task, all_ in said.items()
     }
-    assert seen["genes"] == [0, 0, 0], "a cross-fitted network tests those whom it held out"
+    assert seen["genes"] == [0, 0, 0], "a cross-fitted network tests its held-out samples"
     assert [one["network"] for one in said["genes"]["splits"]] == [0, 1, 2]
     assert sum(seen["bright"]) > 20, "simclr saw nearly all photographs"
     assert seen["outside"] == [0, 0, 0]

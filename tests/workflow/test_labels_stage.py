@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from contigwas.config.check import check_config
-from contigwas.downstream.labels.external_images import write_pictures
+from contigwas.downstream.labels.external_images import write_task_images
 from contigwas.downstream.labels.table import write_labels
 from tests.label_files import outputs, write_grades, write_table
 from tests.studies import Study, clone
@@ -139,7 +139,7 @@ def test_a_class_of_one_sample_ends_in_one_sentence(labelled):
         run = study("results/private/downstream/labelled/outside/labels.parquet")
     assert run.status != 0
     log = (labelled.folder / "results/logs/downstream_labels/outside.log").read_text()
-    assert "1 of the 4 classes of the column diagnosis have fewer than 2 samples" in log
+    assert "1 of the 4 classes of column diagnosis have fewer than 2 samples" in log
     assert "Traceback" not in log
 
 
@@ -173,6 +173,6 @@ def test_folders_shaped_like_public_sets_are_read(name, root, tmp_path, monkeypa
     assert samples["iid"].tolist() == names
     made = [tmp_path / "private" / one for one in ("image_list.tsv", "images.npy", "images.parquet", "left_out.tsv")]
     settings = {"size": 32, "crop": "none", "dimensions": 2, "min_sd": config["images"]["qc"]["min_sd"]}
-    write_pictures(outputs(tmp_path)[0], settings, *made)
+    write_task_images(outputs(tmp_path)[0], settings, *made)
     assert len(np.load(made[1], mmap_mode="r")) == 60
     shutil.rmtree(tmp_path / "private")

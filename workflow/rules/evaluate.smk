@@ -18,7 +18,7 @@ rule evaluate_samples:
         covariates=expand("results/models/{model}/covariates.parquet", model=sorted(MODELS)),
     output:
         samples="results/private/evaluation/common_samples.parquet",
-        counts=f"{EVALUATION}/equal/samples.tsv",
+        counts=f"{EVALUATION}/common_samples/samples.tsv",
     log:
         "results/logs/evaluate_samples/evaluate_samples.log",
     benchmark:
@@ -44,9 +44,9 @@ rule evaluate_gwas:
         phenotypes="results/models/{model}/phenotypes.parquet",
         covariates="results/models/{model}/covariates.parquet",
     output:
-        gwas=ensure(f"{EVALUATION}/equal/{{model}}/gwas/chr{{chrom}}.parquet", non_empty=True),
-        summary=f"{EVALUATION}/equal/{{model}}/gwas/chr{{chrom}}.summary.parquet",
-        features=directory(f"{EVALUATION}/equal/{{model}}/gwas/chr{{chrom}}.features"),
+        gwas=ensure(f"{EVALUATION}/common_samples/{{model}}/gwas/chr{{chrom}}.parquet", non_empty=True),
+        summary=f"{EVALUATION}/common_samples/{{model}}/gwas/chr{{chrom}}.summary.parquet",
+        features=directory(f"{EVALUATION}/common_samples/{{model}}/gwas/chr{{chrom}}.features"),
     log:
         "results/logs/evaluate_gwas/{model}.chr{chrom}.log",
     benchmark:
@@ -74,7 +74,7 @@ rule evaluate_loci:
         cohort=rules.samples.output.cohort,
         genes=optional(config["loci"]["genes"]),
     output:
-        loci=f"{EVALUATION}/equal/{{model}}/loci.tsv",
+        loci=f"{EVALUATION}/common_samples/{{model}}/loci.tsv",
     log:
         "results/logs/evaluate_loci/{model}.log",
     benchmark:

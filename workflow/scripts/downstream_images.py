@@ -1,8 +1,8 @@
-from contigwas.downstream.labels.external_images import write_pictures
+from contigwas.downstream.labels.external_images import write_task_images
 from contigwas.runtime.job import job
 
 made = snakemake.output
 with job(snakemake.log[0], snakemake.threads):
-    write_pictures(
+    write_task_images(
         snakemake.input.samples, snakemake.params.settings, made.listed, made.images, made.table, made.left_out
     )

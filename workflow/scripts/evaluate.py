@@ -1,4 +1,4 @@
-from contigwas.evaluate.models import Study, evaluate, models_of
+from contigwas.evaluate.models import EvaluationInputs, evaluate, models_of
 from contigwas.genotypes.files import files_by_chromosome
 from contigwas.runtime.job import job
 
@@ -6,10 +6,10 @@ read, params, settings = snakemake.input, snakemake.params, snakemake.params.set
 with job(snakemake.log[0], settings["math_threads"]):
     evaluate(
         models_of(dict(read.items()), params.models, params.embedded, params.trained, params.equal),
-        Study(
+        EvaluationInputs(
             genotype_files=files_by_chromosome(read.genotypes, settings["chromosomes"]),
             chrom=params.chrom,
-            truth=next(iter(read.truth), None),
+            ground_truth=next(iter(read.truth), None),
             latents=next(iter(read.latents), None),
             cohort=read.cohort,
             counts=next(iter(read.counts), None),

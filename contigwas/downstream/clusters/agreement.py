@@ -1,4 +1,4 @@
-"""How well a partition of samples agrees with their labels: matched accuracy, NMI, ARI, with intervals over samples."""
+"""Agreement of a partition of samples with labels: matched accuracy, NMI and ARI, with jackknife intervals."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ METRICS = ("accuracy", "nmi", "ari")
 
 @dataclass(frozen=True)
 class Agreement:
-    """The table of a partition against labels, and which cluster stands for which label.
+    """Contingency table of clusters and labels, and the label to which each cluster is matched.
 
-    counts: int (clusters, labels); with `noise` its last row holds the samples without a cluster.
-    matched: (clusters,) the label of each cluster, -1 where it has none: noise, and clusters beyond the labels.
+    counts: int (clusters, labels); with `noise` the last row counts the samples without a cluster.
+    matched: int (clusters,), the label of each cluster; -1 for noise and for unmatched clusters.
     """
 
     counts: np.ndarray
@@ -24,7 +24,10 @@ class Agreement:
 
     @classmethod
     def of(cls, partition: np.ndarray, labels: np.ndarray, identity: bool = False) -> "Agreement":
-        """Of codes (samples,) from 0 on; -1 in `partition` is noise. With `identity`, code i stands for label i."""
+        """Return the agreement of two arrays of codes (samples,) that start at 0; -1 in `partition` is noise.
+
+        Clusters are matched to labels by the Hungarian algorithm. With `identity`, code i is matched to label i.
+        """
         rows, columns = int(partition.max(initial=-1)) + 1, int(labels.max()) + 1
         counts = np.zeros((rows + 1, columns), dtype=np.int64)
         np.add.at(counts, (np.where(partition < 0, rows, partition), labels), 1)
@@ -32,19 +35,19 @@ class Agreement:
             matched = np.arange(rows)
         else:
             matched = np.full(rows, -1)
-            clusters, found = linear_sum_assignment(counts[:rows], maximize=True)
-            matched[clusters] = found
+            clusters, label = linear_sum_assignment(counts[:rows], maximize=True)
+            matched[clusters] = label
         if not (partition < 0).any():
             return cls(counts[:rows], matched, noise=False)
         return cls(counts, np.append(matched, -1), noise=True)
 
     def measures(self) -> dict[str, tuple[float, float, float]]:
-        """Value and 95 % interval of each of `METRICS`, by the jackknife that leaves one sample out (Efron 1982).
+        """Return value, low and high of each of `METRICS`: 95 % intervals of the leave-one-out jackknife (Efron 1982).
 
-        Partition and matching stay: what varies is whom they are judged on. Drawn with replacement, a sample would
-        stand beside themselves, a pair that always agrees. The interval is about the value without its bias of order
-        1 / samples (that of NMI under no agreement), reaches to the value itself, and never lies below 0 as a whole,
-        where the jackknife of an ARI near its least is too narrow.
+        Partition and matching are fixed; only the samples on which they are evaluated vary. A bootstrap would not work:
+        two copies of one sample are a pair that always agrees. The interval is centred at the bias-corrected value
+        (order 1 / samples, as of NMI without agreement) and extended to include the value itself. Its upper end is at
+        least 0, because the jackknife is too narrow for an ARI near its minimum.
         """
         cells = self.counts[self.counts > 0]
         formulas = {"accuracy": self._accuracies, "nmi": self._nmis, "ari": self._aris}
@@ -58,8 +61,10 @@ class Agreement:
         return result
 
     def _accuracies(self) -> np.ndarray:
-        """The share of samples whose cluster stands for their label; noise is wrong. (1 + cells,): of everybody, then
-        without one sample of each cell that has any."""
+        """Return the share of samples whose cluster is matched to their label; noise counts as wrong.
+
+        Shape (1 + cells,): the value of all samples, then the values without one sample of each cell that is not 0.
+        """
         right = np.zeros(self.counts.shape, dtype=np.int64)
         rows = np.flatnonzero(self.matched >= 0)
         right[rows, self.matched[rows]] = 1
@@ -67,41 +72,41 @@ class Agreement:
         return ((right * self.counts).sum() - less) / np.maximum(self._samples(), 1)
 
     def _aris(self) -> np.ndarray:
-        """Adjusted Rand index (1 + cells,), as of `_accuracies`. Hubert and Arabie, 1985, equation 5.
+        """Return the adjusted Rand index, shape as of `_accuracies` (Hubert and Arabie 1985, equation 5).
 
-        1 where both put everyone together, or both put everyone apart.
+        It is 1 if both partitions have one cluster, or both have only clusters of one sample.
         """
         both, rows, columns = self._sums(_pairs)
         chance = rows * columns / np.maximum(_pairs(self._samples()), 1)
-        most = (rows + columns) / 2
-        return np.where(most > chance, (both - chance) / np.where(most > chance, most - chance, 1), 1.0)
+        maximum = (rows + columns) / 2
+        return np.where(maximum > chance, (both - chance) / np.where(maximum > chance, maximum - chance, 1), 1.0)
 
     def _nmis(self) -> np.ndarray:
-        """Normalised mutual information (1 + cells,), as of `_accuracies`: over the mean of both entropies."""
+        """Return the mutual information divided by the mean of both entropies, shape as of `_accuracies`."""
         samples = np.maximum(self._samples(), 1)
         cells, rows, columns = (np.log(samples) - one / samples for one in self._sums(_times_log))
         mutual, both = np.maximum(rows + columns - cells, 0), (rows + columns) / 2
         return np.where(both > 1e-12, mutual / np.maximum(both, 1e-12), 1.0)
 
     def _samples(self) -> np.ndarray:
-        """How many samples there are (1 + cells,)."""
+        """Return the number of samples, shape as of `_accuracies`."""
         return self.counts.sum() - np.append(0, np.ones(int((self.counts > 0).sum()), dtype=np.int64))
 
     def _sums(self, formula: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The sums of `formula` of counts over cells, clusters and labels, each (1 + cells,)."""
+        """Return the sums of `formula(counts)` over cells, over clusters and over labels, each (1 + cells,)."""
         row, column = np.nonzero(self.counts)
         cells, clusters, labels = self.counts[row, column], self.counts.sum(axis=1), self.counts.sum(axis=0)
         of_sample = ((cells, cells), (clusters, clusters[row]), (labels, labels[column]))
         return tuple(formula(every).sum() - np.append(0, formula(own) - formula(own - 1)) for every, own in of_sample)
 
 
-def _interval(value: float, without: np.ndarray, samples: np.ndarray, least: float) -> tuple[float, float]:
-    """The 95 % interval of `value`, from values (cells,) without one of the `samples` (cells,) of each cell."""
+def _interval(value: float, without: np.ndarray, samples: np.ndarray, minimum: float) -> tuple[float, float]:
+    """Return the 95 % interval of `value`. `without` (cells,) are the values without one of `samples` (cells,)."""
     count = samples.sum()
     mean = np.average(without, weights=samples)
     half = NORMAL * np.sqrt((count - 1) / count * (samples * (without - mean) ** 2).sum())
     unbiased = count * value - (count - 1) * mean
-    return float(max(min(unbiased - half, value), least)), float(min(max(unbiased + half, value, 0.0), 1.0))
+    return float(max(min(unbiased - half, value), minimum)), float(min(max(unbiased + half, value, 0.0), 1.0))
 
 
 def _pairs(counts: np.ndarray) -> np.ndarray:

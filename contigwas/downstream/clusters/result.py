@@ -1,4 +1,4 @@
-"""What a clustering found, as it is written and drawn."""
+"""Result of a clustering, with small counts hidden."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,12 @@ from contigwas.privacy.small_counts import suppress_small_cells, suppress_small_
 
 
 @dataclass(frozen=True)
-class Found:
-    """criterion: the mean silhouette by k; k: the one taken; partitions: by arm; names: of the labels, if any.
+class ClusteringResult:
+    """Result of a clustering.
 
-    agreements: of the arms, and of the probe, with the labels; without: samples that have no label; rows: the tidy table.
+    criterion: mean silhouette by k; k: chosen number of clusters; partitions: by arm; names: names of the labels, if
+    any; agreements: agreement of the arms and of the probe with the labels; without: number of samples without a label;
+    rows: tidy table of the scores.
     """
 
     criterion: dict[int, float]
@@ -25,9 +27,9 @@ class Found:
     rows: pd.DataFrame
 
     def sizes(self, arm: str) -> list[int | str]:
-        """Samples of each cluster, and last of noise, as they may be reported where there are no labels."""
+        """Return the sizes of the clusters and of noise (last), small counts hidden, for a task without labels."""
         return suppress_small_counts([*self.partitions[arm].sizes, self.partitions[arm].noise])
 
     def table(self, arm: str) -> list[list[int | str]]:
-        """The counts of an arm's agreement as they may be reported."""
+        """Return the contingency table of an arm, small counts hidden."""
         return suppress_small_cells(self.agreements[arm].counts, self.without)

@@ -1,1 +1,1 @@
-"""Labels of samples, not of pixels: classes, grades, several labels at once, and measurements."""
+"""Classification and regression: binary, multiclass, ordinal and multilabel targets, and measurements of samples."""

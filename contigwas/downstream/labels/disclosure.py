@@ -1,4 +1,4 @@
-"""What may be reported of tested samples by class: no count of 1 to 4, and no measure from which it could be worked out."""
+"""Disclosure control for counts and scores of tested samples: no count of 1 to 4 is reported or can be derived."""
 
 import numpy as np
 import pandas as pd
@@ -9,8 +9,8 @@ from contigwas.privacy.small_counts import SMALL, SOME, any_hidden, coarse, supp
 NUMBERS = ["value", "low", "high"]
 
 
-def counted(kind: Target, values: np.ndarray) -> dict[str, int | str]:
-    """How many tested samples there are of each class, or with each label; no count of 1 to 4."""
+def count_tested(kind: Target, values: np.ndarray) -> dict[str, int | str]:
+    """Return the number of tested samples of each class or with each label, small counts hidden."""
     if kind.kind == REGRESSION:
         return {}
     if kind.kind == MULTILABEL:
@@ -22,28 +22,29 @@ def counted(kind: Target, values: np.ndarray) -> dict[str, int | str]:
     return dict(zip(kind.classes, suppress_small_counts(sizes), strict=True))
 
 
-def told_scores(table: pd.DataFrame, kind: Target, counts: dict[str, int | str]) -> pd.DataFrame:
-    """The scores as they may be reported beside the `counts` of `counted`: untouched where no count is hidden.
+def reportable_scores(table: pd.DataFrame, kind: Target, counts: dict[str, int | str]) -> pd.DataFrame:
+    """Return the scores that can be reported together with the `counts` of `count_tested`.
 
-    Else every score is coarse, to what ten samples make of it, since scores are ratios of counts; and those of a class,
-    label or threshold (`metric:name`) with few samples on a side are left out, since they are of these few alone. Which
-    ones is read off `counts` as they are suppress_small_counts, so that a row that is absent tells nothing more.
+    If no count is hidden, the scores are unchanged. Otherwise all scores are rounded to multiples of the contribution
+    of ten samples, because scores are ratios of counts. Scores of a class, label or threshold (`metric:name`) with few
+    samples on either side are left out, because they describe only these samples. Which scores are left out depends on
+    the reported `counts` only, so a missing row discloses nothing more.
     """
     if not any_hidden([*counts.values()]):
         return table
-    kept = table[~table["metric"].str.partition(":")[2].isin(_of_few(kind, counts))].copy()
-    most = np.where(kept["metric"] == "mae", max(len(kind.classes) - 1, 1), 1)
+    kept = table[~table["metric"].str.partition(":")[2].isin(_names_with_few(kind, counts))].copy()
+    maximum = np.where(kept["metric"] == "mae", max(len(kind.classes) - 1, 1), 1)
     for name in NUMBERS:
-        rough = [
+        rounded = [
             value if np.isnan(value) else coarse(value / scale, samples) * scale
-            for value, scale, samples in zip(kept[name], most, kept["n_samples"], strict=True)
+            for value, scale, samples in zip(kept[name], maximum, kept["n_samples"], strict=True)
         ]
-        kept[name] = np.array(rough, float)
+        kept[name] = np.array(rounded, float)
     return kept.reset_index(drop=True)
 
 
-def _of_few(kind: Target, counts: dict[str, int | str]) -> list[str]:
-    """The names in `metric:name` of classes, labels or thresholds that may have fewer than five samples on a side."""
+def _names_with_few(kind: Target, counts: dict[str, int | str]) -> list[str]:
+    """Return classes, labels or thresholds (as in `metric:name`) that can have fewer than five samples on a side."""
     if kind.kind == MULTILABEL:
         return [name for name, count in counts.items() if isinstance(count, str)]
     many = np.array([count not in (0, SMALL, SOME) for count in counts.values()])

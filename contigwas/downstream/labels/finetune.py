@@ -1,4 +1,4 @@
-"""The whole image encoder with a linear head, fitted to labels of samples."""
+"""Fine-tuning of the whole image encoder with a linear head on labels of samples."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from contigwas.downstream.labels.external_images import images_of, of_samples, seen_by
+from contigwas.downstream.labels.external_images import image_positions, mean_over_images, network_outputs
 from contigwas.downstream.labels.kinds import MULTICLASS, Target
-from contigwas.downstream.training import Learner, trained
+from contigwas.downstream.training import Learner, train_network
 from contigwas.images.array import Photographs
 from contigwas.pretrain.augment import Augmentation
 from contigwas.pretrain.networks import channels_last, features_of
@@ -19,11 +19,14 @@ from contigwas.pretrain.precision import exactly
 
 
 @dataclass(frozen=True)
-class Taught:
-    """What a network is taught. owner: of each image, int64 (images,); values, weights: float32 (samples, columns)."""
+class TrainingLabels:
+    """Images and labels for training.
+
+    sample: int64 (images,), the sample of each image; values, weights: float32 (samples, columns).
+    """
 
     photographs: Photographs
-    owner: Tensor
+    sample: Tensor
     values: Tensor
     weights: Tensor
     target: Target
@@ -39,44 +42,44 @@ class Encoder(nn.Module):
 
     @property
     def learned(self) -> list[nn.Module]:
-        """What pretraining may have learned."""
+        """Return the modules that can be pretrained."""
         return [self.trunk]
 
     def forward(self, levels: Tensor) -> Tensor:
-        """Logits, or numbers in units of the training samples' SD."""
+        """Return logits, or standardised numbers (mean and SD of the training samples)."""
         return self.last(self.trunk(self.pixels(levels)))
 
 
 class Labeller(Learner):
-    """Cross-entropy of classes, of 0 or 1 for each label, or squares of standardised numbers; weighted by sample."""
+    """Training by cross-entropy (classes), binary cross-entropy (labels) or squared error (standardised numbers)."""
 
     def __init__(
-        self, network: Encoder, taught: Taught, settings: Mapping[str, object], pretrained: bool, seed: int
+        self, network: Encoder, labels: TrainingLabels, settings: Mapping[str, object], pretrained: bool, seed: int
     ) -> None:
         super().__init__(network, settings, pretrained, seed)
-        self.taught, self.views = taught, Augmentation.of(settings["augment"])
+        self.labels, self.views = labels, Augmentation.of(settings["augment"])
 
     def training_step(self, images: Tensor, index: int) -> Tensor:
-        """The loss of a random view of each image."""
-        levels = self.taught.photographs.gather(images).to(self.device).float() / 255
+        """Return the loss of a random view of each image."""
+        levels = self.labels.photographs.gather(images).to(self.device).float() / 255
         with exactly(levels):
             levels = self.views(levels, self.generator)
-        found = self.network(levels).float()
-        sample = self.taught.owner[images]
-        values, weights = (one[sample].to(self.device) for one in (self.taught.values, self.taught.weights))
-        return loss(found, values, weights, self.taught.target)
+        outputs = self.network(levels).float()
+        sample = self.labels.sample[images]
+        values, weights = (one[sample].to(self.device) for one in (self.labels.values, self.labels.weights))
+        return loss(outputs, values, weights, self.labels.target)
 
 
-def loss(found: Tensor, values: Tensor, weights: Tensor, target: Target) -> Tensor:
-    """The mean over a batch; `found` (samples, outputs), `values` and `weights` (samples, columns)."""
+def loss(outputs: Tensor, values: Tensor, weights: Tensor, target: Target) -> Tensor:
+    """Return the weighted mean loss of a batch: `outputs` (samples, width), `values`, `weights` (samples, columns)."""
     if target.is_number:
-        return (weights * (found - values) ** 2).mean()
+        return (weights * (outputs - values) ** 2).mean()
     if target.kind == MULTICLASS:
-        return (weights[:, 0] * functional.cross_entropy(found, values[:, 0].long(), reduction="none")).mean()
-    return (weights * functional.binary_cross_entropy_with_logits(found, values, reduction="none")).mean()
+        return (weights[:, 0] * functional.cross_entropy(outputs, values[:, 0].long(), reduction="none")).mean()
+    return (weights * functional.binary_cross_entropy_with_logits(outputs, values, reduction="none")).mean()
 
 
-def finetuned(
+def finetune(
     network: Encoder,
     photographs: Photographs,
     values: np.ndarray,
@@ -88,10 +91,11 @@ def finetuned(
     seeds: tuple[int, int],
     name: str,
 ) -> np.ndarray:
-    """Train `network` on the images of `train` and predict `test` (both positions of samples): (samples, width).
+    """Train `network` on the images of the samples `train` and return predictions (samples, width) of `test`.
 
-    `values` (samples, columns) are of everyone. A sample's images are predicted one by one and averaged, probabilities
-    or numbers. `seeds` draw the order of images and their views. Raises UserError when a weight is no longer a number.
+    `train` and `test` are positions of samples; `values` (samples, columns) are those of all samples. Predictions
+    (probabilities or numbers) are averaged over the images of a sample. `seeds` determine the order of the images and
+    their random views. Raises UserError if a weight is not finite.
     """
     mean, sd = 0.0, 1.0
     if target.is_number:
@@ -99,17 +103,17 @@ def finetuned(
     weights = np.ones_like(values)
     if settings.get("class_weights"):
         weights[train] = target.weights(values[train])
-    owner = torch.repeat_interleave(torch.arange(len(photographs.count)), photographs.count)
+    sample = torch.repeat_interleave(torch.arange(len(photographs.count)), photographs.count)
     tensors = (torch.from_numpy(one).float() for one in ((values - mean) / sd, weights))
-    taught = Taught(photographs, owner, *tensors, target)
+    labels = TrainingLabels(photographs, sample, *tensors, target)
     network.to(memory_format=channels_last(photographs.shape))
-    module = Labeller(network, taught, settings, pretrained, seeds[1])
-    network = trained(module, images_of(train, photographs), seeds[0], name)
-    found = seen_by(network, photographs, images_of(test, photographs))
+    module = Labeller(network, labels, settings, pretrained, seeds[1])
+    network = train_network(module, image_positions(train, photographs), seeds[0], name)
+    predicted = network_outputs(network, photographs, image_positions(test, photographs))
     if target.kind == MULTICLASS:
-        found = torch.from_numpy(found).softmax(dim=1).numpy()
+        predicted = torch.from_numpy(predicted).softmax(dim=1).numpy()
     elif target.is_number:
-        found = found * sd + mean
+        predicted = predicted * sd + mean
     else:
-        found = torch.from_numpy(found).sigmoid().numpy()
-    return of_samples(found, photographs, test)
+        predicted = torch.from_numpy(predicted).sigmoid().numpy()
+    return mean_over_images(predicted, photographs, test)

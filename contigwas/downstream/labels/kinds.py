@@ -1,4 +1,4 @@
-"""What is predicted, by kind, and when a network can be taught it. Neither torch nor scikit-learn is imported."""
+"""Targets of prediction by kind, and checks that they can be learned. Imports neither torch nor scikit-learn."""
 
 import json
 from collections.abc import Mapping
@@ -14,12 +14,15 @@ BINARY, MULTICLASS, ORDINAL, MULTILABEL, REGRESSION = "binary", "multiclass", "o
 
 @dataclass(frozen=True)
 class Target:
-    """What a task predicts.
+    """Target of a task.
 
-    kind; names: of the columns, of which all but a multilabel task have one; classes: in their order, of kinds that
-    have them. Values of samples are float (samples, columns): the place of the class, 0 or 1 of each label, or a
-    measurement. What is predicted is float (samples, width): of binary and multilabel the probability of each column, of
-    multiclass that of each class, of ordinal a grade between classes, of regression a measurement.
+    kind: binary, multiclass, ordinal, multilabel or regression.
+    names: columns of the target, more than one only for multilabel.
+    classes: names of the classes in order; empty for multilabel and regression.
+
+    Values of samples are float (samples, columns): the number of the class, 0 or 1 for each label, or a measurement.
+    Predictions are float (samples, width): the probability of each column (binary, multilabel) or of each class
+    (multiclass), a grade, which can lie between classes (ordinal), or a measurement (regression).
     """
 
     kind: str
@@ -28,47 +31,47 @@ class Target:
 
     @property
     def width(self) -> int:
-        """Numbers that are predicted of a sample."""
+        """Number of predicted values per sample."""
         return len(self.classes) if self.kind == MULTICLASS else len(self.names)
 
     @property
     def is_number(self) -> bool:
-        """Whether a number is fitted by least squares: a measurement, or a grade."""
+        """Whether a number (measurement or grade) is fitted by least squares."""
         return self.kind in (ORDINAL, REGRESSION)
 
-    def lacks(self, values: np.ndarray) -> str:
-        """What samples with `values` (samples, columns) lack of what a task has; empty where they lack nothing."""
+    def missing_values(self, values: np.ndarray) -> str:
+        """Return which values of the target are missing in `values` (samples, columns); empty if none."""
         if self.kind == REGRESSION:
-            return "all of the same measurement" if np.ptp(values) == 0 else ""
+            return "all measurements are equal" if np.ptp(values) == 0 else ""
         if self.kind == MULTILABEL:
             constant = int((np.ptp(values, axis=0) == 0).sum())
             return f"{constant} of the {len(self.names)} labels are constant" if constant else ""
-        there = len(np.unique(values))
-        return "" if there == len(self.classes) else f"{there} of the {len(self.classes)} classes are there"
+        present = len(np.unique(values))
+        return "" if present == len(self.classes) else f"only {present} of the {len(self.classes)} classes are present"
 
-    def teaches_nothing(self, values: np.ndarray) -> str:
-        """Why nothing can be learned from samples with `values` (samples, columns); empty where it can.
+    def why_not_learnable(self, values: np.ndarray) -> str:
+        """Return why the target cannot be learned from `values` (samples, columns); empty if it can be.
 
-        A grade is fitted as a number, and can be learned where some grades are absent.
+        Grades are fitted as numbers, so they can be learned even if some grades are missing.
         """
         if self.kind == ORDINAL:
-            return "all of the same grade" if np.ptp(values) == 0 else ""
-        return self.lacks(values)
+            return "all grades are equal" if np.ptp(values) == 0 else ""
+        return self.missing_values(values)
 
-    def rounded(self, found: np.ndarray) -> np.ndarray:
-        """The class of what was predicted: int (samples,), of multilabel (samples, labels).
+    def rounded(self, predicted: np.ndarray) -> np.ndarray:
+        """Return the predicted class: int (samples,), for multilabel (samples, labels).
 
-        Of a grade the nearest one, halves upwards; of probabilities the likeliest class, or above a half.
+        It is the nearest grade (halves are rounded up), the most probable class, or 1 for a probability above 0.5.
         """
         if self.kind == ORDINAL:
-            return np.floor(found[:, 0] + 0.5).clip(0, len(self.classes) - 1).astype(np.int64)
+            return np.floor(predicted[:, 0] + 0.5).clip(0, len(self.classes) - 1).astype(np.int64)
         if self.kind == MULTICLASS:
-            return found.argmax(axis=1)
-        above = (found > 0.5).astype(np.int64)
+            return predicted.argmax(axis=1)
+        above = (predicted > 0.5).astype(np.int64)
         return above if self.kind == MULTILABEL else above[:, 0]
 
     def weights(self, values: np.ndarray) -> np.ndarray:
-        """By which samples count so that classes weigh alike: float (samples, columns), 1 on average."""
+        """Return weights that give all classes the same total weight: float (samples, columns), mean 1."""
         result = np.ones_like(values)
         if self.kind == REGRESSION:
             return result
@@ -79,6 +82,6 @@ class Target:
 
 
 def read_target(path: PathLike) -> tuple[Target, Mapping[str, object]]:
-    """What `write_labels` says is predicted, and what it counted."""
-    said = json.loads(Path(path).read_text())
-    return Target(said["kind"], tuple(said["names"]), tuple(said["classes"])), said["counts"]
+    """Return the target and the counts of left-out samples from the JSON file of `write_labels`."""
+    content = json.loads(Path(path).read_text())
+    return Target(content["kind"], tuple(content["names"]), tuple(content["classes"])), content["counts"]

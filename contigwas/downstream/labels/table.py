@@ -1,4 +1,4 @@
-"""The table of labels: whose they are, as numbers, and every reason to refuse them. torch is not imported."""
+"""Read and validate a table of labels, and encode the labels as numbers. Does not import torch."""
 
 import json
 import logging
@@ -19,22 +19,25 @@ from contigwas.samples.withdrawn import read_withdrawn
 from contigwas.tables.sample_ids import require_overlap
 
 log = logging.getLogger(__name__)
-MOST = 50  # values of a column that is a label
-ID = "{id}"  # in a pattern of image files
+MAX_CLASSES = 50
+ID = "{id}"  # placeholder in a pattern of image files
 
 
 @dataclass(frozen=True)
-class Given:
-    """A table of labels as it was read. samples: indexed by IID, a column a target (values as texts) and,
-    of an external set, `source` (image files, whole paths); None where missing.
+class LabelTable:
+    """A table of labels.
+
+    samples: indexed by IID, with one column of texts per target and, for an external set, `source` (absolute path of
+    the image file); missing values are None.
+    columns: the columns of the target.
     """
 
     samples: pd.DataFrame
     columns: tuple[str, ...]
 
     @property
-    def known(self) -> pd.Series:
-        """Who has every value, and of an external set an image."""
+    def complete(self) -> pd.Series:
+        """Whether a sample has all labels and, in an external set, an image file."""
         return self.samples.notna().all(axis=1)
 
 
@@ -45,40 +48,40 @@ def write_labels(
     output_target: PathLike,
     withdrawn: PathLike | None = None,
 ) -> None:
-    """Write the labels of the samples of `cohort` or, where that is None, of everyone but those in `withdrawn`.
+    """Write the labels of the samples of `cohort` or, if it is None, of all samples that are not in `withdrawn`.
 
-    `settings` is the task's block. `output_samples` (private): iid family, source where there is
-    no cohort, and a column of numbers a target, `y0` …; `output_target`: what is predicted, and counts. Samples without
-    a label and labels of others are counted. Raises UserError as `given_labels` and `targets` do, and where nobody of
-    the cohort is in the table or everyone withdrew.
+    `settings` is the block of the task. `output_samples` (private) has the columns iid, family, source (without a
+    cohort), and one numeric column per target, `y0` …. `output_target` has the target and the counts of left-out
+    samples: without a label, in a rare class, withdrawn, or not in the cohort. Raises the errors of `read_label_table`
+    and `targets`, and UserError if no sample of the cohort is in the table or all participants withdrew.
     """
-    given, table = given_labels(settings), settings["table"]
-    families = pd.Series(given.samples.index, index=given.samples.index)
-    unknown = gone = 0
+    labels, table = read_label_table(settings), settings["table"]
+    families = pd.Series(labels.samples.index, index=labels.samples.index)
+    unknown = withdrew = 0
     if cohort is not None:
         samples = read_cohort(cohort)
         samples = included(samples).set_index("iid")
-        require_overlap(given.samples.index, samples.index, f"the labels ({table})", f"the cohort ({cohort})")
-        unknown = int((~given.samples.index.isin(samples.index)).sum())
+        require_overlap(labels.samples.index, samples.index, f"the labels ({table})", f"the cohort ({cohort})")
+        unknown = int((~labels.samples.index.isin(samples.index)).sum())
         families = samples["family"]
-        given = Given(given.samples[given.samples.index.isin(samples.index)], given.columns)
+        labels = LabelTable(labels.samples[labels.samples.index.isin(samples.index)], labels.columns)
     elif withdrawn is not None:
-        left = ~given.samples.index.isin(list(read_withdrawn(withdrawn)))
-        gone = int((~left).sum())
-        if gone == len(left):
-            raise UserError(f"everyone whom {table} names is in samples.withdrawn: nobody is left, supply other labels")
-        given = Given(given.samples[left], given.columns)
-    without = int((~given.known).sum())
-    target, values, dropped = targets(given, settings)
-    counts = {"unknown_samples": unknown, "without_label": without, "withdrew": gone, "in_rare_classes": dropped}
+        kept = ~labels.samples.index.isin(list(read_withdrawn(withdrawn)))
+        withdrew = int((~kept).sum())
+        if withdrew == len(kept):
+            raise UserError(f"{table}: all participants are in samples.withdrawn. Supply other labels.")
+        labels = LabelTable(labels.samples[kept], labels.columns)
+    without = int((~labels.complete).sum())
+    target, values, dropped = targets(labels, settings)
+    counts = {"unknown_samples": unknown, "without_label": without, "withdrew": withdrew, "in_rare_classes": dropped}
     reported = {name: hidden(count) for name, count in counts.items()}
-    log.info("%d samples of %s have a label, %s", len(values), table, ", ".join(target.classes or target.names))
+    log.info("%d samples of %s have a label: %s", len(values), table, ", ".join(target.classes or target.names))
     for name, count in reported.items():
         if count:
             log.warning("%s samples of %s are left out: %s", count, table, name.replace("_", " "))
     frame = pd.DataFrame({"iid": values.index, "family": families.reindex(values.index).to_numpy()})
-    if "source" in given.samples:
-        frame["source"] = given.samples["source"].reindex(values.index).to_numpy()
+    if "source" in labels.samples:
+        frame["source"] = labels.samples["source"].reindex(values.index).to_numpy()
     for number, name in enumerate(target.names):
         frame[f"y{number}"] = values[name].to_numpy()
     for path in (output_samples, output_target):
@@ -88,10 +91,10 @@ def write_labels(
     write_parquet(frame, output_samples)
 
 
-def given_labels(settings: Mapping[str, object]) -> Given:
-    """The table of a task, whoever is in it.
+def read_label_table(settings: Mapping[str, object]) -> LabelTable:
+    """Return the table of labels of a task, with all samples in it.
 
-    Raises UserError where it cannot be read, lacks a column, names a sample twice or, of an external set, an image.
+    Raises UserError if it cannot be read, a column is missing, or a sample or (external set) an image is duplicated.
     """
     table, key = settings["table"], str(settings["id"])
     columns = _listed(settings["column"])
@@ -103,135 +106,135 @@ def given_labels(settings: Mapping[str, object]) -> Given:
     samples = read[columns].map(text)
     if pattern:
         if "source" in columns:
-            raise UserError(f"{table}: a column of labels is called source, as that of the image files is: rename it")
+            raise UserError(f"{table}: source is a reserved name, but it is a column of labels. Rename the column.")
         folder = Path(table).parent.resolve()
         files = read[pattern].map(text) if from_column else [pattern.replace(ID, one) for one in read.index]
         samples["source"] = [None if pd.isna(one) else str(folder / one) for one in files]
-        twice = int(samples["source"].dropna().duplicated().sum())
-        if twice:
-            raise UserError(f"{table} names {twice} image files more than once: give each image one row and one sample")
-    return Given(samples, tuple(columns))
+        duplicated = int(samples["source"].dropna().duplicated().sum())
+        if duplicated:
+            raise UserError(f"{table}: {duplicated} rows name an image file again. Keep one row and sample per image.")
+    return LabelTable(samples, tuple(columns))
 
 
-def targets(given: Given, settings: Mapping[str, object]) -> tuple[Target, pd.DataFrame, int]:
-    """What is predicted, its values (a column a target) of the samples with labels, and who is dropped as too rare.
+def targets(labels: LabelTable, settings: Mapping[str, object]) -> tuple[Target, pd.DataFrame, int]:
+    """Return the target, its values for complete samples (one column per target), and how many samples were dropped.
 
-    Raises UserError where nobody has a label, where values are not of the task's kind, where a label is constant, and
-    where a class has fewer than `least` samples but `rare` does not say to drop them.
+    Raises UserError if no sample is complete, if values do not fit the kind of the task, if a label is constant, or if
+    a class has fewer than `min_class_size` samples and `rare` is not `drop`.
     """
     table, kind = settings["table"], str(settings.get("kind", REGRESSION))
-    known = given.samples.loc[given.known, [*given.columns]]
-    if known.empty:
+    complete = labels.samples.loc[labels.complete, [*labels.columns]]
+    if complete.empty:
         raise UserError(
-            f"{table}: of the {hidden(len(given.samples))} samples that count none has a value in every column "
-            f"({', '.join(given.columns)}): fill them, or name other columns"
+            f"{table}: none of the {hidden(len(labels.samples))} usable samples has a value in every column "
+            f"({', '.join(labels.columns)}). Fill them, or name other columns."
         )
     if kind == REGRESSION:
-        return _measurements(known, table)
+        return _measurements(complete, table)
     if kind == MULTILABEL:
-        return _several(known, table, settings)
-    return _classes(known, table, kind, settings)
+        return _multilabel(complete, table, settings)
+    return _classes(complete, table, kind, settings)
 
 
-def _measurements(known: pd.DataFrame, table: object) -> tuple[Target, pd.DataFrame, int]:
-    (column,) = known.columns
-    values = pd.to_numeric(known[column], errors="coerce").astype(float)
-    odd = int((~np.isfinite(values)).sum())
-    if odd:
+def _measurements(labels: pd.DataFrame, table: object) -> tuple[Target, pd.DataFrame, int]:
+    (column,) = labels.columns
+    values = pd.to_numeric(labels[column], errors="coerce").astype(float)
+    invalid = int((~np.isfinite(values)).sum())
+    if invalid:
         raise UserError(
-            f"{table}: the column {column} holds what is no number in {odd} rows, but a regression needs numbers: "
-            "leave them empty where unknown, or write task: classification"
+            f"{table}: column {column} is not a finite number in {invalid} rows, but a regression needs numbers. Leave "
+            "missing values empty, or set task: classification."
         )
     if np.ptp(values) == 0:
-        raise UserError(f"{table}: the column {column} is the same in everybody who counts: nothing can be learned")
+        raise UserError(f"{table}: column {column} has the same value in all usable samples. Name another column.")
     return Target(REGRESSION, (column,)), values.to_frame(), 0
 
 
-def _several(known: pd.DataFrame, table: object, settings: Mapping) -> tuple[Target, pd.DataFrame, int]:
-    odd = [name for name in known if not known[name].isin(["0", "1"]).all()]
-    if odd:
-        count = int((~known[odd[0]].isin(["0", "1"])).sum())
+def _multilabel(labels: pd.DataFrame, table: object, settings: Mapping) -> tuple[Target, pd.DataFrame, int]:
+    invalid = [name for name in labels if not labels[name].isin(["0", "1"]).all()]
+    if invalid:
+        count = int((~labels[invalid[0]].isin(["0", "1"])).sum())
         raise UserError(
-            f"{table}: the column {odd[0]} is neither 0 nor 1 in {count} rows (so are {len(odd)} of the "
-            f"{len(known.columns)} columns): a multilabel task needs 0 and 1, correct column"
+            f"{table}: column {invalid[0]} is neither 0 nor 1 in {count} rows ({len(invalid)} of the "
+            f"{len(labels.columns)} columns have such values). A multilabel task needs 0 and 1: correct column."
         )
-    values = known.astype(float)
-    least = int(settings["min_class_size"])
-    few = [name for name in values if min(values[name].sum(), (1 - values[name]).sum()) < least]
+    values = labels.astype(float)
+    minimum = int(settings["min_class_size"])
+    few = [name for name in values if min(values[name].sum(), (1 - values[name]).sum()) < minimum]
     if few and settings["rare"] != "drop":
         raise UserError(
-            f"{table}: the label {few[0]} is 0 or 1 in fewer than {least} samples, as are {len(few) - 1} other labels: "
-            "take them out of column, or write rare: drop"
+            f"{table}: label {few[0]} is 0 or 1 in fewer than {minimum} samples, as are {len(few) - 1} other labels. "
+            "Remove them from column, or set rare: drop."
         )
     values = values.drop(columns=few)
     if values.empty or not len(values.columns):
-        raise UserError(f"{table}: every label is 0 or 1 in fewer than {least} samples: name other columns")
+        raise UserError(f"{table}: every label is 0 or 1 in fewer than {minimum} samples. Name other columns.")
     if few:
-        log.warning("%d labels are left out, which are 0 or 1 in fewer than %d samples", len(few), least)
+        log.warning("%d labels are left out: they are 0 or 1 in fewer than %d samples", len(few), minimum)
     return Target(MULTILABEL, tuple(values.columns)), values, 0
 
 
-def _classes(known: pd.DataFrame, table: object, kind: str, settings: Mapping) -> tuple[Target, pd.DataFrame, int]:
-    (column,) = known.columns
-    values, least = known[column], int(settings["min_class_size"])
-    there = values.unique()
-    if len(there) > MOST:
+def _classes(labels: pd.DataFrame, table: object, kind: str, settings: Mapping) -> tuple[Target, pd.DataFrame, int]:
+    (column,) = labels.columns
+    values, minimum = labels[column], int(settings["min_class_size"])
+    present = values.unique()
+    if len(present) > MAX_CLASSES:
         raise UserError(
-            f"{table}: the column {column} has {len(there)} values, more than {MOST}, which are no classes: name "
-            "another column, or write task: regression"
+            f"{table}: column {column} has {len(present)} values, but a classification has at most {MAX_CLASSES} "
+            "classes. Name another column, or set task: regression."
         )
-    classes = _ordered(there, kind, settings["classes"], table, column)
+    classes = _ordered(present, kind, settings["classes"], table, column)
     count = values.value_counts()
-    few = [one for one in classes if count.get(one, 0) < least]
+    few = [one for one in classes if count.get(one, 0) < minimum]
     if len(classes) - len(few) < 2:
-        many = "one value alone" if len(classes) == 1 else f"fewer than two classes of {least} samples or more"
-        raise UserError(
-            f"{table}: the column {column} has {many}, so nothing can be distinguished: name another column"
-        )
+        problem = "a single value" if len(classes) == 1 else f"fewer than two classes of at least {minimum} samples"
+        raise UserError(f"{table}: column {column} has {problem}. Name another column.")
     if few and settings["rare"] != "drop":
         raise UserError(
-            f"{table}: {len(few)} of the {len(classes)} classes of the column {column} have fewer than {least} "
-            "samples, and cannot be both learned and tested: merge them with others, or write rare: drop"
+            f"{table}: {len(few)} of the {len(classes)} classes of column {column} have fewer than {minimum} samples, "
+            "too few for training and testing. Merge them with other classes, or set rare: drop."
         )
     kept = [one for one in classes if one not in few]
     if kind == BINARY and len(kept) != 2:
         raise UserError(
-            f"{table}: the column {column} has {len(kept)} classes, but kind is binary: write multiclass or ordinal"
+            f"{table}: column {column} has {len(kept)} classes, but kind is binary. Set kind: multiclass or ordinal."
         )
     between = sum(classes.index(kept[0]) < classes.index(one) < classes.index(kept[-1]) for one in few)
     if kind == ORDINAL and between:
         log.warning(
-            "%d of the %d grades of %s are left out as too rare though they lie between others, which then count as "
-            "one step apart",
+            "%d of the %d grades of %s are left out as too rare, although they are between other grades, which are "
+            "then one step apart",
             between,
             len(classes),
             table,
         )
-    inside = values[values.isin(kept)]
-    codes = inside.map({name: float(place) for place, name in enumerate(kept)})
-    return Target(kind, (column,), tuple(kept)), codes.to_frame(), len(values) - len(inside)
+    used = values[values.isin(kept)]
+    codes = used.map({name: float(place) for place, name in enumerate(kept)})
+    return Target(kind, (column,), tuple(kept)), codes.to_frame(), len(values) - len(used)
 
 
-def _ordered(there: Sequence[str], kind: str, asked: Sequence[object] | None, table: object, column: str) -> list[str]:
-    """The classes in their order: as asked for, else by number, else by name."""
-    if asked is not None:
-        named = [str(one) for one in asked]
-        others = [one for one in there if one not in named]
+def _ordered(
+    present: Sequence[str], kind: str, configured: Sequence[object] | None, table: object, column: str
+) -> list[str]:
+    """Return the classes in order: as configured, otherwise by number, otherwise by name."""
+    if configured is not None:
+        classes = [str(one) for one in configured]
+        others = [one for one in present if one not in classes]
         if others:
             raise UserError(
-                f"{table}: the column {column} has {len(others)} values that classes does not name: add them, or leave "
-                "those rows empty"
+                f"{table}: column {column} has {len(others)} values that are not in classes of the task. Add them, or "
+                "leave these rows empty."
             )
-        return named
-    numbers = pd.to_numeric(pd.Series(there), errors="coerce")
+        return classes
+    numbers = pd.to_numeric(pd.Series(present), errors="coerce")
     if numbers.notna().all():
-        return [one for _, one in sorted(zip(numbers, there, strict=True))]
+        return [one for _, one in sorted(zip(numbers, present, strict=True))]
     if kind == ORDINAL:
         raise UserError(
-            f"{table}: the column {column} has grades that are no numbers: write classes of the task, from the lowest "
-            "to the highest"
+            f"{table}: column {column} has grades that are not numbers. Set classes of the task, from the lowest grade "
+            "to the highest."
         )
-    return sorted(there)
+    return sorted(present)
 
 
 def _listed(column: object) -> list[str]:

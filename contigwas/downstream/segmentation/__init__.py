@@ -1,1 +1,1 @@
-"""Segmentation: masks of some samples, networks fine-tuned on them, Dice and IoU of samples they were not trained on."""
+"""Segmentation: networks fine-tuned on the masks of labelled samples, with Dice and IoU of held-out samples."""

@@ -1,4 +1,4 @@
-"""One network fitted to the labelled images of some samples: a fixed number of steps, then the last weights."""
+"""Fit a segmentation network to labelled images for a fixed number of steps, and predict masks."""
 
 import math
 from collections.abc import Mapping
@@ -10,19 +10,21 @@ from monai.losses import DiceCELoss
 from torch import Tensor, nn
 
 from contigwas.downstream.segmentation.views import Views
-from contigwas.downstream.training import Learner, trained
+from contigwas.downstream.training import Learner, train_network
 from contigwas.pretrain.data import Genetics
 from contigwas.pretrain.networks import channels_last
 from contigwas.pretrain.precision import exactly
 
-BATCH = 64  # images at most that are predicted at a time,
-PIXELS = 2**22  # and pixels of all of them together
+MAX_IMAGES = 64  # per forward pass of a prediction
+MAX_PIXELS = 2**22  # per forward pass of a prediction
 
 
 @dataclass(frozen=True)
 class Images:
-    """Labelled images as tensors. pixels: uint8 (images, channels, sizes …); masks: uint8 (images, sizes …); sample: of
-    each image, int64 (images,); genes of the samples, or None.
+    """Labelled images as tensors.
+
+    pixels: uint8 (images, channels, sizes …); masks: uint8 (images, sizes …); sample: int64 (images,), the sample of
+    each image; genes: genetic features of the samples, or None.
     """
 
     pixels: Tensor
@@ -31,11 +33,11 @@ class Images:
     genes: Genetics | None = None
 
     def levels(self, images: Tensor, device: torch.device) -> Tensor:
-        """Levels 0 … 1 of some images."""
+        """Return float grey levels 0 … 1 of `images` (positions) on `device`."""
         return self.pixels[images].to(device, non_blocking=True).float() / 255
 
     def genes_of(self, images: Tensor, device: torch.device) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Values and components of those of the images' samples that have genes, and who has them."""
+        """Return values and components of samples with genes, and bool (images,): whether the sample has genes."""
         if self.genes is None:
             return None
         row = self.genes.row[self.sample[images]]
@@ -43,7 +45,7 @@ class Images:
 
 
 class Segmenter(Learner):
-    """Dice and cross-entropy of the classes."""
+    """Training with the sum of Dice loss and cross-entropy."""
 
     def __init__(
         self,
@@ -57,11 +59,11 @@ class Segmenter(Learner):
         super().__init__(network, settings, pretrained, seed)
         self.data, self.classes = data, classes
         self.views = Views.of(settings["augment"])
-        # over the whole batch: of an image without a class the Dice of that class says little
+        # over the whole batch, because the Dice of a class that an image does not have is uninformative
         self.loss = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
 
     def training_step(self, images: Tensor, index: int) -> Tensor:
-        """The loss of a random view of each image."""
+        """Return the loss of a random view of each image."""
         levels = self.data.levels(images, self.device)
         masks = self.data.masks[images].to(self.device).long()
         with exactly(levels):
@@ -81,33 +83,36 @@ def fit(
     seeds: tuple[int, int],
     name: str,
 ) -> nn.Module:
-    """Train `network` on `images` (positions in `data`) and return it, in evaluation mode.
+    """Train `network` on `images` (positions in `data`) and return it in evaluation mode.
 
-    `seeds` draw the order of images and their views: arms that share them see the same. Raises UserError when a weight
-    is no longer a number.
+    `seeds` determine the order of the images and their random views, so arms with the same seeds see the same images.
+    Raises UserError if a weight is not finite.
     """
     network.to(memory_format=channels_last(data.pixels.shape[1:]))
     module = Segmenter(network, data, classes, settings, pretrained, seeds[1])
-    return trained(module, torch.from_numpy(images), seeds[0], name)
+    return train_network(module, torch.from_numpy(images), seeds[0], name)
 
 
 def predict(network: nn.Module, data: Images, images: np.ndarray) -> Tensor:
-    """The class of every pixel of `images`: uint8 (images, sizes …) on the CPU."""
+    """Return the predicted class of every pixel of `images`: uint8 (images, sizes …) on the CPU."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
-    at_once = max(1, min(BATCH, PIXELS // math.prod(data.masks.shape[1:])))
-    found = []
+    batch = max(1, min(MAX_IMAGES, MAX_PIXELS // math.prod(data.masks.shape[1:])))
+    predicted = []
     with torch.inference_mode():
-        for part in torch.from_numpy(images).split(at_once):
+        for part in torch.from_numpy(images).split(batch):
             logits = network(data.levels(part, device), data.genes_of(part, device))
-            found.append(logits.argmax(dim=1).byte().cpu())
-    return torch.cat(found)
+            predicted.append(logits.argmax(dim=1).byte().cpu())
+    return torch.cat(predicted)
 
 
-def counts(predicted: Tensor, truth: Tensor, classes: int) -> np.ndarray:
-    """Pixels of each class but background in both, predicted, and true: int64 (images, classes - 1, 3)."""
+def count_pixels(predicted: Tensor, masks: Tensor, classes: int) -> np.ndarray:
+    """Return counts of pixels of each class except background: int64 (images, classes - 1, 3).
+
+    The three counts are pixels in both, predicted pixels, and pixels of the mask.
+    """
     rows = []
-    for one, other in zip(predicted, truth, strict=True):
+    for one, other in zip(predicted, masks, strict=True):
         pairs = (one.long() * classes + other.long()).flatten()
         table = torch.bincount(pairs, minlength=classes**2).view(classes, classes)
         rows.append(torch.stack([table.diagonal(), table.sum(dim=1), table.sum(dim=0)], dim=1)[1:])

@@ -1,4 +1,4 @@
-"""One mask in the geometry of its image, as numbers of classes: the square of the field of view, or the cube."""
+"""Read a mask and map it to the geometry of its decoded image (square or cube), as numbers of classes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from contigwas.images.decoded import Decoded
 from contigwas.images.photograph import DECODE_ERRORS, Box, frame, placed_photograph
 
 UNREADABLE, OTHER_SIZE, ELSEWHERE, COLOURED = "unreadable", "other size", "elsewhere", "coloured"
-MANY = 8  # values that are not 0: a mask of one label that has more is a photograph, or was a JPEG
-SHOWN = 5  # values that are no label, in a message
+MAX_VALUES = 8  # nonzero values: a one-label mask with more is a photograph or a JPEG
+MAX_SHOWN = 5  # invalid values in a message
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Which values of which columns are which class.
+    """Which values in which columns of masks are which class.
 
-    classes: names, class 1 first; columns: the table's columns of masks; values: of each class, if all stand in one
-    column; None where any value that is not 0 is the class of its column.
+    classes: names, class 1 first; columns: columns of the table with paths of masks; values: values of each class if
+    all classes are in one mask; None if any nonzero value is the class of its column.
     """
 
     classes: tuple[str, ...]
@@ -29,7 +29,7 @@ class Labels:
 
     @classmethod
     def of(cls, settings: Mapping[str, object], task: str) -> "Labels":
-        """From the settings of a task; without names of classes the one class has the task's name."""
+        """Return the labels from the settings of a task. Without configured classes, the one class is named `task`."""
         mask, labels = settings["mask"], settings["labels"]
         if isinstance(mask, Mapping):
             return cls(tuple(mask), tuple(mask.values()), None)
@@ -39,43 +39,47 @@ class Labels:
         return cls(tuple(labels), (mask,), values)
 
     def numbered(self, masks: Sequence[np.ndarray]) -> tuple[np.ndarray, list[float]]:
-        """uint8 of the masks' shape: 0 is background, class 1 the first; and the values that are no label.
+        """Return numbers of classes (uint8, shape of the masks, 0 is background) and the values that are not labels.
 
-        Where the masks of several columns overlap, the later class counts.
+        If masks of several columns overlap, the later class is used.
         """
         result = np.zeros(masks[0].shape, np.uint8)
         if self.values is not None:
             legal = np.zeros(masks[0].shape, bool) | (masks[0] == 0)
             for number, values in enumerate(self.values, start=1):
-                here = np.isin(masks[0], values)
-                result[here] = number
-                legal |= here
+                of_class = np.isin(masks[0], values)
+                result[of_class] = number
+                legal |= of_class
             return result, [] if legal.all() else np.unique(masks[0][~legal]).tolist()
-        odd: list[float] = []
+        invalid: list[float] = []
         for number, mask in enumerate(masks, start=1):
-            found = np.unique(mask)
-            found = found[found != 0]
-            odd += found.tolist() if len(found) > MANY else []
+            nonzero = np.unique(mask)
+            nonzero = nonzero[nonzero != 0]
+            invalid += nonzero.tolist() if len(nonzero) > MAX_VALUES else []
             result[mask != 0] = number
-        return result, odd
+        return result, invalid
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An image as `Decoded`, and its mask: uint8 (sizes …) in the image's geometry, or why there is none.
+    """A decoded image and its mask.
 
-    odd: values that are no label; whole: how many pixels of the whole mask are of each class, background first.
+    mask: uint8 (sizes …) in the geometry of the image; problem: why there is no mask; invalid: values that are not
+    labels; class_pixels: pixels of each class in the original mask, background first.
     """
 
     image: Decoded
     mask: np.ndarray | None = None
     problem: str = ""
-    odd: tuple[float, ...] = ()
-    whole: np.ndarray | None = None
+    invalid: tuple[float, ...] = ()
+    class_pixels: np.ndarray | None = None
 
 
 def reader(settings: Mapping[str, object], labels: Labels) -> Callable[[Path, Sequence[Path]], Pair]:
-    """What reads an image and its masks, one a column. `settings` has size, crop, dimensions and min_sd."""
+    """Return the function that reads an image and its masks, one per column.
+
+    `settings` has size, crop, dimensions and min_sd.
+    """
     size, min_sd = int(settings["size"]), float(settings["min_sd"])
     if settings["dimensions"] == 3:
         return lambda image, masks: _volumes(image, masks, labels, size, min_sd)
@@ -86,19 +90,19 @@ def _photographs(path: Path, masks: Sequence[Path], labels: Labels, size: int, c
     image, box = placed_photograph(path, size, crop, min_sd)
     if image.reason or box is None:
         return Pair(image)
-    read = [picture(one) for one in masks]
+    read = [read_mask(one) for one in masks]
     problem = next((one for one in read if isinstance(one, str)), "")
     if problem:
         return Pair(image, problem=problem)
     full = frame(path)
     if any(one.shape[::-1] != full for one in read):
         return Pair(image, problem=OTHER_SIZE)
-    numbers, odd = labels.numbered(read)
-    return Pair(image, placed(numbers, box, size), odd=tuple(odd), whole=_counted(numbers, labels))
+    numbers, invalid = labels.numbered(read)
+    return Pair(image, placed(numbers, box, size), invalid=tuple(invalid), class_pixels=_count_classes(numbers, labels))
 
 
 def _volumes(path: Path, masks: Sequence[Path], labels: Labels, size: int, min_sd: float) -> Pair:
-    from contigwas.images import volume  # MONAI takes seconds to import, which a study of photographs need not wait for
+    from contigwas.images import volume  # imported late: MONAI takes seconds, and photographs do not need it
 
     image, place = volume.placed_volume(path, size, min_sd)
     if image.reason or place is None:
@@ -111,16 +115,21 @@ def _volumes(path: Path, masks: Sequence[Path], labels: Labels, size: int, min_s
             return Pair(image, problem=OTHER_SIZE)
         if not one[1].agrees(place):
             return Pair(image, problem=ELSEWHERE)
-    numbers, odd = labels.numbered([values for values, _ in read])
-    return Pair(image, volume.nearest(numbers, place, size), odd=tuple(odd), whole=_counted(numbers, labels))
+    numbers, invalid = labels.numbered([values for values, _ in read])
+    return Pair(
+        image,
+        volume.nearest(numbers, place, size),
+        invalid=tuple(invalid),
+        class_pixels=_count_classes(numbers, labels),
+    )
 
 
-def _counted(numbers: np.ndarray, labels: Labels) -> np.ndarray:
+def _count_classes(numbers: np.ndarray, labels: Labels) -> np.ndarray:
     return np.bincount(numbers.ravel(), minlength=len(labels.classes) + 1)
 
 
-def picture(path: Path) -> np.ndarray | str:
-    """The values (height, width) of a mask that is a picture; of a palette the indices. Or why there are none."""
+def read_mask(path: Path) -> np.ndarray | str:
+    """Return the values (height, width) of a 2D mask, palette indices if it has a palette, or the problem as text."""
     try:
         with Image.open(path) as file:
             values = np.asarray(ImageOps.exif_transpose(file))
@@ -135,7 +144,7 @@ def picture(path: Path) -> np.ndarray | str:
 
 
 def placed(numbers: np.ndarray, box: Box, size: int) -> np.ndarray:
-    """The part `box` of a mask (height, width) in `size` x `size` pixels, each its middle; 0 beyond the frame."""
+    """Return the part `box` of a mask (height, width) at `size` x `size` pixels by nearest neighbour; 0 outside."""
     at = (np.arange(size) + 0.5) / size
     left, top, right, bottom = box
     height, width = numbers.shape

@@ -1,4 +1,4 @@
-"""The networks: a light decoder over a trunk's feature maps, with genes or without, and MONAI's UNETR and U-Net."""
+"""Segmentation networks: a light decoder on the maps of a trunk, optionally with genes, and MONAI UNETR and U-Net."""
 
 from collections.abc import Sequence
 
@@ -11,17 +11,17 @@ from torch.nn import functional
 
 from contigwas.pretrain.normalise import PixelScaler
 
-HEADS = 4  # of the attention
-STEM = (4, 2, 1)  # the widths of the stem's maps at full, half and a quarter of the size: the decoder's, divided by
-ABSENT = 0.1  # share of the samples whose genes are left out in training, so that the null embedding is learned
+HEADS = 4  # of the cross-attention
+STEM = (4, 2, 1)  # widths of the stem at full, half and quarter size: width of the decoder divided by these
+GENE_DROPOUT = 0.1  # share of samples without genes in training, so that the null embedding is learned
 UNET = (16, 32, 64, 128)  # channels
-TRANSFORMER = {"hidden_size": 192, "mlp_dim": 768, "num_heads": 3, "feature_size": 16}  # of UNETR: as of a ViT-tiny
+TRANSFORMER = {"hidden_size": 192, "mlp_dim": 768, "num_heads": 3, "feature_size": 16}  # of UNETR, as in ViT-tiny
 
 
 class Genes(nn.Module):
-    """The encoder of a modality, and what stands for it in samples that have none: a learned vector.
+    """Encoder of a genetic modality, with a learned null embedding for samples without it.
 
-    With `tokens` it gives what the encoder says of every token of the genes, else the pooled embedding.
+    With `tokens` it returns the embeddings of all tokens, otherwise the pooled embedding.
     """
 
     def __init__(self, encoder: nn.Module, width: int, tokens: bool) -> None:
@@ -30,28 +30,28 @@ class Genes(nn.Module):
         self.null = nn.Parameter(torch.zeros(width))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, values: Tensor, components: Tensor, here: Tensor) -> Tensor:
-        """Raw values (samples that have them, features) -> (samples, width) or (samples, tokens, width).
+    def forward(self, values: Tensor, components: Tensor, present: Tensor) -> Tensor:
+        """Raw values (present samples, features) -> (samples, width) or (samples, tokens, width).
 
-        `here` is bool (samples,): who has them. In training some samples' are left out.
+        `present` is bool (samples,): whether the sample has values. In training, values of some samples are dropped.
         """
         if self.training and len(values):
-            kept = torch.rand(len(values), device=values.device) >= ABSENT
+            kept = torch.rand(len(values), device=values.device) >= GENE_DROPOUT
             values, components = values[kept], components[kept]
-            here = here.clone().masked_scatter_(here, kept)
+            present = present.clone().masked_scatter_(present, kept)
         if not len(values):
-            return self.null.expand(len(here), *([1] if self.tokens else []), self.width)
-        found = self.encoder.tokens(values, components) if self.tokens else self.encoder(values, components)
-        found = self.norm(found.float())
-        result = self.null.expand(len(here), *found.shape[1:]).clone()
-        result[here] = found
+            return self.null.expand(len(present), *([1] if self.tokens else []), self.width)
+        embedded = self.encoder.tokens(values, components) if self.tokens else self.encoder(values, components)
+        embedded = self.norm(embedded.float())
+        result = self.null.expand(len(present), *embedded.shape[1:]).clone()
+        result[present] = embedded
         return result
 
 
 class Film(nn.Module):
-    """Feature-wise linear modulation (Perez et al., AAAI 2018): each channel scaled and shifted by the genes.
+    """Feature-wise linear modulation (Perez et al., AAAI 2018): genes scale and shift each channel.
 
-    It begins as the identity.
+    It is initialised as the identity.
     """
 
     def __init__(self, width: int, genes: int) -> None:
@@ -67,30 +67,30 @@ class Film(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Every place of the features asks the tokens of the genes (Vaswani et al., 2017), and adds what they answer."""
+    """Residual cross-attention (Vaswani et al., 2017) from positions of the map (queries) to gene tokens."""
 
     def __init__(self, width: int, genes: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.ask = nn.MultiheadAttention(width, HEADS, kdim=genes, vdim=genes, batch_first=True)
+        self.attention = nn.MultiheadAttention(width, HEADS, kdim=genes, vdim=genes, batch_first=True)
 
     def forward(self, features: Tensor, genes: Tensor) -> Tensor:
         """Features (images, width, sizes …) and tokens (images, tokens, genes)."""
         places = features.flatten(2).transpose(1, 2)
-        answer, _ = self.ask(self.norm(places), genes, genes, need_weights=False)
-        return features + answer.transpose(1, 2).unflatten(2, features.shape[2:])
+        attended, _ = self.attention(self.norm(places), genes, genes, need_weights=False)
+        return features + attended.transpose(1, 2).unflatten(2, features.shape[2:])
 
 
 FUSION = {"film": Film, "cross_attention": CrossAttention}
-EVERYWHERE = {"film"}  # what modulates every map of the decoder; attention among all pixels would be dear
+AT_EVERY_MAP = {"film"}  # applied to every map of the decoder; attention at full resolution would be too expensive
 
 
 class Light(nn.Module):
     """Levels (images, channels, sizes …) -> logits (images, classes, sizes …); class 0 is background.
 
-    The trunk's maps are projected to one width and summed from coarse to fine; the genes come in at the coarsest by
-    cross-attention, or by FiLM at every map of the decoder. A small stem of convolutions on the image itself gives the
-    resolution that a trunk has lost.
+    The maps of the trunk are projected to one width and summed from coarse to fine. Genes are fused by cross-attention
+    at the coarsest map, or by FiLM at every map of the decoder. A small convolutional stem on the image adds the
+    resolution that the trunk does not have.
     """
 
     def __init__(
@@ -108,17 +108,17 @@ class Light(nn.Module):
         self.pixels, self.trunk, self.genes, self.freeze = pixels, trunk, genes, freeze
         dimensions = len(shape) - 1
         kind = Conv[Conv.CONV, dimensions]
-        with torch.no_grad():  # in evaluation, so that no statistics move
+        with torch.no_grad():  # evaluation mode, so that no running statistics change
             channels = [one.shape[1] for one in trunk.eval().maps(torch.zeros(1, *shape))]
         self.laterals = nn.ModuleList(kind(count, width, 1) for count in channels)
         self.smooth = nn.ModuleList(_block(dimensions, width, width) for _ in channels[1:])
         stem = [width // part for part in STEM]
         widths = [width, *[width for _ in channels[1:]], *stem[::-1]]  # of the decoder's maps, coarse to fine
-        places = widths if fusion in EVERYWHERE else widths[:1]
+        places = widths if fusion in AT_EVERY_MAP else widths[:1]
         self.fusion = nn.ModuleList(FUSION[fusion](one, genes.width) for one in places if genes is not None)
         sources = zip([shape[0], *stem], stem, (1, 2, 2), strict=False)
         self.stem = nn.ModuleList(_block(dimensions, before, after, stride) for before, after, stride in sources)
-        # reduced to few channels before they grow in size: at full resolution every channel is dear
+        # channels are reduced before upsampling, because each channel is expensive at full resolution
         self.narrow = nn.ModuleList(
             kind(coarse, fine, 1) for coarse, fine in zip([width, *stem[:0:-1]], stem[::-1], strict=True)
         )
@@ -126,15 +126,15 @@ class Light(nn.Module):
         self.last = kind(stem[0], classes, 1)
         for part in self.learned:
             part.requires_grad_(not freeze)
-        self.train()  # a trunk that was read from a checkpoint comes in evaluation
+        self.train()  # a trunk from a checkpoint is in evaluation mode
 
     @property
     def learned(self) -> list[nn.Module]:
-        """What pretraining may have learned: trunk and encoder of the genes."""
+        """Modules that can be pretrained: the trunk and the encoder of the genes."""
         return [self.trunk, *([self.genes.encoder] if self.genes is not None else [])]
 
     def train(self, mode: bool = True) -> "Light":
-        """What is frozen stays as in evaluation, as does a BatchNorm of the genes: a batch may have one sample."""
+        """Set the mode. Frozen modules, and BatchNorm of genes (batches of one sample), stay in evaluation mode."""
         super().train(mode)
         if self.freeze:
             for part in self.learned:
@@ -146,32 +146,32 @@ class Light(nn.Module):
         return self
 
     def forward(self, levels: Tensor, genes: tuple[Tensor, Tensor, Tensor] | None = None) -> Tensor:
-        """`genes`: values, components and who has them, as of `Genes`."""
+        """Return logits; `genes` are the arguments of `Genes`: values, components and present."""
         images = self.pixels(levels)
         *finer, coarsest = self.trunk.maps(images)
-        known = self.genes(*genes) if self.genes is not None else None
+        embedded = self.genes(*genes) if self.genes is not None else None
         fusions = iter(self.fusion)
 
         def fused(features: Tensor) -> Tensor:
             fusion = next(fusions, None)
-            return features if fusion is None else fusion(features, known)
+            return features if fusion is None else fusion(features, embedded)
 
-        here = fused(self.laterals[-1](coarsest))
+        decoded = fused(self.laterals[-1](coarsest))
         for lateral, smooth, one in zip(
             list(self.laterals)[-2::-1], reversed(self.smooth), reversed(finer), strict=True
         ):
-            here = fused(smooth(_to(here, one) + lateral(one)))
+            decoded = fused(smooth(_resize_to(decoded, one) + lateral(one)))
         levels_of_stem = []
         for block in self.stem:
             images = block(images)
             levels_of_stem.append(images)
         for narrow, block, one in zip(self.narrow, self.up, reversed(levels_of_stem), strict=True):
-            here = fused(block(_to(narrow(here), one) + one))
-        return self.last(here)
+            decoded = fused(block(_resize_to(narrow(decoded), one) + one))
+        return self.last(decoded)
 
 
 class Plain(nn.Module):
-    """A network of MONAI's from scratch on scaled pixels: it takes no genes."""
+    """A MONAI network on scaled pixels, trained from scratch and without genes."""
 
     def __init__(self, pixels: PixelScaler, network: nn.Module) -> None:
         super().__init__()
@@ -180,12 +180,12 @@ class Plain(nn.Module):
     learned: tuple[nn.Module, ...] = ()
 
     def forward(self, levels: Tensor, genes: None = None) -> Tensor:
-        """Logits (images, classes, sizes …)."""
+        """Return logits (images, classes, sizes …)."""
         return self.network(self.pixels(levels))
 
 
 def unet(shape: Sequence[int], classes: int) -> UNet:
-    """MONAI's residual U-Net of four levels."""
+    """Return MONAI's residual U-Net with four levels."""
     return UNet(
         spatial_dims=len(shape) - 1, in_channels=shape[0], out_channels=classes, channels=UNET, strides=(2, 2, 2),
         num_res_units=2,
@@ -193,7 +193,7 @@ def unet(shape: Sequence[int], classes: int) -> UNet:
 
 
 def unetr(shape: Sequence[int], classes: int) -> UNETR:
-    """MONAI's UNETR (12 blocks, patches of 16), as narrow as a ViT-tiny."""
+    """Return MONAI's UNETR (12 blocks, patches of 16 pixels) with the width of ViT-tiny."""
     return UNETR(
         in_channels=shape[0],
         out_channels=classes,
@@ -204,15 +204,15 @@ def unetr(shape: Sequence[int], classes: int) -> UNETR:
 
 
 def _block(dimensions: int, before: int, after: int, stride: int = 1) -> nn.Module:
-    """3 x 3 convolution - GroupNorm - ReLU: no statistics of a batch, which may be small."""
+    """Return a 3 x 3 convolution, GroupNorm (batches are too small for BatchNorm) and ReLU."""
     return Convolution(
         dimensions, before, after, strides=stride, kernel_size=3, act="RELU", bias=False, adn_ordering="NA",
         norm=("GROUP", {"num_groups": 4, "num_channels": after}),
     )  # fmt: skip
 
 
-def _to(features: Tensor, other: Tensor) -> Tensor:
-    """The features at the size of `other`, by linear interpolation."""
+def _resize_to(features: Tensor, other: Tensor) -> Tensor:
+    """Return the features at the size of `other` by linear interpolation."""
     if features.shape[2:] == other.shape[2:]:
         return features
     mode = "bilinear" if features.ndim == 4 else "trilinear"

@@ -1,4 +1,4 @@
-"""All arms of a segmentation with one seed: fitted on shares of the training samples, counted on the tested ones."""
+"""Fit all arms of a segmentation with one seed, and count pixels of the predictions for the test samples."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from contigwas.downstream import scores
-from contigwas.downstream.segmentation.fit import Images, counts, fit, predict
+from contigwas.downstream.segmentation.fit import Images, count_pixels, fit, predict
 from contigwas.downstream.segmentation.labelled_images import Labelled, read_labelled
 from contigwas.downstream.segmentation.masks import Labels
 from contigwas.downstream.segmentation.networks import Genes, Light, Plain, unet, unetr
@@ -26,18 +26,19 @@ from contigwas.runtime.errors import UserError
 from contigwas.runtime.memory import enough_memory
 
 log = logging.getLogger(__name__)
-STAGE = 8801  # of the random numbers: no other stage draws the same
+STAGE = 8801  # part of the random seeds, so that no two stages share random numbers
 
 
 @dataclass(frozen=True)
-class Study:
-    """The labelled samples of a task and a model's networks. samples: iid family, one row a sample.
+class SegmentationData:
+    """Labelled samples of a task and the networks of a model.
 
-    columns: where in the modality's file the features of each network's encoder stand, as `Pretrained.columns` says.
+    samples: table with the columns iid and family, one row per sample; columns: for each network, the columns of the
+    modality's file that its encoder uses (see `Pretrained.columns`).
     """
 
     samples: pd.DataFrame
-    data: Images
+    images: Images
     splits: list[Split]
     networks: dict[int, Pretrained]
     classes: tuple[str, ...]
@@ -47,7 +48,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Example:
-    """An image of a sample (its position in the data), and what was predicted: uint8 (sizes …)."""
+    """Position of an image in the data, and its prediction: uint8 (sizes …)."""
 
     image: int
     predicted: torch.Tensor
@@ -64,26 +65,26 @@ def segment(
     output_scores: PathLike,
     output_examples: PathLike,
 ) -> None:
-    """Fit every arm on every share of the labels in every split, and write what it does on the tested samples.
+    """Fit every arm on every share of the labels in every split, and write the results for the test samples.
 
-    `labelled` names samples, images and masks as `write_labelled` wrote them, `checkpoints` the networks by fold,
-    `genes` the modality that arms fuse, `pcs` the genetic components where the recipe takes them out of it. `settings`
-    is the task's block with `arms`, `modality`, `seed` (of the config), `math_threads`, `bf16` and `checkpoint` (last
-    or best); `seed` numbers the repeat.
+    `labelled` are the outputs samples, images and masks of `write_labelled`; `checkpoints` are the networks by fold;
+    `genes` is the modality that arms fuse; `pcs` are the genetic components, if the model regresses them out.
+    `settings` is the block of the task with `arms`, `modality`, `seed` (of the config), `math_threads`, `bf16` and
+    `checkpoint` (last or best). `seed` is the number of the repeat.
 
-    `output_scores`: one row a sample, arm, share and class: `iid network train seen both predicted truth` (pixels).
-    `output_examples`: image, mask and prediction of the best, the median and the worst sample of each arm. Raises
-    UserError for what `splits` refuses, for a size that the trunk does not take, and when memory does not suffice.
+    `output_scores`: one row per sample, arm, share and class: `iid network train seen both predicted truth` (pixels).
+    `output_examples`: image, mask and prediction of the best, median and worst sample of each arm. Raises the errors of
+    `splits`, and UserError for a size that the trunk does not accept and if memory is insufficient.
     """
     with deterministic(int(settings["math_threads"])):
-        study = load(task, read_labelled(**labelled), checkpoints, genes, pcs, settings)
+        data = load(task, read_labelled(**labelled), checkpoints, genes, pcs, settings)
         with enough_memory(
-            f"there is too little memory to train on {settings['batch']} images of {settings['size']} pixels a side "
-            f"for {task}: lower batch or size of the task"
+            f"{task}: too little memory to train on {settings['batch']} images of {settings['size']} pixels per side: "
+            "lower batch or size of the task"
         ):
-            rows, kept = _all(study, settings, seed)
+            rows, kept = _fit_all(data, settings, seed)
     private_folder(Path(output_scores).parent)
-    shown = _examples(study, rows, kept)
+    shown = _select_examples(data, rows, kept)
     with report_disk_errors(output_examples), replacing(output_examples) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **shown)
     write_parquet(rows, output_scores)
@@ -96,12 +97,12 @@ def load(
     genes: PathLike | None,
     pcs: PathLike | None,
     settings: Mapping[str, object],
-) -> Study:
-    """Everything that the fits share."""
+) -> SegmentationData:
+    """Return the data that all fits share."""
     samples = labelled.samples.drop_duplicates("iid")[["iid", "family"]].reset_index(drop=True)
     states = [read_checkpoint(path) for path in checkpoints]
     cohort = bool(settings["cohort"])
-    found = splits(samples, states, settings["table"], cohort, int(settings["folds"]), int(settings["seed"]))
+    assigned = splits(samples, states, settings["table"], cohort, int(settings["folds"]), int(settings["seed"]))
     networks = {
         number: Pretrained.of(state, path, str(settings["checkpoint"]))
         for number, (state, path) in enumerate(zip(states, checkpoints, strict=True))
@@ -109,22 +110,22 @@ def load(
     channels, stored = networks[0].shape[0], labelled.images.shape[-1]
     if channels != stored:
         raise UserError(
-            f"{checkpoints[0]} was trained on images of {channels} channels, but those of {task} have {stored}: train "
-            "again"
+            f"{checkpoints[0]} was trained on images with {channels} channels, but those of {task} have {stored}: "
+            "train the model again"
         )
-    data = Images(
+    images = Images(
         torch.from_numpy(labelled.images).movedim(-1, 1),
         torch.from_numpy(labelled.masks),
         torch.from_numpy(pd.Index(samples["iid"]).get_indexer(labelled.samples["iid"])),
-        _genes(genes, pcs, samples, networks[0].settings, settings["modality"]),
+        _load_genes(genes, pcs, samples, networks[0].settings, settings["modality"]),
     )
     modality, columns = settings["modality"], {}
-    if data.genes is not None:
-        columns = {number: one.columns(modality, data.genes.features, genes) for number, one in networks.items()}
-    return Study(samples, data, found, networks, Labels.of(settings, task).classes, modality, columns)
+    if images.genes is not None:
+        columns = {number: one.columns(modality, images.genes.features, genes) for number, one in networks.items()}
+    return SegmentationData(samples, images, assigned, networks, Labels.of(settings, task).classes, modality, columns)
 
 
-def _genes(
+def _load_genes(
     path: PathLike | None,
     pcs: PathLike | None,
     samples: pd.DataFrame,
@@ -134,89 +135,96 @@ def _genes(
     if path is None:
         return None
     adjusted = modality in recipe.get("adjust", ())
-    beside = read_components(pcs, int(recipe.get("adjust_pcs", 0))) if adjusted else None
-    found = load_genetics(path, pd.Index(samples["iid"]), beside)
-    log.info("%d of %d labelled samples have %s", int(found.present.sum()), len(samples), modality)
-    return found
+    components = read_components(pcs, int(recipe.get("adjust_pcs", 0))) if adjusted else None
+    genetics = load_genetics(path, pd.Index(samples["iid"]), components)
+    log.info("%d of %d labelled samples have %s", int(genetics.present.sum()), len(samples), modality)
+    return genetics
 
 
-def _all(study: Study, settings: Mapping[str, object], seed: int) -> tuple[pd.DataFrame, dict]:
-    """Counts of every sample, arm, share and class; and of each arm with most labels the samples that may be shown."""
+def _fit_all(data: SegmentationData, settings: Mapping[str, object], seed: int) -> tuple[pd.DataFrame, dict]:
+    """Return pixel counts by sample, arm, share and class, and candidates for the examples of each arm.
+
+    Candidates are from the fits with the largest share of labels.
+    """
     work = [
         (number, split, arm, share)
-        for number, split in enumerate(study.splits)
+        for number, split in enumerate(data.splits)
         for arm in settings["arms"]
         for share in settings["shares"]
     ]
     rows, kept = [], {arm["name"]: {} for arm in settings["arms"]}
     for number, split, arm, share in tqdm(work, "fits", disable=None):
-        iids = study.samples["iid"].to_numpy()
-        # the same samples, order and views for every arm: arms are compared in pairs
+        iids = data.samples["iid"].to_numpy()
+        # all arms have the same samples, order and views, because arms are compared in pairs
         some = split.train[subset(iids[split.train], share, f"{settings['seed']}:{seed}")]
         entropy = np.random.SeedSequence([int(settings["seed"]), STAGE, seed, number, int(1e6 * share)])
         weights, order, views = (int(one) for one in entropy.generate_state(3))
         torch.manual_seed(weights)
-        network = build(arm, study, split.network, settings)
-        train, test = (np.flatnonzero(np.isin(study.data.sample.numpy(), part)) for part in (some, split.test))
+        network = build(arm, data, split.network, settings)
+        train, test = (np.flatnonzero(np.isin(data.images.sample.numpy(), part)) for part in (some, split.test))
         fit(
             network,
-            study.data,
+            data.images,
             train,
-            len(study.classes) + 1,
+            len(data.classes) + 1,
             settings,
             arm["encoder"] == "pretrained",
             (order, views),
             arm["name"],
         )
-        found = predict(network, study.data, test)
-        counted = _counted(study, split, test, found)
+        predicted = predict(network, data.images, test)
+        counted = _count_by_sample(data, split, test, predicted)
         rows.append(counted.assign(arm=arm["name"], share=share, split=number, train=len(some)))
         if share == max(settings["shares"]):
-            kept[arm["name"]] |= _kept(study, counted, test, found)  # not all predictions: they would fill memory
-        log.info("%s, split %d, %d samples: done", arm["name"], number, len(some))
+            # only the examples are kept: all predictions would fill the memory
+            kept[arm["name"]] |= _keep_examples(data, counted, test, predicted)
+        log.info("finished arm %s, split %d, %d training samples", arm["name"], number, len(some))
     return pd.concat(rows, ignore_index=True), kept
 
 
-def build(arm: Mapping[str, object], study: Study, network: int, settings: Mapping[str, object]) -> nn.Module:
-    """The network of an arm, new; the pixel scaler is always that of the pretraining."""
-    learned, classes = study.networks[network], len(study.classes) + 1
-    pixels, shape = learned.pixels(), tuple(study.data.pixels.shape[1:])
+def build(arm: Mapping[str, object], data: SegmentationData, network: int, settings: Mapping[str, object]) -> nn.Module:
+    """Return a new network of an arm; the pixel scaler is always that of the pretraining.
+
+    Raises UserError if the trunk does not accept the size of the images.
+    """
+    learned, classes = data.networks[network], len(data.classes) + 1
+    pixels, shape = learned.pixels(), tuple(data.images.pixels.shape[1:])
     if arm["network"] != "light":
         return Plain(pixels, {"unet": unet, "unetr": unetr}[arm["network"]](shape, classes))
     pretrained, genes = arm["encoder"] == "pretrained", None
     if arm["fusion"] != "none":
-        encoder = learned.encoder(study.modality) if pretrained else learned.new_encoder(study.modality)
-        genes = _branch(take_from(encoder, study.columns[network]), arm, study, learned)
+        encoder = learned.encoder(data.modality) if pretrained else learned.new_encoder(data.modality)
+        genes = _gene_branch(take_from(encoder, data.columns[network]), arm, data, learned)
     trunk = learned.trunk() if pretrained else learned.new_trunk()
     try:
         return Light(pixels, trunk, shape, classes, settings["width"], arm["fusion"], genes, arm["freeze"])
     except (RuntimeError, AssertionError):
         raise UserError(
-            f"the network of {learned.where} does not take images of {' x '.join(map(str, shape[1:]))} pixels, but of "
-            f"{' x '.join(map(str, learned.shape[1:]))}: drop size of the task"
+            f"{learned.where}: the network takes images of {' x '.join(map(str, learned.shape[1:]))} pixels, but those "
+            f"of the task have {' x '.join(map(str, shape[1:]))}. Remove size from the task."
         ) from None
 
 
-def _branch(encoder: nn.Module, arm: Mapping[str, object], study: Study, learned: Pretrained) -> Genes:
-    encoder.perturbed = False  # what pretraining swaps and draws to learn a contrast would here be a wrong sample's
+def _gene_branch(encoder: nn.Module, arm: Mapping[str, object], data: SegmentationData, learned: Pretrained) -> Genes:
+    encoder.perturbed = False  # perturbations of the contrastive pretraining would give values of another sample
     if arm["fusion"] == "film":
         return Genes(encoder, learned.settings["embedding"], tokens=False)
     if not hasattr(encoder, "tokens"):
         raise UserError(
-            f"the arm {arm['name']} is of cross_attention, but the encoder of {study.modality} ({learned.where}) has "
-            "no tokens to ask: write fusion: film"
+            f"arm {arm['name']} has fusion: cross_attention, but the encoder of {data.modality} ({learned.where}) has "
+            "no tokens. Set fusion: film."
         )
     return Genes(encoder, encoder.width, tokens=True)
 
 
-def _counted(study: Study, split: Split, images: np.ndarray, predicted: torch.Tensor) -> pd.DataFrame:
-    """Pixels by sample and class, summed over a sample's images."""
-    found = counts(predicted, study.data.masks[images], len(study.classes) + 1)
+def _count_by_sample(data: SegmentationData, split: Split, images: np.ndarray, predicted: torch.Tensor) -> pd.DataFrame:
+    """Return counts of pixels by sample and class, summed over the images of a sample."""
+    pixels = count_pixels(predicted, data.images.masks[images], len(data.classes) + 1)
     frame = pd.DataFrame(
         {
-            "iid": np.repeat(study.samples["iid"].to_numpy()[study.data.sample[images].numpy()], len(study.classes)),
-            "class": np.tile(study.classes, len(images)),
-            **{name: found[:, :, place].ravel() for place, name in enumerate(("both", "predicted", "truth"))},
+            "iid": np.repeat(data.samples["iid"].to_numpy()[data.images.sample[images].numpy()], len(data.classes)),
+            "class": np.tile(data.classes, len(images)),
+            **{name: pixels[:, :, place].ravel() for place, name in enumerate(("both", "predicted", "truth"))},
         }
     )
     return (
@@ -225,41 +233,43 @@ def _counted(study: Study, split: Split, images: np.ndarray, predicted: torch.Te
 
 
 def _best_median_worst(rows: pd.DataFrame) -> tuple[pd.Series, list[int]]:
-    """Mean Dice over the classes by sample, best first, and the places of the three who are shown."""
+    """Return the mean Dice over classes by sample, descending, and the positions of the best, median and worst."""
     values = rows.assign(dice=scores.dice(rows["both"], rows["predicted"], rows["truth"]))
     dice = values.groupby("iid")["dice"].mean().sort_values(ascending=False, kind="stable")
     return dice, [0, (len(dice) - 1) // 2, len(dice) - 1]
 
 
-def _kept(study: Study, rows: pd.DataFrame, images: np.ndarray, predicted: torch.Tensor) -> dict[str, Example]:
-    """By sample: the best, the median and the worst of the tested samples of a fit, each with the first image."""
+def _keep_examples(
+    data: SegmentationData, rows: pd.DataFrame, images: np.ndarray, predicted: torch.Tensor
+) -> dict[str, Example]:
+    """Return the first image of the best, median and worst test sample of a fit, by sample."""
     dice, places = _best_median_worst(rows)
-    samples = study.data.sample[images].numpy()
+    samples = data.images.sample[images].numpy()
     kept = {}
-    for iid, row in zip(
-        dice.index[places], pd.Index(study.samples["iid"]).get_indexer(dice.index[places]), strict=True
-    ):
+    for iid, row in zip(dice.index[places], pd.Index(data.samples["iid"]).get_indexer(dice.index[places]), strict=True):
         first = int(np.flatnonzero(samples == row)[0])
-        kept[iid] = Example(int(images[first]), predicted[first].clone())  # a view would keep all of them
+        kept[iid] = Example(int(images[first]), predicted[first].clone())  # a view would keep all predictions in memory
     return kept
 
 
-def _examples(study: Study, rows: pd.DataFrame, kept: Mapping[str, Mapping[str, Example]]) -> dict[str, np.ndarray]:
-    """`<arm>.images`, `.masks`, `.predicted` (3, sizes …) and `.dice` (3,) of the best, median and worst sample.
+def _select_examples(
+    data: SegmentationData, rows: pd.DataFrame, kept: Mapping[str, Mapping[str, Example]]
+) -> dict[str, np.ndarray]:
+    """Return `<arm>.images`, `.masks`, `.predicted` (3, sizes …) and `.dice` (3,) of the best, median and worst sample.
 
-    The median one is, of those whom the splits kept, the one whose rank is nearest to the middle.
+    The median sample is the one nearest to the median rank among the candidates of all splits.
     """
     shown = {}
-    most = rows[rows["share"] == rows["share"].max()]
-    for arm, found in kept.items():
-        dice, (best, middle, worst) = _best_median_worst(most[most["arm"] == arm])
-        here = np.flatnonzero(dice.index.isin(found))
-        places = [best, here[np.abs(here - middle).argmin()], worst]
-        chosen = [found[iid] for iid in dice.index[places]]
+    largest_share = rows[rows["share"] == rows["share"].max()]
+    for arm, candidates in kept.items():
+        dice, (best, middle, worst) = _best_median_worst(largest_share[largest_share["arm"] == arm])
+        ranks = np.flatnonzero(dice.index.isin(candidates))
+        places = [best, ranks[np.abs(ranks - middle).argmin()], worst]
+        chosen = [candidates[iid] for iid in dice.index[places]]
         images = [one.image for one in chosen]
         shown |= {
-            f"{arm}.images": study.data.pixels[images].movedim(1, -1).numpy(),
-            f"{arm}.masks": study.data.masks[images].numpy(),
+            f"{arm}.images": data.images.pixels[images].movedim(1, -1).numpy(),
+            f"{arm}.masks": data.images.masks[images].numpy(),
             f"{arm}.predicted": torch.stack([one.predicted for one in chosen]).numpy(),
             f"{arm}.dice": dice.to_numpy()[places],
         }

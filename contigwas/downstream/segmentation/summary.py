@@ -1,4 +1,4 @@
-"""All seeds of a segmentation together: one tidy table, everything else in JSON, a figure, and private overlays."""
+"""Summarise all seeds of a segmentation: a tidy table, a JSON file, a figure, and private overlays."""
 
 import json
 import logging
@@ -17,12 +17,14 @@ from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, 
 
 log = logging.getLogger(__name__)
 METRICS = {"dice": scores.dice, "iou": scores.iou}
-SAID = {
-    "dice": "2 |P and T| / (|P| + |T|) over all pixels of a sample's images; 1 where neither has any",
-    "iou": "|P and T| / |P or T| over all pixels of a sample's images; 1 where neither has any",
-    "value": "mean over samples; with several classes dice and iou are a sample's mean, dice:<class> is of one",
-    "interval": "95 % percentile bootstrap over samples, each the mean over the seeds; of a - b the paired differences",
-    "resolution": "of the size that the networks see, not of the files",
+DEFINITIONS = {
+    "dice": "2 |P and T| / (|P| + |T|) of the predicted pixels P and the pixels T of the mask, over all images of a "
+    "sample; 1 if both are empty",
+    "iou": "|P and T| / |P or T|, over all images of a sample; 1 if both are empty",
+    "value": "mean over samples; with several classes, dice and iou are means over classes, dice:<class> is one class",
+    "interval": "95 % percentile bootstrap over samples, of each sample's mean over seeds; for a - b, of paired "
+    "differences",
+    "resolution": "pixels are counted at the size of the task, not at the size of the image files",
 }
 
 
@@ -38,15 +40,15 @@ def summarise(
     output_figures: Sequence[PathLike],
     output_overlays: Sequence[PathLike],
 ) -> None:
-    """Write what the seeds say: `counted` and `examples` are the outputs of `segment`, one a seed, in order.
+    """Write the results of all seeds. `counted` and `examples` are the outputs of `segment`, one per seed, in order.
 
-    `output_json`, `output_tsv` and `output_figures` show nobody; `output_samples` (scores by sample) and
-    `output_overlays` do and go to a private folder.
+    `output_samples` (scores per sample) and `output_overlays` (images) are in a private folder; the other outputs name
+    or show no sample.
     """
     rows = pd.concat(
         [pd.read_parquet(path).assign(seed=number) for number, path in enumerate(counted)], ignore_index=True
     )
-    by_sample = scored(rows, Labels.of(settings, task).classes)
+    by_sample = score_samples(rows, Labels.of(settings, task).classes)
     table = scores.tidy(by_sample, int(settings["seed"]))
     private_folder(Path(output_samples).parent)
     write_parquet(by_sample, output_samples)
@@ -56,14 +58,16 @@ def summarise(
     draw_arms(table, f"{task}, features of {model}", output_figures, dice)
     write_tsv(table, output_tsv)
     with replacing(output_json) as temporary:
-        temporary.write_text(json.dumps(described(model, task, rows, table, settings), indent=1) + "\n")
+        temporary.write_text(json.dumps(describe(model, task, rows, table, settings), indent=1) + "\n")
     best = table[table["seed"].isna() & (table["metric"] == "dice") & ~table["arm"].str.contains(" - ")]
     for one in best.itertuples():
-        log.info("%s at %g of the labels: Dice %.3f (%.3f to %.3f)", one.arm, one.share, one.value, one.low, one.high)
+        log.info(
+            "%s with share %g of the labels: Dice %.3f (%.3f to %.3f)", one.arm, one.share, one.value, one.low, one.high
+        )
 
 
-def scored(rows: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Scores by sample, of each class and, where there are several, their mean: iid arm share seed metric value."""
+def score_samples(rows: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Return scores per sample of each class and, with several classes, their mean: iid arm share seed metric value."""
     keys = ["iid", "arm", "share", "seed"]
     parts = []
     for metric, formula in METRICS.items():
@@ -75,12 +79,14 @@ def scored(rows: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def described(
+def describe(
     model: str, task: str, rows: pd.DataFrame, table: pd.DataFrame, settings: Mapping[str, object]
 ) -> dict[str, object]:
-    """Everything about the task that names nobody."""
-    most = rows[rows["share"] == rows["share"].max()]
-    first = most[(most["seed"] == 0) & (most["arm"] == rows["arm"].iloc[0])].drop_duplicates("iid")
+    """Return the content of the JSON file, which names no sample."""
+    largest_share = rows[rows["share"] == rows["share"].max()]
+    first = largest_share[(largest_share["seed"] == 0) & (largest_share["arm"] == rows["arm"].iloc[0])].drop_duplicates(
+        "iid"
+    )
     empty = rows[rows["truth"] == 0].groupby("class")["iid"].nunique()
     spread = table[table["seed"].notna()].groupby(["arm", "share", "metric"], sort=False)["value"].std(ddof=1)
     return {
@@ -88,7 +94,7 @@ def described(
         "kind": "segmentation",
         "model": model,
         "settings": dict(settings),
-        "definitions": SAID,
+        "definitions": DEFINITIONS,
         "classes": {name: {"samples_without": int(empty.get(name, 0))} for name in dict.fromkeys(rows["class"])},
         "n_samples": len(first),
         "seeds": int(rows["seed"].nunique()),

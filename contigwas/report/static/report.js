@@ -1,5 +1,5 @@
 "use strict";
-// What the page can do beside showing: Manhattan plots (Bokeh), tables that sort and filter (DataTables), regions that open.
+// Interactive parts of the page: Manhattan plots (Bokeh), sortable and filterable tables (DataTables), and links to regional plots.
 (() => {
   const root = document.documentElement;
   root.classList.add("js");
@@ -29,7 +29,7 @@
   });
   if (location.hash) reveal(location.hash.slice(1));
 
-  // What scrolls sideways can be reached by keyboard, what does not is no stop on the way.
+  // Only elements that scroll horizontally are in the tab order.
   const scrollers = () => {
     for (const one of document.querySelectorAll(".scroll, .pan")) {
       if (one.scrollWidth > one.clientWidth + 1) one.tabIndex = 0;
@@ -39,7 +39,7 @@
   addEventListener("resize", scrollers);
   document.addEventListener("toggle", scrollers, true);
 
-  // On paper every detail is open; afterwards those are closed again that were.
+  // All details are open in print; afterwards the previous state is restored.
   const opened = new Set();
   const grids = [];
   const onPaper = (now) => {
@@ -60,7 +60,7 @@
       const grid = $(element).DataTable({
         paging: many, pageLength: length, info: many, lengthChange: false, order: [], autoWidth: false,
         layout: { topStart: "search", topEnd: null, bottomStart: many ? "info" : null, bottomEnd: many ? "paging" : null },
-        language: { search: "Filter ", zeroRecords: "no locus fits the filter" },
+        language: { search: "Filter ", zeroRecords: "no locus matches the filter" },
       });
       grid.table().container().querySelector("input").setAttribute("aria-label", `Filter: ${name}`);
       if (many) grids.push([grid, length]);
@@ -75,7 +75,7 @@
       this.name = place.dataset.manhattan;
       this.data = stored(`points-${this.name}`);
       this.select = place.querySelector('[data-role="test"]');
-      this.said = place.querySelector('[data-role="said"]');
+      this.status = place.querySelector('[data-role="status"]');
     }
 
     async start() {
@@ -142,7 +142,7 @@
       this.ticks();
       this.place.querySelector(".plot").setAttribute("aria-label",
         `Manhattan plot of ${this.name}, ${this.select.selectedOptions[0].text}: ${hits.id.length} variants reach the threshold`);
-      this.said.textContent = "";
+      this.status.textContent = "";
     }
 
     heights(test) {
@@ -171,7 +171,7 @@
       this.glyphs.planted.glyph.fill_color = colour("--planted");
     }
 
-    // Names of chromosomes as far as they fit; inside one chromosome megabases.
+    // Chromosome names that fit; within one chromosome positions in megabases.
     ticks() {
       const { chromosomes, first, left, extent } = this.data;
       const { start, end } = this.plot.x_range;
@@ -207,11 +207,11 @@
     zoom(how) {
       if (!how) return;
       const { start, end } = this.plot.x_range;
-      const [least, most] = this.full;
+      const [first, last] = this.full;
       const [middle, half] = [(start + end) / 2, (end - start) / 2];
       const to = { in: [0, 0.5], out: [0, 2], left: [-half, 1], right: [half, 1], all: [0, Infinity] }[how];
-      const reach = Math.min(half * to[1], (most - least) / 2);
-      const centre = Math.min(Math.max(middle + to[0], least + reach), most - reach);
+      const reach = Math.min(half * to[1], (last - first) / 2);
+      const centre = Math.min(Math.max(middle + to[0], first + reach), last - reach);
       this.plot.x_range.setv({ start: centre - reach, end: centre + reach });
     }
 
@@ -220,14 +220,14 @@
       const locus = hits.locus[index];
       const outside = locus !== "none" && !hits.drawn[index];
       const shown = !outside && locus !== "none" && reveal(`${this.name}-locus-${locus}`);
-      this.said.textContent = `${hits.id[index]} at ${hits.place[index]}: ` +
-        (shown ? `locus ${locus}, whose region is open below.` :
+      this.status.textContent = `${hits.id[index]} at ${hits.place[index]}: ` +
+        (shown ? `locus ${locus}; its regional plot is open below.` :
           outside ? `locus ${locus}, outside its regional plot.` : "no regional plot on this page.");
     }
   }
 
   const plots = {};
-  // A plot is made when it comes near: a page of many models opens at once.
+  // Plots are created when they come near the window, so that pages with many models open fast.
   const watcher = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;

@@ -1,4 +1,4 @@
-"""That no class of few samples can be counted from the scores of a task, nor is a score of these few reported."""
+"""That no class of few samples can be count_tested from the scores of a task, nor is a score of these few reported."""
 
 import json
 
@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.downstream.labels.disclosure import counted, told_scores
+from contigwas.downstream.labels.disclosure import count_tested, reportable_scores
 from contigwas.downstream.labels.kinds import Target
-from contigwas.downstream.labels.summary import described, scored
+from contigwas.downstream.labels.summary import describe, score_predictions
 
 SAMPLES = 200
 STEP = 10 / SAMPLES
@@ -27,7 +27,7 @@ def values_of(kind, sizes):
 
 
 def scores(kind, values):
-    """What `scored` says of predictions that are half right, of two seeds and two arms."""
+    """What `score_predictions` says of predictions that are half right, of two seeds and two arms."""
     rng = np.random.default_rng(4)
     names = [f"S{place:03d}" for place in range(SAMPLES)]
     labels = pd.DataFrame({"iid": names, "family": names, **{f"y{place}": one for place, one in enumerate(values.T)}})
@@ -40,7 +40,7 @@ def scores(kind, values):
         for seed in range(2)
     ]
     rows = pd.concat(rows, ignore_index=True)
-    return scored(kind, labels, rows, 1)[0], rows
+    return score_predictions(kind, labels, rows, 1)[0], rows
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,10 @@ def scores(kind, values):
         ),
     ],
 )
-def test_beside_hidden_counts_scores_are_coarse_and_those_of_few_absent(kind, sizes, absent):
+def test_with_hidden_counts_scores_are_coarse_and_those_of_few_are_absent(kind, sizes, absent):
     values = values_of(kind, sizes)
     table, _ = scores(kind, values)
-    found = told_scores(table, kind, counted(kind, values))
+    found = reportable_scores(table, kind, count_tested(kind, values))
     assert set(table["metric"]) - set(found["metric"]) == set(absent)
     numbers = found[["value", "low", "high"]].to_numpy()
     step = np.where(found["metric"] == "mae", STEP * (len(kind.classes) - 1), STEP)[:, None]
@@ -74,7 +74,7 @@ def test_beside_hidden_counts_scores_are_coarse_and_those_of_few_absent(kind, si
 def test_scores_of_many_samples_are_as_they_are():
     values = values_of(GRADES, (100, 50, 45, 5))
     table, _ = scores(GRADES, values)
-    pd.testing.assert_frame_equal(told_scores(table, GRADES, counted(GRADES, values)), table)
+    pd.testing.assert_frame_equal(reportable_scores(table, GRADES, count_tested(GRADES, values)), table)
 
 
 def test_the_rare_cases_can_no_longer_be_counted():
@@ -84,16 +84,16 @@ def test_the_rare_cases_can_no_longer_be_counted():
         values = values_of(PAIR, (SAMPLES - cases, cases))
         row = {"arm": "probe", "share": 1.0, "seed": pd.NA, "metric": "accuracy", "value": 1 - cases / SAMPLES}
         table = pd.DataFrame([row | {"low": np.nan, "high": np.nan, "n_samples": SAMPLES}])
-        said.append(told_scores(table, PAIR, counted(PAIR, values))["value"].item())
+        said.append(reportable_scores(table, PAIR, count_tested(PAIR, values))["value"].item())
     assert set(said) == {1.0}
 
 
 def test_the_json_is_as_coarse_and_hides_whose_images_few_were_not_seen():
     values = values_of(PAIR, (197, 3))
     table, rows = scores(PAIR, values)
-    table = told_scores(table, PAIR, counted(PAIR, values))
+    table = reportable_scores(table, PAIR, count_tested(PAIR, values))
     none = pd.DataFrame(columns=["share", "split", "n_samples", "reason", "seed"])
-    said = described("m", "t", PAIR, {}, values, rows, none, table, {})
+    said = describe("m", "t", PAIR, {}, values, rows, none, table, {})
     assert said["splits"][0]["test_samples_whose_images_the_pretraining_saw"] == ">=190"
     assert said["tested"] == {"no": ">=190", "yes": "<5"}
     steps = np.array([one["sd"] for one in said["sd_over_seeds"]]) * np.sqrt(2) / STEP  # of two seeds

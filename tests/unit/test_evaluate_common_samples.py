@@ -11,7 +11,7 @@ from contigwas.evaluate.common_samples import (
     write_common_samples_gwas,
     write_common_samples_loci,
 )
-from contigwas.evaluate.shared_loci import has, shared
+from contigwas.evaluate.shared_loci import match_loci, shared
 from contigwas.gwas.gwas import write_gwas
 from tests.gwas_files import SETTINGS, arrays, write_study
 
@@ -20,7 +20,7 @@ WHOLE = SETTINGS | {"columns": None, "max_p": None, "test": "manova"}
 
 @pytest.fixture
 def two(tmp_path):
-    """One cohort and two models: `all` tests everyone, `some` the first 200 of 300 samples."""
+    """One cohort and two models: `all` tests all samples, `some` the first 200 of 300 samples."""
     study = write_study(tmp_path, *arrays(3))
     some = pd.read_parquet(study["phenotypes"]).sort_values("iid").iloc[:200, :3]
     some.to_parquet(tmp_path / "some.parquet", index=False)
@@ -36,7 +36,7 @@ def count(two, **phenotypes):
     return paths
 
 
-def again(two, model, phenotypes, samples, counts, **settings):
+def rerun(two, model, phenotypes, samples, counts, **settings):
     out, summary = two["folder"] / f"{model}/chr1.parquet", two["folder"] / f"{model}/chr1.summary.parquet"
     study = {"genotype_files": str(two["pattern"]), "chrom": "1", "variants": None, "covariates": two["covariates"]}
     write_common_samples_gwas(model, counts, samples, phenotypes, WHOLE | settings, out, summary, **study)
@@ -50,10 +50,10 @@ def test_common_samples_are_those_of_every_model_and_one_that_tests_just_these_s
     table = read_counts(counts)
     assert table["n_common_samples"].tolist() == [200, 200]
     assert table["n_samples"].tolist() == [300, 200]
-    assert table["again"].tolist() == [True, False]
+    assert table["rerun"].tolist() == [True, False]
 
 
-def test_samples_without_a_covariate_or_genotypes_are_not_equal(two):
+def test_samples_without_a_covariate_or_genotypes_are_not_common(two):
     table = pd.read_parquet(two["covariates"]).sort_values("iid")
     table.iloc[:7, 1] = np.nan
     table.to_parquet(two["covariates"], index=False)
@@ -69,7 +69,7 @@ def test_the_gwas_again_is_the_gwas_of_those_samples_alone(two):
     samples, counts = count(two)
     left = samples.parent / ".a1b2.tmp.all.chr1"  # by a job that was killed
     left.mkdir()
-    got = again(two, "all", two["phenotypes"], samples, counts)
+    got = rerun(two, "all", two["phenotypes"], samples, counts)
     table = pd.read_parquet(two["phenotypes"])
     table[table["iid"].isin(pd.read_parquet(samples)["iid"])].to_parquet(two["folder"] / "part.parquet", index=False)
     paths = two["folder"] / "chr1.parquet", two["folder"] / "chr1.summary.parquet"
@@ -85,7 +85,7 @@ def test_the_gwas_again_is_the_gwas_of_those_samples_alone(two):
 
 def test_loci_of_a_feature_call_for_no_test_over_features(two):
     samples, counts = count(two)
-    got = again(two, "all", two["phenotypes"], samples, counts, test="E1")
+    got = rerun(two, "all", two["phenotypes"], samples, counts, test="E1")
     assert not {"log10p_minp", "log10p_manova", "log10p_acat"} & set(got.columns)
     cohort = pd.read_parquet(two["phenotypes"])[["iid"]].assign(gwas_included=1)
     cohort.to_csv(two["folder"] / "cohort.tsv", sep="\t", index=False)
@@ -99,7 +99,7 @@ def test_loci_of_a_feature_call_for_no_test_over_features(two):
 
 def test_a_model_that_tests_just_these_samples_keeps_its_loci_to_the_byte(two):
     samples, counts = count(two)
-    assert not len(again(two, "some", two["some"], samples, counts))
+    assert not len(rerun(two, "some", two["some"], samples, counts))
     own = two["folder"] / "loci.tsv"
     own.write_text("locus\tlead_id\tlog10p\n1\trs5\t8.10\n")
     write_common_samples_loci("some", counts, own, two["folder"] / "equal.tsv")
@@ -108,7 +108,7 @@ def test_a_model_that_tests_just_these_samples_keeps_its_loci_to_the_byte(two):
 
 def test_loci_again_are_those_of_the_gwas_again(two):
     samples, counts = count(two)
-    again(two, "all", two["phenotypes"], samples, counts)
+    rerun(two, "all", two["phenotypes"], samples, counts)
     cohort = pd.read_parquet(two["phenotypes"])[["iid"]].assign(gwas_included=1)
     cohort.to_csv(two["folder"] / "cohort.tsv", sep="\t", index=False)
     settings = {"test": "manova", "p1": 1e-3, "p2": 1e-2, "r2": 0.1, "kb": 100, "feature_p": None, "genes": None}
@@ -132,8 +132,8 @@ def test_too_few_samples_are_said_and_nothing_is_tested(two, caplog):
         samples, counts = count(two, few=two["folder"] / "few.parquet")
     assert "fewer than 50" in caplog.text
     table = read_counts(counts)
-    assert not table["again"].any() and not table["same"].any()
-    assert not len(again(two, "all", two["phenotypes"], samples, counts))
+    assert not table["rerun"].any() and not table["identical"].any()
+    assert not len(rerun(two, "all", two["phenotypes"], samples, counts))
     write_common_samples_loci("all", counts, two["folder"] / "none.tsv", two["folder"] / "equal.tsv")
     assert len(pd.read_csv(two["folder"] / "equal.tsv", sep="\t")) == 0
 
@@ -143,9 +143,9 @@ def test_samples_are_too_few_for_many_covariates(two):
     noise = np.random.default_rng(0).normal(size=(len(table), 98))
     table = pd.concat([table, pd.DataFrame(noise, columns=[f"x{i}" for i in range(98)], index=table.index)], axis=1)
     table.to_parquet(two["covariates"], index=False)
-    assert not read_counts(count(two)[1])[["same", "again"]].any(axis=None), "200 samples, 101 covariates"
+    assert not read_counts(count(two)[1])[["identical", "rerun"]].any(axis=None), "200 samples, 101 covariates"
     table.drop(columns="x0").to_parquet(two["covariates"], index=False)
-    assert read_counts(count(two)[1])[["same", "again"]].any(axis=1).all()
+    assert read_counts(count(two)[1])[["identical", "rerun"]].any(axis=1).all()
 
 
 def test_a_phenotype_that_does_not_vary_among_common_samples_has_no_p_there(two, caplog):
@@ -161,14 +161,14 @@ def test_a_phenotype_that_does_not_vary_among_common_samples_has_no_p_there(two,
     study |= {"gwas": {"1": two["folder"] / "disease/chr1.parquet"}}
     for test in ("manova", "case"):
         with caplog.at_level("WARNING"):
-            got = again(two, "disease", two["folder"] / "disease.parquet", samples, counts, test=test)
+            got = rerun(two, "disease", two["folder"] / "disease.parquet", samples, counts, test=test)
         assert not len(got) and f"log10p_{test}" in got
-        assert "disease cannot be tested at common samples" in caplog.text
+        assert "disease cannot be tested among the common samples" in caplog.text
         assert not has_p([two["folder"] / "disease/chr1.summary.parquet"], test)
         paths = two["folder"] / "none.tsv", two["folder"] / "equal.tsv"
         write_common_samples_loci("disease", counts, *paths, settings=settings | {"test": test}, **study)
         assert not len(pd.read_csv(two["folder"] / "equal.tsv", sep="\t"))
-    again(two, "all", two["phenotypes"], samples, counts)
+    rerun(two, "all", two["phenotypes"], samples, counts)
     summary = [two["folder"] / "all/chr1.summary.parquet"]
     assert has_p(summary, "manova") and not has_p(summary, "minp"), "only the test of the loci is made"
 
@@ -182,8 +182,8 @@ def test_manova_of_more_features_than_samples_has_no_p(two):
         many.iloc[:, : 1 + features].to_parquet(two["folder"] / "many.parquet", index=False)
         phenotypes = {"few": two["folder"] / "few.parquet", "many": two["folder"] / "many.parquet"}
         samples, counts = count(two, **phenotypes)
-        assert read_counts(counts).loc["many", "again"]
-        again(two, "many", phenotypes["many"], samples, counts)
+        assert read_counts(counts).loc["many", "rerun"]
+        rerun(two, "many", phenotypes["many"], samples, counts)
         assert has_p([two["folder"] / "many/chr1.summary.parquet"], "manova") == enough
 
 
@@ -196,8 +196,8 @@ def test_the_same_locus_is_near_or_linked_and_on_the_same_chromosome():
     theirs = loci(("x", "1", 250_000), ("y", "2", 5_000_000), ("z", "4", 1))
     r2 = np.zeros((4, 3))
     r2[2, 1], r2[1, 0] = 0.2, 0.1
-    assert has(mine, theirs, r2, 150, 0.1).tolist() == [True, False, True, False]
-    assert has(mine, theirs, r2, 149.999, 0.1).tolist() == [False, False, True, False]
+    assert match_loci(mine, theirs, r2, 150, 0.1).tolist() == [True, False, True, False]
+    assert match_loci(mine, theirs, r2, 149.999, 0.1).tolist() == [False, False, True, False]
 
 
 def test_shared_and_private_loci_add_up_and_two_may_lie_near_one(tmp_path):
