@@ -211,7 +211,7 @@ ERRORS = [
     (truncated, "genotypes.array", "it is truncated"),
     (wrong_magic, "genotypes.array", "Supply a .bed file"),
     (shorter_bim, "genotypes.array", "the three files do not belong together"),
-    (shorter_fam, "genotypes.array", "All files of the genotypes must contain the same samples"),
+    (shorter_fam, "genotypes.array", "all files of the genotypes must name the same samples"),
     (sample_twice, "genotypes.array", "Keep one row per sample"),
     (other_chromosome, "genotypes.array", "has no variant on chromosome 2 (it has 7). Correct the config"),
     (strangers, "images.table", "IIDs must be written the same way in both"),
