@@ -80,15 +80,28 @@ class Dag:
 
 
 @contextmanager
-def building(folder: Path, config: Path, snakefile: Path, targets: Iterable[str], force: bool) -> Iterator[object]:
-    """Yield the Snakemake workflow after building its DAG, without running it. `force` selects every job to run."""
+def building(
+    folder: Path,
+    config: Path | None,
+    snakefile: Path,
+    targets: Iterable[str],
+    force: bool,
+    forcerun: Iterable[str] = (),
+    **settings: Mapping,
+) -> Iterator[object]:
+    """Snakemake's workflow with its DAG built, nothing run; `force` takes every job as one to run.
+
+    `forcerun` names rules that run anyway, `settings` may have single keys of the config (as `config`).
+    """
     with chdir(folder), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=1),
-            config_settings=ConfigSettings(configfiles=[config]),
+            config_settings=ConfigSettings(configfiles=[config] if config else [], **settings),
             snakefile=snakefile,
         )
-        workflow.dag(DAGSettings(targets=set(targets), forceall=force, rerun_triggers=TRIGGERS))
+        workflow.dag(
+            DAGSettings(targets=set(targets), forceall=force, forcerun=set(forcerun), rerun_triggers=TRIGGERS)
+        )
         inside = workflow._workflow
         inside._prepare_dag(forceall=force, ignore_incomplete=True, lock_warn_only=True, nolock=True)
         inside._build_dag()
