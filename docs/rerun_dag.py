@@ -87,16 +87,16 @@ def building(
     targets: Iterable[str],
     force: bool,
     forcerun: Iterable[str] = (),
-    **settings: Mapping,
+    keys: Mapping | None = None,
 ) -> Iterator[object]:
     """Snakemake's workflow with its DAG built, nothing run; `force` takes every job as one to run.
 
-    `forcerun` names rules that run anyway, `settings` may have single keys of the config (as `config`).
+    `forcerun` names rules that run anyway; `keys` are set on top of the config.
     """
     with chdir(folder), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=1),
-            config_settings=ConfigSettings(configfiles=[config] if config else [], **settings),
+            config_settings=ConfigSettings(configfiles=[config] if config else [], config=keys or {}),
             snakefile=snakefile,
         )
         workflow.dag(

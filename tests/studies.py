@@ -18,9 +18,6 @@ from functools import cache
 from pathlib import Path
 
 import yaml
-from snakemake.exceptions import WorkflowError
-from snakemake.logging import logger
-
 from contigwas.runtime import code_digest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "docs"))
@@ -65,6 +62,11 @@ class Dry:
             (job.rule.name, job.wildcards_dict.get("model", "")) for job in self.needed if job.rule.name != "all"
         )
 
+    def readers(self, path: str) -> list:
+        """The jobs that would run with a file as input."""
+        assert self.status == 0, self.text[-3000:]
+        return [job for job in self.needed if path in map(str, job.input)]
+
 
 @dataclass(frozen=True)
 class Study:
@@ -105,7 +107,7 @@ class Study:
         handler = logging.Handler(logging.ERROR)
         handler.emit = lambda record: errors.append(record.getMessage())
         python, raising = sys.executable, logging.raiseExceptions
-        logger.addHandler(handler)
+        logging.getLogger().addHandler(handler)  # Snakemake takes away those of its own logger
         try:
             with rerun_dag.building(
                 self.folder,
@@ -114,17 +116,15 @@ class Study:
                 targets or ["all"],
                 force=False,
                 forcerun=forcerun,
-                config=config,
+                keys=config,
             ) as workflow:
                 return Dry(0, "", tuple(workflow.dag.needrun_jobs()))
         except SystemExit as error:
             return Dry(int(error.code), "\n".join(errors), ())
-        except WorkflowError as error:
-            return Dry(1, "\n".join([*errors, str(error)]), ())
         except Exception:
             return Dry(1, "\n".join([*errors, traceback.format_exc()]), ())
         finally:
-            logger.removeHandler(handler)
+            logging.getLogger().removeHandler(handler)
             sys.executable, logging.raiseExceptions = python, raising  # the Snakefile sets both
 
     @contextmanager

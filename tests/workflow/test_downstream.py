@@ -142,7 +142,7 @@ def test_no_person_is_named_outside_private(labelled):
 
 
 def test_a_plain_run_and_the_report_ask_for_the_tasks(labelled):
-    jobs = labelled.dry("--forcerun", "downstream_segmentation").jobs()
+    jobs = labelled.dry(forcerun=["downstream_segmentation"]).jobs()
     assert jobs["downstream_segmentation", "contig"] == 2
     assert jobs["report", ""] == 1
 

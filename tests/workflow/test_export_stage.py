@@ -44,8 +44,7 @@ def test_export_and_what_runs_again(study):
     assert private.stat().st_mode & 0o777 == 0o700
     assert "60 rows, 0 left out" in (results / "logs/export_gwas_ssf/traits.log").read_text()
 
-    again = run.dry("export")
-    assert "Nothing to be done" in again.text or rules(again) <= {"export"}, again.text[-2000:]
+    assert rules(run.dry("export")) <= {"export"}
     changes = [
         ({"features": ["weight"]}, RULES),
         ({"log10_p": True}, {"export_plink2", "export"}),
