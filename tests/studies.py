@@ -106,7 +106,7 @@ class Study:
         errors: list[str] = []
         handler = logging.Handler(logging.ERROR)
         handler.emit = lambda record: errors.append(record.getMessage())
-        python, raising = sys.executable, logging.raiseExceptions
+        before = sys.executable, logging.raiseExceptions, [*sys.path]
         logging.getLogger().addHandler(handler)  # Snakemake takes away those of its own logger
         try:
             with rerun_dag.building(
@@ -125,7 +125,7 @@ class Study:
             return Dry(1, "\n".join([*errors, traceback.format_exc()]), ())
         finally:
             logging.getLogger().removeHandler(handler)
-            sys.executable, logging.raiseExceptions = python, raising  # the Snakefile sets both
+            sys.executable, logging.raiseExceptions, sys.path[:] = before  # the workflow changes them
 
     @contextmanager
     def edited(self, path: str, line: str) -> Iterator["Study"]:

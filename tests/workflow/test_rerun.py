@@ -4,7 +4,7 @@ import copy
 import os
 import re
 import sys
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -39,26 +39,19 @@ AT_EQUAL_PEOPLE = {"evaluate_gwas", "evaluate_loci"}
 MODELS = {"contig", "inner", "simclr", "latents"}
 
 
-@contextmanager
-def edited(path):
-    """A file of code with a line more; as it was afterwards."""
-    before = path.read_text()
-    path.write_text(before + "\n# edited\n")
-    try:
-        yield
-    finally:
-        path.write_text(before)
-
-
 def rules(run) -> set[str]:
-    assert run.status == 0, run.text[-3000:]
     return {rule for rule, _ in run.jobs()}
 
 
 def test_nothing_to_do_after_a_finished_run(finished):
-    run = finished.dry()
-    assert not run.jobs(), run.text
+    assert not finished.dry().jobs()
+    run = replace(finished, cold=True)("--dry-run")
     assert "Nothing to be done" in run.text
+
+
+def test_a_dry_run_in_this_process_has_the_jobs_of_the_command(finished):
+    with finished.changed(lambda config: config["gwas"].update(covariates=["sex"])) as study:
+        assert study("--dry-run").jobs() == study.dry().jobs()
 
 
 def test_changing_the_covariates(finished):
@@ -134,7 +127,7 @@ def test_reordering_the_config_changes_nothing(finished):
     [("loci/clump.py", {"loci_model"}), ("gwas/engine.py", {"gwas_chromosome"}), ("plots/qq.py", {"plots_qq"})],
 )
 def test_editing_a_module_reruns_what_runs_it(finished, module, first):
-    with edited(finished.folder / "contigwas" / module):
+    with finished.edited(f"contigwas/{module}", "EDITED = True"):
         again = rules(finished.dry())
     assert first <= again
     assert not again & {"samples", "pretrain_fold", "embed_fold", "phenotypes_embedded", "snps"}
@@ -142,7 +135,7 @@ def test_editing_a_module_reruns_what_runs_it(finished, module, first):
 
 
 def test_editing_a_script_reruns_its_rule(finished):
-    with edited(finished.folder / "workflow/scripts/loci_model.py"):
+    with finished.edited("workflow/scripts/loci_model.py", "EDITED = True"):
         again = rules(finished.dry())
     assert "loci_model" in again and not again & {"gwas_chromosome", "pretrain_fold"}
 
