@@ -5,7 +5,7 @@ imported them starts in milliseconds. The project's own package is not imported 
 the folder that it runs in.
 
     python tests/forkserver.py serve SOCKET     serves until its standard input closes
-    python tests/forkserver.py SOCKET ARGUMENTS runs `python ARGUMENTS` in a fork: a script, or -m snakemake
+    python tests/forkserver.py SOCKET ARGUMENTS runs `python ARGUMENTS` in a fork: a script, -c or -m
 """
 
 import os
@@ -56,7 +56,7 @@ def serve(address: str) -> None:
 
 
 def answer(connection: socket.socket) -> None:
-    """Run one program in a fork of this process, and send its status; it is killed where the client is gone."""
+    """Run one program in a fork of this process, and send its status; it gets the signals that the client gets."""
     request, files, _, _ = socket.recv_fds(connection, LIMIT, 3)
     size, _, text = request.partition(b"\0")
     while len(text) < int(size):
@@ -74,9 +74,12 @@ def answer(connection: socket.socket) -> None:
     for file in files:
         os.close(file)
     watched = os.pidfd_open(child)
-    readable, _, _ = select.select([connection, watched], [], [])
-    if watched not in readable:
-        os.kill(child, signal.SIGTERM)
+    while watched not in select.select([connection, watched], [], [])[0]:
+        signals = connection.recv(16)
+        for number in signals or [signal.SIGKILL]:
+            os.kill(child, number)
+        if not signals:
+            break
     _, status = os.waitpid(child, 0)
     with suppress(OSError):
         connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
@@ -95,11 +98,14 @@ def start(folder: str, arguments: list[str], environment: dict[str, str]) -> Non
     torch.set_num_threads(threads)
     threadpoolctl.threadpool_limits(threads)
     sys.path[0:1] = [one for one in environment.get("PYTHONPATH", "").split(os.pathsep) if one]
+    sys.executable = environment["FORKSERVER_PYTHON"]  # what the program starts in its turn is a fork, too
     if arguments[0] == "-m":
-        sys.executable = environment["FORKSERVER_PYTHON"]
         sys.path.insert(0, folder)
         sys.argv = arguments[1:]
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    elif arguments[0] == "-c":
+        sys.argv = ["-c", *arguments[2:]]
+        exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__"})
     else:
         sys.path.insert(0, os.path.dirname(os.path.abspath(arguments[0])))
         sys.argv = arguments
@@ -114,6 +120,8 @@ def ask(address: str, arguments: list[str]) -> int:
     connection.connect(address)
     socket.send_fds(connection, [f"{len(text)}\0".encode()], [0, 1, 2])
     connection.sendall(text)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: connection.sendall(bytes([number])))
     status = int(connection.recv(16) or 1)
     return 128 - status if status < 0 else status
 

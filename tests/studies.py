@@ -85,7 +85,7 @@ class Study:
         command = [python, "-m", "snakemake", *arguments, "--cores", str(cores), "--nocolor"]
         if self.config is not None:
             command += ["--configfile", str(self.config)]  # last: it takes every word that follows
-        environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONHASHSEED": "0", "FORKSERVER_PYTHON": python}
+        environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONHASHSEED": "0"}
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -126,6 +126,11 @@ class Study:
         finally:
             logging.getLogger().removeHandler(handler)
             sys.executable, logging.raiseExceptions, sys.path[:] = before  # the workflow changes them
+
+    def attempt(self, *targets: str) -> Run | Dry:
+        """A run; where its dry run already fails, that alone."""
+        dry = self.dry(*targets)
+        return dry if dry.status else self(*targets)
 
     @contextmanager
     def edited(self, path: str, line: str) -> Iterator["Study"]:
@@ -173,7 +178,7 @@ def clone(root: Path, folder: Path) -> Path:
     for part in PARTS:
         source = root / part
         if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
         else:
             shutil.copy(source, folder / part)
     return folder
@@ -209,7 +214,7 @@ def forking_python() -> Path:
     atexit.register(end)
     assert server.stdout.readline() == "ready\n"
     program = folder / "python"
-    words = [sys.executable, "-IS", str(FORKSERVER), str(address)]
+    words = ["env", f"FORKSERVER_PYTHON={program}", sys.executable, "-IS", str(FORKSERVER), str(address)]
     program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
     program.chmod(0o700)
     return program

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +14,7 @@ from contigwas.images.array import Photographs
 from contigwas.pretrain.data import Batches
 from contigwas.pretrain.train import train
 from contigwas.runtime.errors import UserError
+from tests.studies import forking_python
 
 SCRIPT = """
 import json, os, signal, sys
@@ -58,7 +58,7 @@ def command_of(study, settings, name, devices, **more):
     outputs = {"output_checkpoint": folder / name / "model.ckpt", "output_history": folder / name / "history.csv"}
     keywords = files | {"modalities": modalities, "settings": settings, "fold": 0, "devices": devices} | outputs | more
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    return [sys.executable, script, json.dumps(keywords, default=str), "-1"], {
+    return [forking_python(), script, json.dumps(keywords, default=str), "-1"], {
         "env": environment,
         "cwd": folder,
         "text": True,

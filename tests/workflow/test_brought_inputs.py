@@ -78,7 +78,7 @@ def test_mistakes_end_in_one_sentence(study):
     ):  # fmt: skip
         before = run.config.read_text()
         set_config(run, **blocks)
-        done = run(target)
+        done = run.attempt(target)
         assert done.status != 0
         assert sentence in done.text, done.text[-2000:]
         assert "Traceback" not in done.text

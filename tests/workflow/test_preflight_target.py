@@ -65,7 +65,7 @@ def test_missing_files_end_other_targets_at_once(run):
     other = workflow.dry("samples")
     assert other.status == 1
     assert other.text.count("which does not exist: correct it or put it there") == 1
-    assert workflow.dry("preflight", "samples").status == 1
+    assert workflow("--dry-run", "preflight", "samples").status == 1
 
 
 @pytest.mark.parametrize(
