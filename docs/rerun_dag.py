@@ -124,9 +124,7 @@ def building(
             config_settings=ConfigSettings(configfiles=[config] if config else [], config=keys or {}),
             snakefile=snakefile,
         )
-        workflow.dag(
-            DAGSettings(targets=set(targets), forceall=force, forcerun=set(forcerun), rerun_triggers=TRIGGERS)
-        )
+        workflow.dag(DAGSettings(targets=set(targets), forceall=force, forcerun=set(forcerun), rerun_triggers=TRIGGERS))
         inside = workflow._workflow
         inside._prepare_dag(forceall=force, ignore_incomplete=True, lock_warn_only=True, nolock=True)
         inside._build_dag()

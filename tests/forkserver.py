@@ -15,18 +15,62 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from pathlib import Path
 
-PRELOADED = """
-torch torch.distributed.nn.functional monai.data monai.losses monai.networks.blocks
-monai.networks.nets monai.transforms kornia.enhance kornia.filters kornia.geometry lightning
-lightning.pytorch.loggers captum.attr safetensors.torch anndata h5py pandas pyarrow.compute
-pyarrow.csv pyarrow.parquet zstandard scipy.linalg scipy.optimize scipy.sparse.csgraph scipy.special
-scipy.stats sklearn.cluster sklearn.covariance sklearn.linear_model sklearn.metrics
-sklearn.model_selection sklearn.pipeline statsmodels.api bed_reader cbgen pgenlib PIL.Image
-pydicom.pixels nibabel matplotlib.backends.backend_agg matplotlib.backends.backend_pdf
-matplotlib.figure matplotlib.ticker jinja2 jsonschema tqdm bokeh.embed bokeh.plotting itables
-msprime umap snakemake.cli
-""".split()
+PRELOADED = [
+    "torch",
+    "torch.distributed.nn.functional",
+    "monai.data",
+    "monai.losses",
+    "monai.networks.blocks",
+    "monai.networks.nets",
+    "monai.transforms",
+    "kornia.enhance",
+    "kornia.filters",
+    "kornia.geometry",
+    "lightning",
+    "lightning.pytorch.loggers",
+    "captum.attr",
+    "safetensors.torch",
+    "anndata",
+    "h5py",
+    "pandas",
+    "pyarrow.compute",
+    "pyarrow.csv",
+    "pyarrow.parquet",
+    "zstandard",
+    "scipy.linalg",
+    "scipy.optimize",
+    "scipy.sparse.csgraph",
+    "scipy.special",
+    "scipy.stats",
+    "sklearn.cluster",
+    "sklearn.covariance",
+    "sklearn.linear_model",
+    "sklearn.metrics",
+    "sklearn.model_selection",
+    "sklearn.pipeline",
+    "statsmodels.api",
+    "bed_reader",
+    "cbgen",
+    "pgenlib",
+    "PIL.Image",
+    "pydicom.pixels",
+    "nibabel",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_pdf",
+    "matplotlib.figure",
+    "matplotlib.ticker",
+    "jinja2",
+    "jsonschema",
+    "tqdm",
+    "bokeh.embed",
+    "bokeh.plotting",
+    "itables",
+    "msprime",
+    "umap",
+    "snakemake.cli",
+]
 LIMIT = 1 << 20  # bytes of arguments and environment
 
 
@@ -107,14 +151,19 @@ def start(folder: str, arguments: list[str], environment: dict[str, str]) -> Non
         sys.argv = ["-c", *arguments[2:]]
         exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__"})
     else:
-        sys.path.insert(0, os.path.dirname(os.path.abspath(arguments[0])))
+        sys.path.insert(0, str(Path(arguments[0]).resolve().parent))
         sys.argv = arguments
         runpy.run_path(arguments[0], run_name="__main__")
 
 
 def ask(address: str, arguments: list[str]) -> int:
     """Let the server run a program with the files, folder and environment of this process; its status."""
-    words = [os.getcwd(), str(len(arguments)), *arguments, *(f"{name}={value}" for name, value in os.environ.items())]
+    words = [
+        str(Path.cwd()),
+        str(len(arguments)),
+        *arguments,
+        *(f"{name}={value}" for name, value in os.environ.items()),
+    ]
     text = os.fsencode("\0".join(words))
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(address)

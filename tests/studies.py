@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 import yaml
+
 from contigwas.runtime import code_digest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "docs"))

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from contigwas.samples.cohort import read_cohort
 from contigwas.tables.anndata_io import read_modality
 from tests.workflow.test_bad_input import PEOPLE, cohort, set_config
+
+pytestmark = pytest.mark.slow
 
 
 def bring(study):

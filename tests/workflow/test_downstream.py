@@ -11,6 +11,8 @@ from PIL import Image
 
 from tests.studies import Study, clone
 
+pytestmark = pytest.mark.slow
+
 TASK = {
     "task": "segmentation",
     "table": "masks/masks.tsv",

@@ -26,6 +26,7 @@ def test_the_demo_exports_every_model_and_only_when_asked(study):
     assert not rules(run.dry()) & RULES
 
 
+@pytest.mark.slow
 def test_export_and_what_runs_again(study):
     run = study("phenotypes.yaml")
     cohort(run.folder)
@@ -59,6 +60,7 @@ def test_export_and_what_runs_again(study):
         run.config.write_text(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("features", "sentence"),
     [(["hight"], "did you mean height"), (["minp"], "only tests over features (minp), which have no effect size")],

@@ -5,9 +5,12 @@ import math
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from contigwas.tables.anndata_io import read_modality
 from tests.workflow.test_bad_input import PEOPLE, cohort, set_config
+
+pytestmark = pytest.mark.slow
 
 
 def bring(study):

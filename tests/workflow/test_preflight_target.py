@@ -15,6 +15,8 @@ from tests.preflight_mistakes import (
     truncated,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(study):

@@ -5,6 +5,10 @@ It is as users run it: each job is a Python of its own. The first run, which oth
 
 from dataclasses import replace
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def test_a_second_run_with_one_core_gives_the_same_loci(finished, study):
     again = replace(study("small.yaml"), cold=True)

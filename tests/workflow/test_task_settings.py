@@ -80,6 +80,7 @@ def test_images_are_decoded_with_the_settings_that_the_workflow_gives(study):
     assert [int(mask.max()) for mask in masks] == [1, 1, 2, 1, 1, 1]
 
 
+@pytest.mark.slow
 def test_the_list_of_who_withdrew_is_heeded_where_no_cohort_heeds_it(study):
     """The job itself: settings that are mappings, and people who withdrew."""
     external = {"cohort": False, "crop": "none", "labels": {"size": 255}}
