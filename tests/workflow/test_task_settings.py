@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from contigwas.downstream.segmentation.labelled_images import read_labelled, write_labelled
-from contigwas.runtime.code_digest import content
+from contigwas.runtime.code_digest import file_digest
 from tests.segmentation_files import outputs, redraw, write_masks
 from tests.studies import Study
 
@@ -85,7 +85,7 @@ def test_the_list_of_who_withdrew_is_heeded_where_no_cohort_heeds_it(study):
     """The job itself: settings that are mappings, and people who withdrew."""
     external = {"cohort": False, "crop": "none", "labels": {"size": 255}}
     folder, found = jobs(study, external, samples={"withdrawn": "in/withdrawn.txt"})
-    assert found["downstream_labelled"].params.withdrawn == [content(folder / "in/withdrawn.txt")]
+    assert found["downstream_labelled"].params.withdrawn == [file_digest(folder / "in/withdrawn.txt")]
     made = "results/private/downstream/labelled/spot/labelled.parquet"
     run = Study(folder, folder / "study.yaml")(made, cores=1)
     assert run.status == 0, run.text[-3000:]
