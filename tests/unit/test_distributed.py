@@ -73,6 +73,7 @@ def run(study, settings, name, devices, **more):
     return pd.read_csv(folder / "history.csv"), torch.load(folder / "model.ckpt", weights_only=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_two_processes_follow_the_loss_curve_of_one(study, method):
     alone, first = run(study, METHODS[method], f"{method}1", 1)
@@ -83,6 +84,7 @@ def test_two_processes_follow_the_loss_curve_of_one(study, method):
         assert torch.allclose(value, second["state_dict"][name], rtol=1e-3, atol=1e-4), name
 
 
+@pytest.mark.slow
 def test_two_processes_that_are_told_to_stop_go_on_to_the_same_weights(study):
     """Dropout: each process goes on with its own random numbers."""
     settings = METHODS["contig"] | {"dropout": 0.2, "corruption": 0.1}

@@ -29,6 +29,8 @@ CHILD = """
 import json, sys, time
 from contigwas.pretrain.methods.base import Pretraining
 from contigwas.pretrain.train import train
+
+pytestmark = pytest.mark.slow
 step = Pretraining.training_step
 def slowly(self, batch, index):
     time.sleep(0.05)

@@ -22,6 +22,8 @@ from contigwas.tables.anndata_io import write_modality
 from tests.segmentation_files import LIGHT, TASK, outputs, write_masks
 from tests.unit.pretraining import MGI, RECIPE, run, write_study
 
+pytestmark = pytest.mark.slow
+
 ARMS = [
     LIGHT | {"name": "pretrained", "encoder": "pretrained", "fusion": "film"},
     LIGHT | {"name": "scratch"},
