@@ -1,4 +1,5 @@
-# make demo: the whole pipeline on a simulated cohort.  make test: the tests.  Both make .venv where it is absent.
+# make demo: the whole workflow on a simulated cohort.  make test: the tests.  make site: the documentation site.
+# Each of them creates the environment that it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 export MPLBACKEND := Agg
@@ -9,13 +10,13 @@ TEST_PROCESSES ?= 2
 # the validator's pandas has no wheels beyond Python 3.11
 SSF_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
 
-.PHONY: demo test test-rest test-all lint format docs validator clean
+.PHONY: demo test test-rest test-all lint format docs site validator clean
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores all
 	@echo
 	@echo "The report of the demo:            results/report.html"
-	@echo "Models against the planted truth:  results/evaluation/models.tsv"
+	@echo "Comparison of the models:          results/evaluation/models.tsv"
 	@echo "Loci of the contrastive model:     results/models/contig/loci.tsv"
 	@echo "Its Manhattan plot:                results/models/contig/plots/manhattan.png"
 
@@ -49,6 +50,16 @@ docs: .venv/installed
 	$(BIN)/python docs/reruns.py
 	$(BIN)/python docs/rulegraph.py
 
+# The site needs MkDocs only, so it has an environment of its own. Broken links are errors (strict in mkdocs.yml).
+site: .venv-docs/installed
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build
+	@echo "The documentation site: site/index.html. Its search needs a web server: $(PYTHON) -m http.server --directory site"
+
+.venv-docs/installed: envs/docs.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --no-deps --requirement $<
+	touch $@
+
 .venv/installed: envs/constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "contigwas needs Python 3.11 or later: make PYTHON=python3.11 demo")'
 	$(PYTHON) -m venv .venv
@@ -65,4 +76,4 @@ validator: .venv-ssf/installed
 	touch $@
 
 clean:
-	rm -rf .venv .venv-ssf .snakemake resources/demo results/[!R]*
+	rm -rf .venv .venv-docs .venv-ssf site .snakemake resources/demo results/[!R]*

@@ -2,7 +2,7 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-# Snakemake would merge a --configfile over the demo's keys, so the demo is loaded only where none is given.
+# Snakemake merges a --configfile into the configfile named here, so the demo is loaded only if none is given.
 if not workflow.overwrite_configfiles:
 
     configfile: f"{workflow.basedir}/config/config.yaml"
@@ -23,8 +23,7 @@ include: "workflow/rules/covariates.smk"
 include: "workflow/rules/expression.smk"
 include: "workflow/rules/modalities.smk"
 include: "workflow/rules/images.smk"
-include: "workflow/rules/parts.smk"
-include: "workflow/rules/lineage.smk"
+include: "workflow/rules/training_inputs.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/embed.smk"
 include: "workflow/rules/align.smk"
@@ -36,11 +35,9 @@ include: "workflow/rules/followup.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/components.smk"
 include: "workflow/rules/plots.smk"
-include: "workflow/rules/explained.smk"
 include: "workflow/rules/explain.smk"
-include: "workflow/rules/tasks.smk"
+include: "workflow/rules/downstream_inputs.smk"
 include: "workflow/rules/downstream.smk"
-include: "workflow/rules/evaluated.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/withdrawal.smk"

@@ -1,7 +1,7 @@
 """Gene burden of a simulated exome: time and peak memory of the whole process.
 
     python benchmarks/burden.py                                 # 20,000 samples, 20,000 genes, 400,000 variants
-    python benchmarks/burden.py --people 2000 --genes 1000      # a small trial
+    python benchmarks/burden.py --samples 2000 --genes 1000      # a small trial
 
 The data are written to --folder once: 22 .bed files of rare variants (allele counts in proportion to 1/count, up to
 twice the frequency limit, with a few missing calls), annotations, a set list, and the expected number of nonzero
@@ -36,17 +36,17 @@ with job(out + ".log"):
 """
 
 
-def bits(people: np.ndarray) -> np.ndarray:
-    """Where a person's two bits lie in the byte."""
-    return (2 * (people % 4)).astype(np.uint8)
+def bits(samples: np.ndarray) -> np.ndarray:
+    """Where a sample's two bits lie in the byte."""
+    return (2 * (samples % 4)).astype(np.uint8)
 
 
-def write_chromosome(folder: Path, chrom: int, people: int, sizes: np.ndarray, rng: np.random.Generator) -> dict:
+def write_chromosome(folder: Path, chrom: int, samples: int, sizes: np.ndarray, rng: np.random.Generator) -> dict:
     """A .bed of rare variants, genes of `sizes` variants one after another; returns the entries of every mask."""
     count = int(sizes.sum())
     gene = np.repeat(np.arange(len(sizes)), sizes)
     category = rng.choice(len(CATEGORIES), count, p=SHARES)
-    counts = np.arange(1, max(2, int(4 * MAX_AAF * people)) + 1)
+    counts = np.arange(1, max(2, int(4 * MAX_AAF * samples)) + 1)
     drawn = rng.choice(counts, count, p=1 / counts / (1 / counts).sum())
     names = [f"{chrom}:{1000 + number}:A:G" for number in range(count)]
     pairs = {mask: [] for mask in MASKS}
@@ -54,30 +54,30 @@ def write_chromosome(folder: Path, chrom: int, people: int, sizes: np.ndarray, r
         file.write(b"\x6c\x1b\x01")
         for start in range(0, count, BLOCK):
             part = drawn[start : start + BLOCK]
-            block = np.full((len(part), -(-people // 4)), 0xFF, np.uint8)  # nobody carries the first allele
+            block = np.full((len(part), -(-samples // 4)), 0xFF, np.uint8)  # nobody carries the first allele
             row = np.repeat(np.arange(len(part)), part)
-            keys = np.unique(row * people + rng.integers(0, people, row.size))
-            row, carrier = np.divmod(keys, people)
+            keys = np.unique(row * samples + rng.integers(0, samples, row.size))
+            row, carrier = np.divmod(keys, samples)
             np.bitwise_xor.at(block, (row, carrier // 4), np.uint8(1) << bits(carrier))  # 11 becomes 10
-            absent = np.setdiff1d(rng.integers(0, len(part) * people, int(MISSING * len(part) * people)), keys)
-            lost, person = np.divmod(absent, people)
-            np.bitwise_xor.at(block, (lost, person // 4), np.uint8(2) << bits(person))  # 11 becomes 01
-            if people % 4:
-                block[:, -1] &= (1 << 2 * (people % 4)) - 1
+            absent = np.setdiff1d(rng.integers(0, len(part) * samples, int(MISSING * len(part) * samples)), keys)
+            lost, sample = np.divmod(absent, samples)
+            np.bitwise_xor.at(block, (lost, sample // 4), np.uint8(2) << bits(sample))  # 11 becomes 01
+            if samples % 4:
+                block[:, -1] &= (1 << 2 * (samples % 4)) - 1
             file.write(block.tobytes())
-            called = people - np.bincount(lost, minlength=len(part))
+            called = samples - np.bincount(lost, minlength=len(part))
             rare = np.bincount(row, minlength=len(part)) / (2 * called) <= MAX_AAF
             for mask, categories in MASKS.items():
                 fits = rare & np.isin(category[start : start + BLOCK], [CATEGORIES.index(one) for one in categories])
                 chosen = fits[row]
-                pairs[mask].append(gene[start : start + BLOCK][row[chosen]] * people + carrier[chosen])
+                pairs[mask].append(gene[start : start + BLOCK][row[chosen]] * samples + carrier[chosen])
     with (folder / f"chr{chrom}.bim").open("w") as file:
         file.writelines(f"{chrom}\t{name}\t0\t{1000 + number}\tG\tA\n" for number, name in enumerate(names))
-    fam = "".join(f"{one}\t{one}\t0\t0\t0\t-9\n" for one in range(1, people + 1))
+    fam = "".join(f"{one}\t{one}\t0\t0\t0\t-9\n" for one in range(1, samples + 1))
     (folder / f"chr{chrom}.fam").write_text(fam)
     with (folder / "annotations.txt").open("a") as file:
-        told = zip(names, gene, category, strict=True)
-        file.writelines(f"{name} G{chrom}_{one} {CATEGORIES[kind]}\n" for name, one, kind in told)
+        reported = zip(names, gene, category, strict=True)
+        file.writelines(f"{name} G{chrom}_{one} {CATEGORIES[kind]}\n" for name, one, kind in reported)
     with (folder / "sets.txt").open("a") as file:
         ends = np.cumsum(sizes)
         for number, (end, size) in enumerate(zip(ends, sizes, strict=True)):
@@ -85,9 +85,9 @@ def write_chromosome(folder: Path, chrom: int, people: int, sizes: np.ndarray, r
     return {mask: int(np.unique(np.concatenate(one)).size) for mask, one in pairs.items()}
 
 
-def data(folder: Path, people: int, genes: int, variants: int) -> Path:
+def data(folder: Path, samples: int, genes: int, variants: int) -> Path:
     """The folder of a data set, made where it is not there."""
-    place = folder / f"burden_n{people}_g{genes}_v{variants}"
+    place = folder / f"burden_n{samples}_g{genes}_v{variants}"
     if (place / "entries.json").exists():
         return place
     place.mkdir(parents=True, exist_ok=True)
@@ -96,8 +96,8 @@ def data(folder: Path, people: int, genes: int, variants: int) -> Path:
     rng = np.random.default_rng(1)
     chrom = rng.integers(0, CHROMOSOMES, genes)
     sizes = np.maximum(1, rng.multinomial(variants, rng.dirichlet(np.full(genes, 1.5))))
-    entries = [write_chromosome(place, one + 1, people, sizes[chrom == one], rng) for one in range(CHROMOSOMES)]
-    iid = np.arange(1, people + 1)
+    entries = [write_chromosome(place, one + 1, samples, sizes[chrom == one], rng) for one in range(CHROMOSOMES)]
+    iid = np.arange(1, samples + 1)
     cohort = {
         "fid": iid,
         "iid": iid,
@@ -135,19 +135,19 @@ def main() -> None:
     """Make the data, run the stage as often as is asked, append the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("resources/benchmarks"))
-    parser.add_argument("--people", type=int, default=20_000)
+    parser.add_argument("--samples", type=int, default=20_000)
     parser.add_argument("--genes", type=int, default=20_000)
     parser.add_argument("--variants", type=int, help="20 for each gene unless said")
     parser.add_argument("--statistics", nargs="+", default=["max", "sum"], choices=["max", "sum", "comphet", "binary"])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/burden.tsv")
     arguments = parser.parse_args()
-    what = {"people": arguments.people, "genes": arguments.genes}
+    what = {"n_samples": arguments.samples, "genes": arguments.genes}
     what["variants"] = arguments.variants or 20 * arguments.genes
     place = data(arguments.folder.resolve(), **what)
     runs = in_turn({one: command(place, one) for one in arguments.statistics}, arguments.runs)
-    told = [{**what, "statistic": one, **checked(place, one)} for one in arguments.statistics]
-    append([row("contigwas", runs[one["statistic"]], **one) for one in told], arguments.table)
+    reported = [{**what, "statistic": one, **checked(place, one)} for one in arguments.statistics]
+    append([row("contigwas", runs[one["statistic"]], **one) for one in reported], arguments.table)
 
 
 if __name__ == "__main__":

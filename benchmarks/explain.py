@@ -53,28 +53,28 @@ def every_point(encoder: nn.Module, *arguments: object) -> Tensor:
 
 
 def by_loop(encoder: nn.Module, images: Tensor, genetics: Tensor, inputs: Tensor, own: Tensor, steps: int) -> Tensor:
-    """A person and a point at a time, the matrix anew."""
+    """A sample and a point at a time, the matrix anew."""
 
     def loss(points: Tensor, image: Tensor) -> Tensor:
         v = torch.cat([images, image[:1]])
         each = [contig_loss(v, torch.cat([genetics, one[None]]), TEMPERATURE, ALPHA) for one in encoder(points)]
         return len(v) * torch.stack(each)
 
-    return _person_by_person(loss, inputs, own, steps)
+    return _by_sample(loss, inputs, own, steps)
 
 
 def at_once(encoder: nn.Module, images: Tensor, genetics: Tensor, inputs: Tensor, own: Tensor, steps: int) -> Tensor:
-    """A person at a time, the matrices of all points as one batch."""
+    """A sample at a time, the matrices of all points as one batch."""
     rebuilt = torch.vmap(lambda v, g: contig_loss(v, g, TEMPERATURE, ALPHA), in_dims=(None, 0))
 
     def loss(points: Tensor, image: Tensor) -> Tensor:
         v, g = torch.cat([images, image[:1]]), encoder(points)
         return len(v) * rebuilt(v, torch.cat([genetics.expand(len(g), -1, -1), g[:, None]], dim=1))
 
-    return _person_by_person(loss, inputs, own, steps)
+    return _by_sample(loss, inputs, own, steps)
 
 
-def _person_by_person(loss: Callable[[Tensor, Tensor], Tensor], inputs: Tensor, own: Tensor, steps: int) -> Tensor:
+def _by_sample(loss: Callable[[Tensor, Tensor], Tensor], inputs: Tensor, own: Tensor, steps: int) -> Tensor:
     method = IntegratedGradients(loss)
     found = [
         method.attribute(one[None], torch.zeros_like(one[None]), additional_forward_args=(image[None],), n_steps=steps)
@@ -85,7 +85,7 @@ def _person_by_person(loss: Callable[[Tensor, Tensor], Tensor], inputs: Tensor, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=48)
+    parser.add_argument("--samples", type=int, default=48)
     parser.add_argument("--features", type=int, default=3500)
     parser.add_argument("--reference", type=int, default=256)
     parser.add_argument("--steps", type=int, default=32)
@@ -95,10 +95,10 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     encoder = nn.Linear(arguments.features, WIDTH).requires_grad_(False)
-    images, own = torch.randn(arguments.reference, WIDTH), torch.randn(arguments.people, WIDTH)
+    images, own = torch.randn(arguments.reference, WIDTH), torch.randn(arguments.samples, WIDTH)
     with torch.no_grad():
         genetics = encoder(torch.randn(arguments.reference, arguments.features))
-    inputs = torch.randn(arguments.people, arguments.features)
+    inputs = torch.randn(arguments.samples, arguments.features)
     programs = {
         "contigwas": by_update,
         "contigwas, encoder at every point": every_point,
@@ -115,7 +115,9 @@ def main() -> None:
             wall[name].append(time.perf_counter() - clock)
         for name, found in results.items():
             torch.testing.assert_close(found, results["contigwas"], rtol=1e-3, atol=1e-4, msg=f"{name} differs")
-    what = {name: getattr(arguments, name) for name in ("people", "features", "reference", "steps", "threads", "runs")}
+    what = {
+        name: getattr(arguments, name) for name in ("n_samples", "features", "reference", "steps", "threads", "runs")
+    }
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
     rows = []
     for name in programs:

@@ -53,13 +53,13 @@ DRAWS = 2000
 
 
 def load(data: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Expression, float32 (people, genes), as the stage writes it, in the order of the genome; subtypes, int64."""
+    """Expression, float32 (samples, genes), as the stage writes it, in the order of the genome; subtypes, int64."""
     path = data / "expression" / "tcga_brca_mrna_train.csv"
     subtypes = pd.read_csv(path, index_col="sample")["subtype"]
-    people = pd.DataFrame({"fid": subtypes.index, "iid": subtypes.index, "sex": 0, "family": "f", "fold": 0})
+    samples = pd.DataFrame({"fid": subtypes.index, "iid": subtypes.index, "sex": 0, "family": "f", "fold": 0})
     with tempfile.TemporaryDirectory() as folder:
         cohort, output = Path(folder, "cohort.tsv"), Path(folder, "expression.h5ad")
-        write_tsv(people.assign(gwas_included=1, exclusion="", gwas_exclusion=""), cohort)
+        write_tsv(samples.assign(gwas_included=1, exclusion="", gwas_exclusion=""), cohort)
         settings = {"scale": "log", "id": "sample", "drop": ["subtype"]}
         write_expression(path, data / "genes" / "glist-hg19.txt", cohort, settings, output)
         modality = read_modality(output)
@@ -67,7 +67,7 @@ def load(data: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def regression(components: bool) -> GridSearchCV:
-    """Logistic regression on z-scores or their components, its settings chosen among the training people."""
+    """Logistic regression on z-scores or their components, its settings chosen among the training samples."""
     steps = [StandardScaler(), *([PCA(random_state=0)] if components else [])]
     model = make_pipeline(*steps, LogisticRegression(class_weight="balanced", max_iter=2000))
     grid = {"logisticregression__C": PENALTIES} | ({"pca__n_components": COMPONENTS} if components else {})
@@ -117,7 +117,7 @@ def arms(seed: int) -> dict[str, object]:
 
 
 def predictions(values: np.ndarray, labels: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Probabilities (repeats, people, classes) by models that did not see the person, and seconds, by arm."""
+    """Probabilities (repeats, samples, classes) by models that did not see the sample, and seconds, by arm."""
     classes = labels.max() + 1
     found = {name: np.zeros((REPEATS, len(labels), classes)) for name in arms(0)}
     seconds = dict.fromkeys(found, 0.0)
@@ -183,7 +183,7 @@ def main() -> None:
     values, labels = load(arguments.data)
     with threadpool_limits(1):
         result = table(labels, *predictions(values, labels))
-    result["people"], result["genes"] = values.shape
+    result["n_samples"], result["genes"] = values.shape
     result["machine"] = f"{os.cpu_count()} cores, {platform.machine()}, CPU only"
     result["date"] = str(date.today())
     write_tsv(result, arguments.output)

@@ -125,7 +125,7 @@ class Study:
         locks = self.folder / ".snakemake/locks"
         return locks.is_dir() and any(locks.iterdir())
 
-    def go_on(self) -> subprocess.Popen:
+    def resume_from(self) -> subprocess.Popen:
         """What a user does next: unlock where the lock was left, then the same command."""
         if self.locked() and self.run("--unlock"):
             raise SystemExit("--unlock failed")
@@ -212,7 +212,7 @@ def jobs_of(process: subprocess.Popen) -> dict[str, psutil.Process]:
 
 
 def files(folder: Path) -> dict[str, Path]:
-    """Every file that a run makes, by its path; without logs, benchmarks, times and what training goes on from."""
+    """Every file that a run makes, by its path; without logs, benchmarks, times and what training resumes from."""
     found = [path for part in ("results", "resources") for path in (folder / part).rglob("*")]
     left_out = (*(f"results/{part}/" for part in ("logs", "benchmarks", "scratch")), "results/evaluation/cost.tsv")
     named = {str(path.relative_to(folder)): path for path in found if not path.is_dir()}
@@ -270,7 +270,7 @@ def one_pass(study: Study, moments: list[Moment], whole: Path) -> list[dict[str,
         rows.append(found)
         for name in wrong:
             print("incomplete:", name)
-        process = study.go_on()
+        process = study.resume_from()
     status = process.wait(PATIENCE)
     if rows:
         rows[-1]["survived"] = rows[-1]["survived"] and status == 0

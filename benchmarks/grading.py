@@ -33,7 +33,9 @@ def main() -> None:
             first = rows[["arm", "share"]].assign(arm=rows["arm"].str.split(" - ").str[0])
             counted = seeds.reindex(pd.MultiIndex.from_frame(first)).to_numpy()
             rows = rows.assign(task=task, model=model, seeds=counted)
-            tables.append(rows[["task", "model", "arm", "share", "metric", "value", "low", "high", "people", "seeds"]])
+            tables.append(
+                rows[["task", "model", "arm", "share", "metric", "value", "low", "high", "n_samples", "seeds"]]
+            )
     table = pd.concat(tables)
     table.to_csv(ROOT / "benchmarks/grading.tsv", sep="\t", index=False, float_format="%.4g")
     sys.stdout.write(table[table["metric"].isin(["kappa", "auroc"])].to_string(index=False) + "\n")

@@ -35,11 +35,11 @@ with job({log!r}, 2):
 CASES = [(128, 0.0, 40_000), (10, 0.005, 40_000), (128, 0.005, 40_000), (128, 0.0, 160_000)]
 
 
-def data(folder: Path, people: int, variants: int, missing: float) -> Path:
+def data(folder: Path, samples: int, variants: int, missing: float) -> Path:
     """The folder of a data set, made where it is not there."""
-    place = folder / f"n{people}_m{variants}_missing{missing:g}"
+    place = folder / f"n{samples}_m{variants}_missing{missing:g}"
     if not (place / "genotypes.fam").exists():
-        sizes = ["--people", people, "--variants", variants, "--missing", missing, "--features", 128]
+        sizes = ["--samples", samples, "--variants", variants, "--missing", missing, "--features", 128]
         subprocess.run([sys.executable, ROOT / "benchmarks/gwas_data.py", place, *map(str, sizes)], check=True)
     return place
 
@@ -85,7 +85,7 @@ def compare(arguments: argparse.Namespace) -> list[dict[str, object]]:
             for program, command in pair.items():
                 if len(runs[program]) == 0 or program == "contigwas" or runs[program][0]["wall_s"] < 60:
                     runs[program].append(timed(command, arguments.limit))
-        what = {"people": 8000, "variants": variants, "features": features, "missing": missing}
+        what = {"n_samples": 8000, "variants": variants, "features": features, "missing": missing}
         both = [row(program, runs[program], **what) for program in pair]
         both[0]["ratio"] = round(both[1]["wall_s"] / both[0]["wall_s"], 1)
         rows += both
@@ -93,14 +93,14 @@ def compare(arguments: argparse.Namespace) -> list[dict[str, object]]:
 
 
 def scale(arguments: argparse.Namespace) -> list[dict[str, object]]:
-    """Time and memory at a fixed number of people: linear in variants, and bounded."""
+    """Time and memory at a fixed number of samples: linear in variants, and bounded."""
     place = data(arguments.folder, 50_000, 100_000, 0.0)
     identifiers = pd.DataFrame({"id": [f"v{one}" for one in range(100_000)], "index": np.arange(100_000)})
     rows = []
     for variants in (25_000, 50_000, 100_000):
         kept = place / f"kept{variants}.parquet"
         identifiers.assign(kept=identifiers["index"] < variants).to_parquet(kept)
-        what = {"people": 50_000, "variants": variants, "features": 128, "missing": 0.0}
+        what = {"n_samples": 50_000, "variants": variants, "features": 128, "missing": 0.0}
         rows.append(row("contigwas", [timed(ours(place, 128, kept))], **what))
     return rows
 
@@ -111,7 +111,7 @@ def engine(arguments: argparse.Namespace) -> list[dict[str, object]]:
 
     from contigwas.genotypes.reader import open_genotypes
     from contigwas.gwas.design import design
-    from contigwas.gwas.samples import tested_people
+    from contigwas.gwas.samples import tested_samples
     from contigwas.gwas.scan import Limits, scan
     from contigwas.gwas.summary import Histogram
     from contigwas.gwas.tester import Tester
@@ -120,17 +120,17 @@ def engine(arguments: argparse.Namespace) -> list[dict[str, object]]:
     torch.set_num_threads(2)
     place = data(arguments.folder, 8000, 40_000, 0.0)
     genotypes = open_genotypes(place / "genotypes.bed", "1", 2)
-    people = tested_people(genotypes, place / "phenotypes.parquet", place / "covariates.parquet")
-    everything = Variants(genotypes, np.arange(40_000), people, "GRCh37")
-    covariates, names = everything.covariates(people)
-    titles = list(people.features.columns)
-    plan = design(covariates, names, people.features.to_numpy(), titles)
+    samples = tested_samples(genotypes, place / "phenotypes.parquet", place / "covariates.parquet")
+    everything = Variants(genotypes, np.arange(40_000), samples, "GRCh37")
+    covariates, names = everything.covariates(samples)
+    titles = list(samples.features.columns)
+    plan = design(covariates, names, samples.features.to_numpy(), titles)
     values, columns = torch.rand(1024, 8000), torch.rand(8000, 146)
     seconds: dict[str, list[float]] = {"reading": [], "product": [], "engine": []}
     for _ in range(arguments.runs):
         start = time.perf_counter()
         for block in range(0, 40_000, 1024):
-            genotypes.read(np.arange(block, min(block + 1024, 40_000)), people.rows)
+            genotypes.read(np.arange(block, min(block + 1024, 40_000)), samples.rows)
         seconds["reading"].append(time.perf_counter() - start)
         start = time.perf_counter()
         for _block in range(0, 40_000, 1024):
@@ -142,7 +142,7 @@ def engine(arguments: argparse.Namespace) -> list[dict[str, object]]:
         for _found in scan(everything.blocks(1024), tester, histogram, Limits(0.01, 0.0), None, 2):
             pass
         seconds["engine"].append(time.perf_counter() - start)
-    what = {"people": 8000, "variants": 40_000, "features": 128, "missing": 0.0}
+    what = {"n_samples": 8000, "variants": 40_000, "features": 128, "missing": 0.0}
     rows = []
     for part, found in seconds.items():
         rows.append({"date": datetime.date.today().isoformat(), "program": f"contigwas: {part}", **what})

@@ -1,6 +1,6 @@
 """Genotypes, features and covariates for the GWAS benchmarks, in the formats of each program.
 
-    python benchmarks/gwas_data.py FOLDER --people 8000 --variants 40000 --missing 0.005 --features 128
+    python benchmarks/gwas_data.py FOLDER --samples 8000 --variants 40000 --missing 0.005 --features 128
 
 Writes genotypes.bed/.bim/.fam (independent variants in Hardy-Weinberg proportions, allele frequencies 0.05 to 0.5,
 calls missing at random), phenotypes.parquet and covariates.parquet (for contigwas), phenotypes.tsv and covariates.tsv
@@ -17,36 +17,36 @@ from bed_reader import create_bed
 BLOCK = 2**25  # genotypes drawn at a time
 
 
-def write_genotypes(path: Path, people: int, variants: int, missing: float, rng: np.random.Generator) -> None:
+def write_genotypes(path: Path, samples: int, variants: int, missing: float, rng: np.random.Generator) -> None:
     """A .bed of `variants` on chromosome 1, drawn and written in blocks."""
     properties = {
-        "fid": np.full(people, "0"),
-        "iid": np.array([f"P{one:06d}" for one in range(people)]),
-        "sex": np.arange(people) % 2 + 1,
+        "fid": np.full(samples, "0"),
+        "iid": np.array([f"P{one:06d}" for one in range(samples)]),
+        "sex": np.arange(samples) % 2 + 1,
         "chromosome": np.full(variants, "1"),
         "sid": np.array([f"v{one}" for one in range(variants)]),
         "bp_position": 1000 + 100 * np.arange(variants),
         "allele_1": np.full(variants, "A"),
         "allele_2": np.full(variants, "G"),
     }
-    size = max(1, BLOCK // people)
-    with create_bed(path, iid_count=people, sid_count=variants, properties=properties) as bed:
+    size = max(1, BLOCK // samples)
+    with create_bed(path, iid_count=samples, sid_count=variants, properties=properties) as bed:
         for start in range(0, variants, size):
             count = min(size, variants - start)
             frequency = rng.uniform(0.05, 0.5, (count, 1)).astype(np.float32)
-            calls = (rng.random((count, people), np.float32) < frequency).astype(np.int8)
-            calls += rng.random((count, people), np.float32) < frequency
+            calls = (rng.random((count, samples), np.float32) < frequency).astype(np.int8)
+            calls += rng.random((count, samples), np.float32) < frequency
             if missing:
-                calls[rng.random((count, people), np.float32) < missing] = -127
+                calls[rng.random((count, samples), np.float32) < missing] = -127
             for row in calls:
                 bed.write(row)
 
 
-def write_traits(folder: Path, people: int, features: int, covariates: int, rng: np.random.Generator) -> None:
+def write_traits(folder: Path, samples: int, features: int, covariates: int, rng: np.random.Generator) -> None:
     """Features that depend on the covariates, and both tables for both programs."""
-    iid = [f"P{one:06d}" for one in range(people)]
-    design = rng.standard_normal((people, covariates))
-    traits = rng.standard_normal((people, features)) + 0.3 * design @ rng.standard_normal((covariates, features))
+    iid = [f"P{one:06d}" for one in range(samples)]
+    design = rng.standard_normal((samples, covariates))
+    traits = rng.standard_normal((samples, features)) + 0.3 * design @ rng.standard_normal((covariates, features))
     for name, values, prefix in (("phenotypes", traits, "f"), ("covariates", design, "c")):
         table = pd.DataFrame(values, columns=[f"{prefix}{one + 1}" for one in range(values.shape[1])])
         table.insert(0, "iid", iid)
@@ -60,7 +60,7 @@ def main() -> None:
     """Make one data set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--people", type=int, default=8000)
+    parser.add_argument("--samples", type=int, default=8000)
     parser.add_argument("--variants", type=int, default=40000)
     parser.add_argument("--features", type=int, default=128)
     parser.add_argument("--covariates", type=int, default=17)
@@ -69,8 +69,8 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(arguments.seed)
-    write_traits(arguments.folder, arguments.people, arguments.features, arguments.covariates, rng)
-    write_genotypes(arguments.folder / "genotypes.bed", arguments.people, arguments.variants, arguments.missing, rng)
+    write_traits(arguments.folder, arguments.samples, arguments.features, arguments.covariates, rng)
+    write_genotypes(arguments.folder / "genotypes.bed", arguments.samples, arguments.variants, arguments.missing, rng)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ LIMIT = 1e-4
 
 
 def components(path: Path, chromosomes: list[str], count: int) -> np.ndarray:
-    """Principal components of every twentieth variant, (people, count)."""
+    """Principal components of every twentieth variant, (samples, count)."""
     parts = []
     for chrom in chromosomes:
         genotypes = open_genotypes(path, chrom)
@@ -41,9 +41,9 @@ def components(path: Path, chromosomes: list[str], count: int) -> np.ndarray:
     return left[:, :count]
 
 
-def traits(kind: str, people: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Features that nothing explains, (people, count): permutations of one sample."""
-    sample = rng.standard_normal(people)
+def traits(kind: str, samples: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Features that nothing explains, (samples, count): permutations of one sample."""
+    sample = rng.standard_normal(samples)
     sample = np.exp(sample) if kind == "skewed" else sample
     return np.column_stack([rng.permutation(sample) for _ in range(count)])
 
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/null.tsv")
     arguments = parser.parse_args()
     rng = np.random.default_rng(arguments.seed)
-    iids = open_genotypes(arguments.genotypes, arguments.chromosomes[0]).people["iid"]
+    iids = open_genotypes(arguments.genotypes, arguments.chromosomes[0]).samples["iid"]
     covariates = pd.DataFrame(
         components(arguments.genotypes, arguments.chromosomes, 4), columns=["PC1", "PC2", "PC3", "PC4"]
     )
@@ -107,7 +107,7 @@ def main() -> None:
             "features": kind,
             "seed": arguments.seed,
             "count": len(share),
-            "people": len(iids),
+            "n_samples": len(iids),
             "variants": one["tests"],
         }
         for test in ("lambda", "manova", "acat"):

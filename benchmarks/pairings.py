@@ -48,14 +48,14 @@ def one_pairing(config: dict, results: Path, folder: Path, seed: int) -> dict[st
         (folder / "images.npy", folder / "images.parquet"),
         {name: results / f"modalities/{name}.h5ad" for name in config["models"][MODEL]["modalities"]},
     )
-    write_images(folder / "images.tsv", cohort.people, config["images"], *cohort.images, folder / "dropped.tsv")
+    write_images(folder / "images.tsv", cohort.samples, config["images"], *cohort.images, folder / "dropped.tsv")
     embeddings = stages.embedded(config, cohort, MODEL, folder, seed=seed)
     together = stages.aligned(config, MODEL, embeddings, folder)
     gwas = stages.tested(config, cohort, MODEL, together, embeddings[0], folder)
     lambdas = gwas.lambdas()
     return {
         "seed": seed,
-        "people": len(pd.read_parquet(gwas.phenotypes)),
+        "n_samples": len(pd.read_parquet(gwas.phenotypes)),
         "lambda": lambdas[config["loci"]["test"]],
         "lambda_features": lambdas[gwas.features()].mean(),
         "loci": len(stages.loci_of(gwas)),

@@ -2,7 +2,7 @@
 
     python benchmarks/pgs_score.py dense     # one table of 481 scores, each with a weight for all 40,000 variants
     python benchmarks/pgs_score.py files     # 481 files of the PGS Catalog with 2,000 rows each
-    python benchmarks/pgs_score.py dense --people 1000 --variants 2000 --scores 20     # a small trial
+    python benchmarks/pgs_score.py dense --samples 1000 --variants 2000 --scores 20     # a small trial
 
 The genotypes are written by gwas_data.py to --folder once (8,000 samples, 40,000 variants, 0.5 % missing calls). plink2
 gets all scores as the columns of one table, also when contigwas reads 481 files, because plink2 reads one file per run.
@@ -34,15 +34,15 @@ with job({log!r}, 2):
 """
 
 
-def write_data(place: Path, people: int, variants: int, missing: float) -> None:
+def write_data(place: Path, samples: int, variants: int, missing: float) -> None:
     """Genotypes, the tables that our stage reads about them, and nothing about scores."""
     place.mkdir(parents=True, exist_ok=True)
-    write_genotypes(place / "genotypes.bed", people, variants, missing, np.random.default_rng(1))
+    write_genotypes(place / "genotypes.bed", samples, variants, missing, np.random.default_rng(1))
     bim = pd.read_csv(place / "genotypes.bim", sep=r"\s+", header=None, dtype={0: str})
     bim = bim.set_axis(["chrom", "id", "cm", "pos", "effect_allele", "other_allele"], axis=1)
     index = np.arange(variants, dtype=np.int32)
     bim.assign(af=0.2, call_rate=1.0, kept=True, reason="", index=index).to_parquet(place / "variants.parquet")
-    iid = [f"P{one:06d}" for one in range(people)]
+    iid = [f"P{one:06d}" for one in range(samples)]
     cohort = {
         "fid": iid,
         "iid": iid,
@@ -85,15 +85,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("layout", choices=["dense", "files"])
     parser.add_argument("--folder", type=Path, default=Path("resources/benchmarks"))
-    parser.add_argument("--people", type=int, default=8_000)
+    parser.add_argument("--samples", type=int, default=8_000)
     parser.add_argument("--variants", type=int, default=40_000)
     parser.add_argument("--scores", type=int, default=481)
     parser.add_argument("--missing", type=float, default=0.005)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/pgs_score.tsv")
     arguments = parser.parse_args()
-    what = {"people": arguments.people, "variants": arguments.variants, "missing": arguments.missing}
-    place = arguments.folder.resolve() / "pgs_n{people}_m{variants}_missing{missing:g}".format(**what)
+    what = {"n_samples": arguments.samples, "variants": arguments.variants, "missing": arguments.missing}
+    place = arguments.folder.resolve() / "pgs_n{samples}_m{variants}_missing{missing:g}".format(**what)
     if not (place / "cohort.tsv").exists():
         write_data(place, **what)
     rows = arguments.variants if arguments.layout == "dense" else 2_000

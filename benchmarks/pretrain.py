@@ -2,7 +2,7 @@
 
     python benchmarks/pretrain.py                                    # ResNet-18, 128 pixels, batch 64, on a CPU
     python benchmarks/pretrain.py --paper --compile --workers 16     # ResNet-50, 448 pixels, for a GPU
-    python benchmarks/pretrain.py --people 32 --batch 8 --size 32 --snps 50 --scores 10 --burdens 50 --repeats 1
+    python benchmarks/pretrain.py --samples 32 --batch 8 --size 32 --snps 50 --scores 10 --burdens 50 --repeats 1
 
 Three modalities with the widths of the paper, genetics encoder h1. contigwas: `contigwas.pretrain` with its own loop,
 images from images.npy of the images stage, augmented by the same rotation and flip. The peer (pretrain_published.py) is
@@ -189,7 +189,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=Path("resources/benchmarks"))
     parser.add_argument("--paper", action="store_true", help="ResNet-50, 448 pixels")
     parser.add_argument("--compile", action="store_true", help="ours with torch.compile")
-    parser.add_argument("--people", type=int, default=1024)
+    parser.add_argument("--samples", type=int, default=1024)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--size", type=int, help="pixels of the network's input")
     parser.add_argument("--snps", type=int, default=7_854)
@@ -198,7 +198,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2, help="processes that decode for the peer")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--peer-people", type=int, default=256, help="of an epoch of the peer, which is slow")
+    parser.add_argument("--peer-samples", type=int, default=256, help="of an epoch of the peer, which is slow")
     parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/pretrain.tsv")
     arguments = parser.parse_args()
     arguments.encoder = "resnet50" if arguments.paper else "resnet18"
@@ -213,15 +213,15 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     widths = {"snps": arguments.snps, "pgs": arguments.scores, "burden": arguments.burdens}
-    people, size, batch = arguments.people, arguments.size, arguments.batch
-    folder = arguments.folder.resolve() / f"pretrain_n{people}_{size}_{'_'.join(map(str, widths.values()))}"
-    files = write_data(folder, people, size, size * 3 // 2, widths)
+    samples, size, batch = arguments.samples, arguments.size, arguments.batch
+    folder = arguments.folder.resolve() / f"pretrain_n{samples}_{size}_{'_'.join(map(str, widths.values()))}"
+    files = write_data(folder, samples, size, size * 3 // 2, widths)
     recipe = {**RECIPE, "image_encoder": arguments.encoder, "batch": batch, "math_threads": arguments.threads}
     recipe |= {"modalities": list(widths), "compile": arguments.compile}
-    some = slice(min(arguments.peer_people, people))
+    some = slice(min(arguments.peer_samples, samples))
     genetics = {name: scaled(path)[some] for name, path in files["modalities"].items()}
     published = Published(recipe, size, widths, device)
-    items = Items(jpegs(folder, people)[some], genetics, size)
+    items = Items(jpegs(folder, samples)[some], genetics, size)
     ours, theirs = [], []
     for _ in range(arguments.repeats):
         ours.append(median(trained(files, recipe, folder).rates(batch)))
@@ -231,9 +231,9 @@ def main() -> None:
     trained({**files, "modalities": {}}, untrained, folder)
     embedded, alone = [], []
     for _ in range(arguments.repeats):
-        place = folder / "untrained.ckpt", files, arguments.threads, people, folder / "embeddings.h5ad"
+        place = folder / "untrained.ckpt", files, arguments.threads, samples, folder / "embeddings.h5ad"
         embedded.append(embed_rate(*place))
-        alone.append(forward_rate(recipe, (3, size, size), people, device))
+        alone.append(forward_rate(recipe, (3, size, size), samples, device))
     machine = torch.cuda.get_device_name() if device == "cuda" else f"cpu, {arguments.threads} threads"
     what = {"device": machine, "network": arguments.encoder, "pixels": size, "batch": batch}
     inferred = {**what, "batch": BATCH}

@@ -17,14 +17,14 @@ DRAWN = 32  # photographs drawn at a time
 QC = {"min_sd": 0, "darkest": 0, "brightest": 0}
 
 
-def write_data(folder: Path, people: int, size: int, jpeg: int, widths: Mapping[str, int]) -> dict[str, object]:
+def write_data(folder: Path, samples: int, size: int, jpeg: int, widths: Mapping[str, int]) -> dict[str, object]:
     """Write it where it is not there yet; returns the arguments of `contigwas.pretrain.train` that name the files.
 
     JPEGs of `jpeg` pixels, decoded once to `size`; SNPs int8 0 … 2, scores float32, burdens int8 of few carriers.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    iids = pd.Index([f"P{number:05d}" for number in range(people)])
-    paths = jpegs(folder, people)
+    iids = pd.Index([f"P{number:05d}" for number in range(samples)])
+    paths = jpegs(folder, samples)
     named = {
         "cohort": folder / "cohort.tsv",
         "images_npy": folder / "images.npy",
@@ -36,13 +36,13 @@ def write_data(folder: Path, people: int, size: int, jpeg: int, widths: Mapping[
     rng = np.random.default_rng(1)
     paths[0].parent.mkdir(exist_ok=True)
     with ProcessPoolExecutor() as pool:
-        parts = [paths[start : start + DRAWN] for start in range(0, people, DRAWN)]
+        parts = [paths[start : start + DRAWN] for start in range(0, samples, DRAWN)]
         list(pool.map(_draw, parts, [jpeg] * len(parts), range(len(parts))))
     cohort = {"fid": iids, "iid": iids, "sex": 1, "family": iids, "fold": 0, "gwas_included": 1, "exclusion": ""}
     write_tsv(pd.DataFrame(cohort).assign(gwas_exclusion=""), named["cohort"])
     for name, width in widths.items():
         features = pd.DataFrame(index=[f"{name}{number}" for number in range(width)])
-        write_modality(named["modalities"][name], raw(name, people, width, rng), iids, features, {})
+        write_modality(named["modalities"][name], raw(name, samples, width, rng), iids, features, {})
     write_tsv(pd.DataFrame({"iid": iids, "path": [f"jpeg/{path.name}" for path in paths]}), folder / "images.tsv")
     settings = {"size": size, "crop": "none", "qc": QC}
     outputs = [named["images_npy"], named["images_table"], folder / "private/dropped.tsv"]
@@ -57,17 +57,17 @@ def _draw(paths: Sequence[Path], size: int, seed: int) -> None:
         Image.fromarray(picture).save(path, quality=90)
 
 
-def jpegs(folder: Path, people: int) -> list[Path]:
+def jpegs(folder: Path, samples: int) -> list[Path]:
     """Where the photographs lie."""
-    return [folder / "jpeg" / f"{number:05d}.jpg" for number in range(people)]
+    return [folder / "jpeg" / f"{number:05d}.jpg" for number in range(samples)]
 
 
-def raw(name: str, people: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    """Values of a modality (people, width)."""
+def raw(name: str, samples: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """Values of a modality (samples, width)."""
     if name == "pgs":
-        return rng.standard_normal((people, width), np.float32)
+        return rng.standard_normal((samples, width), np.float32)
     if name == "burden":
-        carried = (rng.random((people, width), np.float32) < 0.02).astype(np.int8)
+        carried = (rng.random((samples, width), np.float32) < 0.02).astype(np.int8)
         carried[0] = 1  # a feature that nobody carries would be left out
         return carried
-    return rng.integers(0, 3, (people, width), np.int8)
+    return rng.integers(0, 3, (samples, width), np.int8)

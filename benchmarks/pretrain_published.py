@@ -32,7 +32,7 @@ LR, DECAY = 1e-3, 1e-6
 
 
 class Items(Dataset):
-    """One person an item: the image (3, size, size) float32, and a row of every modality, scaled before training."""
+    """One sample an item: the image (3, size, size) float32, and a row of every modality, scaled before training."""
 
     def __init__(self, paths: Sequence[Path], genetics: Mapping[str, np.ndarray], size: int) -> None:
         self.paths, self.size = list(paths), size
@@ -63,7 +63,7 @@ class OneModality(nn.Module):
         self.genetics = nn.Sequential(*block, head(hidden, hidden, embedding))
 
     def forward(self, images: Tensor, genetics: Tensor) -> tuple[Tensor, Tensor]:
-        """Both embeddings (people, embedding)."""
+        """Both embeddings (samples, embedding)."""
         return self.head(self.trunk(images)), self.genetics(genetics)
 
 

@@ -1,7 +1,7 @@
 """The SNP matrix at the size of a biobank: fraction of the file's bytes that is read, time and peak memory.
 
     python benchmarks/snps.py                                       # 100,000 samples, 800,000 variants, stride 100
-    python benchmarks/snps.py --people 2000 --variants 20000        # a small trial
+    python benchmarks/snps.py --samples 2000 --variants 20000        # a small trial
 
 The .bed is written to --folder once. Only the rows of the grid contain random calls. The others are holes of the file,
 which makes no difference to a program that reads every k-th row. The stage runs in a process like that of the rule.
@@ -35,11 +35,11 @@ Path(place, "rchar").write_text(io["rchar"])
 """
 
 
-def write_data(place: Path, people: int, variants: int, stride: int) -> None:
+def write_data(place: Path, samples: int, variants: int, stride: int) -> None:
     """The .bed with its tables, and those of quality control and of the cohort."""
     place.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(1)
-    width = -(-people // 4)
+    width = -(-samples // 4)
     with (place / "all.bed").open("wb") as file:
         file.write(b"\x6c\x1b\x01")
         for number in range(0, variants, stride):
@@ -50,7 +50,7 @@ def write_data(place: Path, people: int, variants: int, stride: int) -> None:
     ids = [f"rs{number}" for number in range(variants)]
     bim = pd.DataFrame({"chrom": "1", "id": ids, "cm": 0, "pos": position, "effect_allele": "A", "other_allele": "G"})
     bim.to_csv(place / "all.bim", sep="\t", index=False, header=False)
-    names = [f"P{number:06d}" for number in range(people)]
+    names = [f"P{number:06d}" for number in range(samples)]
     fam = pd.DataFrame({"fid": names, "iid": names, "father": 0, "mother": 0, "sex": 1, "phenotype": -9})
     fam.to_csv(place / "all.fam", sep="\t", index=False, header=False)
     checked = bim.drop(columns="cm").assign(kept=True, reason="", call_rate=1.0, af=0.5, hwe_p=1.0)
@@ -63,13 +63,13 @@ def main() -> None:
     """Make the data, run the stage, append to the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("resources/benchmarks"))
-    parser.add_argument("--people", type=int, default=100_000)
+    parser.add_argument("--samples", type=int, default=100_000)
     parser.add_argument("--variants", type=int, default=800_000)
     parser.add_argument("--stride", type=int, default=100)
     parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/snps.tsv")
     arguments = parser.parse_args()
-    what = {"people": arguments.people, "variants": arguments.variants, "stride": arguments.stride}
-    place = arguments.folder.resolve() / "snps_n{people}_m{variants}_k{stride}".format(**what)
+    what = {"n_samples": arguments.samples, "variants": arguments.variants, "stride": arguments.stride}
+    place = arguments.folder.resolve() / "snps_n{samples}_m{variants}_k{stride}".format(**what)
     if not (place / "cohort.tsv").exists():
         write_data(place, **what)
     command = [sys.executable, "-c", STAGE, str(place), str(arguments.stride)]

@@ -24,14 +24,14 @@ from contigwas.embed import embed  # noqa: E402
 from contigwas.genotypes.kinship import kinship  # noqa: E402
 from contigwas.genotypes.pcs import principal_components, prune  # noqa: E402
 from contigwas.genotypes.qc import variant_qc  # noqa: E402
-from contigwas.genotypes.samples import people_qc  # noqa: E402
+from contigwas.genotypes.samples import samples_qc  # noqa: E402
 from contigwas.gwas.gwas import write_gwas  # noqa: E402
 from contigwas.gwas.summary import read_lambda  # noqa: E402
 from contigwas.images.store import write_images  # noqa: E402
 from contigwas.loci import write_loci  # noqa: E402
 from contigwas.pgs import write_pgs  # noqa: E402
 from contigwas.phenotypes import write_phenotypes  # noqa: E402
-from contigwas.phenotypes.external import write_brought  # noqa: E402
+from contigwas.phenotypes.external import write_external  # noqa: E402
 from contigwas.pretrain.train import train  # noqa: E402
 from contigwas.samples.candidates import write_candidates  # noqa: E402
 from contigwas.samples.selection import write_cohort  # noqa: E402
@@ -54,7 +54,7 @@ class Cohort:
     genotypes: str
     chromosomes: tuple[str, ...]
     variants: str
-    people: Path
+    samples: Path
     pcs: Path
     covariates: Path | None
     images: tuple[Path, Path]
@@ -119,31 +119,33 @@ def simulated_cohort(config: Mapping, folder: Path) -> Cohort:
     write_candidates([fam[0]], place / "images.tsv", [fam[1]], output=candidates)
     missing, pruned = [], []
     quality = {**config["genotypes"]["qc"], "array": cohort.genotypes, "build": build}
-    people = results / "genotypes/people.parquet"
+    samples = results / "genotypes/samples.parquet"
     for chrom in cohort.chromosomes:
         missing.append(results / f"genotypes/missing/chr{chrom}.parquet")
         variants = cohort.variants.format(chrom=chrom)
         variant_qc(cohort.genotypes, chrom, candidates, quality, build, variants, missing[-1])
-    people_qc(missing, config["genotypes"]["qc"], people)
+    samples_qc(missing, config["genotypes"]["qc"], samples)
     for chrom in cohort.chromosomes:
         pruned.append(results / f"genotypes/pruned/chr{chrom}.parquet")
         ld = {**config["genotypes"]["prune"], "build": build}
-        prune(cohort.genotypes, chrom, cohort.variants.format(chrom=chrom), people, ld, pruned[-1])
+        prune(cohort.genotypes, chrom, cohort.variants.format(chrom=chrom), samples, ld, pruned[-1])
     pairs = results / "genotypes/kinship.parquet"
-    kinship(cohort.genotypes, cohort.chromosomes, pruned, people, config["samples"]["max_kinship"], pairs)
+    kinship(cohort.genotypes, cohort.chromosomes, pruned, samples, config["samples"]["max_kinship"], pairs)
     pcs = config["genotypes"]["pcs"]
-    principal_components(cohort.genotypes, cohort.chromosomes, pruned, people, pairs, pcs, seed, cohort.pcs)
-    write_cohort(candidates, people, pairs, config["samples"], seed, cohort.people)
+    principal_components(cohort.genotypes, cohort.chromosomes, pruned, samples, pairs, pcs, seed, cohort.pcs)
+    write_cohort(candidates, samples, pairs, config["samples"], seed, cohort.samples)
 
     tables = {chrom: cohort.variants.format(chrom=chrom) for chrom in cohort.chromosomes}
-    write_snps(cohort.genotypes, tables, cohort.people, config["snps"], cohort.modalities["snps"])
+    write_snps(cohort.genotypes, tables, cohort.samples, config["snps"], cohort.modalities["snps"])
     scores = sorted(folder.glob(config["pgs"]["scores"]))
     matching = results / "modalities/pgs_matching.tsv"
-    write_pgs(scores, cohort.genotypes, tables, cohort.people, config["pgs"], build, cohort.modalities["pgs"], matching)
+    write_pgs(
+        scores, cohort.genotypes, tables, cohort.samples, config["pgs"], build, cohort.modalities["pgs"], matching
+    )
     burden = {name: config["burden"][name] for name in config["burden"]}
     annotations, sets = (folder / config["burden"][name] for name in ("annotations", "sets"))
-    write_burden(exome, cohort.chromosomes, annotations, sets, cohort.people, burden, cohort.modalities["burden"])
-    write_images(place / "images.tsv", cohort.people, config["images"], *cohort.images, results / "images/dropped.tsv")
+    write_burden(exome, cohort.chromosomes, annotations, sets, cohort.samples, burden, cohort.modalities["burden"])
+    write_images(place / "images.tsv", cohort.samples, config["images"], *cohort.images, results / "images/dropped.tsv")
     return cohort
 
 
@@ -159,7 +161,8 @@ def embedded(
 
     A file that is there is kept, so that a study which stopped goes on.
     """
-    recipe = job_settings(config, *TRAINING, model=model)
+    chosen = job_settings(config, *TRAINING, model=model)
+    recipe = {**chosen["model"], **chosen["samples"], "seed": chosen["seed"], "math_threads": chosen["math_threads"]}
     if seed is not None:
         recipe["seed"] = seed
     modalities = {name: cohort.modalities[name] for name in recipe.get("modalities", [])}
@@ -169,11 +172,12 @@ def embedded(
         checkpoint = folder / f"model{fold}.ckpt"
         if not checkpoint.exists():
             history = folder / f"history{fold}.csv"
-            train(cohort.people, *cohort.images, modalities, recipe, fold, checkpoint, history, pcs=cohort.pcs)
+            train(cohort.samples, *cohort.images, modalities, recipe, fold, checkpoint, history, pcs=cohort.pcs)
         paths.append(folder / f"fold{fold}.h5ad")
         if not paths[-1].exists():
             wanted = job_settings(config, "embed", "math_threads", model=model)
-            embed(checkpoint, *cohort.images, cohort.people, wanted, paths[-1])
+            wanted = {**wanted["embed"], "math_threads": wanted["math_threads"]}
+            embed(checkpoint, *cohort.images, cohort.samples, wanted, paths[-1])
     return paths
 
 
@@ -185,7 +189,7 @@ def aligned(config: Mapping, model: str, embeddings: Sequence[Path], folder: Pat
 
 
 def of_role(embeddings: Path, role: str, folder: Path) -> Path:
-    """The embeddings of one network with the people of one `role` as those who are tested.
+    """The embeddings of one network with the samples of one `role` as those who are tested.
 
     With `train` this is the in-sample GWAS that nobody should run.
     """
@@ -206,24 +210,26 @@ def tested(
     folder: Path,
     covariates: Sequence[str] | None = None,
 ) -> Gwas:
-    """Components of the embeddings, fitted on the training people of `reference`, and their GWAS and loci."""
+    """Components of the embeddings, fitted on the training samples of `reference`, and their GWAS and loci."""
     phenotypes, design = folder / "phenotypes.parquet", folder / "covariates.parquet"
-    wanted = job_settings(config, "phenotypes", "gwas.covariates", "math_threads", model=model)
+    chosen = job_settings(config, "phenotypes", "gwas.covariates", model=model)
+    wanted = {**chosen["phenotypes"], **chosen["gwas"]}
     if covariates is not None:
         wanted["covariates"] = list(covariates)
     folder.mkdir(parents=True, exist_ok=True)
     files = phenotypes, design, folder / "pca.h5ad"
-    write_phenotypes(embeddings, reference, cohort.people, cohort.covariates, cohort.pcs, wanted, *files)
+    write_phenotypes(embeddings, reference, cohort.samples, cohort.covariates, cohort.pcs, wanted, *files)
     return scanned(config, cohort, phenotypes, design, folder)
 
 
-def brought(config: Mapping, cohort: Cohort, model: str, folder: Path) -> Gwas:
-    """The GWAS of a table of phenotypes, such as the true traits."""
+def external(config: Mapping, cohort: Cohort, model: str, folder: Path) -> Gwas:
+    """The GWAS of a table of phenotypes, such as the simulated traits."""
     phenotypes, design = folder / "phenotypes.parquet", folder / "covariates.parquet"
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = job_settings(config, "model", "gwas.covariates", "math_threads", model=model)
+    chosen = job_settings(config, "model", "gwas.covariates", model=model)
+    wanted = {**chosen["model"], **chosen["gwas"]}
     table = cohort.folder / config["models"][model]["phenotypes"]
-    write_brought(table, cohort.people, cohort.covariates, cohort.pcs, wanted, phenotypes, design)
+    write_external(table, cohort.samples, cohort.covariates, cohort.pcs, wanted, phenotypes, design)
     return scanned(config, cohort, phenotypes, design, folder)
 
 
@@ -235,11 +241,10 @@ def scanned(config: Mapping, cohort: Cohort, phenotypes: Path, design: Path, fol
         summaries.append(folder / f"chr{chrom}.summary.parquet")
         variants = cohort.variants.format(chrom=chrom)
         files = tables[chrom], summaries[-1]
-        write_gwas(
-            cohort.genotypes, chrom, variants, phenotypes, design, job_settings(config, "gwas"), *files, threads=1
-        )
+        write_gwas(cohort.genotypes, chrom, variants, phenotypes, design, config["gwas"], *files, threads=1)
     loci = folder / "loci.tsv"
-    write_loci(tables, cohort.genotypes, cohort.people, job_settings(config, "loci", "genotypes.build"), loci)
+    wanted = {**config["loci"], "build": config["genotypes"]["build"]}
+    write_loci(tables, cohort.genotypes, cohort.samples, wanted, loci)
     return Gwas(tables, summaries, phenotypes, loci)
 
 
@@ -249,13 +254,13 @@ def loci_of(gwas: Gwas) -> pd.DataFrame:
 
 
 def shuffled(images: Path, seed: int, output: Path) -> Path:
-    """The table of images with its people permuted: an image then says nothing of the genotype that it is paired with.
+    """The table of images with its samples permuted: an image then says nothing of the genotype that it is paired with.
 
-    All images of a person go to one other person, so eyes stay together.
+    All images of a sample go to one other sample, so eyes stay together.
     """
     table = pd.read_parquet(images)
-    people = table["iid"].unique()
-    other = dict(zip(people, np.random.default_rng([seed, 7]).permutation(people), strict=True))
+    samples = table["iid"].unique()
+    other = dict(zip(samples, np.random.default_rng([seed, 7]).permutation(samples), strict=True))
     output.parent.mkdir(parents=True, exist_ok=True)
     table.assign(iid=table["iid"].map(other)).to_parquet(output)
     return output

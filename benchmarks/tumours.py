@@ -27,7 +27,7 @@ from contigwas.simulate.tumours import render
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
-PEOPLE, TESTED, BATCH = 3_000, 1_000, 128
+SAMPLES, TESTED, BATCH = 3_000, 1_000, 128
 SHOWN, ACROSS, ZOOM = 12, 6, 3  # heads of the figure, in a row, pixels for one
 ANGIOGENESIS = PROGRAMMES.index("angiogenesis")
 
@@ -39,11 +39,11 @@ def main() -> None:
     seed = parser.parse_args().seed
     plan = defaults()
     rng = np.random.default_rng([seed, 0])
-    programmes = make_programmes(rng.standard_normal((PEOPLE, len(PROGRAMMES))), plan.driven, rng)
+    programmes = make_programmes(rng.standard_normal((SAMPLES, len(PROGRAMMES))), plan.driven, rng)
     logs = np.log1p(express(programmes, draw_loadings(plan.genes, rng), rng))
     parts = [
         render(programmes[at : at + BATCH], plan, np.random.default_rng([seed, 1, at]))
-        for at in range(0, PEOPLE, BATCH)
+        for at in range(0, SAMPLES, BATCH)
     ]
     pictures, masks, lookalikes = (np.concatenate(part) for part in zip(*parts, strict=True))
     draw(pictures[:SHOWN], masks[:SHOWN], lookalikes[:SHOWN])
@@ -66,12 +66,12 @@ def defaults() -> Lesions:
 
 
 def predicted(logs: np.ndarray, programmes: np.ndarray, masks: np.ndarray, lookalikes: np.ndarray) -> list[tuple]:
-    """Ridge regression on log expression, learned from few people or many."""
+    """Ridge regression on log expression, learned from few samples or many."""
     area = np.log(flat(masks).sum(axis=1))
     bright = programmes[:, ANGIOGENESIS] > 0
     alone = ~flat(lookalikes).any(axis=1)
     rows = []
-    for many in (100, 1_000, PEOPLE - TESTED):
+    for many in (100, 1_000, SAMPLES - TESTED):
         ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(0, 5, 16)))
         found = ridge.fit(logs[:many], programmes[:many]).predict(logs[-TESTED:])
         r2 = [np.corrcoef(*pair)[0, 1] ** 2 for pair in zip(found.T, programmes[-TESTED:].T, strict=True)]
@@ -94,7 +94,7 @@ def blind(masks: np.ndarray, lookalikes: np.ndarray) -> list[tuple]:
 
 
 def thresholds(pictures: np.ndarray, masks: np.ndarray, programmes: np.ndarray) -> list[tuple]:
-    """The best threshold on the blurred brightness over the brain's median, chosen on those very people."""
+    """The best threshold on the blurred brightness over the brain's median, chosen on those very samples."""
     line = (np.arange(pictures.shape[1]) + 0.5) * 2 / pictures.shape[1] - 1
     brain = np.hypot(line[:, None] / HEAD[0], line / HEAD[1]) < 0.7
     grey = gaussian_filter(pictures[-TESTED:].astype(np.float64), (0, 1, 1))

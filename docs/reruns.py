@@ -91,7 +91,7 @@ OTHER = {
     "models.<name>.folds": 1,
     "downstream.<name>.models": ["contig"],
     "downstream.<name>.k": 4,
-    "downstream.<name>.id": "person",
+    "downstream.<name>.id": "sample",
     "downstream.<name>.image": "other/{id}.png",
     "downstream.<name>.column": "stage",
     "downstream.<name>.classes": [0, 1, 2],

@@ -15,7 +15,7 @@ TARGET = ROOT / "docs/figures/rulegraph.svg"
 COLOURS = {
     "#e6e6e6": {"simulate"},
     "#cfe3f5": {"samples", "genotypes", "snps", "pgs", "burden", "images"},
-    "#fbe2c0": {"lineage", "pretrain", "embed", "align"},
+    "#fbe2c0": {"training_inputs", "pretrain", "embed", "align"},
     "#d5ecd4": {"phenotypes", "gwas", "loci", "followup"},
     "#ecdcf3": {"plots", "explain", "downstream", "labels", "components", "evaluate", "report"},
 }

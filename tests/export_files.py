@@ -9,11 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-NOTES = {"people": 500, "covariates": ["sex", "age", "PC1"]}
+NOTES = {"n_samples": 500, "covariates": ["sex", "age", "PC1"]}
 
 
 def random_table(seed: int, chrom: str, rows: int, features: list[str], partial: tuple[str, ...] = ()) -> pd.DataFrame:
-    """One chromosome's GWAS: SNPs with rs numbers, 500 people, results of `features` and of manova."""
+    """One chromosome's GWAS: SNPs with rs numbers, 500 samples, results of `features` and of manova."""
     rng = np.random.default_rng(seed)
     alleles = np.array([["A", "G"], ["C", "T"], ["T", "C"], ["G", "A"]], object)[rng.integers(0, 4, rows)]
     table = pd.DataFrame(

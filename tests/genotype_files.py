@@ -23,11 +23,11 @@ def write_pgen(
 ) -> Path:
     """Write path (.pgen) with .pvar and .psam: REF G, ALT A, placed by `position`.
 
-    `values` (people, variants): int8 calls, -127 where missing, or float32 dosages with NaN.
+    `values` (samples, variants): int8 calls, -127 where missing, or float32 dosages with NaN.
     """
-    people, variants = values.shape
+    samples, variants = values.shape
     whole = values.dtype == np.int8
-    writer = pgenlib.PgenWriter(bytes(path), people, variant_ct=variants, nonref_flags=False, dosage_present=not whole)
+    writer = pgenlib.PgenWriter(bytes(path), samples, variant_ct=variants, nonref_flags=False, dosage_present=not whole)
     for column in values.T:
         if whole:
             writer.append_biallelic(np.where(column < 0, -9, column).astype(np.int8))
@@ -36,7 +36,7 @@ def write_pgen(
     writer.close()
     rows = "".join(f"{chrom}\t{position(i, chrom)}\trs{chrom}_{i}\tG\tA\n" for i, chrom in enumerate(chroms))
     path.with_suffix(".pvar").write_text("##a comment\n#CHROM\tPOS\tID\tREF\tALT\n" + rows)
-    sexes = sexes or [1 + i % 2 for i in range(people)]
+    sexes = sexes or [1 + i % 2 for i in range(samples)]
     rows = "".join(f"{name}\t{name}\t{sex}\n" for name, sex in zip(names, sexes, strict=True))
     path.with_suffix(".psam").write_text("#FID\tIID\tSEX\n" + rows)
     return path
@@ -58,17 +58,17 @@ def write_bgen(
     """Write a .bgen of layout 2, as the format's specification says: first allele G, second A, placed by
     `position`.
 
-    `shares` (people, variants, 2), whole numbers of 2^bits - 1: the probabilities of GG and GA, or, if `phased`, of G
-    on each haplotype; of a haploid person (`ploidy` 1) the first is that of G. `missing` (people, variants). More
+    `shares` (samples, variants, 2), whole numbers of 2^bits - 1: the probabilities of GG and GA, or, if `phased`, of G
+    on each haplotype; of a haploid sample (`ploidy` 1) the first is that of G. `missing` (samples, variants). More
     `alleles` than two are written with the same bytes, which nobody may read.
     """
-    people, variants = shares.shape[:2]
-    ploidy = np.full(people, 2) if ploidy is None else ploidy
-    missing = np.zeros((people, variants), bool) if missing is None else missing
+    samples, variants = shares.shape[:2]
+    ploidy = np.full(samples, 2) if ploidy is None else ploidy
+    missing = np.zeros((samples, variants), bool) if missing is None else missing
     block = b"".join(_text(name) for name in names)
-    block = struct.pack("<II", 8 + len(block), people) + block if ids else b""
+    block = struct.pack("<II", 8 + len(block), samples) + block if ids else b""
     flags = COMPRESSION[compression] | 2 << 2 | ids << 31
-    header = struct.pack("<III", 20, variants, people) + b"bgen" + struct.pack("<I", flags)
+    header = struct.pack("<III", 20, variants, samples) + b"bgen" + struct.pack("<I", flags)
     parts = [struct.pack("<I", len(header) + len(block)) + header + block]
     for i, chrom in enumerate(chroms):
         named = alleles[i] if alleles else ("G", "A")
@@ -87,7 +87,7 @@ def write_bgen(
 def expected_dosages(
     shares: np.ndarray, bits: int, phased: bool = False, ploidy: np.ndarray | None = None, missing: object = None
 ) -> np.ndarray:
-    """Copies of A that `write_bgen` wrote: float64 (people, variants), NaN where missing; the haploid twice."""
+    """Copies of A that `write_bgen` wrote: float64 (samples, variants), NaN where missing; the haploid twice."""
     top = 2**bits - 1
     first, second = shares[..., 0] / top, shares[..., 1] / top
     dosages = 2 - first - second if phased else 2 - 2 * first - second
@@ -132,8 +132,8 @@ def _genotypes(
 ) -> bytes:
     bytes_of = ploidy.astype(np.uint8) | (missing.astype(np.uint8) << 7)
     numbers = []
-    for person, copies in zip(shares, ploidy, strict=True):
-        numbers += person[:copies].tolist()
+    for sample, copies in zip(shares, ploidy, strict=True):
+        numbers += sample[:copies].tolist()
     stream = sum(int(number) << (bits * place) for place, number in enumerate(numbers))
     packed = stream.to_bytes(-(-bits * len(numbers) // 8), "little")
     ends = bytes([int(ploidy.min()), int(ploidy.max())])

@@ -13,25 +13,25 @@ SETTINGS = {"missing": "exact", "tests": ["minp", "manova", "acat"], "min_ac": 1
 
 
 def arrays(
-    seed: int, people: int = 300, variants: int = 40, features: int = 4, covariates: int = 3, missing: float = 0.05
+    seed: int, samples: int = 300, variants: int = 40, features: int = 4, covariates: int = 3, missing: float = 0.05
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Dosages (people, variants), covariates and correlated features; the first variants have effects."""
+    """Dosages (samples, variants), covariates and correlated features; the first variants have effects."""
     rng = np.random.default_rng(seed)
-    dosages = simulate(rng, people, variants, missing=missing)
-    design = rng.normal(size=(people, covariates)) * [10.0**k for k in range(covariates)] + 5
-    values = rng.normal(size=(people, features)) @ (np.eye(features) + 0.5)
+    dosages = simulate(rng, samples, variants, missing=missing)
+    design = rng.normal(size=(samples, covariates)) * [10.0**k for k in range(covariates)] + 5
+    values = rng.normal(size=(samples, features)) @ (np.eye(features) + 0.5)
     values += 0.3 * np.where(dosages[:, :features] < 0, 1, dosages[:, :features]) + design[:, :1] * 0.2
     return dosages, design, values * [3.0**k for k in range(features)]
 
 
 def associate(kernel: Kernel, dosages: np.ndarray) -> Associations:
-    """Run a kernel on dosages (people, variants); its results as arrays."""
+    """Run a kernel on dosages (samples, variants); its results as arrays."""
     found = kernel(torch.from_numpy(np.ascontiguousarray(dosages.T)))
     return Associations(**{name: getattr(found, name).numpy() for name in found.__dataclass_fields__})
 
 
 def least_squares(dosage: np.ndarray, design: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
-    """Complete-case regression of `values` (people, P) on one variant: n, df, beta, se and joint_r2, float64."""
+    """Complete-case regression of `values` (samples, P) on one variant: n, df, beta, se and joint_r2, float64."""
     called = dosage >= 0
     x = np.column_stack([np.ones(called.sum()), design[called], dosage[called]])
     y = values[called]

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 TEXTS = {".html", ".log", ".tsv", ".csv", ".txt", ".json", ".yaml", ".ready", ".svg", ".rst", ".md"}
-# files that hold people by design (docs/privacy.md); all others name nobody
-PEOPLE = (
+# files that hold samples by design (docs/privacy.md); all others name nobody
+SAMPLES = (
     "samples/candidates.tsv",
     "samples/cohort.tsv",
     "genotypes/*.parquet",
@@ -30,8 +30,8 @@ PEOPLE = (
 
 
 def searched(results: Path) -> list[Path]:
-    """The files of a run that may name nobody: all but private ones, unfinished state, and those that hold people."""
-    spared = {path for pattern in PEOPLE for path in results.glob(pattern)}
+    """The files of a run that may name nobody: all but private ones, unfinished state, and those that hold samples."""
+    spared = {path for pattern in SAMPLES for path in results.glob(pattern)}
     outside = {"private", "scratch"}
     return sorted(
         path

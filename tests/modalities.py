@@ -8,14 +8,14 @@ import pandas as pd
 
 from contigwas.genotypes.qc import variant_qc
 from contigwas.runtime.atomic_files import write_tsv
-from tests.plink_files import write_people
+from tests.plink_files import write_samples
 
 EVERYTHING = {"call_rate": 0.0, "maf": 0.0, "hwe": 0.0, "hwe_midp": False, "info": 0.0}
 
 
 def quality(bed: Path, folder: Path, names: Sequence[str], chromosomes: Sequence[str], settings: dict) -> dict:
     """The variants' tables of our own quality control, by chromosome."""
-    write_people(folder, list(names))
+    write_samples(folder, list(names))
     tables = {}
     for chrom in chromosomes:
         tables[chrom] = folder / f"variants_{chrom}.parquet"

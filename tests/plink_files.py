@@ -10,12 +10,12 @@ from contigwas.runtime.atomic_files import write_tsv
 
 
 def simulate(
-    rng: np.random.Generator, people: int, variants: int, fst: float = 0.0, missing: float = 0.0, blocks: int = 1
+    rng: np.random.Generator, samples: int, variants: int, fst: float = 0.0, missing: float = 0.0, blocks: int = 1
 ) -> np.ndarray:
-    """int8 dosages (people, variants); the first three quarters are one population; `blocks` variants are copies."""
+    """int8 dosages (samples, variants); the first three quarters are one population; `blocks` variants are copies."""
     frequencies = rng.uniform(0.1, 0.9, -(-variants // blocks))
     parts = []
-    for size in (people - people // 4, people // 4):
+    for size in (samples - samples // 4, samples // 4):
         local = frequencies
         if fst:
             local = rng.beta(frequencies * (1 - fst) / fst, (1 - frequencies) * (1 - fst) / fst)
@@ -29,18 +29,18 @@ def simulate(
 
 
 def child(rng: np.random.Generator, mother: np.ndarray, father: np.ndarray) -> np.ndarray:
-    """The dosages of a child of two people."""
+    """The dosages of a child of two samples."""
     return (rng.binomial(1, mother / 2) + rng.binomial(1, father / 2)).astype(np.int8)
 
 
-def iids(people: int) -> list[str]:
+def iids(samples: int) -> list[str]:
     """IIDs of seven digits."""
-    return [str(1000001 + number) for number in range(people)]
+    return [str(1000001 + number) for number in range(samples)]
 
 
 def write_plink(path: Path, dosages: np.ndarray, names: list[str], chrom: object = "1", **properties: list) -> Path:
     """Write path (.bed) with .bim and .fam; effect allele A, other allele G, 1000 base pairs apart."""
-    people, variants = dosages.shape
+    samples, variants = dosages.shape
     chroms = [str(chrom)] * variants if not isinstance(chrom, list) else chrom
     values = dosages.astype(np.float32)
     values[dosages < 0] = np.nan
@@ -51,7 +51,7 @@ def write_plink(path: Path, dosages: np.ndarray, names: list[str], chrom: object
         properties={
             "fid": names,
             "iid": names,
-            "sex": [1 + number % 2 for number in range(people)],
+            "sex": [1 + number % 2 for number in range(samples)],
             "chromosome": chroms,
             "sid": [f"rs{one}_{number}" for number, one in enumerate(chroms)],
             "bp_position": [1000 * (number + 1) for number in range(variants)],
@@ -63,9 +63,11 @@ def write_plink(path: Path, dosages: np.ndarray, names: list[str], chrom: object
     return path
 
 
-def write_people(folder: Path, names: list[str]) -> tuple[Path, Path]:
-    """candidates.tsv and people.parquet that keep everyone."""
-    candidates, people = folder / "candidates.tsv", folder / "people.parquet"
+def write_samples(folder: Path, names: list[str]) -> tuple[Path, Path]:
+    """candidates.tsv and samples.parquet that keep everyone."""
+    candidates, samples = folder / "candidates.tsv", folder / "samples.parquet"
     write_tsv(pd.DataFrame({"fid": names, "iid": names, "sex": 0, "genotypes": 1}), candidates)
-    pd.DataFrame({"iid": names, "call_rate": 1.0, "heterozygosity": 0.3, "kept": True, "reason": ""}).to_parquet(people)
-    return candidates, people
+    pd.DataFrame({"iid": names, "call_rate": 1.0, "heterozygosity": 0.3, "kept": True, "reason": ""}).to_parquet(
+        samples
+    )
+    return candidates, samples

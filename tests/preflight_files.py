@@ -15,7 +15,7 @@ from PIL import Image
 from contigwas.preflight.reference_positions import KNOWN
 from tests.plink_files import write_plink
 
-PEOPLE = [str(5183000 + 7 * number) for number in range(90)]
+SAMPLES = [str(5183000 + 7 * number) for number in range(90)]
 VARIANTS = 40
 RECIPE = {"method": "contig", "modalities": ["snps", "burden"], "image_encoder": "resnet10", "width": 8, "batch": 8}
 CONFIG = {
@@ -64,15 +64,15 @@ def write_study(folder: Path) -> dict:
     rng = np.random.default_rng(3)
     for chrom in ("1", "2"):
         write_array(folder, chrom, rng)
-        exome = rng.binomial(2, 0.02, (len(PEOPLE), 10)).astype(np.int8)
+        exome = rng.binomial(2, 0.02, (len(SAMPLES), 10)).astype(np.int8)
         names = [f"{chrom}:{1000 * (place + 1)}:G:A" for place in range(10)]
-        write_plink(folder / f"exome_chr{chrom}.bed", exome, PEOPLE, chrom, sid=names)
-    table = pd.DataFrame({"iid": PEOPLE, "sex": rng.integers(1, 3, 90), "age": rng.normal(60, 5, 90).round(1)})
+        write_plink(folder / f"exome_chr{chrom}.bed", exome, SAMPLES, chrom, sid=names)
+    table = pd.DataFrame({"iid": SAMPLES, "sex": rng.integers(1, 3, 90), "age": rng.normal(60, 5, 90).round(1)})
     table.to_csv(folder / "covariates.tsv", sep="\t", index=False)
-    pd.DataFrame({"iid": PEOPLE[:85]}).to_csv(folder / "keep.tsv", sep="\t", index=False)
-    (folder / "withdrawn.txt").write_text(f"{PEOPLE[0]}\n")
-    (folder / "rel.kin0").write_text(f"#IID1\tIID2\tKINSHIP\n{PEOPLE[1]}\t{PEOPLE[2]}\t0.25\n")
-    components = pd.DataFrame({"#IID": PEOPLE, "PC1": rng.normal(size=90), "PC2": rng.normal(size=90)})
+    pd.DataFrame({"iid": SAMPLES[:85]}).to_csv(folder / "keep.tsv", sep="\t", index=False)
+    (folder / "withdrawn.txt").write_text(f"{SAMPLES[0]}\n")
+    (folder / "rel.kin0").write_text(f"#IID1\tIID2\tKINSHIP\n{SAMPLES[1]}\t{SAMPLES[2]}\t0.25\n")
+    components = pd.DataFrame({"#IID": SAMPLES, "PC1": rng.normal(size=90), "PC2": rng.normal(size=90)})
     components.to_csv(folder / "pcs.eigenvec", sep="\t", index=False)
     write_score(folder / "PGS1.txt.gz", "PGS1")
     genes = {chrom: [f"{chrom}:{1000 * (place + 1)}:G:A" for place in range(10)] for chrom in ("1", "2")}
@@ -83,10 +83,10 @@ def write_study(folder: Path) -> dict:
     (folder / "sets.txt").write_text("\n".join(sets) + "\n")
     write_images(folder)
     write_masks(folder)
-    kinds = pd.DataFrame({"IID": PEOPLE[10:], "kind": ["typical", "rare"] * 40})
+    kinds = pd.DataFrame({"IID": SAMPLES[10:], "kind": ["typical", "rare"] * 40})
     kinds.to_csv(folder / "kinds.tsv", sep="\t", index=False)
     features = pd.DataFrame(
-        {"FID": PEOPLE, "IID": PEOPLE, "height": rng.normal(size=90), "weight": rng.normal(size=90)}
+        {"FID": SAMPLES, "IID": SAMPLES, "height": rng.normal(size=90), "weight": rng.normal(size=90)}
     )
     features.to_csv(folder / "traits.tsv", sep="\t", index=False)
     features[["IID", "height"]].to_csv(folder / "blood.tsv", sep="\t", index=False)
@@ -95,7 +95,7 @@ def write_study(folder: Path) -> dict:
     write_embeddings(folder, rng.normal(size=(90, 6)).astype(np.float32))
     for model, names in (("contig", ("E1", "E2")), ("traits", ("height", "weight")), ("deep", ("E1", "E2"))):
         (folder / f"{model}_pred.list").write_text("".join(f"{name} first.loco\n" for name in names))
-    header = " ".join(["FID_IID", *(f"{one}_{one}" for one in PEOPLE)])
+    header = " ".join(["FID_IID", *(f"{one}_{one}" for one in SAMPLES)])
     (folder / "first.loco").write_text(f"{header}\n1 {' '.join(['0.1'] * 90)}\n2 {' '.join(['0.1'] * 90)}\n")
     (folder / "genes.gtf").write_text(
         '#!genome-build GRCh37.p13\n1\thavana\tgene\t1000\t9000\t.\t+\t.\tgene_id "ENSG1"; gene_name "ABC";\n'
@@ -106,7 +106,7 @@ def write_study(folder: Path) -> dict:
 
 def write_array(folder: Path, chrom: str, rng: np.random.Generator, build: int = 2) -> None:
     """Array genotypes of one chromosome, whose first variants are known ones at their places on a build."""
-    calls = rng.binomial(2, 0.4, (len(PEOPLE), VARIANTS)).astype(np.int8)
+    calls = rng.binomial(2, 0.4, (len(SAMPLES), VARIANTS)).astype(np.int8)
     first = known(chrom, build)
     names = [name for name, _ in first] + [f"rs{chrom}_{place}" for place in range(VARIANTS - len(first))]
     places = [place for _, place in first] + [1000 * (place + 1) for place in range(VARIANTS - len(first))]
@@ -114,7 +114,7 @@ def write_array(folder: Path, chrom: str, rng: np.random.Generator, build: int =
     write_plink(
         folder / f"chr{chrom}.bed",
         calls,
-        PEOPLE,
+        SAMPLES,
         chrom,
         sid=[names[one] for one in order],
         bp_position=[places[one] for one in order],
@@ -136,12 +136,12 @@ def write_score(
             file.write("\t".join([f"rs999{number}", "A", "G", "0.1", "9", str(1000 + number)]) + "\n")
 
 
-def write_images(folder: Path, people: list[str] = PEOPLE, draw: Callable | None = None, files: int = 90) -> None:
-    """A photograph a person, 32 pixels wide: a bright disc with texture, or what `draw` writes to a path."""
+def write_images(folder: Path, samples: list[str] = SAMPLES, draw: Callable | None = None, files: int = 90) -> None:
+    """A photograph a sample, 32 pixels wide: a bright disc with texture, or what `draw` writes to a path."""
     rng = np.random.default_rng(5)
     (folder / "eyes").mkdir(exist_ok=True)
     rows = []
-    for number, iid in enumerate(people):
+    for number, iid in enumerate(samples):
         path = folder / "eyes" / f"{number:03d}.png"
         rows.append(f"{iid}\tleft\t0\teyes/{path.name}\n")
         if number >= files:
@@ -155,17 +155,17 @@ def write_images(folder: Path, people: list[str] = PEOPLE, draw: Callable | None
     (folder / "images.tsv").write_text("iid\teye\tvisit\tpath\n" + "".join(rows))
 
 
-def write_expression(folder: Path, people: list[str] = PEOPLE) -> None:
+def write_expression(folder: Path, samples: list[str] = SAMPLES) -> None:
     """expression.csv: counts of three genes, two of which positions.txt has."""
-    counts = np.random.default_rng(7).poisson(30, (len(people), 3))
-    table = pd.DataFrame(counts, index=pd.Index(people, name="IID"), columns=["ABC", "DEF", "novel"])
+    counts = np.random.default_rng(7).poisson(30, (len(samples), 3))
+    table = pd.DataFrame(counts, index=pd.Index(samples, name="IID"), columns=["ABC", "DEF", "novel"])
     table.to_csv(folder / "expression.csv")
 
 
 def write_masks(folder: Path) -> None:
     """Masks of the first 30 photographs: a square each."""
     rows = []
-    for number, iid in enumerate(PEOPLE[:30]):
+    for number, iid in enumerate(SAMPLES[:30]):
         mask = np.zeros((64, 64), np.uint8)
         mask[20:40, 10 + number // 2 : 30] = 255
         Image.fromarray(mask).save(folder / "eyes" / f"{number:03d}_mask.png")
@@ -174,9 +174,9 @@ def write_masks(folder: Path) -> None:
 
 
 def write_embeddings(folder: Path, values: np.ndarray) -> None:
-    """deep.h5ad: people x features."""
+    """deep.h5ad: samples x features."""
     names = pd.DataFrame(index=pd.Index([f"f{one}" for one in range(values.shape[1])]))
-    ad.AnnData(values, obs=pd.DataFrame(index=pd.Index(PEOPLE)), var=names).write_h5ad(folder / "deep.h5ad")
+    ad.AnnData(values, obs=pd.DataFrame(index=pd.Index(SAMPLES)), var=names).write_h5ad(folder / "deep.h5ad")
 
 
 @dataclass

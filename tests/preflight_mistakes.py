@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from tests.preflight_files import (
-    PEOPLE,
+    SAMPLES,
     write_array,
     write_embeddings,
     write_expression,
@@ -30,7 +30,7 @@ def shorter_fam(one):
     one.lines("chr2.fam", lambda lines: lines[:-4])
 
 
-def person_twice(one):
+def sample_twice(one):
     for chrom in (1, 2):
         one.lines(f"chr{chrom}.fam", lambda lines: [*lines[:-1], lines[0]])
 
@@ -173,8 +173,8 @@ def expression_of_strangers(one):
 
 
 def expression_without_image(one):
-    write_images(one.folder, PEOPLE[:40], files=90)
-    write_expression(one.folder, PEOPLE[40:])
+    write_images(one.folder, SAMPLES[:40], files=90)
+    write_expression(one.folder, SAMPLES[40:])
 
 
 def expression_turned(one):
@@ -200,7 +200,7 @@ def many_components(one):
 
 
 def nobody_left(one):
-    (one.folder / "withdrawn.txt").write_text("\n".join(PEOPLE[:85]) + "\n")
+    (one.folder / "withdrawn.txt").write_text("\n".join(SAMPLES[:85]) + "\n")
 
 
 def results_is_a_file(one):
@@ -209,19 +209,19 @@ def results_is_a_file(one):
 
 ERRORS = [
     (truncated, "genotypes.array", "it is cut short"),
-    (wrong_magic, "genotypes.array", "bring a .bed file"),
+    (wrong_magic, "genotypes.array", "supply a .bed file"),
     (shorter_bim, "genotypes.array", "the three files do not belong together"),
-    (shorter_fam, "genotypes.array", "all files of the genotypes must name the same people"),
-    (person_twice, "genotypes.array", "keep one row a person"),
+    (shorter_fam, "genotypes.array", "all files of the genotypes must name the same samples"),
+    (sample_twice, "genotypes.array", "keep one row a sample"),
     (other_chromosome, "genotypes.array", "has no variant on chromosome 2 (it has 7): correct the config"),
     (strangers, "images.table", "IIDs must be written the same way in both"),
     (headerless_keep, "samples.keep", "keep.tsv has no column iid"),
     (no_image_there, "images.table", "paths are relative to the table"),
     (unreadable_images, "images.table", "(90 unreadable): correct its paths"),
     (black_images, "images.table", "black): correct its paths"),
-    (image_twice, "images.table", "give each image one row and one person"),
-    (other_build, "genotypes.build", "but genotypes.build is GRCh37: correct it, or bring genotypes of GRCh37"),
-    (score_without_allele, "pgs.scores", "bring a scoring file of the PGS Catalog"),
+    (image_twice, "images.table", "give each image one row and one sample"),
+    (other_build, "genotypes.build", "but genotypes.build is GRCh37: correct it, or supply genotypes of GRCh37"),
+    (score_without_allele, "pgs.scores", "supply a scoring file of the PGS Catalog"),
     (score_of_other_build, "pgs.scores", "download the file that the PGS Catalog harmonised to GRCh37"),
     (score_twice, "pgs.scores", "keep one"),
     (scores_elsewhere, "pgs.scores", "lower pgs.min_overlap"),
@@ -232,26 +232,26 @@ ERRORS = [
     (absent_covariate, "gwas.covariates", "correct the names, or raise genotypes.pcs"),
     (covariate_of_texts, "gwas.covariates", "write numbers, factor(name) in gwas.covariates for categories"),
     (covariates_of_others, "samples.covariates", "IIDs must be written the same way in both"),
-    (phenotypes_twice, "models.traits.phenotypes", "keep one row a person"),
+    (phenotypes_twice, "models.traits.phenotypes", "keep one row a sample"),
     (phenotypes_with_text, "models.traits.phenotypes", "write numbers, and NA where a value is not known"),
     (embeddings_without_values, "models.deep.embeddings", "drop the features that lack them"),
     (no_embeddings, "models.deep.embeddings", "write it with anndata"),
     (kinship_without_column, "genotypes.kinship", "has no column KINSHIP: its header has iid1, iid2, pi_hat"),
     (components_missing, "genotypes.pcs_file", "has no column PC3"),
-    (genes_of_other_build, "loci.genes", "bring a list of GRCh37"),
+    (genes_of_other_build, "loci.genes", "supply a list of GRCh37"),
     (no_map, "plots.recombination", "is no recombination map: expected"),
     (offsets_without_file, "gwas.offsets", "put them beside it"),
-    (modality_with_text, "modalities.blood", "bring people x numbers"),
+    (modality_with_text, "modalities.blood", "supply samples x numbers"),
     (gene_twice, "expression.table", "name each once"),
     (negative_counts, "expression.table", "which counts cannot be: correct them"),
     (expression_with_text, "expression.table", "name columns that are no genes in expression.drop"),
     (expression_of_strangers, "expression.table", "IIDs must be written the same way in both"),
-    (expression_without_image, "expression.table", "bring expression of people with images"),
-    (expression_turned, "expression.table", "must have one row a person and one column a gene"),
+    (expression_without_image, "expression.table", "supply expression of samples with images"),
+    (expression_turned, "expression.table", "must have one row a sample and one column a gene"),
     (expression_of_another_scale, "expression.table", "they look like TPM or counts, correct expression.scale"),
-    (genes_of_another_list, "expression.genes", "bring a list with the same names"),
+    (genes_of_another_list, "expression.genes", "supply a list with the same names"),
     (large_batch, "models.contig.batch", "lower batch, or take fewer folds"),
-    (many_components, "genotypes.pcs", "only 84 people are analysed: lower it"),
+    (many_components, "genotypes.pcs", "only 84 samples are analysed: lower it"),
     (nobody_left, "samples", "correct the lists"),
     *TASK_ERRORS,
     (results_is_a_file, "results", "run elsewhere with --directory"),
@@ -259,7 +259,7 @@ ERRORS = [
 
 
 def some_missing(one):
-    write_images(one.folder, [*PEOPLE, *PEOPLE], files=90)
+    write_images(one.folder, [*SAMPLES, *SAMPLES], files=90)
 
 
 def some_unreadable(one):
@@ -286,8 +286,8 @@ def some_masks_missing(one):
     (one.folder / "eyes/003_mask.png").unlink()
 
 
-def grades_of_unknown_people(one):
-    graded(one, [f"{iid},{place % 2}" for place, iid in enumerate([*PEOPLE[1:80], *(f"X{n}" for n in range(9))])])
+def grades_of_unknown_samples(one):
+    graded(one, [f"{iid},{place % 2}" for place, iid in enumerate([*SAMPLES[1:80], *(f"X{n}" for n in range(9))])])
 
 
 def some_embeddings(one):
@@ -329,10 +329,10 @@ WARNINGS = [
     (some_black, "images.table", "(1 black): such images are dropped"),
     (nobody_withdrawn, "samples.withdrawn", "write them as the genotypes do"),
     (constant_covariate, "gwas.covariates", "take it out of gwas.covariates"),
-    (covariate_lacking, "gwas.covariates", "people have no age, and are not tested: complete it"),
+    (covariate_lacking, "gwas.covariates", "samples have no age, and are not tested: complete it"),
     (some_masks_missing, "downstream.spot.table", "1 of 30 images of masks.tsv have no mask file, and are left out"),
-    (grades_of_unknown_people, "downstream.grade.table", "people of grades.csv are not among those who are analysed"),
-    (some_embeddings, "models.deep.embeddings", "1 of 90 people looked at have a feature without a value"),
+    (grades_of_unknown_samples, "downstream.grade.table", "samples of grades.csv are not among those who are analysed"),
+    (some_embeddings, "models.deep.embeddings", "1 of 90 samples looked at have a feature without a value"),
     (one_score_elsewhere, "pgs.scores", "1 of 2 scores have fewer than 0.75 of their rows"),
     (scores_elsewhere_but_others_fetched, "pgs.scores", "1 of 1 scores have fewer than 0.75 of their rows"),
     (offsets_of_another_feature, "gwas.offsets", "1 .loco files that do not exist (the first is of E3): put those of"),

@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from tests.preflight_files import PEOPLE
+from tests.preflight_files import SAMPLES
 
 
 def masks_of_other_size(one):
@@ -21,7 +21,7 @@ def no_mask_there(one):
     one.lines("masks.tsv", lambda lines: [line.replace("_mask.png", "_lesion.png") for line in lines])
 
 
-def fewer_people_than_folds(one):
+def fewer_samples_than_folds(one):
     one.lines("masks.tsv", lambda lines: lines[:4])
     one.set(downstream={"spot": {**one.config["downstream"]["spot"], "cohort": False}})
 
@@ -42,7 +42,7 @@ def labels_of_others(one):
     one.lines("kinds.tsv", lambda lines: [lines[0], *(f"X{line}" for line in lines[1:])])
 
 
-def labels_of_people_left_out(one):
+def labels_of_samples_left_out(one):
     one.lines("kinds.tsv", lambda lines: [lines[0], *lines[-5:]])
 
 
@@ -53,37 +53,37 @@ def labels_of_no_parquet(one):
 
 
 def graded(one, lines, **changes):
-    """A classification of the study's people (or of others), with a table of its own."""
+    """A classification of the study's samples (or of others), with a table of its own."""
     task = {"task": "classification", "kind": "ordinal", "table": "grades.csv", "column": "grade", "arms": ["probe"]}
     (one.folder / "grades.csv").write_text("\n".join(["iid,grade", *lines]) + "\n")
     one.set(downstream={"grade": task | changes})
 
 
-def grade_of_one_person(one):
-    graded(one, [f"{iid},{'4' if place == 3 else place % 2}" for place, iid in enumerate(PEOPLE[1:80])])
+def grade_of_one_sample(one):
+    graded(one, [f"{iid},{'4' if place == 3 else place % 2}" for place, iid in enumerate(SAMPLES[1:80])])
 
 
 def constant_grade(one):
-    graded(one, [f"{iid},1" for iid in PEOPLE[1:80]])
+    graded(one, [f"{iid},1" for iid in SAMPLES[1:80]])
 
 
 def grades_of_others(one):
     graded(one, [f"X{place},{place % 2}" for place in range(50)])
 
 
-def grades_of_a_person_twice(one):
-    graded(one, [f"{iid},{place % 2}" for place, iid in enumerate([*PEOPLE[1:80], PEOPLE[5]])])
+def grades_of_a_sample_twice(one):
+    graded(one, [f"{iid},{place % 2}" for place, iid in enumerate([*SAMPLES[1:80], SAMPLES[5]])])
 
 
 def measurement_that_is_text(one):
     task = {"task": "regression", "table": "sizes.tsv", "column": "size", "arms": ["probe"]}
-    lines = [f"{iid}\t{'tall' if place == 3 else place}" for place, iid in enumerate(PEOPLE[1:80])]
+    lines = [f"{iid}\t{'tall' if place == 3 else place}" for place, iid in enumerate(SAMPLES[1:80])]
     (one.folder / "sizes.tsv").write_text("\n".join(["iid\tsize", *lines]) + "\n")
     one.set(downstream={"grade": task})
 
 
 def labels_that_are_not_0_or_1(one):
-    lines = [f"{iid},{place % 3}" for place, iid in enumerate(PEOPLE[1:80])]
+    lines = [f"{iid},{place % 3}" for place, iid in enumerate(SAMPLES[1:80])]
     graded(one, lines, kind="multilabel", column=["grade"])
 
 
@@ -93,21 +93,25 @@ def no_image_of_an_external_set(one):
 
 
 TASK_ERRORS = [
-    (masks_of_other_size, "downstream.spot.table", "bring each mask at the size of its image file"),
+    (masks_of_other_size, "downstream.spot.table", "supply each mask at the size of its image file"),
     (masks_of_no_label, "downstream.spot.table", "labels are 0 and 7, so add those values to labels in the config"),
     (masks_of_others, "downstream.spot.table", "IIDs must be written the same way in both"),
     (no_mask_there, "downstream.spot.table", "none of the 30 images of masks.tsv has a mask file: correct its paths"),
-    (fewer_people_than_folds, "downstream.spot.table", "fewer than the 5 folds: lower folds"),
+    (fewer_samples_than_folds, "downstream.spot.table", "fewer than the 5 folds: lower folds"),
     (labels_without_column, "downstream.kinds.labels.table", "kinds.tsv has no column kind"),
     (labels_twice_named, "downstream.kinds.labels.table", "differ by upper and lower case alone: rename or drop"),
     (labels_of_others, "downstream.kinds.labels.table", "IIDs must be written the same way in both"),
     (labels_of_no_parquet, "downstream.kinds.labels.table", "is not a Parquet file (labels): write it again"),
-    (labels_of_people_left_out, "downstream.kinds.labels.column", "no person is in both those who are analysed"),
+    (labels_of_samples_left_out, "downstream.kinds.labels.column", "no sample is in both those who are analysed"),
     (one_label, "downstream.kinds.labels.column", "name another column, or drop labels"),
-    (grade_of_one_person, "downstream.grade.column", "merge them with others, or write rare: drop"),
-    (constant_grade, "downstream.grade.column", "the column grade has one value alone, so nothing can be told apart"),
+    (grade_of_one_sample, "downstream.grade.column", "merge them with others, or write rare: drop"),
+    (
+        constant_grade,
+        "downstream.grade.column",
+        "the column grade has one value alone, so nothing can be distinguished",
+    ),
     (grades_of_others, "downstream.grade.table", "IIDs must be written the same way in both"),
-    (grades_of_a_person_twice, "downstream.grade.table", "keep one row a person"),
+    (grades_of_a_sample_twice, "downstream.grade.table", "keep one row a sample"),
     (measurement_that_is_text, "downstream.grade.column", "holds what is no number in 1 rows"),
     (labels_that_are_not_0_or_1, "downstream.grade.column", "a multilabel task needs 0 and 1, correct column"),
     (no_image_of_an_external_set, "downstream.grade.table", "none of the 50 images of grades.csv is there"),

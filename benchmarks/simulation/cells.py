@@ -21,7 +21,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import stages
 
 from contigwas.config.check import check_config
-from contigwas.config.settings import job_settings
 from contigwas.evaluate.ground_truth import compare, linkage, read_truth
 from contigwas.gwas.summary import Histogram, read_lambda
 from contigwas.loci import write_loci
@@ -46,14 +45,19 @@ def config_of(study: Mapping, setting: str, seed: int) -> dict:
 
 
 def make_cohort(study: Mapping, setting: str, seed: int, folder: Path, output: Path) -> None:
-    """Simulate the cohort of a setting and seed in `folder`; `output` says how many people are tested and imaged."""
+    """Simulate the cohort of a setting and seed in `folder`; `output` says how many samples are tested and imaged."""
     config = config_of(study, setting, seed)
     shutil.rmtree(folder, ignore_errors=True)
     with _quiet(config):
         cohort = stages.simulated_cohort(config, folder)
-    people = pd.read_csv(cohort.people, sep="\t")
+    samples = pd.read_csv(cohort.samples, sep="\t")
     images = pd.read_parquet(cohort.images[1])
-    row = {"setting": setting, "seed": seed, "people": len(people), "tested": int((people["gwas_included"] == 1).sum())}
+    row = {
+        "setting": setting,
+        "seed": seed,
+        "n_samples": len(samples),
+        "tested": int((samples["gwas_included"] == 1).sum()),
+    }
     write_tsv(pd.DataFrame([row | {"images": int(images["kept"].sum())}]), output)
 
 
@@ -70,7 +74,7 @@ def power(study: Mapping, setting: str, seed: int, cell: str, folder: Path, outp
         for model in study["cells"][cell]:
             for way, gwas in _ways(study, config, cohort, model, scratch / model):
                 row = {"setting": setting, "seed": seed, "model": model, "way": way}
-                rows.append(row | _judged(config, cohort, gwas))
+                rows.append(row | _validation_outputs(config, cohort, gwas))
     write_tsv(pd.DataFrame(rows), output)
 
 
@@ -78,7 +82,7 @@ def null(study: Mapping, seed: int, permutation: int, folder: Path, output: Path
     """The same under the null: images permuted against genotypes, networks trained anew. A row a way.
 
     The table of a cohort's first permutation is written after that of its bounds, <output>.bounds.tsv. The row `head`
-    tests what the head of a network of SNPs alone gives, in the people it trained on.
+    tests what the head of a network of SNPs alone gives, in the samples it trained on.
     """
     plan = study["calibration"]
     config = config_of(study, plan["setting"], seed)
@@ -92,7 +96,7 @@ def null(study: Mapping, seed: int, permutation: int, folder: Path, output: Path
             first = None if model == plan["model"] else [0]
             for way, gwas in _ways(planned, config, cohort, model, scratch / model, first, 1000 * permutation + seed):
                 name = way if model == plan["model"] else "head"
-                row = {"seed": seed, "permutation": permutation, "way": name, "people": _people(gwas)}
+                row = {"seed": seed, "permutation": permutation, "way": name, "n_samples": _samples(gwas)}
                 rows.append(row | _inflation(gwas))
                 if permutation == 1 and name == "aligned":
                     _bounds(config, cohort, gwas, plan["bounds"], scratch, output.with_suffix(".bounds.tsv"))
@@ -100,7 +104,7 @@ def null(study: Mapping, seed: int, permutation: int, folder: Path, output: Path
 
 
 def memorised(study: Mapping, seed: int, folder: Path, output: Path) -> None:
-    """What the head of a network gives that learned people by heart, under the null: in them, and in others."""
+    """What the head of a network gives that learned samples by heart, under the null: in them, and in others."""
     plan = study["calibration"]
     config = config_of(study, plan["setting"], seed)
     cohort = stages.cohort_of(config, folder, folder / "results")
@@ -110,7 +114,8 @@ def memorised(study: Mapping, seed: int, folder: Path, output: Path) -> None:
         planned = {**study, "ways": {model: ["insample", "heldout"]}}
         for way, gwas in _ways(planned, config, cohort, model, scratch, [0], 1000 + seed):
             rows.append(
-                {"seed": seed, "permutation": 1, "way": f"{model}_{way}", "people": _people(gwas)} | _inflation(gwas)
+                {"seed": seed, "permutation": 1, "way": f"{model}_{way}", "n_samples": _samples(gwas)}
+                | _inflation(gwas)
             )
     write_tsv(pd.DataFrame(rows), output)
 
@@ -134,7 +139,7 @@ def _ways(
 ) -> Iterator[tuple[str, stages.Gwas]]:
     """Train a model once and test it in each of its ways."""
     if "phenotypes" in config["models"][model] and "method" not in config["models"][model]:
-        yield "as they are", stages.brought(config, cohort, model, folder)
+        yield "as they are", stages.external(config, cohort, model, folder)
         return
     embeddings = stages.embedded(config, cohort, model, folder, folds, seed)
     for way in study["ways"].get(model, ["aligned"]):
@@ -161,7 +166,7 @@ def _heldout(config, cohort, model, embeddings, folder) -> stages.Gwas:
 
 
 def _insample(config, cohort, model, embeddings, folder) -> stages.Gwas:
-    """The people that network 0 trained on: the warning."""
+    """The samples that network 0 trained on: the warning."""
     part = stages.of_role(embeddings[0], "train", folder)
     return stages.tested(config, cohort, model, part, embeddings[0], folder)
 
@@ -183,7 +188,8 @@ def _summed(config, cohort, model, embeddings, folder) -> stages.Gwas:
         histogram.add(torch.from_numpy(table[f"log10p_{TEST}"].to_numpy(np.float64))[:, None])
         histogram.write(summaries[-1])
     loci = folder / "loci.tsv"
-    write_loci(tables, cohort.genotypes, cohort.people, job_settings(config, "loci", "genotypes.build"), loci)
+    wanted = {**config["loci"], "build": config["genotypes"]["build"]}
+    write_loci(tables, cohort.genotypes, cohort.samples, wanted, loci)
     phenotypes = folder / "phenotypes.parquet"
     pd.concat([pd.read_parquet(part.phenotypes)[["iid"]] for part in parts]).to_parquet(phenotypes)
     return stages.Gwas(tables, summaries, phenotypes, loci)
@@ -216,21 +222,21 @@ def _sum_of_folds(tables: Sequence[pd.DataFrame], features: Sequence[int]) -> pd
     return everyone.assign(**{f"log10p_{TEST}": joined.loc[pd.MultiIndex.from_frame(everyone[key])].to_numpy()})
 
 
-def _judged(config: Mapping, cohort: stages.Cohort, gwas: stages.Gwas) -> dict[str, object]:
-    """People, lambda, loci, and what the truth says of them."""
+def _validation_outputs(config: Mapping, cohort: stages.Cohort, gwas: stages.Gwas) -> dict[str, object]:
+    """Samples, lambda, loci, and what the ground truth says of them."""
     rule = config["evaluate"]
     planted, large = read_truth(cohort.folder / rule["truth"], rule["large_q2"])
     loci = stages.loci_of(gwas)
-    people = pd.Index(pd.read_parquet(gwas.phenotypes)["iid"])
-    pairs = linkage(cohort.genotypes, loci, large, people)
+    samples = pd.Index(pd.read_parquet(gwas.phenotypes)["iid"])
+    pairs = linkage(cohort.genotypes, loci, large, samples)
     findings = compare(loci, planted, large, pairs, rule["kb"], rule["r2"])
     found = int(findings.planted["found"].sum())
-    row = {"people": len(people), "lambda": gwas.lambdas()[TEST], "loci": len(loci)}
+    row = {"n_samples": len(samples), "lambda": gwas.lambdas()[TEST], "loci": len(loci)}
     return row | {"planted": len(planted), "found": found, "false": findings.false_loci}
 
 
 def _bounds(config: Mapping, cohort: stages.Cohort, gwas: stages.Gwas, count: int, scratch: Path, output: Path) -> None:
-    """Lambda of the tested features when their rows are permuted among the people: pure chance on this genome."""
+    """Lambda of the tested features when their rows are permuted among the samples: pure chance on this genome."""
     features = pd.read_parquet(gwas.phenotypes)
     design = gwas.phenotypes.with_name("covariates.parquet")
     rows = []
@@ -248,7 +254,7 @@ def _bounds(config: Mapping, cohort: stages.Cohort, gwas: stages.Gwas, count: in
     write_tsv(pd.DataFrame(rows), output)
 
 
-def _people(gwas: stages.Gwas) -> int:
+def _samples(gwas: stages.Gwas) -> int:
     return len(pd.read_parquet(gwas.phenotypes, columns=["iid"]))
 
 

@@ -19,21 +19,21 @@ NULL_WAYS = {
     "aligned": "everyone,\naligned",
     "summed": "everyone,\nχ² summed",
     "heldout": "held-out\nfold",
-    "insample": "training\npeople",
+    "insample": "training\nsamples",
     "head": "training,\nhead of SNPs",
     "memorised_insample": "training,\nby heart",
     "memorised_heldout": "held-out,\nby heart",
 }
 WARNINGS = ("insample", "head", "memorised_insample")
 LINES = {
-    "latents": "true traits",
+    "latents": "simulated traits",
     "contig": "contig",
     "simclr": "simclr",
     "pixel_pca": "pixel_pca",
     "untrained": "untrained",
 }
 AXES = {
-    "people simulated": {"fewer_people": "1,500", "centre": "3,000"},
+    "samples simulated": {"fewer_samples": "1,500", "centre": "3,000"},
     "heritability of a trait": {"less_heritable": "0.16", "centre": "0.30", "more_heritable": "0.51"},
     "strength of what is no trait": {"less_nuisance": "half", "centre": "as in the demo", "more_nuisance": "twice"},
 }
@@ -41,7 +41,7 @@ DOTS = 0.12  # how far the dots of seeds spread, in rows
 
 
 def draw_power(centre: pd.DataFrame, rows: pd.DataFrame, models: Mapping[str, str], outputs: Sequence[Path]) -> None:
-    """Above every model in the centre, a dot a seed; below the share found over people, heritability and nuisance."""
+    """Above every model in the centre, a dot a seed; below the share found over samples, heritability and nuisance."""
     centre = centre[centre["way"].isin(["aligned", "as they are"])]
     order = [model for model in models if model in set(centre["model"])]
     with applied():

@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PAGE = ROOT / "docs/study.md"
 MODELS = {
-    "latents": "true traits (ceiling)",
+    "latents": "simulated traits (ceiling)",
     "contig": "contig",
     "simclr": "simclr",
     "byol": "byol",
@@ -40,23 +40,23 @@ MODELS = {
     "siglip": "contig, SigLIP",
 }
 SETTINGS = {
-    "fewer_people": "1,500 people, not 3,000",
+    "fewer_samples": "1,500 samples, not 3,000",
     "centre": "the centre",
     "less_heritable": "heritability of a trait 0.16, not 0.30",
     "more_heritable": "heritability of a trait 0.51",
     "less_nuisance": "half the nuisance",
     "more_nuisance": "twice the nuisance",
 }
-BOUNDED = ("aligned", "summed")  # of as many people as the permuted features: lambda spreads more in fewer
+BOUNDED = ("aligned", "summed")  # of as many samples as the permuted features: lambda spreads more in fewer
 WAYS = {
     "as they are": "everyone",
     "aligned": "everyone, aligned",
     "summed": "everyone, χ² summed over folds",
     "heldout": "held-out fold alone",
-    "insample": "**training people**",
+    "insample": "**training samples**",
     "no_pcs": "**everyone, no genetic components**",
-    "head": "**training people, head of a network of SNPs**",
-    "memorised_insample": "**training people, head of a network that learned them by heart**",
+    "head": "**training samples, head of a network of SNPs**",
+    "memorised_insample": "**training samples, head of a network that learned them by heart**",
     "memorised_heldout": "held-out fold, head of the same network",
 }
 
@@ -79,7 +79,7 @@ def nulls(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def by_model(rows: pd.DataFrame) -> list[list[str]]:
-    """A line a model and way: seeds, people, lambda, planted loci found, false ones and their share of the loci."""
+    """A line a model and way: seeds, samples, lambda, planted loci found, false ones and their share of the loci."""
     lines = []
     known = [(model, way) for model in MODELS for way in WAYS]
     for model, way in known:
@@ -91,7 +91,7 @@ def by_model(rows: pd.DataFrame) -> list[list[str]]:
                 MODELS[model],
                 WAYS[way],
                 str(len(part)),
-                f"{part['people'].mean():,.0f}",
+                f"{part['n_samples'].mean():,.0f}",
                 f"{part['lambda'].mean():.2f}",
                 f"{part['found'].sum()} of {part['planted'].sum()}",
                 f"{part['found'].sum() / part['planted'].sum():.0%}",
@@ -139,7 +139,7 @@ def of_nulls(rows: pd.DataFrame, bounds: pd.DataFrame) -> list[list[str]]:
             [
                 WAYS[way],
                 str(len(part)),
-                f"{part['people'].mean():,.0f}",
+                f"{part['n_samples'].mean():,.0f}",
                 mean_and_errors(part["lambda"]),
                 mean_and_errors(part["lambda_features"]),
                 f"{outside} of {bounded}" if bounded else "–",
@@ -209,9 +209,9 @@ def main() -> None:
     draw_power(power[power["setting"] == "centre"], whole, MODELS, [ROOT / "docs/figures/study_power.png"])
     draw_null(null, bounds, [ROOT / "docs/figures/study_null.png"])
     centre = power[power["setting"] == "centre"]
-    head = ["model", "tested in", "seeds", "people", "λ", "planted found", "power", "false loci", "of all loci"]
-    models = ["setting", "true traits", "contig", "simclr", "pixel_pca", "untrained"]
-    calibrated = ["tested in", "nulls", "people", "λ of MANOVA", "λ of single features", "outside bounds", "loci"]
+    head = ["model", "tested in", "seeds", "n_samples", "λ", "planted found", "power", "false loci", "of all loci"]
+    models = ["setting", "simulated traits", "contig", "simclr", "pixel_pca", "untrained"]
+    calibrated = ["tested in", "nulls", "n_samples", "λ of MANOVA", "λ of single features", "outside bounds", "loci"]
     tables = {
         "centre": markdown(head, by_model(centre)),
         "settings": markdown(models, by_setting(whole, settings)),

@@ -1,4 +1,4 @@
-"""Stack the folds' embeddings: standardise, rotate onto fold 0, take each person from the fold that held them out."""
+"""Stack the folds' embeddings: standardise, rotate onto fold 0, take each sample from the fold that held them out."""
 
 import json
 import logging
@@ -26,18 +26,18 @@ def align(
     genetics: bool,
     output_alignment: PathLike | None = None,
 ) -> None:
-    """Write one row a person in the coordinates of the first of `embeddings` (one file a fold, in their order).
+    """Write one row a sample in the coordinates of the first of `embeddings` (one file a fold, in their order).
 
-    Features are standardised on each network's own training people; network f is rotated onto network 0 by the
-    orthogonal Procrustes solution on people both trained on. obs: fold, role, tested. With one file everyone stays:
-    the held-out are tested if the method saw `genetics`, everyone otherwise. With several, each person comes from
-    the network that held them out, and is tested. uns: mean0, sd0 of network 0. The report has the people shared and
+    Features are standardised on each network's own training samples; network f is rotated onto network 0 by the
+    orthogonal Procrustes solution on samples both trained on. obs: fold, role, tested. With one file everyone stays:
+    the held-out are tested if the method saw `genetics`, everyone otherwise. With several, each sample comes from
+    the network that held them out, and is tested. uns: mean0, sd0 of network 0. The report has the samples shared and
     the correlations of the features before and after rotation, by fold. `output_alignment` is a file of what was
     fitted (see `contigwas.align.transforms`), by which another cohort is embedded. No genotype is used here.
     """
     folds = [ad.read_h5ad(path) for path in embeddings]
     reference, mean, sd = _standardised(folds[0], embeddings[0])
-    report = [{"fold": 0, "people_shared": int((folds[0].obs["role"] == "train").sum()), "reference": True}]
+    report = [{"fold": 0, "samples_shared": int((folds[0].obs["role"] == "train").sum()), "reference": True}]
     parts = [_rows(folds[0], reference, 0, len(folds) > 1)]
     fitted = [(mean, sd, np.eye(len(mean)))]
     for fold, data in enumerate(folds[1:], start=1):
@@ -51,43 +51,43 @@ def align(
     obs = pd.concat([part for _, part in parts])
     repeated = obs.index.duplicated()
     if repeated.any():
-        log.warning("%d people were held out by several networks: the first counts", int(repeated.sum()))
+        log.warning("%d samples were held out by several networks: the first counts", int(repeated.sum()))
         values, obs = values[~repeated], obs[~repeated]
     never = len(folds[0].obs_names.difference(obs.index))
     if never:
-        log.warning("%d people were held out by no network (their family has grown since) and are left out", never)
+        log.warning("%d samples were held out by no network (their family has grown since) and are left out", never)
     order = np.argsort(folds[0].obs_names.get_indexer(obs.index), kind="stable")
     values, obs = values[order], obs.iloc[order]
     if len(folds) == 1:
         obs["tested"] = (obs["role"] == "heldout").to_numpy() if genetics else True
     log.info(
-        "%d people aligned from %d networks, %d of them are tested", len(obs), len(folds), int(obs["tested"].sum())
+        "%d samples aligned from %d networks, %d of them are tested", len(obs), len(folds), int(obs["tested"].sum())
     )
     _write(output, values, obs, folds[0].var_names, mean, sd)
-    _write_json(output_report, {"folds": report, "people": len(obs), "tested": int(obs["tested"].sum())})
+    _write_json(output_report, {"folds": report, "n_samples": len(obs), "tested": int(obs["tested"].sum())})
     if output_alignment is not None:
         embed = json.loads(folds[0].uns.get("provenance", "{}")).get("settings", {})
         write_alignment(folds[0].var_names, *zip(*fitted, strict=True), embed, output_alignment)
 
 
-def brought(path: PathLike, cohort: PathLike, output: PathLike, output_report: PathLike) -> None:
-    """Give embeddings made elsewhere (.h5ad, people x features) the form of aligned ones: everyone is tested.
+def external(path: PathLike, cohort: PathLike, output: PathLike, output_report: PathLike) -> None:
+    """Give embeddings made elsewhere (.h5ad, samples x features) the form of aligned ones: everyone is tested.
 
-    People outside the cohort and people who miss a value are left out and counted; features are standardised.
+    Samples outside the cohort and samples that miss a value are left out and counted; features are standardised.
     """
     data = read_modality(path)
-    people = read_cohort(cohort)
-    people = included(people)
-    require_overlap(data.obs_names, people["iid"], f"the embeddings ({path})", f"the cohort ({cohort})")
-    inside = data.obs_names.isin(people["iid"])
+    samples = read_cohort(cohort)
+    samples = included(samples)
+    require_overlap(data.obs_names, samples["iid"], f"the embeddings ({path})", f"the cohort ({cohort})")
+    inside = data.obs_names.isin(samples["iid"])
     if data.X is None or not data.n_vars:
-        raise UserError(f"{path} has no features: X must hold people x features")
+        raise UserError(f"{path} has no features: X must hold samples x features")
     values = data.X.toarray() if hasattr(data.X, "toarray") else np.asarray(data.X)
     complete = np.isfinite(values.astype(np.float64)).all(axis=1)
     if not (inside & complete).any():
         raise UserError(f"{path}: nobody of the cohort has a value for every feature: drop the features that lack them")
     log.info(
-        "%d of %d people are not in the cohort and %d miss a value: %d stay",
+        "%d of %d samples are not in the cohort and %d miss a value: %d stay",
         int((~inside).sum()),
         len(values),
         int((inside & ~complete).sum()),
@@ -97,12 +97,12 @@ def brought(path: PathLike, cohort: PathLike, output: PathLike, output_report: P
     values, mean, sd = standardise(values[use], np.full(int(use.sum()), "train"))
     obs = pd.DataFrame({"fold": 0, "role": "heldout", "tested": True}, index=data.obs_names[use])
     _write(output, values, obs, data.var_names, mean, sd)
-    _write_json(output_report, {"folds": [], "people": len(obs), "tested": len(obs)})
+    _write_json(output_report, {"folds": [], "n_samples": len(obs), "tested": len(obs)})
 
 
 def _standardised(data: ad.AnnData, path: PathLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if not (data.obs["role"] == "train").any():
-        raise UserError(f"{path} has no training person: embed with the cohort that the network was trained on")
+        raise UserError(f"{path} has no training sample: embed with the cohort that the network was trained on")
     return standardise(data.X, data.obs["role"].to_numpy())
 
 
@@ -112,10 +112,10 @@ def _rotation(
     """The rotation of `values` onto network 0, and what the report says of it."""
     both = data.obs_names[data.obs["role"] == "train"].intersection(first.obs_names[first.obs["role"] == "train"])
     if len(both) < 2:
-        raise UserError(f"networks 0 and {fold} share no training people: embed with the cohort of their training")
+        raise UserError(f"networks 0 and {fold} share no training samples: embed with the cohort of their training")
     if len(both) <= values.shape[1]:
         log.warning(
-            "networks 0 and %d share only %d training people for %d features: the rotation is not determined in full",
+            "networks 0 and %d share only %d training samples for %d features: the rotation is not determined in full",
             fold,
             len(both),
             values.shape[1],
@@ -125,14 +125,14 @@ def _rotation(
     before, after = correlations(here, there), correlations(here @ rotation, there)
     figures = {
         "fold": fold,
-        "people_shared": len(both),
+        "samples_shared": len(both),
         "reference": False,
         "mean_correlation_before": float(np.nanmean(before)),
         "mean_correlation_after": float(np.nanmean(after)),
         "correlation_after": [None if np.isnan(one) else round(float(one), 4) for one in after],
     }
     log.info(
-        "network %d: mean correlation with network 0 %.3f before and %.3f after rotation, %d people",
+        "network %d: mean correlation with network 0 %.3f before and %.3f after rotation, %d samples",
         fold,
         figures["mean_correlation_before"],
         figures["mean_correlation_after"],

@@ -1,10 +1,10 @@
-"""Standardising features on training people, and the rotation that lays one network's features on another's."""
+"""Standardising features on training samples, and the rotation that lays one network's features on another's."""
 
 import numpy as np
 
 
 def standardise(features: np.ndarray, role: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Centre and scale `features` (people, features) by the people whose `role` is `train`: values, mean, sd, float64.
+    """Centre and scale `features` (samples, features) by the samples whose `role` is `train`: values, mean, sd, float64.
 
     A feature that does not vary among them has sd 1, so it becomes 0 there.
     """
@@ -16,7 +16,7 @@ def standardise(features: np.ndarray, role: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def procrustes(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The orthogonal matrix R (features, features) that makes `source` R nearest to `target`, both (people, features).
+    """The orthogonal matrix R (features, features) that makes `source` R nearest to `target`, both (samples, features).
 
     R = U Vᵀ of the singular value decomposition of sourceᵀ target (Schönemann 1966).
     """
@@ -25,7 +25,7 @@ def procrustes(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Pearson correlation of each feature of two (people, features); NaN where one does not vary."""
+    """Pearson correlation of each feature of two (samples, features); NaN where one does not vary."""
     first, second = first - first.mean(axis=0), second - second.mean(axis=0)
     norm = np.sqrt((first**2).sum(axis=0) * (second**2).sum(axis=0))
     with np.errstate(invalid="ignore", divide="ignore"):

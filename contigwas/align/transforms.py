@@ -14,11 +14,11 @@ from contigwas.tables.text import require
 
 @dataclass(frozen=True)
 class Alignment:
-    """The alignment of some networks, without anything about a person.
+    """The alignment of some networks, without anything about a sample.
 
     Attributes:
         features: the names of the networks' features.
-        mean, sd: of each network's features among its training people, float64 (networks, features).
+        mean, sd: of each network's features among its training samples, float64 (networks, features).
         rotation: of each network onto network 0 (its own is the identity), float64 (networks, features, features).
         embed: the settings of `embed` that made the features; empty where they are not known.
     """
@@ -30,7 +30,7 @@ class Alignment:
     embed: Mapping[str, object]
 
     def __call__(self, values: np.ndarray, network: int) -> np.ndarray:
-        """`values` (people, features) of one network in the coordinates of network 0, float64."""
+        """`values` (samples, features) of one network in the coordinates of network 0, float64."""
         values = np.asarray(values, dtype=np.float64)
         return (values - self.mean[network]) / self.sd[network] @ self.rotation[network]
 

@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 
 
 def average(embeddings: Sequence[PathLike], alignment: PathLike, output: PathLike, output_report: PathLike) -> None:
-    """Write one row a person: each network's features (one file of `embeddings` a fold, in their order) standardised
-    with the mean and sd of its own training people, rotated onto network 0 as in `alignment`, and averaged.
+    """Write one row a sample: each network's features (one file of `embeddings` a fold, in their order) standardised
+    with the mean and sd of its own training samples, rotated onto network 0 as in `alignment`, and averaged.
 
     obs: fold (0 for all), role, tested. Whose IID a network was trained or validated on is not tested, and counted;
     the others are. uns: mean0, sd0 of network 0. The report has, of each network, the mean correlation of its features
@@ -29,7 +29,7 @@ def average(embeddings: Sequence[PathLike], alignment: PathLike, output: PathLik
     fitted = read_alignment(alignment)
     if len(fitted.mean) != len(embeddings):
         raise UserError(
-            f"{alignment} holds {len(fitted.mean)} networks, but {len(embeddings)} have embedded the cohort: bring all "
+            f"{alignment} holds {len(fitted.mean)} networks, but {len(embeddings)} have embedded the cohort: supply all "
             "fold folders of the model, with the alignment of the same run"
         )
     first = read_modality(embeddings[0])
@@ -42,7 +42,7 @@ def average(embeddings: Sequence[PathLike], alignment: PathLike, output: PathLik
                 "the alignment are not of one model"
             )
         if list(data.obs_names) != list(first.obs_names):
-            raise UserError(f"{path} and {embeddings[0]} hold different people: run apply again")
+            raise UserError(f"{path} and {embeddings[0]} hold different samples: run apply again")
         parts.append(fitted(data.X, fold))
         roles.append(data.obs["role"].astype(str).to_numpy())
     values = np.mean(parts, axis=0)
@@ -55,7 +55,7 @@ def average(embeddings: Sequence[PathLike], alignment: PathLike, output: PathLik
     )
     agreement = [float(np.nanmean(correlations(part, values))) for part in parts]
     log.info(
-        "%d people embedded by %d networks, %d of them are tested; mean correlation of the networks with their average "
+        "%d samples embedded by %d networks, %d of them are tested; mean correlation of the networks with their average "
         "%s",
         len(obs),
         len(parts),
@@ -64,7 +64,7 @@ def average(embeddings: Sequence[PathLike], alignment: PathLike, output: PathLik
     )
     report = {
         "folds": [{"fold": fold, "mean_correlation_with_average": one} for fold, one in enumerate(agreement)],
-        "people": len(obs),
+        "n_samples": len(obs),
         "in_training": int((~obs["tested"]).sum()),
         "tested": int(obs["tested"].sum()),
     }
@@ -75,21 +75,21 @@ def average(embeddings: Sequence[PathLike], alignment: PathLike, output: PathLik
 
 
 def _tested(roles: np.ndarray) -> dict[str, np.ndarray]:
-    """Each person's role over all networks (networks, people), the closest to training, and whether they are tested."""
+    """Each sample's role over all networks (networks, samples), the closest to training, and whether they are tested."""
     role = np.where((roles == NEW).all(axis=0), NEW, roles[0])
     for closer in (VALIDATION, TRAIN):
         role = np.where((roles == closer).any(axis=0), closer, role)
     tested = ~np.isin(role, [TRAIN, VALIDATION])
     if not tested.all():
         log.warning(
-            "%d of %d people have the IID of somebody whom the model was trained or validated on: they are not tested "
-            "(if they are other people, give them IIDs of their own)",
+            "%d of %d samples have the IID of somebody whom the model was trained or validated on: they are not tested "
+            "(if they are other samples, give them IIDs of their own)",
             int((~tested).sum()),
             len(tested),
         )
     if not tested.any():
         raise UserError(
-            f"all {len(tested)} people have IIDs of people whom the model was trained or validated on: nobody can be "
-            "tested: apply it to people whom it has not seen, or give other people IIDs of their own"
+            f"all {len(tested)} samples have IIDs of samples that the model was trained or validated on: nobody can be "
+            "tested: apply it to samples that it has not seen, or give other samples IIDs of their own"
         )
     return {"role": role.astype(object), "tested": tested}

@@ -46,6 +46,6 @@ def read_frozen(alignment: PathLike, pca: PathLike) -> Alignment:
     _, names, mean, sd = read_pca(pca)
     if list(names) != fitted.features or not (np.allclose(mean, fitted.mean[0]) and np.allclose(sd, fitted.sd[0])):
         raise UserError(
-            f"{alignment} and {pca} are not of one model: bring both from the same run, or run phenotypes there again"
+            f"{alignment} and {pca} are not of one model: supply both from the same run, or run phenotypes there again"
         )
     return fitted

@@ -17,7 +17,7 @@ class Rare:
     """The calls of some variants.
 
     frequency: float64 (variants,), of the alternate allele among the called, NaN where nobody is; alleles, missing:
-    int64 (variants,), alternate alleles of the called, and people not called; dosages: int8 CSC (people, variants),
+    int64 (variants,), alternate alleles of the called, and samples not called; dosages: int8 CSC (samples, variants),
     nonzero calls of the rare variants, nothing for the others.
     """
 
@@ -28,18 +28,18 @@ class Rare:
 
 
 def read_rare(
-    bed: Genotypes, variants: np.ndarray, people: np.ndarray, max_aaf: float, given: np.ndarray | None = None
+    bed: Genotypes, variants: np.ndarray, samples: np.ndarray, max_aaf: float, given: np.ndarray | None = None
 ) -> Rare:
-    """Read `variants` (positions in `bed.variants`) for `people` (positions in `bed.people`), block by block.
+    """Read `variants` (positions in `bed.variants`) for `samples` (positions in `bed.samples`), block by block.
 
     The alternate allele is the effect allele of the reader. A frequency equal to `max_aaf` is rare; `given` (variants,)
-    are frequencies that decide instead of those among these people, and none where NaN. Only calls of rare alleles
+    are frequencies that decide instead of those among these samples, and none where NaN. Only calls of rare alleles
     stay in memory.
     """
     frequency, alleles, missing = [], [], []
-    counts, persons, values = [], [], []
+    counts, samples, values = [], [], []
     start = 0
-    for calls in _blocks(bed, variants, people):
+    for calls in _blocks(bed, variants, samples):
         absent = np.count_nonzero(calls == MISSING, axis=1)
         carried = np.count_nonzero(calls == 1, axis=1) + 2 * np.count_nonzero(calls == 2, axis=1)
         called = calls.shape[1] - absent
@@ -50,21 +50,21 @@ def read_rare(
         alleles.append(carried)
         missing.append(absent)
         counts.append(np.bincount(rare[row], minlength=called.size))
-        persons.append(carrier.astype(np.int32))
+        samples.append(carrier.astype(np.int32))
         values.append(calls[rare[row], carrier])
         start += called.size
     if not frequency:
         nothing = np.zeros(0, np.int64)
-        return Rare(np.zeros(0), nothing, nothing, sparse.csc_array((people.size, 0), dtype=np.int8))
+        return Rare(np.zeros(0), nothing, nothing, sparse.csc_array((samples.size, 0), dtype=np.int8))
     ends = np.cumsum(np.concatenate([[0], *counts]))
     dosages = sparse.csc_array(
-        (np.concatenate(values), np.concatenate(persons), ends), shape=(people.size, variants.size)
+        (np.concatenate(values), np.concatenate(samples), ends), shape=(samples.size, variants.size)
     )
     return Rare(np.concatenate(frequency), np.concatenate(alleles), np.concatenate(missing), dosages)
 
 
 def _carriers(calls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where calls (variants, people), C order, are 1 or 2. Eight calls are looked at at a time: few are."""
+    """Where calls (variants, samples), C order, are 1 or 2. Eight calls are looked at at a time: few are."""
     flat = calls.reshape(-1)
     whole = flat.size // 8 * 8
     filled = np.flatnonzero(flat[:whole].view(np.uint64) != 0)
@@ -72,26 +72,26 @@ def _carriers(calls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.divmod(places[flat[places] > 0], calls.shape[1])
 
 
-def _blocks(bed: Genotypes, variants: np.ndarray, people: np.ndarray) -> Iterator[np.ndarray]:
-    """Calls (variants, people), C order."""
-    size = max(1, min(1024, BLOCK_BYTES // max(people.size, 1)))
-    for _, block in bed.blocks(variants, people, size):
+def _blocks(bed: Genotypes, variants: np.ndarray, samples: np.ndarray) -> Iterator[np.ndarray]:
+    """Calls (variants, samples), C order."""
+    size = max(1, min(1024, BLOCK_BYTES // max(samples.size, 1)))
+    for _, block in bed.blocks(variants, samples, size):
         yield block.T
 
 
 def collapse(
     dosages: sparse.csc_array, columns: np.ndarray, features: np.ndarray, count: int, statistic: str
 ) -> sparse.csc_array:
-    """One number for every person and set of variants: int32 CSC (people, count).
+    """One number for every sample and set of variants: int32 CSC (samples, count).
 
-    `columns` and `features` are pairs, each once: this column of `dosages` (people, variants; 1 or 2 where stored)
+    `columns` and `features` are pairs, each once: this column of `dosages` (samples, variants; 1 or 2 where stored)
     belongs to this set. `statistic`: `sum` of the alleles, `comphet` (the sum, at most 2), `max` (the most at one
     variant) or `binary` (1 for any).
     """
     pairs = (np.ones(len(columns), np.int32), (columns, features))
     sets = sparse.csc_array(pairs, shape=(dosages.shape[1], count))
     if statistic == "max":
-        # a person has 1 with any allele, and 2 with two of them at one variant
+        # a sample has 1 with any allele, and 2 with two of them at one variant
         twice = _with(dosages, (dosages.data == 2).astype(np.int32))
         twice.eliminate_zeros()
         return (_any(dosages, sets) + _any(twice, sets)).tocsc()
@@ -104,7 +104,7 @@ def collapse(
 
 
 def _any(dosages: sparse.csc_array, sets: sparse.csc_array) -> sparse.csc_array:
-    """1 where a person has any entry in a set."""
+    """1 where a sample has any entry in a set."""
     found = (_with(dosages, np.ones(dosages.nnz, np.int32)) @ sets).tocsc()
     found.data[:] = 1
     return found

@@ -23,7 +23,7 @@ CODE = {reason: np.int8(number) for number, reason in enumerate(REASONS)}
 class Burden:
     """The burden of some genes.
 
-    values: int32 CSC (people, features); features: DataFrame, a row a feature; reasons: how many pairs of a variant of
+    values: int32 CSC (samples, features); features: DataFrame, a row a feature; reasons: how many pairs of a variant of
     a set and a mask do not qualify, by reason.
     """
 
@@ -33,19 +33,19 @@ class Burden:
 
 
 def burden_of(
-    bed: Genotypes, names: Names, people: np.ndarray, members: Members, rules: Rules, aaf: pd.DataFrame | None
+    bed: Genotypes, names: Names, samples: np.ndarray, members: Members, rules: Rules, aaf: pd.DataFrame | None
 ) -> Burden:
-    """The burden of every gene of `members` under every mask of `rules` for `people` (positions in `bed.people`).
+    """The burden of every gene of `members` under every mask of `rules` for `samples` (positions in `bed.samples`).
 
-    `aaf` are brought frequencies by variant, which decide instead of those among `people`. The features' columns:
+    `aaf` are user-supplied frequencies by variant, which decide instead of those among `samples`. The features' columns:
     `gene mask chrom pos carriers variants missing dropped`, as `write_burden` says.
     """
     chosen = members.masks.any(axis=0) & (members.row >= 0)
     variants, column = np.unique(members.row[chosen], return_inverse=True)
     given, forced = _given(aaf, names, variants)
-    rare = read_rare(bed, variants, people, rules.max_aaf, given)
+    rare = read_rare(bed, variants, samples, rules.max_aaf, given)
 
-    of_variant = _reasons(rare.frequency, rare.missing / max(people.size, 1), given, rules)
+    of_variant = _reasons(rare.frequency, rare.missing / max(samples.size, 1), given, rules)
     common = np.zeros(len(members.row), np.int8)
     common[members.row == UNKNOWN] = CODE["not in genotypes"]
     common[members.row == REPEATED] = CODE["duplicate id"]
@@ -89,7 +89,7 @@ def burden_of(
 
 
 def _given(aaf: pd.DataFrame | None, names: Names, variants: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """The brought frequencies of some variants, NaN where there is none, and which are singletons by the file."""
+    """The user-supplied frequencies of some variants, NaN where there is none, and which are singletons by the file."""
     if aaf is None:
         return None, None
     place = names.places_in(aaf.index, variants)

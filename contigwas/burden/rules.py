@@ -11,7 +11,7 @@ STATISTICS = ("max", "sum", "comphet", "binary")
 
 @dataclass(frozen=True)
 class Rules:
-    """masks: name to categories; max_aaf: inclusive; max_missing: largest share of people not called, inclusive.
+    """masks: name to categories; max_aaf: inclusive; max_missing: largest share of samples not called, inclusive.
 
     With `singletons` every mask has a second one, `<mask>.singleton`, of those of its variants that are singletons.
     """
@@ -23,7 +23,7 @@ class Rules:
     singletons: bool
 
     def __post_init__(self) -> None:
-        """Raise UserError when a mask's name has white space or would stand twice."""
+        """Raise UserError when a mask's name has white space or would are duplicated."""
         spaced = [mask for mask in self.masks if len(mask.split()) != 1]
         if spaced:
             raise UserError(f"config: burden.masks has a mask {spaced[0]!r}: give it a name without white space")

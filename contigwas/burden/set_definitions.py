@@ -45,12 +45,12 @@ class Listed:
         self._known += int((found.row != UNKNOWN).sum())
         return found
 
-    def tell(self, annotations: PathLike, pattern: PathLike) -> None:
+    def tell(self, annotations: PathLike, genotypes: str) -> None:
         """Log the variants that only one file has; UserError when the exome calls have none of the sets'."""
         log.info("%d of the %d variants of sets are not in the exome calls", self._listed - self._known, self._listed)
         if not self._known:
             raise UserError(
-                f"{self._path} names {self._listed} variants, none of which is in the exome calls ({pattern}), by ID "
+                f"{self._path} names {self._listed} variants, none of which is in the exome calls ({genotypes}), by ID "
                 "or by place and alleles: check that its variant ids are those of the exome calls"
             )
         lost = int((~self._annotated["gene"].isin(self._sets["gene"])).sum())
@@ -84,7 +84,7 @@ class Derived:
         self._genes.update(found.genes["gene"])
         return found
 
-    def tell(self, annotations: PathLike, pattern: PathLike) -> None:
+    def tell(self, annotations: PathLike, genotypes: str) -> None:
         """Log the annotations that no set took; UserError when the exome calls have none of the variants."""
         log.info("sets are those of the annotations: %d genes", len(self._genes))
         log.info("%s: %d of %d annotations are of variants that are not in the exome calls",
@@ -94,5 +94,5 @@ class Derived:
         if self._open.all():
             raise UserError(
                 f"{annotations} names {len(self._open)} variants of genes, none of which is in the exome calls "
-                f"({pattern}), by ID or by place and alleles: check that both are of one build"
+                f"({genotypes}), by ID or by place and alleles: check that both are of one build"
             )

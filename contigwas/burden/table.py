@@ -15,8 +15,9 @@ from contigwas.burden.regenie import read_aaf
 from contigwas.burden.rules import Rules
 from contigwas.burden.set_definitions import Derived, Listed
 from contigwas.genotypes.chromosome_names import require_autosome
-from contigwas.genotypes.pruned import person_rows
-from contigwas.genotypes.reader import Genotypes, open_genotypes
+from contigwas.genotypes.files import describe_files
+from contigwas.genotypes.pruned import sample_rows
+from contigwas.genotypes.reader import GenotypeFiles, Genotypes, open_genotypes
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 from contigwas.samples.cohort import included, read_cohort
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def write_burden(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     chromosomes: Sequence[object],
     annotations: PathLike,
     sets: PathLike | None,
@@ -35,21 +36,21 @@ def write_burden(
     settings: Mapping[str, object],
     output: PathLike,
 ) -> None:
-    """Write the burden modality: integer CSR (people, features), one feature `GENE.mask`.
+    """Write the burden modality: integer CSR (samples, features), one feature `GENE.mask`.
 
     A value is `statistic` over the gene's qualifying variants: `max` (the most alternate, that is effect, alleles at
     one variant: 0, 1 or 2), `sum` of them, `comphet` (the sum, at most 2) or `binary` (any); a missing call counts as
     0. A variant qualifies when the gene's set lists it (without `sets`: when it is annotated for the gene), a category
-    of its annotation for the gene is in the mask, at most `max_missing` of the people written are not called, and its
-    frequency is at most `max_aaf`: that among the people written, or where `aaf` names REGENIE's file, the one there;
+    of its annotation for the gene is in the mask, at most `max_missing` of the samples written are not called, and its
+    frequency is at most `max_aaf`: that among the samples written, or where `aaf` names REGENIE's file, the one there;
     a variant that the file lacks does not qualify. `<mask>.singleton` (with `singletons`) has those of a mask's
-    variants with one alternate allele among the people written, or as the file's third column says. `settings` has
+    variants with one alternate allele among the samples written, or as the file's third column says. `settings` has
     `masks` (name: categories, or a mask file), `statistic max_aaf max_missing singletons aaf vep`.
 
-    People: those of the cohort who are not excluded and have exome calls. Features without any carrier are left out
+    Samples: those of the cohort who are not excluded and have exome calls. Features without any carrier are left out
     and counted. `.var`: `gene mask chrom pos`, `carriers`, `variants` (that qualify and someone carries), `missing`
     (their calls taken as 0) and `dropped` (JSON: the set's other variants by reason; with `variants` they add up to
-    the set). int8, or for `sum` the smallest integer that holds it. Raises UserError for malformed inputs, no person
+    the set). int8, or for `sum` the smallest integer that holds it. Raises UserError for malformed inputs, no sample
     in common, variants that all are unknown, and when no feature has a carrier.
     """
     rules = Rules.of(settings)
@@ -63,22 +64,23 @@ def write_burden(
     for chrom in wanted:
         if not grouped.has(chrom):
             continue
-        bed = open_genotypes(pattern, chrom)
+        bed = open_genotypes(genotype_files, chrom)
         if iids is None:
-            iids = _people(everyone, bed, cohort)
+            iids = _samples(everyone, bed, cohort)
         names = Names(bed.variants, chrom)
         members = grouped.members(names, bed)
-        parts.append(burden_of(bed, names, person_rows(bed, iids), members, rules, aaf))
-    grouped.tell(annotations, pattern)
+        parts.append(burden_of(bed, names, sample_rows(bed, iids), members, rules, aaf))
+    grouped.tell(annotations, describe_files(genotype_files))
     reasons = sum((Counter(part.reasons) for part in parts), Counter())
     features, carried = _carried(parts, reasons, sets or annotations, settings["aaf"])
     provenance = {
-        "stage": "burden", "genotypes": str(pattern), "annotations": str(annotations), "sets": str(sets or ""),
+        "stage": "burden", "genotypes": describe_files(genotype_files), "annotations": str(annotations),
+        "sets": str(sets or ""),
         "masks": {name: list(categories) for name, categories in rules.masks.items()}, "statistic": rules.statistic,
         "max_aaf": rules.max_aaf, "max_missing": rules.max_missing, "singletons": rules.singletons,
         "aaf": str(settings["aaf"] or ""), "vep": dict(settings["vep"]), "dropped": dict(reasons),
         "features_without_carrier": int((~carried).sum()), "features": len(features),
-        "people_in_cohort": len(everyone), "people": len(iids),
+        "samples_in_cohort": len(everyone), "n_samples": len(iids),
     }  # fmt: skip
     matrix = _joined([part.values for part in parts], np.flatnonzero(carried))
     write_modality(output, matrix, pd.Index(iids), features, provenance)
@@ -91,8 +93,8 @@ def _carried(
 
     UserError when there is none, or when two share a name; `genes` and `aaf` are the files that it names.
     """
-    told = ", ".join(f"{count} {why}" for why, count in sorted(reasons.items())) or "none"
-    log.info("pairs of a variant and a mask that do not qualify, by reason: %s", told)
+    reported = ", ".join(f"{count} {why}" for why, count in sorted(reasons.items())) or "none"
+    log.info("pairs of a variant and a mask that do not qualify, by reason: %s", reported)
     features = pd.concat([part.features for part in parts], ignore_index=True)
     carried = (features["carriers"] > 0).to_numpy()
     log.info("%d features of genes and masks, %d of them without a carrier and left out", len(carried),
@@ -104,7 +106,7 @@ def _carried(
         )
     if not carried.any():
         raise UserError(
-            f"nobody carries a qualifying variant of any gene in {genes} (variants that do not qualify: {told}): check "
+            f"nobody carries a qualifying variant of any gene in {genes} (variants that do not qualify: {reported}): check "
             "that its variant ids are those of the exome calls, burden.masks and burden.max_aaf"
         )
     kept = features[carried].reset_index(drop=True)
@@ -119,12 +121,12 @@ def _carried(
     return kept, carried
 
 
-def _people(everyone: pd.DataFrame, bed: Genotypes, cohort: PathLike) -> np.ndarray:
-    """IIDs of the cohort's people with exome calls, in the cohort's order."""
+def _samples(everyone: pd.DataFrame, bed: Genotypes, cohort: PathLike) -> np.ndarray:
+    """IIDs of the cohort's samples with exome calls, in the cohort's order."""
     iids_included = included(everyone)["iid"].astype(str)
-    require_overlap(iids_included, bed.people["iid"], f"the cohort ({cohort})", f"the exome calls ({bed.path})")
-    iids = iids_included[iids_included.isin(bed.people["iid"])].to_numpy(dtype=str)
-    log.info("%d of the %d people of the cohort have exome calls", len(iids), len(iids_included))
+    require_overlap(iids_included, bed.samples["iid"], f"the cohort ({cohort})", f"the exome calls ({bed.path})")
+    iids = iids_included[iids_included.isin(bed.samples["iid"])].to_numpy(dtype=str)
+    log.info("%d of the %d samples of the cohort have exome calls", len(iids), len(iids_included))
     return iids
 
 

@@ -20,11 +20,11 @@ def readable(path: PathLike) -> Iterator[None]:
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise UserError(f"{path} is a gzipped file that is cut short or damaged: copy it again") from None
     except UnicodeDecodeError:
-        raise UserError(f"{path} is neither UTF-8 text nor gzipped text: bring one of them") from None
+        raise UserError(f"{path} is neither UTF-8 text nor gzipped text: supply one of them") from None
 
 
 def lines(path: PathLike, what: str) -> Iterator[str]:
-    """The lines of a text file, without their ends; `what` names the key of the config that brought it."""
+    """The lines of a text file, without their ends; `what` names the key of the config that names it."""
     with readable(path), unpacked(require(path, what)) as file:
         for line in file:
             yield line.decode("utf-8-sig").rstrip("\r\n")  # some editors put a mark before the first line

@@ -55,14 +55,14 @@ def read_vep(path: PathLike, settings: Mapping[str, object], vcf: bool) -> pd.Da
         places.append(place)
         genes.append(gene)
         ranks.append(RANK[category])
-    told = ", ".join(f"{count} {why}" for why, count in sorted(counts.items())) or "none"
-    log.info("%s: rows of transcripts left out: %s", path, told)
+    reported = ", ".join(f"{count} {why}" for why, count in sorted(counts.items())) or "none"
+    log.info("%s: rows of transcripts left out: %s", path, reported)
     table = pd.DataFrame({"variant": variants, "place": places, "gene": genes, "rank": np.array(ranks, np.int8)})
     worst = table.groupby(["variant", "place", "gene"], sort=False)["rank"].min().reset_index()
     category = pd.Categorical.from_codes(worst["rank"].to_numpy(), list(CATEGORIES)).remove_unused_categories()
     found = worst.drop(columns="rank").assign(category=category).astype({"gene": "category"})
-    told = ", ".join(f"{count} {name}" for name, count in found["category"].value_counts(sort=False).items())
-    log.info("%s: variants of genes by category: %s", path, told or "none")
+    reported = ", ".join(f"{count} {name}" for name, count in found["category"].value_counts(sort=False).items())
+    log.info("%s: variants of genes by category: %s", path, reported or "none")
     if found.empty:
         raise UserError(
             f"{path} has no variant with a gene in {settings['gene']} and a coding consequence: check burden.vep.gene "
@@ -129,7 +129,7 @@ def _tab(path: PathLike, needed: Sequence[str]) -> Iterator[Row]:
         values = line.split("\t")
         if len(values) != len(columns):
             raise UserError(
-                f"{path}, line {number} has {len(values)} columns where the header has {len(columns)}: mend that line"
+                f"{path}, line {number} has {len(values)} columns where the header has {len(columns)}: fix that line"
             )
         fields = dict(zip(columns, values, strict=True))
         fields.update(part.split("=", 1) for part in fields.get("Extra", "").split(";") if "=" in part)
@@ -173,11 +173,11 @@ def _vcf(path: PathLike, needed: Sequence[str]) -> Iterator[Row]:
             )
         parts = line.split("\t", 8)
         if len(parts) < 8:
-            raise UserError(f"{path}, line {number} has fewer than eight columns: mend that line")
+            raise UserError(f"{path}, line {number} has fewer than eight columns: fix that line")
         chrom, pos, name, ref, alternatives, _, _, info = parts[:8]
-        told = next((one[4:] for one in info.split(";") if one.startswith("CSQ=")), "")
+        reported = next((one[4:] for one in info.split(";") if one.startswith("CSQ=")), "")
         of_allele = _vep_alleles(ref, alternatives.split(","))
-        for entry in told.split(",") if told else ():
+        for entry in reported.split(",") if reported else ():
             values = entry.split("|")
             if len(values) != len(fields):
                 raise UserError(

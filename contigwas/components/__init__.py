@@ -1,1 +1,1 @@
-"""What varies along the components that are tested: images of people, which stay private."""
+"""What varies along the components that are tested: images of samples, which stay private."""

@@ -113,7 +113,7 @@ def _check_meaning(config: Mapping) -> None:
     """What a schema cannot say: blocks that refer to one another."""
     taken = sorted({*config["modalities"]} & {*MODALITIES})
     if taken:
-        raise UserError(f"config: modalities brings {taken[0]}, which is a modality's own name here: choose another")
+        raise UserError(f"config: modalities supplies {taken[0]}, which is a modality's own name here: choose another")
     for name, recipe in config["models"].items():
         for modality in recipe.get("modalities", []):
             if modality in config["modalities"]:
@@ -121,7 +121,7 @@ def _check_meaning(config: Mapping) -> None:
             if modality not in MODALITIES:
                 known = ", ".join([*MODALITIES, *config["modalities"]])
                 raise UserError(
-                    f"config: models.{name}.modalities names {modality}, which must be one of {known}: bring it in the "
+                    f"config: models.{name}.modalities names {modality}, which must be one of {known}: supply it in the "
                     "block modalities, or drop it"
                 )
             if modality not in config:
@@ -182,7 +182,7 @@ def _check_genes(config: Mapping) -> None:
         raise UserError(
             f"config: loci.genes names {loci['genes']}, which is of {said} by its "
             f"{'declaration loci.genes_build' if loci['genes_build'] else 'name'}, but genotypes.build is {build}: "
-            f"bring a list of {build}, or correct the build (loci.genes_build declares that of the list)"
+            f"supply a list of {build}, or correct the build (loci.genes_build declares that of the list)"
         )
 
 
@@ -205,6 +205,6 @@ def _check_chromosomes(config: Mapping) -> None:
         raise UserError("config: genotypes.chromosomes names a chromosome twice: keep one of them")
     if not autosomes(config):
         raise UserError(
-            "config: genotypes.chromosomes holds X alone: people, relatives and components are judged on autosomes, "
+            "config: genotypes.chromosomes holds X alone: samples, relatives and components are judged on autosomes, "
             "so add at least one"
         )

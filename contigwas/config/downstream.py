@@ -7,7 +7,7 @@ from contigwas.runtime.errors import UserError
 
 SEGMENTATION, CLUSTERS = "segmentation", "clusters"
 CLASSIFICATION, REGRESSION = "classification", "regression"
-OF_LABELS = (CLASSIFICATION, REGRESSION)  # of people, not of pixels
+OF_LABELS = (CLASSIFICATION, REGRESSION)  # of samples, not of pixels
 KINDS = (SEGMENTATION, CLASSIFICATION, REGRESSION, CLUSTERS)
 PROBE, KNN, FINETUNED, SCRATCH = "probe", "knn", "finetuned", "scratch"  # the arms of those
 OF_NETWORKS = (FINETUNED, SCRATCH)  # arms that see images
@@ -46,7 +46,7 @@ def models(config: Mapping, name: str) -> list[str]:
 
 
 def modality(config: Mapping, name: str, model: str) -> str | None:
-    """The modality whose encoder a task fuses with images; None where there is none, or the people have none."""
+    """The modality whose encoder a task fuses with images; None where there is none, or the samples have none."""
     task, recipe = config["downstream"][name], config["models"][model]
     if not task["cohort"] or not any(arm["fusion"] != "none" for arm in arms(config, name, model)):
         return None
@@ -61,7 +61,7 @@ def arms(config: Mapping, name: str, model: str) -> list[dict[str, object]]:
 
 
 def label_arms(config: Mapping, name: str, model: str) -> list[str]:
-    """The arms of a classification or regression with a model: who brings features has no network to fine-tune."""
+    """The arms of a classification or regression with a model: who supplies features has no network to fine-tune."""
     tunable = "image_encoder" in config["models"][model]
     return [arm for arm in config["downstream"][name]["arms"] if tunable or arm not in OF_NETWORKS]
 
@@ -77,7 +77,9 @@ def lacks(config: Mapping, name: str, model: str) -> str:
     if task["task"] in OF_LABELS:
         return _lacks_for_labels(config, name, model)
     if task["task"] == CLUSTERS:
-        return "" if {"method", "embeddings", "apply"} & {*recipe} else "has no embeddings, but brought phenotypes"
+        return (
+            "" if {"method", "embeddings", "apply"} & {*recipe} else "has no embeddings, but user-supplied phenotypes"
+        )
     if "image_encoder" not in recipe:
         return "has no network with feature maps (image_encoder)"
     fused = any(arm["fusion"] != "none" for arm in task["arms"] or [])
@@ -93,9 +95,9 @@ def lacks(config: Mapping, name: str, model: str) -> str:
 def _lacks_for_labels(config: Mapping, name: str, model: str) -> str:
     task, recipe = config["downstream"][name], config["models"][model]
     if not {"method", "embeddings", "apply"} & {*recipe}:
-        return "has no embeddings, but brought phenotypes"
+        return "has no embeddings, but user-supplied phenotypes"
     if not task["cohort"] and "method" not in recipe:
-        return "has no network that is trained here, to embed images of people outside the cohort"
+        return "has no network that is trained here, to embed images of samples outside the cohort"
     if not label_arms(config, name, model):
         return "has no network to fine-tune (image_encoder)"
     return ""
@@ -154,7 +156,7 @@ def _check_labels(config: Mapping, name: str, place: str) -> None:
         given = [key for key in ("size", "crop", "image") if task[key] is not None]
         if given:
             raise UserError(
-                f"{place}.{given[0]} is given, but the people are those of the cohort, whose images are decoded "
+                f"{place}.{given[0]} is given, but the samples are those of the cohort, whose images are decoded "
                 f"already (block images): drop {given[0]}, or write cohort: false"
             )
         if "images" not in config and any(reads_images(config, name, one) for one in models(config, name)):
@@ -164,7 +166,7 @@ def _check_labels(config: Mapping, name: str, place: str) -> None:
         raise UserError(f"{place} needs images, but there is no images: block: add it")
     if task["image"] is None:
         raise UserError(
-            f"{place} is of people outside the cohort (cohort: false), but does not say where their images are: write "
+            f"{place} is of samples outside the cohort (cohort: false), but does not say where their images are: write "
             "image: a column of the table, or a pattern with {id} such as images/{id}.png"
         )
     if task["image"].lower() in [str(one).lower() for one in (task["column"] if several else [task["column"]])]:
@@ -200,11 +202,11 @@ def _check_segmentation(place: str, task: Mapping) -> None:
             )
         if arm["fusion"] != "none" and not task["cohort"]:
             raise UserError(
-                f"{where} fuses genes, but the people of {place[8:]} are not of the cohort: write fusion: none"
+                f"{where} fuses genes, but the samples of {place[8:]} are not of the cohort: write fusion: none"
             )
     if task["modality"] and not task["cohort"]:
         raise UserError(
-            f"{place}.modality is {task['modality']}, but with cohort: false its people have no genes: drop modality"
+            f"{place}.modality is {task['modality']}, but with cohort: false its samples have no genes: drop modality"
         )
     if task["modality"] and task["arms"] is not None and all(arm["fusion"] == "none" for arm in task["arms"]):
         raise UserError(

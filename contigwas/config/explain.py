@@ -56,9 +56,9 @@ def check_explain(config: Mapping) -> None:
                 f"config: explain.methods has deeplift, which has no rule for the encoders of {name} (method "
                 f"{config['models'][name]['method']}): take it out, or take {name} out of explain.models"
             )
-    if block["private"] > block["people"]:
+    if block["private"] > block["n_samples"]:
         raise UserError(
-            f"config: explain.private is {block['private']}, but only {block['people']} (explain.people) are "
+            f"config: explain.private is {block['private']}, but only {block['n_samples']} (explain.n_samples) are "
             "explained: lower the one or raise the other"
         )
     if not explained(config):

@@ -60,11 +60,11 @@ def _frozen_lacks(config: Mapping, model: str) -> Iterator[str]:
     if not networks(config, model):
         yield (
             f"config: models.{model}.apply names {folder}, which has no fold0/model.ckpt: name the folder "
-            "results/models/<model> of another run, or bring its checkpoints too"
+            "results/models/<model> of another run, or supply its checkpoints too"
         )
     for name, target in (("alignment.npz", "align"), ("pca.h5ad", "phenotypes")):
         if not Path(folder, name).exists():
             yield (
                 f"config: models.{model}.apply names {folder}, which has no {name}: run the target {target} in the run "
-                "that made it, or bring that file too"
+                "that made it, or supply that file too"
             )

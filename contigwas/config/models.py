@@ -43,7 +43,7 @@ def methods() -> dict[str, Method]:
         name: Method(
             heads=tuple(one.get("x-heads", ())),
             views=one["x-views"],
-            draws=one.get("x-draws", False),
+            draws=one.get("x-decoder", False),
             tokens=one.get("x-tokens", False),
             title=one["x-title"],
         )

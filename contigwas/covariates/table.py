@@ -1,4 +1,4 @@
-"""Covariates as a modality of the contrast: age, sex, smoking and the like, raw, for the people of the cohort."""
+"""Covariates as a modality of the contrast: age, sex, smoking and the like, raw, for the samples of the cohort."""
 
 import logging
 from collections.abc import Sequence
@@ -19,23 +19,23 @@ KEY = "covariates.columns"
 def write_covariates(
     names: Sequence[str], covariates: PathLike | None, pcs: PathLike | None, cohort: PathLike, output: PathLike
 ) -> None:
-    """Write the modality `covariates`: float32 (people, columns), NaN where unknown; nothing is imputed or scaled.
+    """Write the modality `covariates`: float32 (samples, columns), NaN where unknown; nothing is imputed or scaled.
 
-    The people are those of the cohort who are not excluded, in its order. `names` are found as those of a GWAS are: in
+    The samples are those of the cohort who are not excluded, in its order. `names` are found as those of a GWAS are: in
     the table `covariates`, among the components `pcs`, `sex` in the cohort too. A number is one column; a text, and
     `factor(name)`, one indicator a level, `name=level`. No level is left out: nothing is inverted here, so columns may
     depend on one another, and a level without its own would lie nearer to the others than these to each other. `.var`:
-    `covariate`, the name, and `known`, how many people have it. Raises UserError when a name does not exist, a text has
+    `covariate`, the name, and `known`, how many samples have it. Raises UserError when a name does not exist, a text has
     too many levels, or nobody has any covariate.
     """
     everyone = read_cohort(cohort)
-    people = included(everyone)
-    table = read_covariates(names, covariates, pcs, people, KEY)
+    samples = included(everyone)
+    table = read_covariates(names, covariates, pcs, samples, KEY)
     known = table.notna() & ~table.isin(UNKNOWN)
     none = int((~known.any(axis=1)).sum())
     if none == len(table):
         raise UserError(
-            f"nobody of the cohort ({len(table)} people) has any covariate of {KEY} ({covariates}): complete the table "
+            f"nobody of the cohort ({len(table)} samples) has any covariate of {KEY} ({covariates}): complete the table "
             "or name other columns"
         )
     parts = {name: _columns(table[name].where(known[name]), covariates) for name in table.columns}
@@ -44,12 +44,12 @@ def write_covariates(
         {"covariate": [name for name, part in parts.items() for _ in part], "known": values.notna().sum().to_numpy()},
         index=values.columns,
     )
-    told = ", ".join(f"{name} {count}" for name, count in (~known).sum().items() if count)
-    log.info("%d columns of %d covariates for %d people, %d of whom have none; people who miss one: %s",
-             len(features), len(table.columns), len(table), none, told or "none")  # fmt: skip
+    reported = ", ".join(f"{name} {count}" for name, count in (~known).sum().items() if count)
+    log.info("%d columns of %d covariates for %d samples, %d of whom have none; samples that miss one: %s",
+             len(features), len(table.columns), len(table), none, reported or "none")  # fmt: skip
     provenance = {
         "stage": "covariates", "table": str(covariates), "columns": [*names], "features": len(features),
-        "people_in_cohort": len(everyone), "people": len(table), "people_with_none": none,
+        "samples_in_cohort": len(everyone), "n_samples": len(table), "samples_with_none": none,
     }  # fmt: skip
     write_modality(output, values.to_numpy(), table.index, features, provenance)
 

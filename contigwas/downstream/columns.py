@@ -1,4 +1,4 @@
-"""Columns of a table of people that somebody brings, by name whatever the case, and their values as texts."""
+"""Columns of a table of samples that somebody supplies, by name whatever the case, and their values as texts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ def read_columns(
     """Some `columns` of a text table or .parquet as they stand there, named as asked for, indexed by the column `key`.
 
     Raises UserError where the file cannot be read, lacks a column (`remedy` says what to do beside adding it), or has a
-    row without a person or a person twice.
+    row without a sample or a sample twice.
     """
     asked = {name.lower(): name for name in (key, *columns)}
     if Path(path).suffix == ".parquet":
@@ -27,7 +27,7 @@ def read_columns(
         table = read_table(path, list(asked), what)
     iids = pd.Index([text(one) or "" for one in table[key.lower()]], dtype=object)
     if (iids == "").any():
-        raise UserError(f"{path} has {(iids == '').sum()} rows without a person: fill its column {key}")
+        raise UserError(f"{path} has {(iids == '').sum()} rows without a sample: fill its column {key}")
     require_unique(iids, path)
     found = {name: table[name.lower()].to_numpy(dtype=object) for name in columns}
     return pd.DataFrame(found, index=iids, columns=list(columns))

@@ -14,9 +14,9 @@ from contigwas.tables.sample_ids import require_unique
 def families_apart(
     codes: np.ndarray, families: np.ndarray, folds: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Who learns and who is asked, positions of people, in each of `folds`: no family is on both sides.
+    """Who learns and who is asked, positions of samples, in each of `folds`: no family is on both sides.
 
-    Labels `codes` (people,) are dealt as evenly as `families` (people,) allow. A fold that nobody falls into is left
+    Labels `codes` (samples,) are dealt as evenly as `families` (samples,) allow. A fold that nobody falls into is left
     out, and one may lack a label on either side.
     """
     # scikit-learn takes a second to import, which preflight, that reads labels, need not wait for
@@ -29,13 +29,13 @@ def families_apart(
 
 
 def families_with(codes: np.ndarray, families: np.ndarray) -> np.ndarray:
-    """How many families have people with each label: int (labels,), of the labels that are there, in their order."""
+    """How many families have samples with each label: int (labels,), of the labels that are there, in their order."""
     pairs = np.unique(np.stack([np.unique(one, return_inverse=True)[1] for one in (codes, families)]), axis=1)
     return np.bincount(pairs[0])
 
 
 def families_of(iids: Sequence[str], cohort: PathLike) -> np.ndarray:
-    """int (people,): the family of each of `iids` in cohort.tsv; who is not in it is a family alone."""
+    """int (samples,): the family of each of `iids` in cohort.tsv; who is not in it is a family alone."""
     table = read_cohort(cohort)
     require_unique(table["iid"], cohort)
     found = table.set_index("iid")["family"].reindex(pd.Index(iids)).fillna("").to_numpy(str)

@@ -1,4 +1,4 @@
-"""Scores by person, their means with bootstrap intervals, and paired differences, as one tidy table."""
+"""Scores by sample, their means with bootstrap intervals, and paired differences, as one tidy table."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -9,7 +9,7 @@ from scipy.stats import bootstrap
 
 RESAMPLES = 2000
 HELD = 2**22  # values drawn at once: all resamples of a large cohort would not fit in memory
-COLUMNS = ["arm", "share", "seed", "metric", "value", "low", "high", "people"]
+COLUMNS = ["arm", "share", "seed", "metric", "value", "low", "high", "n_samples"]
 
 
 def dice(both: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -25,32 +25,32 @@ def iou(both: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> np.ndarra
 
 
 def tidy(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """A table of `COLUMNS` from scores by person: iid arm share seed metric value.
+    """A table of `COLUMNS` from scores by sample: iid arm share seed metric value.
 
-    A row with a seed is the mean over people of that seed. Rows without one are of each person's mean over the seeds,
-    with the 95 % percentile interval of resampled people; an arm `a - b` is the difference of two arms by person.
+    A row with a seed is the mean over samples of that seed. Rows without one are of each sample's mean over the seeds,
+    with the 95 % percentile interval of resampled samples; an arm `a - b` is the difference of two arms by sample.
     """
     rows = [
-        {"arm": arm, "share": share, "seed": number, "metric": metric, "value": part.mean(), "people": len(part)}
+        {"arm": arm, "share": share, "seed": number, "metric": metric, "value": part.mean(), "n_samples": len(part)}
         for (arm, share, metric, number), part in scores.groupby(["arm", "share", "metric", "seed"], sort=False)[
             "value"
         ]
     ]
     arms = list(dict.fromkeys(scores["arm"]))
-    people = scores.groupby(["metric", "share", "arm", "iid"])["value"].mean()
+    samples = scores.groupby(["metric", "share", "arm", "iid"])["value"].mean()
     for metric in dict.fromkeys(scores["metric"]):
         for share in sorted(set(scores["share"])):
-            of = {arm: people[metric, share, arm] for arm in arms}
+            of = {arm: samples[metric, share, arm] for arm in arms}
             compared = {f"{one} - {other}": of[one] - of[other] for one, other in combinations(arms, 2)}
             for name, values in (of | compared).items():
                 low, high = interval(values.to_numpy(), seed)
-                summary = {"value": values.mean(), "low": low, "high": high, "people": len(values)}
+                summary = {"value": values.mean(), "low": low, "high": high, "n_samples": len(values)}
                 rows.append({"arm": name, "share": share, "seed": pd.NA, "metric": metric, **summary})
     return pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64"})
 
 
 def interval(values: Sequence[float], seed: int) -> tuple[float, float]:
-    """The 95 % percentile interval of the mean of `values` (people,) under resampling of people."""
+    """The 95 % percentile interval of the mean of `values` (samples,) under resampling of samples."""
     values = np.asarray(values, float)
     if len(values) < 2 or np.ptp(values) == 0:
         return float(values.mean()), float(values.mean())

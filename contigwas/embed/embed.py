@@ -1,4 +1,4 @@
-"""Trunk features of everyone with a usable photograph, averaged over a person's photographs."""
+"""Trunk features of everyone with a usable photograph, averaged over a sample's photographs."""
 
 import json
 import logging
@@ -42,9 +42,9 @@ def embed(
     output: PathLike,
     other_cohort: bool = False,
 ) -> None:
-    """Embed everyone of the cohort with the network of `checkpoint`: X float32 (people, features), one row a person.
+    """Embed everyone of the cohort with the network of `checkpoint`: X float32 (samples, features), one row a sample.
 
-    The features are the last stage of the trunk, pooled; a person's photographs are averaged. obs: role (train,
+    The features are the last stage of the trunk, pooled; a sample's photographs are averaged. obs: role (train,
     validation or heldout in this network's training), n_images. `settings` is the block `embed` with `math_threads`:
     `checkpoint` (last or best), `augment` (so many random views are averaged with the photograph itself) and `layer`
     (`trunk`, or a modality, whose head then gives the features). In an `other_cohort` whoever was not in the training
@@ -52,20 +52,20 @@ def embed(
     or when the photographs are of another size.
     """
     state = read_checkpoint(checkpoint)
-    people = read_included(cohort)
+    samples = read_included(cohort)
     images = read_images(images_table)
-    require_overlap(people["iid"], images["iid"].unique(), "the cohort", f"the images ({images_table})")
-    people = people[people["iid"].isin(images["iid"])].reset_index(drop=True)
-    photographs = load_photographs(images_npy, images, pd.Index(people["iid"]))
+    require_overlap(samples["iid"], images["iid"].unique(), "the cohort", f"the images ({images_table})")
+    samples = samples[samples["iid"].isin(images["iid"])].reset_index(drop=True)
+    photographs = load_photographs(images_npy, images, pd.Index(samples["iid"]))
     if list(photographs.shape) != list(state["shape"]):
         old, new = (" x ".join(map(str, shape[1:])) for shape in (state["shape"], photographs.shape))
         raise UserError(
             f"{checkpoint} was trained on photographs of {old} pixels, {state['shape'][0]} channels, but {images_npy} "
             f"holds {new}, {photographs.shape[0]}: train again, or decode the images at the old images.size"
         )
-    owner = torch.repeat_interleave(torch.arange(len(people)), photographs.count)
+    owner = torch.repeat_interleave(torch.arange(len(samples)), photographs.count)
     number = torch.arange(len(owner)) - photographs.first[owner]
-    names = [f"{people['iid'][person]}:{image}" for person, image in zip(owner.tolist(), number.tolist(), strict=True)]
+    names = [f"{samples['iid'][sample]}:{image}" for sample, image in zip(owner.tolist(), number.tolist(), strict=True)]
     with (
         deterministic(int(settings["math_threads"])),
         enough_memory(
@@ -76,16 +76,20 @@ def embed(
         features = _features(photographs, names, state, settings, checkpoint)
     if not bool(features.isfinite().all()):
         raise UserError(f"{checkpoint} gives features that are no numbers: train again with a lower lr")
-    total = torch.zeros((len(people), features.shape[1]), dtype=torch.float64).index_add_(0, owner, features.double())
-    roles = _roles(people, state, other_cohort)
-    obs = pd.DataFrame({"role": roles, "n_images": photographs.count.numpy()}, index=pd.Index(people["iid"], name=None))
+    total = torch.zeros((len(samples), features.shape[1]), dtype=torch.float64).index_add_(0, owner, features.double())
+    roles = _roles(samples, state, other_cohort)
+    obs = pd.DataFrame(
+        {"role": roles, "n_images": photographs.count.numpy()}, index=pd.Index(samples["iid"], name=None)
+    )
     counts = {role: int((roles == role).sum()) for role in (*ROLES, UNUSED, *([NEW] if other_cohort else []))}
-    log.info("%d images of %d people embedded: %s", len(features), len(people), counts)
+    log.info("%d images of %d samples embedded: %s", len(features), len(samples), counts)
     data = ad.AnnData(
         X=(total / photographs.count[:, None]).float().numpy(),
         obs=obs,
         var=pd.DataFrame(index=[f"F{number}" for number in range(1, features.shape[1] + 1)]),
-        uns={"provenance": json.dumps({"checkpoint": str(checkpoint), "settings": dict(settings), "people": counts})},
+        uns={
+            "provenance": json.dumps({"checkpoint": str(checkpoint), "settings": dict(settings), "n_samples": counts})
+        },
     )
     with replacing(output) as temporary:
         data.write_h5ad(temporary)
@@ -98,7 +102,7 @@ def _features(
     settings: Mapping[str, object],
     checkpoint: PathLike,
 ) -> torch.Tensor:
-    """Features (images, features) float32 on the CPU, image after image of each person.
+    """Features (images, features) float32 on the CPU, image after image of each sample.
 
     `names` of the images seed their random views, so that nobody's features depend on who else is there.
     """
@@ -131,9 +135,9 @@ def _features(
     return torch.cat(result).cpu()
 
 
-def _roles(people: pd.DataFrame, state: Mapping, other_cohort: bool) -> np.ndarray:
-    """Each person's role in the training; in another cohort whoever was not in it is new."""
+def _roles(samples: pd.DataFrame, state: Mapping, other_cohort: bool) -> np.ndarray:
+    """Each sample's role in the training; in another cohort whoever was not in it is new."""
     if other_cohort:
         known = {one: UNUSED for one in state.get("seen", [])} | known_roles(state)
-        return np.array([known.get(one, NEW) for one in people["iid"].map(stable_hash)], dtype=object)
-    return roles_of(people, state)
+        return np.array([known.get(one, NEW) for one in samples["iid"].map(stable_hash)], dtype=object)
+    return roles_of(samples, state)

@@ -1,1 +1,1 @@
-"""Models side by side: how many loci, how calibrated, and, where the truth is known, how right."""
+"""Models side by side: how many loci, how calibrated, and, where the ground truth is known, how right."""

@@ -1,4 +1,4 @@
-"""Whether explanations rank the features that the truth names: average precision of mean absolute attributions."""
+"""Whether explanations rank the features that the ground truth names: average precision of mean absolute attributions."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from contigwas.evaluate.ground_truth import locate, read_causes, standardised
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.runtime.atomic_files import PathLike, write_tsv
 from contigwas.tables.text import require
 
@@ -34,23 +34,23 @@ def write_attributions(
     explanations: Mapping[str, PathLike],
     truth: PathLike | None,
     snps: PathLike | None,
-    pattern: str,
+    genotype_files: GenotypeFiles,
     settings: Mapping[str, object],
     output: PathLike,
 ) -> None:
-    """Write attributions.tsv (columns `COLUMNS`): a row a model, method and modality that the truth speaks of.
+    """Write attributions.tsv (columns `COLUMNS`): a row a model, method and modality that the ground truth speaks of.
 
     `explanations` are the features.parquet of the models (method modality feature name mean_abs). Positive are, in the
-    modality snps (the matrix `snps`), SNPs with r2 above settings["r2"] with a planted variant, of the genotypes of
-    `pattern`; in burden, features of the genes of the truth. All others are negative, also those that tag a polygenic
-    variant. planted counts the variants or genes with a positive feature, share is that of positive features, which is
+    modality snps (the matrix `snps`), SNPs with r2 above settings["r2"] with a planted variant in `genotype_files`;
+    in burden, features of the genes of the ground truth. All others are negative, also those that tag a polygenic variant.
+    planted counts the variants or genes with a positive feature, share is that of positive features, which is
     the average precision to expect of a random order. low and high are the ends of the 95 % interval when planted
     variants (genes) are drawn again, empty with fewer than 5. A header only where there is no truth.
     """
     rows = []
     if truth is not None and explanations:
         known = read_causes(truth)
-        tags = snp_tags(known[known["kind"] == "planted"], snps, pattern, settings["r2"]) if snps else None
+        tags = snp_tags(known[known["kind"] == "planted"], snps, genotype_files, settings["r2"]) if snps else None
         genes = known.loc[known["kind"] == "gene", "id"].astype(str).unique()
         for model, path in explanations.items():
             table = pd.read_parquet(require(path, "the explanations"))
@@ -61,11 +61,11 @@ def write_attributions(
                     rows.append({"model": model, "method": method, "modality": modality,
                                  **ranked(scores, found, int(settings["seed"]))})  # fmt: skip
     write_tsv(pd.DataFrame(rows, columns=COLUMNS), output)
-    log.info("%d rankings of features compared with the truth", len(rows))
+    log.info("%d rankings of features compared with the ground truth", len(rows))
 
 
-def snp_tags(planted: pd.DataFrame, snps: PathLike, pattern: str, least: float) -> pd.DataFrame:
-    """Which SNPs of the matrix tag which planted variants: bool (SNPs, planted), r2 above `least` among its people.
+def snp_tags(planted: pd.DataFrame, snps: PathLike, genotype_files: GenotypeFiles, least: float) -> pd.DataFrame:
+    """Which SNPs of the matrix tag which planted variants: bool (SNPs, planted), r2 above `least` among its samples.
 
     `planted` has chrom pos id, and alleles where known. A variant tags itself. Only SNPs of the variant's chromosome
     can tag it, and none tags a variant that `truth.locate` does not find.
@@ -78,10 +78,10 @@ def snp_tags(planted: pd.DataFrame, snps: PathLike, pattern: str, least: float) 
         columns = np.flatnonzero(chroms == chrom)
         if not len(columns):
             continue
-        bed = open_genotypes(pattern, chrom)
+        bed = open_genotypes(genotype_files, chrom)
         places = locate(planted.iloc[those], bed)
         those, places = those[places >= 0], places[places >= 0]
-        rows = pd.Index(bed.people["iid"]).get_indexer(data.obs_names)
+        rows = pd.Index(bed.samples["iid"]).get_indexer(data.obs_names)
         shared = rows >= 0
         if not len(those) or shared.sum() < 2:
             continue
@@ -95,7 +95,7 @@ def snp_tags(planted: pd.DataFrame, snps: PathLike, pattern: str, least: float) 
 
 
 def _positives(modality: str, part: pd.DataFrame, tags: pd.DataFrame | None, genes: Sequence[str]) -> np.ndarray | None:
-    """Which features belong to which variant or gene of the truth, bool (features, causes); None: it says nothing."""
+    """Which features belong to which variant or gene of the ground truth, bool (features, causes); None: it says nothing."""
     if modality == "snps" and tags is not None:
         return tags.reindex(part["feature"], fill_value=False).to_numpy(bool)
     if modality == "burden":

@@ -12,7 +12,7 @@ from contigwas.plots import style
 from contigwas.runtime.atomic_files import PathLike
 
 ACROSS = 4  # panels in a line
-WIDE = 8  # true traits from which on their heat map takes two places
+WIDE = 8  # simulated traits from which on their heat map takes two places
 WIDTH, TITLE, ROW = 2.7, 0.95, 0.3  # inches: a panel, its titles and axis, a model
 LABELS = 4  # of a task without a score over all of them, that are drawn
 # of a task's metrics the first that it has is drawn; the others stand in downstream.tsv
@@ -34,7 +34,7 @@ def draw(tables: Mapping[str, pd.DataFrame], outputs: Sequence[PathLike]) -> Fig
                 width, paint = shown[number]
                 axis = figure.add_subplot(grid[line, start : start + width])
                 paint(axis)
-                panels.rows(axis, order, [*models["people"]] if start == 0 else None)
+                panels.rows(axis, order, [*models["n_samples"]] if start == 0 else None)
         style.save(figure, outputs)
     return figure
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from contigwas.genotypes.chromosome_names import chromosome
-from contigwas.genotypes.reader import Genotypes, open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, Genotypes, open_genotypes
 from contigwas.loci.table import VARIANT
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.tables.anndata_io import MISSING
@@ -18,7 +18,7 @@ ALLELES = ["effect_allele", "other_allele"]
 
 @dataclass(frozen=True)
 class Findings:
-    """What a model's loci say of the truth.
+    """What a model's loci say of the ground truth.
 
     planted: one row a planted variant, with `found` (0 or 1) and `lead_id`. false_loci: loci near no causal variant.
     """
@@ -28,7 +28,7 @@ class Findings:
 
 
 def read_causes(path: PathLike) -> pd.DataFrame:
-    """The table of the truth (evaluate.truth), its chromosomes by their plain names, its alleles in upper case."""
+    """The table of the ground truth (evaluate.truth), its chromosomes by their plain names, its alleles in upper case."""
     truth = read_table(path, COLUMNS, "evaluate.truth")
     truth["chrom"] = truth["chrom"].map(chromosome)
     for name in truth.columns.intersection(ALLELES):
@@ -68,8 +68,8 @@ def compare(loci: pd.DataFrame, causal: pd.DataFrame, r2: np.ndarray, kb: float,
     )
 
 
-def linkage(pattern: str, loci: pd.DataFrame, causal: pd.DataFrame, people: pd.Index) -> np.ndarray:
-    """Squared genotype correlation over `people` of every lead and every causal variant: float32 (loci, causal).
+def linkage(genotype_files: GenotypeFiles, loci: pd.DataFrame, causal: pd.DataFrame, samples: pd.Index) -> np.ndarray:
+    """Squared genotype correlation over `samples` of every lead and every causal variant: float32 (loci, causal).
 
     `loci` has lead_id chrom pos effect_allele other_allele, `causal` the same with id, or no alleles. 0 for variants of
     two chromosomes, and for those that `locate` does not find.
@@ -77,18 +77,18 @@ def linkage(pattern: str, loci: pd.DataFrame, causal: pd.DataFrame, people: pd.I
     r2 = np.zeros((len(loci), len(causal)), np.float32)
     loci = loci.rename(columns={"lead_id": "id"})
     for chrom in sorted(set(loci["chrom"].astype(str)) & set(causal["chrom"].astype(str))):
-        bed = open_genotypes(pattern, chrom)
-        people_rows = pd.Index(bed.people["iid"]).get_indexer(people)
-        people_rows = people_rows[people_rows >= 0]
+        bed = open_genotypes(genotype_files, chrom)
+        samples_rows = pd.Index(bed.samples["iid"]).get_indexer(samples)
+        samples_rows = samples_rows[samples_rows >= 0]
         sides = []
         for table in (loci, causal):
             here = np.flatnonzero(table["chrom"].astype(str) == chrom)
             rows = locate(table.iloc[here], bed)
             sides.append((here[rows >= 0], rows[rows >= 0]))
-        if len(people_rows) < 2 or not all(len(rows) for _, rows in sides):
+        if len(samples_rows) < 2 or not all(len(rows) for _, rows in sides):
             continue
-        left, right = (standardised(bed.read(rows, people_rows)) for _, rows in sides)
-        r2[np.ix_(sides[0][0], sides[1][0])] = (left.T @ right / len(people_rows)) ** 2
+        left, right = (standardised(bed.read(rows, samples_rows)) for _, rows in sides)
+        r2[np.ix_(sides[0][0], sides[1][0])] = (left.T @ right / len(samples_rows)) ** 2
     return r2
 
 
@@ -113,7 +113,7 @@ def locate(variants: pd.DataFrame, bed: Genotypes) -> np.ndarray:
 
 
 def standardised(genotypes: np.ndarray) -> np.ndarray:
-    """Zero mean, unit variance, missing calls at the mean; a constant variant is all zero. (people, variants)"""
+    """Zero mean, unit variance, missing calls at the mean; a constant variant is all zero. (samples, variants)"""
     values = np.where(genotypes == MISSING, np.nan, genotypes.astype(float))
     values -= np.nanmean(values, axis=0)
     values = np.nan_to_num(values)

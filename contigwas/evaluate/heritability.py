@@ -5,23 +5,23 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.gwas.design import orthonormal
-from contigwas.gwas.samples import People, tested_people
+from contigwas.gwas.samples import Samples, tested_samples
 from contigwas.gwas.variants import Variants
 from contigwas.loci.table import match_variants
 from contigwas.runtime.atomic_files import PathLike
 
-COLUMNS = ["feature", "people", "leads", "r2", "adjusted_r2"]
+COLUMNS = ["feature", "n_samples", "leads", "r2", "adjusted_r2"]
 LEADS = 64  # read at a time
-PEOPLE = 8192  # whose dosages are multiplied at a time, in float64
+SAMPLES = 8192  # whose dosages are multiplied at a time, in float64
 ALONE = 1e-10  # of its sum of squares that a lead keeps beyond the covariates, else it tells nothing
 RANK = 1e-8  # of the eigenvalues of the leads' correlations: below it leads depend on one another
 
 
 def explained(
     loci: pd.DataFrame,
-    pattern: str,
+    genotype_files: GenotypeFiles,
     phenotypes: PathLike,
     covariates: PathLike,
     build: str,
@@ -31,13 +31,13 @@ def explained(
 
     r2 is 1 - RSS / RSS0, where RSS0 is left by the covariates and RSS by covariates and leads; adjusted_r2 compares the
     mean squares of the two on their residual degrees of freedom, so that leads without an effect add 0 on average.
-    A missing call is the mean of those called. The leads were chosen among these very people, so both are too high
-    (winner's curse). People are those who are tested, with the feature, of those `among` where it is given. Without a
+    A missing call is the mean of those called. The leads were chosen among these very samples, so both are too high
+    (winner's curse). Samples are those who are tested, with the feature, of those `among` where it is given. Without a
     lead there is no row.
     """
     if not len(loci):
         return pd.DataFrame(columns=COLUMNS)
-    dosages = leads(loci, pattern, phenotypes, covariates, build, among)
+    dosages = leads(loci, genotype_files, phenotypes, covariates, build, among)
     values = pd.read_parquet(phenotypes).set_index("iid").loc[dosages.index]
     design = pd.read_parquet(covariates).set_index("iid").loc[dosages.index].to_numpy(float)
     names, values, dosages = list(values.columns), values.to_numpy(float), dosages.to_numpy()
@@ -49,30 +49,32 @@ def explained(
             design if everybody else design[known],
             dosages if everybody else dosages[known],
         )
-        parts.append(part.assign(feature=[names[column] for column in columns], people=int(known.sum()), place=columns))
+        parts.append(
+            part.assign(feature=[names[column] for column in columns], samples=int(known.sum()), place=columns)
+        )
     return pd.concat(parts).sort_values("place", ignore_index=True)[COLUMNS]
 
 
 def leads(
     loci: pd.DataFrame,
-    pattern: str,
+    genotype_files: GenotypeFiles,
     phenotypes: PathLike,
     covariates: PathLike,
     build: str,
     among: pd.Index | None = None,
 ) -> pd.DataFrame:
-    """Dosages of the lead variants as the GWAS takes them, missing ones at the mean: float32 (people, leads), by IID.
+    """Dosages of the lead variants as the GWAS takes them, missing ones at the mean: float32 (samples, leads), by IID.
 
-    People who are tested on every chromosome that has a lead, of those `among` where it is given.
+    Samples who are tested on every chromosome that has a lead, of those `among` where it is given.
     """
     parts = []
     table = loci.rename(columns={"lead_id": "id"}).astype({"chrom": str})
     for chrom, here in table.groupby("chrom", sort=False):
-        genotypes = open_genotypes(pattern, chrom)
-        people = _among(tested_people(genotypes, phenotypes, covariates), among)
-        variants = Variants(genotypes, np.asarray(match_variants(here, genotypes, "the loci")), people, build)
+        genotypes = open_genotypes(genotype_files, chrom)
+        samples = _among(tested_samples(genotypes, phenotypes, covariates), among)
+        variants = Variants(genotypes, np.asarray(match_variants(here, genotypes, "the loci")), samples, build)
         dosages = np.hstack([_filled(block.dosages) for block in variants.blocks(LEADS)])
-        parts.append(pd.DataFrame(dosages, people.features.index, [f"{chrom}:{name}" for name in here["id"]]))
+        parts.append(pd.DataFrame(dosages, samples.features.index, [f"{chrom}:{name}" for name in here["id"]]))
     return parts[0] if len(parts) == 1 else pd.concat(parts, axis=1, join="inner")
 
 
@@ -102,7 +104,7 @@ def fit(values: np.ndarray, covariates: np.ndarray, dosages: np.ndarray) -> pd.D
 def _products(dosages: np.ndarray, basis: np.ndarray, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cross-products of what the covariates leave of the leads, (k, k), and with the features' `left`, (k, P).
 
-    Leads of which nothing is left are 0. In float64, a block of people at a time: no copy of all leads is made.
+    Leads of which nothing is left are 0. In float64, a block of samples at a time: no copy of all leads is made.
     """
     leads = dosages.shape[1]
     projected, total = np.zeros((basis.shape[1], leads)), np.zeros(leads)
@@ -121,7 +123,7 @@ def _products(dosages: np.ndarray, basis: np.ndarray, left: np.ndarray) -> tuple
 
 
 def _directions(products: np.ndarray) -> np.ndarray:
-    """Combinations of the leads, (k, independent ones), orthonormal over people, from their `products` (k, k)."""
+    """Combinations of the leads, (k, independent ones), orthonormal over samples, from their `products` (k, k)."""
     sizes = np.sqrt(np.diagonal(products))
     weights = np.divide(1, sizes, out=np.zeros_like(sizes), where=sizes > 0)
     values, vectors = np.linalg.eigh(products * np.outer(weights, weights))
@@ -129,12 +131,12 @@ def _directions(products: np.ndarray) -> np.ndarray:
     return weights[:, None] * vectors[:, kept] / np.sqrt(values[kept])
 
 
-def _blocks(people: int) -> Iterator[slice]:
-    return (slice(start, start + PEOPLE) for start in range(0, people, PEOPLE))
+def _blocks(samples: int) -> Iterator[slice]:
+    return (slice(start, start + SAMPLES) for start in range(0, samples, SAMPLES))
 
 
 def _patterns(values: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Columns of `values` (people, P) that miss the same people, and who has them, bool (people,)."""
+    """Columns of `values` (samples, P) that miss the same samples, and who has them, bool (samples,)."""
     known = np.isfinite(values)
     found: dict[bytes, list[int]] = {}
     for column in range(values.shape[1]):
@@ -142,15 +144,15 @@ def _patterns(values: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(np.array(columns), known[:, columns[0]]) for columns in found.values()]
 
 
-def _among(people: People, some: pd.Index | None) -> People:
+def _among(samples: Samples, some: pd.Index | None) -> Samples:
     if some is None:
-        return people
-    there = people.features.index.isin(some)
-    return People(people.rows[there], people.features[there], people.covariates[there])
+        return samples
+    there = samples.features.index.isin(some)
+    return Samples(samples.rows[there], samples.features[there], samples.covariates[there])
 
 
 def _filled(block: np.ndarray) -> np.ndarray:
-    """Dosages (people, variants) with missing ones at the mean of those called, 0 where none is; float32."""
+    """Dosages (samples, variants) with missing ones at the mean of those called, 0 where none is; float32."""
     values = np.where(block < 0, np.nan, block.astype(np.float64))
     called = np.isfinite(values)
     sums, counts = np.where(called, values, 0).sum(axis=0), called.sum(axis=0)

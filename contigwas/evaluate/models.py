@@ -16,22 +16,22 @@ from contigwas.evaluate.heritability import COLUMNS as HERITABILITY
 from contigwas.evaluate.heritability import explained
 from contigwas.evaluate.probes import probe
 from contigwas.evaluate.shared_loci import shared
-from contigwas.genotypes.reader import open_genotypes
-from contigwas.gwas.samples import tested_people
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
+from contigwas.gwas.samples import tested_samples
 from contigwas.runtime.atomic_files import PathLike, write_tsv
 from contigwas.tables.sample_ids import require_unique
 from contigwas.tables.text import read_table
 
 log = logging.getLogger(__name__)
-MOST = 20_000  # people among whom r2 between leads is measured
+MOST = 20_000  # samples among whom r2 between leads is measured
 PLANTED = ["model", "id", "chrom", "pos", "latent", "q2", "found", "lead_id"]
-SINGLE = ("loci", "phenotypes", "covariates", "embeddings", "equal_loci")  # one file a model
-PROBES = ["model", "latent", "r2", "people"]
+SINGLE = ("loci", "phenotypes", "covariates", "embeddings", "common_sample_loci")  # one file a model
+PROBES = ["model", "latent", "r2", "n_samples"]
 
 
 @dataclass(frozen=True)
 class Model:
-    """The files of a model: of its GWAS, and where there are any, features, histories and those at equal people."""
+    """The files of a model: of its GWAS, and where there are any, features, histories and those at common samples."""
 
     loci: PathLike
     summaries: Sequence[PathLike]
@@ -39,27 +39,27 @@ class Model:
     covariates: PathLike
     embeddings: PathLike | None = None
     histories: Sequence[PathLike] = ()
-    equal_loci: PathLike | None = None
-    equal_summaries: Sequence[PathLike] = ()
+    common_sample_loci: PathLike | None = None
+    common_sample_summaries: Sequence[PathLike] = ()
 
 
 @dataclass(frozen=True)
 class Study:
     """What the models have in common.
 
-    pattern: of the tested genotypes. chrom: one of them, whose people are tested. truth, latents: causal variants and
-    true traits, where known. cohort: cohort.tsv, for the families of whom `latents` names. counts, people: how many
-    people all models test, and who they are. tasks: model, task and kind of each of the `scores` of downstream.
+    genotype_files: the tested genotypes. chrom: the chromosome whose samples are tested. truth, latents: causal variants
+    and simulated traits, where known. cohort: cohort.tsv, for the families of whom `latents` names. counts, samples: how many
+    samples all models test, and who they are. tasks: model, task and kind of each of the `scores` of downstream.
     attributions: attributions.tsv.
     """
 
-    pattern: str
+    genotype_files: GenotypeFiles
     chrom: str
     truth: PathLike | None = None
     latents: PathLike | None = None
     cohort: PathLike | None = None
     counts: PathLike | None = None
-    people: PathLike | None = None
+    samples: PathLike | None = None
     tasks: Sequence[tuple[str, str, str]] = ()
     scores: Sequence[PathLike] = ()
     attributions: PathLike | None = None
@@ -75,12 +75,12 @@ def models_of(
     """The files of each of `models`, from lists that hold them model after model.
 
     `files` holds loci, summaries (as many of each model), phenotypes and covariates of all `models`, embeddings of the
-    `embedded`, histories of the `trained` (each with how many it has), equal_loci and equal_summaries of the `equal`.
+    `embedded`, histories of the `trained` (each with how many it has), common_sample_loci and common_sample_summaries of the `equal`.
     Raises ValueError where a list does not go into its models.
     """
     folds = dict(trained)
     owners = {"loci": models, "summaries": models, "phenotypes": models, "covariates": models, "embeddings": embedded}
-    owners |= {"histories": list(folds), "equal_loci": equal, "equal_summaries": equal}
+    owners |= {"histories": list(folds), "common_sample_loci": equal, "common_sample_summaries": equal}
     parts = {model: {} for model in models}
     for kind, names in owners.items():
         left = list(files[kind])
@@ -106,26 +106,26 @@ def evaluate(
     and pdf.
     """
     loci = {model: _read_loci(one.loci) for model, one in models.items()}
-    genotypes = open_genotypes(study.pattern, study.chrom)
-    people = {
-        model: tested_people(genotypes, one.phenotypes, one.covariates).features.index for model, one in models.items()
+    genotypes = open_genotypes(study.genotype_files, study.chrom)
+    samples = {
+        model: tested_samples(genotypes, one.phenotypes, one.covariates).features.index for model, one in models.items()
     }
     equal, counts = _equal(models, study, settings["test"])
-    everyone = pd.Index(pd.read_parquet(study.people)["iid"]) if equal else None
+    everyone = pd.Index(pd.read_parquet(study.samples)["iid"]) if equal else None
     compared = equal or loci
-    both, of_model = shared(compared, study.pattern, _some(people), settings["loci_kb"], settings["r2"])
+    both, of_model = shared(compared, study.genotype_files, _some(samples), settings["loci_kb"], settings["r2"])
     truth = read_truth(study.truth, settings["large_q2"]) if study.truth else None
     inflated = pd.concat([tables.calibration(model, one.summaries) for model, one in models.items()])
     explains = _heritability(models, compared, study, everyone, settings)
     rows, found = [], []
     for model in models:
-        row = {"model": model, "people": len(people[model]), "features": _features(models[model].phenotypes)}
+        row = {"model": model, "n_samples": len(samples[model]), "features": _features(models[model].phenotypes)}
         row |= _lambda(inflated, model, settings["test"]) | {"loci": len(loci[model])}
         if truth is not None:
-            seen = _against(truth, loci[model], study, people[model], settings)
+            seen = _against(truth, loci[model], study, samples[model], settings)
             row |= _found(seen, len(loci[model]))
             found.append(seen.planted.assign(model=model))
-        row |= _at_equal_people(model, counts, equal, truth, study, everyone, settings)
+        row |= _at_common_samples(model, counts, equal, truth, study, everyone, settings)
         row |= {
             f"{name}_loci": int(of_model.loc[model, name]) if model in compared else pd.NA
             for name in ("shared", "private")
@@ -136,8 +136,8 @@ def evaluate(
     written = {
         "models": pd.DataFrame(rows),
         "planted": pd.concat(found)[PLANTED] if found else pd.DataFrame(columns=PLANTED),
-        "probes": _probes(models, study, people, settings["seed"]),
-        "loci_shared": both.assign(people="equal" if equal else "own"),
+        "probes": _probes(models, study, samples, settings["seed"]),
+        "loci_shared": both.assign(samples="common" if equal else "own"),
         "calibration": inflated,
         "heritability": explains,
         "retrieval": pd.concat([tables.retrieval(model, one.histories) for model, one in models.items()]),
@@ -163,14 +163,14 @@ def _features(phenotypes: PathLike) -> int:
     return pd.read_parquet(phenotypes).shape[1] - 1
 
 
-def _some(people: Mapping[str, pd.Index]) -> pd.Index:
-    """The tested people of any model, at most 20,000: r2 among more is hardly another, and takes more memory."""
-    everyone = sorted(set().union(*people.values()))
+def _some(samples: Mapping[str, pd.Index]) -> pd.Index:
+    """The tested samples of any model, at most 20,000: r2 among more is hardly another, and takes more memory."""
+    everyone = sorted(set().union(*samples.values()))
     return pd.Index(everyone[:: -(-len(everyone) // MOST)])
 
 
 def _equal(models: Mapping[str, Model], study: Study, test: str) -> tuple[dict[str, pd.DataFrame], pd.DataFrame | None]:
-    """The loci of each model at equal people, none where these are too few; and the counts, where there are any.
+    """The loci of each model at common samples, none where these are too few; and the counts, where there are any.
 
     A model whose GWAS among them has no p of `test` is left out.
     """
@@ -178,14 +178,16 @@ def _equal(models: Mapping[str, Model], study: Study, test: str) -> tuple[dict[s
         return {}, None
     counts = read_counts(study.counts)
     if not (counts["same"] | counts["again"]).any():
-        log.warning("only %d people are tested by all models: no loci at equal people", counts["equal_people"].iloc[0])
+        log.warning(
+            "only %d samples are tested by all models: no loci at common samples", counts["n_common_samples"].iloc[0]
+        )
         return {}, counts
     loci = {}
     for model, one in models.items():
-        if has_p(one.summaries if counts.loc[model, "same"] else one.equal_summaries, test):
-            loci[model] = _read_loci(one.equal_loci)
+        if has_p(one.summaries if counts.loc[model, "same"] else one.common_sample_summaries, test):
+            loci[model] = _read_loci(one.common_sample_loci)
         else:
-            log.warning("%s has no p of %s at equal people: it has no loci there", model, test)
+            log.warning("%s has no p of %s at common samples: it has no loci there", model, test)
     return loci, counts
 
 
@@ -194,8 +196,8 @@ def _lambda(inflated: pd.DataFrame, model: str, test: str) -> dict[str, float]:
     return {"lambda": one["lambda"], "lambda_low": one["low"], "lambda_high": one["high"]}
 
 
-def _against(truth: pd.DataFrame, loci: pd.DataFrame, study: Study, people: pd.Index, settings: Mapping[str, object]):
-    return compare(loci, truth, linkage(study.pattern, loci, truth, people), settings["kb"], settings["r2"])
+def _against(truth: pd.DataFrame, loci: pd.DataFrame, study: Study, samples: pd.Index, settings: Mapping[str, object]):
+    return compare(loci, truth, linkage(study.genotype_files, loci, truth, samples), settings["kb"], settings["r2"])
 
 
 def _found(seen, loci: int) -> dict[str, float]:
@@ -209,7 +211,7 @@ def _found(seen, loci: int) -> dict[str, float]:
     }
 
 
-def _at_equal_people(
+def _at_common_samples(
     model: str,
     counts: pd.DataFrame | None,
     equal: Mapping[str, pd.DataFrame],
@@ -218,17 +220,17 @@ def _at_equal_people(
     everyone: pd.Index | None,
     settings: Mapping[str, object],
 ) -> dict[str, object]:
-    """equal_people and equal_loci, with a truth what these found.
+    """common_samples and common_sample_loci, with a truth what these found.
 
-    `everyone` is whom all models test. Where they are too few, or leave this model without a p, only equal_people is
+    `everyone` is whom all models test. Where they are too few, or leave this model without a p, only common_samples is
     not NA; where they are not asked for it is too.
     """
-    row = {"equal_people": pd.NA if counts is None else int(counts.loc[model, "equal_people"])}
-    row["equal_loci"] = len(equal[model]) if model in equal else pd.NA
+    row = {"n_common_samples": pd.NA if counts is None else int(counts.loc[model, "n_common_samples"])}
+    row["common_sample_loci"] = len(equal[model]) if model in equal else pd.NA
     if truth is not None:
         seen = _against(truth, equal[model], study, everyone, settings) if model in equal else None
-        row["equal_planted_found"] = int(seen.planted["found"].sum()) if seen else pd.NA
-        row["equal_false_loci"] = seen.false_loci if seen else pd.NA
+        row["common_sample_planted_found"] = int(seen.planted["found"].sum()) if seen else pd.NA
+        row["common_sample_false_loci"] = seen.false_loci if seen else pd.NA
     return row
 
 
@@ -243,13 +245,13 @@ def _heritability(
     for model, mine in loci.items():
         one = models[model]
         files = (one.phenotypes, one.covariates)
-        found = explained(mine, study.pattern, *files, str(settings["build"]), among)
+        found = explained(mine, study.genotype_files, *files, str(settings["build"]), among)
         if len(found):
             parts.append(found.assign(model=model)[["model", *HERITABILITY]])
     return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
-def _probes(models: Mapping[str, Model], study: Study, people: Mapping[str, pd.Index], seed: int) -> pd.DataFrame:
+def _probes(models: Mapping[str, Model], study: Study, samples: Mapping[str, pd.Index], seed: int) -> pd.DataFrame:
     embeddings = {model: one.embeddings for model, one in models.items() if one.embeddings}
     if study.latents is None or not embeddings:
         return pd.DataFrame(columns=PROBES)
@@ -259,7 +261,7 @@ def _probes(models: Mapping[str, Model], study: Study, people: Mapping[str, pd.I
     traits = traits.select_dtypes(np.number).dropna()
     families = pd.Series(families_of(traits.index, study.cohort), traits.index)
     parts = [
-        probe(path, traits[traits.index.isin(people[model])], families, seed).assign(model=model)
+        probe(path, traits[traits.index.isin(samples[model])], families, seed).assign(model=model)
         for model, path in embeddings.items()
     ]
     return pd.concat(parts)[PROBES]

@@ -16,7 +16,7 @@ SPREAD = 0.6  # of a row's height that several marks of one model share
 
 
 def loci(axis: Axes, table: pd.DataFrame) -> None:
-    """Bars of loci that another model has and of those that none has; a tick at those of the model's own people."""
+    """Bars of loci that another model has and of those that none has; a tick at those of the model's own samples."""
     place = np.arange(len(table))
     counts = {name: pd.to_numeric(table[f"{name}_loci"], errors="coerce") for name in ("shared", "private")}
     shared, private = (one.fillna(0).astype(int) for one in counts.values())
@@ -26,11 +26,11 @@ def loci(axis: Axes, table: pd.DataFrame) -> None:
         if own != both:
             axis.plot([own, own], [y - 0.4, y + 0.4], color=style.INK, linewidth=1.5, solid_capstyle="butt")
         text = str(both) if known else "NA"
-        axis.annotate(text if known and own == both else f"{text} (own people {own})", (max(own, both), y), (3, 0),
+        axis.annotate(text if known and own == both else f"{text} (own samples {own})", (max(own, both), y), (3, 0),
                       textcoords="offset points", va="center", fontsize=SMALL)  # fmt: skip
     axis.set_xlim(0, max(table["loci"].max(), (shared + private).max(), 1) * 1.5)
-    equal = pd.to_numeric(table["equal_loci"], errors="coerce").notna().any()
-    _title(axis, "Loci at equal people" if equal else "Loci", legend=True, counts=True)
+    equal = pd.to_numeric(table["common_sample_loci"], errors="coerce").notna().any()
+    _title(axis, "Loci at common samples" if equal else "Loci", legend=True, counts=True)
 
 
 def truth(axis: Axes, table: pd.DataFrame) -> None:
@@ -99,7 +99,7 @@ def downstream(axis: Axes, table: pd.DataFrame, order: Sequence[str], title: str
 
 
 def probes(axis: Axes, table: pd.DataFrame, order: Sequence[str]) -> None:
-    """Held-out R2 of the true traits from the features, as a heat map."""
+    """Held-out R2 of the simulated traits from the features, as a heat map."""
     grid = table.pivot(index="model", columns="latent", values="r2").reindex(order)[[*table["latent"].unique()]]
     colours = colormaps["Blues"].with_extremes(bad="white")
     axis.imshow(np.ma.masked_invalid(grid.to_numpy(float).clip(0, 1)), cmap=colours, vmin=0, vmax=1, aspect="auto")
@@ -114,13 +114,13 @@ def probes(axis: Axes, table: pd.DataFrame, order: Sequence[str]) -> None:
     _title(axis, "True traits from the features, R²")
 
 
-def rows(axis: Axes, names: Sequence[str], people: Sequence[int] | None) -> None:
-    """Set the rows of a panel; names only where `people` are given, which are written below them."""
+def rows(axis: Axes, names: Sequence[str], samples: Sequence[int] | None) -> None:
+    """Set the rows of a panel; names only where `samples` are given, which are written below them."""
     axis.set_ylim(len(names) - 0.5, -0.5)
     texts = [shorten_middle(str(name)) for name in names]
-    if people is not None:
-        texts = [f"{text}\nn = {count:,}" for text, count in zip(texts, people, strict=True)]
-    axis.set_yticks(range(len(names)), texts if people is not None else [""] * len(names), fontsize=SMALL)
+    if samples is not None:
+        texts = [f"{text}\nn = {count:,}" for text, count in zip(texts, samples, strict=True)]
+    axis.set_yticks(range(len(names)), texts if samples is not None else [""] * len(names), fontsize=SMALL)
     axis.tick_params(axis="x", labelsize=SMALL)
     for line in np.arange(1, len(names)) - 0.5:
         axis.axhline(line, color=style.FAINT, linewidth=0.6, zorder=0)

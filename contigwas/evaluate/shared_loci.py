@@ -6,22 +6,23 @@ import numpy as np
 import pandas as pd
 
 from contigwas.evaluate.ground_truth import ALLELES, linkage
+from contigwas.genotypes.reader import GenotypeFiles
 
 LEAD = ["lead_id", "chrom", "pos", *ALLELES]
 
 
 def shared(
-    loci: Mapping[str, pd.DataFrame], pattern: str, people: pd.Index, kb: float, least: float
+    loci: Mapping[str, pd.DataFrame], genotype_files: GenotypeFiles, samples: pd.Index, kb: float, least: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare the loci of models (columns `LEAD`): `model other loci shared`; `shared private`, by model.
 
     Two loci are the same where their leads are at most `kb` thousand base pairs apart, or have r2 above `least` among
-    `people`. A row (model, other) counts the loci of model that other has too, which need not be the other's count: two
+    `samples`. A row (model, other) counts the loci of model that other has too, which need not be the other's count: two
     leads may lie near one. A shared locus of a model is one that any other model has, a private one that none has.
     """
     every = pd.concat([one[LEAD] for one in loci.values()], ignore_index=True).astype({"chrom": str})
     leads = every.drop_duplicates()
-    r2 = linkage(pattern, leads, leads.rename(columns={"lead_id": "id"}), people) if len(loci) > 1 else None
+    r2 = linkage(genotype_files, leads, leads.rename(columns={"lead_id": "id"}), samples) if len(loci) > 1 else None
     number = every.groupby(LEAD, sort=False, dropna=False).ngroup().to_numpy()
     ends = np.cumsum([len(one) for one in loci.values()])
     places = dict(zip(loci, np.split(number, ends[:-1]), strict=True))

@@ -31,7 +31,7 @@ def calibration(model: str, summaries: Sequence[PathLike]) -> pd.DataFrame:
 def retrieval(model: str, histories: Sequence[PathLike]) -> pd.DataFrame:
     """How often the right partner is among the k nearest, after the last epoch, mean over folds: columns `RETRIEVAL`.
 
-    chance is k over the number of validation people, of whom recall is the share. A method without contrast, or one
+    chance is k over the number of validation samples, of whom recall is the share. A method without contrast, or one
     that is not trained, has no row.
     """
     last = [table.iloc[-1] for path in histories if len(table := pd.read_csv(require(path, "a training's history")))]

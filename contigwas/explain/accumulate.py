@@ -1,4 +1,4 @@
-"""Attributions added up over people as they come: nothing is held by person and feature."""
+"""Attributions added up over samples as they come: nothing is held by sample and feature."""
 
 from dataclasses import dataclass, field
 
@@ -16,14 +16,14 @@ Z = 1.959964  # of a 95 % interval
 class Sums:
     """Of one method and modality, over `features` as in the modality's file: sums of |a|, of its square, and of a.
 
-    used: which features enter a network. people: of each person the sum of |a| over the features; error: relative.
+    used: which features enter a network. samples: of each sample the sum of |a| over the features; error: relative.
     """
 
     absolute: np.ndarray
     square: np.ndarray
     signed: np.ndarray
     used: np.ndarray
-    people: list[float] = field(default_factory=list)
+    samples: list[float] = field(default_factory=list)
     error: list[float] = field(default_factory=list)
     steps: int = 0
 
@@ -33,26 +33,26 @@ class Sums:
         return cls(*(np.zeros(features) for _ in range(3)), np.zeros(features, dtype=bool))
 
     def add(self, found: Attribution, columns: Tensor) -> None:
-        """Add some people; column j of their values belongs to feature `columns[j]`, to none where that is -1."""
+        """Add some samples; column j of their values belongs to feature `columns[j]`, to none where that is -1."""
         there = columns >= 0
         where, values = columns[there].numpy(), found.values[:, there.to(found.values.device)].double()
         size = values.abs()
         for total, more in ((self.absolute, size), (self.square, size.square()), (self.signed, values)):
             total[where] += more.sum(dim=0).cpu().numpy()
         self.used[where] = True
-        self.people += size.sum(dim=1).tolist()
+        self.samples += size.sum(dim=1).tolist()
         self.steps = max(self.steps, found.steps)
 
     def close(self, error: list[Tensor], difference: list[Tensor]) -> None:
-        """Add the errors of the people of one network."""
+        """Add the errors of the samples of one network."""
         self.error += relative(torch.cat(error).double(), torch.cat(difference).double()).tolist()
 
 
-def mean_and_interval(total: np.ndarray, square: np.ndarray, people: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean over people of something that is not negative, and its 95 % interval (normal), from sums."""
-    mean = total / people
-    variance = np.maximum(square / people - mean**2, 0) * people / max(people - 1, 1)
-    half = Z * np.sqrt(variance / people)
+def mean_and_interval(total: np.ndarray, square: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over samples of something that is not negative, and its 95 % interval (normal), from sums."""
+    mean = total / samples
+    variance = np.maximum(square / samples - mean**2, 0) * samples / max(samples - 1, 1)
+    half = Z * np.sqrt(variance / samples)
     return mean, np.maximum(mean - half, 0), mean + half
 
 
@@ -61,24 +61,24 @@ def by_feature(sums: Sums, method: str, modality: str, described: pd.DataFrame) 
 
     A network that does not use a feature attributes 0 to it.
     """
-    people = len(sums.people)
-    mean, low, high = mean_and_interval(sums.absolute, sums.square, people)
-    figures = {"mean_abs": mean, "low": low, "high": high, "mean": sums.signed / people}
-    table = described.assign(**figures, people=np.int64(people))
+    samples = len(sums.samples)
+    mean, low, high = mean_and_interval(sums.absolute, sums.square, samples)
+    figures = {"mean_abs": mean, "low": low, "high": high, "mean": sums.signed / samples}
+    table = described.assign(**figures, samples=np.int64(samples))
     table.insert(0, "modality", modality)
     table.insert(0, "method", method)
     return table[sums.used]
 
 
 def by_modality(sums: Sums, method: str, modality: str) -> dict[str, object]:
-    """The sum over features of mean |attribution|, with its interval over people, and the mean of a feature."""
-    each, features = np.array(sums.people), int(sums.used.sum())
+    """The sum over features of mean |attribution|, with its interval over samples, and the mean of a feature."""
+    each, features = np.array(sums.samples), int(sums.used.sum())
     total, low, high = mean_and_interval(each.sum(), (each**2).sum(), len(each))
     return {
         "method": method,
         "modality": modality,
         "features": features,
-        "people": len(each),
+        "n_samples": len(each),
         "sum_abs": total,
         "mean_abs": total / features,
         "low": low,
@@ -91,7 +91,7 @@ def completeness(sums: Sums, method: str, modality: str) -> dict[str, object]:
     return {
         "method": method,
         "modality": modality,
-        "people": len(sums.error),
+        "n_samples": len(sums.error),
         "mean_error": float(np.mean(sums.error)),
         "max_error": float(np.max(sums.error)),
     }

@@ -13,15 +13,15 @@ MOST = 64  # so many times those of the settings at most
 SMOOTH = 256  # steps: where more are needed the loss has kinks, on which Gauss and Legendre's points gain nothing
 FLOOR = 0.1  # of the mean difference: whoever's losses are all but equal has no relative error of their own
 
-Loss = Callable[[Tensor, Tensor], Tensor]  # embeddings of genetics and of images (people, width) -> (people,)
+Loss = Callable[[Tensor, Tensor], Tensor]  # embeddings of genetics and of images (samples, width) -> (samples,)
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """Attributions of some people, in nats.
+    """Attributions of some samples, in nats.
 
-    values: (people, features), or (people, channels, sizes …) of images; difference: (people,), loss at the input minus
-    loss at the baseline; error: (people,), the sum of the values minus that difference; steps: the most that were
+    values: (samples, features), or (samples, channels, sizes …) of images; difference: (samples,), loss at the input minus
+    loss at the baseline; error: (samples,), the sum of the values minus that difference; steps: the most that were
     taken.
     """
 
@@ -41,14 +41,14 @@ class Noise:
 
 
 def relative(error: Tensor, difference: Tensor) -> Tensor:
-    """|error| / |difference| (people,); a difference below a tenth of the mean one counts as that tenth."""
+    """|error| / |difference| (samples,); a difference below a tenth of the mean one counts as that tenth."""
     size = difference.abs()
     return error.abs() / size.clamp(min=float(FLOOR * size.mean())).clamp(min=1e-12)
 
 
-def refined(attribute: Callable[[Tensor, int], Attribution], people: int, steps: int) -> Attribution:
-    """`attribute(who, steps)` of people 0 … people - 1, again with twice the steps for those who are not complete."""
-    result = attribute(torch.arange(people), steps)
+def refined(attribute: Callable[[Tensor, int], Attribution], samples: int, steps: int) -> Attribution:
+    """`attribute(who, steps)` of samples 0 … samples - 1, again with twice the steps for those who are not complete."""
+    result = attribute(torch.arange(samples), steps)
     values, difference, error, taken = result.values, result.difference, result.error, steps
     while taken < MOST * steps:
         again = torch.nonzero(relative(error, difference) > COMPLETE).flatten()
@@ -73,7 +73,7 @@ def integrated_gradients(
     """Along straight lines from `baselines` to `inputs`, `rows` points in memory at a time.
 
     With noise the average over noisy inputs, and the difference is the average over them. Through a linear encoder a
-    straight line stays straight, so that the integral is taken over embeddings, and brought to the inputs once by the
+    straight line stays straight, so that the integral is taken over embeddings, and propagated to the inputs once by the
     chain rule: the same numbers without an encoder at every point. Sundararajan et al., ICML 2017; Smilkov et al., 2017
     (SmoothGrad).
     """
@@ -125,7 +125,7 @@ def _linear(
 def _through_head(
     encoder: nn.Module, loss: Loss, inputs: Tensor, baselines: Tensor, images: Tensor, steps: int, rows: int
 ) -> tuple[Tensor, Tensor]:
-    """The mean gradient (people, width) of the loss along straight lines between embeddings, and its difference."""
+    """The mean gradient (samples, width) of the loss along straight lines between embeddings, and its difference."""
     with torch.no_grad():
         here, there = encoder(inputs), encoder(baselines)
         difference = loss(here, images) - loss(there, images)
@@ -152,14 +152,14 @@ def _smoothed(tunnel: NoiseTunnel, inputs: Tensor, noise: Noise, keywords: dict)
 
 
 class Weighted(nn.Module):
-    """The sum of an encoder's outputs, each times a weight of its own (people, width): a scalar a person."""
+    """The sum of an encoder's outputs, each times a weight of its own (samples, width): a scalar a sample."""
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
 
     def forward(self, values: Tensor, weights: Tensor) -> Tensor:
-        """(people, features) -> (people,)."""
+        """(samples, features) -> (samples,)."""
         return (self.encoder(values) * weights).sum(dim=1)
 
 
@@ -170,7 +170,7 @@ def deeplift(
 
     The head (cosines, log-sum-exp) is not elementwise, so captum has no rule for it. m is the mean gradient of the loss
     along the straight line between the two embeddings: the sum of m x (their difference) is the difference of the
-    losses. DeepLIFT of sum(m x embedding) then brings it to the inputs without loss. Shrikumar et al., ICML 2017.
+    losses. DeepLIFT of sum(m x embedding) then supplies it to the inputs without loss. Shrikumar et al., ICML 2017.
     """
     weighted = Weighted(encoder)
 

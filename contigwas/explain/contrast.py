@@ -1,4 +1,4 @@
-"""One person's contrastive loss against a fixed reference batch, by a rank-one update of the similarity matrix."""
+"""One sample's contrastive loss against a fixed reference batch, by a rank-one update of the similarity matrix."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Reference:
-    """The N people of a reference batch, of whom only what no added person changes is kept.
+    """The N samples of a reference batch, of whom only what no added sample changes is kept.
 
     images, genetics: normalised embeddings (N, width). rows, columns: log-sum-exp (N,) of the rows and columns of their
     similarities, in nats; empty for SigLIP. bias: of SigLIP, None for the loss of ContIG.
@@ -27,7 +27,7 @@ class Reference:
     def of(
         cls, images: Tensor, genetics: Tensor, temperature: float, alpha: float, bias: float | None = None
     ) -> "Reference":
-        """From embeddings (N, width) of the same people, in the same order; they need not be normalised."""
+        """From embeddings (N, width) of the same samples, in the same order; they need not be normalised."""
         images, genetics = functional.normalize(images, dim=1), functional.normalize(genetics, dim=1)
         rows = columns = images.new_empty(0)
         if bias is None:
@@ -36,10 +36,10 @@ class Reference:
         return cls(images, genetics, rows, columns, temperature, alpha, bias)
 
     def losses(self, images: Tensor, genetics: Tensor) -> Tensor:
-        """The loss (people,) of each of some people (people, width), alone beside the reference: nats.
+        """The loss (samples,) of each of some samples (samples, width), alone beside the reference: nats.
 
-        It is (N + 1) times the loss of the N + 1 people minus N times that of the reference alone: the person's own row
-        and column, and what the person adds to those of the others. A person changes one row and one column of the
+        It is (N + 1) times the loss of the N + 1 samples minus N times that of the reference alone: the sample's own row
+        and column, and what the sample adds to those of the others. A sample changes one row and one column of the
         matrix, so that this takes N x width steps, not N x N x width.
         """
         images, genetics = functional.normalize(images, dim=1), functional.normalize(genetics, dim=1)
@@ -51,7 +51,7 @@ class Reference:
             return functional.softplus(-(own + self.bias))[:, 0] + others.sum(dim=1)
         forward = torch.cat([to_genetics, own], dim=1).logsumexp(dim=1) - own[:, 0]
         backward = torch.cat([to_images, own], dim=1).logsumexp(dim=1) - own[:, 0]
-        # a row's log-sum-exp grows by log(1 + exp(new - old)) where the person becomes one more negative in it
+        # a row's log-sum-exp grows by log(1 + exp(new - old)) where the sample becomes one more negative in it
         rows = functional.softplus(to_images - self.rows).sum(dim=1)
         columns = functional.softplus(to_genetics - self.columns).sum(dim=1)
         return self.alpha * (forward + rows) + (1 - self.alpha) * (backward + columns)

@@ -1,4 +1,4 @@
-"""Attributions of a model, pooled over its networks, each of which explains people whom it did not train on."""
+"""Attributions of a model, pooled over its networks, each of which explains samples that it did not train on."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Opened:
-    """One network with the people who are drawn for it, and the trunk's features (people, features) of their images."""
+    """One network with the samples that are drawn for it, and the trunk's features (samples, features) of their images."""
 
     network: Network
     drawn: drawing.Drawn
@@ -51,7 +51,7 @@ class Opened:
 
     @classmethod
     def of(cls, checkpoint: PathLike, files: Files, settings: Mapping[str, object], count: int) -> "Opened":
-        """Of a checkpoint, with `count` people to explain."""
+        """Of a checkpoint, with `count` samples to explain."""
         state = read_checkpoint(checkpoint)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network = Network.of(state, checkpoint, settings["checkpoint"], device, files.modalities)
@@ -61,7 +61,7 @@ class Opened:
         gone = drawing.left_since(state, files.cohort) if adjusted else 0
         if gone:
             log.warning(
-                "fold %d: %d people left the cohort after the network was trained: if the genetic components were made "
+                "fold %d: %d samples left the cohort after the network was trained: if the genetic components were made "
                 "again since, they may differ from those that it takes out of %s",
                 network.fold,
                 gone,
@@ -81,17 +81,17 @@ class Opened:
         return cls(network, drawn, photographs, network.features(photographs), files)
 
     def levels(self, iid: str) -> Tensor:
-        """Levels 0 … 1 of a person's image: (1, channels, sizes …), on the network's device."""
+        """Levels 0 … 1 of a sample's image: (1, channels, sizes …), on the network's device."""
         image = torch.tensor([self.drawn.everyone.index(iid)])
         return self.photographs.gather(image).to(self.network.device).float() / 255
 
     def images(self, modality: str, iids: Sequence[str]) -> Tensor:
-        """Embeddings (people, width) of these people's images."""
+        """Embeddings (samples, width) of these samples' images."""
         rows = pd.Index(self.drawn.everyone).get_indexer(pd.Index(iids))
         return self.network.images(modality, self.features[torch.from_numpy(rows)])
 
     def inputs(self, modality: str, iids: list[str]) -> tuple[Tensor, Tensor]:
-        """Of these people what enters the encoder (people, kept), and what would if every raw value were 0."""
+        """Of these samples what enters the encoder (samples, kept), and what would if every raw value were 0."""
         values = drawing.read_values(self.files.modalities[modality], iids)
         components = drawing.components_of(self.files.pcs, self.network.recipe, modality)
         side = self.network.sides[modality]
@@ -100,7 +100,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class Modality:
-    """One network's contrast of a modality, with what its people's inputs are compared with."""
+    """One network's contrast of a modality, with what its samples' inputs are compared with."""
 
     opened: Opened
     name: str
@@ -123,15 +123,15 @@ class Modality:
         return self.opened.network.sides[self.name]
 
     def loss(self, genetics: Tensor, images: Tensor) -> Tensor:
-        """Of embeddings (people, width) of both sides: (people,)."""
+        """Of embeddings (samples, width) of both sides: (samples,)."""
         return self.reference.losses(images, genetics)
 
-    def people(self, iids: list[str]) -> tuple[Tensor, Tensor, Tensor]:
-        """Inputs and baselines (people, kept), and embeddings of images (people, width)."""
+    def samples(self, iids: list[str]) -> tuple[Tensor, Tensor, Tensor]:
+        """Inputs and baselines (samples, kept), and embeddings of images (samples, width)."""
         inputs, zero = self.opened.inputs(self.name, iids)
         if self.baseline == "zero":
             baselines = zero
-        elif self.baseline == "person":
+        elif self.baseline == "sample":
             drawn = [drawing.partner(one, self.opened.drawn.reference[self.name], self.seed) for one in iids]
             baselines = self.reference_inputs[torch.tensor(drawn)]
         else:
@@ -139,14 +139,15 @@ class Modality:
         return inputs, baselines, self.opened.images(self.name, iids)
 
     def attribute(
-        self, method: str, people: tuple[Tensor, Tensor, Tensor], settings: Mapping, seed: int
+        self, method: str, samples: tuple[Tensor, Tensor, Tensor], settings: Mapping, seed: int
     ) -> Attribution:
-        """By one method, of people as `people` gives them. Raises UserError for attributions that are no numbers."""
-        arguments = (self.side.encoder, self.loss, *people, settings["steps"], self.side.rows)
+        """By one method, of samples as `samples` gives them. Raises UserError for attributions that are no numbers."""
+        arguments = (self.side.encoder, self.loss, *samples, settings["steps"], self.side.rows)
         if method == DEEPLIFT:
             found = deeplift(*arguments)
         elif method == INTEGRATED_GRADIENTS:
-            noise = Noise(settings["samples"], settings["sd"], seed) if settings["samples"] else None
+            noise = settings["noise"]
+            noise = Noise(noise["samples"], noise["sd"], seed) if noise["samples"] else None
             found = integrated_gradients(*arguments, noise)
         else:
             raise ValueError(f"no method {method}")
@@ -154,18 +155,18 @@ class Modality:
         return found
 
     def chunks(self, steps: int) -> Iterator[list[str]]:
-        """The people to explain, as many at a time as memory holds."""
+        """The samples to explain, as many at a time as memory holds."""
         iids, size = self.opened.drawn.explained[self.name], max(1, self.side.rows // steps)
         yield from (iids[start : start + size] for start in range(0, len(iids), size))
 
 
-def shares(people: int, networks: int) -> list[int]:
-    """How many of some people each network explains.
+def shares(samples: int, networks: int) -> list[int]:
+    """How many of some samples each network explains.
 
     >>> shares(8, 3)
     [3, 3, 2]
     """
-    return [people // networks + (number < people % networks) for number in range(networks)]
+    return [samples // networks + (number < samples % networks) for number in range(networks)]
 
 
 def explain(
@@ -176,10 +177,10 @@ def explain(
     output_modalities: PathLike,
     output_completeness: PathLike,
 ) -> None:
-    """Write the attributions of a model, over people: one row a feature, one a modality, and how complete they are.
+    """Write the attributions of a model, over samples: one row a feature, one a modality, and how complete they are.
 
-    `settings`: `methods baseline people reference steps samples sd` of the block explain, `left_out` (methods that the
-    model's encoders cannot have), `checkpoint` (last or best), `seed` and `math_threads`. `people` are shared among the
+    `settings`: `methods baseline samples reference steps samples sd` of the block explain, `left_out` (methods that the
+    model's encoders cannot have), `checkpoint` (last or best), `seed` and `math_threads`. `samples` are shared among the
     networks. Raises UserError where there are too few, or for a network that gives no numbers.
     """
     for method in settings["left_out"]:
@@ -191,20 +192,20 @@ def explain(
         enough_memory("there is too little memory to explain the model: ask for more"),
     ):
         drawn = 0
-        for checkpoint, count in zip(checkpoints, shares(settings["people"], len(checkpoints)), strict=True):
+        for checkpoint, count in zip(checkpoints, shares(settings["n_samples"], len(checkpoints)), strict=True):
             opened = Opened.of(checkpoint, files, settings, count)
             drawn += len(opened.drawn.chosen)
             for name in files.modalities:
                 _add(Modality.of(opened, name, settings), settings, sums)
     for (_, name), one in sums.items():
-        if len(one.people) < 2 and drawn < settings["people"]:
+        if len(one.samples) < 2 and drawn < settings["n_samples"]:
             raise UserError(
-                f"config: explain.people is {settings['people']}, but the reference leaves {drawn}, of whom "
-                f"{len(one.people)} have {name}: lower explain.reference"
+                f"config: explain.n_samples is {settings['n_samples']}, but the reference leaves {drawn}, of whom "
+                f"{len(one.samples)} have {name}: lower explain.reference"
             )
-        if len(one.people) < 2:
+        if len(one.samples) < 2:
             raise UserError(
-                f"config: explain.people is {settings['people']}, of whom {len(one.people)} have {name}: raise it"
+                f"config: explain.n_samples is {settings['n_samples']}, of whom {len(one.samples)} have {name}: raise it"
             )
     features = [by_feature(one, *key, described[key[1]]) for key, one in sums.items()]
     write_parquet(pd.concat(features, ignore_index=True), output_features)
@@ -215,7 +216,7 @@ def explain(
 
 
 def _add(modality: Modality, settings: Mapping[str, object], sums: Mapping[tuple[str, str], Sums]) -> None:
-    """Add one network's people to the sums of every method."""
+    """Add one network's samples to the sums of every method."""
     fold, columns = modality.opened.network.fold, modality.side.columns
     error = {method: [] for method in settings["methods"]}
     difference = {method: [] for method in settings["methods"]}
@@ -223,10 +224,10 @@ def _add(modality: Modality, settings: Mapping[str, object], sums: Mapping[tuple
     if not chunks:
         return
     for number, iids in enumerate(tqdm(chunks, f"explain {modality.name}", disable=None)):
-        people = modality.people(iids)
+        samples = modality.samples(iids)
         seed = stable_hash(f"{settings['seed']}:{fold}:{modality.name}:{number}") % 2**32
         for method in settings["methods"]:
-            found = modality.attribute(method, people, settings, seed)
+            found = modality.attribute(method, samples, settings, seed)
             sums[method, modality.name].add(found, columns)
             error[method].append(found.error.cpu())
             difference[method].append(found.difference.cpu())
@@ -238,8 +239,8 @@ def _tell(complete: pd.DataFrame, sums: Mapping[tuple[str, str], Sums], describe
     for row in complete.itertuples(index=False):
         one = sums[row.method, row.modality]
         unused = len(described[row.modality]) - int(one.used.sum())
-        log.info("%s of %s: %d people, completeness error %.2g (largest %.2g), %d steps at most; %d features that no "
-                 "network uses are left out", row.method, row.modality, row.people, row.mean_error, row.max_error,
+        log.info("%s of %s: %d samples, completeness error %.2g (largest %.2g), %d steps at most; %d features that no "
+                 "network uses are left out", row.method, row.modality, row.samples, row.mean_error, row.max_error,
                  one.steps, unused)  # fmt: skip
         if row.max_error > COMPLETE:
             log.warning(

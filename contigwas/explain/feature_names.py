@@ -23,8 +23,8 @@ def describe(path: PathLike) -> pd.DataFrame:
     table = pd.DataFrame({"feature": feature, "name": feature})
     for column in ("gene", "trait"):
         if column in var:
-            told = var[column].astype(str).str.strip().to_numpy()
-            table["name"] = np.where(np.isin(told, ["", "nan", "None", "NA"]), feature, told)
+            reported = var[column].astype(str).str.strip().to_numpy()
+            table["name"] = np.where(np.isin(reported, ["", "nan", "None", "NA"]), feature, reported)
     place = next((column for column in ("pos", "start") if column in var), None)
     if "chrom" not in var or place is None:
         return table.assign(chrom="", pos=np.int64(0))

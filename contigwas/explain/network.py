@@ -52,7 +52,7 @@ class Side:
     columns: Tensor
 
     def inputs(self, values: Tensor, iids: list[str], components: pd.DataFrame | None) -> Tensor:
-        """Raw values (people, features) to what enters the encoder: float32 (people, kept)."""
+        """Raw values (samples, features) to what enters the encoder: float32 (samples, kept)."""
         beside = None if components is None else torch.from_numpy(components.loc[iids].to_numpy("float32"))
         to = self.normaliser.keep.device
         with torch.no_grad():
@@ -60,7 +60,7 @@ class Side:
 
     @property
     def rows(self) -> int:
-        """How many people, or points of a path, may pass the encoder at once."""
+        """How many samples, or points of a path, may pass the encoder at once."""
         each = len(self.normaliser.keep)
         if isinstance(self.encoder, GeneEncoder):
             tokens = getattr(self.encoder.tokenise, "count", 1)
@@ -123,12 +123,12 @@ class Network:
         return self.finite(torch.cat(result), "features")
 
     def images(self, modality: str, features: Tensor) -> Tensor:
-        """Embeddings (people, width) of the images, for the contrast with a modality."""
+        """Embeddings (samples, width) of the images, for the contrast with a modality."""
         with torch.no_grad():
             return self.finite(self.heads[modality](features), "embeddings")
 
     def reference(self, modality: str, images: Tensor, inputs: Tensor) -> Reference:
-        """The reference batch of a modality, from embeddings of images and normalised values (people, kept)."""
+        """The reference batch of a modality, from embeddings of images and normalised values (samples, kept)."""
         side = self.sides[modality]
         with torch.no_grad():
             genetics = torch.cat([side.encoder(part) for part in inputs.split(side.rows)])

@@ -1,4 +1,4 @@
-"""Who is explained and who is the reference: drawn by hash from people whom the network did not train on."""
+"""Who is explained and who is the reference: drawn by hash from samples that the network did not train on."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from contigwas.tables.sample_ids import require_overlap, require_unique, rows_of
 from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
-BLOCK = 1024  # people read at a time
+BLOCK = 1024  # samples read at a time
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Drawn:
 
     @property
     def everyone(self) -> list[str]:
-        """Each person once."""
+        """Each sample once."""
         parts = [*self.reference.values(), self.chosen]
         return [*dict.fromkeys(one for part in parts for one in part)]
 
@@ -45,12 +45,12 @@ def candidates(state: Mapping[str, object], cohort: PathLike, images: pd.DataFra
 
     Raises UserError where there is nobody.
     """
-    people = read_included(cohort)
-    require_overlap(people["iid"], images["iid"].unique(), "the cohort", "the images")
-    people = people[people["iid"].isin(images["iid"])].reset_index(drop=True)
-    roles = roles_of(people, state)
+    samples = read_included(cohort)
+    require_overlap(samples["iid"], images["iid"].unique(), "the cohort", "the images")
+    samples = samples[samples["iid"].isin(images["iid"])].reset_index(drop=True)
+    roles = roles_of(samples, state)
     role = HELDOUT if (roles == HELDOUT).any() else VALIDATION
-    found = pd.Index(people.loc[roles == role, "iid"])
+    found = pd.Index(samples.loc[roles == role, "iid"])
     if not len(found):
         raise UserError(
             f"the network of fold {state['fold']} trained on everyone with an image, so nobody can explain it: give "
@@ -59,71 +59,71 @@ def candidates(state: Mapping[str, object], cohort: PathLike, images: pd.DataFra
     return found
 
 
-def partner(person: str, reference: Sequence[str], seed: int) -> int:
-    """Which of `reference` a person is compared with, by hash: whoever's partner stays, stays with that one."""
-    return min(range(len(reference)), key=lambda one: stable_hash(f"baseline:{seed}:{person}:{reference[one]}"))
+def partner(sample: str, reference: Sequence[str], seed: int) -> int:
+    """Which of `reference` a sample is compared with, by hash: whoever's partner stays, stays with that one."""
+    return min(range(len(reference)), key=lambda one: stable_hash(f"baseline:{seed}:{sample}:{reference[one]}"))
 
 
 def left_since(state: Mapping[str, object], cohort: PathLike) -> int:
-    """How many people of a network's training, of any role, are not in the cohort any more."""
+    """How many samples of a network's training, of any role, are not in the cohort any more."""
     return len({*known_roles(state)} - {stable_hash(one) for one in read_included(cohort)["iid"]})
 
 
 def draw(
-    people: pd.Index, present: Mapping[str, np.ndarray], reference: int, explained: int, seed: int, fold: int
+    samples: pd.Index, present: Mapping[str, np.ndarray], reference: int, explained: int, seed: int, fold: int
 ) -> Drawn:
-    """Draw by hash of the IIDs, so that nobody else moves when one person leaves; the two sets share nobody.
+    """Draw by hash of the IIDs, so that nobody else moves when one sample leaves; the two sets share nobody.
 
-    `present`: who of `people` has each modality, bool (people,). Raises UserError where there are not enough.
+    `present`: who of `samples` has each modality, bool (samples,). Raises UserError where there are not enough.
     """
-    order = sorted(range(len(people)), key=lambda one: stable_hash(f"reference:{seed}:{people[one]}"))
-    beside = {name: [people[one] for one in order if has[one]][:reference] for name, has in present.items()}
+    order = sorted(range(len(samples)), key=lambda one: stable_hash(f"reference:{seed}:{samples[one]}"))
+    beside = {name: [samples[one] for one in order if has[one]][:reference] for name, has in present.items()}
     for name, found in beside.items():
         if len(found) < reference:
             raise UserError(
-                f"config: explain.reference is {reference}, but of the people whom the network of fold {fold} did not "
+                f"config: explain.reference is {reference}, but of the samples that the network of fold {fold} did not "
                 f"train on only {len(found)} have an image and {name}: lower it"
             )
     taken = {one for found in beside.values() for one in found}
-    order = sorted(range(len(people)), key=lambda one: stable_hash(f"explained:{seed}:{people[one]}"))
+    order = sorted(range(len(samples)), key=lambda one: stable_hash(f"explained:{seed}:{samples[one]}"))
     anything = np.any([*present.values()], axis=0)
-    chosen = [one for one in order if anything[one] and people[one] not in taken][:explained]
+    chosen = [one for one in order if anything[one] and samples[one] not in taken][:explained]
     if len(chosen) < explained:
         log.warning(
-            "fold %d: %d people are left beside the reference, fewer than the %d who were to be explained: lower "
-            "explain.reference, or explain.people",
+            "fold %d: %d samples are left beside the reference, fewer than the %d who were to be explained: lower "
+            "explain.reference, or explain.n_samples",
             fold,
             len(chosen),
             explained,
         )
-    found = {name: [people[one] for one in chosen if has[one]] for name, has in present.items()}
+    found = {name: [samples[one] for one in chosen if has[one]] for name, has in present.items()}
     for name, those in found.items():
-        if not any(one not in taken for one in people[present[name]]):
+        if not any(one not in taken for one in samples[present[name]]):
             raise UserError(
                 f"config: explain.reference is {reference}, which leaves nobody with {name} to explain of those whom "
                 f"the network of fold {fold} did not train on: lower it"
             )
-        log.info("fold %d: %d of the %d people to explain lack %s", fold, len(chosen) - len(those), len(chosen), name)
-    return Drawn(beside, [people[one] for one in chosen], found)
+        log.info("fold %d: %d of the %d samples to explain lack %s", fold, len(chosen) - len(those), len(chosen), name)
+    return Drawn(beside, [samples[one] for one in chosen], found)
 
 
-def who_has(path: PathLike, people: pd.Index, components: pd.DataFrame | None) -> np.ndarray:
-    """Who has a value of a modality, and the components where those are taken out of it: bool (people,)."""
+def who_has(path: PathLike, samples: pd.Index, components: pd.DataFrame | None) -> np.ndarray:
+    """Who has a value of a modality, and the components where those are taken out of it: bool (samples,)."""
     with closing(_Open(path)) as data:
-        rows = rows_of(people, data.names)
+        rows = rows_of(samples, data.names)
         has = rows >= 0
         if data.floating:
             for part in np.array_split(np.flatnonzero(has), max(1, -(-int(has.sum()) // BLOCK))):
                 has[part] = ~np.isnan(data.read(rows[part])).all(axis=1)
     if components is not None:
-        has &= components.reindex(people).notna().all(axis=1).to_numpy()
+        has &= components.reindex(samples).notna().all(axis=1).to_numpy()
     return has
 
 
-def read_values(path: PathLike, people: list[str]) -> Tensor:
-    """Raw values (people, features) of people who have the modality; nothing else is read."""
+def read_values(path: PathLike, samples: list[str]) -> Tensor:
+    """Raw values (samples, features) of samples that have the modality; nothing else is read."""
     with closing(_Open(path)) as data:
-        values = data.read(rows_of(people, data.names))
+        values = data.read(rows_of(samples, data.names))
     if values.dtype.kind == "f":
         values = values.astype(np.float32)
         if np.isinf(values).any():

@@ -1,6 +1,6 @@
-"""What the networks look at in single people: their image with a map of attributions, and their strongest features.
+"""What the networks look at in single samples: their image with a map of attributions, and their strongest features.
 
-It shows and names people: its files belong into results/private.
+It shows and names samples: its files belong into results/private.
 """
 
 import logging
@@ -36,7 +36,7 @@ WIDTH, ROWS, COLUMNS = 11.0, 3.4, 3  # inches; panels of features in a row
 
 
 @dataclass(frozen=True)
-class Person:
+class Sample:
     """levels, map: the image 0 … 1 and its attributions (channels, sizes …); error: of the map, relative.
 
     features: `iid fold method modality feature name chrom pos attribution`, the strongest at both ends.
@@ -49,16 +49,16 @@ class Person:
     features: pd.DataFrame
 
 
-def explain_people(
+def explain_samples(
     checkpoints: Sequence[PathLike],
     files: Files,
     settings: Mapping[str, object],
     output_features: PathLike,
     output_pages: PathLike,
 ) -> None:
-    """Write a page a person (PDF), and a table of the features that raise and lower the person's loss the most.
+    """Write a page a sample (PDF), and a table of the features that raise and lower the sample's loss the most.
 
-    `settings` are those of `explain`, with `private`: of how many people, shared among the networks.
+    `settings` are those of `explain`, with `private`: of how many samples, shared among the networks.
     """
     for path in (output_features, output_pages):
         private_folder(Path(path).parent)
@@ -66,42 +66,42 @@ def explain_people(
     tables, errors = [], []
     with (
         deterministic(int(settings["math_threads"])),
-        enough_memory("there is too little memory to explain people: ask for more"),
+        enough_memory("there is too little memory to explain samples: ask for more"),
         replacing(output_pages) as temporary,
         PdfPages(temporary, metadata={"CreationDate": None}) as pages,
         style.applied(),
     ):
         networks = zip(
-            checkpoints, *(shares(settings[key], len(checkpoints)) for key in ("people", "private")), strict=True
+            checkpoints, *(shares(settings[key], len(checkpoints)) for key in ("n_samples", "private")), strict=True
         )
         for checkpoint, count, pages_of in networks:
             opened = Opened.of(checkpoint, files, settings, count)
             if len(opened.drawn.chosen) < pages_of:
-                log.warning("fold %d: %d people get a page, fewer than the %d of explain.private that fall to it",
+                log.warning("fold %d: %d samples get a page, fewer than the %d of explain.private that fall to it",
                             opened.network.fold, len(opened.drawn.chosen), pages_of)  # fmt: skip
-            for person in _people(opened, settings, described, pages_of):
-                pages.savefig(draw(person, settings["methods"][0]))
-                tables.append(person.features)
-                errors.append(person.error)
+            for sample in _samples(opened, settings, described, pages_of):
+                pages.savefig(draw(sample, settings["methods"][0]))
+                tables.append(sample.features)
+                errors.append(sample.error)
     write_tsv(pd.concat(tables, ignore_index=True), output_features)
-    log.info("%d people; completeness error of their images' maps %.2g (largest %.2g)", len(tables), np.mean(errors),
+    log.info("%d samples; completeness error of their images' maps %.2g (largest %.2g)", len(tables), np.mean(errors),
              np.max(errors))  # fmt: skip
 
 
-def _people(
+def _samples(
     opened: Opened, settings: Mapping[str, object], described: Mapping[str, pd.DataFrame], count: int
-) -> Iterator[Person]:
-    """The first people whom one network explains."""
+) -> Iterator[Sample]:
+    """The first samples that one network explains."""
     modalities = {name: Modality.of(opened, name, settings) for name in opened.files.modalities}
     for iid in opened.drawn.chosen[:count]:
         here = {name: one for name, one in modalities.items() if iid in opened.drawn.explained[name]}
         inputs, tables = {}, []
         for name, modality in here.items():
-            people = modality.people([iid])
-            inputs[name] = people[0]
+            samples = modality.samples([iid])
+            inputs[name] = samples[0]
             for method in settings["methods"]:
                 seed = stable_hash(f"{settings['seed']}:{iid}:{name}") % 2**32
-                found = modality.attribute(method, people, settings, seed)
+                found = modality.attribute(method, samples, settings, seed)
                 columns = modality.side.columns.numpy()
                 there = columns >= 0
                 chosen = described[name].iloc[columns[there]]
@@ -114,7 +114,7 @@ def _people(
         features.insert(0, "fold", opened.network.fold)
         features.insert(0, "iid", iid)
         error = float(relative(found.error, found.difference)[0])
-        yield Person(iid, levels[0].cpu().numpy(), found.values[0].cpu().numpy(), error, features)
+        yield Sample(iid, levels[0].cpu().numpy(), found.values[0].cpu().numpy(), error, features)
 
 
 def _ends(table: pd.DataFrame) -> pd.DataFrame:
@@ -130,7 +130,7 @@ def _image(
     inputs: Mapping[str, Tensor],
     settings: Mapping[str, object],
 ) -> tuple[Tensor, Attribution]:
-    """A person's image, and what of the mean loss over the modalities is due to its pixels, beside the mean colour."""
+    """A sample's image, and what of the mean loss over the modalities is due to its pixels, beside the mean colour."""
     network = opened.network
     scaler, trunk = network.trunk
     with torch.no_grad():
@@ -152,9 +152,9 @@ def _image(
     return levels, found
 
 
-def draw(person: Person, method: str) -> Figure:
-    """A person's image, its map of attributions, and the features at both ends of each modality."""
-    names = [*dict.fromkeys(person.features["modality"])]
+def draw(sample: Sample, method: str) -> Figure:
+    """A sample's image, its map of attributions, and the features at both ends of each modality."""
+    names = [*dict.fromkeys(sample.features["modality"])]
     rows = -(-len(names) // COLUMNS)
     size = WIDTH, 3.9 + ROWS * rows
     figure = Figure(figsize=size)
@@ -164,20 +164,20 @@ def draw(person: Person, method: str) -> Figure:
     lower = figure.add_gridspec(rows, COLUMNS, left=0.1, right=0.98, top=1 - 4.1 / size[1], bottom=0.5 / size[1],
                                 wspace=0.95, hspace=0.3)  # fmt: skip
     photo, mapped = figure.add_subplot(upper[0]), figure.add_subplot(upper[1])
-    picture, attributions = _slice(person.levels, person.map)
+    picture, attributions = _slice(sample.levels, sample.map)
     _show(photo, picture, "image")
     grey = picture.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
-    _show(mapped, 0.6 + 0.4 * grey, f"attributions of its pixels (completeness error {100 * person.error:.1g} %)")
+    _show(mapped, 0.6 + 0.4 * grey, f"attributions of its pixels (completeness error {100 * sample.error:.1g} %)")
     limit = float(np.quantile(np.abs(attributions), 0.99)) or 1.0
     image = mapped.imshow(attributions, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=0.75)
     bar = figure.colorbar(image, ax=mapped, fraction=0.04, pad=0.02)
     bar.set_label("lowers the loss  ←  →  raises it", fontsize=7)
     bar.ax.tick_params(labelsize=6)
     for number, name in enumerate(names):
-        here = person.features[(person.features["modality"] == name) & (person.features["method"] == method)]
+        here = sample.features[(sample.features["modality"] == name) & (sample.features["method"] == method)]
         _bars(figure.add_subplot(lower[divmod(number, COLUMNS)]), here, name)
-    fold = int(person.features["fold"].iloc[0])
-    title = f"{person.iid}, by the network of fold {fold}: {NAMES[method]} of the contrastive loss"
+    fold = int(sample.features["fold"].iloc[0])
+    title = f"{sample.iid}, by the network of fold {fold}: {NAMES[method]} of the contrastive loss"
     figure.text(
         0.02, 1 - 0.15 / size[1], title, va="top", **fitting(title, WIDTH - 0.4, fontsize=11, fontweight="bold")
     )

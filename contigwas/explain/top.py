@@ -1,4 +1,4 @@
-"""The features of each modality with the largest attributions, with their intervals over people."""
+"""The features of each modality with the largest attributions, with their intervals over samples."""
 
 import logging
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ def _draw(table: pd.DataFrame, sums: pd.DataFrame, methods: list[str], names: li
         _panel(axis, table[table["modality"] == name], chosen[name], texts[name], methods)
         heading = _heading(sums, methods[0], name)
         axis.set_title(heading, loc="left", **fitting(heading, BAR + 0.2, fontsize=8.5, fontweight="bold"))
-    words = "mean |attribution| over people with its 95 % interval"
+    words = "mean |attribution| over samples with its 95 % interval"
     for text, y, font in (
         (title, 0.08, {"fontsize": 11, "fontweight": "bold"}),
         (words, 0.3, {"fontsize": 8, "color": style.MUTED}),

@@ -1,1 +1,1 @@
-"""The results in the forms that other people's programs read: GWAS-SSF, plink2's and LDSC's text, and phenotypes."""
+"""The results in the forms that other samples' programs read: GWAS-SSF, plink2's and LDSC's text, and phenotypes."""

@@ -62,8 +62,8 @@ def write_gwas_ssf(
 
     def finish(result: Result, written: Written) -> None:
         own = f"n_{result.name}" in names(along_genome(gwas)[0])
-        people = written.largest_n if own else sizes.get("people", written.largest_n)
-        described = _metadata(result, written.path, model, people, sizes.get("covariates", []), day, settings)
+        samples = written.largest_n if own else sizes.get("n_samples", written.largest_n)
+        described = _metadata(result, written.path, model, samples, sizes.get("covariates", []), day, settings)
         written.path.with_name(f"{written.path.name}-meta.yaml").write_text(described, encoding="utf-8")
 
     write_folder(gwas, results, lambda result: Form(".tsv.gz", COLUMNS, _rows), output, finish, threads)
@@ -100,7 +100,7 @@ def _metadata(
     result: Result,
     path: Path,
     model: str,
-    people: object,
+    samples: object,
     covariates: object,
     day: date,
     settings: Mapping[str, object],
@@ -117,7 +117,7 @@ def _metadata(
         "genome_assembly": settings["build"],
         "coordinate_system": "1-based",
         **{name: settings.get(name) or None for name in STUDY},
-        "samples": [{**{name: settings[name] for name in SAMPLE if settings.get(name)}, "sample_size": people}],
+        "samples": [{**{name: settings[name] for name in SAMPLE if settings.get(name)}, "sample_size": samples}],
         "sex": settings.get("sex"),
         "data_file_name": path.name,
         "file_type": "GWAS-SSF v1.0",

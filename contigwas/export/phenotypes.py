@@ -1,4 +1,4 @@
-"""The phenotypes of the tested people as a table that plink and regenie read. It holds people: a private file."""
+"""The phenotypes of the tested samples as a table that plink and regenie read. It holds samples: a private file."""
 
 import difflib
 import logging
@@ -22,16 +22,16 @@ def write_phenotypes(phenotypes: PathLike, cohort: PathLike, wanted: Sequence[st
 
     `phenotypes` is the model's Parquet table, `cohort` says the families. The folder of `output` becomes readable by
     its owner only. White space in a feature's name becomes `_`, since plink splits there. Raises UserError for a
-    feature that is not there, and for people whom the cohort has not.
+    feature that is not there, and for samples that the cohort has not.
     """
     table = pd.read_parquet(require(phenotypes, "the phenotypes"))
     iid = table.pop("iid").astype(str)
-    people = read_table(cohort, ["fid", "iid"], "the cohort")
-    require_unique(people["iid"], cohort)
-    rows = rows_of(iid, people["iid"])
+    samples = read_table(cohort, ["fid", "iid"], "the cohort")
+    require_unique(samples["iid"], cohort)
+    rows = rows_of(iid, samples["iid"])
     if (rows < 0).any():
         raise UserError(
-            f"{int((rows < 0).sum())} people of {phenotypes} are not in {cohort}: run the stage samples again"
+            f"{int((rows < 0).sum())} samples of {phenotypes} are not in {cohort}: run the stage samples again"
         )
     names = [name for name in wanted or [] if name not in OMNIBUS]
     for name in names:
@@ -48,8 +48,8 @@ def write_phenotypes(phenotypes: PathLike, cohort: PathLike, wanted: Sequence[st
     if len(set(columns)) < len(columns):
         raise UserError(f"{phenotypes}: two features differ only in white space, where plink splits: rename one")
     table = table.set_axis(columns, axis=1)
-    table.insert(0, "FID", people["fid"].to_numpy()[rows])
+    table.insert(0, "FID", samples["fid"].to_numpy()[rows])
     table.insert(1, "IID", iid.to_numpy())
     private_folder(Path(output).parent)
     write_tsv(table, output)
-    log.info("%d people, %d features", len(table), len(columns))
+    log.info("%d samples, %d features", len(table), len(columns))

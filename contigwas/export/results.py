@@ -89,7 +89,7 @@ def frames(gwas: Mapping[str, PathLike], result: Result) -> Iterator[pd.DataFram
     """The rows of one result along the genome, one row group at a time.
 
     Columns are those of `VARIANT`, then `beta se log10p` (a test over features has only log10p). `n` is the feature's
-    own where it misses people.
+    own where it misses samples.
     """
     for path in along_genome(gwas):
         own = f"n_{result.name}"

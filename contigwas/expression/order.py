@@ -47,7 +47,7 @@ def positions(names: Sequence[str], path: PathLike | None) -> pd.DataFrame:
     if (table["chrom"] == "").all():
         raise UserError(
             f"{path} (expression.genes) has none of the {len(names)} genes of expression.table (such as {names[0]}; "
-            f"its own are like {known['name'].iat[0]}): bring a list with the same names"
+            f"its own are like {known['name'].iat[0]}): supply a list with the same names"
         )
     return table
 

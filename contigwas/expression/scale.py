@@ -15,11 +15,11 @@ SCALES = {"tpm": "TPM", "counts": "counts", "log": "logarithms"}
 MILLION = 1e6
 LARGEST_LOG = 50  # a logarithm to base 2 of a million is 20
 LEAST_TPM = 25  # where no TPM is larger, they may be logarithms
-LARGEST_TOTAL = 1.1e6  # of a person's TPM, which add up to a million
+LARGEST_TOTAL = 1.1e6  # of a sample's TPM, which add up to a million
 
 
 def require_scale(values: np.ndarray, scale: str, path: PathLike) -> None:
-    """Raise UserError where `values` (people, genes), NaN where missing, cannot be what `scale` says; warn of doubt."""
+    """Raise UserError where `values` (samples, genes), NaN where missing, cannot be what `scale` says; warn of doubt."""
     seen: Counter[str] = Counter()
     most = -np.inf
     for rows in blocks(values):
@@ -57,20 +57,20 @@ def require_scale(values: np.ndarray, scale: str, path: PathLike) -> None:
         _warn(path, seen["heavy"], len(values), most)
 
 
-def _warn(path: PathLike, heavy: int, people: int, most: float) -> None:
+def _warn(path: PathLike, heavy: int, samples: int, most: float) -> None:
     if heavy:
         log.warning(
-            "%s: the values of %d of %d people add up to more than 1.1 million, where TPM add up to one: if they are "
-            "counts, write expression.scale: counts", path, heavy, people
+            "%s: the values of %d of %d samples add up to more than 1.1 million, where TPM add up to one: if they are "
+            "counts, write expression.scale: counts", path, heavy, samples
         )  # fmt: skip
     elif most <= LEAST_TPM:
         log.warning("%s: no value is above %d: if they are logarithms, write expression.scale: log", path, LEAST_TPM)
 
 
 def logarithms(values: np.ndarray, scale: str) -> np.ndarray:
-    """The log scale of `values` (people, genes): float32 of the same shape, NaN where they are.
+    """The log scale of `values` (samples, genes): float32 of the same shape, NaN where they are.
 
-    log(1 + TPM); log(1 + count / library size x 1e6), the library size the sum of the person's counts; logarithms as
+    log(1 + TPM); log(1 + count / library size x 1e6), the library size the sum of the sample's counts; logarithms as
     they are. Whoever has no count must not be among them.
     """
     if scale == "log":
@@ -82,16 +82,16 @@ def logarithms(values: np.ndarray, scale: str) -> np.ndarray:
 
 
 def without_value(values: np.ndarray) -> np.ndarray:
-    """Who has no value at all: bool (people,)."""
+    """Who has no value at all: bool (samples,)."""
     return np.concatenate([np.isnan(values[rows]).all(axis=1) for rows in blocks(values)])
 
 
 def only_zeros(values: np.ndarray) -> np.ndarray:
-    """Whose values are all zero or missing: bool (people,)."""
+    """Whose values are all zero or missing: bool (samples,)."""
     return np.concatenate([(np.nan_to_num(values[rows]) == 0).all(axis=1) for rows in blocks(values)])
 
 
 def blocks(values: np.ndarray) -> Iterator[slice]:
-    """Slices of people, so that what is computed beside the values stays small."""
+    """Slices of samples, so that what is computed beside the values stays small."""
     rows = max(1, VALUES // max(1, values.shape[1]))
     return (slice(start, start + rows) for start in range(0, len(values), rows))

@@ -1,4 +1,4 @@
-"""Second looks at lead variants: errors robust to heteroscedasticity, each sex alone, with and without offsets."""
+"""sensitivity analyses of lead variants at lead variants: errors robust to heteroscedasticity, each sex alone, with and without offsets."""
 
 from contigwas.followup.table import COLUMNS, write_followup
 

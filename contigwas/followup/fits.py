@@ -13,7 +13,7 @@ from contigwas.gwas.pvalues import log10p_f, log10p_t
 
 @dataclass(frozen=True)
 class Fit:
-    """People, residual degrees of freedom, effect of one allele, its standard error, and -log10 p; NaN if unfit."""
+    """Samples, residual degrees of freedom, effect of one allele, its standard error, and -log10 p; NaN if unfit."""
 
     n: int
     df: int
@@ -24,7 +24,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Joint:
-    """A test over all features: people, features that span them, -log10 p of Wilks' lambda and of the HC3 Wald test."""
+    """A test over all features: samples, features that span them, -log10 p of Wilks' lambda and of the HC3 Wald test."""
 
     n: int
     span: int
@@ -69,8 +69,8 @@ def fit_joint(values: np.ndarray, dosage: np.ndarray, basis: np.ndarray) -> Join
 
     classical is MANOVA. robust is the Wald test of the P effects with their P x P sandwich covariance (HC3): of
     W = b' V^-1 b, W (df - P + 1) / (P df) is referred to F on P and df - P + 1 degrees of freedom, df = n - c - 1. That
-    is chi-squared of P degrees of freedom divided by P in many people, and MANOVA itself where V is the classical
-    covariance. Features that depend on the others are left out. NaN where there are too few people.
+    is chi-squared of P degrees of freedom divided by P in many samples, and MANOVA itself where V is the classical
+    covariance. Features that depend on the others are left out. NaN where there are too few samples.
     """
     basis = basis[:, independent(basis)]
     n, df = len(values), len(values) - basis.shape[1] - 1
@@ -91,7 +91,7 @@ def fit_joint(values: np.ndarray, dosage: np.ndarray, basis: np.ndarray) -> Join
     errors = residuals - np.outer(left, beta)
     classical = _square(residuals, beta) * sgg
     robust = np.nan
-    if spread.min() > 1e-9:  # a person whom the fit cannot miss has no HC3 error
+    if spread.min() > 1e-9:  # a sample that the fit cannot miss has no HC3 error
         wald = _square(errors * (left / sgg / spread)[:, None], beta)
         robust = _log10p(wald / (wald + df), span, df)
     return Joint(n, span, _log10p(classical, span, df), robust)

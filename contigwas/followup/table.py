@@ -1,4 +1,4 @@
-"""The table of second looks: for every lead variant its features, one row a fit."""
+"""The table of sensitivity analyses of lead variants: for every lead variant its features, one row a fit."""
 
 import logging
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from contigwas.followup.fits import Fit, fit_joint, fit_one
 from contigwas.followup.inputs import Study
+from contigwas.genotypes.reader import GenotypeFiles
 from contigwas.gwas.sex import FEMALE, MALE
 from contigwas.loci.gwas_file import read_columns, read_rows
 from contigwas.loci.table import VARIANT, match_variants
@@ -27,7 +28,7 @@ NEAR = 2.0  # standard errors: effects with and without offsets that are this ne
 def write_followup(
     loci: PathLike,
     gwas: Mapping[str, PathLike],
-    pattern: str,
+    genotype_files: GenotypeFiles,
     phenotypes: PathLike,
     covariates: PathLike,
     settings: Mapping[str, object],
@@ -36,12 +37,12 @@ def write_followup(
 ) -> None:
     """Write followup.tsv (columns `COLUMNS`): every lead variant of `loci` against its features, one row a fit.
 
-    `gwas` maps chromosomes to the GWAS Parquet files, `pattern` names the genotypes that it tested, `phenotypes` and
-    `covariates` are its tables. `settings`: features (most features of a locus that are looked at: best_feature and
+    `gwas` maps chromosomes to the GWAS Parquet files, `genotype_files` are the genotypes that it tested, `phenotypes`
+    and `covariates` are its tables. `settings`: features (most features of a locus that are looked at: best_feature and
     those of the column features, the strongest first), p1 of the loci, missing of the GWAS and build of the genotypes.
     `offsets` is REGENIE's list that the GWAS took out of the features. The fits are those of docs/files.md; all are of
-    people with a call, a feature and every covariate. A header only where there is no locus. Raises UserError for
-    files that do not belong together.
+    samples with a call, a feature and every covariate. A header only where there is no locus. Raises UserError for files
+    that do not belong together.
     """
     table = pd.read_csv(require(loci, "the loci"), sep="\t", dtype=str, keep_default_na=False)
     table[["locus", "pos"]] = table[["locus", "pos"]].astype(np.int64)
@@ -49,7 +50,7 @@ def write_followup(
     cut = float(-np.log10(settings["p1"]))
     parts = []
     for chrom, here in tqdm(table.groupby("chrom", sort=False), "follow-up", disable=None):
-        study = Study.read(pattern, chrom, phenotypes, covariates, settings, offsets)
+        study = Study.read(genotype_files, chrom, phenotypes, covariates, settings, offsets)
         rows = match_variants(here, study.genotypes, loci)
         wanted = [_features(one, study.names, int(settings["features"]), phenotypes) for _, one in here.iterrows()]
         known = _known(gwas[chrom], here, sorted({name for names in wanted for name in names}))
@@ -90,24 +91,24 @@ def _fits(study: Study, dosage: np.ndarray, name: str, effects: pd.Series) -> li
     setup = next((one for one in study.plan.setups if column in one.features), None)
     if setup is None:
         return []
-    called = ~np.isnan(dosage[setup.people])
-    people, basis = setup.people[called], setup.basis[called]
+    called = ~np.isnan(dosage[setup.samples])
+    samples, basis = setup.samples[called], setup.basis[called]
     values = study.outcome(setup, np.array([column]))[called, 0]
-    classical, robust = fit_one(values, dosage[people], basis)
+    classical, robust = fit_one(values, dosage[samples], basis)
     rows = [_row(name, "ols", classical), _row(name, "hc3", robust)]
     if study.exact or called.all():
         rows[0] |= _compared(classical, float(effects[f"beta_{name}"]), float(effects[f"se_{name}"]))
     by_sex = {}
     for fit, code in (("males", MALE), ("females", FEMALE)):
-        those = study.sex[people] == code
+        those = study.sex[samples] == code
         if those.any():
-            by_sex[fit] = fit_one(values[those], dosage[people][those], basis[those])[0]
+            by_sex[fit] = fit_one(values[those], dosage[samples][those], basis[those])[0]
             rows.append(_row(name, fit, by_sex[fit]))
     if len(by_sex) == 2:
         rows.append(_row(name, "sex_difference", _contrast(*by_sex.values())))
     if study.offsets is not None:
         values = study.outcome(setup, np.array([column]), offsets=False)[called, 0]
-        without = fit_one(values, dosage[people], basis)[0]
+        without = fit_one(values, dosage[samples], basis)[0]
         rows.append(_row(name, "without_offsets", without) | _near(without, classical))
     return rows
 
@@ -128,7 +129,7 @@ def _compared(found: Fit, beta: float, se: float) -> dict:
 
 
 def _near(found: Fit, other: Fit) -> dict:
-    """How far two fits of the same people are apart, in the other's se, and whether they tell of the same effect."""
+    """How far two fits of the same samples are apart, in the other's se, and whether they tell of the same effect."""
     if np.isnan(found.beta) or np.isnan(other.beta):
         return {}
     difference = (found.beta - other.beta) / other.se
@@ -147,10 +148,10 @@ def _joint(study: Study, dosage: np.ndarray, cut: float) -> list[dict]:
     setup = study.plan.joint
     if setup is None:
         return []
-    called = ~np.isnan(dosage[setup.people])
-    people = setup.people[called]
+    called = ~np.isnan(dosage[setup.samples])
+    samples = setup.samples[called]
     features = setup.features[setup.spanning]
-    found = fit_joint(study.outcome(setup, features)[called], dosage[people], setup.basis[called])
+    found = fit_joint(study.outcome(setup, features)[called], dosage[samples], setup.basis[called])
     rows = [
         _row("", fit, Fit(found.n, found.span, log10p=log10p))
         for fit, log10p in (("manova", found.classical), ("manova_hc3", found.robust))

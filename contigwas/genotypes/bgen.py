@@ -31,7 +31,7 @@ THREADS = 4  # at most, unless the caller says otherwise
 class Bgen(Genotypes):
     """A .bgen file; the effect allele is the second of the file.
 
-    Dosages are expected copies; a haploid person (a male on X) counts twice. Hard calls are the whole numbers that are
+    Dosages are expected copies; a haploid sample (a male on X) counts twice. Hard calls are the whole numbers that are
     at most `CERTAIN` from the dosage. Variants of more than two alleles are left out and counted.
     """
 
@@ -41,16 +41,16 @@ class Bgen(Genotypes):
         """Open `path`; `chrom` restricts it to one chromosome; `threads` decode a block.
 
         The variants are those of the .bgi beside it (`name.bgen.bgi`), else of a pass over the file. Raises UserError
-        when the file is no .bgen of layout 2, is cut short, or does not belong to its .bgi or .sample, when a person is
+        when the file is no .bgen of layout 2, is cut short, or does not belong to its .bgi or .sample, when a sample is
         named twice, or when no variant is on `chrom`.
         """
         self.path = require(path, "the path of the genotypes")
         self.threads = threads or min(THREADS, os.cpu_count() or 1)
         header = read_header(self.path)
-        self.people = read_bgen_people(self.path)
-        if len(self.people) != header.people:
+        self.samples = read_bgen_samples(self.path)
+        if len(self.samples) != header.samples:
             raise UserError(
-                f"{self.path} holds {header.people} people, where {sample_path(self.path)} names {len(self.people)}: "
+                f"{self.path} holds {header.samples} samples, where {sample_path(self.path)} names {len(self.samples)}: "
                 "the files do not belong together"
             )
         everything = read_once(read_index, self.path, "the path of the genotypes")
@@ -60,21 +60,21 @@ class Bgen(Genotypes):
         self._compression = header.compression
         self._starts = everything["start"].to_numpy()
 
-    def _hard_calls(self, rows: np.ndarray, people: np.ndarray) -> np.ndarray:
-        return self._decode(rows, people, np.int8, hard_calls)
+    def _hard_calls(self, rows: np.ndarray, samples: np.ndarray) -> np.ndarray:
+        return self._decode(rows, samples, np.int8, hard_calls)
 
-    def _expected(self, rows: np.ndarray, people: np.ndarray) -> np.ndarray:
-        return self._decode(rows, people, np.float32, lambda dosages, haploid: dosages)
+    def _expected(self, rows: np.ndarray, samples: np.ndarray) -> np.ndarray:
+        return self._decode(rows, samples, np.float32, lambda dosages, haploid: dosages)
 
-    def _decode(self, rows: np.ndarray, people: np.ndarray, dtype: type, kind: Callable) -> np.ndarray:
-        """`kind` of every dosage: (people, variants), Fortran order. Threads take rows in turn, each with a file."""
-        values = np.empty((rows.size, people.size), dtype)
+    def _decode(self, rows: np.ndarray, samples: np.ndarray, dtype: type, kind: Callable) -> np.ndarray:
+        """`kind` of every dosage: (samples, variants), Fortran order. Threads take rows in turn, each with a file."""
+        values = np.empty((rows.size, samples.size), dtype)
 
         def work(first: int) -> None:
             with self.path.open("rb") as file, cbgen.bgen_file(self.path) as bgen:
                 for number in range(first, rows.size, workers):
                     dosages, haploid = self._dosages(file, bgen, rows[number])
-                    values[number] = kind(dosages[people], haploid[people])
+                    values[number] = kind(dosages[samples], haploid[samples])
 
         workers = min(self.threads, rows.size)
         with ThreadPoolExecutor(workers) as pool:
@@ -83,43 +83,45 @@ class Bgen(Genotypes):
         return values.T
 
     def _dosages(self, file: BufferedReader, bgen: cbgen.bgen_file, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Expected copies of the second allele, float32, NaN where missing, and who is haploid; both (people,)."""
+        """Expected copies of the second allele, float32, NaN where missing, and who is haploid; both (samples,)."""
         named = f"{self.path}: the variant {row + 1}"
         try:
             offset = genotype_offset(file, self._starts[row])
-            dosages = common_dosages(read_block(file, offset, self._compression), len(self.people))
+            dosages = common_dosages(read_block(file, offset, self._compression), len(self.samples))
             if dosages is not None:
                 return dosages, np.zeros(len(dosages), bool)
             return any_dosages(bgen, offset)
         except (Damaged, struct.error):
             raise UserError(f"{named} cannot be decoded: the file is damaged, copy it again") from None
         except ValueError:
-            raise UserError(f"{named} has more than two copies a person: leave it out") from None
+            raise UserError(f"{named} has more than two copies a sample: leave it out") from None
 
 
 def hard_calls(dosages: np.ndarray, haploid: np.ndarray) -> np.ndarray:
-    """The whole number at most `CERTAIN` from a dosage, else -127: int8. A haploid person has 0 or 2 copies."""
+    """The whole number at most `CERTAIN` from a dosage, else -127: int8. A haploid sample has 0 or 2 copies."""
     nearest = np.rint(dosages)
     certain = (np.abs(dosages - nearest) <= CERTAIN) & ~(haploid & (nearest == 1))
     return np.where(certain, nearest, MISSING).astype(np.int8)
 
 
-def read_bgen_people(path: PathLike) -> pd.DataFrame:
-    """People of a .bgen: those of the .sample beside it, else the IDs in its header (fid is the IID, sex 0)."""
-    people = sample_path(path)
-    if people.suffix == ".sample":
-        return read_sample(people)
+def read_bgen_samples(path: PathLike) -> pd.DataFrame:
+    """Samples of a .bgen: those of the .sample beside it, else the IDs in its header (fid is the IID, sex 0)."""
+    samples = sample_path(path)
+    if samples.suffix == ".sample":
+        return read_sample(samples)
     names = read_ids(Path(path))
     if names is None:
-        raise UserError(f"{path} names no people, and {Path(path).with_suffix('.sample')} does not exist: put it there")
+        raise UserError(
+            f"{path} names no samples, and {Path(path).with_suffix('.sample')} does not exist: put it there"
+        )
     require_unique(names, path)
     return pd.DataFrame({"fid": names, "iid": names, "sex": np.zeros(len(names), np.int8)})
 
 
 def read_sample(path: PathLike) -> pd.DataFrame:
-    """People of a .sample file in file order: `fid` (ID_1), `iid` (ID_2), `sex` (0 unknown, 1 male, 2 female).
+    """Samples of a .sample file in file order: `fid` (ID_1), `iid` (ID_2), `sex` (0 unknown, 1 male, 2 female).
 
-    A single column ID is both. Raises UserError when the file is missing or malformed, or names a person twice.
+    A single column ID is both. Raises UserError when the file is missing or malformed, or names a sample twice.
     """
     path = require(path, "the .sample file beside the .bgen")
     with path.open(encoding="utf-8", errors="replace") as file:
@@ -138,12 +140,12 @@ def read_sample(path: PathLike) -> pd.DataFrame:
         )  # fmt: skip
     except (ValueError, pd.errors.ParserError) as error:
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-        raise UserError(f"{path} is not a regular table ({reason}): mend that line") from None
+        raise UserError(f"{path} is not a regular table ({reason}): fix that line") from None
     short = np.flatnonzero((table == "").any(axis=1).to_numpy())
     if short.size:
-        raise UserError(f"{path}: line {short[0] + 3} has fewer columns than the header: mend it")
+        raise UserError(f"{path}: line {short[0] + 3} has fewer columns than the header: fix it")
     fid, iid = ("id", "id") if single else ("id_1", "id_2")
-    people = pd.DataFrame({"fid": table[fid], "iid": table[iid]})
-    people["sex"] = sexes(table["sex"]) if "sex" in table else np.int8(0)
-    require_unique(people["iid"], path)
-    return people
+    samples = pd.DataFrame({"fid": table[fid], "iid": table[iid]})
+    samples["sex"] = sexes(table["sex"]) if "sex" in table else np.int8(0)
+    require_unique(samples["iid"], path)
+    return samples

@@ -1,7 +1,7 @@
 """The genotypes of one variant of a .bgen file: decoded here in the common case, by cbgen in all others.
 
-What biobanks store (diploid people, 8 or 16 bits) is a table of whole numbers, which numpy turns into dosages three
-times as fast as cbgen, decompression included (100,000 people, one core).
+What biobanks store (diploid samples, 8 or 16 bits) is a table of whole numbers, which numpy turns into dosages three
+times as fast as cbgen, decompression included (100,000 samples, one core).
 """
 
 import struct
@@ -14,7 +14,7 @@ import zstandard
 
 WIDTHS = {8: np.dtype("u1"), 16: np.dtype("<u2")}
 ZLIB = 1
-MISSING = 0x80  # the bit of a person's byte that says so
+MISSING = 0x80  # the bit of a sample's byte that says so
 
 
 class Damaged(ValueError):
@@ -38,25 +38,25 @@ def read_block(file: BufferedReader, offset: int, compression: int) -> bytes:
     return data
 
 
-def common_dosages(data: bytes, people: int) -> np.ndarray | None:
-    """Expected copies of the second allele, float32 (people,), NaN where missing; None where it is not a common block.
+def common_dosages(data: bytes, samples: int) -> np.ndarray | None:
+    """Expected copies of the second allele, float32 (samples,), NaN where missing; None where it is not a common block.
 
     Common is: two alleles, everyone diploid, 8 or 16 bits.
     """
     count, alleles, least, most = struct.unpack_from("<IHBB", data)
     phased, bits = data[8 + count : 10 + count] if 10 + count <= len(data) else (0, 0)
-    if count != people or bits == 0:
-        raise Damaged("another number of people than the file's")
+    if count != samples or bits == 0:
+        raise Damaged("another number of samples than the file's")
     if (alleles, least, most) != (2, 2, 2) or bits not in WIDTHS:
         return None
     kind = WIDTHS[bits]
-    if len(data) != 10 + people + 2 * people * kind.itemsize:
-        raise Damaged("another length than its people call for")
-    numbers = np.frombuffer(data, kind, offset=10 + people).reshape(people, 2)
+    if len(data) != 10 + samples + 2 * samples * kind.itemsize:
+        raise Damaged("another length than its samples call for")
+    numbers = np.frombuffer(data, kind, offset=10 + samples).reshape(samples, 2)
     top = 2**bits - 1
     first, second = numbers[:, 0].astype(np.int32), numbers[:, 1]
     dosages = ((2 * top - first * (1 if phased else 2) - second) / np.float32(top)).astype(np.float32, copy=False)
-    flags = np.frombuffer(data, np.uint8, people, 8)
+    flags = np.frombuffer(data, np.uint8, samples, 8)
     dosages[flags & MISSING != 0] = np.nan
     if not phased and (first + second > top)[flags & MISSING == 0].any():
         raise Damaged("probabilities that add up to more than 1")
@@ -64,9 +64,9 @@ def common_dosages(data: bytes, people: int) -> np.ndarray | None:
 
 
 def any_dosages(bgen: cbgen.bgen_file, offset: int) -> tuple[np.ndarray, np.ndarray]:
-    """Expected copies of the second allele, float32, NaN where missing, and who is haploid; both (people,).
+    """Expected copies of the second allele, float32, NaN where missing, and who is haploid; both (samples,).
 
-    A haploid person counts twice. `Damaged` where the block cannot be read, ValueError where a person has more than
+    A haploid sample counts twice. `Damaged` where the block cannot be read, ValueError where a sample has more than
     two copies.
     """
     try:
@@ -75,7 +75,7 @@ def any_dosages(bgen: cbgen.bgen_file, offset: int) -> tuple[np.ndarray, np.ndar
         raise Damaged(str(error)) from None
     p, ploidy = genotype.probability, genotype.ploidy
     if ploidy.max(initial=0) > 2:
-        raise ValueError("more than two copies a person")
+        raise ValueError("more than two copies a sample")
     dosages = np.full(len(p), np.nan, np.float32)
     haploid, diploid = ploidy == 1, ploidy == 2
     dosages[haploid] = 2 * p[haploid, 1]

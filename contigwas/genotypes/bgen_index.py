@@ -31,13 +31,13 @@ MANY = 1_000_000  # variants: above it a pass over the file takes long enough to
 
 @dataclass(frozen=True)
 class Header:
-    """first: where the first variant stands, in bytes; variants, people: counts; ids: where IDs stand, or None;
+    """first: where the first variant stands, in bytes; variants, samples: counts; ids: where IDs stand, or None;
     compression: 1 is zlib, 2 is zstd.
     """
 
     first: int
     variants: int
-    people: int
+    samples: int
     ids: int | None
     compression: int
 
@@ -47,8 +47,8 @@ def read_header(path: Path) -> Header:
     with path.open("rb") as file:
         start = file.read(24)
         if len(start) < 24 or start[16:20] not in (b"bgen", bytes(4)):
-            raise UserError(f"{path} is not a .bgen file (wrong first bytes): bring a .bgen file")
-        offset, length, variants, people = struct.unpack_from("<4I", start)
+            raise UserError(f"{path} is not a .bgen file (wrong first bytes): supply a .bgen file")
+        offset, length, variants, samples = struct.unpack_from("<4I", start)
         file.seek(length)
         flags = file.read(4)
     if length < 20 or offset < length or len(flags) < 4:
@@ -59,11 +59,11 @@ def read_header(path: Path) -> Header:
         raise UserError(f"{path} is a .bgen file of layout {layout}: write it again with plink2 --export bgen-1.2")
     if flags & 3 not in COMPRESSED:
         raise UserError(f"{path} is not compressed, which is not read: write it again with plink2 --export bgen-1.2")
-    return Header(offset + 4, variants, people, length + 4 if flags >> 31 else None, flags & 3)
+    return Header(offset + 4, variants, samples, length + 4 if flags >> 31 else None, flags & 3)
 
 
 def read_ids(path: Path) -> list[str] | None:
-    """The IDs of people in the header of a .bgen file; None where it has none."""
+    """The IDs of samples in the header of a .bgen file; None where it has none."""
     header = read_header(path)
     if header.ids is None:
         return None
@@ -72,7 +72,7 @@ def read_ids(path: Path) -> list[str] | None:
         block = file.read(header.first - header.ids)
     names, place = [], 8
     try:
-        for _ in range(header.people):
+        for _ in range(header.samples):
             name, place = _text(block, place)
             names.append(name.decode("utf-8", errors="replace"))
     except struct.error:

@@ -18,41 +18,41 @@ log = logging.getLogger(__name__)
 ONE, OTHER = ("id1", "iid1"), ("id2", "iid2")  # KING and UK Biobank; plink2
 
 
-def brought_kinship(path: PathLike, people: PathLike, min_kinship: float, output: PathLike) -> None:
-    """Write the pairs of kept people with a kinship above `min_kinship`: `iid1 iid2 kinship`.
+def external_kinship(path: PathLike, samples: PathLike, min_kinship: float, output: PathLike) -> None:
+    """Write the pairs of kept samples with a kinship above `min_kinship`: `iid1 iid2 kinship`.
 
     `path` is KING's .kin0, plink2's --make-king-table, or UK Biobank's file of relatives (`ID1 ID2 … Kinship`): white
-    space between columns, which are known by their names. Pairs of people who are not kept are counted. Raises
-    UserError when a column is missing, a kinship is no number or above 0.5, or nobody of the file is among the people.
+    space between columns, which are known by their names. Pairs of samples that are not kept are counted. Raises
+    UserError when a column is missing, a kinship is no number or above 0.5, or nobody of the file is among the samples.
     """
     table = read_kinship(path)
     one, other, kinship = table["one"], table["other"], table["kinship"].to_numpy()
-    iids = read_passing_iids(people)
-    require_overlap(pd.concat([one, other]).unique(), iids, f"the relatives ({path})", f"the people kept ({people})")
+    iids = read_passing_iids(samples)
+    require_overlap(pd.concat([one, other]).unique(), iids, f"the relatives ({path})", f"the samples kept ({samples})")
     here = (rows_of(one, iids) >= 0) & (rows_of(other, iids) >= 0) & (one != other).to_numpy()
     above = here & (kinship > min_kinship)
-    log.info("%d pairs in %s: %d of people who are kept, %d of them with a kinship above %g", len(table),
+    log.info("%d pairs in %s: %d of samples that are kept, %d of them with a kinship above %g", len(table),
              Path(path).name, here.sum(), above.sum(), min_kinship)  # fmt: skip
     pairs = {"iid1": one[above].to_numpy(), "iid2": other[above].to_numpy(), "kinship": kinship[above]}
     write_parquet(pd.DataFrame(pairs), output)
 
 
-def brought_pcs(path: PathLike, people: PathLike, pcs: int, output: PathLike) -> None:
-    """Write `iid PC1 … PCk` for the kept people, k = `pcs`, from a table of components; NaN for those it lacks.
+def external_pcs(path: PathLike, samples: PathLike, pcs: int, output: PathLike) -> None:
+    """Write `iid PC1 … PCk` for the kept samples, k = `pcs`, from a table of components; NaN for those it lacks.
 
     `path` is a .parquet file or a text table, such as plink2's .eigenvec, with the columns IID and PC1, PC2, …. Raises
-    UserError when a column is missing or no number, a person stands twice, or nobody of the file is among the people.
+    UserError when a column is missing or no number, a sample is duplicated, or nobody of the file is among the samples.
     """
     found = read_pcs(path, pcs)
-    iids = read_passing_iids(people)
-    require_overlap(found.index, iids, f"the components ({path})", f"the people kept ({people})")
+    iids = read_passing_iids(samples)
+    require_overlap(found.index, iids, f"the components ({path})", f"the samples kept ({samples})")
     found = found.reindex(iids)
-    log.info("%d components of %d of the %d people kept", pcs, found.notna().all(axis=1).sum(), len(iids))
+    log.info("%d components of %d of the %d samples kept", pcs, found.notna().all(axis=1).sum(), len(iids))
     write_parquet(found.rename_axis("iid").reset_index(), output)
 
 
 def read_kinship(path: PathLike) -> pd.DataFrame:
-    """The pairs of a brought file of relatives: one, other (str), kinship (float64). UserError as `brought_kinship`."""
+    """The pairs of a user-supplied file of relatives: one, other (str), kinship (float64). UserError as `external_kinship`."""
     table = _text(path, "genotypes.kinship")
     one, other = _column(table, path, ONE), _column(table, path, OTHER)
     kinship = pd.to_numeric(_column(table, path, ("kinship",)), errors="coerce").to_numpy(np.float64)
@@ -61,13 +61,13 @@ def read_kinship(path: PathLike) -> pd.DataFrame:
     if wrong.any():
         raise UserError(
             f"{path}: {wrong.sum()} values of Kinship are no kinship coefficients, which are at most 0.5 (the first is "
-            f"in line {wrong.argmax() + 2}): bring KING's estimates, not proportions of genome shared"
+            f"in line {wrong.argmax() + 2}): supply KING's estimates, not proportions of genome shared"
         )
     return pd.DataFrame({"one": one, "other": other, "kinship": kinship})
 
 
 def read_pcs(path: PathLike, pcs: int) -> pd.DataFrame:
-    """PC1 … PCk of a brought table of components, k = `pcs`, indexed by IID. UserError as `brought_pcs`."""
+    """PC1 … PCk of a user-supplied table of components, k = `pcs`, indexed by IID. UserError as `external_pcs`."""
     table = _table(path)
     names = [f"pc{number + 1}" for number in range(pcs)]
     iid = _column(table, path, ("iid",)).astype(str)
@@ -82,7 +82,7 @@ def read_pcs(path: PathLike, pcs: int) -> pd.DataFrame:
         if wrong.any():
             raise UserError(
                 f"{path}: {wrong.sum()} values of {name.upper()} are no numbers (the first is in line "
-                f"{wrong.argmax() + 2}): mend the file"
+                f"{wrong.argmax() + 2}): fix the file"
             )
     return pd.DataFrame(values, index=pd.Index(iid))
 

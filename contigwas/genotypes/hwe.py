@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import gammaln
 
 # Counts of heterozygotes whose probabilities differ by less than this are ties: the closed form's rounding error
-# stays below it for up to a million people.
+# stays below it for up to a million samples.
 TIE = 1e-7
 
 
@@ -53,11 +53,11 @@ def hwe_exact(het: np.ndarray, hom1: np.ndarray, hom2: np.ndarray, midp: bool = 
 
 def _log_probability(het: np.ndarray, rare: np.ndarray, common: np.ndarray) -> np.ndarray:
     """Log probability of `het` heterozygotes given the allele counts; -inf where impossible."""
-    people = (rare + common) / 2
+    samples = (rare + common) / 2
     one, other = (rare - het) / 2, (common - het) / 2
     possible = (het >= 0) & (one >= 0)
     het, one, other = (np.where(possible, value, 0.0) for value in (het, one, other))
-    ways = gammaln(people + 1) - gammaln(het + 1) - gammaln(one + 1) - gammaln(other + 1) + het * np.log(2.0)
+    ways = gammaln(samples + 1) - gammaln(het + 1) - gammaln(one + 1) - gammaln(other + 1) + het * np.log(2.0)
     total = gammaln(rare + common + 1) - gammaln(rare + 1) - gammaln(common + 1)
     return np.where(possible, ways - total, -np.inf)
 

@@ -22,7 +22,7 @@ class Genotypes(ABC):
 
     Attributes:
         path: the file with the calls.
-        people: DataFrame `fid iid sex` (0 unknown, 1 male, 2 female), file order.
+        samples: DataFrame `fid iid sex` (0 unknown, 1 male, 2 female), file order.
         variants: DataFrame `chrom id pos effect_allele other_allele`, of this chromosome, file order, index 0, 1, ….
         rows: int64, where each of `variants` stands in the file.
         has_dosages: whether `dosages` gives more than hard calls.
@@ -30,29 +30,29 @@ class Genotypes(ABC):
     """
 
     path: Path
-    people: pd.DataFrame
+    samples: pd.DataFrame
     variants: pd.DataFrame
     rows: np.ndarray
     several: pd.DataFrame
     has_dosages: bool = False
 
-    def read(self, variants: np.ndarray, people: np.ndarray | None = None) -> np.ndarray:
-        """Hard calls, copies of the effect allele, -127 where not called: int8 (people, variants), Fortran order.
+    def read(self, variants: np.ndarray, samples: np.ndarray | None = None) -> np.ndarray:
+        """Hard calls, copies of the effect allele, -127 where not called: int8 (samples, variants), Fortran order.
 
-        `variants` and `people` are integer positions in `self.variants` and `self.people`, in any order; None is
+        `variants` and `samples` are integer positions in `self.variants` and `self.samples`, in any order; None is
         everyone.
         """
-        return self._values(variants, people, np.int8)
+        return self._values(variants, samples, np.int8)
 
-    def dosages(self, variants: np.ndarray, people: np.ndarray | None = None) -> np.ndarray:
-        """Expected copies of the effect allele, 0 to 2, NaN where missing: float32 (people, variants), Fortran order.
+    def dosages(self, variants: np.ndarray, samples: np.ndarray | None = None) -> np.ndarray:
+        """Expected copies of the effect allele, 0 to 2, NaN where missing: float32 (samples, variants), Fortran order.
 
         A file that has hard calls only gives what `read` gives, int8.
         """
-        return self._values(variants, people, np.float32 if self.has_dosages else np.int8)
+        return self._values(variants, samples, np.float32 if self.has_dosages else np.int8)
 
     def blocks(
-        self, variants: np.ndarray, people: np.ndarray | None = None, size: int = 1024, dosages: bool = False
+        self, variants: np.ndarray, samples: np.ndarray | None = None, size: int = 1024, dosages: bool = False
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (positions of the variants, their values as by `read` or `dosages`) for `size` variants at a time.
 
@@ -62,27 +62,27 @@ class Genotypes(ABC):
         variants = np.asarray(variants, dtype=np.int64)
         parts = [variants[start : start + size] for start in range(0, variants.size, size)]
         with ThreadPoolExecutor(1) as pool:
-            ahead = pool.submit(read, parts[0], people) if parts else None
+            ahead = pool.submit(read, parts[0], samples) if parts else None
             for number, part in enumerate(parts):
                 values = ahead.result()
                 if number + 1 < len(parts):
-                    ahead = pool.submit(read, parts[number + 1], people)
+                    ahead = pool.submit(read, parts[number + 1], samples)
                 yield part, values
 
-    def _values(self, variants: np.ndarray, people: np.ndarray | None, dtype: type) -> np.ndarray:
+    def _values(self, variants: np.ndarray, samples: np.ndarray | None, dtype: type) -> np.ndarray:
         rows = self.rows[np.asarray(variants, dtype=np.int64)]
-        people = np.arange(len(self.people)) if people is None else np.asarray(people, dtype=np.int64)
-        if not rows.size or not people.size:
-            return np.empty((people.size, rows.size), dtype, order="F")
-        return self._hard_calls(rows, people) if dtype is np.int8 else self._expected(rows, people)
+        samples = np.arange(len(self.samples)) if samples is None else np.asarray(samples, dtype=np.int64)
+        if not rows.size or not samples.size:
+            return np.empty((samples.size, rows.size), dtype, order="F")
+        return self._hard_calls(rows, samples) if dtype is np.int8 else self._expected(rows, samples)
 
     @abstractmethod
-    def _hard_calls(self, rows: np.ndarray, people: np.ndarray) -> np.ndarray:
-        """As `read`, of at least one row of the file and one person."""
+    def _hard_calls(self, rows: np.ndarray, samples: np.ndarray) -> np.ndarray:
+        """As `read`, of at least one row of the file and one sample."""
 
-    def _expected(self, rows: np.ndarray, people: np.ndarray) -> np.ndarray:
+    def _expected(self, rows: np.ndarray, samples: np.ndarray) -> np.ndarray:
         """As `dosages`, float32, of a file that has them; one that has hard calls only gives those, int8."""
-        return self._hard_calls(rows, people)
+        return self._hard_calls(rows, samples)
 
     def _choose(self, everything: pd.DataFrame, named_in: Path, chrom: object, usable: np.ndarray | None = None) -> int:
         """Set `variants` and `rows` to those of `chrom` (None: all) among `everything`, the variants of the file.

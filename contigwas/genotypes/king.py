@@ -1,4 +1,4 @@
-"""KING-robust of every pair of people, as products of whole numbers (Manichaikul et al. 2010)."""
+"""KING-robust of every pair of samples, as products of whole numbers (Manichaikul et al. 2010)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from contigwas.genotypes.packed import ABSENTS, HETS, HOMOZYGOTES, Packed
 
-TILE = 2048  # people by people, compared at a time
+TILE = 2048  # samples by samples, compared at a time
 PART = 4096  # bytes of packed calls multiplied at a time
 PAIR_BYTES = 2**24  # packed calls of pairs looked at one by one, at a time
 
@@ -20,18 +20,18 @@ def pairs_above(packed: Packed, min_kinship: float) -> tuple[np.ndarray, np.ndar
     Kinship is 1/2 - Σ(g_i - g_j)² / (4 min(het_i, het_j)) over the variants called in both. With x = g - 1, and 0 where
     not called, one product of int8 matrices gives every pair's Σ(x_i - x_j)², exact where nothing is missing. A call
     that one of a pair misses can have added 1 to it at most; so the pairs that might pass the limit are known from how
-    many calls each person misses, and they alone are counted once more, call by call, over what both have. Nothing is
-    approximate. A person without a heterozygous call has no kinship. Memory: `packed`, two tiles of int8
-    (2,048 x 16,384) and a few of 2,048 x 2,048 numbers. Time: people² x variants / 2 products.
+    many calls each sample misses, and they alone are counted once more, call by call, over what both have. Nothing is
+    approximate. A sample without a heterozygous call has no kinship. Memory: `packed`, two tiles of int8
+    (2,048 x 16,384) and a few of 2,048 x 2,048 numbers. Time: samples² x variants / 2 products.
     """
-    people = len(packed.bytes)
+    samples = len(packed.bytes)
     homozygous, hets, absent = (packed.totals(table) for table in (HOMOZYGOTES, HETS, ABSENTS))
     counts = _Counts(homozygous, hets, absent - packed.padding)
     found = []
-    starts = range(0, people, TILE)
+    starts = range(0, samples, TILE)
     tiles = [(one, other) for one in starts for other in starts if other >= one]
     for one, other in tqdm(tiles, desc="kinship", unit="tile", disable=None):
-        mine, theirs = (slice(start, min(start + TILE, people)) for start in (one, other))
+        mine, theirs = (slice(start, min(start + TILE, samples)) for start in (one, other))
         distance = _distances(packed, counts.homozygous, mine, theirs)
         first, second = _possible(distance, counts, mine, theirs, min_kinship)
         if one == other:
@@ -47,7 +47,7 @@ def pairs_above(packed: Packed, min_kinship: float) -> tuple[np.ndarray, np.ndar
 
 @dataclass(frozen=True)
 class _Counts:
-    """Calls of each person that are homozygous, heterozygous and absent: int32 (people,)."""
+    """Calls of each sample that are homozygous, heterozygous and absent: int32 (samples,)."""
 
     homozygous: np.ndarray
     hets: np.ndarray

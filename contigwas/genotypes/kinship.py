@@ -10,6 +10,7 @@ from scipy.stats import norm
 from contigwas.genotypes import king
 from contigwas.genotypes.packed import pack
 from contigwas.genotypes.pruned import Pruned
+from contigwas.genotypes.reader import GenotypeFiles
 from contigwas.genotypes.samples import read_passing_iids
 from contigwas.runtime.atomic_files import PathLike, write_parquet
 from contigwas.runtime.errors import UserError
@@ -22,27 +23,27 @@ DEGREES = {"duplicates or identical twins": 0.354, "first degree": 0.177, "secon
 
 
 def kinship(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     chromosomes: Sequence[object],
     pruned: Sequence[PathLike],
-    people: PathLike,
+    samples: PathLike,
     min_kinship: float,
     output: PathLike,
 ) -> None:
-    """Write the pairs of kept people with a kinship above `min_kinship`: `iid1 iid2 kinship`, in the people's order.
+    """Write the pairs of kept samples with a kinship above `min_kinship`: `iid1 iid2 kinship`, in the samples' order.
 
     KING-robust, between-family form: 1/2 - Σ(g_i - g_j)² / (4 min(het_i, het_j)) over the variants called in both.
-    It needs no allele frequencies, so ancestry does not look like kinship. On a genome so small that unrelated people
+    It needs no allele frequencies, so ancestry does not look like kinship. On a genome so small that unrelated samples
     reach `min_kinship` by chance, only pairs above the chance level are written, with a warning: false relatives
-    would chain a cohort into one family. The file is read twice; memory is people x variants / 4 bytes and a few
-    hundred megabytes, time O(people² x variants). Raises UserError when no variant was left by pruning.
+    would chain a cohort into one family. The file is read twice; memory is samples x variants / 4 bytes and a few
+    hundred megabytes, time O(samples² x variants). Raises UserError when no variant was left by pruning.
     """
-    stream = Pruned(pattern, chromosomes, pruned, read_passing_iids(people))
+    stream = Pruned(genotype_files, chromosomes, pruned, read_passing_iids(samples))
     if not stream.variants:
         raise UserError("no variant is left after pruning, so relatives cannot be found: relax genotypes.qc or prune")
     chance = chance_level(stream)
     if chance > min_kinship:
-        log.warning("%d variants left after pruning are too few to tell a kinship of %g from chance among %d people: "
+        log.warning("%d variants left after pruning are too few to tell a kinship of %g from chance among %d samples: "
                     "only pairs above %.3f count as relatives", stream.variants, min_kinship, len(stream.iids),
                     chance)  # fmt: skip
         min_kinship = chance
@@ -52,28 +53,28 @@ def kinship(
         if (left > limit).any():
             log.info("pairs of relatives, %s: %d", name, (left > limit).sum())
         left = left[left <= limit]
-    log.info("%d pairs with a kinship above %g among %d people, from %d variants", len(table), min_kinship,
+    log.info("%d pairs with a kinship above %g among %d samples, from %d variants", len(table), min_kinship,
              len(stream.iids), stream.variants)  # fmt: skip
     write_parquet(table, output)
 
 
 def pairs_above(stream: Pruned, min_kinship: float) -> pd.DataFrame:
-    """All pairs of the stream's people with a kinship above `min_kinship`: `iid1 iid2 kinship`, in their order."""
+    """All pairs of the stream's samples with a kinship above `min_kinship`: `iid1 iid2 kinship`, in their order."""
     packed = pack(stream.blocks(), len(stream.iids), stream.variants)
     one, other, values = king.pairs_above(packed, min_kinship)
     return pd.DataFrame({"iid1": stream.iids[one], "iid2": stream.iids[other], "kinship": values})
 
 
 def chance_level(stream: Pruned) -> float:
-    """The kinship that about one pair of unrelated people among all pairs exceeds by chance.
+    """The kinship that about one pair of unrelated samples among all pairs exceeds by chance.
 
     The sampling error of a pair's kinship is its block jackknife over stretches of the genome, so that linkage counts;
     the median of randomly drawn pairs is taken, which neither relatives nor ancestry move much.
     """
-    people = len(stream.iids)
-    if people < 2:
+    samples = len(stream.iids)
+    if samples < 2:
         return 0.0
-    drawn = np.random.default_rng(STAGE).integers(0, people, (SAMPLED, 2))
+    drawn = np.random.default_rng(STAGE).integers(0, samples, (SAMPLED, 2))
     drawn = drawn[drawn[:, 0] != drawn[:, 1]]
     chosen, places = np.unique(drawn, return_inverse=True)
     one, other = places.reshape(drawn.shape).T
@@ -89,4 +90,4 @@ def chance_level(stream: Pruned) -> float:
         left_out = 0.5 - distance / (4 * np.minimum(het_one, het_other))
         errors = np.sqrt((len(parts) - 1) * left_out.var(axis=0))
     errors = errors[np.isfinite(errors)]
-    return float(norm.isf(min(0.5, 2 / (people * (people - 1)))) * np.median(errors)) if errors.size else np.inf
+    return float(norm.isf(min(0.5, 2 / (samples * (samples - 1)))) * np.median(errors)) if errors.size else np.inf

@@ -1,4 +1,4 @@
-"""The calls of many people in two bits each, person by person, so that a cohort's pruned variants fit into memory."""
+"""The calls of many samples in two bits each, sample by sample, so that a cohort's pruned variants fit into memory."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,24 +24,24 @@ HETS, ABSENTS, HOMOZYGOTES = (
 
 @dataclass(frozen=True)
 class Packed:
-    """Calls in two bits: uint8 (people, bytes); the last byte is filled up with `padding` absent calls."""
+    """Calls in two bits: uint8 (samples, bytes); the last byte is filled up with `padding` absent calls."""
 
     bytes: np.ndarray
     padding: int
 
-    def centred(self, people: slice, part: slice) -> np.ndarray:
-        """Calls less one, 0 where absent: int8 (people, 4 x bytes of `part`), C order."""
-        return CENTRED[self.bytes[people, part]].view(np.int8)
+    def centred(self, samples: slice, part: slice) -> np.ndarray:
+        """Calls less one, 0 where absent: int8 (samples, 4 x bytes of `part`), C order."""
+        return CENTRED[self.bytes[samples, part]].view(np.int8)
 
     def totals(self, table: np.ndarray) -> np.ndarray:
-        """Each person's sum of what `table` (256,) says of a byte: int32 (people,)."""
+        """Each sample's sum of what `table` (256,) says of a byte: int32 (samples,)."""
         return np.array([table[row].sum(dtype=np.int32) for row in self.bytes], np.int32)
 
 
-def pack(blocks: Iterable[np.ndarray], people: int, variants: int) -> Packed:
-    """Pack blocks of int8 calls (people, some variants), negative where absent; `variants` in all, any block sizes."""
-    packed = np.full((people, -(-variants // IN_BYTE)), 255, np.uint8)
-    rest, written = np.empty((people, 0), np.uint8), 0
+def pack(blocks: Iterable[np.ndarray], samples: int, variants: int) -> Packed:
+    """Pack blocks of int8 calls (samples, some variants), negative where absent; `variants` in all, any block sizes."""
+    packed = np.full((samples, -(-variants // IN_BYTE)), 255, np.uint8)
+    rest, written = np.empty((samples, 0), np.uint8), 0
     for block in blocks:
         codes = np.hstack([rest, np.where(block < 0, ABSENT, block).astype(np.uint8)])
         whole = codes.shape[1] // IN_BYTE
@@ -49,11 +49,11 @@ def pack(blocks: Iterable[np.ndarray], people: int, variants: int) -> Packed:
         written += whole
         rest = codes[:, whole * IN_BYTE :]
     if rest.shape[1]:
-        missing = np.full((people, IN_BYTE - rest.shape[1]), ABSENT, np.uint8)
+        missing = np.full((samples, IN_BYTE - rest.shape[1]), ABSENT, np.uint8)
         packed[:, written:] = _bytes(np.hstack([rest, missing]))
     return Packed(packed, packed.shape[1] * IN_BYTE - variants)
 
 
 def _bytes(codes: np.ndarray) -> np.ndarray:
-    """Codes (people, 4 x bytes) as bytes (people, bytes); the first call stands in the lowest bits."""
+    """Codes (samples, 4 x bytes) as bytes (samples, bytes); the first call stands in the lowest bits."""
     return codes[:, 0::4] | codes[:, 1::4] << 2 | codes[:, 2::4] << 4 | codes[:, 3::4] << 6

@@ -1,4 +1,4 @@
-"""Genetic principal components, fitted on unrelated people; relatives are projected."""
+"""Genetic principal components, fitted on unrelated samples; relatives are projected."""
 
 import logging
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ import pandas as pd
 
 from contigwas.genotypes.prune import prune
 from contigwas.genotypes.pruned import Pruned
+from contigwas.genotypes.reader import GenotypeFiles
 from contigwas.genotypes.samples import read_passing_iids
 from contigwas.runtime.atomic_files import PathLike, write_parquet
 from contigwas.runtime.errors import UserError
@@ -25,35 +26,35 @@ TOLERANCE = 1e-4  # residual of a component, as a share of its eigenvalue
 
 
 def principal_components(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     chromosomes: Sequence[object],
     pruned: Sequence[PathLike],
-    people: PathLike,
+    samples: PathLike,
     kinship: PathLike | None,
     pcs: int,
     seed: int,
     output: PathLike,
 ) -> None:
-    """Write `iid PC1 … PCk` for the kept people, on the scale of unit-length eigenvectors.
+    """Write `iid PC1 … PCk` for the kept samples, on the scale of unit-length eigenvectors.
 
-    Genotypes are standardised with the frequencies of the unrelated people, missing calls are the mean. The leading
+    Genotypes are standardised with the frequencies of the unrelated samples, missing calls are the mean. The leading
     eigenvectors of their relationship matrix come from a block Lanczos iteration that streams over blocks of variants
     (Musco & Musco 2015, arXiv:1504.05477); relatives are projected with the loadings. Signs are fixed: the third
-    moment of a component is positive. Memory is O(people x (1024 + passes x pcs)). Raises UserError when there are
-    fewer unrelated people or variants than components.
+    moment of a component is positive. Memory is O(samples x (1024 + passes x pcs)). Raises UserError when there are
+    fewer unrelated samples or variants than components.
     """
-    iids = read_passing_iids(people)
+    iids = read_passing_iids(samples)
     if not pcs:
         write_parquet(pd.DataFrame({"iid": iids}), output)
         return
     alone = np.ones(len(iids), bool)
     if kinship is not None:
         alone = unrelated(iids, related_pairs(iids, pd.read_parquet(require(kinship, "the table of relatives"))), seed)
-    stream = Pruned(pattern, chromosomes, pruned, iids)
+    stream = Pruned(genotype_files, chromosomes, pruned, iids)
     fitted = np.flatnonzero(alone)
     if min(stream.variants, len(fitted) - 1) < pcs:
         raise UserError(
-            f"{pcs} principal components cannot be computed from {len(fitted)} unrelated people and "
+            f"{pcs} principal components cannot be computed from {len(fitted)} unrelated samples and "
             f"{stream.variants} variants left after pruning: lower genotypes.pcs or relax genotypes.qc"
         )
     vectors, values, passes = _eigenvectors(stream, fitted, pcs, np.random.default_rng([seed, STAGE]))
@@ -62,7 +63,7 @@ def principal_components(
     scores[fitted] = vectors
     if not alone.all():
         scores[~alone] = _project(stream, fitted, np.flatnonzero(~alone), vectors, values)
-    log.info("%d components of %d unrelated people, %d relatives projected, from %d variants in %d passes", pcs,
+    log.info("%d components of %d unrelated samples, %d relatives projected, from %d variants in %d passes", pcs,
              len(fitted), (~alone).sum(), stream.variants, passes)  # fmt: skip
     log.info("eigenvalues: %s", ", ".join(f"{value:.4g}" for value in values / stream.variants))
     columns = {f"PC{number + 1}": scores[:, number] for number in range(pcs)}
@@ -72,12 +73,12 @@ def principal_components(
 def _eigenvectors(
     stream: Pruned, fitted: np.ndarray, count: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """The leading eigenvectors (fitted people, count) and eigenvalues of ZZᵀ, and the passes it took.
+    """The leading eigenvectors (fitted samples, count) and eigenvalues of ZZᵀ, and the passes it took.
 
-    Z (fitted people, variants) are standardised genotypes. Rayleigh-Ritz on all blocks of the Krylov space, kept
+    Z (fitted samples, variants) are standardised genotypes. Rayleigh-Ritz on all blocks of the Krylov space, kept
     orthonormal by a second Gram-Schmidt step.
     """
-    moments = [_moments(genotypes) for genotypes in stream.blocks(people=fitted)]
+    moments = [_moments(genotypes) for genotypes in stream.blocks(samples=fitted)]
     width = min(count + EXTRA, len(fitted), stream.variants)
     basis = np.empty((len(fitted), 0), np.float32)
     images = np.empty((len(fitted), 0), np.float32)
@@ -112,9 +113,9 @@ def _eigenvectors(
 def _product(
     stream: Pruned, fitted: np.ndarray, moments: list[tuple[np.ndarray, np.ndarray]], block: np.ndarray
 ) -> np.ndarray:
-    """ZZᵀ times `block` (fitted people, columns), float32, in one pass over the genotypes; `moments` of each block."""
+    """ZZᵀ times `block` (fitted samples, columns), float32, in one pass over the genotypes; `moments` of each block."""
     result = np.zeros_like(block)
-    for genotypes, (mean, scale) in zip(stream.blocks(people=fitted), moments, strict=True):
+    for genotypes, (mean, scale) in zip(stream.blocks(samples=fitted), moments, strict=True):
         dosages = _filled(genotypes, mean)
         result += _scores(dosages, mean, scale, _loadings(dosages, mean, scale, block))
     return result
@@ -141,7 +142,7 @@ def _loadings(dosages: np.ndarray, mean: np.ndarray, scale: np.ndarray, block: n
 
 
 def _scores(dosages: np.ndarray, mean: np.ndarray, scale: np.ndarray, loadings: np.ndarray) -> np.ndarray:
-    """Z loadings: float32 (people, columns)."""
+    """Z loadings: float32 (samples, columns)."""
     scaled = loadings * scale[:, None]
     return dosages @ scaled - mean @ scaled
 
@@ -157,7 +158,7 @@ def _moments(genotypes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _filled(genotypes: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Dosages with the mean where not called: float32 (people, variants)."""
+    """Dosages with the mean where not called: float32 (samples, variants)."""
     values = genotypes.astype(np.float32)
     missing = genotypes < 0
     if missing.any():

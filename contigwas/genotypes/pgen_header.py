@@ -10,7 +10,7 @@ from contigwas.runtime.errors import UserError
 
 MAGIC = b"\x6c\x1b"
 PLINK1 = 0x01
-FIXED_WIDTH = {0x02: 2, 0x03: 18, 0x04: 34}  # bits a person: hard calls, 16-bit dosages, phased 16-bit dosages
+FIXED_WIDTH = {0x02: 2, 0x03: 18, 0x04: 34}  # bits a sample: hard calls, 16-bit dosages, phased 16-bit dosages
 VARIABLE_WIDTH = 0x10
 BLOCK = 2**16  # variants
 DOSAGE = 0x60  # bits of a record's type: it has dosages
@@ -18,12 +18,12 @@ DOSAGE = 0x60  # bits of a record's type: it has dosages
 
 @dataclass(frozen=True)
 class Header:
-    """variants, people: counts; size: bytes the file must have, None where the header does not tell;
+    """variants, samples: counts; size: bytes the file must have, None where the header does not tell;
     dosages: whether a record stores dosages (True where the header does not tell).
     """
 
     variants: int
-    people: int
+    samples: int
     size: int | None
     dosages: bool
 
@@ -36,22 +36,22 @@ def read_header(path: Path) -> Header:
     with path.open("rb") as file:
         start = file.read(12)
         if start[:2] != MAGIC:
-            raise UserError(f"{path} is not a .pgen file (wrong first bytes): bring a .pgen file that plink2 wrote")
+            raise UserError(f"{path} is not a .pgen file (wrong first bytes): supply a .pgen file that plink2 wrote")
         if start[2:3] == bytes([PLINK1]):
             raise UserError(f"{path} is a PLINK 1 .bed file by another name: call it .bed, beside its .bim and .fam")
         if len(start) < 12:
             raise _cut_short(path)
-        mode, variants, people, control = struct.unpack_from("<BIIB", start, 2)
+        mode, variants, samples, control = struct.unpack_from("<BIIB", start, 2)
         if mode in FIXED_WIDTH:
-            return Header(variants, people, *_fixed(mode, variants, people))
+            return Header(variants, samples, *_fixed(mode, variants, samples))
         if mode != VARIABLE_WIDTH or control & 15 > 7:
-            return Header(variants, people, None, True)
-        return Header(variants, people, *_variable(path, file, variants, control))
+            return Header(variants, samples, None, True)
+        return Header(variants, samples, *_variable(path, file, variants, control))
 
 
-def _fixed(mode: int, variants: int, people: int) -> tuple[int, bool]:
-    calls = -(-people // 4)
-    numbers = (FIXED_WIDTH[mode] - 2) // 8 * people
+def _fixed(mode: int, variants: int, samples: int) -> tuple[int, bool]:
+    calls = -(-samples // 4)
+    numbers = (FIXED_WIDTH[mode] - 2) // 8 * samples
     return 12 + variants * (calls + numbers), mode != 0x02
 
 

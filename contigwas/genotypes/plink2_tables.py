@@ -1,4 +1,4 @@
-"""PLINK 2's tables of people and variants: .psam and .pvar."""
+"""PLINK 2's tables of samples and variants: .psam and .pvar."""
 
 import io
 from pathlib import Path
@@ -20,17 +20,17 @@ POSITIONS = 2**31
 
 
 def read_psam(path: PathLike) -> pd.DataFrame:
-    """People of a .psam file in file order: `fid`, `iid` (str), `sex` (0 unknown, 1 male, 2 female).
+    """Samples of a .psam file in file order: `fid`, `iid` (str), `sex` (0 unknown, 1 male, 2 female).
 
-    Without a column FID the fid is the IID. Raises UserError when the file is missing or malformed, or names a person
+    Without a column FID the fid is the IID. Raises UserError when the file is missing or malformed, or names a sample
     twice.
     """
     path = require(path, "the .psam file beside the .pgen")
     table = _read(path, lambda width: PSAM[:width] + [f"PHENO{number}" for number in range(1, width - 4)], ["IID"])
-    people = pd.DataFrame({"fid": table["FID"] if "FID" in table else table["IID"], "iid": table["IID"]})
-    people["sex"] = sexes(table["SEX"]) if "SEX" in table else np.int8(0)
-    require_unique(people["iid"], path)
-    return people
+    samples = pd.DataFrame({"fid": table["FID"] if "FID" in table else table["IID"], "iid": table["IID"]})
+    samples["sex"] = sexes(table["SEX"]) if "SEX" in table else np.int8(0)
+    require_unique(samples["iid"], path)
+    return samples
 
 
 def read_pvar(path: PathLike) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def read_pvar(path: PathLike) -> pd.DataFrame:
     positions = pd.to_numeric(table["POS"], errors="coerce")
     wrong = np.flatnonzero(~(positions.abs() < POSITIONS).to_numpy() | (positions % 1 != 0).to_numpy())
     if wrong.size:
-        raise UserError(f"{path}: POS of the variant {wrong[0] + 1} is not a position in base pairs: mend the .pvar")
+        raise UserError(f"{path}: POS of the variant {wrong[0] + 1} is not a position in base pairs: fix the .pvar")
     names = {name: chromosome(name) for name in table["CHROM"].unique()}
     return pd.DataFrame(
         {
@@ -94,10 +94,10 @@ def _read(path: Path, without_header, wanted: list[str]) -> pd.DataFrame:
         raise UserError(f"{path} is not zstd-compressed text, or is cut short: copy it again") from None
     except (ValueError, pd.errors.ParserError) as error:
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-        raise UserError(f"{path} is not a regular table ({reason}): mend that line") from None
+        raise UserError(f"{path} is not a regular table ({reason}): fix that line") from None
     short = np.flatnonzero((table == "").any(axis=1).to_numpy())
     if short.size:
-        raise UserError(f"{path}: line {skipped + headed + short[0] + 1} has fewer columns than the header: mend it")
+        raise UserError(f"{path}: line {skipped + headed + short[0] + 1} has fewer columns than the header: fix it")
     return table
 
 

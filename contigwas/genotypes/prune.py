@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from contigwas.genotypes.long_range_ld import in_long_range_ld
-from contigwas.genotypes.pruned import person_rows
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.pruned import sample_rows
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.genotypes.samples import read_passing_iids
 from contigwas.runtime.atomic_files import PathLike, write_parquet
 from contigwas.tables.text import require
@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 
 
 def prune(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     chrom: object,
     variants: PathLike,
-    people: PathLike,
+    samples: PathLike,
     settings: Mapping[str, object],
     output: PathLike,
 ) -> None:
@@ -30,11 +30,11 @@ def prune(
     left out first: their components would be haplotypes, not ancestry.
 
     The window of `settings["window"]` variants moves by `settings["step"]`; of a pair above the limit the variant
-    with the lower minor-allele frequency goes. r² is the squared correlation of the dosages among the kept `people`,
+    with the lower minor-allele frequency goes. r² is the squared correlation of the dosages among the kept `samples`,
     a missing call being the variant's mean. Raises UserError for malformed genotypes.
     """
-    bed = open_genotypes(pattern, chrom)
-    rows = person_rows(bed, read_passing_iids(people))
+    bed = open_genotypes(genotype_files, chrom)
+    rows = sample_rows(bed, read_passing_iids(samples))
     table = pd.read_parquet(require(variants, "the checked variants"))
     table = table[table["kept"]].reset_index(drop=True)
     kept = len(table)

@@ -1,4 +1,4 @@
-"""Quality control of variants; what it counts of people on the way."""
+"""Quality control of variants; what it counts of samples on the way."""
 
 import logging
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import pandas as pd
 
 from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.genotypes.hwe import hwe_exact
-from contigwas.genotypes.reader import Genotypes, open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, Genotypes, open_genotypes
 from contigwas.genotypes.sex import code_males, frequencies, x_linked
 from contigwas.runtime.atomic_files import PathLike, write_parquet
 from contigwas.runtime.errors import UserError
@@ -20,51 +20,53 @@ log = logging.getLogger(__name__)
 
 
 def variant_qc(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     chrom: object,
     candidates: PathLike,
     settings: Mapping[str, object],
     build: str,
     output_variants: PathLike,
-    output_people: PathLike,
+    output_samples: PathLike,
 ) -> None:
     """Check every variant of a chromosome among the candidates that are in the genotypes (and in `samples.keep`).
 
-    `settings` has `call_rate` (least share of people called), `maf`, `hwe` (least p of the exact test; `hwe_midp` takes
+    `settings` has `call_rate` (least share of samples called), `maf`, `hwe` (least p of the exact test; `hwe_midp` takes
     its mid-p variant) and `info` (least imputation quality, MaCH's r², of a file with dosages).
     `output_variants`: one row a variant of the file, file order: `chrom pos id effect_allele other_allele call_rate
     af hwe_p info kept reason index`; af is the effect allele's frequency, info NaN for hard calls, reason the first
     that applies of `duplicate`, `call rate`, `maf`, `hwe`, `info`, and index the position in `Genotypes.variants`. On X
     outside the pseudo-autosomal regions of `build` (see `sex`): males' heterozygous calls are missing and counted; the
-    call rate is that of people of known sex; a male counts one allele; the exact test is among females alone, as in
+    call rate is that of samples of known sex; a male counts one allele; the exact test is among females alone, as in
     plink1.9 --hardy (plink2's test on X uses males as well). Everything but info is counted on the hard calls.
-    `output_people`: `iid sex called variants hets expected`, over the kept variants: calls, heterozygous ones, and
+    `output_samples`: `iid sex called variants hets expected`, over the kept variants: calls, heterozygous ones, and
     those to be expected of the called variants from their frequencies, Σ2p(1-p). On X, hets and expected are those
     outside the pseudo-autosomal regions, a male's before they become missing. The number of variants for each reason
-    travels in its `attrs`, from which `people_qc` tells why nothing is left. Raises UserError for malformed genotypes,
+    travels in its `attrs`, from which `samples_qc` tells why nothing is left. Raises UserError for malformed genotypes,
     and when no candidate is in them.
     """
-    bed = open_genotypes(pattern, chrom)
+    bed = open_genotypes(genotype_files, chrom)
     candidate = analysed(read_candidates(candidates))
     named = candidate["iid"]
-    require_overlap(named, bed.people["iid"], f"the candidates to analyse ({candidates})", str(bed.path))
-    people = _rows(named, bed, candidates)
-    log.info("chromosome %s: %d of the %d people of the genotypes are looked at", chrom, len(people), len(bed.people))
+    require_overlap(named, bed.samples["iid"], f"the candidates to analyse ({candidates})", str(bed.path))
+    samples = _rows(named, bed, candidates)
+    log.info(
+        "chromosome %s: %d of the %d samples of the genotypes are looked at", chrom, len(samples), len(bed.samples)
+    )
 
     sexes = _sexes(candidate["sex"].to_numpy(), x_linked(chromosome(chrom), bed.variants["pos"], build), chrom)
 
     table = bed.variants[["chrom", "pos", "id", "effect_allele", "other_allele"]].copy()
     table[["call_rate", "af", "hwe_p", "info"]] = np.nan
     table["reason"] = np.where(_repeats(table), "duplicate", "")
-    called, hets, variants, errors = np.zeros(len(people), np.int64), np.zeros(len(people), np.int64), 0, 0
-    expected = np.zeros(len(people))
-    for part, raw in bed.blocks(np.arange(len(table)), people):
+    called, hets, variants, errors = np.zeros(len(samples), np.int64), np.zeros(len(samples), np.int64), 0, 0
+    expected = np.zeros(len(samples))
+    for part, raw in bed.blocks(np.arange(len(table)), samples):
         linked = sexes.x_linked[part]
         block, lost = code_males(raw, sexes.male, sexes.unknown, linked)
         errors += lost
         checked = _check(block, table["reason"].to_numpy()[part], settings, sexes, linked)
         if bed.has_dosages:
-            checked = _check_info(checked, bed.dosages(part, people), settings["info"], sexes, linked)
+            checked = _check_info(checked, bed.dosages(part, samples), settings["info"], sexes, linked)
         table.loc[part, checked.columns] = checked.to_numpy(dtype=object)
         stays = checked["reason"].to_numpy() == ""
         called += np.count_nonzero(block[:, stays] >= 0, axis=1)
@@ -79,22 +81,22 @@ def variant_qc(
     if sexes.x_linked.any():
         log.info("chromosome %s: %d heterozygous calls of males became missing", chrom, errors)
     reasons = table.loc[~table["kept"], "reason"].value_counts().sort_index().to_dict()
-    told = ", ".join(f"{count} {why}" for why, count in reasons.items()) or "none"
-    log.info("chromosome %s: %d of %d variants kept; dropped: %s", chrom, variants, len(table), told)
+    reported = ", ".join(f"{count} {why}" for why, count in reasons.items()) or "none"
+    log.info("chromosome %s: %d of %d variants kept; dropped: %s", chrom, variants, len(table), reported)
     counts = {"called": called, "variants": variants, "hets": hets, "expected": expected}
     counts = pd.DataFrame({"iid": named.to_numpy(), "sex": candidate["sex"].to_numpy(np.int8), **counts})
     counts.attrs["reasons"] = {"variants": len(table), **{f"dropped: {why}": n for why, n in reasons.items()}}
     columns = ["chrom", "pos", "id", "effect_allele", "other_allele", "call_rate", "af", "hwe_p", "info"]
     write_parquet(table[[*columns, "kept", "reason", "index"]], output_variants)
-    write_parquet(counts, output_people)
+    write_parquet(counts, output_samples)
 
 
 def _rows(named: pd.Series, bed: Genotypes, candidates: PathLike) -> np.ndarray:
-    rows = rows_of(named, bed.people["iid"])
+    rows = rows_of(named, bed.samples["iid"])
     if (rows < 0).any():
         raise UserError(
-            f"{bed.path} lacks {(rows < 0).sum()} of the {len(rows)} people of {candidates}: every file of "
-            "genotypes.array must name the same people"
+            f"{bed.path} lacks {(rows < 0).sum()} of the {len(rows)} samples of {candidates}: every file of "
+            "genotypes.array must name the same samples"
         )
     return rows
 
@@ -109,7 +111,7 @@ def _repeats(table: pd.DataFrame) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Sexes:
-    """male, unknown: bool (people,); x_linked: bool (variants of the chromosome,)."""
+    """male, unknown: bool (samples,); x_linked: bool (variants of the chromosome,)."""
 
     male: np.ndarray
     unknown: np.ndarray
@@ -125,7 +127,7 @@ def _sexes(sex: np.ndarray, linked: np.ndarray, chrom: object) -> _Sexes:
                 f"chromosome {chrom} cannot be analysed, because the genotypes tell nobody's sex: fill the column "
                 "of the .fam, .psam or .sample, or take X out of genotypes.chromosomes"
             )
-        log.info("chromosome %s: %d variants outside the pseudo-autosomal regions; %d males, %d females, %d people of "
+        log.info("chromosome %s: %d variants outside the pseudo-autosomal regions; %d males, %d females, %d samples of "
                  "unknown sex, who are missing there", chrom, linked.sum(), (sex == 1).sum(), (sex == 2).sum(),
                  unknown.sum())  # fmt: skip
     return _Sexes(sex == 1, unknown, linked)
@@ -134,16 +136,16 @@ def _sexes(sex: np.ndarray, linked: np.ndarray, chrom: object) -> _Sexes:
 def _check(
     block: np.ndarray, reason: np.ndarray, settings: Mapping[str, object], sexes: _Sexes, linked: np.ndarray
 ) -> pd.DataFrame:
-    """Call rate, frequency, Hardy-Weinberg p and reason of a block of int8 dosages (people, variants) after the coding.
+    """Call rate, frequency, Hardy-Weinberg p and reason of a block of int8 dosages (samples, variants) after the coding.
 
     `linked`: bool (variants,), which of the block are X-linked.
     """
     af, called = frequencies(block, sexes.male, linked)
     call_rate = called / np.where(linked, block.shape[0] - sexes.unknown.sum(), block.shape[0])
     hwe_p = np.empty(len(called))
-    for some, people in ((~linked, None), (linked, ~sexes.male)):
+    for some, samples in ((~linked, None), (linked, ~sexes.male)):
         calls = block if some.all() else block[:, some]
-        calls = calls if people is None else calls[people]
+        calls = calls if samples is None else calls[samples]
         none, het, both = (np.count_nonzero(calls == dosage, axis=0) for dosage in (0, 1, 2))
         hwe_p[some] = hwe_exact(het, none, both, settings["hwe_midp"])
     maf = np.minimum(af, 1 - af)
@@ -159,7 +161,7 @@ def _check(
 def _check_info(
     checked: pd.DataFrame, dosages: np.ndarray, least: float, sexes: _Sexes, linked: np.ndarray
 ) -> pd.DataFrame:
-    """What `_check` gave, with the `info` of dosages (people, variants), and that reason where it is below `least`."""
+    """What `_check` gave, with the `info` of dosages (samples, variants), and that reason where it is below `least`."""
     values, _ = code_males(dosages, sexes.male, sexes.unknown, linked)
     info = imputation_quality(values, sexes.male, linked)
     reason = checked["reason"].to_numpy()
@@ -169,7 +171,7 @@ def _check_info(
 def imputation_quality(block: np.ndarray, male: np.ndarray, linked: np.ndarray) -> np.ndarray:
     """MaCH's r²: the variance of the dosages over what Hardy-Weinberg proportions give, float64 (variants,).
 
-    `block` is float32 (people, variants), NaN where missing; a male's dosage of an X-linked variant is 0 to 2 and
+    `block` is float32 (samples, variants), NaN where missing; a male's dosage of an X-linked variant is 0 to 2 and
     varies twice as much as a female's. 0 where nothing varies. Source: Li et al. 2010, doi:10.1002/gepi.20533.
     """
     frequency, called = frequencies(block, male, linked)
@@ -182,7 +184,7 @@ def imputation_quality(block: np.ndarray, male: np.ndarray, linked: np.ndarray) 
 
 
 def expected_hets(block: np.ndarray, frequency: np.ndarray) -> np.ndarray:
-    """Σ2p(1-p) over the variants that each person is called at: float64 (people,); `block` int8 (people, variants)."""
+    """Σ2p(1-p) over the variants that each sample is called at: float64 (samples,); `block` int8 (samples, variants)."""
     each = 2 * frequency.astype(np.float64) * (1 - frequency.astype(np.float64))
-    person, variant = np.nonzero(block < 0)
-    return each.sum() - np.bincount(person, each[variant], minlength=block.shape[0])
+    sample, variant = np.nonzero(block < 0)
+    return each.sum() - np.bincount(sample, each[variant], minlength=block.shape[0])

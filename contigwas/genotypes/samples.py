@@ -1,4 +1,4 @@
-"""Quality control of people: calls, heterozygosity, and sex as the X chromosome shows it."""
+"""Quality control of samples: calls, heterozygosity, and sex as the X chromosome shows it."""
 
 import logging
 from collections import Counter
@@ -17,27 +17,27 @@ log = logging.getLogger(__name__)
 MALE, FEMALE = 1, 2
 
 
-def people_qc(
+def samples_qc(
     missing: Sequence[PathLike],
     settings: Mapping[str, object],
     output: PathLike,
     x: PathLike | None = None,
 ) -> None:
-    """Add up the people's counts of all autosomes; write `iid call_rate heterozygosity f f_x genetic_sex kept reason`.
+    """Add up the samples' counts of all autosomes; write `iid call_rate heterozygosity f f_x genetic_sex kept reason`.
 
     `missing` are the counts that `variant_qc` wrote of each autosome, `x` those of chromosome X. `heterozygosity` is
     the share of heterozygotes among the calls, `f` the inbreeding coefficient 1 - observed / expected heterozygotes (by
     the method of moments, as plink2 --het), `f_x` the same of X-linked variants, about 1 in males and 0 in females, and
-    `genetic_sex` 1 where it is at least `male_f`, 2 where it is at most `female_f`, else 0; without `x`, NaN and 0.
-    Reasons, the first that applies: `call rate` below `person_call_rate`; `heterozygosity` more than that many SDs from
+    `genetic_sex` 1 where it is at least `min_male_xf`, 2 where it is at most `max_female_xf`, else 0; without `x`, NaN and 0.
+    Reasons, the first that applies: `call rate` below `sample_call_rate`; `heterozygosity` more than that many SDs from
     the mean of the others, where `settings["heterozygosity"]` says how many; `sex`, where `sex_check` is `drop` and the
-    genetic sex is another than the known one. Raises UserError when no variant or no person is left.
+    genetic sex is another than the known one. Raises UserError when no variant or no sample is left.
     """
     total = _added(missing)
     call_rate = (total["called"] / total["variants"]).to_numpy()
     heterozygosity = (total["hets"] / total["called"].where(total["called"] > 0)).to_numpy()
     f_x, genetic = _genetic_sex(x, total.index, settings)
-    reason = np.where(call_rate < settings["person_call_rate"], "call rate", "").astype(object)
+    reason = np.where(call_rate < settings["sample_call_rate"], "call rate", "").astype(object)
     _drop(reason, _outliers(heterozygosity, reason == "", settings["heterozygosity"]), "heterozygosity")
     known = total["sex"].to_numpy()
     another = (genetic > 0) & np.isin(known, (MALE, FEMALE)) & (genetic != known)
@@ -47,11 +47,11 @@ def people_qc(
     if settings["sex_check"] == "drop":
         _drop(reason, another, "sex")
     kept = reason == ""
-    told = ", ".join(f"{count} {why}" for why, count in Counter(reason[~kept]).items()) or "none"
-    log.info("%d of %d people kept; dropped: %s", kept.sum(), len(kept), told)
+    reported = ", ".join(f"{count} {why}" for why, count in Counter(reason[~kept]).items()) or "none"
+    log.info("%d of %d samples kept; dropped: %s", kept.sum(), len(kept), reported)
     if not kept.any():
         raise UserError(
-            f"none of the {len(kept)} people is left after quality control (dropped: {told}; the best call rate is "
+            f"none of the {len(kept)} samples is left after quality control (dropped: {reported}; the best call rate is "
             f"{call_rate.max():.3f}): relax genotypes.qc"
         )
     columns = {"iid": total.index, "call_rate": call_rate, "heterozygosity": heterozygosity, "f": _f(total)}
@@ -60,30 +60,32 @@ def people_qc(
 
 
 def read_passing_iids(path: PathLike) -> np.ndarray:
-    """The IIDs kept in the table that `people_qc` wrote, in its order; strings."""
-    table = pd.read_parquet(require(Path(path), "the people's quality control"))
+    """The IIDs kept in the table that `samples_qc` wrote, in its order; strings."""
+    table = pd.read_parquet(require(Path(path), "the samples' quality control"))
     return table.loc[table["kept"], "iid"].to_numpy(dtype=str)
 
 
 def _added(missing: Sequence[PathLike]) -> pd.DataFrame:
-    """The counts of all files, one row a person; UserError where no variant is left."""
+    """The counts of all files, one row a sample; UserError where no variant is left."""
     total, reasons = None, Counter()
     for path in missing:
-        table = pd.read_parquet(require(path, "the people's counts of called variants"))
+        table = pd.read_parquet(require(path, "the samples' counts of called variants"))
         reasons.update(table.attrs.get("reasons", {}))
         counts = table.set_index("iid")
         if total is None:
             total = counts
             continue
         if set(total.index) != set(counts.index):
-            raise UserError(f"{path} and {missing[0]} count other people: run the stage genotypes again from its start")
+            raise UserError(
+                f"{path} and {missing[0]} count other samples: run the stage genotypes again from its start"
+            )
         add = ["called", "variants", "hets", "expected"]
         total[add] += counts.loc[total.index, add]
     if not total["variants"].iat[0]:
-        told = ", ".join(f"{count} {why.removeprefix('dropped: ')}" for why, count in reasons.items() if ":" in why)
+        reported = ", ".join(f"{count} {why.removeprefix('dropped: ')}" for why, count in reasons.items() if ":" in why)
         raise UserError(
             f"none of the {reasons['variants']} variants of the genotypes is left after quality control (dropped: "
-            f"{told or 'no reason known'}): relax genotypes.qc"
+            f"{reported or 'no reason known'}): relax genotypes.qc"
         )
     return total
 
@@ -98,9 +100,9 @@ def _genetic_sex(x: PathLike | None, iids: pd.Index, settings: Mapping[str, obje
     """f of X, and the sex that it shows: 1, 2, or 0 where it does not."""
     if x is None:
         return np.full(len(iids), np.nan), np.zeros(len(iids), np.int8)
-    counts = pd.read_parquet(require(x, "the people's counts on chromosome X")).set_index("iid")
+    counts = pd.read_parquet(require(x, "the samples' counts on chromosome X")).set_index("iid")
     f_x = _f(counts.reindex(iids))
-    return f_x, np.where(f_x >= settings["male_f"], MALE, np.where(f_x <= settings["female_f"], FEMALE, 0))
+    return f_x, np.where(f_x >= settings["min_male_xf"], MALE, np.where(f_x <= settings["max_female_xf"], FEMALE, 0))
 
 
 def _outliers(values: np.ndarray, among: np.ndarray, sds: float | None) -> np.ndarray:

@@ -28,9 +28,9 @@ def code_males(
 ) -> tuple[np.ndarray, int]:
     """A block as X-linked variants call for it, and how many heterozygous calls of males became missing.
 
-    `block` is int8 (people, variants), -127 where missing, or float32 with NaN; `male` and `unknown` (sex) are bool
-    (people,), `x_linked` is bool (variants,). Males count 0 or 2 (plink2 --xchr-model 2), so a heterozygous hard call
-    of a male is an error and becomes missing; a male's dosage is taken as it is, 0 to 2. People of unknown sex are
+    `block` is int8 (samples, variants), -127 where missing, or float32 with NaN; `male` and `unknown` (sex) are bool
+    (samples,), `x_linked` is bool (variants,). Males count 0 or 2 (plink2 --xchr-model 2), so a heterozygous hard call
+    of a male is an error and becomes missing; a male's dosage is taken as it is, 0 to 2. Samples of unknown sex are
     missing. Nothing changes where `x_linked` is false. The block comes back as it is, not copied, where nothing does.
     """
     columns = np.flatnonzero(x_linked)
@@ -51,9 +51,9 @@ def code_males(
 
 
 def frequencies(block: np.ndarray, male: np.ndarray, x_linked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Frequency of the effect allele (float64, NaN without calls) and people called (int64), both (variants,).
+    """Frequency of the effect allele (float64, NaN without calls) and samples called (int64), both (variants,).
 
-    `block` is what `code_males` gave: people of unknown sex are missing where `x_linked`. A male counts one allele of
+    `block` is what `code_males` gave: samples of unknown sex are missing where `x_linked`. A male counts one allele of
     an X-linked variant, as in plink2's A1_FREQ; everyone else counts two.
     """
     called, alleles = _called(block)
@@ -67,7 +67,7 @@ def frequencies(block: np.ndarray, male: np.ndarray, x_linked: np.ndarray) -> tu
 
 
 def _called(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """People called (int64) and the sum of their dosages (float64) of every variant."""
+    """Samples called (int64) and the sum of their dosages (float64) of every variant."""
     if block.dtype.kind == "f":
         called = block.shape[0] - np.count_nonzero(np.isnan(block), axis=0)
         return called, np.nansum(block, axis=0, dtype=np.float64)

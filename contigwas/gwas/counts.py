@@ -1,4 +1,4 @@
-"""Sums over people of a block of genotypes: exact for hard calls, on any device."""
+"""Sums over samples of a block of genotypes: exact for hard calls, on any device."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ import torch
 
 @dataclass(frozen=True)
 class Counts:
-    """Sums over the people of a block of B variants.
+    """Sums over the samples of a block of B variants.
 
     Attributes:
-        called: people with a call, int64 (B,).
+        called: samples with a call, int64 (B,).
         total: sum of their dosages, float64 (B,).
         squares: sum of their squared dosages, float64 (B,).
         alleles: copies of the effect allele that were seen, float64 (B,): `total`, but one for a man's 2 on X.
-        chromosomes: copies of the variant that were called, int64 (B,): two a person, one a man on X.
+        chromosomes: copies of the variant that were called, int64 (B,): two a sample, one a man on X.
     """
 
     called: torch.Tensor
@@ -41,12 +41,12 @@ class Counts:
 def count(
     block: torch.Tensor, males: torch.Tensor | None = None, x_linked: torch.Tensor | None = None
 ) -> tuple[Counts, torch.Tensor, torch.Tensor]:
-    """Counts of a block (B, people), and where calls are missing: rows and people, int64 (missing calls,), by row.
+    """Counts of a block (B, samples), and where calls are missing: rows and samples, int64 (missing calls,), by row.
 
-    The block is int8 (missing below 0) or float32 dosages (missing NaN). `males` (people,) and `x_linked` (B,), both
+    The block is int8 (missing below 0) or float32 dosages (missing NaN). `males` (samples,) and `x_linked` (B,), both
     bool, tell where a dosage of 2 is one allele.
     """
-    variant, person = _absent(block)
+    variant, sample = _absent(block)
     lost = torch.bincount(variant, minlength=len(block))
     called = block.shape[1] - lost
     if block.is_floating_point():
@@ -63,11 +63,11 @@ def count(
         copies = (theirs.nan_to_num(0.0) if theirs.is_floating_point() else theirs.clamp(min=0)).sum(1).double()
         alleles = torch.where(x_linked, total - copies / 2, total)
         chromosomes = torch.where(x_linked, chromosomes - there, chromosomes)
-    return Counts(called, total, squares, alleles, chromosomes), variant, person
+    return Counts(called, total, squares, alleles, chromosomes), variant, sample
 
 
 def _absent(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows and people of the missing calls."""
+    """Rows and samples of the missing calls."""
     if block.device.type != "cpu":
         return torch.nonzero(block.isnan() if block.is_floating_point() else block < 0, as_tuple=True)
     values = block.numpy()  # which is several times faster here
@@ -81,7 +81,7 @@ def _absent(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _carriers(block: torch.Tensor, lost: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """People with one allele or two, and people with two, int64 (B,), of int8 calls with `lost` missing ones a row."""
+    """Samples with one allele or two, and samples with two, int64 (B,), of int8 calls with `lost` missing ones a row."""
     if block.device.type != "cpu":
         return (block > 0).sum(1), (block == 2).sum(1)
     # A call is one bit, of value 1 or 2; a missing one, -127, has two, of neither value 2. Eight calls at a time.

@@ -16,7 +16,7 @@ LEAST_SHARE = 0.02  # of a variant's sum of squares left by the covariates: a va
 LEAST_PIVOT = 1e-6  # of the downdated Cholesky factor, squared
 DOUBTFUL_SHARE, DOUBTFUL_R2 = 0.1, 0.99  # here float32 products lose too many digits and are made again in float64
 DOUBTFUL_PIVOT = 0.1  # of a downdate, squared: likewise
-NO_VARIANCE = 1e-10  # share of a feature's sum of squares left among the people called: below it, it is constant
+NO_VARIANCE = 1e-10  # share of a feature's sum of squares left among the samples called: below it, it is constant
 ILL_CONDITIONED = 1e4  # of the features' correlation matrix: from here float32 does not carry the joint test
 LEAST_HEIGHT = 64  # variants in a product: small ones take other paths through the BLAS
 BATCH = 2**20  # numbers in the largest temporary array of a downdate: what a core's cache holds
@@ -27,7 +27,7 @@ class Associations:
     """What one block of B variants says about P features; NaN where a variant or a feature cannot be tested.
 
     Attributes:
-        n: people called, int64 (B,).
+        n: samples called, int64 (B,).
         flag: 0, or the position in `FLAGS` of why the variant is not tested, int8 (B,).
         df: residual degrees of freedom, int64 (B,).
         beta, se: effect of one allele and its standard error in the feature's own units, float64 (B, P).
@@ -54,14 +54,14 @@ class _Block:
     gg: torch.Tensor
     lost: torch.Tensor
     variant: torch.Tensor
-    person: torch.Tensor
+    sample: torch.Tensor
 
 
 @dataclass(frozen=True)
 class _Moments:
     """Of V variants: residual sums of squares and products sgg (V,), sgy (V, P), syy (V, P) or (P,), joint r2 (V,).
 
-    `failed`: the covariates are dependent among the people called; `doubtful`: float32 was not enough. Both (V,).
+    `failed`: the covariates are dependent among the samples called; `doubtful`: float32 was not enough. Both (V,).
     """
 
     sgg: torch.Tensor
@@ -76,7 +76,7 @@ class Kernel:
     """Exact complete-case linear regression of every feature of a setup on every variant of a block.
 
     Missing genotypes are taken out of the covariates' basis and of the features by a downdate, so each variant is
-    fitted on the people called; `missing="mean"` puts the variant's mean instead. `joint` asks for `joint_r2`. The
+    fitted on the samples called; `missing="mean"` puts the variant's mean instead. `joint` asks for `joint_r2`. The
     products are made in `dtype`, everything after them in float64, all on `device`.
     """
 
@@ -116,12 +116,12 @@ class Kernel:
     def __call__(
         self, raw: torch.Tensor, counted: tuple[Counts, torch.Tensor, torch.Tensor] | None = None
     ) -> Associations:
-        """Test a block: dosages (B, n) as `count` takes them, on the device, people as in the setup.
+        """Test a block: dosages (B, n) as `count` takes them, on the device, samples as in the setup.
 
         `counted` is what `count` gave for this very block, if the caller has it.
         """
-        counts, variant, person = counted or count(raw)
-        block = self._describe(raw, counts, variant, person)
+        counts, variant, sample = counted or count(raw)
+        block = self._describe(raw, counts, variant, sample)
         n, size, features = counts.called, len(raw), self.setup.columns.shape[1] - self.c
         df = n - self.c - 1 if self.exact else torch.full_like(n, self.n - self.c - 1)
         flag = torch.zeros(size, dtype=torch.int8, device=self.device)
@@ -143,12 +143,12 @@ class Kernel:
             left = squared.neg_().add_(1).mul_(found.syy).div_((df[rows] * found.sgg)[:, None])
             se[rows] = left.sqrt_().mul_(self.scale)
             if self.joint:
-                # Fewer people than the features need, counted as in the F test, have no joint test.
+                # Fewer samples than the features need, counted as in the F test, have no joint test.
                 few = df[rows] + 1 - len(self.spanning) < 1
                 joint_r2[rows] = found.joint_r2.masked_fill(collinear | few, torch.nan)
         return Associations(n, flag, df, beta, se, r2, joint_r2)
 
-    def _describe(self, raw: torch.Tensor, counts: Counts, variant: torch.Tensor, person: torch.Tensor) -> _Block:
+    def _describe(self, raw: torch.Tensor, counts: Counts, variant: torch.Tensor, sample: torch.Tensor) -> _Block:
         mean = counts.total / counts.called.clamp(min=1)
         if raw.is_floating_point():
             # dosages are no whole numbers, whose sums of squares could be taken before the mean is
@@ -158,7 +158,7 @@ class Kernel:
             gg = torch.where(gg <= 1e-9 * counts.squares, 0.0, gg)
         else:
             gg = counts.squares - counts.total * mean
-        return _Block(raw, counts, mean, gg, self.n - counts.called, variant, person)
+        return _Block(raw, counts, mean, gg, self.n - counts.called, variant, sample)
 
     def _multiply(self, block: _Block) -> torch.Tensor:
         """Products of the variants, centred and with missing calls at their mean, with the columns: float64 (B, c + P).
@@ -176,7 +176,7 @@ class Kernel:
         if shift.any():
             values.sub_(shift.to(self.dtype)[:, None])
         if len(block.variant):
-            values[block.variant, block.person] = (block.mean - shift).to(self.dtype)[block.variant]
+            values[block.variant, block.sample] = (block.mean - shift).to(self.dtype)[block.variant]
         height = max(size, LEAST_HEIGHT)
         products = (buffer[:height] @ self.columns[self.dtype])[:size].double()
         products[:, 0] = 0  # the intercept: a centred variant sums to 0
@@ -227,17 +227,17 @@ class Kernel:
         return found
 
     def _absent(self, block: _Block, rows: torch.Tensor) -> torch.Tensor:
-        """People without a call, of each of `rows`: (V, the most of one), padded with n."""
+        """Samples without a call, of each of `rows`: (V, the most of one), padded with n."""
         lost = block.lost[rows]
         starts = (block.lost.cumsum(0) - block.lost)[rows]
         slots = torch.arange(int(lost.max()), device=self.device)
-        places = (starts[:, None] + slots).clamp_(max=len(block.person) - 1)
-        return torch.where(slots < lost[:, None], block.person[places], self.n)
+        places = (starts[:, None] + slots).clamp_(max=len(block.sample) - 1)
+        return torch.where(slots < lost[:, None], block.sample[places], self.n)
 
     def _residual(
         self, products: torch.Tensor, gg: torch.Tensor, absent: torch.Tensor | None, dtype: torch.dtype
     ) -> _Moments:
-        """Take the covariates, and the people `absent`, out of the products (V, c + P), with arrays of `dtype`."""
+        """Take the covariates, and the samples `absent`, out of the products (V, c + P), with arrays of `dtype`."""
         b, gy = products[:, : self.c], products[:, self.c :]
         no = torch.zeros(len(gg), dtype=torch.bool, device=self.device)
         joint_r2 = torch.full_like(gg, torch.nan)
@@ -265,15 +265,15 @@ class Kernel:
         best = (sgy**2 / syy).nan_to_num_(torch.inf).amax(1) / sgg
         return _Moments(sgg, sgy, syy, joint_r2.clamp_(0, 1), failed, doubtful | ~(best <= DOUBTFUL_R2))
 
-    def _rows_of(self, people: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """Rows of the columns, (V, m, c + P); person n has zeros."""
+    def _rows_of(self, samples: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """Rows of the columns, (V, m, c + P); sample n has zeros."""
         with self._lock:
             if dtype not in self.padded:
                 self.padded[dtype] = torch.nn.functional.pad(self.columns[dtype], (0, 0, 0, 1))
         columns = self.padded[dtype]
-        return columns.index_select(0, people.flatten()).view(*people.shape, columns.shape[1])
+        return columns.index_select(0, samples.flatten()).view(*samples.shape, columns.shape[1])
 
-    def _white_rows_of(self, people: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    def _white_rows_of(self, samples: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """The same of the whitened features: orthonormal columns that span them, (V, m, features)."""
         with self._lock:
             if dtype not in self.white:
@@ -281,14 +281,14 @@ class Kernel:
                 white = residuals[:, self.spanning] @ self.whitening
                 self.white[dtype] = torch.nn.functional.pad(white.to(dtype), (0, 0, 0, 1))
         columns = self.white[dtype]
-        return columns.index_select(0, people.flatten()).view(*people.shape, columns.shape[1])
+        return columns.index_select(0, samples.flatten()).view(*samples.shape, columns.shape[1])
 
     def _explained(
         self, z: torch.Tensor, q: torch.Tensor, absent: torch.Tensor, dtype: torch.dtype
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Sum of squares of a variant explained by covariates and features among the people called, (V,).
+        """Sum of squares of a variant explained by covariates and features among the samples called, (V,).
 
-        With Z the orthonormal columns of both, Z_k their rows of the people absent and z = Z'g: z'(I - Z_k'Z_k)^-1 z,
+        With Z the orthonormal columns of both, Z_k their rows of the samples absent and z = Z'g: z'(I - Z_k'Z_k)^-1 z,
         which is |z|^2 + (Z_k z)'(I - Z_k Z_k')^-1 (Z_k z); the smaller of the two systems is solved. NaN where the
         system is singular. Also returns where it is so near that as to need float64.
         """

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.gwas.design import design
 from contigwas.gwas.engine import FLAGS
 from contigwas.gwas.offsets import read_offsets
-from contigwas.gwas.output import NUMBERS, OMNIBUS, gwas_table
-from contigwas.gwas.samples import tested_people
+from contigwas.gwas.output import OMNIBUS, gwas_table
+from contigwas.gwas.samples import tested_samples
 from contigwas.gwas.scan import Limits, scan
 from contigwas.gwas.summary import Histogram
 from contigwas.gwas.tester import Tester
@@ -30,10 +30,10 @@ class Settings:
     """How to test.
 
     Attributes:
-        missing: what a missing call is, `exact` (the person is left out) or `mean`.
+        missing: what a missing call is, `exact` (the sample is left out) or `mean`.
         tests: over features.
-        min_ac: least minor-allele count among the people called.
-        maf, info: least minor-allele frequency, and least MaCH r2 of dosages, among the tested people.
+        min_ac: least minor-allele count among the samples called.
+        maf, info: least minor-allele frequency, and least MaCH r2 of dosages, among the tested samples.
         columns: which numbers of every feature to store; None is all.
         max_p: effects with a larger p are left empty; None keeps all.
         build: of the genome, which tells where X is pseudo-autosomal.
@@ -50,14 +50,8 @@ class Settings:
 
     @classmethod
     def of(cls, settings: Mapping[str, object]) -> "Settings":
-        """From the config's block `gwas` (and genotypes.build); UserError for what makes no sense."""
+        """From the config's block `gwas`, which the schema has validated, with genotypes.build as `build`."""
         columns = settings.get("columns")
-        for key, given, known in (("tests", settings["tests"], OMNIBUS), ("columns", columns or (), NUMBERS)):
-            unknown = [one for one in given if one not in known]
-            if unknown:
-                raise UserError(f"config: gwas.{key} names {unknown[0]}: {key} are {', '.join(known)}")
-        if settings["missing"] not in ("exact", "mean"):
-            raise UserError(f"config: gwas.missing is {settings['missing']}: missing is exact or mean")
         return cls(
             settings["missing"],
             tuple(settings["tests"]),
@@ -78,7 +72,7 @@ def device(gpus: int) -> str:
 
 
 def write_gwas(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     chrom: object,
     variants: PathLike | None,
     phenotypes: PathLike,
@@ -94,10 +88,10 @@ def write_gwas(
 ) -> None:
     """Test every feature on every kept variant of `chrom`: one row a variant, in order of position.
 
-    `pattern` names the genotypes (.bed, .pgen or .bgen); `variants` is the quality control of the chromosome (None: all
+    `genotype_files` are .bed, .pgen or .bgen files; `variants` is the quality control of the chromosome (None: all
     variants are tested); `phenotypes` and `covariates` are tables with `iid` and numeric columns; `offsets` is
     REGENIE's list of leave-one-chromosome-out predictions, which are taken out of the features. `settings` are those
-    of `Settings`; variants below its frequency or imputation quality among the tested people are left out and counted.
+    of `Settings`; variants below its frequency or imputation quality among the tested samples are left out and counted.
     `threads` work on the CPU, `device` is cpu or cuda, `block` variants are read at a time: none of them changes the
     results, a device but in their last digits.
 
@@ -107,20 +101,20 @@ def write_gwas(
     together, share nobody, or leave nothing to test.
     """
     options = Settings.of(settings)
-    genotypes = open_genotypes(pattern, chrom, threads)
-    people = tested_people(genotypes, phenotypes, covariates)
-    names = list(people.features.columns)
+    genotypes = open_genotypes(genotype_files, chrom, threads)
+    samples = tested_samples(genotypes, phenotypes, covariates)
+    names = list(samples.features.columns)
     reserved = [name for name in names if name in OMNIBUS]
     if reserved:
         raise UserError(f"{phenotypes}: a feature is called {reserved[0]}, which is the name of a test: rename it")
-    tested = Variants(genotypes, variants_to_test(genotypes, variants), people, options.build)
-    table, columns = tested.covariates(people)
-    predicted = read_offsets(offsets, chrom, names, people.features.index) if offsets else None
-    plan = design(table, columns, people.features.to_numpy(np.float64), names, predicted)
+    tested = Variants(genotypes, variants_to_test(genotypes, variants), samples, options.build)
+    table, columns = tested.covariates(samples)
+    predicted = read_offsets(offsets, chrom, names, samples.features.index) if offsets else None
+    plan = design(table, columns, samples.features.to_numpy(np.float64), names, predicted)
     tester = Tester(
         plan,
         names,
-        len(people.rows),
+        len(samples.rows),
         tests=options.tests,
         missing=options.missing,
         min_ac=options.min_ac,
@@ -128,7 +122,7 @@ def write_gwas(
     )
     histogram = Histogram([*names, *tester.tests], tester.device)
     notes = {
-        "people": len(people.rows),
+        "n_samples": len(samples.rows),
         "features": len(names),
         "covariates": plan.covariates,
         "missing": options.missing,
@@ -150,7 +144,7 @@ def write_gwas(
         gwas_table(output, notes, **form) as tables,
         tqdm(total=len(tested), desc=f"gwas, chromosome {chrom}", unit=" variants", disable=None) as progress,
     ):
-        blocks = tested.blocks(block or max(CELLS // len(people.rows), 1))
+        blocks = tested.blocks(block or max(CELLS // len(samples.rows), 1))
         limits = Limits(options.maf, options.info)
         for found in scan(blocks, tester, histogram, limits, tested.males, threads or 1):
             flags += np.bincount(found.flag, minlength=len(FLAGS))
@@ -167,7 +161,7 @@ def write_gwas(
 
 def _tell(chrom: object, notes: Mapping[str, object], options: Settings, flags: np.ndarray, emptied: int) -> None:
     log.info("chromosome %s: %d variants tested, %d left out below a minor-allele frequency of %g among the %d tested "
-             "people", chrom, notes["variants"], notes["variants_below_maf"], options.maf, notes["people"])  # fmt: skip
+             "samples", chrom, notes["variants"], notes["variants_below_maf"], options.maf, notes["samples"])  # fmt: skip
     if notes["info"] is not None:
         log.info("chromosome %s: %d variants left out below an imputation r2 of %g", chrom,
                  notes["variants_below_info"], options.info)  # fmt: skip

@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 def read_offsets(predictions: PathLike, chrom: object, features: Sequence[str], iids: Sequence[str]) -> np.ndarray:
-    """Leave-one-chromosome-out predictions for `chrom`: float64 (people, features), NaN where a person has none.
+    """Leave-one-chromosome-out predictions for `chrom`: float64 (samples, features), NaN where a sample has none.
 
     `predictions` is REGENIE's list (`…_pred.list`: feature, then its `.loco` file, which may be gzipped; a relative
-    path is looked for in the working directory, then beside the list). A .loco file has the people in its header
+    path is looked for in the working directory, then beside the list). A .loco file has the samples in its header
     (FID_IID) and a row a chromosome. As in REGENIE's second step the numbers are in standard deviations of the
     residualised feature, sqrt(RSS / (n - c)). Raises UserError when a file is missing or malformed, when a feature has
     no prediction, or when nobody of `iids` has one.
@@ -36,7 +36,7 @@ def read_offsets(predictions: PathLike, chrom: object, features: Sequence[str], 
     found = np.column_stack([_predictions(files[name], chrom, iids) for name in features])
     without = int(np.isnan(found).any(axis=1).sum())
     if without:
-        log.info("chromosome %s: %d of %d tested people have no offset for some feature, and are not tested for it",
+        log.info("chromosome %s: %d of %d tested samples have no offset for some feature, and are not tested for it",
                  chrom, without, len(found))  # fmt: skip
     return found
 
@@ -58,7 +58,7 @@ def listed_predictions(path: PathLike) -> dict[str, Path]:
 
 
 def _predictions(path: Path, chrom: object, iids: Sequence[str]) -> np.ndarray:
-    """The row of `chrom` of a .loco file for `iids`: float64 (people,)."""
+    """The row of `chrom` of a .loco file for `iids`: float64 (samples,)."""
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(
         require(path, "a .loco file that gwas.offsets lists"), "rt", encoding="utf-8", errors="replace"
@@ -73,7 +73,7 @@ def _predictions(path: Path, chrom: object, iids: Sequence[str]) -> np.ndarray:
                 row = rest.split()
                 if len(row) != len(header) - 1:
                     raise UserError(
-                        f"{path}, line {number} has {len(row)} predictions for the {len(header) - 1} people of its "
+                        f"{path}, line {number} has {len(row)} predictions for the {len(header) - 1} samples of its "
                         "header: write it again with REGENIE"
                     )
     if row is None:
@@ -89,11 +89,11 @@ def _predictions(path: Path, chrom: object, iids: Sequence[str]) -> np.ndarray:
 def _header(path: Path, file: TextIO) -> list[str]:
     header = file.readline().split()
     if len(header) < 2 or header[0] != "FID_IID":
-        raise UserError(f"{path} is not a .loco file of REGENIE: its first line must be FID_IID and the people")
+        raise UserError(f"{path} is not a .loco file of REGENIE: its first line must be FID_IID and the samples")
     return header
 
 
-def people_of(path: Path, iids: Sequence[str]) -> int:
+def samples_of(path: Path, iids: Sequence[str]) -> int:
     """How many of `iids` the header of a .loco file names; UserError where it names none."""
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(
@@ -113,14 +113,14 @@ def _places(names: Sequence[str], iids: Sequence[str], path: Path) -> np.ndarray
         # where FID and IID are the same, the half; else the longest end that is an IID
         ends = ["_".join(parts[cut:]) for cut in range(1, len(parts))]
         same = [end for cut, end in enumerate(ends, 1) if "_".join(parts[:cut]) == end]
-        person = next((end for end in [*same, *ends] if end in wanted), None)
-        if person is not None:
-            places[wanted[person]] = place
-            matched.append(person)
+        sample = next((end for end in [*same, *ends] if end in wanted), None)
+        if sample is not None:
+            places[wanted[sample]] = place
+            matched.append(sample)
     require_unique(matched, path)
     if not matched:
         raise UserError(
-            f"{path} has predictions for none of the {len(iids)} tested people: its header has {len(names)} of the "
-            f"shape {shape(names)}, the tested people are of the shape {shape(iids)} and stand there as FID_IID"
+            f"{path} has predictions for none of the {len(iids)} tested samples: its header has {len(names)} of the "
+            f"shape {shape(names)}, the tested samples are of the shape {shape(iids)} and stand there as FID_IID"
         )
     return places

@@ -17,38 +17,38 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class People:
-    """The tested people in the order of the genotypes: rows there, features (NaN is missing), covariates."""
+class Samples:
+    """The tested samples in the order of the genotypes: rows there, features (NaN is missing), covariates."""
 
     rows: np.ndarray
     features: pd.DataFrame
     covariates: pd.DataFrame
 
 
-def tested_people(genotypes: Genotypes, phenotypes: PathLike, covariates: PathLike) -> People:
-    """The people who have a feature, every covariate and a row in the genotypes, in the genotypes' order."""
+def tested_samples(genotypes: Genotypes, phenotypes: PathLike, covariates: PathLike) -> Samples:
+    """The samples that have a feature, every covariate and a row in the genotypes, in the genotypes' order."""
     features = _table(phenotypes, "the phenotypes")
     design = _table(covariates, "the covariates of the phenotypes")
     if not features.shape[1]:
         raise UserError(f"{phenotypes} has no feature beside iid: add one column a feature")
     features = features.mask(np.isinf(features))
     design = design.mask(np.isinf(design))
-    there = genotypes.people["iid"]
+    there = genotypes.samples["iid"]
     require_overlap(features.index, there, f"the phenotypes ({phenotypes})", f"the genotypes ({genotypes.path})")
     require_overlap(features.index, design.index, f"the phenotypes ({phenotypes})", f"the covariates ({covariates})")
     some = features.index[features.notna().any(axis=1)]
     complete = some.intersection(design.index[design.notna().all(axis=1)], sort=False)
     rows = rows_of(complete, there)
     tested = complete[rows >= 0][np.argsort(rows[rows >= 0])]
-    log.info("%d people have phenotypes: %d without any feature, %d without all covariates and %d without genotypes "
+    log.info("%d samples have phenotypes: %d without any feature, %d without all covariates and %d without genotypes "
              "are left out, %d are tested", len(features), len(features) - len(some), len(some) - len(complete),
              int((rows < 0).sum()), len(tested))  # fmt: skip
     if not len(tested):
         raise UserError(
-            f"none of the {len(features)} people of {phenotypes} has a feature, every covariate of {covariates} and "
+            f"none of the {len(features)} samples of {phenotypes} has a feature, every covariate of {covariates} and "
             f"genotypes in {genotypes.path}: see the counts in the log"
         )
-    return People(np.sort(rows[rows >= 0]), features.loc[tested], design.loc[tested])
+    return Samples(np.sort(rows[rows >= 0]), features.loc[tested], design.loc[tested])
 
 
 def _table(path: PathLike, what: str) -> pd.DataFrame:

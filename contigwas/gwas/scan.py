@@ -21,7 +21,7 @@ NUMBERS_AT_ONCE = {"cpu": 2**16, "cuda": 2**24}  # effects of variants tested to
 
 @dataclass(frozen=True)
 class Limits:
-    """Least minor-allele frequency, and least MaCH r2 of dosages, among the tested people."""
+    """Least minor-allele frequency, and least MaCH r2 of dosages, among the tested samples."""
 
     maf: float
     info: float
@@ -33,9 +33,9 @@ class Tested:
 
     Attributes:
         places: which variants, as in their `Block`.
-        eaf, n, flag: frequency of the effect allele, people called, position in `engine.FLAGS`; (B,).
+        eaf, n, flag: frequency of the effect allele, samples called, position in `engine.FLAGS`; (B,).
         numbers: beta, se and log10p, float32 (3, P, B).
-        partial_n: people called of the features that miss people, int64 (those features, B).
+        partial_n: samples called of the features that miss samples, int64 (those features, B).
         omnibus: -log10 p of the tests over features, float32 (tests, B).
         rare, badly_imputed: variants of the block that were left out.
     """

@@ -1,4 +1,4 @@
-"""The sex of the tested people: from the genotypes, else from a covariate."""
+"""The sex of the tested samples: from the genotypes, else from a covariate."""
 
 import logging
 import re
@@ -13,9 +13,9 @@ LEVELS = {"m": MALE, "male": MALE, "1": MALE, "f": FEMALE, "female": FEMALE, "2"
 
 
 def sexes(genotyped: np.ndarray, covariates: pd.DataFrame) -> np.ndarray:
-    """1 male, 2 female, 0 unknown of each of the tested people, int64 (people,).
+    """1 male, 2 female, 0 unknown of each of the tested samples, int64 (samples,).
 
-    `genotyped` (people,) is the sex in the genotypes' table of people; where it is known of nobody, a covariate sex
+    `genotyped` (samples,) is the sex in the genotypes' table of samples; where it is known of nobody, a covariate sex
     tells: 1 is male, and 0 or 2 female (the codes of PLINK and of UK Biobank), or an indicator of M, F, male or female.
     All 0, with a warning, where neither tells.
     """

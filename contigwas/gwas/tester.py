@@ -21,7 +21,7 @@ class Results:
     Attributes:
         flag: positions in `engine.FLAGS`, (B,): that of the first setup where every setup has one, else 0.
         beta, se, log10p: float64 (B, P), features in the order of the phenotypes.
-        partial_n: people called of each feature that misses people, int64 (B, those features).
+        partial_n: samples called of each feature that misses samples, int64 (B, those features).
         omnibus: -log10 p of each test over features, float64 (B, tests).
     """
 
@@ -40,7 +40,7 @@ class Tester:
         self,
         plan: Design,
         names: Sequence[str],
-        people: int,
+        samples: int,
         *,
         tests: Sequence[str] = OMNIBUS,
         missing: str = "exact",
@@ -48,7 +48,7 @@ class Tester:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        """Take up a design over `people` tested people; `names` are those of all features of the phenotypes."""
+        """Take up a design over `samples` tested samples; `names` are those of all features of the phenotypes."""
         self.names, self.tests = list(names), [test for test in OMNIBUS if test in tests]
         self.device = torch.device(device)
         choice = {"missing": missing, "min_ac": min_ac, "device": self.device, "dtype": dtype}
@@ -57,7 +57,7 @@ class Tester:
         self.joint = next((kernel for kernel in self.kernels if kernel.joint), None)
         if joint and self.joint is None and plan.joint is not None:
             self.joint = Kernel(plan.joint, joint=True, **choice)
-        whole = [len(one.people) == people for one in plan.setups]
+        whole = [len(one.samples) == samples for one in plan.setups]
         full = {
             column
             for one, all_of_them in zip(plan.setups, whole, strict=True)
@@ -67,8 +67,8 @@ class Tester:
         self.partial = [column for column in range(len(self.names)) if column not in full]
         self._single = len(plan.setups) == 1 and whole[0] and len(plan.setups[0].features) == len(self.names)
         kernels = {id(kernel): kernel for kernel in [*self.kernels, self.joint] if kernel is not None}
-        self._people = {
-            key: None if len(one.setup.people) == people else torch.from_numpy(one.setup.people).to(self.device)
+        self._samples = {
+            key: None if len(one.setup.samples) == samples else torch.from_numpy(one.setup.samples).to(self.device)
             for key, one in kernels.items()
         }
 
@@ -79,7 +79,7 @@ class Tester:
         males: torch.Tensor | None = None,
         x_linked: torch.Tensor | None = None,
     ) -> Results:
-        """Test a block (B, people); `counted` is what `count` gave for it, with these `males` and `x_linked`."""
+        """Test a block (B, samples); `counted` is what `count` gave for it, with these `males` and `x_linked`."""
         found = [self._run(kernel, block, counted, males, x_linked) for kernel in self.kernels]
         if self._single:
             (one,) = found
@@ -120,11 +120,11 @@ class Tester:
         males: torch.Tensor | None,
         x_linked: torch.Tensor | None,
     ) -> Associations:
-        people = self._people[id(kernel)]
-        if people is None:
+        samples = self._samples[id(kernel)]
+        if samples is None:
             return kernel(block, counted)
-        some = block[:, people]
-        return kernel(some, count(some, None if males is None else males[people], x_linked))
+        some = block[:, samples]
+        return kernel(some, count(some, None if males is None else males[samples], x_linked))
 
     def _manova(self, joint: Associations | None, log10p: torch.Tensor) -> torch.Tensor:
         if joint is None:

@@ -1,4 +1,4 @@
-"""Blocks of genotypes brought to the device that tests them."""
+"""blocks of genotypes moved to the device that tests them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from contigwas.gwas.variants import Block
 
 @dataclass(frozen=True)
 class Moved:
-    """A `Block` on the device: `dosages` (B, people), `x_linked` (B,)."""
+    """A `Block` on the device: `dosages` (B, samples), `x_linked` (B,)."""
 
     places: np.ndarray
     dosages: torch.Tensor
@@ -19,7 +19,7 @@ class Moved:
 
 
 def on_device(blocks: Iterable[Block], device: torch.device) -> Iterator[Moved]:
-    """Bring blocks to `device` one by one.
+    """Supply blocks to `device` one by one.
 
     On a GPU hard calls cross the bus as int8, from two pinned buffers on a stream of their own, so that the next block
     is copied while this one is tested. On the CPU nothing is copied.

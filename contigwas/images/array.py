@@ -20,10 +20,10 @@ MEMORY_SHARE = 0.5  # of the memory that is free: images larger than that stay o
 
 @dataclass(frozen=True)
 class Photographs:
-    """All kept images of some people, person after person.
+    """All kept images of some samples, sample after sample.
 
     pixels: uint8 (rows, height, width, channels), or with depth first; row: where image 0, 1, … lies there. first,
-    count: int64 (people,): the images of person i are first[i] … first[i] + count[i] - 1.
+    count: int64 (samples,): the images of sample i are first[i] … first[i] + count[i] - 1.
     """
 
     pixels: Tensor
@@ -53,10 +53,10 @@ def load_photographs(npy: PathLike, images: pd.DataFrame, iids: pd.Index) -> Pho
 
     `images` is as `read_images` gives it. Raises UserError where its rows do not lie in the array, or the array is cut.
     """
-    person = rows_of(images["iid"], iids)
-    order = np.argsort(person, kind="stable")
-    order = order[person[order] >= 0]
-    count = np.bincount(person[order], minlength=len(iids))
+    sample = rows_of(images["iid"], iids)
+    order = np.argsort(sample, kind="stable")
+    order = order[sample[order] >= 0]
+    count = np.bincount(sample[order], minlength=len(iids))
     first = np.cumsum(count) - count
     row = images["row"].to_numpy()[order]
     try:

@@ -1,4 +1,4 @@
-"""What a reader of images gives: pixels and the figures by which the unusable are told, the same in 2-D and 3-D."""
+"""What a reader of images gives: pixels and the figures by which the unusable are reported, the same in 2-D and 3-D."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""One photograph, DICOM or what Pillow reads: decode it, cut out the field of view, bring it to size, measure it."""
+"""One photograph, DICOM or what Pillow reads: decode it, cut out the field of view, supply it to size, measure it."""
 
 import struct
 import zlib

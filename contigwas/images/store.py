@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 AHEAD = 128  # images decoded ahead of the writer at most,
 AHEAD_BYTES = 2**28  # and the memory that they may take
 COLUMNS = ["row", "iid", "eye", "visit", "source", "brightness", "contrast", "sharpness", "kept", "reason"]
-BROUGHT = ["iid", "eye", "visit", "source"]  # those of COLUMNS that the images table gives
+EXTERNAL = ["iid", "eye", "visit", "source"]  # those of COLUMNS that the images table gives
 VOLUMES = (".nii", ".nii.gz")
 
 
@@ -37,7 +37,7 @@ def write_images(
     output_table: PathLike,
     output_private: PathLike,
 ) -> None:
-    """Decode the images of `table` (iid eye visit path …; paths relative to the table) for people of `cohort`.
+    """Decode the images of `table` (iid eye visit path …; paths relative to the table) for samples of `cohort`.
 
     `settings` is the config block `images`. `output_npy` holds uint8 (images, size, size, 3), of volumes (images,
     size, size, size, 1), in the table's order, every image that could be decoded; `output_table` one row for every
@@ -72,7 +72,7 @@ def write_images(
         listed["kept"] = listed["reason"] == ""
         _report(listed, table, codecs)
         private_folder(Path(output_private).parent)
-        write_tsv(listed.loc[~listed["kept"], [*BROUGHT, "reason"]], output_private)
+        write_tsv(listed.loc[~listed["kept"], [*EXTERNAL, "reason"]], output_private)
         write_parquet(listed[[*COLUMNS, *listed.columns.difference(COLUMNS, sort=False)]], output_table)
 
 
@@ -94,15 +94,15 @@ def listed_images(table: PathLike, cohort: PathLike | None) -> pd.DataFrame:
     listed["eye"], listed["source"] = listed["eye"].astype(str), listed["source"].astype(str)
     twice = int(listed["source"].duplicated().sum())
     if twice:
-        raise UserError(f"{table} names {twice} image files more than once: give each image one row and one person")
-    listed = listed[[*BROUGHT, *listed.columns.difference(BROUGHT, sort=False)]]
+        raise UserError(f"{table} names {twice} image files more than once: give each image one row and one sample")
+    listed = listed[[*EXTERNAL, *listed.columns.difference(EXTERNAL, sort=False)]]
     if cohort is None:
         return listed
-    people = read_cohort(cohort)
-    kept = included(people)["iid"]
+    samples = read_cohort(cohort)
+    kept = included(samples)["iid"]
     require_overlap(listed["iid"].unique(), kept, f"images.table ({table})", f"the cohort ({cohort})")
     inside = listed["iid"].isin(kept)
-    log.info("%d of %d images are of people outside the cohort and left out", int((~inside).sum()), len(listed))
+    log.info("%d of %d images are of samples outside the cohort and left out", int((~inside).sum()), len(listed))
     return listed[inside].reset_index(drop=True)
 
 
@@ -175,7 +175,7 @@ def _report(images: pd.DataFrame, table: PathLike, codecs: Sequence[str]) -> Non
     counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
     if not images["kept"].any():
         raise UserError(f"none of the {len(images)} images that {table} lists is usable ({counts}): correct its paths")
-    people = images.loc[images["kept"], "iid"].nunique()
-    log.info("%d of %d images of %d people kept", int(images["kept"].sum()), len(images), people)
+    samples = images.loc[images["kept"], "iid"].nunique()
+    log.info("%d of %d images of %d samples kept", int(images["kept"].sum()), len(images), samples)
     if counts:
         log.warning("%d images dropped: %s", int(reasons.sum()), counts)

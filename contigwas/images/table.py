@@ -13,5 +13,5 @@ def read_images(table: PathLike) -> pd.DataFrame:
 
 
 def first_images(table: PathLike) -> pd.DataFrame:
-    """The first kept image of each person in the array of images, as `read_images` gives it, by IID."""
+    """The first kept image of each sample in the array of images, as `read_images` gives it, by IID."""
     return read_images(table).sort_values(["iid", "row"]).drop_duplicates("iid")

@@ -5,28 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contigwas.runtime.errors import UserError
-
 
 @dataclass(frozen=True)
 class Thresholds:
-    """When a variant leads a clump (p1), is listed with it (p2), and is claimed by it (r2, kb)."""
+    """When a variant leads a clump (p1), is listed with it (p2), and is claimed by it (r2, kb); valid by the schema."""
 
     p1: float
     p2: float
     r2: float
     kb: float
-
-    def __post_init__(self) -> None:
-        for name in ("p1", "p2"):
-            if not 0 < getattr(self, name) <= 1:
-                raise UserError(f"loci.{name} is {getattr(self, name)}: give a p-value above 0 and at most 1")
-        if self.p2 < self.p1:
-            raise UserError(f"loci.p2 ({self.p2:g}) is smaller than loci.p1 ({self.p1:g}): give the laxer one as p2")
-        if not 0 <= self.r2 <= 1:
-            raise UserError(f"loci.r2 is {self.r2}: give a number from 0 to 1")
-        if not self.kb > 0:
-            raise UserError(f"loci.kb is {self.kb}: give a number of kilobases above 0")
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def _gtf(path: Path, number: int, line: str) -> list[str]:
     fields = line.rstrip("\n").split("\t")
     names = [found[1] for found in (re.search(one, fields[-1]) for one in ATTRIBUTES) if found]
     if len(fields) < 9 or not names:
-        raise UserError(f"{path}, line {number}: expected nine columns with gene_name or gene_id in the last: mend it")
+        raise UserError(f"{path}, line {number}: expected nine columns with gene_name or gene_id in the last: fix it")
     return [fields[0], fields[3], fields[4], names[0], fields[6] if fields[6] in STRANDS else "", names[-1]]
 
 
@@ -98,7 +98,7 @@ def _require_build(path: Path, header: str, build: str | None, declared: str | N
     said = said or (None if declared else named_build(path.name))
     if build and said and said != build:
         raise UserError(
-            f"loci.genes names {path}, which is of {said} by its {where}, but genotypes.build is {build}: bring a "
+            f"loci.genes names {path}, which is of {said} by its {where}, but genotypes.build is {build}: supply a "
             f"list of {build}" + ("" if where == "header" else f", or declare loci.genes_build: {build} if it is one")
         )
 

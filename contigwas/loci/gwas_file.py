@@ -44,7 +44,7 @@ def names(path: PathLike) -> list[str]:
 
 
 def notes(path: PathLike) -> dict[str, object]:
-    """What the GWAS wrote about itself: people, covariates and how it tested; empty where the file has no notes."""
+    """What the GWAS wrote about itself: samples, covariates and how it tested; empty where the file has no notes."""
     return json.loads((open_gwas(path).metadata.metadata or {}).get(b"contigwas", b"{}"))
 
 

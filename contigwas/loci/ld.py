@@ -6,14 +6,14 @@ from contigwas.genotypes.reader import Genotypes
 from contigwas.tables.anndata_io import MISSING
 
 MALE = 1  # the code of .fam and .psam
-CELLS = 2**24  # genotypes of a block turned into float32 at a time: 64 MB each array, whatever the number of people
+CELLS = 2**24  # genotypes of a block turned into float32 at a time: 64 MB each array, whatever the number of samples
 NO_D = 2.0**-44  # |D| below it is rounding, and counts as no disequilibrium (plink1.9 has the same limit)
 
 
 def joint_counts(index: np.ndarray, block: np.ndarray) -> np.ndarray:
-    """How many people have dosage i of the index variant and j of each other variant, both called.
+    """How many samples have dosage i of the index variant and j of each other variant, both called.
 
-    `index`: int8 (people,), `block`: int8 (people, variants), -127 where not called. Returns float64 (3, 3, variants).
+    `index`: int8 (samples,), `block`: int8 (samples, variants), -127 where not called. Returns float64 (3, 3, variants).
     """
     ours = np.stack([index == dosage for dosage in range(3)]).astype(np.float32)
     counts = [ours @ (block == dosage).astype(np.float32) for dosage in range(3)]
@@ -92,22 +92,22 @@ def _cubic_roots(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
 
 
 class Linkage:
-    """r2 between variants of one chromosome, read from its file when asked: memory is people x a block of variants."""
+    """r2 between variants of one chromosome, read from its file when asked: memory is samples x a block of variants."""
 
     def __init__(
-        self, genotypes: Genotypes, variants: np.ndarray, people: np.ndarray, x_linked: np.ndarray | None = None
+        self, genotypes: Genotypes, variants: np.ndarray, samples: np.ndarray, x_linked: np.ndarray | None = None
     ) -> None:
-        """`variants`: positions in `genotypes.variants` of what the caller numbers 0, 1, …; `people`: founders' rows.
+        """`variants`: positions in `genotypes.variants` of what the caller numbers 0, 1, …; `samples`: founders' rows.
 
-        `x_linked` (variants,) bool, by the caller's numbers: of those, males (sex 1 in `genotypes.people`) carry one
+        `x_linked` (variants,) bool, by the caller's numbers: of those, males (sex 1 in `genotypes.samples`) carry one
         copy. None: nobody does.
         """
         self.genotypes = genotypes
         self.variants = np.asarray(variants)
-        self.people = np.asarray(people)
+        self.samples = np.asarray(samples)
         self.x_linked = np.zeros(len(self.variants), bool) if x_linked is None else np.asarray(x_linked)
-        self.male = genotypes.people["sex"].to_numpy()[self.people] == MALE
-        self.size = int(np.clip(CELLS // max(len(self.people), 1), 16, 4096))
+        self.male = genotypes.samples["sex"].to_numpy()[self.samples] == MALE
+        self.size = int(np.clip(CELLS // max(len(self.samples), 1), 16, 4096))
 
     def __call__(self, index: int, others: np.ndarray) -> np.ndarray:
         """Haplotype r2 of variant `index` with each of `others` (the caller's numbers): float64 (others,).
@@ -118,21 +118,21 @@ class Linkage:
         others = np.asarray(others, dtype=np.int64)
         result = np.empty(len(others))
         alike = self.x_linked[others] == self.x_linked[index]
-        for some, people, male in (
-            (alike, np.arange(len(self.people)), self.male & self.x_linked[index]),
+        for some, samples, male in (
+            (alike, np.arange(len(self.samples)), self.male & self.x_linked[index]),
             (~alike, np.flatnonzero(~self.male), np.zeros(int((~self.male).sum()), bool)),
         ):
             if some.any():
-                result[some] = self._r2(index, others[some], people, male)
+                result[some] = self._r2(index, others[some], samples, male)
         return result
 
-    def _r2(self, index: int, others: np.ndarray, people: np.ndarray, male: np.ndarray) -> np.ndarray:
-        """r2 among `people`, of whom `male` carry one haplotype."""
-        ours = self.genotypes.read(self.variants[[index]], self.people[people])[:, 0]
+    def _r2(self, index: int, others: np.ndarray, samples: np.ndarray, male: np.ndarray) -> np.ndarray:
+        """r2 among `samples`, of whom `male` carry one haplotype."""
+        ours = self.genotypes.read(self.variants[[index]], self.samples[samples])[:, 0]
         usable = (ours != MISSING) & ~(male & (ours == 1))
-        ours, male, people = ours[usable], male[usable], people[usable]
+        ours, male, samples = ours[usable], male[usable], samples[usable]
         parts = []
-        for _, block in self.genotypes.blocks(self.variants[others], self.people[people], self.size):
+        for _, block in self.genotypes.blocks(self.variants[others], self.samples[samples], self.size):
             if not male.any():
                 parts.append(haplotype_r2(joint_counts(ours, block)))
                 continue

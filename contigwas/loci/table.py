@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from contigwas.genotypes.reader import Genotypes, open_genotypes
+from contigwas.genotypes.reader import GenotypeFiles, Genotypes, open_genotypes
 from contigwas.genotypes.sex import x_linked
 from contigwas.loci.clump import Clump, Thresholds, clump
 from contigwas.loci.effects import effects_at, require_test
@@ -29,27 +29,27 @@ COLUMNS = [
 
 def write_loci(
     gwas: Mapping[str, PathLike],
-    pattern: str,
+    genotype_files: GenotypeFiles,
     cohort: PathLike,
     settings: Mapping[str, object],
     output: PathLike,
 ) -> None:
     """Write loci.tsv (columns `COLUMNS`): a header only when no variant reaches p1.
 
-    `gwas` maps chromosomes to the Parquet files of the GWAS, `pattern` names the .bed files that it tested; linkage
-    is measured over the people of `cohort` with gwas_included = 1. `settings`: test (over features, or the name of one) p1
-    p2 r2 kb feature_p (None: p1) genes (a path or None) genes_build and build.
-    start and end span the lead and all variants it claimed, n_variants counts them; best_feature has the smallest p
-    at the lead; beta and se are its; features are all with p <= feature_p there, the best first, joined by commas.
-    Loci are numbered along the genome. Raises UserError for thresholds that make no sense, for a test that was not
-    made, and for files that do not belong together.
+    `gwas` maps chromosomes to the Parquet files of the GWAS, `genotype_files` are the genotypes that it tested; linkage
+    is measured over the samples of `cohort` with gwas_included = 1. `settings`: test (over features, or the name of one)
+    p1 p2 r2 kb feature_p (None: p1) genes (a path or None) genes_build and build. start and end span the lead and all
+    variants it claimed, n_variants counts them; best_feature has the smallest p at the lead; beta and se are its;
+    features are all with p <= feature_p there, the best first, joined by commas. Loci are numbered along the genome.
+    Raises UserError for a test that was not made, and for files that do not belong
+    together.
     """
     thresholds = Thresholds(**{name: settings[name] for name in ("p1", "p2", "r2", "kb")})
     listed = settings["genes"]
     genes = read_genes(listed, settings["build"], settings["genes_build"]) if listed else None
     founders = read_gwas_iids(cohort)
     tables = [
-        _loci_of(str(chrom), path, pattern, founders, cohort, settings, thresholds)
+        _loci_of(str(chrom), path, genotype_files, founders, cohort, settings, thresholds)
         for chrom, path in tqdm(gwas.items(), "loci", disable=None)
     ]
     found = [table for table in tables if len(table)]
@@ -68,13 +68,13 @@ def write_loci(
 def _loci_of(
     chrom: str,
     path: PathLike,
-    pattern: str,
+    genotype_files: GenotypeFiles,
     founders: pd.Index,
     cohort: PathLike,
     settings: Mapping[str, object],
     thresholds: Thresholds,
 ) -> pd.DataFrame:
-    """The loci of one chromosome in order of position, without number and genes; `founders` are people of `cohort`.
+    """The loci of one chromosome in order of position, without number and genes; `founders` are samples of `cohort`.
 
     The genotypes are opened only if a variant is significant.
     """
@@ -85,14 +85,14 @@ def _loci_of(
     log.info("chromosome %s: %d variants, %d without a p-value", chrom, len(values), int(np.isnan(values).sum()))
     if not (values >= values.dtype.type(-np.log10(thresholds.p1))).any():
         return pd.DataFrame(columns=COLUMNS)
-    bed = open_genotypes(pattern, chrom)
+    bed = open_genotypes(genotype_files, chrom)
     rows = match_variants(tested, bed, path)
-    people = rows_of(founders, bed.people["iid"])
-    require_overlap(founders, bed.people["iid"], f"the tested people of {cohort}", str(bed.path))
-    if (people < 0).any():
-        log.warning("chromosome %s: %d tested people are not in the genotypes", chrom, int((people < 0).sum()))
+    samples = rows_of(founders, bed.samples["iid"])
+    require_overlap(founders, bed.samples["iid"], f"the tested samples of {cohort}", str(bed.path))
+    if (samples < 0).any():
+        log.warning("chromosome %s: %d tested samples are not in the genotypes", chrom, int((samples < 0).sum()))
     pos = tested["pos"].to_numpy()
-    linkage = Linkage(bed, rows, np.sort(people[people >= 0]), x_linked(chrom, pos, str(settings["build"])))
+    linkage = Linkage(bed, rows, np.sort(samples[samples >= 0]), x_linked(chrom, pos, str(settings["build"])))
     clumps = clump(values, pos, thresholds, linkage, rows)
     clumps.sort(key=lambda one: (tested["pos"].iat[one.index], rows[one.index]))
     feature_p = settings["feature_p"]

@@ -62,7 +62,7 @@ class Columns:
                 )
         except pa.ArrowInvalid as error:
             if "CSV conversion error" in str(error) and pa.float64() in kinds.values():
-                # which column is no number is told where it is asked for
+                # which column is no number is reported where it is asked for
                 return self._read(lines, dict.fromkeys(kinds, pa.string()))
             if "Empty CSV file" in str(error):
                 return pa.table({name: pa.chunked_array([], kind) for name, kind in kinds.items()})
@@ -115,5 +115,5 @@ class Columns:
         first = int(wrong.argmax())
         raise UserError(
             f"{self.path}: {wrong.sum()} values of {name} are no numbers (the first, in row {first + 1} below the "
-            f"header, is {text[first].as_py()[:40]!r}): mend the file"
+            f"header, is {text[first].as_py()[:40]!r}): fix the file"
         )

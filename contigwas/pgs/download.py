@@ -22,9 +22,9 @@ def download_score(identifier: str, build: str, catalog: str, output: PathLike) 
     name = f"{identifier}_hmPOS_{build}.txt.gz"
     address = f"{catalog.rstrip('/')}/{identifier}/ScoringFiles/Harmonized/{name}"
     content = _fetch(address, f"the score {identifier}")
-    told = _fetch(f"{address}.md5", f"the MD5 sum of the score {identifier}").split()
+    reported = _fetch(f"{address}.md5", f"the MD5 sum of the score {identifier}").split()
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if not told or told[0].decode(errors="replace").lower() != found:
+    if not reported or reported[0].decode(errors="replace").lower() != found:
         raise UserError(f"{address} came with another MD5 sum than the catalog says: download it again")
     with replacing(output) as temporary:
         temporary.write_bytes(content)

@@ -1,4 +1,4 @@
-"""All scores of all people in one pass over the variants."""
+"""All scores of all samples in one pass over the variants."""
 
 import logging
 from collections import deque
@@ -13,10 +13,9 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from contigwas.genotypes.pruned import person_rows
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.pruned import sample_rows
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.pgs.matching import Match
-from contigwas.runtime.atomic_files import PathLike
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ DENSE = 0.01  # share of nonzero weights in a block above which a dense product 
 class Weights:
     """The weights of all scores, for the dosage D of the genotypes' effect allele.
 
-    A person's sum is constant + linear · D + excess · max(D - 1, 0), over variants, whatever weights the dosages 0, 1
+    A sample's sum is constant + linear · D + excess · max(D - 1, 0), over variants, whatever weights the dosages 0, 1
     and 2 have. All three: float64 CSR (variants, scores).
     """
 
@@ -46,7 +45,7 @@ class Weights:
 class Scored:
     """What one pass over the genotypes gives.
 
-    sums: float64 (scores, people); dropped: bool (variants,), those that `qc` took out of every score.
+    sums: float64 (scores, samples); dropped: bool (variants,), those that `qc` took out of every score.
     """
 
     sums: np.ndarray
@@ -143,7 +142,7 @@ class _Entries:
 
 
 def score_sums(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     variants: pd.DataFrame,
     weights: Weights,
     iids: Sequence[str],
@@ -156,14 +155,14 @@ def score_sums(
     missing call is 2 x the effect allele's frequency among `iids`. With `qc` (`maf`, `info`), variants of a lower
     minor-allele frequency, or of a lower imputation quality (MaCH's r²) where the file has dosages, are taken out.
     Products are float32 of dosages less their mean; means, and sums over blocks, are float64, and the same for any
-    number of threads. Peak memory is people x (scores + threads x block).
+    number of threads. Peak memory is samples x (scores + threads x block).
     """
     count = weights.linear.shape[1]
     size = max(1, min(1024, BLOCK_BYTES // (4 * max(len(iids), 1))))
     used = np.flatnonzero(weights.used)
     sums = np.zeros((count, len(iids)))
     means, dropped, never = np.zeros(len(variants)), np.zeros(len(variants), bool), 0
-    blocks = _blocks(pattern, variants, used, iids, size)
+    blocks = _blocks(genotype_files, variants, used, iids, size)
     bar = tqdm(total=used.size, desc="scores", unit="variant", disable=None)
     # One BLAS thread for each block, and as many blocks as threads: nobody waits for another inside a product.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(max(1, threads)) as pool, bar:
@@ -192,14 +191,14 @@ def score_sums(
 
 
 def _blocks(
-    pattern: PathLike, variants: pd.DataFrame, used: np.ndarray, iids: Sequence[str], size: int
+    genotype_files: GenotypeFiles, variants: pd.DataFrame, used: np.ndarray, iids: Sequence[str], size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows of `variants` among `used`, and their values (people, variants), chromosome by chromosome."""
+    """Rows of `variants` among `used`, and their values (samples, variants), chromosome by chromosome."""
     chroms, index = variants["chrom"].to_numpy()[used], variants["index"].to_numpy()[used]
     for chrom in pd.unique(chroms):
         rows = used[chroms == chrom]
-        genotypes, start = open_genotypes(pattern, chrom, 1), 0
-        for part, block in genotypes.blocks(index[chroms == chrom], person_rows(genotypes, iids), size, dosages=True):
+        genotypes, start = open_genotypes(genotype_files, chrom, 1), 0
+        for part, block in genotypes.blocks(index[chroms == chrom], sample_rows(genotypes, iids), size, dosages=True):
             yield rows[start : start + part.size], block
             start += part.size
 
@@ -217,7 +216,7 @@ class _Part:
 def _part(
     block: np.ndarray, linear: sparse.csr_array, excess: sparse.csr_array, qc: Mapping[str, float] | None
 ) -> _Part:
-    """The part of a block of values (people, variants) in every score, without the constants and the means."""
+    """The part of a block of values (samples, variants) in every score, without the constants and the means."""
     centred, mean, called = centre(block)
     dropped = np.zeros(mean.size, bool)
     if qc is not None:
@@ -238,9 +237,9 @@ def _part(
 
 
 def centre(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Dosages less their mean, 0 where missing: float32 (variants, people); the means, float64, and people called.
+    """Dosages less their mean, 0 where missing: float32 (variants, samples); the means, float64, and samples called.
 
-    `block` is int8 (people, variants), negative where missing, or float32 with NaN. Where nobody is called it is 0.
+    `block` is int8 (samples, variants), negative where missing, or float32 with NaN. Where nobody is called it is 0.
     """
     calls = block.T
     missing = np.isnan(calls) if block.dtype.kind == "f" else calls < 0
@@ -259,7 +258,7 @@ def centre(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _product(weights: sparse.csr_array, dosages: np.ndarray) -> tuple[np.ndarray | slice, np.ndarray]:
-    """weightsᵀ (scores, variants) x dosages (variants, people) by the faster kind of product; the scores it is of."""
+    """weightsᵀ (scores, variants) x dosages (variants, samples) by the faster kind of product; the scores it is of."""
     if weights.nnz > DENSE * weights.shape[0] * weights.shape[1]:
         return slice(None), weights.toarray().T.astype(np.float32) @ dosages
     columns = np.flatnonzero(np.bincount(weights.indices, minlength=weights.shape[1]))

@@ -227,7 +227,7 @@ def _positions(path: Path, table: Columns, name: str) -> np.ndarray:
     if wrong.any():
         raise UserError(
             f"{path}: {wrong.sum()} values of {name} are no whole numbers (the first, in row {wrong.argmax() + 1} "
-            f"below the header, is {values[wrong.argmax()]}): mend the file"
+            f"below the header, is {values[wrong.argmax()]}): fix the file"
         )
     return np.where(known, values, -1).astype(np.int64)
 
@@ -238,7 +238,7 @@ def _weights(path: Path, table: Columns) -> np.ndarray:
     dominant, recessive = table.flags("is_dominant"), table.flags("is_recessive")
     if (dominant & recessive).any():
         raise UserError(
-            f"{path}: {(dominant & recessive).sum()} rows are both is_dominant and is_recessive: mend the file"
+            f"{path}: {(dominant & recessive).sum()} rows are both is_dominant and is_recessive: fix the file"
         )
     dosages = np.column_stack([table.numbers(one) for one in DOSAGES])
     some = ~np.isnan(dosages).all(axis=1)
@@ -257,7 +257,7 @@ def _require_weights(path: Path, absent: np.ndarray) -> None:
     if absent.any():
         raise UserError(
             f"{path}: {absent.sum()} rows have no weight (the first is row {absent.argmax() + 1} below the header): "
-            "mend the file"
+            "fix the file"
         )
 
 
@@ -269,7 +269,7 @@ def _table(path: Path, top: Top) -> ScoringFile:
     seen = ", ".join(top.columns[:12])
     if not plain and (found["effect"] is None or (found["id"] is None and None in (found["chrom"], found["pos"]))):
         raise UserError(
-            f"{path} has no column effect_allele: its header names {seen}; bring a scoring file of the PGS Catalog, or "
+            f"{path} has no column effect_allele: its header names {seen}; supply a scoring file of the PGS Catalog, or "
             "a table with the columns ID, A1 and one a score"
         )
     columns, lines = ([*top.columns], top.lines)

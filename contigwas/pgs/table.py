@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.files import describe_files
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.pgs.builds import require_build
 from contigwas.pgs.matching import OUTCOMES, USED, Match, Targets, match
 from contigwas.pgs.score import assemble, score_sums
@@ -45,7 +46,7 @@ class Matched:
 
 def write_pgs(
     scores: Sequence[PathLike],
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     variants: Mapping[str, PathLike],
     cohort: PathLike,
     settings: Mapping[str, object],
@@ -56,25 +57,26 @@ def write_pgs(
 ) -> None:
     """Write the modality of polygenic scores and `output_matching`, one row a score.
 
-    A score is AVG = SUM/(2M): D effect alleles, a missing call 2 x the frequency among the people written, M the rows
-    that enter. `variants` maps each chromosome to the quality control of `pattern`, whose dropped variants are
-    `filtered`. Where `settings["genotypes"]` names other genotypes, those are scored instead, dosages where they have
-    them, and their variants filtered by `settings["qc"]` (`maf`, `info`) among the people written. `settings` also has
+    A score is AVG = SUM/(2M): D effect alleles, a missing call 2 x the frequency among the samples written, M the rows
+    that enter. `variants` maps each chromosome to the array's quality control, whose dropped variants are
+    `filtered`. Where `settings["genotypes"]` is set, `genotype_files` are not the array's: `variants` then only names
+    the chromosomes, dosages are scored if the files have them, and variants are filtered by `settings["qc"]` (`maf`,
+    `info`) among the samples written. `settings` also has
     `exclude` (names of scores that are left out), `min_overlap`, below which share of entering rows a score is left
-    out, and `ambiguous` (drop or keep). The modality: float32 (people, scores), averages, and the sums as layer `sum`;
-    people are those of the cohort who are not excluded and in the genotypes. `output_matching`: rows of the file by
+    out, and `ambiguous` (drop or keep). The modality: float32 (samples, scores), averages, and the sums as layer `sum`;
+    samples are those of the cohort who are not excluded and in the genotypes. `output_matching`: rows of the file by
     outcome, which add up, overlap, kept (0/1) and the reason. Raises UserError for files that cannot be scored,
     positions of another build, two scores of one name, and when no score is left. Method: PGS Catalog Calculator's
     matching; plink2 --score gives the same sums and averages.
     """
-    people = read_cohort(cohort)
+    samples = read_cohort(cohort)
     own = settings.get("genotypes")
-    genotypes, chromosomes = own or pattern, list(variants)
-    everything = all_variants(own, chromosomes) if own else checked_variants(variants)
-    matched = _match_all(scores, targets(everything, genotypes, chromosomes), settings, build)
-    iids = _people(people, genotypes, chromosomes, cohort)
+    chromosomes = list(variants)
+    everything = all_variants(genotype_files, chromosomes) if own else checked_variants(variants)
+    matched = _match_all(scores, targets(everything, genotype_files, chromosomes), settings, build)
+    iids = _samples(samples, genotype_files, chromosomes, cohort)
     weights = assemble([(one.weights, one.match) for one in matched], len(everything))
-    scored = score_sums(genotypes, everything, weights, iids, threads, settings["qc"] if own else None)
+    scored = score_sums(genotype_files, everything, weights, iids, threads, settings["qc"] if own else None)
     matched = [replace(one, match=one.match.without(scored.dropped)) for one in matched]
     matching = pd.DataFrame([one.row(settings["min_overlap"]) for one in matched])
     _tell(matching)
@@ -96,9 +98,10 @@ def write_pgs(
         index=matching["score"].to_numpy()[used],
     )
     provenance = {
-        "stage": "pgs", "genotypes": str(genotypes), "build": build, "min_overlap": settings["min_overlap"],
+        "stage": "pgs", "genotypes": describe_files(genotype_files), "build": build,
+        "min_overlap": settings["min_overlap"],
         "ambiguous": settings["ambiguous"], "scores_given": len(matching), "scores": int(used.sum()),
-        "variants": len(everything), "people_in_cohort": len(people), "people": len(iids),
+        "variants": len(everything), "samples_in_cohort": len(samples), "n_samples": len(iids),
     }  # fmt: skip
     sums = np.ascontiguousarray(scored.sums[used].T)
     averages = (sums / (2 * entering[used])).astype(np.float32)
@@ -107,13 +110,15 @@ def write_pgs(
     write_tsv(matching, output_matching)
 
 
-def _people(everyone: pd.DataFrame, genotypes: PathLike, chromosomes: Sequence[str], cohort: PathLike) -> np.ndarray:
-    """IIDs of the cohort's people who are in the genotypes, in the cohort's order."""
+def _samples(
+    everyone: pd.DataFrame, genotype_files: GenotypeFiles, chromosomes: Sequence[str], cohort: PathLike
+) -> np.ndarray:
+    """IIDs of the cohort's samples that are in the genotypes, in the cohort's order."""
     iids_included = included(everyone)["iid"].astype(str)
-    there = open_genotypes(genotypes, chromosomes[0])
-    require_overlap(iids_included, there.people["iid"], f"the cohort ({cohort})", f"the genotypes ({there.path})")
-    iids = iids_included[iids_included.isin(there.people["iid"])].to_numpy(dtype=str)
-    log.info("%d of the %d people of the cohort are in the genotypes", len(iids), len(iids_included))
+    there = open_genotypes(genotype_files, chromosomes[0])
+    require_overlap(iids_included, there.samples["iid"], f"the cohort ({cohort})", f"the genotypes ({there.path})")
+    iids = iids_included[iids_included.isin(there.samples["iid"])].to_numpy(dtype=str)
+    log.info("%d of the %d samples of the cohort are in the genotypes", len(iids), len(iids_included))
     return iids
 
 
@@ -152,7 +157,7 @@ def _match_all(
 def _tell(matching: pd.DataFrame) -> None:
     """Log what became of the rows of every score."""
     for row in matching.to_dict("records"):
-        told = ", ".join(f"{row[one]} {one}" for one in OUTCOMES if row[one])
+        reported = ", ".join(f"{row[one]} {one}" for one in OUTCOMES if row[one])
         left = f", left out ({row['reason']})" if row["reason"] else ""
-        log.info("%s: %d rows, overlap %.3f%s; %s", row["score"], row["rows"], row["overlap"], left, told)
+        log.info("%s: %d rows, overlap %.3f%s; %s", row["score"], row["rows"], row["overlap"], left, reported)
     log.info("%d of %d scores kept", matching["kept"].sum(), len(matching))

@@ -1,12 +1,13 @@
 """The variants that scores are matched with."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
 
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.files import describe_files
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.pgs.matching import Targets
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.tables.text import require
@@ -23,17 +24,17 @@ def checked_variants(variants: Mapping[str, PathLike]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def all_variants(pattern: PathLike, chromosomes: Sequence[object]) -> pd.DataFrame:
+def all_variants(genotype_files: GenotypeFiles, chromosomes: Sequence[object]) -> pd.DataFrame:
     """The variants of a file, or one for each chromosome, that nobody checked: all are kept so far."""
     tables = []
     for chrom in chromosomes:
-        table = open_genotypes(pattern, chrom).variants
+        table = open_genotypes(genotype_files, chrom).variants
         tables.append(table.assign(kept=True, index=np.arange(len(table), dtype=np.int32)))
     return pd.concat(tables, ignore_index=True)[COLUMNS]
 
 
-def targets(variants: pd.DataFrame, pattern: PathLike, chromosomes: Sequence[object]) -> Targets:
+def targets(variants: pd.DataFrame, genotype_files: GenotypeFiles, chromosomes: Sequence[object]) -> Targets:
     """`variants` with the places where the genotypes hold records of several alternate alleles."""
-    if Path(pattern).suffix == HARD_CALLS:
+    if PurePath(describe_files(genotype_files)).suffix == HARD_CALLS:
         return Targets(variants)
-    return Targets(variants, pd.concat([open_genotypes(pattern, chrom).several for chrom in chromosomes]))
+    return Targets(variants, pd.concat([open_genotypes(genotype_files, chrom).several for chrom in chromosomes]))

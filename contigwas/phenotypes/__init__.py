@@ -1,6 +1,6 @@
-"""Phenotypes for the GWAS: components or raw features of the tested people, and the covariates' design columns."""
+"""Phenotypes for the GWAS: components or raw features of the tested samples, and the covariates' design columns."""
 
 from contigwas.phenotypes.embedding import write_phenotypes
-from contigwas.phenotypes.external import write_brought
+from contigwas.phenotypes.external import write_external
 
-__all__ = ["write_brought", "write_phenotypes"]
+__all__ = ["write_external", "write_phenotypes"]

@@ -32,9 +32,9 @@ def write_phenotypes(
     images: PathLike | None = None,
     frozen: PathLike | None = None,
 ) -> None:
-    """Write the phenotypes of the people of `aligned` who are tested, their covariates, and the components.
+    """Write the phenotypes of the samples of `aligned` who are tested, their covariates, and the components.
 
-    The components are fitted on the training people of `reference`, the features of network 0 (without it, brought
+    The components are fitted on the training samples of `reference`, the features of network 0 (without it, user-supplied
     embeddings: on everyone in `aligned`), standardised as alignment does, then applied to the aligned features.
     `frozen` is the pca.h5ad of another cohort, whose components are applied in their place. `settings`: components (0:
     the features themselves), transform (`inverse-normal`: residuals on the covariates and the fold indicators, then
@@ -57,18 +57,18 @@ def write_phenotypes(
     scores = values if components is None else components(values)
     features = pd.DataFrame(scores, index=data.obs_names.astype(str), columns=list(columns))
     tested = data.obs["tested"].to_numpy(bool)
-    log.info("%d of %d people are tested: the others were seen in training", tested.sum(), len(tested))
-    people = read_cohort(cohort)
-    require_overlap(features.index, people["iid"], f"the embeddings ({aligned})", f"the cohort ({cohort})")
+    log.info("%d of %d samples are tested: the others were seen in training", tested.sum(), len(tested))
+    samples = read_cohort(cohort)
+    require_overlap(features.index, samples["iid"], f"the embeddings ({aligned})", f"the cohort ({cohort})")
     folds = pd.Series(data.obs["fold"].to_numpy(np.int64), index=features.index)
     tables = (output_phenotypes, output_covariates)
-    write_tables(features[tested], folds[tested], people, covariates, pcs, settings, *tables, images)
+    write_tables(features[tested], folds[tested], samples, covariates, pcs, settings, *tables, images)
     nothing, one = np.zeros(values.shape[1]), np.ones(values.shape[1])
     write_pca(components, data.var_names, data.uns.get("mean0", nothing), data.uns.get("sd0", one), output_pca)
 
 
 def _training(values: np.ndarray, data: ad.AnnData, aligned: PathLike, reference: PathLike | None) -> np.ndarray:
-    """Standardised features (people, features) of the people that the components are fitted on."""
+    """Standardised features (samples, features) of the samples that the components are fitted on."""
     if reference is None:
         return values
     first = read_modality(reference)
@@ -76,7 +76,7 @@ def _training(values: np.ndarray, data: ad.AnnData, aligned: PathLike, reference
         raise UserError(f"{reference} and {aligned} hold different features: run the stage align again")
     role = first.obs["role"].astype(str).to_numpy()
     if not (role == "train").any():
-        raise UserError(f"{reference} has no training person: embed with the cohort that the network was trained on")
+        raise UserError(f"{reference} has no training sample: embed with the cohort that the network was trained on")
     return standardise(first.X, role)[0][role == "train"]
 
 

@@ -1,4 +1,4 @@
-"""Phenotypes that were made elsewhere: a table of people and features."""
+"""Phenotypes that were made elsewhere: a table of samples and features."""
 
 import logging
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from contigwas.tables.sample_ids import require_overlap
 log = logging.getLogger(__name__)
 
 
-def write_brought(
+def write_external(
     path: PathLike,
     cohort: PathLike,
     covariates: PathLike | None,
@@ -23,20 +23,20 @@ def write_brought(
     output_covariates: PathLike,
     images: PathLike | None = None,
 ) -> None:
-    """Write the phenotypes of a brought table (TSV or Parquet: FID and IID, then features) and their covariates.
+    """Write the phenotypes of a user-supplied table (TSV or Parquet: FID and IID, then features) and their covariates.
 
-    A feature may miss people; people without any feature are left out. `settings`: transform, covariates (names) and
+    A feature may miss samples; samples without any feature are left out. `settings`: transform, covariates (names) and
     image_covariates (columns of the table `images`).
     Raises UserError for a table without features, with text in one, with a name twice or one that a test over features
-    has, for a person who stands twice, and when it shares nobody with the cohort.
+    has, for a sample that is duplicated, and when it shares nobody with the cohort.
     """
     features = read_features(path)
-    people = read_cohort(cohort)
-    require_overlap(features.index, people["iid"], f"the phenotypes ({path})", f"the cohort ({cohort})")
+    samples = read_cohort(cohort)
+    require_overlap(features.index, samples["iid"], f"the phenotypes ({path})", f"the cohort ({cohort})")
     some = features.notna().any(axis=1)
     if not some.all():
-        log.warning("%d people of %s have no feature at all and are left out", int((~some).sum()), path)
+        log.warning("%d samples of %s have no feature at all and are left out", int((~some).sum()), path)
     if not some.any():
         raise UserError(f"{path}: every value is missing: write numbers, and NA where a value is not known")
     tables = (output_phenotypes, output_covariates)
-    write_tables(features[some], None, people, covariates, pcs, settings, *tables, images)
+    write_tables(features[some], None, samples, covariates, pcs, settings, *tables, images)

@@ -1,4 +1,4 @@
-"""Principal components fitted on some people and applied to all."""
+"""Principal components fitted on some samples and applied to all."""
 
 import logging
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Components:
 
     Attributes:
         names: E1, E2, …
-        mean: of the features among the people it was fitted on, float64 (features,).
+        mean: of the features among the samples it was fitted on, float64 (features,).
         loadings: float64 (components, features), rows of unit length; the largest entry of each is positive.
         variance: explained by each component, float64 (components,).
         ratio: the same as a share of the total.
@@ -34,20 +34,20 @@ class Components:
     ratio: np.ndarray
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        """Scores (people, components) of `features` (people, features)."""
+        """Scores (samples, components) of `features` (samples, features)."""
         return (features - self.mean) @ self.loadings.T
 
 
 def fit(features: np.ndarray, components: int) -> Components:
-    """The first principal components of `features` (people, features), by the eigenvectors of their covariance.
+    """The first principal components of `features` (samples, features), by the eigenvectors of their covariance.
 
     Components without variance are left out with a warning. Raises UserError when there cannot be so many.
     """
-    people, width = features.shape
-    if components > min(people - 1, width):
+    samples, width = features.shape
+    if components > min(samples - 1, width):
         raise UserError(
-            f"config: phenotypes.components is {components}, but there are {width} features of {people} people to fit "
-            f"them on: set it to at most {max(min(people - 1, width), 0)}, or to 0 for the raw features"
+            f"config: phenotypes.components is {components}, but there are {width} features of {samples} samples to fit "
+            f"them on: set it to at most {max(min(samples - 1, width), 0)}, or to 0 for the raw features"
         )
     mean = features.mean(axis=0)
     values, vectors = np.linalg.eigh(np.cov(features - mean, rowvar=False).reshape(width, width))
@@ -60,10 +60,10 @@ def fit(features: np.ndarray, components: int) -> Components:
     loadings = vectors[:real]
     loadings = loadings * np.where(loadings[np.arange(real), np.abs(loadings).argmax(axis=1)] < 0, -1.0, 1.0)[:, None]
     ratio = values[:real] / values.sum() if real else np.empty(0)
-    log.info("%d components explain %.1f %% of the variance of %d features (%d people)", real, 100 * ratio.sum(), width,
-             people)  # fmt: skip
+    log.info("%d components explain %.1f %% of the variance of %d features (%d samples)", real, 100 * ratio.sum(), width,
+             samples)  # fmt: skip
     if not real:
-        raise UserError(f"the {width} features do not vary among the {people} training people: train or embed again")
+        raise UserError(f"the {width} features do not vary among the {samples} training samples: train or embed again")
     return Components([f"E{number}" for number in range(1, real + 1)], mean, loadings, values[:real], ratio)
 
 
@@ -101,7 +101,7 @@ def read_pca(path: PathLike) -> tuple[Components, pd.Index, np.ndarray, np.ndarr
     missing = [name for name in ("mean", "sd", "centre") if name not in data.uns]
     missing += [name for name in ("explained_variance", "explained_ratio") if name not in data.obs]
     if missing:
-        raise UserError(f"{path} lacks {', '.join(missing)}: bring a pca.h5ad as the stage phenotypes writes it")
+        raise UserError(f"{path} lacks {', '.join(missing)}: supply a pca.h5ad as the stage phenotypes writes it")
     if not data.n_obs:
         raise UserError(
             f"{path} has no components, because that model's phenotypes are its raw features (phenotypes.components: "

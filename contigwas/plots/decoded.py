@@ -26,7 +26,7 @@ from contigwas.tables.anndata_io import read_modality
 
 log = logging.getLogger(__name__)
 STAGE = 8102  # of the random numbers: no other stage draws the same
-PEOPLE = 16  # of whom an image is drawn back
+SAMPLES = 16  # of whom an image is drawn back
 COMPONENTS = 8  # that are walked along, at most
 STEPS = (-2, -1, 0, 1, 2)  # SD
 SAMPLES = 24  # of the prior
@@ -72,30 +72,30 @@ def reconstructions(
     seed: int,
     which: str = "last",
 ) -> Figure:
-    """Draw images beside what their features give back, to `outputs` in a private folder: they show people.
+    """Draw images beside what their features give back, to `outputs` in a private folder: they show samples.
 
-    One image each of 16 people whom the network did not train on, held out or validating, drawn by the seed; where
-    there is nobody of these, of people who trained, and the title says so. Returns the figure.
+    One image each of 16 samples that the network did not train on, held out or validating, drawn by the seed; where
+    there is nobody of these, of samples that trained, and the title says so. Returns the figure.
     """
     state = read_checkpoint(checkpoint)
     drawer = Drawer.of(checkpoint, which)
     images = read_images(images_table)
-    people = read_included(cohort)["iid"]
-    people = people[people.isin(images["iid"])]
-    hashes = people.map(stable_hash)
+    samples = read_included(cohort)["iid"]
+    samples = samples[samples.isin(images["iid"])]
+    hashes = samples.map(stable_hash)
     unseen = hashes.isin([*state["roles"][HELDOUT], *state["roles"][VALIDATION]])
-    chosen = people[unseen] if unseen.any() else people[hashes.isin(state["roles"][TRAIN])]
+    chosen = samples[unseen] if unseen.any() else samples[hashes.isin(state["roles"][TRAIN])]
     if chosen.empty:
         raise UserError(f"nobody of {cohort} is known to {checkpoint}: train again with this cohort")
     rng = np.random.default_rng([seed, STAGE])
-    some = pd.Index(sorted(rng.choice(np.sort(chosen.to_numpy(str)), min(PEOPLE, len(chosen)), replace=False)))
+    some = pd.Index(sorted(rng.choice(np.sort(chosen.to_numpy(str)), min(SAMPLES, len(chosen)), replace=False)))
     photographs = load_photographs(images_npy, images, some)
     if photographs.shape != drawer.shape:
         raise UserError(f"{checkpoint} was trained on images of another size than those of {images_npy}: train again")
     pixels = photographs.gather(photographs.first)
     drawn = drawer(drawer.features(pixels))
     real = pixels.movedim(1, -1).numpy()
-    who = "people whom the network did not train on" if unseen.any() else "people who trained"
+    who = "samples that the network did not train on" if unseen.any() else "samples that trained"
     with style.applied():
         columns = min(COLUMNS, len(real))
         lines = -(-len(real) // columns)
@@ -125,7 +125,7 @@ def walks(
     variational: bool,
     which: str = "last",
 ) -> Figure:
-    """Draw what changes along the first components, at -2 to 2 SD from the mean of the training people.
+    """Draw what changes along the first components, at -2 to 2 SD from the mean of the training samples.
 
     The components are those of `pca` (pca.h5ad), which the GWAS tests: of network 0, whose `checkpoint` this is; where
     there are none, because features are tested themselves, the first features. Of a variational network also images

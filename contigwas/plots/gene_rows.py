@@ -16,7 +16,7 @@ def arrange(genes: pd.DataFrame, start: float, end: float, lead: float, width: f
     """Where the genes of a window go: columns left right (inches from the left), row, text, label (its left end).
 
     `genes` (start end name strand) are those of the chromosome, positions in base pairs; the axes run from `start` to
-    `end` and are `width` inches wide. Of a name that stands twice the widest span is drawn. The genes nearest to `lead`
+    `end` and are `width` inches wide. Of a name that is duplicated the widest span is drawn. The genes nearest to `lead`
     are placed first, each in the topmost row where neither line nor name would touch another; returns the placed, and
     how many found no room in ten rows.
     """

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from contigwas.plots import style
 from contigwas.privacy.hexagons import TOO_FEW, hexagons, span
-from contigwas.privacy.small_counts import LARGE, LEAST, SMALL, told
+from contigwas.privacy.small_counts import LARGE, LEAST, SMALL, reported
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.samples.cohort import read_cohort
 from contigwas.tables.text import require
@@ -26,23 +26,23 @@ STEPS = 400  # points of a curve of quantiles
 INSIDE = "in the cohort"
 BARS = (60, 30, 15)  # of the histogram of relatives: as many as have five pairs each, if they lay evenly
 BESIDE_BLUE = [style.PALETTE[place] for place in (1, 2, 3, 6, 5)]  # colours that blues leave to the groups excluded
-PER_HEXAGON = 4  # people, if they lay evenly: they lie in clusters
+PER_HEXAGON = 4  # samples, if they lay evenly: they lie in clusters
 
 
 def plot_call_rate(
-    variants: Sequence[PathLike], people: PathLike, settings: Mapping[str, float], outputs: Sequence[PathLike]
+    variants: Sequence[PathLike], samples: PathLike, settings: Mapping[str, float], outputs: Sequence[PathLike]
 ) -> Figure:
-    """Draw how many variants and people miss how large a share of their calls; lines mark what `settings` ask for.
+    """Draw how many variants and samples miss how large a share of their calls; lines mark what `settings` ask for.
 
-    The curve of the people goes through means of five or more of them; few who miss more are not counted.
+    The curve of the samples goes through means of five or more of them; few who miss more are not counted.
     """
-    rates = [np.concatenate([_column(path, "call_rate") for path in variants]), _column(people, "call_rate")]
-    least = [settings["call_rate"], settings["person_call_rate"]]
+    rates = [np.concatenate([_column(path, "call_rate") for path in variants]), _column(samples, "call_rate")]
+    least = [settings["call_rate"], settings["sample_call_rate"]]
     with style.applied():
         figure = Figure(figsize=(7.2, 2.8), layout="constrained")
         axes = figure.subplots(1, 2)
         for axis, values, limit, what, group in zip(
-            axes, rates, least, ("variants", "people"), (1, LEAST), strict=True
+            axes, rates, least, ("variants", "samples"), (1, LEAST), strict=True
         ):
             missing, share = _curve(1 - values[~np.isnan(values)], group)
             axis.step([0, *missing], [0, *share], where="post", color=style.DARK, linewidth=1.6)
@@ -50,7 +50,7 @@ def plot_call_rate(
             top = max(1.15 * (1 - limit), np.interp(0.999, share, missing) if missing.size else 0, 0.002)
             axis.set(xlim=(0, top), ylim=(0, 1.02), xlabel="share of calls missing", ylabel=f"share of {what}")
             out = int((values < limit).sum())
-            number = f"{out:,}" if group == 1 else _worded(told([out, values.size - out])[0])
+            number = f"{out:,}" if group == 1 else _worded(reported([out, values.size - out])[0])
             axis.set_title(f"{values.size:,} {what}", fontweight="bold")
             text = f"{number} of them\nmiss more"
             axis.text(0.98 * (1 - limit), 0.06, text, transform=axis.get_xaxis_transform(), ha="right", color=style.HIT)
@@ -90,10 +90,10 @@ def plot_hwe(variants: Sequence[PathLike], least: float, outputs: Sequence[PathL
 def plot_pcs(
     pcs: PathLike, cohort: PathLike | None, outputs: Sequence[PathLike], groups: pd.Series | None = None
 ) -> Figure:
-    """Draw components 1 and 2, and 3 and 4 where there are, by what became of people, or by `groups` (by IID).
+    """Draw components 1 and 2, and 3 and 4 where there are, by what became of samples, or by `groups` (by IID).
 
-    `cohort` tells who is excluded and why. A hexagon holds at least 5 people of one group; a group without one is left
-    out, and no group is counted, since the cohort flow tells of few people less than a second count would.
+    `cohort` tells who is excluded and why. A hexagon holds at least 5 samples of one group; a group without one is left
+    out, and no group is counted, since the cohort flow tells of few samples less than a second count would.
     """
     table = pd.read_parquet(require(pcs, "the components")).astype({"iid": str}).set_index("iid")
     if groups is None:
@@ -123,8 +123,8 @@ def plot_pcs(
     return figure
 
 
-def plot_kinship(kinship: PathLike, limit: float, people: int, outputs: Sequence[PathLike]) -> Figure:
-    """Draw the pairs of relatives among `people` by their kinship, with the bounds of the degrees.
+def plot_kinship(kinship: PathLike, limit: float, samples: int, outputs: Sequence[PathLike]) -> Figure:
+    """Draw the pairs of relatives among `samples` by their kinship, with the bounds of the degrees.
 
     Bars of one to four pairs are all as high as one of four, and pale; the pairs are then not counted exactly.
     """
@@ -147,7 +147,7 @@ def plot_kinship(kinship: PathLike, limit: float, people: int, outputs: Sequence
         if few.any():
             axis.bar(0, 0, color=style.LIGHT, label=f"1 to {LEAST - 1} pairs")
             axis.legend(loc="upper left", bbox_to_anchor=(1, 1), handlelength=1)
-        axis.set_title(f"{number} pairs of relatives among {people:,} people", fontweight="bold")
+        axis.set_title(f"{number} pairs of relatives among {samples:,} samples", fontweight="bold")
         axis.set(xlabel="kinship (KING-robust)", ylabel="pairs", xlim=(edges[0], 0.515))
         if not values.size:
             style.say(axis, f"no pair above {limit:g}")
@@ -200,7 +200,7 @@ def _order(groups: pd.Series) -> list[str]:
 
 
 def _groups(axis: Axes, places: np.ndarray, groups: pd.Series) -> dict[str, str]:
-    """Hexagons by group: of people in the cohort the darker the more. Returns the colours of the groups drawn."""
+    """Hexagons by group: of samples in the cohort the darker the more. Returns the colours of the groups drawn."""
     order = _order(groups)
     colors = [style.LIGHT, style.HIT, *BESIDE_BLUE] if order[:1] == [INSIDE] else [*style.PALETTE, style.INK]
     reach, drawn = span(places) if len(places) else np.zeros((2, 2)), {}
@@ -225,7 +225,7 @@ def _groups(axis: Axes, places: np.ndarray, groups: pd.Series) -> dict[str, str]
 
 def plot_genotypes(
     variants: Sequence[PathLike],
-    people: PathLike,
+    samples: PathLike,
     pcs: PathLike,
     kinship: PathLike,
     cohort: PathLike,
@@ -234,12 +234,12 @@ def plot_genotypes(
 ) -> None:
     """All four figures to `outputs`: a PNG and a PDF each, in the order of this module.
 
-    `settings` has `call_rate`, `person_call_rate`, `hwe` and `max_kinship`.
+    `settings` has `call_rate`, `sample_call_rate`, `hwe` and `max_kinship`.
     """
     pairs = [outputs[start : start + 2] for start in range(0, 8, 2)]
-    plot_call_rate(variants, people, settings, pairs[0])
+    plot_call_rate(variants, samples, settings, pairs[0])
     plot_hwe(variants, settings["hwe"], pairs[1])
     plot_pcs(pcs, cohort, pairs[2])
-    kept = int(pd.read_parquet(people, columns=["kept"])["kept"].sum())
+    kept = int(pd.read_parquet(samples, columns=["kept"])["kept"].sum())
     plot_kinship(kinship, settings["max_kinship"], kept, pairs[3])
-    log.info("figures of %d files of variants and %d people", len(variants), kept)
+    log.info("figures of %d files of variants and %d samples", len(variants), kept)

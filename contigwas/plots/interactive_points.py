@@ -21,7 +21,7 @@ from contigwas.runtime.atomic_files import PathLike, replacing
 from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
-CELLS = (420, 110)  # columns and rows of the axes: a point more in a cell would not be told from the others
+CELLS = (420, 110)  # columns and rows of the axes: a point more in a cell would not be reported from the others
 FEATURES_AT_ONCE = 64
 TEXTS = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(

@@ -109,7 +109,9 @@ def planted_on(truth: PathLike | pd.DataFrame | None, genome: Genome) -> pd.Data
     """x and latent of the planted variants on the axis."""
     if truth is None:
         return None
-    table = truth if isinstance(truth, pd.DataFrame) else read_table(truth, ["chrom", "pos", "latent"], "the truth")
+    table = (
+        truth if isinstance(truth, pd.DataFrame) else read_table(truth, ["chrom", "pos", "latent"], "the ground truth")
+    )
     if "kind" in table:
         table = table[table["kind"] == "planted"]
     chroms = [chromosome(one) for one in table["chrom"]]

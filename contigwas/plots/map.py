@@ -1,4 +1,4 @@
-"""A map of the people in the space of a model's features: hexagons of several people, coloured by covariates."""
+"""A map of the samples in the space of a model's features: hexagons of several samples, coloured by covariates."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -21,9 +21,9 @@ from contigwas.tables.covariates import UNKNOWN, expand, read_covariate_table, r
 log = logging.getLogger(__name__)
 DEFAULT = 4  # covariates that are drawn where the config names none
 LEVELS = 3  # of a category, the most common, that are drawn
-PER_HEXAGON = 12  # people, if they lay evenly
+PER_HEXAGON = 12  # samples, if they lay evenly
 ACROSS = 3  # panels in a line
-REACH = 1, 99  # percentiles of the people that the map reaches: its edge is nobody's
+REACH = 1, 99  # percentiles of the samples that the map reaches: its edge is nobody's
 
 
 def plot_map(
@@ -35,23 +35,23 @@ def plot_map(
     outputs: Sequence[PathLike],
     title: str = "",
 ) -> Figure:
-    """Draw the tested people of a model on two dimensions of its features, and covariates as means over hexagons.
+    """Draw the tested samples of a model on two dimensions of its features, and covariates as means over hexagons.
 
     `settings`: method (pca or umap), colour (names of covariates; None: of settings["covariates"], the list of the
     GWAS, the first 4 that are sex or stand in their table) and seed. A number is drawn as its mean; a text, or a number
-    with two values, as the share of people with a level. A hexagon holds at least 5 people whose value is known.
-    Returns the figure, which says so where there are too few people. Raises UserError for features that are not numbers
+    with two values, as the share of samples with a level. A hexagon holds at least 5 samples whose value is known.
+    Returns the figure, which says so where there are too few samples. Raises UserError for features that are not numbers
     and for a covariate that is nowhere.
     """
     iids, features = features_of_tested(embeddings)
     places, axes = flat(features, str(settings["method"]), int(settings["seed"]))
-    people = read_cohort(cohort)
+    samples = read_cohort(cohort)
     names = settings["colour"]
     if names is None:
         names = _default(settings["covariates"], covariates)
-    table = read_covariates(names, covariates, pcs, people, "plots.map.colour").reindex(iids)
+    table = read_covariates(names, covariates, pcs, samples, "plots.map.colour").reindex(iids)
     levels = {name: _levels(name, table[name]) for name in table.columns}
-    shown = [("people", None), *(one for found in levels.values() for one in found)]
+    shown = [("samples", None), *(one for found in levels.values() for one in found)]
     coloured = [name for name, found in levels.items() if found]
     inside = _inside(places)
     with style.applied():
@@ -69,13 +69,13 @@ def plot_map(
         figure.suptitle(title, fontsize=11, fontweight="bold", x=0.02, ha="left")
         style.save(figure, outputs)
     log.info(
-        "%d tested people on a map (%s), coloured by %s", len(iids), settings["method"], ", ".join(coloured) or "none"
+        "%d tested samples on a map (%s), coloured by %s", len(iids), settings["method"], ", ".join(coloured) or "none"
     )
     return figure
 
 
 def features_of_tested(embeddings: PathLike) -> tuple[pd.Index, np.ndarray]:
-    """The tested people and their features (people, features), standardised, float64; those that vary.
+    """The tested samples and their features (samples, features), standardised, float64; those that vary.
 
     Raises UserError where one is not a finite number, or none varies.
     """
@@ -85,21 +85,21 @@ def features_of_tested(embeddings: PathLike) -> tuple[pd.Index, np.ndarray]:
     odd = ~np.isfinite(features).all(axis=1)
     if odd.any():
         raise UserError(
-            f"{embeddings} has features that are no finite numbers, of {int(odd.sum())} of {len(odd)} tested people: "
-            "leave these people out of the file, or train again with a smaller lr"
+            f"{embeddings} has features that are no finite numbers, of {int(odd.sum())} of {len(odd)} tested samples: "
+            "leave these samples out of the file, or train again with a smaller lr"
         )
     sd = features.std(axis=0)
     varies = sd > 1e-9 * np.abs(features).max(axis=0, initial=0)
     if not varies.any():
         raise UserError(
-            f"{embeddings} has no feature that differs between the {len(odd)} tested people, so nothing can be drawn: "
-            "bring other features, or leave the model out"
+            f"{embeddings} has no feature that differs between the {len(odd)} tested samples, so nothing can be drawn: "
+            "supply other features, or leave the model out"
         )
     return data.obs_names.astype(str), (features[:, varies] - features[:, varies].mean(axis=0)) / sd[varies]
 
 
 def flat(features: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, tuple[str, str]]:
-    """Two dimensions (people, 2) of standardised `features`, and what to call them.
+    """Two dimensions (samples, 2) of standardised `features`, and what to call them.
 
     pca: the first two principal components, each with its largest loading positive. umap: as umap-learn draws them with
     `seed`; UserError where that is not installed.
@@ -126,9 +126,9 @@ def flat(features: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, tupl
 def coloured_hexagons(
     figure: Figure, axis: Axes, places: np.ndarray, values: np.ndarray | None
 ) -> PolyCollection | None:
-    """Colour hexagons of at least 5 people, at `places` (people, 2), by the mean of `values` (people,), NaN unknown.
+    """Colour hexagons of at least 5 samples, at `places` (samples, 2), by the mean of `values` (samples,), NaN unknown.
 
-    None for `values`: by how many people they hold. Returns what is drawn; None, and a sentence, where no hexagon is.
+    None for `values`: by how many samples they hold. Returns what is drawn; None, and a sentence, where no hexagon is.
     """
     known = np.ones(len(places), bool) if values is None else np.isfinite(values)
     across = int(np.clip(np.sqrt(len(places) / PER_HEXAGON), 5, 40))
@@ -171,8 +171,8 @@ def _levels(name: str, values: pd.Series) -> list[tuple[str, np.ndarray]]:
     if pd.api.types.is_numeric_dtype(values) and len(distinct) > 2:
         return [(shorten_middle(name), values.where(known).to_numpy(np.float64))]
     if len(distinct) < 2:
-        told = "has one value among the tested people" if len(distinct) else "is known of no tested person"
-        log.warning("the covariate %s %s and is not drawn", name, told)
+        reported = "has one value among the tested samples" if len(distinct) else "is known of no tested sample"
+        log.warning("the covariate %s %s and is not drawn", name, reported)
         return []
     counts = values[known].astype(str).value_counts()
     levels = (

@@ -41,8 +41,8 @@ def plot_matching(matching: PathLike, min_overlap: float, outputs: Sequence[Path
         draw = _named if len(table) <= FEW else _columns
         figure = draw(table, shares, min_overlap)
         left = int((table["kept"] == 0).sum())
-        told = f"Rows of {len(table):,} polygenic scores" + (f", {left:,} of them left out" if left else "")
-        figure.axes[0].set_title(told, fontweight="bold")
+        reported = f"Rows of {len(table):,} polygenic scores" + (f", {left:,} of them left out" if left else "")
+        figure.axes[0].set_title(reported, fontweight="bold")
         style.save(figure, outputs)
     log.info("matches of %d scores, %d of them left out", len(table), left)
     return figure

@@ -45,7 +45,7 @@ def montage(
     tiles = [shown(images[one]) for one in drawn]
     picture = Image.fromarray(grid(tiles, rows, columns))
     for path in outputs:
-        private_folder(Path(path).parent)  # photographs show people
+        private_folder(Path(path).parent)  # photographs show samples
         with replacing(path) as temporary:
             picture.save(temporary)
     log.info("%d of %d kept images shown", len(tiles), len(kept))

@@ -64,12 +64,12 @@ def _rates(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     wrong = numbers.isna().any(axis=1) | (numbers["pos"] < 0) | (numbers[value] < 0)
     if wrong.any():
         line = int(table.index[wrong.to_numpy()][0]) + 1
-        raise UserError(f"{path}, line {line}: a position and a {value} are expected, neither below 0: mend that line")
+        raise UserError(f"{path}, line {line}: a position and a {value} are expected, neither below 0: fix that line")
     numbers = numbers.sort_values("pos", kind="stable").drop_duplicates("pos", keep="last")
     pos, values = numbers["pos"].to_numpy().astype(np.int64), numbers[value].to_numpy(dtype=float)
     if value == "cm":
         if (np.diff(values) < 0).any():
-            raise UserError(f"{path}: genetic positions fall while base pairs rise: bring a map of one build")
+            raise UserError(f"{path}: genetic positions fall while base pairs rise: supply a map of one build")
         values = np.append(np.diff(values) / np.diff(pos) * 1e6, 0.0) if len(pos) else values
     return pd.DataFrame({"pos": pos, "rate": values})
 

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from tqdm import tqdm
 
 from contigwas.genotypes.chromosome_names import chromosome
+from contigwas.genotypes.reader import GenotypeFiles
 from contigwas.loci.genes import read_genes
 from contigwas.plots import gene_rows, style
 from contigwas.plots.labels import fitting, shorten, shorten_middle
@@ -25,13 +26,13 @@ MOST_LOCI = 30
 WIDTH, LEFT, RIGHT, HEIGHT, TITLE, BOTTOM, BETWEEN = 7.0, 0.6, 0.6, 2.7, 0.82, 0.5, 0.1  # inches
 # r2 from 0 to 1 in five steps: Okabe and Ito's colours, darkest where linkage is weak and hottest where it is strong.
 STEPS = ("#4b5f8a", "#56b4e9", "#009e73", "#e69f00", "#d1495b")
-INDEX = ["rank", "locus", "chrom", "pos", "lead_id", "log10p", "people_r2", "name"]
+INDEX = ["rank", "locus", "chrom", "pos", "lead_id", "log10p", "samples_r2", "name"]
 
 
 def regional(
     gwas: Mapping[str, PathLike],
     loci: PathLike,
-    pattern: str,
+    genotype_files: GenotypeFiles,
     cohort: PathLike,
     settings: Mapping[str, object],
     folder: PathLike,
@@ -39,10 +40,10 @@ def regional(
 ) -> pd.DataFrame:
     """Draw the 30 strongest loci into `folder`, a PNG and a PDF each, and index.tsv, which says which is which.
 
-    `gwas` maps chromosomes to Parquet files, `pattern` names the genotypes that it tested, r2 is measured over the
-    people of `cohort` with gwas_included = 1 (20,000 of them at most). `settings`: test, regional_kb (to either side of the
-    lead), genes and genes_build, recombination (path or None), build. Files are named by rank, locus and lead
-    position. Returns the index: `rank locus chrom pos lead_id log10p people_r2 name`. The folder is complete or absent.
+    `gwas` maps chromosomes to Parquet files, `genotype_files` are the genotypes that it tested, r2 is measured over the
+    samples of `cohort` with gwas_included = 1 (20,000 of them at most). `settings`: test, regional_kb (to either side of
+    the lead), genes and genes_build, recombination (path or None), build. Files are named by rank, locus and lead
+    position. Returns the index: `rank locus chrom pos lead_id log10p samples_r2 name`. The folder is complete or absent.
     """
     leads = read_leads(loci)
     strongest = leads.sort_values("log10p", ascending=False, kind="stable").head(MOST_LOCI)
@@ -54,7 +55,7 @@ def regional(
     with replacing_folder(folder) as temporary:
         progress = tqdm(total=len(strongest), desc="regions", disable=None)
         for chrom, here in strongest.groupby("chrom", sort=False):
-            regions = Regions(chrom, files[chrom], pattern, cohort, str(settings["build"]), test)
+            regions = Regions(chrom, files[chrom], genotype_files, cohort, str(settings["build"]), test)
             rates = read_map(settings["recombination"], chrom) if settings["recombination"] else None
             near = genes[genes["chrom"] == chrom] if genes is not None else None
             for _, lead in here.iterrows():
@@ -62,7 +63,7 @@ def regional(
                 name = f"{lead['rank']:02d}_locus{lead['locus']}_chr{chrom}_{lead['pos']}"
                 outputs = [temporary / f"{name}.{suffix}" for suffix in ("png", "pdf")]
                 draw(region, lead, near, rates, reach, test, str(settings["build"]), title, outputs)
-                rows.append({**lead[INDEX[:6]].to_dict(), "people_r2": region.people, "name": name})
+                rows.append({**lead[INDEX[:6]].to_dict(), "samples_r2": region.samples, "name": name})
                 progress.update()
         progress.close()
         index = pd.DataFrame(rows, columns=INDEX).sort_values("rank")
@@ -182,7 +183,9 @@ def _head(figure: Figure, axis: Axes, region: Region, lead: pd.Series, test: str
     ]
     if np.isnan(region.r2).any():
         marks.append(Line2D([], [], marker="o", ls="", ms=5, mew=0, color=style.FAINT, label="unknown"))
-    figure.text(LEFT / WIDTH, 1 - 0.51 / total, f"r² with the lead, {region.people:,} people:", va="top", fontsize=7.5)
+    figure.text(
+        LEFT / WIDTH, 1 - 0.51 / total, f"r² with the lead, {region.samples:,} samples:", va="top", fontsize=7.5
+    )
     axis.legend(
         handles=marks,
         loc="upper right",

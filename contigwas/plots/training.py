@@ -1,4 +1,4 @@
-"""Training curves: losses, retrieval of a person's other side, and the shape of the space that is learned."""
+"""Training curves: losses, retrieval of a sample's other side, and the shape of the space that is learned."""
 
 import logging
 import math

@@ -1,1 +1,1 @@
-"""Preflight: what is wrong with the inputs and the plan, told in seconds, before an hour is spent."""
+"""Preflight: what is wrong with the inputs and the plan, reported in seconds, before an hour is spent."""

@@ -14,13 +14,13 @@ def check(study: Study, key: str, variants: Variants) -> None:
     said = study.config["genotypes"]["build"]
     build, evidence = guess(variants.table)
     if build is None:
-        study.findings.fact(key, f"build: cannot be told from the positions ({evidence}); {said} is taken as given")
+        study.findings.fact(key, f"build: cannot be reported from the positions ({evidence}); {said} is taken as given")
     elif build == said:
         study.findings.fact(key, f"build: {build} ({evidence})")
     else:
         study.findings.error(
             "genotypes.build",
-            f"the positions of {key} are of {build} ({evidence}), but genotypes.build is {said}: correct it, or bring "
+            f"the positions of {key} are of {build} ({evidence}), but genotypes.build is {said}: correct it, or supply "
             f"genotypes of {said}",
         )
 
@@ -33,12 +33,14 @@ def guess(variants: pd.DataFrame) -> tuple[str | None, str]:
     """
     at = _known(variants)
     beyond = {build: int(_beyond(variants, build)) for build in BUILDS}
-    told = f"known rsIDs at their place: {', '.join(f'{at[one]} on {one}' for one in BUILDS)}; positions beyond the "
-    told += f"end of a chromosome: {', '.join(f'{beyond[one]} on {one}' for one in BUILDS)}"
+    reported = (
+        f"known rsIDs at their place: {', '.join(f'{at[one]} on {one}' for one in BUILDS)}; positions beyond the "
+    )
+    reported += f"end of a chromosome: {', '.join(f'{beyond[one]} on {one}' for one in BUILDS)}"
     for one, other in (BUILDS, BUILDS[::-1]):
         if at[one] > at[other] or (at[one] == at[other] == 0 and beyond[one] == 0 < beyond[other]):
-            return one, told
-    return None, told
+            return one, reported
+    return None, reported
 
 
 def _known(variants: pd.DataFrame) -> dict[str, int]:

@@ -26,17 +26,17 @@ def check(study: Study) -> None:
     masks = settings["masks"]
     rules = None
     if not isinstance(masks, str) or study.there("burden.masks", masks):
-        with study.findings.told("burden.masks"):
+        with study.findings.reported("burden.masks"):
             rules = Rules.of(settings)
     annotated = None
     if study.there("burden.annotations", settings["annotations"]):
-        with study.findings.told("burden.annotations"):
+        with study.findings.reported("burden.annotations"):
             annotated = _annotations(study, settings, rules)
     _sets(study, settings["sets"], annotated)
     if study.there("burden.aaf", settings["aaf"]):
-        with study.findings.told("burden.aaf"):
-            table, told = _read(settings["aaf"], read_aaf)
-            study.findings.fact("burden.aaf", f"{told}{len(table):,} frequencies")
+        with study.findings.reported("burden.aaf"):
+            table, reported = _read(settings["aaf"], read_aaf)
+            study.findings.fact("burden.aaf", f"{reported}{len(table):,} frequencies")
 
 
 def _read(path: str, read: Callable) -> tuple[pd.DataFrame, str]:
@@ -49,19 +49,19 @@ def _read(path: str, read: Callable) -> tuple[pd.DataFrame, str]:
 def _annotations(study: Study, settings: dict, rules: Rules | None) -> pd.DataFrame | None:
     """The annotations, None where only a part of them was read; errors where masks or calls do not know them."""
     path = settings["annotations"]
-    table, told = _read(path, lambda one: read_annotations(one, settings["vep"]))
+    table, reported = _read(path, lambda one: read_annotations(one, settings["vep"]))
     genes = table["gene"].nunique()
     study.findings.fact(
         "burden.annotations",
-        f"{told}{len(table):,} annotations of {genes:,} genes, categories "
+        f"{reported}{len(table):,} annotations of {genes:,} genes, categories "
         f"{', '.join(f'{name} {many:,}' for name, many in table['category'].value_counts(sort=False).head(8).items())}",
     )
-    if told:
+    if reported:
         study.findings.fact("burden.annotations", "too large to be compared with the masks and the exome in seconds")
         return None
     study.counts["genes"] = genes
     if rules is not None:
-        with study.findings.told("burden.masks"):
+        with study.findings.reported("burden.masks"):
             check_masks(rules.masks, table, path)
     _require_known(study, table, path)
     return table
@@ -90,12 +90,12 @@ def _sets(study: Study, path: str | None, annotated: pd.DataFrame | None) -> Non
     if not study.there("burden.sets", path):
         return
     key = "burden.sets"
-    with study.findings.told(key):
-        table, told = _read(path, read_sets)
+    with study.findings.reported(key):
+        table, reported = _read(path, read_sets)
         wanted = config_settings.autosomes(study.config)
         here = table["chrom"].isin(wanted)
-        study.findings.fact(key, f"{told}{len(table):,} genes, {here.sum():,} of them on the chromosomes analysed")
-        if told:
+        study.findings.fact(key, f"{reported}{len(table):,} genes, {here.sum():,} of them on the chromosomes analysed")
+        if reported:
             return
         study.counts["genes"] = int(here.sum())
         if not here.any():

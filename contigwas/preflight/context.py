@@ -33,14 +33,14 @@ class Study:
     """A config that has passed its schema, and what is known of its inputs.
 
     Attributes:
-        people: IIDs by source: genotypes, keep, images, …; withdrawn people are taken out of none.
+        samples: IIDs by source: genotypes, keep, images, …; withdrawn samples are taken out of none.
         variants: by the key of the config that names the genotypes.
         counts: whatever an estimate needs: images, scores, genes, features by model.
     """
 
     config: Mapping
     findings: Findings = field(default_factory=Findings)
-    people: dict[str, pd.Index] = field(default_factory=dict)
+    samples: dict[str, pd.Index] = field(default_factory=dict)
     variants: dict[str, Variants] = field(default_factory=dict)
     counts: dict[str, float] = field(default_factory=dict)
     _made: dict[tuple[bool, ...], pd.Index | None] = field(default_factory=dict, repr=False)
@@ -67,23 +67,23 @@ class Study:
 
     def _once(self, *sources: str, make: Callable) -> pd.Index | None:
         """What `make` gives, made again only where one of its sources has become known: 500,000 IDs take long."""
-        known = tuple(source in self.people for source in sources)
+        known = tuple(source in self.samples for source in sources)
         if known not in self._made:
             self._made[known] = make()
         return self._made[known]
 
     def _analysed(self) -> pd.Index | None:
-        if "genotypes" not in self.people:
+        if "genotypes" not in self.samples:
             return None
-        people = self.people["genotypes"]
-        if "keep" in self.people:
-            people = people[people.isin(self.people["keep"])]
-        if "withdrawn" in self.people:
-            people = people[~people.isin(self.people["withdrawn"])]
-        return people
+        samples = self.samples["genotypes"]
+        if "keep" in self.samples:
+            samples = samples[samples.isin(self.samples["keep"])]
+        if "withdrawn" in self.samples:
+            samples = samples[~samples.isin(self.samples["withdrawn"])]
+        return samples
 
     def _imaged(self) -> pd.Index | None:
         analysed = self.analysed
-        if analysed is None or "images" not in self.people:
+        if analysed is None or "images" not in self.samples:
             return None
-        return analysed[analysed.isin(self.people["images"])]
+        return analysed[analysed.isin(self.samples["images"])]

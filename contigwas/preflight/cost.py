@@ -15,11 +15,11 @@ from contigwas.config.models import methods
 from contigwas.preflight.context import Study
 
 # seconds for each unit of work, on 2 cores
-KING = 17.73 / (10_000**2 * 50_000)  # a pair of people and variant, twice: king.tsv, 10,000 people x 50,000 variants
-SNPS = 18.38 / (100_000 * 8_000)  # a person and SNP written: snps.tsv, 100,000 people, every 100th of 800,000
-PGS = 5.41 / (8_000 * 40_000 * 481)  # a person, variant and score: pgs_score.tsv, single files
-BURDEN = 18.13 / (20_000 * 400_000)  # a person and exome variant: burden.tsv
-GWAS = (35.95 - 20.67) / (50_000 * 50_000 * 128)  # a person, variant and feature: gwas.tsv, between its two sizes
+KING = 17.73 / (10_000**2 * 50_000)  # a pair of samples and variant, twice: king.tsv, 10,000 samples x 50,000 variants
+SNPS = 18.38 / (100_000 * 8_000)  # a sample and SNP written: snps.tsv, 100,000 samples, every 100th of 800,000
+PGS = 5.41 / (8_000 * 40_000 * 481)  # a sample, variant and score: pgs_score.tsv, single files
+BURDEN = 18.13 / (20_000 * 400_000)  # a sample and exome variant: burden.tsv
+GWAS = (35.95 - 20.67) / (50_000 * 50_000 * 128)  # a sample, variant and feature: gwas.tsv, between its two sizes
 # images a second of a network of one GFLOP: pretrain.tsv, ResNet-18 at 128 pixels and ResNet-50 at 448
 GFLOPS = {"resnet10": 0.9, "resnet18": 1.8, "resnet34": 3.7, "resnet50": 4.1, "vit_mini": 0.4, "vit_tiny": 1.3,
           "vit_small": 4.6, "vit_base": 17.6}  # fmt: skip
@@ -31,8 +31,8 @@ EMBED = {"cpu": 161.09 * 1.8 * (128 / AT) ** 2, "gpu": 1288.4 * 4.1 * (448 / AT)
 PRUNED = 100_000  # variants that pruning leaves, at most
 # bytes of memory
 KING_BASE, GWAS_BASE = 0.5e9, 582 * 2**20  # king.tsv and gwas.tsv at their smallest
-GWAS_PERSON = (900 - 582) * 2**20 / (50_000 - 8_000) / 128  # for each feature: gwas.tsv, 8,000 and 50,000 people
-EXPRESSION_BASE = 1.0e9  # a block of people as text and as numbers
+GWAS_SAMPLE = (900 - 582) * 2**20 / (50_000 - 8_000) / 128  # for each feature: gwas.tsv, 8,000 and 50,000 samples
+EXPRESSION_BASE = 1.0e9  # a block of samples as text and as numbers
 TORCH = 1.5e9  # bytes of a process that trains, before it has read anything
 
 
@@ -51,13 +51,13 @@ def estimate(study: Study, gpu: bool) -> Cost | None:
     analysed, array = study.analysed, study.variants.get("genotypes.array")
     if analysed is None or array is None:
         return None
-    config, people, variants = study.config, len(analysed), array.total
+    config, samples, variants = study.config, len(analysed), array.total
     hours, memory, disk = {}, {}, {}
     if not config["genotypes"]["kinship"]:
         pruned = min(PRUNED, variants)
-        hours["genotypes (relatives)"] = KING * people**2 * pruned
-        memory["genotypes (relatives)"] = KING_BASE + people * pruned / 4
-    _modalities(study, people, variants, hours, memory, disk)
+        hours["genotypes (relatives)"] = KING * samples**2 * pruned
+        memory["genotypes (relatives)"] = KING_BASE + samples * pruned / 4
+    _modalities(study, samples, variants, hours, memory, disk)
     lacking = _images(study, gpu, hours, memory, disk)
     _fine_tuning(study, gpu, hours)
     _gwas(study, hours, memory, disk)
@@ -67,27 +67,27 @@ def estimate(study: Study, gpu: bool) -> Cost | None:
     return Cost(hours, memory, disk, [f"{', '.join(uncounted[:-1])} and {uncounted[-1]} (no benchmark)", *lacking])
 
 
-def _modalities(study: Study, people: int, variants: int, hours: dict, memory: dict, disk: dict) -> None:
+def _modalities(study: Study, samples: int, variants: int, hours: dict, memory: dict, disk: dict) -> None:
     config = study.config
     if "snps" in config:
         snps = min(variants, PRUNED) if config["snps"]["pruned"] else variants / config["snps"]["stride"]
-        hours["snps"], disk["snps"] = SNPS * people * snps, people * snps
+        hours["snps"], disk["snps"] = SNPS * samples * snps, samples * snps
         study.counts["snps"] = snps
     if "pgs" in config and study.counts.get("scores"):
         scores = study.counts["scores"]
         own = study.variants.get("pgs.genotypes")
-        hours["pgs"] = PGS * people * (own.total if own else variants) * scores
-        memory["pgs"] = 1e9 + 16 * people * scores
-        disk["pgs"] = 8 * people * scores
+        hours["pgs"] = PGS * samples * (own.total if own else variants) * scores
+        memory["pgs"] = 1e9 + 16 * samples * scores
+        disk["pgs"] = 8 * samples * scores
     exome = study.variants.get("burden.genotypes")
     if exome is not None:
-        hours["burden"] = BURDEN * people * exome.total
-        disk["burden"] = 10e6 * people / 20_000 * study.counts.get("genes", 20_000) / 20_000
+        hours["burden"] = BURDEN * samples * exome.total
+        disk["burden"] = 10e6 * samples / 20_000 * study.counts.get("genes", 20_000) / 20_000
         memory["burden"] = 0.4e9 + 200 * exome.total
     genes = study.counts.get("expressed genes")
     if genes:
-        disk["expression"] = 4 * people * genes
-        memory["expression"] = EXPRESSION_BASE + 4 * people * genes
+        disk["expression"] = 4 * samples * genes
+        memory["expression"] = EXPRESSION_BASE + 4 * samples * genes
 
 
 def _images(study: Study, gpu: bool, hours: dict, memory: dict, disk: dict) -> list[str]:
@@ -112,7 +112,7 @@ def _images(study: Study, gpu: bool, hours: dict, memory: dict, disk: dict) -> l
         millions = MILLIONS.get(network, 0) * (width**2 if str(network).startswith("resnet") else 1)
         millions += recipe.get("hidden", 0) * genetics / 1e6 if recipe.get("modalities") else 0
         disk[f"models ({model})"] = folds * 4e6 * millions + 4 * images * 2048 * folds
-        train = study.counts.get(f"training people of {model}", 0)
+        train = study.counts.get(f"training samples of {model}", 0)
         held = train * genetics if recipe.get("modalities") else 0
         memory[f"pretrain ({model})"] = TORCH + 16e6 * millions + held
         if volumes or network is None:
@@ -152,19 +152,19 @@ def _fine_tuning(study: Study, gpu: bool, hours: dict) -> None:
 
 
 def _gwas(study: Study, hours: dict, memory: dict, disk: dict) -> None:
-    """Of every model, and again at equal people where models are compared: those whom the fewest test, at most."""
+    """Of every model, and again at common samples where models are compared: those whom the fewest test, at most."""
     source = study.variants.get("gwas.genotypes") or study.variants["genotypes.array"]
     columns = len(study.config["gwas"]["columns"] or ("beta", "se", "log10p"))
     models = study.config["models"]
     features = {model: _features(study, model, recipe) for model, recipe in models.items()}
-    people = {model: study.counts.get(f"tested people of {model}", 0) for model in models}
+    samples = {model: study.counts.get(f"tested samples of {model}", 0) for model in models}
     for model, many in features.items():
-        hours[f"gwas ({model})"] = GWAS * people[model] * source.total * many
-        memory[f"gwas ({model})"] = GWAS_BASE + GWAS_PERSON * people[model] * max(many, 128)
+        hours[f"gwas ({model})"] = GWAS * samples[model] * source.total * many
+        memory[f"gwas ({model})"] = GWAS_BASE + GWAS_SAMPLE * samples[model] * max(many, 128)
         disk[f"gwas ({model})"] = source.total * (60 + 4 * many * columns)
-    if study.config["evaluate"]["equal_people"] and len(models) > 1:
-        hours["evaluate (equal people)"] = GWAS * min(people.values()) * source.total * sum(features.values())
-        disk["evaluate (equal people)"] = sum(disk[f"gwas ({model})"] for model in models)
+    if study.config["evaluate"]["common_samples"] and len(models) > 1:
+        hours["evaluate (common samples)"] = GWAS * min(samples.values()) * source.total * sum(features.values())
+        disk["evaluate (common samples)"] = sum(disk[f"gwas ({model})"] for model in models)
 
 
 def _features(study: Study, model: str, recipe: Mapping) -> float:

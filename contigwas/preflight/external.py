@@ -1,4 +1,4 @@
-"""What else is brought: phenotypes, embeddings, modalities, offsets, weights, lists of variants, genes, maps."""
+"""What else is user-supplied: phenotypes, embeddings, modalities, offsets, weights, lists of variants, genes, maps."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from contigwas.config import settings as config_settings
-from contigwas.gwas.offsets import listed_predictions, people_of
+from contigwas.gwas.offsets import listed_predictions, samples_of
 from contigwas.loci.genes import read_genes
-from contigwas.modalities.external import read_brought_table
+from contigwas.modalities.external import read_external_table
 from contigwas.plots.recombination import read_map
 from contigwas.preflight.context import Study
 from contigwas.preflight.partial_reads import spread
@@ -21,7 +21,7 @@ from contigwas.tables.sample_features import index_of, strings
 from contigwas.tables.sample_ids import require_unique
 
 LARGE = 32 * 2**20  # bytes: a list of genes or a map that is larger is not read
-ROWS, PARTS = 500, 8  # people side by side, and such parts, of an .h5ad whose values are looked at
+ROWS, PARTS = 500, 8  # samples side by side, and such parts, of an .h5ad whose values are looked at
 
 
 def check(study: Study) -> None:
@@ -29,13 +29,13 @@ def check(study: Study) -> None:
     for name, path in study.config["modalities"].items():
         key = f"modalities.{name}"
         if study.there(key, path):
-            with study.findings.told(key):
+            with study.findings.reported(key):
                 _modality(study, key, name, Path(path))
     for model, recipe in study.config["models"].items():
         for kind, look in (("phenotypes", _phenotypes), ("embeddings", _embeddings)):
             key = f"models.{model}.{kind}"
             if isinstance(recipe.get(kind), str) and study.there(key, recipe[kind]):
-                with study.findings.told(key):
+                with study.findings.reported(key):
                     look(study, key, model, Path(recipe[kind]))
         _offsets(study, model)
     _references(study)
@@ -44,7 +44,7 @@ def check(study: Study) -> None:
 def _phenotypes(study: Study, key: str, model: str, path: Path) -> None:
     features = read_features(path)
     source = f"{model} (phenotypes)"
-    study.people[source] = features.index
+    study.samples[source] = features.index
     study.counts[f"features of {model}"] = features.shape[1]
     require_shared(study, source, str(path))
     none = int(features.isna().all(axis=1).sum())
@@ -55,25 +55,25 @@ def _phenotypes(study: Study, key: str, model: str, path: Path) -> None:
         study.findings.warn(
             key, f"{len(constant)} features do not vary (the first is {constant[0]}) and will not be tested: drop them"
         )
-    study.findings.fact(key, f"{features.shape[1]} features of {len(features):,} people, {none:,} of them without any")
+    study.findings.fact(key, f"{features.shape[1]} features of {len(features):,} samples, {none:,} of them without any")
 
 
 def _embeddings(study: Study, key: str, model: str, path: Path) -> None:
     iids, shape, incomplete, looked = _h5ad(path)
     source = f"{model} (embeddings)"
-    study.people[source] = iids
+    study.samples[source] = iids
     study.counts[f"features of {model}"] = shape[1]
     require_shared(study, source, str(path))
-    study.findings.fact(key, f"{shape[1]} features of {shape[0]:,} people ({looked:,} of them looked at)")
+    study.findings.fact(key, f"{shape[1]} features of {shape[0]:,} samples ({looked:,} of them looked at)")
     if incomplete == looked:
         raise UserError(
-            f"{path}: none of the {looked} people looked at has a value for every feature: drop the features that lack "
+            f"{path}: none of the {looked} samples looked at has a value for every feature: drop the features that lack "
             "them"
         )
     if incomplete:
         study.findings.warn(
             key,
-            f"{incomplete:,} of {looked:,} people looked at have a feature without a value, and will be left out: "
+            f"{incomplete:,} of {looked:,} samples looked at have a feature without a value, and will be left out: "
             "complete them, or drop such features",
         )
 
@@ -81,18 +81,18 @@ def _embeddings(study: Study, key: str, model: str, path: Path) -> None:
 def _modality(study: Study, key: str, name: str, path: Path) -> None:
     if path.suffix == ".h5ad":
         iids, shape, incomplete, looked = _h5ad(path)
-        told = f"{shape[1]:,} features of {shape[0]:,} people; {incomplete:,} of {looked:,} looked at miss a value"
+        reported = f"{shape[1]:,} features of {shape[0]:,} samples; {incomplete:,} of {looked:,} looked at miss a value"
     else:
-        iids, features, values = read_brought_table(path, name)
+        iids, features, values = read_external_table(path, name)
         incomplete = int(np.isnan(values).any(axis=1).sum())
-        told = f"{len(features):,} features of {len(iids):,} people, {incomplete:,} of whom miss a value"
-    study.people[name] = pd.Index(iids)
+        reported = f"{len(features):,} features of {len(iids):,} samples, {incomplete:,} of whom miss a value"
+    study.samples[name] = pd.Index(iids)
     require_shared(study, name, str(path))
-    study.findings.fact(key, told)
+    study.findings.fact(key, reported)
 
 
 def _h5ad(path: Path) -> tuple[pd.Index, tuple[int, int], int, int]:
-    """IIDs, the shape of X, and of people spread over it how many have a value that is no number, of how many."""
+    """IIDs, the shape of X, and of samples spread over it how many have a value that is no number, of how many."""
     try:
         with h5py.File(path) as file:
             obs = file["obs"]
@@ -102,7 +102,7 @@ def _h5ad(path: Path) -> tuple[pd.Index, tuple[int, int], int, int]:
             shape = tuple(int(one) for one in (values.attrs["shape"] if sparse else values.shape))
             dense = values["data"] if sparse else values
             if dense.dtype.kind not in "iufb":
-                raise UserError(f"{path} has no numbers in X: store the people x features there")
+                raise UserError(f"{path} has no numbers in X: store the samples x features there")
             if sparse:
                 incomplete, looked = int(not np.isfinite(dense[:1_000_000]).all()), shape[0]
             else:
@@ -115,10 +115,10 @@ def _h5ad(path: Path) -> tuple[pd.Index, tuple[int, int], int, int]:
             f"{path} is not an AnnData .h5ad file ({type(error).__name__}): write it with anndata"
         ) from None
     if pd.isna(names).any():
-        raise UserError(f"{path} has {pd.isna(names).sum()} people without a name: write an IID for each in obs")
+        raise UserError(f"{path} has {pd.isna(names).sum()} samples without a name: write an IID for each in obs")
     require_unique(names, path)
     if not shape[1]:
-        raise UserError(f"{path} has no features: X must hold people x features")
+        raise UserError(f"{path} has no features: X must hold samples x features")
     return pd.Index(names), shape, incomplete, looked
 
 
@@ -127,10 +127,10 @@ def _offsets(study: Study, model: str) -> None:
     path = pattern and pattern.replace("{model}", model)
     if not study.there(key, path):
         return
-    with study.findings.told(key):
+    with study.findings.reported(key):
         files = listed_predictions(path)
         if not files:
-            raise UserError(f"{path} lists no .loco file: bring the …_pred.list of REGENIE's step 1")
+            raise UserError(f"{path} lists no .loco file: supply the …_pred.list of REGENIE's step 1")
         there = [one for one in files.values() if one.is_file()]
         absent = [name for name, one in files.items() if not one.is_file()]
         if not there:
@@ -144,10 +144,10 @@ def _offsets(study: Study, model: str) -> None:
             )
         analysed = study.analysed
         if analysed is not None and len(analysed):
-            known = people_of(there[0], list(analysed))
+            known = samples_of(there[0], list(analysed))
             study.findings.fact(
                 key,
-                f"{model}: {len(there)} features; the first has predictions for {known:,} people analysed",
+                f"{model}: {len(there)} features; the first has predictions for {known:,} samples analysed",
             )
 
 
@@ -156,12 +156,12 @@ def _references(study: Study) -> None:
     variants = study.variants.get("genotypes.array")
     path = config.get("snps", {}).get("list")
     if study.there("snps.list", path) and variants is not None and variants.whole:
-        with study.findings.told("snps.list"):
+        with study.findings.reported("snps.list"):
             found = listed_variants(variants.table, path)
             study.findings.fact("snps.list", f"{found.sum():,} variants of the genotypes are on the list")
     genes = config["loci"]["genes"]
     if study.there("loci.genes", genes):
-        with study.findings.told("loci.genes"):
+        with study.findings.reported("loci.genes"):
             if Path(genes).stat().st_size > LARGE:
                 study.findings.fact("loci.genes", "too large to be read in seconds")
             else:
@@ -180,5 +180,5 @@ def _map(study: Study, pattern: str | None) -> None:
     for chrom in spread(config_settings.chromosomes(study.config), 2):
         path = pattern.replace("{chrom}", chrom)
         if study.there(key, path) and Path(path).stat().st_size <= LARGE:
-            with study.findings.told(key):
+            with study.findings.reported(key):
                 study.findings.fact(key, f"chromosome {chrom}: {len(read_map(pattern, chrom)):,} places")

@@ -51,7 +51,7 @@ class Findings:
         return [one for one in self.found if one.level == level]
 
     @contextmanager
-    def told(self, key: str) -> Iterator[None]:
+    def reported(self, key: str) -> Iterator[None]:
         """Turn what a reader raises inside the block into an error about `key`, and what it warns of into warnings."""
         heard = _Heard()
         library = logging.getLogger("contigwas")
@@ -61,7 +61,7 @@ class Findings:
         except UserError as error:
             self.error(key, str(error))
         except OSError as error:
-            # a path may name a person; which key it is of is told anyway
+            # a path may name a sample; which key it is of is reported anyway
             if error.errno is None:  # of gzip and HDF5, not of the system
                 self._damaged(key, error)
             else:

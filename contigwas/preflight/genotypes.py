@@ -1,4 +1,4 @@
-"""Genotypes: sizes and headers, people and variants, without reading a call."""
+"""Genotypes: sizes and headers, samples and variants, without reading a call."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from contigwas.genotypes.interface import on_chromosome
 from contigwas.genotypes.pgen import check_pgen
 from contigwas.genotypes.pgen_header import read_header as read_pgen_header
 from contigwas.genotypes.plink2_tables import read_pvar
-from contigwas.genotypes.reader import read_people
+from contigwas.genotypes.reader import read_samples
 from contigwas.preflight import builds
 from contigwas.preflight.context import Study, Variants
 from contigwas.preflight.partial_reads import PLACES, SLICE, head, slices
@@ -48,22 +48,22 @@ def check_source(study: Study, key: str, pattern: str | None, chromosomes: Seque
     absent = [path for path in named if not Path(path).exists()]
     if absent and config_settings.made(study.config, pattern):
         study.findings.fact(key, f"made by the run: {pattern}")
-    people = _people(study, key, [path for path in files["genotyped_people"] if path not in absent], source)
+    samples = _samples(study, key, [path for path in files["genotyped_samples"] if path not in absent], source)
     paths = [path for path in map(Path, files["genotypes"]) if path.exists()]
-    if people is None or not paths:
+    if samples is None or not paths:
         return
-    _variants(study, key, pattern, paths, people, chromosomes)
+    _variants(study, key, pattern, paths, samples, chromosomes)
 
 
-def _people(study: Study, key: str, paths: Sequence[str], source: str) -> int | None:
-    """How many people the files name; None, with errors, where they cannot be read or name different ones."""
+def _samples(study: Study, key: str, paths: Sequence[str], source: str) -> int | None:
+    """How many samples the files name; None, with errors, where they cannot be read or name different ones."""
     first, seen, fine = None, {}, True
     for path in paths:
-        with study.findings.told(key):
+        with study.findings.reported(key):
             fine = False  # until this file is read
             mark = _digest(Path(path))
             if mark not in seen:
-                iids = pd.Index(read_people(path)["iid"])
+                iids = pd.Index(read_samples(path)["iid"])
                 if first is not None:
                     _require_same(iids, path, first, paths[0], source)
                 first = iids if first is None else first
@@ -73,12 +73,12 @@ def _people(study: Study, key: str, paths: Sequence[str], source: str) -> int | 
             break
     if first is None or not fine:
         return None
-    study.people[source] = first
+    study.samples[source] = first
     return len(first)
 
 
 def _digest(path: Path) -> bytes | str:
-    """The same for files of the same bytes; a .bgen, which names people only in its header, is its own."""
+    """The same for files of the same bytes; a .bgen, which names samples only in its header, is its own."""
     if path.suffix == ".bgen":
         return str(path)
     with path.open("rb") as file:
@@ -89,19 +89,19 @@ def _require_same(iids: pd.Index, path: str, first: pd.Index, other: str, source
     alone = len(iids.symmetric_difference(first, sort=False))
     if alone:
         raise UserError(
-            f"{path} ({len(iids)} people, IDs of {shape(iids)}) and {other} ({len(first)} people, IDs of "
-            f"{shape(first)}) differ in {alone} people: all files of the {source} must name the same people"
+            f"{path} ({len(iids)} samples, IDs of {shape(iids)}) and {other} ({len(first)} samples, IDs of "
+            f"{shape(first)}) differ in {alone} samples: all files of the {source} must name the same samples"
         )
 
 
 def _variants(
-    study: Study, key: str, pattern: str, paths: Sequence[Path], people: int, chromosomes: Sequence[str]
+    study: Study, key: str, pattern: str, paths: Sequence[Path], samples: int, chromosomes: Sequence[str]
 ) -> None:
     whole, tables, counts, sampled = _small(paths), [], {}, False
     for path in paths:
         here = [one for one in chromosomes if Path(pattern.replace("{chrom}", one)) == path]
-        with study.findings.told(key):
-            table, count, complete = READERS[path.suffix](path, people, whole)
+        with study.findings.reported(key):
+            table, count, complete = READERS[path.suffix](path, samples, whole)
             sampled |= not complete
             if complete or len(here) == 1:
                 for chrom in here:
@@ -115,10 +115,10 @@ def _variants(
     found = Variants(pd.concat(tables, ignore_index=True), not sampled, counts)
     study.variants[key] = found
     kinds = ", ".join(sorted({path.suffix for path in paths}))
-    told = f"{found.total:,} variants of {people:,} people in {len(paths)} {kinds} file{'s' * (len(paths) > 1)}"
+    reported = f"{found.total:,} variants of {samples:,} samples in {len(paths)} {kinds} file{'s' * (len(paths) > 1)}"
     if not found.whole:
-        told += f" (counted from sizes and headers; {len(found.table):,} of them looked at)"
-    study.findings.fact(key, told)
+        reported += f" (counted from sizes and headers; {len(found.table):,} of them looked at)"
+    study.findings.fact(key, reported)
     study.findings.fact(
         key,
         "by chromosome: "
@@ -137,49 +137,49 @@ def _small(paths: Sequence[Path]) -> bool:
             else:
                 size += (pvar_path(path) if path.suffix == ".pgen" else path.with_suffix(".bim")).stat().st_size
         except (UserError, OSError):
-            continue  # it is told where the file is read
+            continue  # it is reported where the file is read
     return size <= WHOLE and variants <= MANY
 
 
-def _bed(path: Path, people: int, whole: bool) -> tuple[pd.DataFrame, int, bool]:
+def _bed(path: Path, samples: int, whole: bool) -> tuple[pd.DataFrame, int, bool]:
     """Variants (all, or a sample), how many the file holds, and whether these are all; the same for every reader."""
     bim = path.with_suffix(".bim")
     if whole:
         table = read_bim(bim)
-        check_bed(path, len(table), people)
+        check_bed(path, len(table), samples)
         return table, len(table), True
     require_magic(path)
-    stride = -(-people // 4)
+    stride = -(-samples // 4)
     count, rest = divmod(path.stat().st_size - 3, stride)
     table = slices(bim, read_bim)
     size = bim.stat().st_size
     lines = max(size * len(table) / min(size, PLACES * SLICE), 1)
     if rest or not 0.8 < count / lines < 1.25:
         raise UserError(
-            f"{path} has {path.stat().st_size} bytes: with the {people} people of its .fam that is {count} variants"
+            f"{path} has {path.stat().st_size} bytes: with the {samples} samples of its .fam that is {count} variants"
             f"{' and a rest' if rest else ''}, where its .bim has about {lines:.0f} lines: it is cut short, or the "
             "three files do not belong together"
         )
     return table, count, False
 
 
-def _pgen(path: Path, people: int, whole: bool) -> tuple[pd.DataFrame, int, bool]:
+def _pgen(path: Path, samples: int, whole: bool) -> tuple[pd.DataFrame, int, bool]:
     pvar = pvar_path(path)
     if whole:
         table = read_pvar(pvar)
-        check_pgen(path, pvar, len(table), people)
+        check_pgen(path, pvar, len(table), samples)
         return table, len(table), True
     count = read_pgen_header(path).variants
-    check_pgen(path, pvar, count, people)
+    check_pgen(path, pvar, count, samples)
     packed = pvar.suffix == ".zst"
     return head(pvar, HEAD, read_pvar) if packed else slices(pvar, read_pvar), count, False
 
 
-def _bgen(path: Path, people: int, whole: bool) -> tuple[pd.DataFrame, int, bool]:
+def _bgen(path: Path, samples: int, whole: bool) -> tuple[pd.DataFrame, int, bool]:
     header = read_bgen_header(path)
-    if header.people != people:
+    if header.samples != samples:
         raise UserError(
-            f"{path} holds {header.people} people, where {sample_path(path)} names {people}: the files do not belong "
+            f"{path} holds {header.samples} samples, where {sample_path(path)} names {samples}: the files do not belong "
             "together"
         )
     if whole:

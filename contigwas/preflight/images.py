@@ -31,14 +31,14 @@ def check(study: Study) -> None:
     if settings is None or not study.there(KEY, settings["table"]):
         return
     table = settings["table"]
-    with study.findings.told(KEY):
+    with study.findings.reported(KEY):
         listed = listed_images(table, None)
         volumes = settings["dimensions"] == 3
         require_dimensions(listed["source"], volumes, table)
-        study.people["images"] = pd.Index(listed["iid"]).unique()
+        study.samples["images"] = pd.Index(listed["iid"]).unique()
         study.counts["images"] = len(listed)
         study.findings.fact(
-            KEY, f"{len(listed):,} images of {len(study.people['images']):,} people ({_eyes(listed['eye'])})"
+            KEY, f"{len(listed):,} images of {len(study.samples['images']):,} samples ({_eyes(listed['eye'])})"
         )
         require_shared(study, "images", table)
         _files(study, [Path(table).parent / source for source in listed["source"]], volumes, settings)
@@ -58,15 +58,15 @@ def _files(study: Study, paths: Sequence[Path], volumes: bool, settings: dict) -
     looked_into, bad = len(present), sum(map(bool, opened))
     odd = Counter(opened)
     odd.pop("", None)
-    told = f"{len(looked):,} files looked for, {len(looked) - missing:,} found; {len(present):,} opened"
+    reported = f"{len(looked):,} files looked for, {len(looked) - missing:,} found; {len(present):,} opened"
     if not volumes:
         some = spread(list(zip(present, opened, strict=True)), DECODED)
         plain = [path for path, reason in some if not reason and not is_dicom(path)]
         decoded, study.counts["seconds_an_image"] = _decoded(plain, settings)
         odd += decoded
         looked_into, bad = len(some), sum(bool(reason) for _, reason in some) + decoded.total()
-        told += f", {len(plain)} of these decoded"
-    study.findings.fact(KEY, f"{told} (spread over the table)")
+        reported += f", {len(plain)} of these decoded"
+    study.findings.fact(KEY, f"{reported} (spread over the table)")
     _missing(study, settings["table"], missing, len(looked))
     if bad and bad == looked_into:
         study.findings.error(

@@ -131,10 +131,10 @@ def _disk(study: Study, cost: Cost, results: Path) -> None:
     have = sum(path.stat().st_size for path in results.rglob("*") if path.is_file()) if results.is_dir() else 0
     need = sum(cost.disk.values())
     left = max(need - have, 0)
-    told = (
+    reported = (
         f"results need about {_bytes(need)} ({_largest(cost.disk)}), {_bytes(have)} are there, {_bytes(free)} are free"
     )
-    study.findings.fact("disk", told)
+    study.findings.fact("disk", reported)
     if left > SLACK * free:
         study.findings.error(
             "disk", f"results need about {_bytes(left)} more, and {_bytes(free)} are free: free some space, or run on "
@@ -154,11 +154,11 @@ def _memory(study: Study, plan: Plan, cost: Cost) -> None:
     )
     if not plan.local or need <= free:
         return
-    brought = ", or bring genotypes.kinship" if stage.startswith("genotypes") else ""
+    external = ", or supply genotypes.kinship" if stage.startswith("genotypes") else ""
     tell = study.findings.error if need > SLACK * free else study.findings.warn
     tell(
         "memory",
-        f"{stage} needs about {_bytes(need)}, and {_bytes(free)} are free: run on a machine with more memory{brought}",
+        f"{stage} needs about {_bytes(need)}, and {_bytes(free)} are free: run on a machine with more memory{external}",
     )
 
 
@@ -167,11 +167,11 @@ def _hours(study: Study, cost: Cost, found: list[str]) -> None:
     for name, hours in cost.hours.items():
         stage = name.split(" (")[0]
         stages[stage] = stages.get(stage, 0) + hours
-    told = ", ".join(f"{stage} {_rounded(hours)}" for stage, hours in stages.items())
+    reported = ", ".join(f"{stage} {_rounded(hours)}" for stage, hours in stages.items())
     training = "one NVIDIA H200 for networks" if found else "no GPU"
     study.findings.fact(
         "hours",
-        f"{_rounded(sum(stages.values()))} in all, one job after another, to an order of magnitude: {told}",
+        f"{_rounded(sum(stages.values()))} in all, one job after another, to an order of magnitude: {reported}",
     )
     study.findings.fact(
         "hours",

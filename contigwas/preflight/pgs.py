@@ -25,7 +25,7 @@ def check(study: Study) -> None:
     pattern = settings["scores"]
     if pattern is None:
         return
-    with study.findings.told(KEY):
+    with study.findings.reported(KEY):
         try:
             paths = [Path(path) for path in config_settings.found(pattern, KEY)]
         except UserError:
@@ -43,7 +43,7 @@ def _files(study: Study, paths: Sequence[Path], settings: dict) -> None:
     spent = 0
     for path in sorted(paths, key=lambda path: path.stat().st_size):
         spent += path.stat().st_size
-        with study.findings.told(KEY):
+        with study.findings.reported(KEY):
             if spent > WHOLE:
                 top = read_top(path)
                 found = [top.header.get("pgs_id") or path.name]
@@ -60,10 +60,10 @@ def _files(study: Study, paths: Sequence[Path], settings: dict) -> None:
                 names[name] = path
     study.counts["scores"] = study.counts.get("scores", 0) + len(names)
     unread = len(names) - len(overlaps)
-    told = f"{len(names)} scores in {len(paths)} files" + (
+    reported = f"{len(names)} scores in {len(paths)} files" + (
         f", {unread} of them by their header alone" if unread else ""
     )
-    study.findings.fact(KEY, told)
+    study.findings.fact(KEY, reported)
     if targets is not None and overlaps:
         # of those that the run fetches nothing is known yet either
         _tell(study, overlaps, settings["min_overlap"], unread + len(settings["download"]))

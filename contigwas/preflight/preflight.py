@@ -16,13 +16,13 @@ from contigwas.preflight import (
     plan,
 )
 from contigwas.preflight import (
-    external as brought,
+    external as external,
 )
 from contigwas.preflight import (
     pgs as scores,
 )
 from contigwas.preflight import (
-    samples as people,
+    samples as samples,
 )
 from contigwas.preflight.context import Study
 from contigwas.preflight.findings import ERROR
@@ -31,13 +31,13 @@ from contigwas.preflight.table import render
 
 CHECKS = (
     genotypes,
-    people,
+    samples,
     images,
     scores,
     burden,
     covariates,
     expression,
-    brought,
+    external,
     downstream,
     explain,
     plan,
@@ -51,7 +51,7 @@ def examine(config: Mapping, how: Plan) -> Study:
         study.findings.error(key, sentence.removeprefix("config: "))
     for check in CHECKS:
         check.check(study)
-    people.overlaps(study)
+    samples.overlaps(study)
     machine.check(study, how)
     return study
 

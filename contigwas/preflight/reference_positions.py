@@ -1,4 +1,4 @@
-"""Places by which a build of the human genome is told: the ends of chromosomes, and variants known in both."""
+"""Places by which a build of the human genome is reported: the ends of chromosomes, and variants known in both."""
 
 # base pairs, of the primary assemblies (Genome Reference Consortium, GRCh37 and GRCh38)
 LENGTHS = {

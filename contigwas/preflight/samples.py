@@ -7,54 +7,54 @@ import pandas as pd
 from contigwas.genotypes.external import read_kinship, read_pcs
 from contigwas.preflight.context import Study
 from contigwas.samples.ancestry import outside_column
-from contigwas.samples.candidates import listed_people
+from contigwas.samples.candidates import listed_samples
 from contigwas.samples.withdrawn import read_withdrawn
 from contigwas.tables.sample_ids import require_overlap, shape
 from contigwas.tables.text import read_table
 
 
 def check(study: Study) -> None:
-    """The lists and tables of people beside the genotypes; every one must share somebody with them."""
+    """The lists and tables of samples beside the genotypes; every one must share somebody with them."""
     samples, genotypes = study.config["samples"], study.config["genotypes"]
-    _listed(study, "samples.keep", samples["keep"], "keep", lambda path: listed_people(path, "samples.keep"))
+    _listed(study, "samples.keep", samples["keep"], "keep", lambda path: listed_samples(path, "samples.keep"))
     _withdrawn(study, samples["withdrawn"])
     _listed(study, "genotypes.pcs_file", genotypes["pcs_file"], "pcs_file", lambda path: _pcs(study, path))
     _listed(study, "genotypes.kinship", genotypes["kinship"], "kinship", _relatives)
     ancestry = genotypes["ancestry"] or {}
     key = "genotypes.ancestry.reference"
-    _listed(study, key, ancestry.get("reference"), "ancestry reference", lambda path: listed_people(path, key))
+    _listed(study, key, ancestry.get("reference"), "ancestry reference", lambda path: listed_samples(path, key))
     _by_ancestry(study, ancestry)
 
 
 def _listed(study: Study, key: str, path: str | None, source: str, read: Callable) -> None:
-    """Keep the people of a file; an error where nobody of them has genotypes."""
+    """Keep the samples of a file; an error where nobody of them has genotypes."""
     if not study.there(key, path):
         return
-    with study.findings.told(key):
-        study.people[source] = pd.Index(read(path)).astype(str).unique()
+    with study.findings.reported(key):
+        study.samples[source] = pd.Index(read(path)).astype(str).unique()
         require_shared(study, source, path)
 
 
 def require_shared(study: Study, source: str, path: str) -> None:
     """Raise UserError where nobody of a source is in the genotypes."""
-    if "genotypes" in study.people:
+    if "genotypes" in study.samples:
         pattern = study.config["genotypes"]["array"]
-        people = study.people[source]
-        require_overlap(study.people["genotypes"], people, f"the genotypes ({pattern})", f"{source} ({path})")
+        samples = study.samples[source]
+        require_overlap(study.samples["genotypes"], samples, f"the genotypes ({pattern})", f"{source} ({path})")
 
 
 def _withdrawn(study: Study, path: str | None) -> None:
     if not study.there("samples.withdrawn", path):
         return
-    with study.findings.told("samples.withdrawn"):
+    with study.findings.reported("samples.withdrawn"):
         gone = pd.Index(sorted(read_withdrawn(path)), dtype=object)
-        study.people["withdrawn"] = gone
-        known = "genotypes" in study.people and gone.isin(study.people["genotypes"]).any()
-        if len(gone) and "genotypes" in study.people and not known:
+        study.samples["withdrawn"] = gone
+        known = "genotypes" in study.samples and gone.isin(study.samples["genotypes"]).any()
+        if len(gone) and "genotypes" in study.samples and not known:
             study.findings.warn(
                 "samples.withdrawn",
-                f"nobody of the {len(gone)} people of {path} is in the genotypes: its IDs are of {shape(gone)}, the "
-                f"genotypes' of {shape(study.people['genotypes'])}; write them as the genotypes do",
+                f"nobody of the {len(gone)} samples of {path} is in the genotypes: its IDs are of {shape(gone)}, the "
+                f"genotypes' of {shape(study.samples['genotypes'])}; write them as the genotypes do",
             )
 
 
@@ -72,39 +72,39 @@ def _by_ancestry(study: Study, ancestry: dict) -> None:
     analysed = study.analysed
     if analysed is None or not study.there(key, ancestry.get("table")):
         return
-    with study.findings.told(key):
-        study.people["ancestry table"] = pd.Index(read_table(ancestry["table"], ["iid"], key)["iid"]).unique()
+    with study.findings.reported(key):
+        study.samples["ancestry table"] = pd.Index(read_table(ancestry["table"], ["iid"], key)["iid"]).unique()
         outside = outside_column(analysed, ancestry)
-        study.findings.fact(key, f"{(~outside).sum():,} of the {len(analysed):,} people analysed are of the ancestry")
+        study.findings.fact(key, f"{(~outside).sum():,} of the {len(analysed):,} samples analysed are of the ancestry")
 
 
 def overlaps(study: Study) -> None:
-    """One fact: a table of the sources, how many people each names, and how many of these meet the others."""
-    if "genotypes" not in study.people:
+    """One fact: a table of the sources, how many samples each names, and how many of these meet the others."""
+    if "genotypes" not in study.samples:
         return
-    genotyped, imaged = study.people["genotypes"], study.imaged
+    genotyped, imaged = study.samples["genotypes"], study.imaged
     third = f"{'with image too':>16}" if imaged is not None else ""
-    told = [f"{'source':<22}{'people':>9}{'in genotypes':>14}{third}"]
-    for source, people in study.people.items():
-        row = f"{source:<22}{len(people):>9,}{_among(people, genotyped):>14,}"
-        told.append(row + (f"{_among(people, imaged):>16,}" if imaged is not None else ""))
-    study.findings.fact("people", "\n".join(told))
-    told = f"{len(study.analysed):,} people are analysed: genotypes, samples.keep, not withdrawn"
+    reported = [f"{'source':<22}{'samples':>9}{'in genotypes':>14}{third}"]
+    for source, samples in study.samples.items():
+        row = f"{source:<22}{len(samples):>9,}{_among(samples, genotyped):>14,}"
+        reported.append(row + (f"{_among(samples, imaged):>16,}" if imaged is not None else ""))
+    study.findings.fact("samples", "\n".join(reported))
+    reported = f"{len(study.analysed):,} samples are analysed: genotypes, samples.keep, not withdrawn"
     if imaged is not None:
-        told += f"; {len(imaged):,} of them have an image (last column)"
-    study.findings.fact("people", told)
+        reported += f"; {len(imaged):,} of them have an image (last column)"
+    study.findings.fact("samples", reported)
     if not len(study.analysed):
         study.findings.error(
             "samples", "nobody is left who has genotypes, is in samples.keep and has not withdrawn: correct the lists"
         )
-    elif imaged is not None and not len(imaged) and study.people["images"].isin(genotyped).any():
+    elif imaged is not None and not len(imaged) and study.samples["images"].isin(genotyped).any():
         study.findings.error(
             "images.table",
-            "nobody who is analysed has an image: the people of the table who have genotypes are not in samples.keep, "
+            "nobody who is analysed has an image: the samples of the table who have genotypes are not in samples.keep, "
             "or have withdrawn: correct the lists",
         )
 
 
-def _among(people: pd.Index, others: pd.Index) -> int:
-    """How many of `people` are `others`, each once, whose look-up is made once for all sources."""
-    return int((others.get_indexer(people) >= 0).sum())
+def _among(samples: pd.Index, others: pd.Index) -> int:
+    """How many of `samples` are `others`, each once, whose look-up is made once for all sources."""
+    return int((others.get_indexer(samples) >= 0).sum())

@@ -28,12 +28,12 @@ def render(findings: Sequence[Finding], width: int) -> str:
 def _rows(key: str, texts: Sequence[str], column: int, width: int) -> list[str]:
     """The lines of one key: its name once, each text wrapped beside it; lines inside a text stay lines."""
     room = width - column - 4
-    told = [piece for text in texts for line in text.split("\n") for piece in _wrapped(line, room)]
+    reported = [piece for text in texts for line in text.split("\n") for piece in _wrapped(line, room)]
     dotted = textwrap.wrap(key.replace(".", ". "), column) if len(key) > column else [key]
     named = [one.replace(". ", ".").strip() for one in dotted]
-    names = named + [""] * (len(told) - len(named))
-    told += [""] * (len(names) - len(told))
-    return [f"  {name:<{column}}  {line}".rstrip() for name, line in zip(names, told, strict=True)]
+    names = named + [""] * (len(reported) - len(named))
+    reported += [""] * (len(names) - len(reported))
+    return [f"  {name:<{column}}  {line}".rstrip() for name, line in zip(names, reported, strict=True)]
 
 
 def _wrapped(line: str, room: int) -> list[str]:
@@ -45,5 +45,7 @@ def _wrapped(line: str, room: int) -> list[str]:
 
 def _count(findings: Sequence[Finding]) -> str:
     errors, warnings = (sum(one.level == level for one in findings) for level in (ERROR, WARNING))
-    told = [f"{count} {level}{'' if count == 1 else 's'}" for count, level in ((errors, ERROR), (warnings, WARNING))]
-    return f"preflight: {' and '.join(told)}" + (": mend the errors before a run" if errors else "")
+    reported = [
+        f"{count} {level}{'' if count == 1 else 's'}" for count, level in ((errors, ERROR), (warnings, WARNING))
+    ]
+    return f"preflight: {' and '.join(reported)}" + (": fix the errors before a run" if errors else "")

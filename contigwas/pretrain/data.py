@@ -1,4 +1,4 @@
-"""The people of one fold as tensors in memory: pixels, raw genetics, who has what; batches are index gathers."""
+"""The samples of one fold as tensors in memory: pixels, raw genetics, who has what; batches are index gathers."""
 
 import logging
 from collections import deque
@@ -31,18 +31,18 @@ AHEAD = 2  # batches fetched while one is in work
 
 
 class Batch(NamedTuple):
-    """Who, and which image of theirs: int64 (people,); the images' pixels where they were fetched ahead."""
+    """Who, and which image of theirs: int64 (samples,); the images' pixels where they were fetched ahead."""
 
-    people: Tensor
+    samples: Tensor
     images: Tensor
     pixels: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Genetics:
-    """One modality: raw values (people who have it, features); each person's row there, -1 without: int64 (people,).
+    """One modality: raw values (samples that have it, features); each sample's row there, -1 without: int64 (samples,).
 
-    components: genetic components (people who have it, pcs) that are to be taken out of the features; may have none.
+    components: genetic components (samples that have it, pcs) that are to be taken out of the features; may have none.
     """
 
     values: Tensor
@@ -52,7 +52,7 @@ class Genetics:
 
     @property
     def present(self) -> Tensor:
-        """Who has it: bool (people,)."""
+        """Who has it: bool (samples,)."""
         return self.row >= 0
 
     def gather(self, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -67,9 +67,9 @@ class Genetics:
 
 @dataclass(frozen=True)
 class Study:
-    """The people that one fold's network learns from or is validated on, in the cohort's order.
+    """The samples that one fold's network learns from or is validated on, in the cohort's order.
 
-    train, validation: int64 positions of people; roles: hashes of the whole cohort's IIDs by role.
+    train, validation: int64 positions of samples; roles: hashes of the whole cohort's IIDs by role.
     """
 
     photographs: Photographs
@@ -114,7 +114,7 @@ def load_genetics(path: PathLike, iids: pd.Index, pcs: pd.DataFrame | None = Non
     if pcs is not None:
         beside = pcs.reindex(iids[row >= 0]).to_numpy(np.float32)
         lacking = np.isnan(beside).any(axis=1)
-        log.info("%d people have no genetic components and so no %s", (lacking & ~absent).sum(), Path(path).stem)
+        log.info("%d samples have no genetic components and so no %s", (lacking & ~absent).sum(), Path(path).stem)
         absent |= lacking
     row[np.flatnonzero(row >= 0)[absent]] = -1
     values, beside = np.ascontiguousarray(values[~absent]), np.ascontiguousarray(beside[~absent])
@@ -131,7 +131,7 @@ def _tell_missing(path: PathLike, values: np.ndarray, features: list[str]) -> No
     if lacking.any():
         worst = int(lacking.argmax())
         log.info(
-            "%s: %d values of %d features are missing, most of %s (%d of %d people): training means stand in for them",
+            "%s: %d values of %d features are missing, most of %s (%d of %d samples): training means stand in for them",
             path,
             int(lacking.sum()),
             int((lacking > 0).sum()),
@@ -152,19 +152,19 @@ def load_study(
 ) -> Study:
     """Everything that the network of fold `fold` may see. Raises UserError when nobody is left to train on.
 
-    With modalities, `settings["aggregate"]` says who takes part: `inner` (people with all), `outer` (with at least
+    With modalities, `settings["aggregate"]` says who takes part: `inner` (samples with all), `outer` (with at least
     one). `settings["adjust_pcs"]` of the components in the table `pcs` go with the modalities of `settings["adjust"]`.
     Someone without a photograph takes no part.
     """
-    people = read_included(cohort)
-    roles = split(people["family"].tolist(), settings, fold)
+    samples = read_included(cohort)
+    roles = split(samples["family"].tolist(), settings, fold)
     images = read_images(images_table)
-    require_overlap(people["iid"], images["iid"].unique(), "the cohort", f"the images ({images_table})")
-    seen = people["iid"].isin(images["iid"]).to_numpy()
+    require_overlap(samples["iid"], images["iid"].unique(), "the cohort", f"the images ({images_table})")
+    seen = samples["iid"].isin(images["iid"]).to_numpy()
     _check_images(roles, seen, images_table, settings, fold)
-    log.info("%d of %d people have no usable image and take no part", int((~seen).sum()), len(people))
+    log.info("%d of %d samples have no usable image and take no part", int((~seen).sum()), len(samples))
     inside = seen & (roles != HELDOUT)
-    iids = pd.Index(people.loc[inside, "iid"])
+    iids = pd.Index(samples.loc[inside, "iid"])
     beside = read_components(pcs, int(settings.get("adjust_pcs", 0)))
     adjusted = settings.get("adjust", ())
     genetics = {
@@ -176,20 +176,20 @@ def load_study(
         present = torch.stack([one.present for one in genetics.values()])
         takes_part = (present.all(dim=0) if inner else present.any(dim=0)).numpy()
         needed = "all modalities" if inner else "any modality"
-        log.info("%d of %d people do not have %s and take no part", int((~takes_part).sum()), len(iids), needed)
+        log.info("%d of %d samples do not have %s and take no part", int((~takes_part).sum()), len(iids), needed)
     else:
         takes_part = np.ones(len(iids), dtype=bool)
     train = torch.from_numpy(np.flatnonzero(takes_part & (here == TRAIN)))
     validation = torch.from_numpy(np.flatnonzero(takes_part & (here == VALIDATION)))
     _check(train, genetics, modalities, settings, fold)
-    log.info("fold %d: %d people train, %d validate", fold, len(train), len(validation))
+    log.info("fold %d: %d samples train, %d validate", fold, len(train), len(validation))
     for name, one in genetics.items():
-        log.info("fold %d: %d of the training people have %s", fold, int(one.present[train].sum()), name)
-    used = np.ones(len(people), dtype=bool)
+        log.info("fold %d: %d of the training samples have %s", fold, int(one.present[train].sum()), name)
+    used = np.ones(len(samples), dtype=bool)
     used[np.flatnonzero(inside)] = takes_part
     roles = np.where(used, roles, UNUSED)
     # hashes instead of IIDs: a checkpoint knows whom it saw, and names nobody
-    hashes = {role: people.loc[roles == role, "iid"].map(stable_hash).tolist() for role in (*ROLES, UNUSED)}
+    hashes = {role: samples.loc[roles == role, "iid"].map(stable_hash).tolist() for role in (*ROLES, UNUSED)}
     return Study(load_photographs(images_npy, images, iids), genetics, train, validation, hashes)
 
 
@@ -199,8 +199,8 @@ def _check_images(
     for role in (TRAIN, HELDOUT) if (roles == HELDOUT).any() else (TRAIN,):
         if not (seen & (roles == role)).any():
             raise UserError(
-                f"of the {int((roles == role).sum())} {'training' if role == TRAIN else 'held-out'} people of fold "
-                f"{fold} nobody has a usable image ({images_table}): bring images of them, or change samples.folds or "
+                f"of the {int((roles == role).sum())} {'training' if role == TRAIN else 'held-out'} samples of fold "
+                f"{fold} nobody has a usable image ({images_table}): supply images of them, or change samples.folds or "
                 "samples.heldout"
             )
 
@@ -228,20 +228,20 @@ def _check(
     for name, one in genetics.items():
         if not one.present[train].any():
             raise UserError(
-                f"no training person of fold {fold} has {name} ({modalities[name]}): "
-                "drop the modality from the recipe, or bring people who have it"
+                f"no training sample of fold {fold} has {name} ({modalities[name]}): "
+                "drop the modality from the recipe, or supply samples that have it"
             )
     if settings.get("batch", 1) > len(train):
         raise UserError(
-            f"a batch is {settings['batch']} people, but only {len(train)} can be trained on in fold {fold}: "
+            f"a batch is {settings['batch']} samples, but only {len(train)} can be trained on in fold {fold}: "
             "lower batch in the recipe"
         )
 
 
 class Batches:
-    """An epoch's batches of training people in random order.
+    """An epoch's batches of training samples in random order.
 
-    A person stands once in an epoch, so two eyes of one person are never in a batch; the eye is drawn anew each time.
+    A sample stands once in an epoch, so two eyes of one sample are never in a batch; the eye is drawn anew each time.
     The last, incomplete batch is left out: the loss depends on how many negatives there are. Of `world` processes each
     gets its share of every batch. With `ahead` the pixels are fetched by a thread while the last batch is in work:
     for images that do not fit on the device. Its state can be saved in the middle of an epoch.
@@ -249,7 +249,7 @@ class Batches:
 
     def __init__(
         self,
-        people: Tensor,
+        samples: Tensor,
         photographs: Photographs,
         batch: int,
         generator: torch.Generator,
@@ -257,18 +257,18 @@ class Batches:
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        self.people, self.photographs, self.batch, self.generator = people, photographs, batch, generator
+        self.samples, self.photographs, self.batch, self.generator = samples, photographs, batch, generator
         self.ahead, self.share = ahead, slice(rank * batch // world, (rank + 1) * batch // world)
         self._position, self._resumed = 0, 0
         self._started = generator.get_state()
 
     def __len__(self) -> int:
-        return len(self.people) // self.batch
+        return len(self.samples) // self.batch
 
     def __iter__(self) -> Iterator[Batch]:
         self._started = self.generator.get_state()
         self._position, self._resumed = self._resumed, 0
-        order = self.people[torch.randperm(len(self.people), generator=self.generator)]
+        order = self.samples[torch.randperm(len(self.samples), generator=self.generator)]
         drawn = torch.rand(len(order), generator=self.generator, dtype=torch.float64)
         images = self.photographs.first[order] + (drawn * self.photographs.count[order]).long()
         batches = [
@@ -286,19 +286,19 @@ class Batches:
         """
         return {"started": self._started, "position": self._position, "now": self.generator.get_state()}
 
-    def go_on(self, state: Mapping[str, object]) -> None:
-        """Let the next iteration go on from there."""
+    def resume_from(self, state: Mapping[str, object]) -> None:
+        """Let the next iteration resume from there."""
         inside = state["position"] < len(self)
         self._resumed = state["position"] if inside else 0
         self.generator.set_state(state["started" if inside else "now"])
 
 
 class Chunks:
-    """The validation people in a fixed order, each with the first image."""
+    """The validation samples in a fixed order, each with the first image."""
 
-    def __init__(self, people: Tensor, photographs: Photographs, batch: int) -> None:
-        images = photographs.first[people]
-        self.chunks = [Batch(*part) for part in zip(people.split(batch), images.split(batch), strict=True)]
+    def __init__(self, samples: Tensor, photographs: Photographs, batch: int) -> None:
+        images = photographs.first[samples]
+        self.chunks = [Batch(*part) for part in zip(samples.split(batch), images.split(batch), strict=True)]
 
     def __len__(self) -> int:
         return len(self.chunks)

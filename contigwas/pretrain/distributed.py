@@ -1,4 +1,4 @@
-"""Several processes, one batch: each has a share of the people, all see everyone's embeddings."""
+"""Several processes, one batch: each has a share of the samples, all see everyone's embeddings."""
 
 import torch
 from torch import Tensor, distributed
@@ -19,7 +19,7 @@ def gathered(values: Tensor) -> Tensor:
 
     Each process computes the whole loss of the whole batch, so the gradients that come back are summed over processes
     and, when they are averaged over parameters, equal those of one process with the whole batch. All processes must
-    bring equally many rows.
+    supply equally many rows.
     """
     if world() == 1:
         return values

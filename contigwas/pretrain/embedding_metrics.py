@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-AT_MOST = 2048  # people, evenly spread, that a figure of an epoch is taken over: more would say no more
+AT_MOST = 2048  # samples, evenly spread, that a figure of an epoch is taken over: more would say no more
 
 
 def alignment(first: Tensor, second: Tensor) -> float:
-    """Mean squared distance of the normalised sides (people, width) of a person: 0 is best, 2 is no relation.
+    """Mean squared distance of the normalised sides (samples, width) of a sample: 0 is best, 2 is no relation.
 
     Wang and Isola, ICML 2020, with the exponent 2.
     """
@@ -18,7 +18,7 @@ def alignment(first: Tensor, second: Tensor) -> float:
 
 
 def uniformity(values: Tensor) -> float:
-    """Log of the mean of exp(-2 d²) over pairs of people, d between normalised rows: near -4 if even, 0 if collapsed.
+    """Log of the mean of exp(-2 d²) over pairs of samples, d between normalised rows: near -4 if even, 0 if collapsed.
 
     Wang and Isola, ICML 2020, with t = 2.
     """
@@ -27,7 +27,7 @@ def uniformity(values: Tensor) -> float:
 
 
 def rank_me(features: Tensor) -> float:
-    """RankMe: exp of the entropy of the singular values of `features` (people, features): how many dimensions it uses.
+    """RankMe: exp of the entropy of the singular values of `features` (samples, features): how many dimensions it uses.
 
     Garrido et al., ICML 2023. NaN where the features hold no finite number.
     """

@@ -148,11 +148,11 @@ def _block(features: int, hidden: int) -> list[nn.Module]:
 
 
 class GeneticsEncoder(nn.Module):
-    """Raw values (people, features) of one modality -> (people, embedding). It must be given only people who have it.
+    """Raw values (samples, features) of one modality -> (samples, embedding). It must be given only samples that have it.
 
     `kind`: `linear` (one linear map into the space of the contrast), `none` (a head on the normalised values), `h1`
     and `h12` (one or two layers of Linear - ReLU - BatchNorm, then a head). In training, each normalised value is
-    replaced with probability `corruption` by that of another person of the batch (SCARF, Bahri et al., ICLR 2022),
+    replaced with probability `corruption` by that of another sample of the batch (SCARF, Bahri et al., ICLR 2022),
     `noise` columns of standard normal numbers are set beside them (0 outside training), and then `dropout` falls.
     Where `perturbed` is set to False training neither replaces values nor draws noise.
     """
@@ -183,7 +183,7 @@ class GeneticsEncoder(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, values: Tensor, components: Tensor | None = None) -> Tensor:
-        """(people, features) raw, with their genetic components -> (people, embedding)."""
+        """(samples, features) raw, with their genetic components -> (samples, embedding)."""
         values = self.normaliser(values, components)
         if self.training and self.perturbed and self.corruption and len(values):
             values = corrupted(values, self.corruption)
@@ -196,7 +196,7 @@ class GeneticsEncoder(nn.Module):
 
 
 def corrupted(values: Tensor, share: float) -> Tensor:
-    """(people, features): each value replaced with probability `share` by that of somebody of these people (SCARF)."""
+    """(samples, features): each value replaced with probability `share` by that of somebody of these samples (SCARF)."""
     other = torch.randint(len(values), values.shape, device=values.device)
     swapped = torch.rand(values.shape, device=values.device) < share
     return torch.where(swapped, values.gather(0, other), values)
@@ -221,9 +221,9 @@ def genetics_encoders(normalisers: Mapping[str, Normaliser], settings: Mapping[s
 
 
 def start_from_betas(encoder: GeneticsEncoder, values: Tensor, components: Tensor, targets: Tensor) -> None:
-    """Fill a `linear` encoder with GWAS betas: of each target (people, embedding) on each normalised feature, singly.
+    """Fill a `linear` encoder with GWAS betas: of each target (samples, embedding) on each normalised feature, singly.
 
-    The betas of a target are scaled so that its column of the encoder's output has unit variance among these people.
+    The betas of a target are scaled so that its column of the encoder's output has unit variance among these samples.
     """
     with torch.no_grad():
         scaled = encoder.normaliser(values, components).double()

@@ -1,4 +1,4 @@
-"""What is fitted to the training people: imputation and scaling of genetics, colour of the photographs."""
+"""What is fitted to the training samples: imputation and scaling of genetics, colour of the photographs."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from contigwas.pretrain.precision import exactly
 from contigwas.runtime.errors import UserError
 from contigwas.tables.anndata_io import MISSING
 
-# a burden that one person in a thousand carries would reach 30 SD: rare carriers must not shout down everything else
+# a burden that one sample in a thousand carries would reach 30 SD: rare carriers must not shout down everything else
 LEAST_SD = {"burden": 0.1}
 CHUNK = 4096  # features summed at a time,
 PART = 32  # and images
@@ -39,9 +39,9 @@ class Normaliser(nn.Module):
         self.register_buffer("rest", rest)
 
     def forward(self, values: Tensor, components: Tensor | None = None) -> Tensor:
-        """(people, features) raw, int8 with -127 or float with NaN missing -> (people, kept) float32.
+        """(samples, features) raw, int8 with -127 or float with NaN missing -> (samples, kept) float32.
 
-        `components` (people, pcs) are needed where they are taken out.
+        `components` (samples, pcs) are needed where they are taken out.
         """
         chosen = values[:, self.keep]
         scaled = torch.where(missing(chosen), 0.0, (chosen.float() - self.mean) * self.scale)
@@ -52,7 +52,7 @@ class Normaliser(nn.Module):
 
 
 def design(components: Tensor) -> Tensor:
-    """A constant and the components (people, pcs): float64 (people, pcs + 1)."""
+    """A constant and the components (samples, pcs): float64 (samples, pcs + 1)."""
     return torch.cat([torch.ones(len(components), 1, device=components.device), components], dim=1).double()
 
 
@@ -69,11 +69,11 @@ def fit(
     most: int | None = None,
     by_variance: bool = False,
 ) -> Normaliser:
-    """Fit a Normaliser to raw `values` (training people, features) of modality `name`.
+    """Fit a Normaliser to raw `values` (training samples, features) of modality `name`.
 
-    Features that are constant or wholly missing among these people are left out; of `burden` also those with
-    fewer than `min_carriers` carriers. `components` (training people, pcs) are taken out of the others by least squares
-    among these people. Of the features the `most` variable are used (all where None), in their own order or, with
+    Features that are constant or wholly missing among these samples are left out; of `burden` also those with
+    fewer than `min_carriers` carriers. `components` (training samples, pcs) are taken out of the others by least squares
+    among these samples. Of the features the `most` variable are used (all where None), in their own order or, with
     `by_variance`, the most variable first. Raises UserError when no feature is left.
     """
     keep, means, sds, rare = [], [], [], 0
@@ -102,11 +102,11 @@ def fit(
     if not len(normaliser.keep):
         if rare:
             raise UserError(
-                f"{rare} features of {name} vary among the {len(values)} training people, but none has {min_carriers} "
+                f"{rare} features of {name} vary among the {len(values)} training samples, but none has {min_carriers} "
                 "carriers: lower min_carriers in the recipe, or drop the modality"
             )
         raise UserError(
-            f"no feature of {name} varies among the {len(values)} training people: check the modality, or drop it"
+            f"no feature of {name} varies among the {len(values)} training samples: check the modality, or drop it"
         )
     if components is None or not components.shape[1]:
         return normaliser

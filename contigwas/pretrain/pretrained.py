@@ -95,7 +95,7 @@ class Pretrained:
         return self._filled("decoder", lambda: self._method().drawer(self.settings, self.shape))
 
     def encoder(self, modality: str) -> nn.Module:
-        """Raw values of a modality (people, features as in its file) -> (people, embedding)."""
+        """Raw values of a modality (samples, features as in its file) -> (samples, embedding)."""
         return self._filled(f"genetics.{modality}", lambda: self.new_encoder(modality))
 
     def new_encoder(self, modality: str) -> nn.Module:
@@ -106,7 +106,7 @@ class Pretrained:
     def columns(self, modality: str, features: Sequence[str], path: PathLike) -> Tensor:
         """Where the features that the encoder takes stand now among the `features` of the file at `path`, by name.
 
-        int64 (kept,), -1 for one that the file has no more: a modality that is made again after people left may lack a
+        int64 (kept,), -1 for one that the file has no more: a modality that is made again after samples left may lack a
         feature, or have one more. Raises UserError where the file has none of them.
         """
         names = self.state.get("features", {}).get(modality)
@@ -147,7 +147,7 @@ class Pretrained:
             raise UserError(
                 f"{self.where}: its weights are not those of the network that its settings describe (method "
                 f"{recipe.get('method')}, image_encoder {recipe.get('image_encoder')}, width {recipe.get('width')}): "
-                "it is of another version or was altered, so bring the file as training wrote it, or train again"
+                "it is of another version or was altered, so supply the file as training wrote it, or train again"
             ) from None
         return module.eval()
 

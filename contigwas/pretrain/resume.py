@@ -45,7 +45,7 @@ class Resume(Checkpoint):
         return self.folder / STATE
 
     def saved(self) -> Path | None:
-        """The state to go on from; None, with a warning where there is one that cannot be read."""
+        """The state to resume from; None, with a warning where there is one that cannot be read."""
         if not self.path.exists():
             return None
         try:

@@ -1,4 +1,4 @@
-"""Retrieval: how often a person's other view is among the k nearest of all people."""
+"""Retrieval: how often a sample's other view is among the k nearest of all samples."""
 
 import torch
 from torch import Tensor
@@ -9,10 +9,10 @@ CHUNK = 4096  # queries at a time
 
 
 def retrieval(queries: Tensor, targets: Tensor) -> dict[int, float]:
-    """Share of queries (people, width) whose own target is among the k nearest by cosine, for k = 1, 5, 10.
+    """Share of queries (samples, width) whose own target is among the k nearest by cosine, for k = 1, 5, 10.
 
     Ties, and what is no number, count against the query: a collapsed embedding does not look perfect.
-    Chance is k / people.
+    Chance is k / samples.
     """
     queries, targets = functional.normalize(queries, dim=1), functional.normalize(targets, dim=1)
     ranks = []
@@ -24,6 +24,6 @@ def retrieval(queries: Tensor, targets: Tensor) -> dict[int, float]:
     return {k: float((rank <= k).double().mean()) for k in RANKS}
 
 
-def chance(people: int) -> dict[int, float]:
-    """What guessing reaches among `people`."""
-    return {k: min(1.0, k / people) for k in RANKS}
+def chance(samples: int) -> dict[int, float]:
+    """What guessing reaches among `samples`."""
+    return {k: min(1.0, k / samples) for k in RANKS}

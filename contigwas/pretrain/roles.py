@@ -16,7 +16,7 @@ NEW = "new"  # of another cohort than that of the training
 
 
 def split(families: Sequence[str], settings: Mapping[str, object], fold: int) -> np.ndarray:
-    """The role of each person, by hash of the family: str, the shape of `families`.
+    """The role of each sample, by hash of the family: str, the shape of `families`.
 
     With three or more `folds`, fold `fold` is held out. With one, a method with `modalities` leaves out the share
     `heldout`, and a method that never sees genetics holds nobody out. The share `validation` of the other families
@@ -37,14 +37,14 @@ def known_roles(state: Mapping[str, object]) -> dict[int, str]:
     return {one: role for role, hashes in state["roles"].items() for one in hashes}
 
 
-def roles_of(people: pd.DataFrame, state: Mapping[str, object]) -> np.ndarray:
-    """The role of each of `people` (iid, family) in the training of a checkpoint: str (people,).
+def roles_of(samples: pd.DataFrame, state: Mapping[str, object]) -> np.ndarray:
+    """The role of each of `samples` (iid, family) in the training of a checkpoint: str (samples,).
 
     Whoever joined the cohort since has the role of the family's hash.
     """
-    known, hashes = known_roles(state), people["iid"].map(stable_hash)
-    roles = split(people["family"].tolist(), state["settings"], state["fold"])
+    known, hashes = known_roles(state), samples["iid"].map(stable_hash)
+    roles = split(samples["family"].tolist(), state["settings"], state["fold"])
     there = hashes.isin(list(known)).to_numpy()
     if not there.all():
-        log.warning("%d people were not in the cohort when the network was trained", int((~there).sum()))
+        log.warning("%d samples were not in the cohort when the network was trained", int((~there).sum()))
     return np.array([known.get(one, role) for one, role in zip(hashes, roles, strict=True)], dtype=object)

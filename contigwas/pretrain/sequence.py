@@ -13,11 +13,11 @@ from contigwas.runtime.errors import UserError
 from contigwas.runtime.memory import available
 
 EXPAND, STATES, KERNEL = 2, 16, 4  # of a Mamba block: inner width, states a channel, taps of its convolution
-SCANS = 8  # arrays of people x tokens x channels x states that training holds for each block, without fused kernels
+SCANS = 8  # arrays of samples x tokens x channels x states that training holds for each block, without fused kernels
 
 
 class Tokens(nn.Module):
-    """(people, features) -> (people, tokens, width): `each` neighbouring features make a token, by its own linear map.
+    """(samples, features) -> (samples, tokens, width): `each` neighbouring features make a token, by its own linear map.
 
     With one feature a token it is the linear tokeniser of Gorishniy et al. (NeurIPS 2021): a vector of the gene times
     its value, plus a bias, which also says where in the sequence the token stands. The last is filled up with 0.
@@ -38,7 +38,7 @@ class Tokens(nn.Module):
 
 
 class MambaBlocks(nn.Module):
-    """`depth` Mamba blocks of transformers' MambaModel, normalised: (people, tokens, width), the same out.
+    """`depth` Mamba blocks of transformers' MambaModel, normalised: (samples, tokens, width), the same out.
 
     Gu & Dao (2023). On a GPU that has them it uses fused kernels, else the parallel scan of mambapy. A token sees those
     before it.
@@ -49,13 +49,13 @@ class MambaBlocks(nn.Module):
         try:
             import mambapy.pscan  # noqa: F401 (transformers would quietly loop over tokens without it)
             from transformers import MambaConfig, MambaModel
-            from transformers.utils import logging as told
+            from transformers.utils import logging as reported
         except ModuleNotFoundError:
             raise UserError(
                 "the gene_encoder mamba needs the packages transformers and mambapy: pip install contigwas[mgi], or "
                 "write gene_encoder: transformer or mlp in the recipe"
             ) from None
-        told.set_verbosity_error()  # that it takes the scan and no kernel is known
+        reported.set_verbosity_error()  # that it takes the scan and no kernel is known
         config = MambaConfig(
             vocab_size=1,
             hidden_size=width,
@@ -77,7 +77,7 @@ class MambaBlocks(nn.Module):
 
 
 class TransformerBlocks(nn.Module):
-    """`depth` pre-norm transformer blocks of torch, normalised: (people, tokens, width), the same out."""
+    """`depth` pre-norm transformer blocks of torch, normalised: (samples, tokens, width), the same out."""
 
     def __init__(self, width: int, depth: int, dropout: float) -> None:
         super().__init__()
@@ -93,11 +93,11 @@ class TransformerBlocks(nn.Module):
 
 
 class GeneEncoder(nn.Module):
-    """Raw expression (people, genes) -> (people, embedding). It must be given only people who have it.
+    """Raw expression (samples, genes) -> (samples, embedding). It must be given only samples that have it.
 
     `kind`: `mamba` or `transformer` (tokens of `each` genes in the order of the normaliser, `depth` blocks of `width`
     channels, the mean over tokens, a head), or `mlp` (`depth` layers of `width` on all genes at once, a head: its one
-    token). In training each normalised value is replaced with probability `corruption` by another person's (SCARF),
+    token). In training each normalised value is replaced with probability `corruption` by another sample's (SCARF),
     unless `perturbed` is set to False.
     """
 
@@ -128,14 +128,14 @@ class GeneEncoder(nn.Module):
         self.head = head(width, hidden, embedding)
 
     def tokens(self, values: Tensor, components: Tensor | None = None) -> Tensor:
-        """(people, genes) raw -> (people, tokens, width)."""
+        """(samples, genes) raw -> (samples, tokens, width)."""
         values = self.normaliser(values, components)
         if self.training and self.perturbed and self.corruption and len(values):
             values = corrupted(values, self.corruption)
         return self.blocks(self.tokenise(self.dropout(values)))
 
     def forward(self, values: Tensor, components: Tensor | None = None) -> Tensor:
-        """(people, genes) raw, with their genetic components -> (people, embedding)."""
+        """(samples, genes) raw, with their genetic components -> (samples, embedding)."""
         if not len(values):  # a process whose share of the batch has nobody: a scan of nothing fails
             return self.head(values.new_zeros((0, self.width), dtype=torch.float32))
         return self.head(self.tokens(values, components).mean(dim=1))
@@ -161,9 +161,9 @@ def gene_encoders(normalisers: Mapping[str, Normaliser], settings: Mapping[str, 
     )
 
 
-def scan_bytes(people: int, tokens: int, width: int, depth: int) -> int:
+def scan_bytes(samples: int, tokens: int, width: int, depth: int) -> int:
     """What training holds of the states of Mamba blocks where no fused kernel leaves them out."""
-    return 4 * SCANS * depth * people * tokens * EXPAND * width * STATES
+    return 4 * SCANS * depth * samples * tokens * EXPAND * width * STATES
 
 
 def require_memory(normalisers: Mapping[str, Normaliser], settings: Mapping[str, object], lower: str) -> None:
@@ -171,11 +171,11 @@ def require_memory(normalisers: Mapping[str, Normaliser], settings: Mapping[str,
     if settings["gene_encoder"] != "mamba":
         return
     features = max(len(one.keep) for one in normalisers.values())
-    tokens, people = -(-features // settings["genes_per_token"]), settings["batch"]
-    needed, free = scan_bytes(people, tokens, settings["gene_width"], settings["gene_depth"]), available()
+    tokens, samples = -(-features // settings["genes_per_token"]), settings["batch"]
+    needed, free = scan_bytes(samples, tokens, settings["gene_width"], settings["gene_depth"]), available()
     if needed > free:
         raise UserError(
-            f"sequences of {tokens} tokens ({features} genes) in batches of {people} people take about "
+            f"sequences of {tokens} tokens ({features} genes) in batches of {samples} samples take about "
             f"{needed / 2**30:.0f} GiB in {settings['gene_depth']} Mamba blocks, but {free / 2**30:.0f} GiB are free: "
             f"lower {lower}"
         )

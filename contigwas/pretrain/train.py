@@ -1,4 +1,4 @@
-"""Train the network of one fold and write everything that was fitted on its training people."""
+"""Train the network of one fold and write everything that was fitted on its training samples."""
 
 import logging
 import sys
@@ -53,15 +53,15 @@ def train(
     `settings` is the recipe with `folds`, `seed`, `math_threads`, `validation` and `heldout`. `modalities` maps names
     to .h5ad files; empty for a method without genetics. `pcs` are the genetic components for `adjust_pcs`. With
     `scratch` the state of training is kept there every `minutes`, under a digest of the settings, the inputs and `code` (a digest of the code);
-    a run that was killed goes on from it to the same weights, and it is removed in the end. `devices` processes share
+    a run that was killed resumes from it to the same weights, and it is removed in the end. `devices` processes share
     each batch: GPUs, or processes of the CPU where there is none. `tensorboard` is a folder for its files.
 
     The checkpoint loads with `weights_only=True`: settings, fold, shape (of an image), state_dict (trunk, pixel scaler,
     heads, genetics encoders with their normalisers) of the last epoch, best_state_dict and best_epoch (of the least
     validation loss), features (names kept, by modality), roles (hashes of IIDs), seen (hashes of those whose genetics
-    the weights it started from saw). The history has a row an epoch. Raises UserError when there are too few people for
+    the weights it started from saw). The history has a row an epoch. Raises UserError when there are too few samples for
     a batch, when a modality has nobody or nothing that varies, when a loss or weight is no longer a number, when
-    memory does not suffice, when the weights to start from saw the genetics of people who are to be tested, and when a
+    memory does not suffice, when the weights to start from saw the genetics of samples that are to be tested, and when a
     scheduler stopped it.
     """
     start, network = settings.get("weights"), settings.get("image_encoder", settings["method"])
@@ -146,7 +146,7 @@ def _train(
     if not module.trains:
         return module
     if len(study.validation) < 2:
-        log.warning("fewer than two people validate: no validation loss and no retrieval")
+        log.warning("fewer than two samples validate: no validation loss and no retrieval")
     gpu = torch.cuda.is_available()
     devices = _devices(module, settings, devices, gpu)
     callbacks: list[Callback] = [best, *([resume] if resume is not None else [])]
@@ -155,7 +155,7 @@ def _train(
         max_epochs=settings["epochs"],
         accelerator="gpu" if gpu else "cpu",
         devices=devices,
-        # buffers need not be sent round: what fills them (SyncBatchNorm, a queue) sees every process's people already
+        # buffers need not be sent round: what fills them (SyncBatchNorm, a queue) sees every process's samples already
         strategy="auto" if devices == 1 else DDPStrategy(find_unused_parameters=True, broadcast_buffers=False),
         # a scheduler's own environment would start one process a task: here the first process starts the others
         plugins=None if TorchElasticEnvironment.detect() else [LightningEnvironment()],
@@ -179,7 +179,7 @@ def _train(
     chunks = Chunks(study.validation, study.photographs, settings["batch"])
     state = resume.saved() if resume is not None else None
     if state is not None:
-        log.info("training goes on from where it was saved")
+        log.info("training resumes from where it was saved")
     try:
         trainer.fit(
             module, module.batches, chunks if len(study.validation) > 1 else None, ckpt_path=state, weights_only=True
@@ -188,7 +188,7 @@ def _train(
         if resume is None or resume.saved() is None:
             raise UserError("training was stopped by a signal and nothing was saved: run it again") from None
         raise UserError(
-            "training was stopped by a signal and saved: run the same command again and it goes on from there"
+            "training was stopped by a signal and saved: run the same command again and it resumes from there"
         ) from None
     return module
 
@@ -209,12 +209,12 @@ def _devices(module: Pretraining, settings: Mapping[str, object], devices: int, 
     if gpu:
         devices = min(devices, torch.cuda.device_count())
     elif devices > 1 and any(isinstance(one, torch.nn.modules.batchnorm._BatchNorm) for one in module.modules()):
-        # each process would normalise by its own people, and the network would depend on how many there are
+        # each process would normalise by its own samples, and the network would depend on how many there are
         log.warning("BatchNorm cannot be shared by processes of the CPU: one trains instead of %d", devices)
         return 1
     if settings["batch"] % devices:
         raise UserError(
-            f"a batch of {settings['batch']} people does not divide among {devices} devices: make batch in the recipe "
+            f"a batch of {settings['batch']} samples does not divide among {devices} devices: make batch in the recipe "
             f"a multiple of {devices}, or ask for fewer devices"
         )
     return devices

@@ -38,7 +38,7 @@ CLASSIFIER = re.compile(
     r"^(fc|head|heads|fc_norm|head_drop|classification_head|cls_token|class_token|dist_token|mask_token)(\.|$)"
     r"|^blocks\.\d+\.(norm_)?cross_attn\."  # MONAI makes these without ever using them
 )
-LISTED = 5  # names of a mismatch that are told
+LISTED = 5  # names of a mismatch that are reported
 
 
 def load_weights(trunk: nn.Module, path: PathLike) -> None:
@@ -70,13 +70,13 @@ def load_weights(trunk: nn.Module, path: PathLike) -> None:
         if name in wanted and known[name].shape != wanted[name].shape
     ]
     if missing or extra or shapes:
-        told = [
+        reported = [
             f"{what}: {', '.join(names[:LISTED])}{f' and {len(names) - LISTED} more' if len(names) > LISTED else ''}"
             for what, names in (("missing", missing), ("unknown", extra), ("of another shape", shapes))
             if names
         ]
         raise UserError(
-            f"{path} does not fit the image encoder ({'; '.join(told)}): correct image_encoder, width, norm or patch "
+            f"{path} does not fit the image encoder ({'; '.join(reported)}): correct image_encoder, width, norm or patch "
             "in the recipe, or images.size"
         )
     trunk.load_state_dict({**wanted, **known})
@@ -84,7 +84,7 @@ def load_weights(trunk: nn.Module, path: PathLike) -> None:
 
 
 def seen(path: PathLike | None) -> list[int]:
-    """Hashes of the people whose genetics the network of a contigwas checkpoint saw, through its own weights too.
+    """Hashes of the samples whose genetics the network of a contigwas checkpoint saw, through its own weights too.
 
     Empty for other files, and where no genetics were seen.
     """
@@ -95,14 +95,14 @@ def seen(path: PathLike | None) -> list[int]:
     return sorted({*(own if state["settings"].get("modalities") else []), *state.get("seen", [])})
 
 
-def refuse_leak(path: PathLike | None, saw: Iterable[int], people: Iterable[int], fold: int) -> None:
-    """Raise UserError where the weights `saw` the genetics of some of `people`, whom fold `fold` will test (hashes)."""
-    known = set(saw) & set(people)
+def refuse_leak(path: PathLike | None, saw: Iterable[int], samples: Iterable[int], fold: int) -> None:
+    """Raise UserError where the weights `saw` the genetics of some of `samples`, whom fold `fold` will test (hashes)."""
+    known = set(saw) & set(samples)
     if known:
         raise UserError(
-            f"{path} was trained with the genetics of {len(known)} people whom the network of fold {fold} is to be "
+            f"{path} was trained with the genetics of {len(known)} samples that the network of fold {fold} is to be "
             "tested on, so that their features would know the answer: take weights that saw nobody's genetics, or "
-            "those of other people"
+            "those of other samples"
         )
 
 
@@ -128,11 +128,11 @@ def read_weights(path: PathLike) -> dict[str, Tensor]:
     items = state.items() if isinstance(state, Mapping) else ()
     tensors = {name: one for name, one in items if isinstance(one, Tensor)}
     if not tensors:
-        raise UserError(f"{path} holds no weights: bring a state dict saved by torch.save, or a .safetensors file")
+        raise UserError(f"{path} holds no weights: supply a state dict saved by torch.save, or a .safetensors file")
     odd = [name for name, one in tensors.items() if not bool(one.isfinite().all())]
     if odd:
         raise UserError(
-            f"{path}: {odd[0]} (and {len(odd) - 1} others) holds values that are no numbers: bring a sound file"
+            f"{path}: {odd[0]} (and {len(odd) - 1} others) holds values that are no numbers: supply a sound file"
         )
     trunk = {name: one for name, one in tensors.items() if name.startswith("trunk.")}
     return trunk or tensors

@@ -1,4 +1,4 @@
-"""Hexagons of several people in a plane: no figure draws a person by themselves."""
+"""Hexagons of several samples in a plane: no figure draws a sample by themselves."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -6,14 +6,14 @@ from matplotlib.collections import PolyCollection
 
 from contigwas.privacy.small_counts import LEAST
 
-TOO_FEW = f"no hexagon of {LEAST} people"
+TOO_FEW = f"no hexagon of {LEAST} samples"
 
 
 def hexagons(axis: Axes, places: np.ndarray, reach: np.ndarray, across: int, **chosen: object) -> PolyCollection | None:
-    """Draw the hexagons that hold at least 5 of the people at `places` (people, 2), by how many they hold.
+    """Draw the hexagons that hold at least 5 of the samples at `places` (samples, 2), by how many they hold.
 
     The grid spans `reach`, (2, 2): the least and the largest place each way, with `across` hexagons in a line; `chosen`
-    goes to `Axes.hexbin`. Returns what is drawn, or None where no hexagon has as many people.
+    goes to `Axes.hexbin`. Returns what is drawn, or None where no hexagon has as many samples.
     """
     if len(places) < LEAST:
         return None
@@ -28,9 +28,9 @@ def hexagons(axis: Axes, places: np.ndarray, reach: np.ndarray, across: int, **c
 
 
 def span(places: np.ndarray) -> np.ndarray:
-    """How far `places` (people, 2) reach each way, (2, 2), with four people beyond each edge: it is nobody's extreme.
+    """How far `places` (samples, 2) reach each way, (2, 2), with four samples beyond each edge: it is nobody's extreme.
 
-    Of fewer than ten people it is the whole span, of which no hexagon tells.
+    Of fewer than ten samples it is the whole span, of which no hexagon tells.
     """
     ordered = np.sort(places, axis=0)
     beyond = LEAST - 1 if len(places) >= 2 * LEAST else 0

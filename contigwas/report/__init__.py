@@ -1,4 +1,4 @@
-"""The page of a run: one self-contained HTML file, without any person's ID."""
+"""The page of a run: one self-contained HTML file, without any sample's ID."""
 
 from contigwas.report.page import write_report
 

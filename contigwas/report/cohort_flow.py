@@ -1,4 +1,4 @@
-"""The cohort flow: how many people, variants and images there were at each step, and why the others left."""
+"""The cohort flow: how many samples, variants and images there were at each step, and why the others left."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from contigwas.config.settings import folds
-from contigwas.privacy.small_counts import hidden, told
+from contigwas.privacy.small_counts import hidden, reported
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.tables.text import read_table
 
@@ -19,7 +19,7 @@ REASONS = {
     "heterozygosity": "unusual heterozygosity",
     "sex": "another sex by X than in the tables",
     "ancestry": "of another ancestry",
-    "not in keep": "not in the list of people to keep",
+    "not in keep": "not in the list of samples to keep",
     "no genotypes": "without genotypes",
     "darkest": "among the darkest",
     "brightest": "among the brightest",
@@ -28,20 +28,20 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Step:
-    """So many were there; `left` are those who went away before the next step, by reason: a number, or what is told."""
+    """So many were there; `left` are those who went away before the next step, by reason: a number, or what is reported."""
 
     label: str
     count: int
     left: Sequence[tuple[str, int | str]] = ()
 
 
-def people_flow(
+def samples_flow(
     candidates: PathLike, cohort: PathLike, tested: Mapping[str, int]
 ) -> tuple[list[Step], pd.DataFrame, pd.DataFrame]:
-    """The steps of the people, in how many sources they are (source, people), and how many each model tests.
+    """The steps of the samples, in how many sources they are (source, samples), and how many each model tests.
 
-    The last table (model, tested, not tested) has `tested` people of those eligible; `why_untested` has the reason.
-    Few people are not counted, but in the steps themselves.
+    The last table (model, tested, not tested) has `tested` samples of those eligible; `why_untested` has the reason.
+    Few samples are not counted, but in the steps themselves.
     """
     named = read_table(candidates, ["iid"])
     kept = read_table(cohort, ["iid", "exclusion"])
@@ -56,7 +56,7 @@ def people_flow(
     sources = [name for name in named.columns if name not in ("fid", "iid", "sex")]
     return (
         [_worded(step) for step in steps],
-        pd.DataFrame({"source": sources, "people": [hidden(named[name].sum()) for name in sources]}),
+        pd.DataFrame({"source": sources, "samples": [hidden(named[name].sum()) for name in sources]}),
         pd.DataFrame(
             {
                 "model": list(tested),
@@ -89,14 +89,14 @@ def variant_flow(variants: Mapping[str, PathLike]) -> pd.DataFrame:
     return pd.DataFrame(rows).fillna(0).astype({"chromosome": str}).convert_dtypes()
 
 
-def variant_steps(variants: pd.DataFrame, brought: bool) -> list[Step]:
+def variant_steps(variants: pd.DataFrame, external: bool) -> list[Step]:
     """The steps of the variants, all chromosomes together: those of the array and those kept.
 
-    `brought`: other genotypes than the array's are tested.
+    `external`: other genotypes than the array's are tested.
     """
     total = variants.drop(columns="chromosome").sum()
     left = [(str(why), int(count)) for why, count in total.items() if why not in ("variants", "kept")]
-    kept = "kept for people's quality control" if brought else "kept"
+    kept = "kept for samples' quality control" if external else "kept"
     steps = [Step("in the genotypes", int(total["variants"]), left), Step(kept, int(total.get("kept", 0)))]
     return [_worded(step) for step in steps]
 
@@ -110,8 +110,8 @@ def image_steps(table: PathLike) -> list[Step]:
 
 
 def _told(left: Sequence[tuple[str, int]]) -> list[tuple[str, int | str]]:
-    """The reasons with their counts as they may be told: their sum is known from the steps."""
-    return list(zip([why for why, _ in left], told([count for _, count in left]), strict=True))
+    """The reasons with their counts as they may be reported: their sum is known from the steps."""
+    return list(zip([why for why, _ in left], reported([count for _, count in left]), strict=True))
 
 
 def _worded(step: Step) -> Step:

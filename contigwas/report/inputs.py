@@ -35,7 +35,7 @@ def task_summary(path: PathLike) -> pd.DataFrame:
 def burden_masks(path: PathLike) -> pd.DataFrame:
     """The burdens by mask: how many genes somebody carries, their qualifying variants, carriers of the median gene.
 
-    Counts of one to four people are not told. Of an even number of genes the median is the lower of the middle two.
+    Counts of one to four samples are not reported. Of an even number of genes the median is the lower of the middle two.
     """
     with h5py.File(path) as file:
         features = read_elem(file["var"])

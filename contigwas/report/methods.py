@@ -31,9 +31,9 @@ class Methods:
 
 
 def methods(config: Mapping, tested: Mapping[str, int], clustered: Collection[str] = tuple(PARTITIONS)) -> Methods:
-    """The methods of a run; `config` has all defaults, `tested` the people tested by model.
+    """The methods of a run; `config` has all defaults, `tested` the samples tested by model.
 
-    `clustered` are the partitions that tasks of clusters made (kmeans, hdbscan): of many people there is no HDBSCAN.
+    `clustered` are the partitions that tasks of clusters made (kmeans, hdbscan): of many samples there is no HDBSCAN.
     """
     parts = [
         [f"This run was made with contigwas {__version__} on Snakemake [@snakemake].", *_simulated(config)],
@@ -85,25 +85,25 @@ def packages(config: Mapping) -> dict[str, str]:
 def _simulated(config: Mapping) -> Iterator[str]:
     if "simulate" in config:
         yield (
-            f"The cohort is simulated: {config['simulate']['people']:,} people of two populations, by coalescent "
+            f"The cohort is simulated: {config['simulate']['n_samples']:,} samples of two populations, by coalescent "
             "simulation with msprime [@msprime], with images drawn from traits whose causal variants are known."
         )
 
 
 def _genotypes(config: Mapping) -> Iterator[str]:
-    block, people = config["genotypes"], config["samples"]
+    block, samples = config["genotypes"], config["samples"]
     qc, chromosomes = block["qc"], block["chromosomes"]
     yield (
         f"Genotypes ({block['build']}, {plural(len(chromosomes), 'chromosome')}) were filtered: variants with a call "
         f"rate below {qc['call_rate']}, a minor-allele frequency below {qc['maf']} or an exact Hardy-Weinberg p "
-        f"{'(mid-p) ' if qc['hwe_midp'] else ''}below {p_text(qc['hwe'])} [@hwe] were removed, and people with a call "
-        f"rate below {qc['person_call_rate']}."
+        f"{'(mid-p) ' if qc['hwe_midp'] else ''}below {p_text(qc['hwe'])} [@hwe] were removed, and samples with a call "
+        f"rate below {qc['sample_call_rate']}."
     )
     if block["kinship"]:
-        yield f"Of pairs of relatives in a table, with a kinship above {people['max_kinship']}, one was tested."
+        yield f"Of pairs of relatives in a table, with a kinship above {samples['max_kinship']}, one was tested."
     else:
         yield (
-            f"Of people with a KING-robust kinship [@king] above {people['max_kinship']} one was tested; "
+            f"Of samples with a KING-robust kinship [@king] above {samples['max_kinship']} one was tested; "
             "relatives share a fold."
         )
     if block["pcs_file"]:
@@ -112,7 +112,7 @@ def _genotypes(config: Mapping) -> Iterator[str]:
         drop = block["prune"]["long_range_ld"] == "drop"
         yield (
             f"{block['pcs']} genetic principal components come from variants pruned to r² < {block['prune']['r2']}"
-            f"{' outside the regions of long-range LD [@long_range_ld]' if drop else ''}, fitted on unrelated people."
+            f"{' outside the regions of long-range LD [@long_range_ld]' if drop else ''}, fitted on unrelated samples."
         )
 
 
@@ -146,7 +146,7 @@ def _modalities(config: Mapping) -> Iterator[str]:
         )
     if "expression" in used:
         entered = {"tpm": "as log(1 + TPM)", "counts": "as log(1 + CPM)", "log": "on the log scale of its table"}
-        yield f"Gene expression entered {entered[config['expression']['scale']]}, scaled by the training people."
+        yield f"Gene expression entered {entered[config['expression']['scale']]}, scaled by the training samples."
 
 
 def _features(config: Mapping, tested: Mapping[str, int]) -> Iterator[str]:
@@ -161,11 +161,11 @@ def _features(config: Mapping, tested: Mapping[str, int]) -> Iterator[str]:
         yield (
             f"Nobody was tested with features of a network that saw their genotypes in training: {listed(crossed)} "
             f"{'was' if len(crossed) == 1 else 'were'} cross-fitted, families sharing a fold, and the networks' "
-            "features were brought into one space by orthogonal Procrustes rotation [@procrustes] fitted on shared "
-            "training people."
+            "features were moved into one space by orthogonal Procrustes rotation [@procrustes] fitted on shared "
+            "training samples."
         )
     if alone:
-        yield f"Of {listed(alone)} only the held-out people were tested."
+        yield f"Of {listed(alone)} only the held-out samples were tested."
     learned = [name for name in models if "phenotypes" not in models[name] or "method" in models[name]]
     if learned:
         block, inverse = config["phenotypes"], config["phenotypes"]["transform"] == "inverse-normal"
@@ -176,9 +176,9 @@ def _features(config: Mapping, tested: Mapping[str, int]) -> Iterator[str]:
             f"{', residualised and transformed to normal ranks' if inverse else ''}."
         )
     if _umap(config):
-        yield "Maps of the people in the space of a model's features are drawn by UMAP [@umap]."
+        yield "Maps of the samples in the space of a model's features are drawn by UMAP [@umap]."
     if tested:
-        yield f"People tested: {', '.join(f'{name} {count:,}' for name, count in tested.items())}."
+        yield f"Samples tested: {', '.join(f'{name} {count:,}' for name, count in tested.items())}."
 
 
 def _own(config: Mapping) -> bool:
@@ -186,7 +186,7 @@ def _own(config: Mapping) -> bool:
 
 
 def _umap(config: Mapping) -> bool:
-    """Whether a map is drawn by UMAP: models of brought phenotypes have none."""
+    """Whether a map is drawn by UMAP: models of user-supplied phenotypes have none."""
     mapped = any({"method", "embeddings", "apply"} & {*one} for one in config["models"].values())
     return mapped and config["plots"]["map"]["method"] == "umap"
 
@@ -234,7 +234,7 @@ def _explanations(config: Mapping) -> Iterator[str]:
         used = [names.get(one, one) for one in block.get("methods", [])]
         baseline = f", from the baseline {block['baseline']}" if isinstance(block.get("baseline"), str) else ""
         yield (
-            f"What the contrastive loss of a person depends on was attributed to genetic features by {listed(used)}"
+            f"What the contrastive loss of a sample depends on was attributed to genetic features by {listed(used)}"
             f", in Captum [@captum]{baseline}."
         )
 
@@ -248,7 +248,7 @@ def _downstream(config: Mapping, clustered: Collection[str]) -> Iterator[str]:
             for arm in tasks.arms(config, task, model)
         }
         beside = listed(text for name, text in names.items() if name in used)
-        yield f"Segmentation is scored by Dice over people{f', beside {beside}' if beside else ''}."
+        yield f"Segmentation is scored by Dice over samples{f', beside {beside}' if beside else ''}."
     clusters = [config["downstream"][name] for name in tasks.of_kind(config, tasks.CLUSTERS)]
     made = [words for name, words in PARTITIONS.items() if name in clustered]
     if clusters and made:

@@ -17,8 +17,8 @@ def kind(recipe: Mapping) -> str:
         if recipe.get("contrast") == 0:
             title = title.removeprefix(CONTRASTIVE)
         return f"{'variational ' * recipe.get('variational', False)}{title}"
-    return {"embeddings": "brought embeddings", "apply": "frozen model of another study"}.get(
-        next((one for one in ("embeddings", "apply") if one in recipe), ""), "brought phenotypes"
+    return {"embeddings": "user-supplied embeddings", "apply": "frozen model of another study"}.get(
+        next((one for one in ("embeddings", "apply") if one in recipe), ""), "user-supplied phenotypes"
     )
 
 
@@ -27,8 +27,8 @@ def model_sentences(config: Mapping, name: str, folds: Callable[[Mapping, str], 
     recipe = config["models"][name]
     if "method" not in recipe:
         what = {
-            "brought embeddings": "embeddings made elsewhere",
-            "brought phenotypes": "phenotypes measured elsewhere",
+            "user-supplied embeddings": "embeddings made elsewhere",
+            "user-supplied phenotypes": "phenotypes measured elsewhere",
         }
         yield f"{name}: {what.get(kind(recipe), 'the frozen model of another study, applied to this cohort')}."
         return
@@ -74,7 +74,7 @@ def _network(recipe: Mapping) -> str:
 
 def _contrast(name: str, recipe: Mapping, network: str) -> str:
     modalities = listed(recipe["modalities"])
-    people = "everyone with at least one of them" if recipe.get("aggregate") == "outer" else "people with all of them"
+    samples = "everyone with at least one of them" if recipe.get("aggregate") == "outer" else "samples with all of them"
     if "gene_encoder" in recipe:
         reader = {"mamba": "Mamba [@mamba]", "transformer": "a transformer", "mlp": "a multilayer perceptron"}
         return (
@@ -89,7 +89,7 @@ def _contrast(name: str, recipe: Mapping, network: str) -> str:
     learned = "a learned temperature that begins at" if recipe["learn_temperature"] else "a temperature of"
     extra = f", {recipe['corruption']:g} of the genetic values corrupted [@scarf]" if recipe["corruption"] else ""
     return (
-        f"{name} contrasts images, through {network}, with {modalities} of the same person, through "
+        f"{name} contrasts images, through {network}, with {modalities} of the same sample, through "
         f"{ENCODERS[recipe['genetics_encoder']]}, after ContIG [@contig] {loss} at {learned} "
-        f"{recipe['temperature']:g}, in {people}{extra}."
+        f"{recipe['temperature']:g}, in {samples}{extra}."
     )

@@ -1,4 +1,4 @@
-"""A model's part of the page: its loci, the plots of their regions, second looks, and its other figures."""
+"""A model's part of the page: its loci, the plots of their regions, sensitivity analyses of lead variants, and its other figures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Model:
     """What the page tells of a model; `loci` are all columns of loci.tsv, `loci_table` what is shown of them."""
 
     kind: str
-    people: int
+    samples: int
     features: int
     loci: pd.DataFrame
     loci_table: Markup
@@ -64,7 +64,7 @@ def model_part(name: str, files: Mapping[str, PathLike | None], config: Mapping,
     reach = float(config["plots"]["regional_kb"]) * 1000
     return Model(
         kind=kind(config["models"][name]),
-        people=phenotypes.metadata.num_rows,
+        samples=phenotypes.metadata.num_rows,
         features=len(phenotypes.schema_arrow.names) - 1,
         loci=loci,
         loci_table=loci_table(name, loci, {one.locus for one in regions}),

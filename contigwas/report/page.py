@@ -12,7 +12,7 @@ from contigwas.config.downstream import CLUSTERS
 from contigwas.config.models import read_schema
 from contigwas.plots.style import TESTS, p_text
 from contigwas.report.assets import assets
-from contigwas.report.cohort_flow import image_steps, people_flow, variant_flow, variant_steps, why_untested
+from contigwas.report.cohort_flow import image_steps, samples_flow, variant_flow, variant_steps, why_untested
 from contigwas.report.explanations import explanations
 from contigwas.report.image_data import picture
 from contigwas.report.inputs import burden_masks, evaluation_tables, task_summary
@@ -30,7 +30,7 @@ COUNTS = {"tested": grouped, "not tested": grouped}
 
 
 def write_report(
-    people: Mapping[str, PathLike],
+    samples: Mapping[str, PathLike],
     variants: Mapping[str, PathLike],
     genotypes: Mapping[str, PathLike],
     images: PathLike | None,
@@ -46,7 +46,7 @@ def write_report(
 ) -> None:
     """Write the page.
 
-    `people` has candidates and cohort. `genotypes` holds the figures of quality control by name (call_rate, hwe, pcs,
+    `samples` has candidates and cohort. `genotypes` holds the figures of quality control by name (call_rate, hwe, pcs,
     kinship). `matching` holds the table of how scores matched and its figure (png), or is None. `burden` is its file.
     `models` maps a name to its files: phenotypes, loci, followup, points, manhattan, overview, regional (a folder), qq,
     perhaps training, decoded and map (else None). `evaluation` holds tables (a list) and png; `explained` maps a model
@@ -64,8 +64,8 @@ def write_report(
     tables = evaluation_tables(evaluation["tables"])
     planted = tables.get("planted")
     parts = {name: model_part(name, files, config, planted) for name, files in models.items()}
-    tested = {name: part.people for name, part in parts.items()}
-    steps, sources, by_model = people_flow(people["candidates"], people["cohort"], tested)
+    tested = {name: part.samples for name, part in parts.items()}
+    steps, sources, by_model = samples_flow(samples["candidates"], samples["cohort"], tested)
     chromosomes = variant_flow(variants)
     tasks = [{**one, "rows": task_summary(one["tsv"])} for one in tasks]
     clustered = {arm for one in tasks if one["kind"] == CLUSTERS for arm in one["rows"]["arm"]}
@@ -76,10 +76,10 @@ def write_report(
         p1=p_text(config["loci"]["p1"]),
         sentences=sentences(parts, tables["models"], config),
         glance=glance(parts, tables["models"]),
-        people={
+        samples={
             "steps": steps,
             "sources": sources,
-            "models": table(by_model, f"People tested with each model; {why_untested(config)}", COUNTS),
+            "models": table(by_model, f"Samples tested with each model; {why_untested(config)}", COUNTS),
         },
         variants={
             "steps": variant_steps(chromosomes, bool(config["gwas"]["genotypes"])),

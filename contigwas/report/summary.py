@@ -12,16 +12,16 @@ from contigwas.report.wording import listed, plural
 
 
 def sentences(parts: Mapping[str, Model], models: pd.DataFrame, config: Mapping) -> list[str]:
-    """A few sentences: people and variants tested, loci of each model, and planted ones where they are known.
+    """A few sentences: samples and variants tested, loci of each model, and planted ones where they are known.
 
     `models` is models.tsv of the evaluation.
     """
-    people = {part.people for part in parts.values()}
+    samples = {part.samples for part in parts.values()}
     variants = {part.manhattan.tested for part in parts.values()}
     test, p1 = config["loci"]["test"], p_text(config["loci"]["p1"])
     found = listed(f"{name} finds {plural(len(part.loci), 'locus', 'loci')}" for name, part in parts.items())
     said = [
-        f"{_span(people)} people and {_span(variants)} variants were tested with the features of "
+        f"{_span(samples)} samples and {_span(variants)} variants were tested with the features of "
         f"{plural(len(parts), 'model')}.",
         f"At p ≤ {p1} by {TESTS.get(test, test)}, {found}.",
     ]
@@ -39,18 +39,18 @@ def sentences(parts: Mapping[str, Model], models: pd.DataFrame, config: Mapping)
 
 
 def glance(parts: Mapping[str, Model], models: pd.DataFrame) -> Markup:
-    """A table, one row a model: what it is, what was tested, lambda, loci, and the truth where it is known."""
+    """A table, one row a model: what it is, what was tested, lambda, loci, and the ground truth where it is known."""
     known = models.set_index("model")
     rows = []
     for name, part in parts.items():
-        row = {"model": name, "what it is": part.kind, "people": part.people, "features": part.features}
+        row = {"model": name, "what it is": part.kind, "samples": part.samples, "features": part.features}
         row |= {"λ": float(known.loc[name, "lambda"]), "loci": len(part.loci)}
         if "planted_found" in known:
             one = known.loc[name]
             row |= {"planted variants": int(one["planted"]), "found": int(one["planted_found"])}
             row |= {"false loci": int(one["false_loci"])}
         rows.append(row)
-    cells = {"model": _linked, "people": grouped, "λ": fixed(2)}
+    cells = {"model": _linked, "samples": grouped, "λ": fixed(2)}
     return table(pd.DataFrame(rows), "Models at a glance", cells)
 
 

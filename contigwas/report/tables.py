@@ -51,7 +51,7 @@ def shown(value: object) -> str:
 
 
 def grouped(value: object) -> str:
-    """A whole number with commas; text, such as a count that is not told, as it is."""
+    """A whole number with commas; text, such as a count that is not reported, as it is."""
     return shown(value) if value is None or isinstance(value, str) or pd.isna(value) else f"{int(value):,}"
 
 

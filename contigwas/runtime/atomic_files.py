@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from contigwas.runtime.disk import told
+from contigwas.runtime.disk import reported
 
 PathLike = str | os.PathLike
 
@@ -24,7 +24,7 @@ def replacing(path: PathLike, crowded: bool = False) -> Iterator[Path]:
     disk is full or may not be written; nothing is left behind then, as after any error.
     """
     path = Path(path)
-    with told(path):
+    with reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not crowded:
             sweep(path.parent, path.name)
@@ -45,7 +45,7 @@ def replacing_folder(path: PathLike) -> Iterator[Path]:
     The same promises as those of `replacing`.
     """
     path = Path(path)
-    with told(path):
+    with reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent, path.name)
         temporary, old = _beside(path, "tmp"), _beside(path, "old")
@@ -80,18 +80,18 @@ def _beside(path: Path, kind: str) -> Path:
 
 
 def _flush(path: Path) -> None:
-    """Bring a file's content to the disk: else a machine that fails after the rename may leave it empty."""
+    """Supply a file's content to the disk: else a machine that fails after the rename may leave it empty."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def private_folder(path: PathLike) -> Path:
-    """Make the folder for files that name people, readable by its owner only (mode 0700), and return it.
+    """Make the folder for files that name samples, readable by its owner only (mode 0700), and return it.
 
     So are those above it, up to the nearest that is called private.
     """
     path = Path(path)
-    with told(path):
+    with reported(path):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         upwards = path.parts[::-1]
         above = upwards.index("private") if "private" in upwards else 0

@@ -23,10 +23,10 @@ LEAST = 1 << 20  # bytes: with less Snakemake cannot write its own notes
 
 
 @contextmanager
-def told(path: str | os.PathLike) -> Iterator[None]:
+def reported(path: str | os.PathLike) -> Iterator[None]:
     """Raise UserError where the block fails because the disk of `path`, which it writes, is full or closed.
 
-    Where the error names a file elsewhere, on a disk that is full (of TMPDIR, say), its folder is told instead.
+    Where the error names a file elsewhere, on a disk that is full (of TMPDIR, say), its folder is reported instead.
     """
     try:
         yield
@@ -67,7 +67,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _elsewhere(error: Exception, path: Path) -> Path | None:
-    """The folder of the file that had no room, where it is not of `path`; only the folder, a name may be a person's."""
+    """The folder of the file that had no room, where it is not of `path`; only the folder, a name may be a sample's."""
     name = next((_name(one) for one in _chain(error) if _full(one)), None)
     return None if name is None or _belongs(name, path) else name.parent
 

@@ -26,14 +26,14 @@ from contigwas.runtime.memory import MORE, short
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 LOCKS = Path(".snakemake/contigwas")  # no results, and Snakemake, which removes a job's log, leaves it alone
-STOPPED = "stopped by a signal: the same command goes on from here"
+STOPPED = "stopped by a signal: the same command resumes from here"
 SELF = Path(__file__).resolve()
 PACKAGE = SELF.parents[1]
 
 
 @contextmanager
 def job(log: str | os.PathLike, math_threads: int | None = None) -> Iterator[None]:
-    """Run one stage: log to `log`, limit BLAS and torch to `math_threads`, end what a user can mend in one sentence.
+    """Run one stage: log to `log`, limit BLAS and torch to `math_threads`, end what a user can fix in one sentence.
 
     A `UserError`, a full disk, too little memory and an interrupt are logged and printed to stderr in one sentence,
     then the process exits with a status that is not 0. Any other exception is written to the log with its traceback
@@ -71,7 +71,7 @@ def job(log: str | os.PathLike, math_threads: int | None = None) -> Iterator[Non
 def _own_log(log: Path, first: bool) -> Iterator[TextIO | None]:
     """Set up logging to `log`; yield the lock of the job, None where this process is not the first."""
     try:
-        with disk.told(log):
+        with disk.reported(log):
             log.parent.mkdir(parents=True, exist_ok=True)
             lock = _only_one(log) if first else None
             if first:
@@ -110,16 +110,16 @@ def _only_one(log: Path) -> TextIO:
     Jobs may outlive a Snakemake that was killed. The next one starts such a job again, and two processes would save
     their training in one place.
     """
-    path, told = lock_of(log), False
+    path, reported = lock_of(log), False
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         file = path.absolute().open("a+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if not told:
+            if not reported:
                 _said(_waiting(file, path))
-                told = True
+                reported = True
             file.close()
             time.sleep(1)  # asked again by name, so that removing the file helps where its holder cannot let go
             continue
@@ -187,7 +187,7 @@ def _end(sentence: str, status: int = 1, cause: Exception | None = None, lock: T
     logging.getLogger("contigwas").error("%s", sentence)
     behind = cause.__cause__ if isinstance(cause, UserError) else cause
     if behind is not None:
-        # without the message, which may quote a person's row, and in a line, as Snakemake prints the log of what failed
+        # without the message, which may quote a sample's row, and in a line, as Snakemake prints the log of what failed
         logging.getLogger("contigwas").info("behind it: %s, %s", type(behind).__name__, " < ".join(places(behind)))
     _said(sentence)
     if cause is not None and disk.full(cause) and "h5py" in sys.modules:

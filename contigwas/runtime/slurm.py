@@ -1,4 +1,4 @@
-"""What can be told about a run through SLURM before its first job is submitted."""
+"""What can be reported about a run through SLURM before its first job is submitted."""
 
 import re
 import subprocess

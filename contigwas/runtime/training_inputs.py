@@ -1,4 +1,4 @@
-"""What training depends on: what a part of its data is made of, and that the part is there, as small files."""
+"""Small files that training depends on: what its inputs are computed from, and that they are complete."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -8,35 +8,37 @@ from pathlib import Path
 from contigwas.runtime.atomic_files import PathLike, replacing
 from contigwas.runtime.errors import UserError
 
-PIECES, PIECE = 64, 1 << 18  # of a large file's digest: how many, and their bytes
+PIECES, PIECE = 64, 1 << 18  # the number of pieces of a large file that are hashed, and their bytes
 
 
-def write_lineage(origins: Iterable[PathLike], made_with: Mapping[str, Mapping], output: PathLike) -> None:
-    """Write JSON: `origins`, the files from outside with their bytes and a digest, and `made_with`, settings and a
-    digest of the code of every rule in between. Raises UserError when the disk is full.
+def write_digest(external_inputs: Iterable[PathLike], producing_rules: Mapping[str, Mapping], output: PathLike) -> None:
+    """Write JSON: `external_inputs`, files with size and digest, and `producing_rules`, the params of each rule.
 
-    Snakemake compares this file by content where a run was stopped between it and the training. Of a file of over 16 MB
-    the digest is of 64 pieces from its beginning to its end.
+    Snakemake compares this file by content when a run was stopped between it and the training. Of a file above 16 MB
+    only 64 pieces, spread from its start to its end, are hashed. Raises UserError when the disk is full.
     """
-    files = [one | {"digest": _digest(Path(one["path"]))} for one in _sizes(origins)]
-    _write({"origins": files, "made_with": made_with}, output)
+    files = [one | {"digest": _digest(Path(one["path"]))} for one in _sizes(external_inputs)]
+    _write({"external_inputs": files, "producing_rules": producing_rules}, output)
 
 
-def write_ready(made: Iterable[PathLike], output: PathLike) -> None:
-    """Write JSON: `made`, the files of a part with their size in bytes. Raises UserError when the disk is full."""
-    _write({"made": _sizes(made)}, output)
+def write_ready(part_files: Iterable[PathLike], output: PathLike) -> None:
+    """Write JSON: `part_files`, the files of a training input with their size.
+
+    Raises UserError when the disk is full.
+    """
+    _write({"part_files": _sizes(part_files)}, output)
 
 
 def ready_bytes(path: PathLike) -> int:
-    """The bytes of the files that `write_ready` found there."""
-    return sum(one["bytes"] for one in json.loads(Path(path).read_text())["made"])
+    """The total size of the files that `write_ready` listed."""
+    return sum(one["bytes"] for one in json.loads(Path(path).read_text())["part_files"])
 
 
-def require_made(paths: Iterable[PathLike]) -> None:
-    """Raise UserError for a file that a `.ready` file stands for and that is gone."""
+def require_files(paths: Iterable[PathLike]) -> None:
+    """Raise UserError for a training input that is missing although its `.ready` file exists."""
     for path in paths:
         if not Path(path).is_file():
-            raise UserError(f"{path} is gone: remove results/lineage/*.ready and run the same command again")
+            raise UserError(f"{path} is missing: remove results/training_inputs/*.ready and run the same command again")
 
 
 def _sizes(paths: Iterable[PathLike]) -> list[dict[str, object]]:
@@ -44,15 +46,15 @@ def _sizes(paths: Iterable[PathLike]) -> list[dict[str, object]]:
 
 
 def _digest(path: Path) -> str:
-    size, found = path.stat().st_size, blake2b(digest_size=12)
+    size, digest = path.stat().st_size, blake2b(digest_size=12)
     with path.open("rb") as file:
         if size <= PIECES * PIECE:
-            found.update(file.read())
+            digest.update(file.read())
         else:
             for number in range(PIECES):
                 file.seek(number * (size - PIECE) // (PIECES - 1))
-                found.update(file.read(PIECE))
-    return found.hexdigest()
+                digest.update(file.read(PIECE))
+    return digest.hexdigest()
 
 
 def _write(content: Mapping[str, object], output: PathLike) -> None:

@@ -1,4 +1,4 @@
-"""Who is in the study: the people that inputs name, their families, and their folds."""
+"""Who is in the study: the samples that inputs name, their families, and their folds."""
 
 from contigwas.samples.folds import assign_folds, heldout_share
 

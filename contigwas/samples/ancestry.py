@@ -15,13 +15,13 @@ log = logging.getLogger(__name__)
 
 
 def outsiders(iids: Sequence[str], settings: Mapping[str, object], pcs: PathLike | None, seed: int) -> np.ndarray:
-    """Who of `iids` is not of the ancestry that `settings` describe: bool (people,).
+    """Who of `iids` is not of the ancestry that `settings` describe: bool (samples,).
 
     With `table` (and `column`, `keep`): whose value in the column is not one of `keep`, or who has none. Else by the
-    Mahalanobis distance over the first `pcs` components of the table `pcs`, in SDs: whose distance from the people that
+    Mahalanobis distance over the first `pcs` components of the table `pcs`, in SDs: whose distance from the samples that
     the file `reference` lists (a column iid), or from the robust centre of everyone (minimum covariance determinant,
     Rousseeuw & Van Driessen 1999), is above `max_sd`, or who has no components. Raises UserError when a file lacks a
-    column, nobody is shared, or fewer people are in the reference than a covariance needs.
+    column, nobody is shared, or fewer samples are in the reference than a covariance needs.
     """
     if "table" in settings:
         return outside_column(iids, settings)
@@ -36,11 +36,11 @@ def outsiders(iids: Sequence[str], settings: Mapping[str, object], pcs: PathLike
     reference = known
     if settings["reference"] is not None:
         listed = read_table(settings["reference"], ["iid"], "genotypes.ancestry.reference")["iid"]
-        require_overlap(iids, listed, "the people", f"genotypes.ancestry.reference ({settings['reference']})")
+        require_overlap(iids, listed, "the samples", f"genotypes.ancestry.reference ({settings['reference']})")
         reference = known & pd.Index(iids).isin(listed)
     if reference.sum() < 10 * count:
         raise UserError(
-            f"only {reference.sum()} people with components are in the reference of genotypes.ancestry: name at least "
+            f"only {reference.sum()} samples with components are in the reference of genotypes.ancestry: name at least "
             f"{10 * count} for {count} components"
         )
     if settings["reference"] is None:
@@ -53,21 +53,21 @@ def outsiders(iids: Sequence[str], settings: Mapping[str, object], pcs: PathLike
     apart = values[known] - centre
     distance = np.full(len(values), np.inf)
     distance[known] = np.sqrt(np.einsum("ij,ij->i", apart, np.linalg.solve(np.atleast_2d(covariance), apart.T).T))
-    log.info("ancestry: %d of %d people are more than %g SDs from %d people of reference, %d have no components",
+    log.info("ancestry: %d of %d samples are more than %g SDs from %d samples of reference, %d have no components",
              (distance[known] > settings["max_sd"]).sum(), len(values), settings["max_sd"], reference.sum(),
              (~known).sum())  # fmt: skip
     return distance > settings["max_sd"]
 
 
 def outside_column(iids: Sequence[str], settings: Mapping[str, object]) -> np.ndarray:
-    """Who of `iids` has none of the values `keep` in the column of the table, or no value: bool (people,)."""
+    """Who of `iids` has none of the values `keep` in the column of the table, or no value: bool (samples,)."""
     table = read_table(settings["table"], ["iid"], "genotypes.ancestry.table")
     if settings["column"] not in table.columns:
         seen = ", ".join(str(name) for name in table.columns[:12])
         raise UserError(
             f"{settings['table']} has no column {settings['column']} (genotypes.ancestry.column): it has {seen}"
         )
-    require_overlap(iids, table["iid"], "the people", f"genotypes.ancestry.table ({settings['table']})")
+    require_overlap(iids, table["iid"], "the samples", f"genotypes.ancestry.table ({settings['table']})")
     values = table.drop_duplicates("iid").set_index("iid")[settings["column"]].reindex(iids)
     wanted = {str(one) for one in settings["keep"]}
     have = values.map(lambda value: str(int(value)) if isinstance(value, float) and value == int(value) else str(value),
@@ -79,6 +79,6 @@ def outside_column(iids: Sequence[str], settings: Mapping[str, object]) -> np.nd
             f"nobody has {settings['column']} {', '.join(sorted(wanted))} in {settings['table']}: it has {seen}"
         )
     other = (~inside & have.notna().to_numpy()).sum()
-    log.info("ancestry: %d of %d people have another %s than %s, %d have none", other, len(inside), settings["column"],
+    log.info("ancestry: %d of %d samples have another %s than %s, %d have none", other, len(inside), settings["column"],
              ", ".join(sorted(wanted)), have.isna().sum())  # fmt: skip
     return ~inside

@@ -25,20 +25,20 @@ def write_candidates(
     """Write candidates.tsv: `fid iid sex`, then a 0/1 column for each source that is given.
 
     `genotypes` and `exome` are .fam, .psam or .sample files (or a .bgen without one). fid and sex come from the
-    genotypes, else from the exome; of the others the fid is the IID and the sex 0. People in `withdrawn` get no row.
-    Raises UserError when a file is malformed, names a person twice, when the files of one source name different
-    people, or when a source shares nobody with the genotypes.
+    genotypes, else from the exome; of the others the fid is the IID and the sex 0. Samples in `withdrawn` get no row.
+    Raises UserError when a file is malformed, names a sample twice, when the files of one source name different
+    samples, or when a source shares nobody with the genotypes.
     """
-    array = same_people(genotypes, "genotypes")
+    array = same_samples(genotypes, "genotypes")
     fams = [array]
     sources = {"genotypes": (str(genotypes[0]), array["iid"])}
     if images_table is not None:
-        sources["images"] = (str(images_table), listed_people(images_table, "images.table"))
+        sources["images"] = (str(images_table), listed_samples(images_table, "images.table"))
     if exome:
-        fams.append(same_people(exome, "exome"))
+        fams.append(same_samples(exome, "exome"))
         sources["exome"] = (str(exome[0]), fams[-1]["iid"])
     if keep is not None:
-        sources["keep"] = (str(keep), listed_people(keep, "samples.keep"))
+        sources["keep"] = (str(keep), listed_samples(keep, "samples.keep"))
 
     path, genotyped = sources["genotypes"]
     for name, (other, iids) in sources.items():
@@ -62,7 +62,7 @@ def analysed(candidates: pd.DataFrame) -> pd.DataFrame:
 
 
 def _table(sources: Mapping[str, tuple[str, pd.Series]], known: pd.DataFrame) -> pd.DataFrame:
-    """One row for each person of any source, in the order in which the sources name them."""
+    """One row for each sample of any source, in the order in which the sources name them."""
     everyone = pd.concat([iids for _, iids in sources.values()]).drop_duplicates()
     table = pd.DataFrame({"iid": everyone.to_numpy()}).merge(known, how="left", on="iid")
     table["fid"] = table["fid"].fillna(table["iid"])
@@ -71,30 +71,32 @@ def _table(sources: Mapping[str, tuple[str, pd.Series]], known: pd.DataFrame) ->
     for name, (_, iids) in sources.items():
         table[name] = table["iid"].isin(iids).astype(int)
         log.info(
-            "%s: %d people, %d of them in the genotypes", name, len(iids), iids.isin(sources["genotypes"][1]).sum()
+            "%s: %d samples, %d of them in the genotypes", name, len(iids), iids.isin(sources["genotypes"][1]).sum()
         )
     log.info("%d candidates, %d of them in every source", len(table), (table.iloc[:, 3:] == 1).all(axis=1).sum())
     return table
 
 
-def same_people(paths: Sequence[PathLike], source: str) -> pd.DataFrame:
-    """The people of the first file, after a check that the others name the same ones, in any order."""
-    from contigwas.genotypes.reader import read_people  # brings the readers of all formats, which training does without
+def same_samples(paths: Sequence[PathLike], source: str) -> pd.DataFrame:
+    """The samples of the first file, after a check that the others name the same ones, in any order."""
+    from contigwas.genotypes.reader import (
+        read_samples,  # supplies the readers of all formats, which training does without
+    )
 
-    first = read_people(paths[0])
+    first = read_samples(paths[0])
     for path in paths[1:]:
-        other = read_people(path)
+        other = read_samples(path)
         alone = len(set(first["iid"]) ^ set(other["iid"]))
         if alone:
             raise UserError(
-                f"{path} ({len(other)} people, IDs of {shape(other['iid'])}) and {paths[0]} ({len(first)} people, "
-                f"IDs of {shape(first['iid'])}) differ in {alone} people: all files of the {source} must name "
-                "the same people"
+                f"{path} ({len(other)} samples, IDs of {shape(other['iid'])}) and {paths[0]} ({len(first)} samples, "
+                f"IDs of {shape(first['iid'])}) differ in {alone} samples: all files of the {source} must name "
+                "the same samples"
             )
     return first
 
 
-def listed_people(path: PathLike, what: str) -> pd.Series:
+def listed_samples(path: PathLike, what: str) -> pd.Series:
     """The different IIDs of a text table, in its order."""
     return read_table(path, ["iid"], what)["iid"].drop_duplicates()
 
@@ -105,7 +107,7 @@ def _withdrawn(path: PathLike | None, named: Iterable[pd.Series]) -> set[str]:
         return set()
     gone = read_withdrawn(path)
     found = gone.intersection(*[set().union(*named)])
-    log.info("%d people are withdrawn: %d of them were in the inputs, %d in none", len(gone), len(found),
+    log.info("%d samples are withdrawn: %d of them were in the inputs, %d in none", len(gone), len(found),
              len(gone) - len(found))  # fmt: skip
     if gone and not found:
         log.warning("nobody of samples.withdrawn is in the inputs: its IDs have %s", shape(gone))

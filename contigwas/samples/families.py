@@ -1,4 +1,4 @@
-"""Families and unrelated people, from pairs of relatives."""
+"""Families and unrelated samples, from pairs of relatives."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -24,51 +24,51 @@ def related_pairs(iids: Sequence[str], kinship: pd.DataFrame, min_kinship: float
 
 
 def families(iids: Sequence[str], pairs: np.ndarray) -> np.ndarray:
-    """A name for each person's family: the smallest hash (hex digest) of an IID in the connected component.
+    """A name for each sample's family: the smallest hash (hex digest) of an IID in the connected component.
 
-    It depends on nobody outside the component, so no one else moves when an unrelated person leaves. `pairs` are
-    positions in `iids`, (pairs, 2). Returns strings, shape (people,).
+    It depends on nobody outside the component, so no one else moves when an unrelated sample leaves. `pairs` are
+    positions in `iids`, (pairs, 2). Returns strings, shape (samples,).
     """
-    people = len(iids)
-    links = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(people, people))
+    samples = len(iids)
+    links = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(samples, samples))
     _, component = connected_components(links, directed=False)
     digests = pd.Series([blake2b(iid.encode(), digest_size=8).hexdigest() for iid in iids], dtype=str)
     return digests.groupby(component).transform("min").to_numpy(dtype=str)
 
 
 def unrelated(iids: Sequence[str], pairs: np.ndarray, seed: int) -> np.ndarray:
-    """A large set of people with no pair among them, to which nobody can be added: bool (people,).
+    """A large set of samples with no pair among them, to which nobody can be added: bool (samples,).
 
     Greedy, as plink2 --king-cutoff: as long as someone has a single relative left, that relative goes, which loses
-    nobody; else the person with the most relatives left goes. Ties by hash. Who then has no relative in the set comes
+    nobody; else the sample with the most relatives left goes. Ties by hash. Who then has no relative in the set comes
     back.
     """
     relatives: dict[int, set[int]] = {}
     for one, other in pairs.tolist():
         relatives.setdefault(one, set()).add(other)
         relatives.setdefault(other, set()).add(one)
-    every = {person: frozenset(near) for person, near in relatives.items()}
-    order = {person: stable_hash(f"related:{seed}:{iids[person]}") for person in relatives}
-    queue = [(_rank(len(near)), order[person], person) for person, near in relatives.items()]
+    every = {sample: frozenset(near) for sample, near in relatives.items()}
+    order = {sample: stable_hash(f"related:{seed}:{iids[sample]}") for sample in relatives}
+    queue = [(_rank(len(near)), order[sample], sample) for sample, near in relatives.items()]
     heapify(queue)
     kept = np.ones(len(iids), bool)
     while queue:
-        rank, _, person = heappop(queue)
-        if person not in relatives or not relatives[person] or _rank(len(relatives[person])) != rank:
+        rank, _, sample = heappop(queue)
+        if sample not in relatives or not relatives[sample] or _rank(len(relatives[sample])) != rank:
             continue
-        leaves = person
-        if len(relatives[person]) == 1:
-            (only,) = relatives[person]
-            leaves = only if len(relatives[only]) > 1 else person
+        leaves = sample
+        if len(relatives[sample]) == 1:
+            (only,) = relatives[sample]
+            leaves = only if len(relatives[only]) > 1 else sample
         kept[leaves] = False
         for other in relatives.pop(leaves):
             relatives[other].discard(leaves)
             heappush(queue, (_rank(len(relatives[other])), order[other], other))
-    for person in sorted(every, key=order.__getitem__):
-        kept[person] |= not any(kept[other] for other in every[person])
+    for sample in sorted(every, key=order.__getitem__):
+        kept[sample] |= not any(kept[other] for other in every[sample])
     return kept
 
 
 def _rank(relatives: int) -> int:
-    """Who is looked at first, the smaller number: people with one relative, then those with the most."""
+    """Who is looked at first, the smaller number: samples with one relative, then those with the most."""
     return np.iinfo(np.int64).min if relatives == 1 else -relatives

@@ -1,4 +1,4 @@
-"""Folds and held-out shares by a stable hash of the family: nobody else moves when one person leaves."""
+"""Folds and held-out shares by a stable hash of the family: nobody else moves when one sample leaves."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def stable_hash(text: str) -> int:
-    """A 64-bit number that depends on the text alone: not on Python's hash seed, the machine, or other people."""
+    """A 64-bit number that depends on the text alone: not on Python's hash seed, the machine, or other samples."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 

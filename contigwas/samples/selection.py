@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 def write_cohort(
     candidates: PathLike,
-    people: PathLike,
+    samples: PathLike,
     kinship: PathLike | None,
     settings: Mapping[str, object],
     seed: int,
@@ -30,24 +30,24 @@ def write_cohort(
 ) -> None:
     """Write cohort.tsv: `fid iid sex family fold gwas_included exclusion gwas_exclusion`, one row a candidate.
 
-    `people` is the people's quality control (iid, kept, reason), `kinship` the pairs of relatives, or None where
+    `samples` is the samples' quality control (iid, kept, reason), `kinship` the pairs of relatives, or None where
     nobody's relatives are known; `settings` has `folds` and `max_kinship`. `excluded` says why someone is out of
     everything: quality control, `samples.keep`, or `ancestry` (settings of `outsiders`, with the components `pcs`);
     `untested` is `related` for those who may train but are not tested. Raises UserError when nobody is
-    left, or when a candidate with genotypes is not in `people`.
+    left, or when a candidate with genotypes is not in `samples`.
     """
     named = read_candidates(candidates)
-    excluded = _excluded(named, people)
+    excluded = _excluded(named, samples)
     if ancestry is not None:
         inside = np.flatnonzero(excluded == "")
         excluded[inside[outsiders(named["iid"].to_numpy(dtype=str)[inside], ancestry, pcs, seed)]] = "ancestry"
     table = named[["fid", "iid", "sex"]].assign(exclusion=excluded)
     kept = (table["exclusion"] == "").to_numpy()
     for reason, count in table.loc[~kept, "exclusion"].value_counts(sort=False).items():
-        log.info("excluded: %d people, %s", count, reason)
+        log.info("excluded: %d samples, %s", count, reason)
     if not kept.any():
         reasons = ", ".join(f"{count} {why}" for why, count in table["exclusion"].value_counts(sort=False).items())
-        raise UserError(f"nobody is left of the {len(table)} people in {candidates} ({reasons}): relax samples.keep, "
+        raise UserError(f"nobody is left of the {len(table)} samples in {candidates} ({reasons}): relax samples.keep, "
                         "genotypes.qc or the inputs")  # fmt: skip
 
     iids = table["iid"].tolist()
@@ -61,20 +61,20 @@ def write_cohort(
     alone = unrelated(iids, pairs, seed)
     table["gwas_included"] = (kept & alone).astype(int)
     table["gwas_exclusion"] = np.where(kept & ~alone, "related", "")
-    log.info("%d people kept, %d families of two or more; %d tested, %d not tested because related", kept.sum(),
+    log.info("%d samples kept, %d families of two or more; %d tested, %d not tested because related", kept.sum(),
              (table["family"].value_counts() > 1).sum(), table["gwas_included"].sum(), (kept & ~alone).sum())  # fmt: skip
-    log.info("people kept in each fold: %s", np.bincount(table["fold"][kept], minlength=settings["folds"]).tolist())
+    log.info("samples kept in each fold: %s", np.bincount(table["fold"][kept], minlength=settings["folds"]).tolist())
     write_tsv(table[["fid", "iid", "sex", "family", "fold", "gwas_included", "exclusion", "gwas_exclusion"]], output)
 
 
-def _excluded(candidates: pd.DataFrame, people: PathLike) -> np.ndarray:
+def _excluded(candidates: pd.DataFrame, samples: PathLike) -> np.ndarray:
     """Why each candidate is out of everything, or an empty string. Shape (candidates,)."""
-    checked = pd.read_parquet(require(people, "the people's quality control"))
+    checked = pd.read_parquet(require(samples, "the samples' quality control"))
     rows = rows_of(candidates["iid"], checked["iid"].astype(str))
     absent = set(analysed(candidates)["iid"]) - set(checked["iid"].astype(str))
     if absent:
         raise UserError(
-            f"{people} lacks {len(absent)} people of the genotypes (IDs of {shape(absent)}): "
+            f"{samples} lacks {len(absent)} samples of the genotypes (IDs of {shape(absent)}): "
             "run the stage genotypes again"
         )
     reasons = np.where(rows >= 0, checked["reason"].to_numpy(dtype=object)[rows], "")

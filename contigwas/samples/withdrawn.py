@@ -1,4 +1,4 @@
-"""The list of the people who withdrew."""
+"""The list of the participants who withdrew."""
 
 from pathlib import Path
 

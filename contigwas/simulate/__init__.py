@@ -1,1 +1,1 @@
-"""A cohort with the truth known: genotypes, traits of the eye, photographs; and real photographs paired at random."""
+"""A cohort with the ground truth known: genotypes, traits of the eye, photographs; and real photographs paired at random."""

@@ -23,9 +23,9 @@ NOISE_ONLY = 0.2  # share of the genes that share nothing with any other; the re
 BACKGROUND = 3  # processes that change many genes and nothing in the picture
 PROGRAMME_SHARE = (0.10, 0.45)  # of a member's variance (of log expression) that its programme explains
 BACKGROUND_SHARE = (0.05, 0.30)
-LOG_SD = (0.3, 0.9)  # of a gene's expression over people, natural log
+LOG_SD = (0.3, 0.9)  # of a gene's expression over samples, natural log
 MEAN_LOG, SD_OF_MEANS = 2.2, 1.3  # of log TPM over genes
-READS = 5.0  # counted for each TPM, in the median person
+READS = 5.0  # counted for each TPM, in the median sample
 GENE_LENGTH = (2_000, 40_000)  # base pairs
 
 
@@ -48,40 +48,40 @@ class Loadings:
 def simulate_expression(latents: PathLike, folder: PathLike, settings: Mapping, seed: int) -> None:
     """Write `folder`/programmes.tsv, expression.tsv and genes.tsv from the table of latents (docs/files.md).
 
-    `settings` is the config block `simulate` with its block `lesions`. programmes.tsv has everyone; a share `lacking`
+    `settings` is the config block `simulate` with its block `lesions`. programmes.tsv has everyone; a share `missing_rate`
     has no expression, in an order of its own. The same settings and seed give the same bytes.
     """
     folder, plan = Path(folder), Lesions.of(settings)
-    people = read_table(latents, ("iid", *LATENTS), "simulate.folder")
+    samples = read_table(latents, ("iid", *LATENTS), "simulate.folder")
 
     def stream(purpose: int) -> np.random.Generator:
         return np.random.default_rng([seed, STREAM, purpose])
 
-    programmes = make_programmes(people[list(LATENTS)].to_numpy(np.float64), plan.driven, stream(0))
+    programmes = make_programmes(samples[list(LATENTS)].to_numpy(np.float64), plan.driven, stream(0))
     truth = pd.DataFrame(programmes, columns=list(PROGRAMMES)).round(6)
-    truth.insert(0, "iid", people["iid"])
+    truth.insert(0, "iid", samples["iid"])
     loadings = draw_loadings(plan.genes, stream(1))
     tpm = express(programmes, loadings, stream(2))
     names = [f"GX{number:05d}" for number in range(1, plan.genes + 1)]
     simulation = Simulation.of(settings)
     places = _places(names, simulation.chromosomes, simulation.length, stream(3))
-    kept = stream(4).permutation(len(people))[round(plan.lacking * len(people)) :]
+    kept = stream(4).permutation(len(samples))[round(plan.missing_rate * len(samples)) :]
     table = pd.DataFrame(tpm[kept].round(3), columns=names)
-    table.insert(0, "iid", people["iid"].to_numpy()[kept])
+    table.insert(0, "iid", samples["iid"].to_numpy()[kept])
     write_tsv(places, folder / "genes.tsv")
     write_tsv(table, folder / "expression.tsv")
     write_tsv(truth, folder / "programmes.tsv")
     log.info(
-        "expression of %d genes in %d of %d people: %d genes follow one of %d programmes, %d nothing at all",
-        plan.genes, len(kept), len(people), int((loadings.programme >= 0).sum()), len(PROGRAMMES),
+        "expression of %d genes in %d of %d samples: %d genes follow one of %d programmes, %d nothing at all",
+        plan.genes, len(kept), len(samples), int((loadings.programme >= 0).sum()), len(PROGRAMMES),
         int((loadings.noise == 1).sum()),
     )  # fmt: skip
 
 
 def make_programmes(latents: np.ndarray, driven: float, rng: np.random.Generator) -> np.ndarray:
-    """Programmes (people, 6), unit variance: sqrt(driven) x the latent of the same place + sqrt(1 - driven) x noise.
+    """Programmes (samples, 6), unit variance: sqrt(driven) x the latent of the same place + sqrt(1 - driven) x noise.
 
-    `latents` (people, 6) are in SD. A SNP that explains a share q² of a latent explains driven x q² of its programme.
+    `latents` (samples, 6) are in SD. A SNP that explains a share q² of a latent explains driven x q² of its programme.
     """
     return np.sqrt(driven) * latents + np.sqrt(1 - driven) * rng.standard_normal(latents.shape)
 
@@ -109,19 +109,19 @@ def draw_loadings(genes: int, rng: np.random.Generator) -> Loadings:
 
 
 def express(programmes: np.ndarray, loadings: Loadings, rng: np.random.Generator) -> np.ndarray:
-    """TPM (people, genes): a log-normal level, counted as Poisson reads.
+    """TPM (samples, genes): a log-normal level, counted as Poisson reads.
 
     log level = mean + sd (own x programme + background x backgrounds + noise); reads ~ Poisson(level x depth), depth
-    about 5 per TPM and log-normal over people (SD 0.2); TPM = reads / depth. So weakly expressed genes are noisier on
+    about 5 per TPM and log-normal over samples (SD 0.2); TPM = reads / depth. So weakly expressed genes are noisier on
     the log scale and hold zeros. The genes are a panel: their TPM do not add up to a million.
     """
-    people, genes = len(programmes), len(loadings.mean)
-    backgrounds = rng.standard_normal((people, BACKGROUND))
+    samples, genes = len(programmes), len(loadings.mean)
+    backgrounds = rng.standard_normal((samples, BACKGROUND))
     # an own column of zeros stands for the genes of no programme (index -1)
-    driving = np.column_stack([programmes, np.zeros(people)])[:, loadings.programme]
+    driving = np.column_stack([programmes, np.zeros(samples)])[:, loadings.programme]
     score = loadings.own * driving + backgrounds @ loadings.background.T
-    score += loadings.noise * rng.standard_normal((people, genes))
-    depth = READS * np.exp(0.2 * rng.standard_normal((people, 1)))
+    score += loadings.noise * rng.standard_normal((samples, genes))
+    depth = READS * np.exp(0.2 * rng.standard_normal((samples, 1)))
     return rng.poisson(np.exp(loadings.mean + loadings.sd * score) * depth) / depth
 
 

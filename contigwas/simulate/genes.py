@@ -79,7 +79,7 @@ def causal_rows(gene: Gene, variants: Chromosome) -> np.ndarray:
 
 
 def carriers(gene: Gene, variants: Chromosome) -> np.ndarray:
-    """Who carries a causal allele of the gene, (people,) bool."""
+    """Who carries a causal allele of the gene, (samples,) bool."""
     return variants.counts[causal_rows(gene, variants)].any(axis=0)
 
 

@@ -28,7 +28,7 @@ class Pedigree:
     """Who of the simulated founders is in the cohort, and which children are made of which founders.
 
     `founders` (f,) are rows of the simulated diploids, `parents` (c, 2) too; the cohort is founders, then children,
-    put in the order `order` (people,). `population` (people,) is 0 or 1, in cohort order.
+    put in the order `order` (samples,). `population` (samples,) is 0 or 1, in cohort order.
     """
 
     founders: np.ndarray
@@ -39,7 +39,7 @@ class Pedigree:
 
 @dataclass(frozen=True)
 class Chromosome:
-    """Biallelic variants of one chromosome: 1-based `pos`, bases, alternate-allele counts (variants, people) int8."""
+    """Biallelic variants of one chromosome: 1-based `pos`, bases, alternate-allele counts (variants, samples) int8."""
 
     name: str
     pos: np.ndarray
@@ -71,14 +71,14 @@ class Chromosome:
 
 def populations(settings: Simulation) -> tuple[int, int]:
     """How many founders are simulated in each population."""
-    larger = round(POPULATION_SHARE * settings.people)
-    return larger, settings.people - larger
+    larger = round(POPULATION_SHARE * settings.n_samples)
+    return larger, settings.n_samples - larger
 
 
 def draw_pedigree(settings: Simulation, rng: np.random.Generator) -> Pedigree:
     """Half of the pairs are a founder of the cohort and a child, half are full siblings whose parents are outside.
 
-    As many diploids as people are simulated: every child takes the place of one founder who only serves as a parent.
+    As many diploids as samples are simulated: every child takes the place of one founder who only serves as a parent.
     """
     sizes = populations(settings)
     of_parent_child = settings.related_pairs - settings.related_pairs // 2
@@ -87,7 +87,7 @@ def draw_pedigree(settings: Simulation, rng: np.random.Generator) -> Pedigree:
     parents: list[tuple[int, int]] = []
     outside: list[int] = []
     for pair in range(settings.related_pairs):
-        # both parents are of one population, which is drawn by size among those that still have two people left
+        # both parents are of one population, which is drawn by size among those that still have two samples left
         weights = np.array([size if len(left) >= 2 else 0 for size, left in zip(sizes, free, strict=True)], float)
         left = free[rng.choice(2, p=weights / weights.sum())]
         mother, father = left.pop(), left.pop()
@@ -96,19 +96,19 @@ def draw_pedigree(settings: Simulation, rng: np.random.Generator) -> Pedigree:
         if pair >= of_parent_child:
             outside.append(mother)
             parents.append((mother, father))
-    founders = np.setdiff1d(np.arange(settings.people), outside)
+    founders = np.setdiff1d(np.arange(settings.n_samples), outside)
     couples = np.array(parents, dtype=np.int64).reshape(-1, 2)
-    order = rng.permutation(settings.people)
+    order = rng.permutation(settings.n_samples)
     population = (np.concatenate([founders, couples[:, 0]]) >= sizes[0]).astype(np.int8)[order]
     log.info(
-        "pedigree: %d people of %d and %d founders' populations, %d parent-child and %d sibling pairs",
-        settings.people, *sizes, of_parent_child, of_siblings,
+        "pedigree: %d samples of %d and %d founders' populations, %d parent-child and %d sibling pairs",
+        settings.n_samples, *sizes, of_parent_child, of_siblings,
     )  # fmt: skip
     return Pedigree(founders, couples, order, population)
 
 
 def simulate_chromosome(name: str, settings: Simulation, pedigree: Pedigree, rng: np.random.Generator) -> Chromosome:
-    """Every variant of one chromosome that varies among the people of the cohort, by position.
+    """Every variant of one chromosome that varies among the samples of the cohort, by position.
 
     Sites hit by more than one mutation and variants that nobody of the cohort carries (or that everybody does) are
     left out and counted in the log.
@@ -131,7 +131,7 @@ def simulate_chromosome(name: str, settings: Simulation, pedigree: Pedigree, rng
     trees = msprime.sim_mutations(trees, rate=MUTATION, model=msprime.HKY(kappa=KAPPA), random_seed=int(seeds[1]))
     hit_once = np.bincount(trees.mutations_site, minlength=trees.num_sites) == 1
     gametes = _gametes(trees.sites_position, pedigree, settings.length, rng)
-    counts = np.empty((int(hit_once.sum()), settings.people), dtype=np.int8)
+    counts = np.empty((int(hit_once.sum()), settings.n_samples), dtype=np.int8)
     row = 0
     for variant in trees.variants(copy=False):
         if not hit_once[variant.site.id]:
@@ -144,7 +144,7 @@ def simulate_chromosome(name: str, settings: Simulation, pedigree: Pedigree, rng
     derived = np.empty(trees.num_sites, dtype="U1")
     derived[trees.mutations_site] = trees.mutations_derived_state
     total = counts.sum(axis=1, dtype=np.int64)
-    varies = (total > 0) & (total < 2 * settings.people)
+    varies = (total > 0) & (total < 2 * settings.n_samples)
     log.info(
         "chromosome %s: %d variants; left out: %d sites with several mutations, %d that do not vary in the cohort",
         name, int(varies.sum()), int((~hit_once).sum()), int((~varies).sum()),
@@ -161,9 +161,9 @@ def _gametes(
     result = []
     for parent in pedigree.parents.T:
         haplotypes = np.empty((len(position), len(parent)), dtype=np.int64)
-        for child, person in enumerate(parent):
+        for child, sample in enumerate(parent):
             crossovers = np.sort(rng.uniform(0, length, rng.poisson(CROSSOVERS)))
             phase = (np.searchsorted(crossovers, position) + rng.integers(2)) % 2
-            haplotypes[:, child] = 2 * person + phase
+            haplotypes[:, child] = 2 * sample + phase
         result.append(haplotypes)
     return result[0], result[1]

@@ -1,4 +1,4 @@
-"""Planted groups of people, whose photographs differ in kind: marks in the fundus that make no two of a group alike.
+"""Planted groups of samples, whose photographs differ in kind: marks in the fundus that make no two of a group alike.
 
 A group is a kind of marks. How many there are and where differs in every eye, within the kind; no trait, no gene and
 no nuisance says anything of it.
@@ -19,9 +19,9 @@ COLOURS = {
 }
 
 
-def choose_groups(people: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """The group of each of the people: 0 … count - 1, as equal in size as can be, at random."""
-    return rng.permutation(np.arange(people) % count)
+def choose_groups(samples: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """The group of each of the samples: 0 … count - 1, as equal in size as can be, at random."""
+    return rng.permutation(np.arange(samples) % count)
 
 
 def mark(

@@ -1,4 +1,4 @@
-"""One fundus-like picture an eye for the people of a cohort, as files and a table; some of the files are unusable."""
+"""One fundus-like picture an eye for the samples of a cohort, as files and a table; some of the files are unusable."""
 
 import io
 import logging
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 STREAM = 100  # apart from the cohort's streams of random numbers
 EYES = ("left", "right")
-EYE_SD = 0.15  # how far an eye is from its person's latents
+EYE_SD = 0.15  # how far an eye is from its sample's latents
 BATCH = 128  # pictures drawn at once
 FAULTS = ("black", "blank", "truncated")
 
@@ -32,28 +32,28 @@ FAULTS = ("black", "blank", "truncated")
 def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed: int) -> None:
     """Write `folder`/images/*.png and `folder`/images.tsv (iid, eye, visit, path) from the table of latents.
 
-    A share `lacking` of the people has no picture; `unusable_images` files are black, blank or cut off, each of
-    another person where there are enough. File names say nothing about the person. With a block `groups` in the
-    settings the pictures carry the marks of their person's group, and `folder`/groups.tsv (iid group) has everyone's.
+    A share `missing_rate` of the samples has no picture; `unusable_images` files are black, blank or cut off, each of
+    another sample where there are enough. File names say nothing about the sample. With a block `groups` in the
+    settings the pictures carry the marks of their sample's group, and `folder`/groups.tsv (iid group) has everyone's.
     Raises UserError when more files shall be unusable than there are.
     """
     folder = Path(folder)
-    people = read_table(latents, ("iid", *LATENTS), "simulate.folder")
+    samples = read_table(latents, ("iid", *LATENTS), "simulate.folder")
 
     def stream(*purpose: int) -> np.random.Generator:
         return np.random.default_rng([seed, STREAM, *purpose])
 
-    many = len(people)
-    seen = np.sort(stream(0).permutation(many)[round(settings["lacking"] * many) :])
+    many = len(samples)
+    seen = np.sort(stream(0).permutation(many)[round(settings["missing_rate"] * many) :])
     unusable = int(settings["unusable_images"])
     require_unusable(unusable, 2 * len(seen))
-    traits = np.repeat(people[list(LATENTS)].to_numpy(np.float64)[seen], 2, axis=0)
+    traits = np.repeat(samples[list(LATENTS)].to_numpy(np.float64)[seen], 2, axis=0)
     traits += EYE_SD * stream(1).standard_normal(traits.shape)
     traits *= settings["groups"]["traits"] if "groups" in settings else 1.0
     numbers = stream(2).permutation(len(traits))
     table = pd.DataFrame(
         {
-            "iid": np.repeat(people["iid"].to_numpy()[seen], 2),
+            "iid": np.repeat(samples["iid"].to_numpy()[seen], 2),
             "eye": np.tile(EYES, len(seen)),
             "visit": 0,
             "path": [f"images/{number:06d}.png" for number in numbers],
@@ -62,7 +62,7 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
     grouped = "groups" in settings
     faults = choose_faults(unusable, len(seen), 2, stream(3))
     groups = (
-        np.repeat(_write_groups(people["iid"], folder, settings["groups"], stream(5))[seen], 2) if grouped else None
+        np.repeat(_write_groups(samples["iid"], folder, settings["groups"], stream(5))[seen], 2) if grouped else None
     )
     (folder / "images").mkdir(parents=True, exist_ok=True)
     sweep(folder / "images")
@@ -86,7 +86,7 @@ def simulate_images(latents: PathLike, folder: PathLike, settings: Mapping, seed
     remove_others(folder, set(table["path"]))
     write_tsv(table.sort_values("path", ignore_index=True), folder / "images.tsv")
     log.info(
-        "%d images of %d people (%d people have none); %d are unusable: %s",
+        "%d images of %d samples (%d samples have none); %d are unusable: %s",
         len(table), len(seen), many - len(seen), len(faults),
         ", ".join(f"{list(faults.values()).count(one)} {one}" for one in FAULTS),
     )  # fmt: skip
@@ -105,15 +105,15 @@ def require_unusable(unusable: int, images: int) -> None:
         raise UserError(f"config: simulate.unusable_images is {unusable}, but there are only {images} images: lower it")
 
 
-def choose_faults(unusable: int, people: int, each: int, rng: np.random.Generator) -> dict[int, str]:
-    """What is wrong with which row; of people with two rows `each` the second ones come after all the first.
+def choose_faults(unusable: int, samples: int, each: int, rng: np.random.Generator) -> dict[int, str]:
+    """What is wrong with which row; of samples with two rows `each` the second ones come after all the first.
 
-    A person's rows follow each other.
+    A sample's rows follow each other.
     """
-    first = each * rng.permutation(people)
+    first = each * rng.permutation(samples)
     rows = first
     if each == 2:
-        first = first + rng.integers(0, 2, people)
+        first = first + rng.integers(0, 2, samples)
         rows = np.concatenate([first, first ^ 1])
     return {int(row): FAULTS[number % len(FAULTS)] for number, row in enumerate(rows[:unusable])}
 

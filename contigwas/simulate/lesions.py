@@ -1,4 +1,4 @@
-"""One head with a tumour for each person of a cohort, with the tumour's mask, as files and tables."""
+"""One head with a tumour for each sample of a cohort, with the tumour's mask, as files and tables."""
 
 import gzip
 import io
@@ -31,23 +31,23 @@ def simulate_lesions(programmes: PathLike, folder: PathLike, settings: Mapping, 
     """Write `folder`/images/, masks/, images.tsv (iid visit path) and masks.tsv (iid visit path mask).
 
     `programmes` is what `simulate_expression` wrote, `settings` the config block `simulate` with its block `lesions`.
-    Slices are grey PNG, front up, the person's left on the left; volumes NIfTI (uint8, RAS). Masks hold 1 in the tumour
-    and 0 elsewhere. A share `lacking` of the people has no picture; `unusable_images` pictures are black, blank or cut
-    off, their masks are whole. File names say nothing about the person. The same settings and seed give the same bytes.
+    Slices are grey PNG, front up, the sample's left on the left; volumes NIfTI (uint8, RAS). Masks hold 1 in the tumour
+    and 0 elsewhere. A share `missing_rate` of the samples has no picture; `unusable_images` pictures are black, blank or cut
+    off, their masks are whole. File names say nothing about the sample. The same settings and seed give the same bytes.
     Raises UserError when more pictures shall be unusable than there are.
     """
     folder, plan = Path(folder), Lesions.of(settings)
-    people = read_table(programmes, ("iid", *PROGRAMMES), "simulate.folder")
+    samples = read_table(programmes, ("iid", *PROGRAMMES), "simulate.folder")
 
     def stream(*purpose: int) -> np.random.Generator:
         return np.random.default_rng([seed, STREAM, *purpose])
 
-    seen = np.sort(stream(0).permutation(len(people))[round(plan.lacking * len(people)) :])
+    seen = np.sort(stream(0).permutation(len(samples))[round(plan.missing_rate * len(samples)) :])
     require_unusable(plan.unusable, len(seen))
-    traits = people[list(PROGRAMMES)].to_numpy(np.float64)[seen]
+    traits = samples[list(PROGRAMMES)].to_numpy(np.float64)[seen]
     names = [f"{number:06d}.{SUFFIX[plan.dimensions]}" for number in stream(1).permutation(len(seen))]
     table = pd.DataFrame(
-        {"iid": people["iid"].to_numpy()[seen], "visit": 0, "path": [f"images/{one}" for one in names]}
+        {"iid": samples["iid"].to_numpy()[seen], "visit": 0, "path": [f"images/{one}" for one in names]}
     )
     table["mask"] = [f"masks/{one}" for one in names]
     faults = choose_faults(plan.unusable, len(seen), 1, stream(2))
@@ -74,8 +74,8 @@ def simulate_lesions(programmes: PathLike, folder: PathLike, settings: Mapping, 
     write_tsv(table, folder / "masks.tsv")
     write_tsv(table.drop(columns="mask"), folder / "images.tsv")
     log.info(
-        "%d heads with a tumour (%d people have none), %d with a lookalike; %d images are unusable: %s",
-        len(table), len(people) - len(seen), doubled, len(faults),
+        "%d heads with a tumour (%d samples have none), %d with a lookalike; %d images are unusable: %s",
+        len(table), len(samples) - len(seen), doubled, len(faults),
         ", ".join(f"{list(faults.values()).count(one)} {one}" for one in FAULTS),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Real photographs paired at random with real genotypes of other people: an artificial pairing, for tests.
+"""Real photographs paired at random with real genotypes of other samples: an artificial pairing, for tests.
 
 Nothing is to be found in such a pairing, unless one SNP is planted in it: it then shifts the colour of a photograph.
 """
@@ -14,7 +14,8 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.files import describe_files
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.images.fundus import find_field
 from contigwas.runtime.atomic_files import PathLike, replacing, sweep, write_tsv
 from contigwas.runtime.errors import UserError
@@ -28,39 +29,39 @@ HEIGHT = 480  # pixels, of altered photographs at most
 
 
 def pair(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     photographs: PathLike,
     folder: PathLike,
     planted: Mapping | None,
     chromosomes: Sequence[object],
     seed: int,
 ) -> None:
-    """Write `folder`/images.tsv (iid, eye, visit, path), which gives people one photograph each at random.
+    """Write `folder`/images.tsv (iid, eye, visit, path), which gives samples one photograph each at random.
 
-    `pattern` is the path of the genotypes, with `{chrom}` or one for all. With `planted` (keys `variant`, an id in
+    `genotype_files` are the genotypes of `chromosomes`. With `planted` (keys `variant`, an id in
     the genotypes, and `shift`, levels of 255), every paired photograph is written again into `folder`/images: within
     its field of view `shift` is added to red and taken from blue for each effect allele, and the result is clipped.
-    Photographs of people who carry none are written again too, so that only colour tells the genotype; so are those
-    of people who were not called, unshifted and counted. The pairing does not depend on `planted`. Raises UserError
+    Photographs of samples that carry none are written again too, so that only colour tells the genotype; so are those
+    of samples that were not called, unshifted and counted. The pairing does not depend on `planted`. Raises UserError
     when there is no photograph or the variant is not in the genotypes.
     """
     folder = Path(folder)
-    iids = open_genotypes(pattern, chromosomes[0]).people["iid"].to_numpy()
+    iids = open_genotypes(genotype_files, chromosomes[0]).samples["iid"].to_numpy()
     pictures = _photographs(Path(photographs))
     rng = np.random.default_rng([seed, STREAM])
     pairs = min(len(iids), len(pictures))
-    people, chosen = rng.permutation(len(iids))[:pairs], rng.permutation(len(pictures))[:pairs]
-    log.info("artificial pairing: %d of %d people with %d of %d photographs, at random",
+    samples, chosen = rng.permutation(len(iids))[:pairs], rng.permutation(len(pictures))[:pairs]
+    log.info("artificial pairing: %d of %d samples with %d of %d photographs, at random",
              pairs, len(iids), pairs, len(pictures))  # fmt: skip
     sources = [pictures[one] for one in chosen]
     if planted is None:
         paths = [os.path.relpath(source.resolve(), folder.resolve()) for source in sources]
     else:
-        alleles = _effect_alleles(pattern, chromosomes, str(planted["variant"]))[people]
+        alleles = _effect_alleles(genotype_files, chromosomes, str(planted["variant"]))[samples]
         paths = [f"images/{number:06d}.jpg" for number in rng.permutation(pairs)]
         sweep(folder / "images")
         _write_shifted(sources, [folder / path for path in paths], alleles, float(planted["shift"]))
-    table = pd.DataFrame({"iid": iids[people], "eye": "unknown", "visit": 0, "path": paths})
+    table = pd.DataFrame({"iid": iids[samples], "eye": "unknown", "visit": 0, "path": paths})
     write_tsv(table.sort_values("path", ignore_index=True), folder / "images.tsv")
 
 
@@ -71,30 +72,31 @@ def _photographs(folder: Path) -> list[Path]:
     return found
 
 
-def _effect_alleles(pattern: PathLike, chromosomes: Sequence[object], variant: str) -> np.ndarray:
-    """Copies of the effect allele, -127 where not called, for everyone in the order of the file: int8 (people,)."""
+def _effect_alleles(genotype_files: GenotypeFiles, chromosomes: Sequence[object], variant: str) -> np.ndarray:
+    """Copies of the effect allele, -127 where not called, for everyone in the order of the file: int8 (samples,)."""
     for chrom in chromosomes:
-        bed = open_genotypes(pattern, chrom)
+        bed = open_genotypes(genotype_files, chrom)
         rows = np.flatnonzero(bed.variants["id"] == variant)
         if len(rows) > 1:
             raise UserError(f"{bed.path}: {variant} is the id of {len(rows)} variants: name another in pairing.planted")
         if len(rows):
             alleles = bed.read(rows)[:, 0]
             called = alleles[alleles != MISSING]
-            log.info("planted %s on chromosome %s: effect allele %s, frequency %.3f, %d people not called",
+            log.info("planted %s on chromosome %s: effect allele %s, frequency %.3f, %d samples not called",
                      variant, chrom, bed.variants["effect_allele"][rows[0]], called.mean() / 2 if len(called) else 0,
                      len(alleles) - len(called))  # fmt: skip
             return alleles
     named = ", ".join(map(str, chromosomes))
     raise UserError(
-        f"{pattern} has no variant {variant} on chromosomes {named}: correct pairing.planted.variant in the config"
+        f"{describe_files(genotype_files)} has no variant {variant} on chromosomes {named}: correct "
+        "pairing.planted.variant in the config"
     )
 
 
 def _write_shifted(sources: list[Path], targets: list[Path], alleles: np.ndarray, shift: float) -> None:
     missing = int((alleles == MISSING).sum())
     if missing:
-        log.warning("%d of %d photographs are not shifted: their person has no call", missing, len(alleles))
+        log.warning("%d of %d photographs are not shifted: their sample has no call", missing, len(alleles))
     amounts = np.where(alleles == MISSING, 0, alleles) * shift
     with ThreadPoolExecutor(2) as pool:
         jobs = pool.map(_shift_file, sources, targets, amounts.tolist())
@@ -112,7 +114,7 @@ def _shift_file(source: Path, target: Path, amount: float) -> float:
         with Image.open(source) as image:
             image = image.convert("RGB")
     except OSError:
-        raise UserError(f"{source} cannot be read as a photograph: mend it or take it out of the folder") from None
+        raise UserError(f"{source} cannot be read as a photograph: fix it or take it out of the folder") from None
     if image.height > HEIGHT:
         image = image.resize((round(image.width * HEIGHT / image.height), HEIGHT), Image.Resampling.LANCZOS)
     shifted, clipped = shift_colour(np.asarray(image), amount)

@@ -37,7 +37,7 @@ class Lesions:
     """What decides expression, brains and tumours; `size` is in pixels or voxels a side, `unusable` in files.
 
     `driven` is the share of a programme's variance that its latent explains, `contrast` the mean difference in
-    brightness between tumour and tissue (black to white is 1), `distractors` the share of people with a lookalike.
+    brightness between tumour and tissue (black to white is 1), `distractors` the share of samples with a lookalike.
     """
 
     dimensions: int
@@ -47,7 +47,7 @@ class Lesions:
     distractors: float
     size: int
     nuisance: float
-    lacking: float
+    missing_rate: float
     unusable: int
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ class Lesions:
             **settings["lesions"],
             size=settings["image_size"],
             nuisance=settings["nuisance"],
-            lacking=settings["lacking"],
+            missing_rate=settings["missing_rate"],
             unusable=settings["unusable_images"],
         )
 
@@ -78,7 +78,7 @@ class Lesions:
 class Simulation:
     """What decides a cohort's genotypes and traits."""
 
-    people: int
+    n_samples: int
     chromosomes: int
     megabases: float
     related_pairs: int
@@ -89,7 +89,7 @@ class Simulation:
     ancestry_shift: float
     pgs: Scores
     missing_calls: float
-    lacking: float
+    missing_rate: float
 
     def __post_init__(self) -> None:
         explained = self.polygenic_h2 + sum(self.planted_q2) + self.burden_q2
@@ -98,10 +98,10 @@ class Simulation:
                 f"config: simulate: polygenic_h2, planted_q2 and burden_q2 add up to {explained:.2f} of a trait's "
                 "variance: keep their sum at 0.95 or below"
             )
-        if 2 * self.related_pairs > self.people - 2:
+        if 2 * self.related_pairs > self.n_samples - 2:
             raise UserError(
-                f"config: simulate.related_pairs is {self.related_pairs}, but {self.people} people hold at most "
-                f"{self.people // 2 - 1} pairs: lower it or raise simulate.people"
+                f"config: simulate.related_pairs is {self.related_pairs}, but {self.n_samples} samples hold at most "
+                f"{self.n_samples // 2 - 1} pairs: lower it or raise simulate.n_samples"
             )
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Six latent traits of the eye built from genotypes, and the truth about what causes them.
+"""Six latent traits of the eye built from genotypes, and the ground truth about what causes them.
 
 A latent is the sum of strong (planted) SNPs, a polygenic background, one rare-variant gene (two of the latents), a
 difference between the populations (pigment) and environment, scaled to unit SD over the cohort.
@@ -32,7 +32,7 @@ def choose_causal(
 ) -> pd.DataFrame:
     """Planted and polygenic SNPs: kind, chromosome (index into `array`), row, latent, effect (per SD of dosage), q2.
 
-    `population` (people,) is 0 or 1: what counts as linkage is linkage within a population.
+    `population` (samples,) is 0 or 1: what counts as linkage is linkage within a population.
     """
     planted = _planted(array, population, settings, rng)
     planted["effect"] = np.sqrt(planted["q2"]) * rng.choice([-1.0, 1.0], len(planted))
@@ -137,7 +137,7 @@ def _in_repulsion(
 
     In random order, and three times over, each SNP takes the sign that works against those in linkage with it, as
     stabilising selection arranges them (Bulmer 1971). On a genome this small, free signs would add up to strong loci
-    that nobody planted: about 25 instead of 4 in the joint test of the six latents, in 4,000 people.
+    that nobody planted: about 25 instead of 4 in the joint test of the six latents, in 4,000 samples.
     """
     order = rng.permutation(len(snps))
     random = rng.choice([-1.0, 1.0], len(snps))
@@ -153,7 +153,7 @@ def _in_repulsion(
 
 
 def _within(counts: np.ndarray, population: np.ndarray) -> np.ndarray:
-    """Dosages (variants, people) with each population's mean taken off, to unit SD, float32."""
+    """Dosages (variants, samples) with each population's mean taken off, to unit SD, float32."""
     dosage = counts.astype(np.float32)
     for one in np.unique(population):
         dosage[:, population == one] -= dosage[:, population == one].mean(axis=1, keepdims=True)
@@ -162,7 +162,7 @@ def _within(counts: np.ndarray, population: np.ndarray) -> np.ndarray:
 
 
 def genetic_values(array: Sequence[Chromosome], causal: pd.DataFrame) -> np.ndarray:
-    """Sum of effect times standardised dosage for each latent, (people, 6) float64."""
+    """Sum of effect times standardised dosage for each latent, (samples, 6) float64."""
     values = np.zeros((array[0].counts.shape[1], len(LATENTS)))
     for chromosome, part in causal.groupby("chromosome"):
         rows, where = np.unique(part["row"], return_inverse=True)
@@ -173,7 +173,7 @@ def genetic_values(array: Sequence[Chromosome], causal: pd.DataFrame) -> np.ndar
 
 
 def standardised(counts: np.ndarray) -> np.ndarray:
-    """Dosages (variants, people) to mean 0 and SD 1 over people, float64; a constant row becomes 0."""
+    """Dosages (variants, samples) to mean 0 and SD 1 over samples, float64; a constant row becomes 0."""
     dosage = counts.astype(np.float64)
     dosage -= dosage.mean(axis=1, keepdims=True)
     sd = dosage.std(axis=1, keepdims=True)
@@ -205,7 +205,7 @@ def make_latents(
     settings: Simulation,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Genetic values (people, 6) with genes, the populations' shift and environment added; unit SD, (people, 6)."""
+    """Genetic values (samples, 6) with genes, the populations' shift and environment added; unit SD, (samples, 6)."""
     values = genetic.copy()
     for one in genes.itertuples():
         exome = exomes[one.exome]

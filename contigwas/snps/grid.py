@@ -1,4 +1,4 @@
-"""Some variants of the genotypes as a matrix of people and variants: every k-th, a list of them, or the pruned ones."""
+"""Some variants of the genotypes as a matrix of samples and variants: every k-th, a list of them, or the pruned ones."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from contigwas.genotypes.pruned import person_rows
-from contigwas.genotypes.reader import open_genotypes
+from contigwas.genotypes.files import describe_files
+from contigwas.genotypes.pruned import sample_rows
+from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 from contigwas.samples.cohort import included, read_cohort
@@ -22,30 +23,30 @@ BLOCK = 256  # variants read at a time
 
 
 def write_snps(
-    pattern: PathLike,
+    genotype_files: GenotypeFiles,
     variants: Mapping[str, PathLike],
     cohort: PathLike,
     settings: Mapping[str, object],
     output: PathLike,
     pruned: Mapping[str, PathLike] | None = None,
 ) -> None:
-    """Write the SNP modality: int8 (people, SNPs) dosages of the effect allele, -127 where not called.
+    """Write the SNP modality: int8 (samples, SNPs) dosages of the effect allele, -127 where not called.
 
     `variants` maps each chromosome to its table of quality control, `pruned` to what LD pruning left. With
     `settings["list"]`, the variants are those whose IDs the file lists, with `settings["pruned"]` the pruned ones; else
     every `stride`-th row of each file from row `offset` on, by its place in the file, so that a change of the
-    thresholds moves no SNP into it. Then those that were kept. The people are those of the cohort who are not excluded,
-    in the cohort's order. Nothing is imputed or scaled. `.var`: chrom, pos, alleles, and among these people the effect
+    thresholds moves no SNP into it. Then those that were kept. The samples are those of the cohort who are not excluded,
+    in the cohort's order. Nothing is imputed or scaled. `.var`: chrom, pos, alleles, and among these samples the effect
     allele's frequency `eaf` and the number of `missing` calls. Only what is kept is read, 256 variants at a time.
-    Raises UserError when no SNP is left, or a person of the cohort is not in the genotypes.
+    Raises UserError when no SNP is left, or a sample of the cohort is not in the genotypes.
     """
-    people = read_cohort(cohort)
-    iids = included(people)["iid"].to_numpy(dtype=str)
+    samples = read_cohort(cohort)
+    iids = included(samples)["iid"].to_numpy(dtype=str)
     tables = [require(path, "the variants' quality control") for path in variants.values()]
     everything = pd.concat([pd.read_parquet(path, columns=COLUMNS) for path in tables], ignore_index=True)
     chosen, how = _chosen(everything, settings, pruned)
     grid = everything[chosen & everything["kept"]].reset_index(drop=True)
-    log.info("%d of %d variants are %s, %d of them kept by quality control; %d people", chosen.sum(), len(everything),
+    log.info("%d of %d variants are %s, %d of them kept by quality control; %d samples", chosen.sum(), len(everything),
              how, len(grid), len(iids))  # fmt: skip
     if not len(grid):
         raise UserError(
@@ -53,12 +54,13 @@ def write_snps(
             f"{', '.join(variants)}): change snps, or relax genotypes.qc"
         )
     provenance = {
-        "stage": "snps", "genotypes": str(pattern), **settings, "chromosomes": len(tables), "how": how,
-        "variants_chosen": int(chosen.sum()), "variants": len(grid), "people_in_cohort": len(people),
-        "people": len(iids),
+        "stage": "snps", "genotypes": describe_files(genotype_files), **settings, "chromosomes": len(tables),
+        "how": how,
+        "variants_chosen": int(chosen.sum()), "variants": len(grid), "samples_in_cohort": len(samples),
+        "n_samples": len(iids),
     }  # fmt: skip
     features = grid[["chrom", "pos", "effect_allele", "other_allele"]].set_axis(_names(grid), axis=0)
-    write_blocks(output, _blocks(pattern, grid, iids, features), np.int8, pd.Index(iids), features, provenance)
+    write_blocks(output, _blocks(genotype_files, grid, iids, features), np.int8, pd.Index(iids), features, provenance)
 
 
 def _chosen(
@@ -97,13 +99,15 @@ def listed_variants(everything: pd.DataFrame, path: PathLike) -> np.ndarray:
     return found
 
 
-def _blocks(pattern: PathLike, grid: pd.DataFrame, iids: np.ndarray, features: pd.DataFrame) -> Iterator[np.ndarray]:
+def _blocks(
+    genotype_files: GenotypeFiles, grid: pd.DataFrame, iids: np.ndarray, features: pd.DataFrame
+) -> Iterator[np.ndarray]:
     """The calls of the grid's variants, block by block; at the end `features` gets what was counted on the way."""
     alleles, called = [], []
     for chrom in grid["chrom"].unique():
-        genotypes = open_genotypes(pattern, chrom)
+        genotypes = open_genotypes(genotype_files, chrom)
         rows = grid.loc[grid["chrom"] == chrom, "index"].to_numpy()
-        for _, block in genotypes.blocks(rows, person_rows(genotypes, iids), BLOCK):
+        for _, block in genotypes.blocks(rows, sample_rows(genotypes, iids), BLOCK):
             known = block >= 0
             called.append(np.count_nonzero(known, axis=0))
             alleles.append(np.where(known, block, 0).sum(axis=0, dtype=np.int64))

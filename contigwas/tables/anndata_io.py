@@ -1,4 +1,4 @@
-"""A genetic view of people as an AnnData file: obs_names are IIDs, var_names are feature ids, nothing is fitted."""
+"""A genetic view of samples as an AnnData file: obs_names are IIDs, var_names are feature ids, nothing is fitted."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import anndata as ad  # takes half a second to import, which those who only want a constant need not wait for
 
 MISSING = -127  # an int8 genotype that was not called
-CHUNK = (8192, 32)  # people and features that are stored together
+CHUNK = (8192, 32)  # samples and features that are stored together
 
 
 def write_modality(
@@ -30,7 +30,7 @@ def write_modality(
     provenance: Mapping[str, object],
     layers: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """Write `values` (people, features) with people `iids` and one row of `features` (indexed by id) a column.
+    """Write `values` (samples, features) with samples `iids` and one row of `features` (indexed by id) a column.
 
     `layers` are further values of the same shape, by name. `provenance` (inputs, parameters, counts in and out) is
     stored as JSON in `uns["provenance"]`.
@@ -54,7 +54,7 @@ def write_blocks(
     features: pd.DataFrame,
     provenance: Mapping[str, object],
 ) -> None:
-    """Write the same file from blocks of neighbouring columns (people, some features), one in memory at a time.
+    """Write the same file from blocks of neighbouring columns (samples, some features), one in memory at a time.
 
     Columns that the caller adds to `features` while the blocks are made are written too: what only the values tell.
     """
@@ -90,7 +90,7 @@ def _described(
 
 
 def read_modality(path: PathLike) -> "ad.AnnData":
-    """Read an .h5ad modality; raises UserError when it is not one or when an IID or a feature stands twice."""
+    """Read an .h5ad modality; raises UserError when it is not one or when an IID or a feature is duplicated."""
     import anndata as ad
 
     path = require(path, "the modality's path")
@@ -104,7 +104,7 @@ def read_modality(path: PathLike) -> "ad.AnnData":
 
 
 def require_features(names: pd.Index, path: Path) -> None:
-    """Raise UserError when a feature stands twice."""
+    """Raise UserError when a feature is duplicated."""
     twice = names[names.duplicated()]
     if len(twice):
         raise UserError(

@@ -47,11 +47,11 @@ def read_covariates(
     takes the values of `name` as codes of categories. Raises
     UserError when a name is in none of them, and lists those that exist; `key` of the config names them.
     """
-    people = pd.Index(cohort["iid"].astype(str))
+    samples = pd.Index(cohort["iid"].astype(str))
     sources: list[pd.DataFrame] = []
     if covariates is not None:
         table = read_covariate_table(covariates)
-        require_overlap(people, table.index, "the cohort", f"the covariates ({covariates})")
+        require_overlap(samples, table.index, "the cohort", f"the covariates ({covariates})")
         sources.append(table)
     if pcs is not None:
         table = pd.read_parquet(require(pcs, "the genetic principal components"))
@@ -60,7 +60,7 @@ def read_covariates(
 
 
 def read_covariate_table(path: PathLike) -> pd.DataFrame:
-    """All columns of the table samples.covariates, indexed by iid; UserError where a person stands twice."""
+    """All columns of the table samples.covariates, indexed by iid; UserError where a sample is duplicated."""
     table = read_table(path, ["iid"], "samples.covariates")
     require_unique(table["iid"], path)
     return table.set_index("iid").drop(columns="fid", errors="ignore")
@@ -74,9 +74,9 @@ def look_up(
     key: str = "gwas.covariates",
 ) -> pd.DataFrame:
     """As `read_covariates`, from tables that were read before (`sources`, indexed by iid): the first that has it."""
-    people = pd.Index(cohort["iid"].astype(str))
+    samples = pd.Index(cohort["iid"].astype(str))
     sources = [*sources]
-    sources.append(pd.DataFrame({"sex": cohort["sex"].where(cohort["sex"] != 0).to_numpy(np.float64)}, index=people))
+    sources.append(pd.DataFrame({"sex": cohort["sex"].where(cohort["sex"] != 0).to_numpy(np.float64)}, index=samples))
     columns = {}
     wanted = expand(names)
     for name in wanted:
@@ -84,7 +84,7 @@ def look_up(
         column = factor[1] if factor else name
         source = next((one for one in sources if column in one.columns), None)
         if source is not None:
-            values = source[column].reindex(people)
+            values = source[column].reindex(samples)
             columns[name] = values.astype(object).where(values.notna(), None) if factor else values
     absent = [name for name in wanted if name not in columns]
     if absent:
@@ -94,7 +94,7 @@ def look_up(
             f"config: {key} names {', '.join(absent[:5])}, but {place} and the genetic PCs have only "
             f"{', '.join(map(str, exist[:40]))}: correct the names, or raise genotypes.pcs"
         )
-    return pd.DataFrame(columns, index=people)
+    return pd.DataFrame(columns, index=samples)
 
 
 def levels_of(texts: pd.Series, name: str, where: PathLike | None, key: str = "gwas.covariates") -> list[str]:

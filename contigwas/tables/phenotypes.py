@@ -1,4 +1,4 @@
-"""Phenotypes that were made elsewhere: the table as it is brought."""
+"""Phenotypes that were made elsewhere: the table as it is user-supplied."""
 
 import logging
 
@@ -12,14 +12,14 @@ from contigwas.tables.sample_ids import require_unique
 from contigwas.tables.text import read_table, require
 
 log = logging.getLogger(__name__)
-TAKEN = {"minp", "manova", "acat", "iid", "fid"}  # names of the tests over features, and of people
+TAKEN = {"minp", "manova", "acat", "iid", "fid"}  # names of the tests over features, and of samples
 
 
 def read_features(path: PathLike) -> pd.DataFrame:
     """The features of a TSV or Parquet table (FID, IID, features) by iid: float64, NaN where missing or infinite.
 
     Raises UserError for a table without features, with text in one, with a name twice or one that a test over features
-    has, and for a person who stands twice.
+    has, and for a sample that is duplicated.
     """
     path = require(path, "the model's phenotypes")
     if path.suffix == ".parquet":
@@ -37,7 +37,9 @@ def read_features(path: PathLike) -> pd.DataFrame:
     if not features.shape[1]:
         raise UserError(f"{path} has no feature beside FID and IID: add one column a feature")
     if features.columns.duplicated().any():
-        raise UserError(f"{path}: column {features.columns[features.columns.duplicated()][0]} stands twice: rename one")
+        raise UserError(
+            f"{path}: column {features.columns[features.columns.duplicated()][0]} is duplicated: rename one"
+        )
     for name in features.columns:
         if not pd.api.types.is_numeric_dtype(features[name]):
             raise UserError(f"{path}: column {name} holds text: write numbers, and NA where a value is not known")

@@ -1,4 +1,4 @@
-"""Tables of people x features as they are brought, text, Parquet or .h5ad, read a block of people at a time."""
+"""Tables of samples x features as they are user-supplied, text, Parquet or .h5ad, read a block of samples at a time."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -34,13 +34,13 @@ class Asked:
     id: str = "IID"
     drop: Sequence[str] = ()
     without: str = "add it"
-    text: str = "bring people x numbers, empty or NA where missing"
+    text: str = "supply samples x numbers, empty or NA where missing"
     noun: str = "feature"
 
 
 @dataclass(frozen=True)
-class PeopleTable(ABC):
-    """A table of people x features. Nothing of it is read before it is asked for.
+class SampleTable(ABC):
+    """A table of samples x features. Nothing of it is read before it is asked for.
 
     Whatever is wrong raises UserError: no column of IIDs, no feature, one twice or of text, a damaged file.
     """
@@ -65,10 +65,10 @@ class PeopleTable(ABC):
     def key(self) -> int:
         """The place of the column of IIDs."""
         if not self._has_ids:
-            # a table that is turned round would show people here
+            # a table that is turned round would show samples here
             seen = [name for name in self.names if not any(letter.isdigit() for letter in name)][:8]
-            told = f"its header names {', '.join(seen)}" if seen else "its header names no column"
-            raise UserError(f"{self.path} has no column {self.asked.id}, {told}: {self.asked.without}")
+            reported = f"its header names {', '.join(seen)}" if seen else "its header names no column"
+            raise UserError(f"{self.path} has no column {self.asked.id}, {reported}: {self.asked.without}")
         if self.asked.id in self.names:
             return self.names.index(self.asked.id)
         return [name.lower() for name in self.names].index(self.asked.id.lower())
@@ -100,7 +100,7 @@ class PeopleTable(ABC):
         return names.tolist()
 
     def blocks(self, rows: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """IIDs, object (rows,), and values, float32 (rows, features), NaN where missing, of `rows` people at a time."""
+        """IIDs, object (rows,), and values, float32 (rows, features), NaN where missing, of `rows` samples at a time."""
         rows, seen = rows or max(1, VALUES // len(self.features)), 0
         for lines, iids, values in self._blocks(rows):
             seen += len(iids)
@@ -124,67 +124,67 @@ class PeopleTable(ABC):
             f"{self.asked.text}"
         )
 
-    def people(self) -> pd.Index:
-        """The IIDs of everyone, without the values; UserError where somebody stands twice."""
-        people = pd.Index(self._people()).astype(str).astype(object)
-        self._require_somebody(len(people))
-        require_unique(people, self.path)
-        return people
+    def samples(self) -> pd.Index:
+        """The IIDs of everyone, without the values; UserError where somebody is duplicated."""
+        samples = pd.Index(self._samples()).astype(str).astype(object)
+        self._require_somebody(len(samples))
+        require_unique(samples, self.path)
+        return samples
 
-    def _require_somebody(self, people: int) -> None:
-        if not people:
-            raise UserError(f"{self.path} names nobody: write one row a person ({self.asked.key})")
+    def _require_somebody(self, samples: int) -> None:
+        if not samples:
+            raise UserError(f"{self.path} names nobody: write one row a sample ({self.asked.key})")
 
     @abstractmethod
-    def _people(self) -> np.ndarray:
+    def _samples(self) -> np.ndarray:
         """The column of IIDs."""
 
     def read_all(self) -> tuple[pd.Index, np.ndarray]:
-        """IIDs and values, float32 (people, features), of everyone; UserError where a person stands twice."""
+        """IIDs and values, float32 (samples, features), of everyone; UserError where a sample is duplicated."""
         iids, values = zip(*self.blocks(), strict=True)
-        people = pd.Index(np.concatenate(iids))
-        require_unique(people, self.path)
-        return people, np.concatenate(values)
+        samples = pd.Index(np.concatenate(iids))
+        require_unique(samples, self.path)
+        return samples, np.concatenate(values)
 
     def read(self, wanted: pd.Index, name: str) -> tuple[pd.Index, np.ndarray, int]:
-        """IIDs and values, float32 (people, features), of those people of the table who are `wanted`, in its order, and
-        how many people it has. The values take 4 bytes each, and there is one block of them beside.
+        """IIDs and values, float32 (samples, features), of those samples of the table who are `wanted`, in its order, and
+        how many samples it has. The values take 4 bytes each, and there is one block of them beside.
 
-        Raises UserError where a person stands twice, nobody is wanted (`name` says who was), or people and values are
+        Raises UserError where a sample is duplicated, nobody is wanted (`name` says who was), or samples and values are
         not of the same rows.
         """
         self.require_upright(wanted)
-        features, people = len(self.features), self.people()
-        require_overlap(wanted, people, name, f"{self.asked.key} ({self.path})")
-        listed, people = len(people), people[people.isin(wanted)]
-        values, filled, seen = np.empty((len(people), features), np.float32), np.zeros(len(people), bool), 0
+        features, samples = len(self.features), self.samples()
+        require_overlap(wanted, samples, name, f"{self.asked.key} ({self.path})")
+        listed, samples = len(samples), samples[samples.isin(wanted)]
+        values, filled, seen = np.empty((len(samples), features), np.float32), np.zeros(len(samples), bool), 0
         for iids, block in self.blocks():
-            places = people.get_indexer(iids)
+            places = samples.get_indexer(iids)
             here = places >= 0
             values[places[here]] = block[here]
             filled[places[here]] = True
             seen += len(iids)
         if seen != listed or not filled.all():
             raise UserError(
-                f"{self.path} names {listed} people, but has values in {seen} rows, of {filled.sum()} of the "
-                f"{len(people)} people who are wanted: write it again, with each IID as plain text"
+                f"{self.path} names {listed} samples, but has values in {seen} rows, of {filled.sum()} of the "
+                f"{len(samples)} samples that are wanted: write it again, with each IID as plain text"
             )
-        return people, values, listed
+        return samples, values, listed
 
     def require_upright(self, wanted: pd.Index) -> None:
-        """Raise UserError where columns are named like the people who are `wanted`, and no row is.
+        """Raise UserError where columns are named like the samples that are `wanted`, and no row is.
 
-        Before anything else is said: sentences about columns name them, and these would be people.
+        Before anything else is said: sentences about columns name them, and these would be samples.
         """
         turned = int(pd.Index(self.names).isin(wanted).sum())
-        if turned and not (self._has_ids and pd.Index(self._people()).astype(str).isin(wanted).any()):
+        if turned and not (self._has_ids and pd.Index(self._samples()).astype(str).isin(wanted).any()):
             raise UserError(
                 f"{self.path} looks transposed: {turned} of its columns are IIDs of the cohort, and none of its rows: "
-                f"{self.asked.key} must have one row a person and one column a {self.asked.noun}"
+                f"{self.asked.key} must have one row a sample and one column a {self.asked.noun}"
             )
 
 
-class TextTable(PeopleTable):
+class TextTable(SampleTable):
     """A text table, separated by tabs, commas or white space."""
 
     @cached_property
@@ -194,11 +194,11 @@ class TextTable(PeopleTable):
     def _blocks(self, rows: int) -> Iterator[tuple[list[int], np.ndarray, pd.DataFrame]]:
         return read_blocks(self.path, self.names, self.key, self.columns, rows)
 
-    def _people(self) -> np.ndarray:
+    def _samples(self) -> np.ndarray:
         return read_column(self.path, self.names, self.key)
 
 
-class ParquetTable(PeopleTable):
+class ParquetTable(SampleTable):
     """A Parquet table."""
 
     @cached_property
@@ -216,13 +216,13 @@ class ParquetTable(PeopleTable):
                 part = pa.Table.from_batches([batch]).replace_schema_metadata().to_pandas()
                 yield (), part[chosen[0]].to_numpy(dtype=object), part[self.features]
 
-    def _people(self) -> np.ndarray:
+    def _samples(self) -> np.ndarray:
         with self._file() as file:
             name = self.names[self.key]
             return file.read(columns=[name]).column(name).to_pandas().to_numpy(dtype=object)
 
 
-class AnnDataTable(PeopleTable):
+class AnnDataTable(SampleTable):
     """An .h5ad: X, with the IIDs in obs_names, or in a column of obs where `asked.id` names one."""
 
     _has_ids = True
@@ -236,7 +236,7 @@ class AnnDataTable(PeopleTable):
     def key(self) -> int:
         return -1
 
-    def _people(self) -> np.ndarray:
+    def _samples(self) -> np.ndarray:
         with self._file() as file:
             obs = file["obs"]
             if self.asked.id == Asked.id:
@@ -249,7 +249,7 @@ class AnnDataTable(PeopleTable):
                 raise UserError(f"{self.path} has no column {self.asked.id} in obs: {self.asked.without}")
         if pd.isna(names).any():
             raise UserError(
-                f"{self.path} has {pd.isna(names).sum()} people without a name: write an IID for each in obs"
+                f"{self.path} has {pd.isna(names).sum()} samples without a name: write an IID for each in obs"
             )
         return names
 
@@ -264,7 +264,7 @@ class AnnDataTable(PeopleTable):
             ) from None
 
     def _blocks(self, rows: int) -> Iterator[tuple[tuple, np.ndarray, np.ndarray]]:
-        iids = self._people()
+        iids = self._samples()
         with self._file() as file:
             for start, values in matrix_blocks(file["X"], rows, self.path):
                 yield (), iids[start : start + len(values)], values[:, self.columns].astype(np.float32)
@@ -277,7 +277,7 @@ def matrix_blocks(stored: h5py.Dataset | h5py.Group, rows: int, path: Path) -> I
     """
     dense = isinstance(stored, h5py.Dataset)
     if (stored if dense else stored["data"]).dtype.kind not in NUMBERS:
-        raise UserError(f"{path} has no numbers in X: store the people x features there")
+        raise UserError(f"{path} has no numbers in X: store the samples x features there")
     shape = tuple(int(one) for one in (stored.shape if dense else stored.attrs["shape"]))
     by_columns = None
     if not dense and stored.attrs["encoding-type"] == "csc_matrix":
@@ -302,7 +302,7 @@ def index_of(group: h5py.Group) -> h5py.Dataset | h5py.Group:
 
 
 def strings(stored: h5py.Dataset | h5py.Group) -> np.ndarray:
-    """What anndata stores of strings: object (people,), None where one is missing. A group: categories, or nullable."""
+    """What anndata stores of strings: object (samples,), None where one is missing. A group: categories, or nullable."""
     if isinstance(stored, h5py.Dataset):
         return stored.asstr()[:]
     if "codes" in stored:
@@ -319,7 +319,7 @@ def open_parquet(path: PathLike, key: str) -> pq.ParquetFile:
         raise UserError(f"{path} is not a Parquet file ({key}): write it again") from None
 
 
-def open_people_table(path: PathLike, asked: Asked) -> PeopleTable:
+def open_samples_table(path: PathLike, asked: Asked) -> SampleTable:
     """The table at `path`: the suffix says .parquet or .h5ad, anything else is text."""
     path = require(path, asked.key)
     kind = {".parquet": ParquetTable, ".h5ad": AnnDataTable}.get(path.suffix, TextTable)

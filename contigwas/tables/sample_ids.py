@@ -1,4 +1,4 @@
-"""A person is an IID string. Joins, duplicates, and the shape of an ID for messages that must not name anyone."""
+"""A sample is an IID string. Joins, duplicates, and the shape of an ID for messages that must not name anyone."""
 
 import re
 from collections import Counter
@@ -29,19 +29,19 @@ def _shape(one: str) -> str:
         if piece.isdigit():
             parts.append(f"{len(piece)} digits" if len(piece) > 1 else "1 digit")
         else:
-            # a short prefix before digits is a study's, letters alone may be a person's
+            # a short prefix before digits is a study's, letters alone may be a sample's
             parts.append(piece if len(piece) <= 4 and len(pieces) > 1 else f"{len(piece)} characters")
     return " and ".join(parts) if parts else "empty"
 
 
 def require_unique(ids: Sequence[str], path: object) -> None:
-    """Raise UserError when an IID stands twice in `path`."""
+    """Raise UserError when an IID is duplicated in `path`."""
     ids = pd.Index(ids)
     twice = int(ids[ids.duplicated()].nunique())
     if twice:
         raise UserError(
             f"{path}: {twice} individual IDs appear more than once (of the shape {shape(ids[ids.duplicated()])}): "
-            "keep one row a person"
+            "keep one row a sample"
         )
 
 
@@ -51,9 +51,9 @@ def rows_of(wanted: Sequence[str], have: Sequence[str]) -> np.ndarray:
 
 
 def require_overlap(left: Sequence[str], right: Sequence[str], left_name: str, right_name: str) -> None:
-    """Raise UserError when two sets of people share nobody: counts on each side and the shape of the IDs."""
+    """Raise UserError when two sets of samples share nobody: counts on each side and the shape of the IDs."""
     if not pd.Index(left).intersection(pd.Index(right)).size:
         raise UserError(
-            f"no person is in both {left_name} ({len(left)} people, IDs of {shape(left)}) and {right_name} "
-            f"({len(right)} people, IDs of {shape(right)}): IIDs must be written the same way in both"
+            f"no sample is in both {left_name} ({len(left)} samples, IDs of {shape(left)}) and {right_name} "
+            f"({len(right)} samples, IDs of {shape(right)}): IIDs must be written the same way in both"
         )

@@ -57,16 +57,16 @@ def read_table(
     short = table.isna().any(axis=1)
     if short.any():
         line = int(short.to_numpy().argmax()) + 2
-        raise UserError(f"{path}, line {line} has fewer columns than the header: mend that line (NA where unknown)")
+        raise UserError(f"{path}, line {line} has fewer columns than the header: fix that line (NA where unknown)")
     table.columns = [str(name).strip().lstrip("#") for name in table.columns]
     lower = {name: name.lower() for name in table.columns if name.lower() in {"fid", "iid", *columns}}
     require_distinct(path, [*lower])
     table = table.rename(columns=lower)
     missing = [name for name in columns if name not in table.columns]
     if missing:
-        # a file without a header would show a person's row here
+        # a file without a header would show a sample's row here
         names = [name for name in table.columns if not any(letter.isdigit() for letter in name)][:8]
-        seen = f"names {', '.join(names)}" if names else "names no column: is the first line a person?"
+        seen = f"names {', '.join(names)}" if names else "names no column: is the first line a sample?"
         raise UserError(f"{path} has no column {', '.join(missing)}: its header {seen}")
     for name in table.columns.difference([*TEXT, *text]):
         table[name] = _numeric(table[name])
@@ -87,7 +87,7 @@ def require_distinct(path: PathLike, names: Sequence[str]) -> None:
 
 
 def read_header(path: PathLike, what: str = "table") -> list[str]:
-    """The names in the header of such a table as they stand there, also one that stands twice; without a leading `#`.
+    """The names in the header of such a table as they stand there, also one that is duplicated; without a leading `#`.
 
     Raises UserError when the file is missing or empty.
     """
@@ -139,7 +139,7 @@ def _require_fields(path: Path, lines: Sequence[int], texts: Sequence[bytes], se
             have = len(text.split()) if len(separator) > 1 else text.count(separator.encode()) + 1
         if have != fields:
             raise UserError(
-                f"{path}, line {line} has {'fewer' if have < fields else 'more'} columns than the header: mend that "
+                f"{path}, line {line} has {'fewer' if have < fields else 'more'} columns than the header: fix that "
                 "line (NA where unknown)"
             )
 
@@ -164,7 +164,7 @@ def _told_of_text(path: Path, columns: Sequence[str]) -> Iterator[None]:
         raise UserError(f"{path} is empty: a header line with {', '.join(columns) or 'IID'} is expected") from None
     except pd.errors.ParserError as error:
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-        raise UserError(f"{path} is not a regular table ({reason}): mend that line") from None
+        raise UserError(f"{path} is not a regular table ({reason}): fix that line") from None
 
 
 def _first_line(path: Path) -> str:

@@ -14,7 +14,7 @@ from tests.plink_files import iids, write_plink
 
 MASKS = {"lof": ["LoF"], "damaging": ["LoF", "missense"], "all": ["LoF", "missense", "synonymous"]}
 CATEGORIES = ["LoF", "missense", "synonymous"]
-PEOPLE, VARIANTS = 400, 300
+SAMPLES, VARIANTS = 400, 300
 STATISTICS = {
     "max": lambda alleles: alleles.max(axis=1, initial=0),
     "sum": lambda alleles: alleles.sum(axis=1),
@@ -28,13 +28,13 @@ def study(tmp_path_factory):
     """Two chromosomes, rare to common variants, missing calls, overlapping genes, variants of the sets not called."""
     folder = tmp_path_factory.mktemp("study")
     rng = np.random.default_rng(12)
-    names = np.array(iids(PEOPLE))
+    names = np.array(iids(SAMPLES))
     calls, annotations, sets = {}, [], []
     for chrom in ("1", "2"):
         frequency = np.where(rng.random(VARIANTS) < 0.8, 10 ** rng.uniform(-3.5, -1.5, VARIANTS), 0.3)
-        dosages = rng.binomial(2, frequency, (PEOPLE, VARIANTS)).astype(np.int8)
+        dosages = rng.binomial(2, frequency, (SAMPLES, VARIANTS)).astype(np.int8)
         dosages[rng.random(dosages.shape) < rng.choice([0.01, 0.03], VARIANTS)] = -127
-        order = rng.permutation(PEOPLE)
+        order = rng.permutation(SAMPLES)
         ids = [f"v{chrom}_{number}" for number in range(VARIANTS)]
         write_plink(folder / f"chr{chrom}.bed", dosages[order], names[order].tolist(), chrom, sid=ids)
         calls |= {name: dosages[:, number] for number, name in enumerate(ids)}
@@ -49,13 +49,13 @@ def study(tmp_path_factory):
     (folder / "annotations.txt").write_bytes(gzip.compress(text.encode()))
     sets = [sets[number] for number in rng.permutation(len(sets))]
     pd.DataFrame(sets).to_csv(folder / "sets.tsv", sep="\t", index=False, header=False)
-    brought = {name: (10 ** rng.uniform(-4, -0.5), int(rng.random() < 0.2)) for name in calls if rng.random() < 0.9}
-    (folder / "aaf.tsv").write_text("".join(f"{name}\t{aaf:.17g}\t{one}\n" for name, (aaf, one) in brought.items()))
+    external = {name: (10 ** rng.uniform(-4, -0.5), int(rng.random() < 0.2)) for name in calls if rng.random() < 0.9}
+    (folder / "aaf.tsv").write_text("".join(f"{name}\t{aaf:.17g}\t{one}\n" for name, (aaf, one) in external.items()))
     masks = "".join(f"{name}\t{','.join(categories)}\n" for name, categories in MASKS.items())
     (folder / "masks.txt").write_text(masks)
-    chosen = rng.permutation(PEOPLE)[:350]
+    chosen = rng.permutation(SAMPLES)[:350]
     cohort = write_cohort(folder, names[chosen].tolist(), names[chosen[:20]].tolist())
-    return folder, cohort, names, chosen[20:], calls, set(annotations), sets, brought
+    return folder, cohort, names, chosen[20:], calls, set(annotations), sets, external
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def study(tmp_path_factory):
 )
 def test_every_gene_and_mask(study, tmp_path, monkeypatch, statistic, max_aaf, max_missing, aaf, singletons):
     monkeypatch.setattr(carriers, "BLOCK_BYTES", 330 * 17)
-    folder, cohort, names, people, calls, annotations, sets, brought = study
+    folder, cohort, names, samples, calls, annotations, sets, external = study
     settings = burden_settings(
         masks=str(folder / "masks.txt"), statistic=statistic, max_aaf=max_aaf, max_missing=max_missing,
         aaf=str(folder / "aaf.tsv") if aaf else None, singletons=singletons,
@@ -86,7 +86,7 @@ def test_every_gene_and_mask(study, tmp_path, monkeypatch, statistic, max_aaf, m
         tmp_path / "burden.h5ad",
     )  # fmt: skip
     data = read_modality(tmp_path / "burden.h5ad")
-    assert data.obs_names.tolist() == names[people].tolist()
+    assert data.obs_names.tolist() == names[samples].tolist()
     values = pd.DataFrame(data.X.toarray(), columns=data.var_names)
     features = [(one, kind) for one in MASKS for kind in (["", ".singleton"] if singletons else [""])]
     seen = []
@@ -99,12 +99,12 @@ def test_every_gene_and_mask(study, tmp_path, monkeypatch, statistic, max_aaf, m
                 for name in members.split(","):
                     if name not in calls or not any((name, gene, one) in annotations for one in MASKS[mask]):
                         continue
-                    call = calls[name][people]
+                    call = calls[name][samples]
                     alleles = np.where(call < 0, 0, call)
                     frequency = alleles.sum() / (2 * (call >= 0).sum())
                     single = alleles.sum() == 1
                     if aaf:
-                        deciding, single = brought.get(name, (np.inf, 0))
+                        deciding, single = external.get(name, (np.inf, 0))
                     else:
                         deciding = frequency
                     if (call < 0).mean() > max_missing or deciding > max_aaf or not alleles.any():
@@ -113,27 +113,36 @@ def test_every_gene_and_mask(study, tmp_path, monkeypatch, statistic, max_aaf, m
                         continue
                     used.append(alleles)
                     missing += (call < 0).sum()
-                burden = STATISTICS[statistic](np.array(used).reshape(-1, len(people)).T)
+                burden = STATISTICS[statistic](np.array(used).reshape(-1, len(samples)).T)
                 feature = f"{gene}.{mask}{kind}"
                 if not burden.any():
                     assert feature not in values
                     continue
                 seen.append(feature)
                 np.testing.assert_array_equal(values[feature], burden)
-                told = data.var.loc[feature]
-                assert (told["gene"], told["mask"], told["chrom"], told["pos"]) == (gene, mask + kind, chrom, pos)
-                assert (told["carriers"], told["variants"], told["missing"]) == ((burden > 0).sum(), len(used), missing)
-                assert len(used) + sum(json.loads(told["dropped"]).values()) == len(members.split(","))
+                reported = data.var.loc[feature]
+                assert (reported["gene"], reported["mask"], reported["chrom"], reported["pos"]) == (
+                    gene,
+                    mask + kind,
+                    chrom,
+                    pos,
+                )
+                assert (reported["carriers"], reported["variants"], reported["missing"]) == (
+                    (burden > 0).sum(),
+                    len(used),
+                    missing,
+                )
+                assert len(used) + sum(json.loads(reported["dropped"]).values()) == len(members.split(","))
     assert seen == data.var_names.tolist()
     assert len(seen) > 40
 
 
-def test_with_brought_frequencies_a_burden_depends_on_nobody_else(study, tmp_path):
-    folder, _, names, people, *_ = study
+def test_with_external_frequencies_a_burden_depends_on_nobody_else(study, tmp_path):
+    folder, _, names, samples, *_ = study
     settings = burden_settings(masks=MASKS, statistic="sum", max_aaf=0.05, aaf=str(folder / "aaf.tsv"), singletons=True)
     files = folder / "chr{chrom}.bed", [1, 2], folder / "annotations.txt", folder / "sets.tsv"
     found = []
-    for chosen in (people, people[::-1][:60]):
+    for chosen in (samples, samples[::-1][:60]):
         cohort = write_cohort(tmp_path, names[chosen].tolist())
         write_burden(*files, cohort, settings, tmp_path / "burden.h5ad")
         data = read_modality(tmp_path / "burden.h5ad")
@@ -145,10 +154,10 @@ def test_with_brought_frequencies_a_burden_depends_on_nobody_else(study, tmp_pat
 
 
 def test_without_them_it_depends_on_the_others_through_frequencies(study, tmp_path):
-    folder, _, names, people, *_ = study
+    folder, _, names, samples, *_ = study
     files = folder / "chr{chrom}.bed", [1, 2], folder / "annotations.txt", folder / "sets.tsv"
     found = []
-    for chosen in (people, people[::-1][:60]):
+    for chosen in (samples, samples[::-1][:60]):
         cohort = write_cohort(tmp_path, names[chosen].tolist())
         write_burden(*files, cohort, burden_settings(masks=MASKS, max_aaf=0.01), tmp_path / "burden.h5ad")
         data = read_modality(tmp_path / "burden.h5ad")

@@ -28,7 +28,7 @@ def vep_allele(ref, alternatives, alt):
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory, oracle):
-    """study.vcf, and copies from[.split].pgen and .bed; the alleles (people, 2) of every site."""
+    """study.vcf, and copies from[.split].pgen and .bed; the alleles (samples, 2) of every site."""
     folder = tmp_path_factory.mktemp("formats")
     rng = np.random.default_rng(5)
     lines = ["##fileformat=VCFv4.2", "##contig=<ID=1>"]
@@ -36,11 +36,12 @@ def study(tmp_path_factory, oracle):
     lines.append('##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">')
     lines.append("\t".join(["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *NAMES]))
     alleles = {}
-    for pos, name, ref, alternatives, told in SITES:
-        drawn = rng.choice(1 + len(alternatives), (len(NAMES), 2), p=[0.8, *[0.2 / len(alternatives)] * len(told)])
+    for pos, name, ref, alternatives, reported in SITES:
+        drawn = rng.choice(1 + len(alternatives), (len(NAMES), 2), p=[0.8, *[0.2 / len(alternatives)] * len(reported)])
         alleles[pos] = drawn
         csq = ",".join(
-            "|".join([vep_allele(ref, alternatives, alt), *one]) for alt, one in zip(alternatives, told, strict=True)
+            "|".join([vep_allele(ref, alternatives, alt), *one])
+            for alt, one in zip(alternatives, reported, strict=True)
         )
         calls = [f"{min(one)}/{max(one)}" for one in drawn.tolist()]
         lines.append(
@@ -70,11 +71,11 @@ def test_a_vcf_annotates_what_plink2_made_of_it(study, tmp_path, file, split, li
     write_burden(folder / file, [1], folder / "study.vcf", sets if listed else None, cohort, settings, out)
     data = read_modality(out)
     expected, left_out = {}, 0
-    for pos, _, _, alternatives, told in SITES:
+    for pos, _, _, alternatives, reported in SITES:
         if len(alternatives) > 1 and not split:
             left_out += 1
             continue
-        for number, (consequence, impact, gene) in enumerate(told, 1):
+        for number, (consequence, impact, gene) in enumerate(reported, 1):
             mask = "lof" if impact == "HIGH" else "missense" if consequence == "missense_variant" else None
             if mask:
                 count = (alleles[pos] == number).sum(axis=1)

@@ -14,15 +14,15 @@ from contigwas.tables.anndata_io import read_modality
 from tests.modalities import burden_settings, write_cohort
 from tests.plink_files import iids, write_plink
 
-PEOPLE = 37  # no multiple of four
+SAMPLES = 37  # no multiple of four
 
 
 @pytest.fixture
 def study(tmp_path):
     rng = np.random.default_rng(3)
-    names = iids(PEOPLE)
+    names = iids(SAMPLES)
     for chrom in ("1", "2"):
-        dosages = rng.binomial(2, 0.05, (PEOPLE, 60)).astype(np.int8)
+        dosages = rng.binomial(2, 0.05, (SAMPLES, 60)).astype(np.int8)
         dosages[rng.random(dosages.shape) < 0.02] = -127
         write_plink(tmp_path / f"chr{chrom}.bed", dosages, names, chrom)
     ids = {chrom: [f"rs{chrom}_{number}" for number in range(60)] for chrom in ("1", "2")}
@@ -45,7 +45,7 @@ def test_it_reads_back_the_same(study, statistic):
     folder, cohort = study
     data = write(folder, cohort, statistic=statistic, singletons=True)
     bed = Bed(folder / "masks.bed")
-    assert bed.people["iid"].tolist() == data.obs_names.tolist()
+    assert bed.samples["iid"].tolist() == data.obs_names.tolist()
     np.testing.assert_array_equal(bed.read(np.arange(len(bed.variants))), data.X.toarray())
     assert data.X.max() == (1 if statistic == "binary" else 2)
     variants = bed.variants
@@ -79,7 +79,7 @@ def test_sums_are_refused_and_leave_nothing(study):
 def test_another_cohort_is_refused_without_naming_anyone(study):
     folder, cohort = study
     write(folder, cohort)
-    other = write_cohort(folder, iids(PEOPLE)[:20])
-    with pytest.raises(UserError, match="lacks 17 of the 31 people") as error:
+    other = write_cohort(folder, iids(SAMPLES)[:20])
+    with pytest.raises(UserError, match="lacks 17 of the 31 samples") as error:
         write_mask_bed(folder / "burden.h5ad", other, folder / "masks.bed")
-    assert not any(one in str(error.value) for one in iids(PEOPLE))
+    assert not any(one in str(error.value) for one in iids(SAMPLES))

@@ -79,7 +79,7 @@ def test_the_same_text_as_plink2_on_the_exported_phenotypes(study, oracle, log10
         assert ours["OBS_CT"].tolist() == theirs["OBS_CT"].tolist()
         np.testing.assert_allclose(ours[PROPERTIES], theirs[PROPERTIES], rtol=2e-5, atol=2e-6)
         np.testing.assert_allclose(ours[p], theirs[p], rtol=1e-4)
-        if feature == "E1":  # plink2 counts the alleles of the people of each feature, the GWAS of all tested
+        if feature == "E1":  # plink2 counts the alleles of the samples of each feature, the GWAS of all tested
             np.testing.assert_allclose(ours["A1_FREQ"], theirs["A1_FREQ"], atol=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""The follow-up of lead variants against fits written out with statsmodels' formulas, and sums over people."""
+"""The follow-up of lead variants against fits written out with statsmodels' formulas, and sums over samples."""
 
 import numpy as np
 import pandas as pd
@@ -18,15 +18,15 @@ from tests.plink_files import iids
 LOCI = {"test": "manova", "p1": 0.2, "p2": 0.2, "r2": 0.5, "kb": 1, "feature_p": 0.5}
 LOCI |= {"genes": None, "genes_build": None, "build": "GRCh37"}
 MODEL = "~ c1 + c2 + c3 + g"
-PEOPLE = 400
+SAMPLES = 400
 
 
 def study(folder, seed, missing=0.05, absent=0, predictions=None):
     """A GWAS of four features, its loci and their follow-up, with the data that statsmodels gets.
 
-    The first feature misses `absent` people; `predictions` (people, 4) are REGENIE's, written as its files.
+    The first feature misses `absent` samples; `predictions` (samples, 4) are REGENIE's, written as its files.
     """
-    dosages, design, values = arrays(seed, people=PEOPLE, missing=missing)
+    dosages, design, values = arrays(seed, samples=SAMPLES, missing=missing)
     values[:absent, 0] = np.nan
     paths = write_study(folder, dosages, design, values)
     tables = (paths["phenotypes"], paths["covariates"])
@@ -34,14 +34,14 @@ def study(folder, seed, missing=0.05, absent=0, predictions=None):
     offsets = None if predictions is None else write_predictions(folder, predictions)
     output = (gwas["1"], folder / "summary.parquet")
     write_gwas(paths["pattern"], 1, None, *tables, SETTINGS, *output, offsets=offsets)
-    write_tsv(pd.DataFrame({"iid": iids(PEOPLE), "gwas_included": 1}), folder / "cohort.tsv")
+    write_tsv(pd.DataFrame({"iid": iids(SAMPLES), "gwas_included": 1}), folder / "cohort.tsv")
     write_loci(gwas, str(paths["pattern"]), folder / "cohort.tsv", LOCI, folder / "loci.tsv")
     settings = {"features": 20, "p1": 0.2, "missing": "exact", "build": "GRCh37"}
     write_followup(
         folder / "loci.tsv", gwas, str(paths["pattern"]), *tables, settings, folder / "followup.tsv", offsets
     )
     data = pd.DataFrame(np.hstack([design, values]), columns=["c1", "c2", "c3", "E1", "E2", "E3", "E4"])
-    data["male"] = np.arange(PEOPLE) % 2 == 0
+    data["male"] = np.arange(SAMPLES) % 2 == 0
     calls = pd.DataFrame(np.where(dosages < 0, np.nan, dosages), columns=[f"rs1_{k}" for k in range(40)])
     return read_table(folder / "followup.tsv"), read_table(folder / "loci.tsv"), data, calls
 
@@ -51,8 +51,8 @@ def write_predictions(folder, predictions):
     lines = []
     for k in range(4):
         path = folder / f"fit_{k + 1}.loco"
-        people = " ".join(f"{iid}_{iid}" for iid in iids(PEOPLE))
-        path.write_text(f"FID_IID {people}\n1 " + " ".join(f"{one:.17g}" for one in predictions[:, k]) + "\n")
+        samples = " ".join(f"{iid}_{iid}" for iid in iids(SAMPLES))
+        path.write_text(f"FID_IID {samples}\n1 " + " ".join(f"{one:.17g}" for one in predictions[:, k]) + "\n")
         lines.append(f"E{k + 1} {path}\n")
     (folder / "pred.list").write_text("".join(lines))
     return str(folder / "pred.list")
@@ -77,7 +77,7 @@ def expected(data, feature):
 
 
 def wald(data):
-    """F, its degrees of freedom of the robust test over the four features: a sum over people of their influence."""
+    """F, its degrees of freedom of the robust test over the four features: a sum over samples of their influence."""
     known = data.dropna()
     x = np.column_stack([np.ones(len(known)), known[["c1", "c2", "c3", "g"]]])
     inverse = np.linalg.inv(x.T @ x)
@@ -121,7 +121,7 @@ def test_every_fit(tmp_path, missing, absent):
 def test_with_offsets(tmp_path):
     # What the rest of the genome predicts is taken out of the features, in SDs of their residuals.
     rng = np.random.default_rng(33)
-    predictions = 0.4 * rng.normal(size=(PEOPLE, 4))
+    predictions = 0.4 * rng.normal(size=(SAMPLES, 4))
     predictions[:20, 1] = np.nan
     found, loci, data, calls = study(tmp_path, 33, 0.05, 0, predictions)
     raw = data.copy()
@@ -130,7 +130,7 @@ def test_with_offsets(tmp_path):
         null = smf.ols(f"{name} ~ c1 + c2 + c3", data.loc[known]).fit()
         data[name] -= np.sqrt(null.ssr / null.df_resid) * predictions[:, k]
         raw.loc[data[name].isna(), name] = np.nan
-    every = raw.dropna().copy()  # the test over all features has its people, and their SDs
+    every = raw.dropna().copy()  # the test over all features has its samples, and their SDs
     for k in range(4):
         null = smf.ols(f"E{k + 1} ~ c1 + c2 + c3", every).fit()
         every[f"E{k + 1}"] -= np.sqrt(null.ssr / null.df_resid) * predictions[every.index, k]

@@ -10,11 +10,11 @@ from contigwas.genotypes.kinship import chance_level, pairs_above
 from contigwas.genotypes.pcs import principal_components, prune
 from contigwas.genotypes.pruned import Pruned
 from contigwas.genotypes.qc import variant_qc
-from contigwas.genotypes.samples import people_qc
-from tests.plink_files import child, iids, simulate, write_people, write_plink
+from contigwas.genotypes.samples import samples_qc
+from tests.plink_files import child, iids, simulate, write_plink, write_samples
 
-EVERYTHING = {"call_rate": 0.0, "maf": 0.0, "hwe": 0.0, "hwe_midp": False, "info": 0.0, "person_call_rate": 0.0}
-EVERYTHING |= {"heterozygosity": None, "sex_check": "report", "female_f": 0.2, "male_f": 0.8}
+EVERYTHING = {"call_rate": 0.0, "maf": 0.0, "hwe": 0.0, "hwe_midp": False, "info": 0.0, "sample_call_rate": 0.0}
+EVERYTHING |= {"heterozygosity": None, "sex_check": "report", "max_female_xf": 0.2, "min_male_xf": 0.8}
 WINDOW = {"window": 200, "step": 50, "r2": 0.2, "long_range_ld": "keep", "build": "GRCh37"}
 
 
@@ -34,7 +34,7 @@ def plink2(oracle):
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
-    """600 people of two populations with twelve children, 1,500 variants in linkage, 2 % missing; after our stages."""
+    """600 samples of two populations with twelve children, 1,500 variants in linkage, 2 % missing; after our stages."""
     folder = tmp_path_factory.mktemp("simulated")
     rng = np.random.default_rng(31)
     dosages = simulate(rng, 600, 1500, fst=0.03, blocks=3)
@@ -45,21 +45,21 @@ def simulated(tmp_path_factory):
     dosages[rng.random(dosages.shape) < 0.02] = -127
     dosages[7, rng.random(1500) < 0.3] = -127
     bed = write_plink(folder / "all.bed", dosages, iids(600))
-    write_people(folder, iids(600))
+    write_samples(folder, iids(600))
     variant_qc(
         bed, 1, folder / "candidates.tsv", EVERYTHING, "GRCh37", folder / "variants.parquet", folder / "missing.parquet"
     )
-    people_qc([folder / "missing.parquet"], EVERYTHING, folder / "people.parquet")
+    samples_qc([folder / "missing.parquet"], EVERYTHING, folder / "samples.parquet")
     return folder, bed
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory, shared_data):
-    """1,092 people of the 1000 Genomes Project, 14,079 variants, after our pruning of every chromosome."""
+    """1,092 samples of the 1000 Genomes Project, 14,079 variants, after our pruning of every chromosome."""
     folder = tmp_path_factory.mktemp("real")
     bed = shared_data / "genotypes" / "1kg_phase1_thinned.bed"
     names = pd.read_csv(bed.with_suffix(".fam"), sep=r"\s+", header=None, dtype=str)[1].tolist()
-    write_people(folder, names)
+    write_samples(folder, names)
     pruned = []
     for chrom in range(1, 23):
         variants = folder / f"variants{chrom}.parquet"
@@ -68,7 +68,7 @@ def real(tmp_path_factory, shared_data):
             bed, chrom, folder / "candidates.tsv", settings, "GRCh37", variants, folder / f"missing{chrom}.parquet"
         )
         pruned.append(folder / f"pruned{chrom}.parquet")
-        prune(bed, chrom, variants, folder / "people.parquet", WINDOW, pruned[-1])
+        prune(bed, chrom, variants, folder / "samples.parquet", WINDOW, pruned[-1])
     ids = pd.concat([pd.read_parquet(path) for path in pruned])["id"]
     (folder / "pruned.txt").write_text("\n".join(ids))
     return folder, bed, pruned, ids
@@ -86,9 +86,9 @@ def test_hardy_freq_and_missing(plink2, simulated, tmp_path):
     np.testing.assert_allclose(ours["af"], theirs, atol=1e-6)
     missing = plink2(bed, tmp_path / "m", "--missing", suffix=".vmiss")
     np.testing.assert_allclose(1 - ours["call_rate"], missing["F_MISS"], atol=1e-6)
-    people = pd.read_parquet(folder / "people.parquet")
-    theirs = pd.read_csv(tmp_path / "m.smiss", sep="\t", dtype={"IID": str}).set_index("IID").loc[people["iid"]]
-    np.testing.assert_allclose(1 - people["call_rate"], theirs["F_MISS"], rtol=1e-4, atol=1e-6)
+    samples = pd.read_parquet(folder / "samples.parquet")
+    theirs = pd.read_csv(tmp_path / "m.smiss", sep="\t", dtype={"IID": str}).set_index("IID").loc[samples["iid"]]
+    np.testing.assert_allclose(1 - samples["call_rate"], theirs["F_MISS"], rtol=1e-4, atol=1e-6)
 
 
 def test_filters_keep_the_same_variants(plink2, simulated, tmp_path):
@@ -105,7 +105,7 @@ def test_filters_keep_the_same_variants(plink2, simulated, tmp_path):
 
 def test_pruning_agrees_in_size(plink2, simulated, real, tmp_path):
     folder, bed = simulated
-    prune(bed, 1, folder / "variants.parquet", folder / "people.parquet", WINDOW, tmp_path / "pruned.parquet")
+    prune(bed, 1, folder / "variants.parquet", folder / "samples.parquet", WINDOW, tmp_path / "pruned.parquet")
     ours = set(pd.read_parquet(tmp_path / "pruned.parquet")["id"])
     arguments = ["--indep-pairwise", WINDOW["window"], WINDOW["step"], WINDOW["r2"]]
     theirs = set(plink2(bed, tmp_path / "s", *arguments, suffix=".prune.in")["0"])
@@ -134,13 +134,13 @@ def test_king_table(plink2, simulated, tmp_path):
 
 def test_a_whole_genome_tells_relatives_from_chance(real):
     folder, bed, pruned, _ = real
-    names = pd.read_parquet(folder / "people.parquet")["iid"]
+    names = pd.read_parquet(folder / "samples.parquet")["iid"]
     assert chance_level(Pruned(bed, range(1, 23), pruned, names)) < 0.0884
 
 
 def test_principal_components(plink2, real, tmp_path):
     folder, bed, pruned, _ = real
-    principal_components(bed, range(1, 23), pruned, folder / "people.parquet", None, 10, 1, tmp_path / "pcs.parquet")
+    principal_components(bed, range(1, 23), pruned, folder / "samples.parquet", None, 10, 1, tmp_path / "pcs.parquet")
     ours = pd.read_parquet(tmp_path / "pcs.parquet")
     theirs = plink2(bed, tmp_path / "p", "--extract", folder / "pruned.txt", "--pca", 10, suffix=".eigenvec")
     theirs = theirs.set_index("IID").loc[ours["iid"]]

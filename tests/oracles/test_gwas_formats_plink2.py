@@ -88,7 +88,7 @@ def test_bed_pgen_and_bgen_give_the_same_numbers(plink2, shared_data, tmp_path):
     chosen = np.sort(rng.choice(len(source.variants), 1500, replace=False))
     dosages = source.read(chosen)
     dosages[rng.random(dosages.shape) < 0.03] = -127
-    described, names = source.variants.iloc[chosen], source.people["iid"].tolist()
+    described, names = source.variants.iloc[chosen], source.samples["iid"].tolist()
     properties = {
         "sid": [f"v{k}" for k in range(len(chosen))],
         "bp_position": described["pos"].tolist(),

@@ -1,4 +1,4 @@
-"""Whole files against plink2 --glm: the same people, and the same numbers to the digits that it prints."""
+"""Whole files against plink2 --glm: the same samples, and the same numbers to the digits that it prints."""
 
 import subprocess
 
@@ -21,11 +21,11 @@ def glm(oracle):
     program = oracle("plink2")
 
     def run(bed, folder, covariates, values):
-        people = bed.people[["fid", "iid"]].set_axis(["#FID", "IID"], axis=1)
+        samples = bed.samples[["fid", "iid"]].set_axis(["#FID", "IID"], axis=1)
         for name, array in (("pheno", values), ("covar", covariates)):
             text = pd.DataFrame(array).map(lambda one: "NA" if np.isnan(one) else repr(float(one)))
             text.columns = [f"{name[0]}{k}" for k in range(array.shape[1])]
-            pd.concat([people, text], axis=1).to_csv(folder / f"{name}.txt", sep="\t", index=False)
+            pd.concat([samples, text], axis=1).to_csv(folder / f"{name}.txt", sep="\t", index=False)
         command = [program, "--bfile", bed.path.with_suffix(""), "--glm", "hide-covar", "omit-ref", "cols=+a1freq,+err"]
         command += ["--no-psam-pheno", "--pheno", folder / "pheno.txt", "--covar", folder / "covar.txt"]
         command += ["--covar-variance-standardize", "--threads", "1", "--memory", "2000", "--out", folder / "p"]
@@ -91,7 +91,7 @@ def test_real_genotypes_with_calls_removed(glm, shared_data, tmp_path):
     rng = np.random.default_rng(42)
     dosages = source.read(np.arange(len(source.variants)))
     dosages[rng.random(dosages.shape) < 0.03] = -127
-    variants, names = source.variants, source.people["iid"].tolist()
+    variants, names = source.variants, source.samples["iid"].tolist()
     properties = {
         "sid": [f"{k}:{one}" for k, one in enumerate(variants["id"])],
         "bp_position": variants["pos"].tolist(),
@@ -120,7 +120,7 @@ def test_real_genotypes_with_calls_removed(glm, shared_data, tmp_path):
     np.testing.assert_allclose(table["eaf"], frequency, atol=1e-5)
 
 
-def test_features_that_miss_people(glm, tmp_path):
+def test_features_that_miss_samples(glm, tmp_path):
     rng = np.random.default_rng(43)
     dosages = simulate(rng, 300, 80, missing=0.02)
     covariates, values = rng.normal(size=(300, 3)), rng.normal(size=(300, 3))
@@ -131,7 +131,7 @@ def test_features_that_miss_people(glm, tmp_path):
     setups = design(covariates, list("abc"), values, list("xyz")).setups
     assert len(setups) == 3
     for setup in setups:
-        found = associate(Kernel(setup, dtype=torch.float64), dosages[setup.people])
+        found = associate(Kernel(setup, dtype=torch.float64), dosages[setup.samples])
         one = theirs[theirs["feature"] == setup.features[0]].sort_values("row")
         assert (found.n == one["OBS_CT"]).all()
         np.testing.assert_allclose(found.beta[:, 0], one["BETA"], rtol=6e-6)

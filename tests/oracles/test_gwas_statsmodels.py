@@ -14,7 +14,7 @@ from tests.gwas_files import arrays, associate
 
 
 def wilks(dosage, covariates, values):
-    """F, its degrees of freedom and p of the variant in statsmodels' MANOVA, among the people called."""
+    """F, its degrees of freedom and p of the variant in statsmodels' MANOVA, among the samples called."""
     called = dosage >= 0
     exog = np.column_stack([np.ones(called.sum()), covariates[called], dosage[called]])
     hypothesis = np.eye(exog.shape[1])[-1:]
@@ -23,9 +23,9 @@ def wilks(dosage, covariates, values):
     return float(row["F Value"]), float(row["Num DF"]), float(row["Den DF"]), float(row["Pr > F"]), float(row["Value"])
 
 
-@pytest.mark.parametrize(("people", "missing"), [(120, 0.0), (120, 0.05), (379, 0.03), (1200, 0.005)])
-def test_ols_and_manova(people, missing):
-    dosages, covariates, values = arrays(31, people=people, variants=14, features=5, covariates=6, missing=missing)
+@pytest.mark.parametrize(("samples", "missing"), [(120, 0.0), (120, 0.05), (379, 0.03), (1200, 0.005)])
+def test_ols_and_manova(samples, missing):
+    dosages, covariates, values = arrays(31, samples=samples, variants=14, features=5, covariates=6, missing=missing)
     titles = [f"E{k}" for k in range(5)]
     setup = design(covariates, list("abcdef"), values, titles).joint
     exact = associate(Kernel(setup, joint=True, dtype=torch.float64), dosages)

@@ -45,7 +45,7 @@ def our_clumps(path: Path, report: pd.DataFrame, thresholds: Thresholds) -> Clum
         bed = open_genotypes(path, chrom)
         here = report[report["chrom"] == chrom].reset_index(drop=True)
         rows = pd.Index(bed.variants["id"]).get_indexer(here["id"])
-        linkage = Linkage(bed, rows, np.arange(len(bed.people)))
+        linkage = Linkage(bed, rows, np.arange(len(bed.samples)))
         log10p = here["log10p"].to_numpy(np.float32)
         for one in clump(log10p, here["pos"].to_numpy(), thresholds, linkage, rows):
             found[here["id"][one.index]] = (set(here["id"][one.listed]), len(one.claimed))
@@ -68,7 +68,7 @@ def europeans(shared_data):
     """The .bed of 379 Europeans, and a GWAS of a trait with eight strong variants on two chromosomes."""
     path = shared_data / "genotypes" / "EUR_subset.bed"
     rng = np.random.default_rng(7)
-    tables, phenotype = [], rng.normal(size=len(Bed(path).people))
+    tables, phenotype = [], rng.normal(size=len(Bed(path).samples))
     beds = {chrom: open_genotypes(path, chrom) for chrom in ("21", "22")}
     dosages = {chrom: bed.read(np.arange(len(bed.variants))) for chrom, bed in beds.items()}
     for values in dosages.values():
@@ -198,13 +198,13 @@ def test_missing_calls_ties_and_the_edge_of_the_window(oracle, tmp_path, seed, k
 
 
 def test_r2_of_pairs(oracle, tmp_path):
-    # Few people make the awkward cases: perfect linkage, absent haplotypes, only double heterozygotes.
+    # Few samples make the awkward cases: perfect linkage, absent haplotypes, only double heterozygotes.
     # Where there are several solutions plink does not say which --clump takes: tests/unit/test_loci_ld.py does.
     rng, several = np.random.default_rng(3), 0
-    for people in (4, 9, 25):
-        dosages = simulate(rng, people, 12, missing=0.08, blocks=3)
+    for samples in (4, 9, 25):
+        dosages = simulate(rng, samples, 12, missing=0.08, blocks=3)
         dosages[:, 0] = 1
-        path = write_plink(tmp_path / f"{people}.bed", dosages, iids(people))
+        path = write_plink(tmp_path / f"{samples}.bed", dosages, iids(samples))
         for first, second in [*combinations(range(0, 12, 2), 2), *combinations(range(1, 6), 2)]:
             ours = haplotype_r2(joint_counts(dosages[:, first], dosages[:, [second]]))[0]
             expected = plink_r2(oracle("plink1.9"), path, first, second)
@@ -225,8 +225,8 @@ def test_the_whole_table(oracle, europeans, tmp_path):
     path, report = europeans
     thresholds = Thresholds(1e-4, 1e-3, 0.1, 150)
     expected = plink_clumps(oracle("plink1.9"), path, report, tmp_path, thresholds)
-    people = Bed(path).people
-    write_tsv(people[["fid", "iid"]].assign(gwas_included=1), tmp_path / "cohort.tsv")
+    samples = Bed(path).samples
+    write_tsv(samples[["fid", "iid"]].assign(gwas_included=1), tmp_path / "cohort.tsv")
     gwas = {}
     for chrom, table in report.groupby("chrom"):
         gwas[chrom] = tmp_path / f"chr{chrom}.parquet"

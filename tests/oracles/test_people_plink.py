@@ -1,4 +1,4 @@
-"""People's heterozygosity, inbreeding and sex, the mid-p test and imputation quality, against plink2 and plink1.9."""
+"""Samples's heterozygosity, inbreeding and sex, the mid-p test and imputation quality, against plink2 and plink1.9."""
 
 import subprocess
 
@@ -8,15 +8,15 @@ import pytest
 
 from contigwas.genotypes.qc import variant_qc
 from contigwas.genotypes.reader import open_genotypes
-from contigwas.genotypes.samples import people_qc
+from contigwas.genotypes.samples import samples_qc
 from contigwas.runtime.atomic_files import write_tsv
 from contigwas.runtime.errors import UserError
 from tests.genotype_files import write_pgen
-from tests.plink_files import iids, simulate, write_people, write_plink
+from tests.plink_files import iids, simulate, write_plink, write_samples
 
 NAMES = iids(400)
-SETTINGS = {"call_rate": 0.0, "maf": 0.0, "hwe": 0.0, "hwe_midp": False, "info": 0.0, "person_call_rate": 0.0}
-SETTINGS |= {"heterozygosity": None, "sex_check": "report", "female_f": 0.2, "male_f": 0.8}
+SETTINGS = {"call_rate": 0.0, "maf": 0.0, "hwe": 0.0, "hwe_midp": False, "info": 0.0, "sample_call_rate": 0.0}
+SETTINGS |= {"heterozygosity": None, "sex_check": "report", "max_female_xf": 0.2, "min_male_xf": 0.8}
 
 
 @pytest.fixture(scope="module")
@@ -31,31 +31,31 @@ def plink(oracle):
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """An autosome and X of 400 people, half of them male, five of them under the wrong sex, one person inbred."""
-    folder = tmp_path_factory.mktemp("people")
+    """An autosome and X of 400 samples, half of them male, five of them under the wrong sex, one sample inbred."""
+    folder = tmp_path_factory.mktemp("samples")
     rng = np.random.default_rng(17)
     sexes = np.where(np.arange(400) % 2 == 0, 1, 2)
     autosome = simulate(rng, 400, 900, missing=0.02)
     autosome[3] = np.where(rng.random(900) < 0.5, 2 * (autosome[3] > 0), autosome[3])
     linked = simulate(rng, 400, 600, missing=0.02)
     linked[sexes == 1] = np.where(linked[sexes == 1] < 0, -127, 2 * (rng.random((200, 600)) < linked[sexes == 1] / 2))
-    told = sexes.copy()
-    told[:5] = 3 - told[:5]
-    write_plink(folder / "chr1.bed", autosome, NAMES, "1", sex=told.tolist())
+    reported = sexes.copy()
+    reported[:5] = 3 - reported[:5]
+    write_plink(folder / "chr1.bed", autosome, NAMES, "1", sex=reported.tolist())
     positions = [3_000_000 + 1000 * number for number in range(600)]
-    write_plink(folder / "chrX.bed", linked, NAMES, "23", sex=told.tolist(), bp_position=positions)
-    write_tsv(pd.DataFrame({"fid": NAMES, "iid": NAMES, "sex": told, "genotypes": 1}), folder / "candidates.tsv")
+    write_plink(folder / "chrX.bed", linked, NAMES, "23", sex=reported.tolist(), bp_position=positions)
+    write_tsv(pd.DataFrame({"fid": NAMES, "iid": NAMES, "sex": reported, "genotypes": 1}), folder / "candidates.tsv")
     for chrom in ("1", "X"):
         outputs = folder / f"variants{chrom}.parquet", folder / f"missing{chrom}.parquet"
         variant_qc(folder / "chr{chrom}.bed", chrom, folder / "candidates.tsv", SETTINGS, "GRCh37", *outputs)
-    return folder, sexes, told
+    return folder, sexes, reported
 
 
 def checked(folder, **changed):
-    people_qc(
-        [folder / "missing1.parquet"], {**SETTINGS, **changed}, folder / "people.parquet", folder / "missingX.parquet"
+    samples_qc(
+        [folder / "missing1.parquet"], {**SETTINGS, **changed}, folder / "samples.parquet", folder / "missingX.parquet"
     )
-    return pd.read_parquet(folder / "people.parquet")
+    return pd.read_parquet(folder / "samples.parquet")
 
 
 def test_inbreeding(plink, study, tmp_path):
@@ -72,7 +72,7 @@ def test_inbreeding(plink, study, tmp_path):
 
 
 def test_sex(plink, study, tmp_path):
-    folder, sexes, told = study
+    folder, sexes, reported = study
     plink("plink1.9", tmp_path / "s", "--bfile", folder / "chrX", "--check-sex", "--allow-no-sex")
     theirs = pd.read_csv(tmp_path / "s.sexcheck", sep=r"\s+", dtype={"IID": str}).set_index("IID").loc[NAMES]
     ours = checked(folder).set_index("iid").loc[NAMES]
@@ -81,7 +81,7 @@ def test_sex(plink, study, tmp_path):
     assert (ours["genetic_sex"] == sexes).all()
     assert ours["kept"].all()
     dropped = checked(folder, sex_check="drop")
-    assert dropped["reason"].tolist() == np.where(told != sexes, "sex", "").tolist()
+    assert dropped["reason"].tolist() == np.where(reported != sexes, "sex", "").tolist()
 
 
 def test_outliers_of_heterozygosity(study):
@@ -90,8 +90,8 @@ def test_outliers_of_heterozygosity(study):
     expected = np.abs(values - values.mean()) > 4 * values.std()
     assert expected[3]
     assert checked(folder, heterozygosity=4.0)["reason"].tolist() == np.where(expected, "heterozygosity", "").tolist()
-    with pytest.raises(UserError, match=r"none of the 400 people .*dropped: 400 call rate"):
-        checked(folder, person_call_rate=1.1)
+    with pytest.raises(UserError, match=r"none of the 400 samples .*dropped: 400 call rate"):
+        checked(folder, sample_call_rate=1.1)
 
 
 def test_mid_p(plink, study, tmp_path):
@@ -112,7 +112,7 @@ def test_imputation_quality(plink, tmp_path):
     dosages[rng.random(dosages.shape) < 0.02] = np.nan
     names = iids(300)
     path = write_pgen(tmp_path / "i.pgen", dosages, names, ["1"] * 200)
-    write_people(tmp_path, names)
+    write_samples(tmp_path, names)
     plink("plink2", tmp_path / "f", "--pfile", tmp_path / "i", "--freq", "cols=+machr2")
     theirs = pd.read_csv(tmp_path / "f.afreq", sep="\t")["MACH_R2"]
     output = tmp_path / "v.parquet", tmp_path / "p.parquet"

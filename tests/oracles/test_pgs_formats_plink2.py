@@ -57,10 +57,10 @@ def imputed(plink2, tmp_path_factory):
 
 
 def run(imputed, kind, tmp_path, **qc):
-    folder, files, array, tables, cohort, _, _ = imputed
+    folder, files, _, tables, cohort, _, _ = imputed
     settings = {**SETTINGS, "genotypes": str(files[kind]), "qc": {"maf": 0.0, "info": 0.0, **qc}}
     output = tmp_path / "pgs.h5ad", tmp_path / "matching.tsv"
-    write_pgs([folder / "scores.tsv"], array, tables, cohort, settings, "GRCh37", *output, threads=2)
+    write_pgs([folder / "scores.tsv"], str(files[kind]), tables, cohort, settings, "GRCh37", *output, threads=2)
     return read_modality(output[0]), read_table(output[1])
 
 
@@ -110,18 +110,17 @@ def test_variants_of_low_quality_are_taken_out_and_counted(imputed, plink2, tmp_
     np.testing.assert_allclose(data.X, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_people_who_are_elsewhere_have_no_score(imputed, tmp_path):
-    folder, _, array, tables, _, kept, dosages = imputed
+def test_samples_who_are_elsewhere_have_no_score(imputed, tmp_path):
+    folder, _, _, tables, _, kept, dosages = imputed
     fewer = write_pgen(tmp_path / "few.pgen", dosages[40:], NAMES[40:], ["1"] * 300)
     settings = {**SETTINGS, "genotypes": str(fewer), "qc": {"maf": 0.0, "info": 0.0}}
     cohort = write_cohort(folder, NAMES, set(NAMES) - set(kept))
     output = tmp_path / "pgs.h5ad", tmp_path / "matching.tsv"
-    write_pgs([folder / "scores.tsv"], array, tables, cohort, settings, "GRCh37", *output)
+    write_pgs([folder / "scores.tsv"], str(fewer), tables, cohort, settings, "GRCh37", *output)
     assert read_modality(output[0]).obs_names.tolist() == [name for name in kept if name in NAMES[40:]]
     others = write_pgen(tmp_path / "others.pgen", dosages, [f"X{name}" for name in NAMES], ["1"] * 300)
-    with pytest.raises(UserError, match="no person is in both the cohort"):
-        write_pgs([folder / "scores.tsv"], array, tables, cohort, {**settings, "genotypes": str(others)}, "GRCh37",
-                  *output)  # fmt: skip
+    with pytest.raises(UserError, match="no sample is in both the cohort"):
+        write_pgs([folder / "scores.tsv"], str(others), tables, cohort, settings, "GRCh37", *output)
 
 
 def test_rows_at_records_of_several_alleles(plink2, tmp_path):

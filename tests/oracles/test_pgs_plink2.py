@@ -14,7 +14,7 @@ from tests.modalities import EVERYTHING, quality, write_cohort, write_score
 from tests.plink_files import iids, simulate, write_plink
 
 STRAND = {"A": "T", "C": "G", "G": "C", "T": "A"}
-VARIANTS, PEOPLE = 400, 300
+VARIANTS, SAMPLES = 400, 300
 SETTINGS = {"min_overlap": 1.0, "ambiguous": "drop", "exclude": [], "genotypes": None, "qc": {"maf": 0, "info": 0}}
 PRECISION = {"rtol": 1e-5, "atol": 2e-7}  # plink2 prints six digits
 
@@ -46,8 +46,8 @@ def genotypes(request, tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("pgs")
     rng = np.random.default_rng(3)
-    dosages = simulate(rng, PEOPLE, VARIANTS)
-    dosages[:, :300][rng.random((PEOPLE, 300)) < request.param] = -127
+    dosages = simulate(rng, SAMPLES, VARIANTS)
+    dosages[:, :300][rng.random((SAMPLES, 300)) < request.param] = -127
     pairs = np.array([("A", "G"), ("C", "T"), ("G", "A"), ("A", "C"), ("A", "T"), ("G", "C")])
     alleles = pairs[rng.choice(6, VARIANTS, p=[0.25, 0.25, 0.2, 0.2, 0.05, 0.05])]
     positions = [1000 * (number + 1) for number in range(VARIANTS)]
@@ -56,12 +56,12 @@ def genotypes(request, tmp_path_factory):
         alleles[number], alleles[number + 1] = ("A", "G"), ("A", "C")
     chroms = ["1"] * 200 + ["2"] * 200
     bed = write_plink(
-        folder / "all.bed", dosages, iids(PEOPLE), chroms, bp_position=positions,
+        folder / "all.bed", dosages, iids(SAMPLES), chroms, bp_position=positions,
         allele_1=alleles[:, 0].tolist(), allele_2=alleles[:, 1].tolist(),
     )  # fmt: skip
-    tables = quality(bed, folder, iids(PEOPLE), ["1", "2"], EVERYTHING)
-    kept = [name for number, name in enumerate(iids(PEOPLE)) if number % 6]
-    cohort = write_cohort(folder, iids(PEOPLE), set(iids(PEOPLE)) - set(kept))
+    tables = quality(bed, folder, iids(SAMPLES), ["1", "2"], EVERYTHING)
+    kept = [name for number, name in enumerate(iids(SAMPLES)) if number % 6]
+    cohort = write_cohort(folder, iids(SAMPLES), set(iids(SAMPLES)) - set(kept))
     variants = pd.DataFrame(
         {"id": [f"rs{c}_{n}" for n, c in enumerate(chroms)], "chrom": chroms, "pos": positions,
          "a": alleles[:, 0], "b": alleles[:, 1]}
@@ -99,26 +99,26 @@ def published(rng, variants, count):
     rows = pd.DataFrame({"id": picks["id"], "allele": counted, "weight": picks["weight"]})[enters]
     ways = {"matched": ~swap & ~flip, "swapped": swap & ~flip, "flipped": flip & ~swap, "flipped_swapped": flip & swap}
     # Turned over, two complementary alleles read like the ones swapped: of the rows that enter, none is such a one.
-    told = {name: int(way[enters].sum()) for name, way in ways.items()}
-    told |= {"multiallelic": int(several.sum()), "ambiguous": int((ambiguous & ~several).sum())}
-    told |= {"duplicate": 2 * int(twice.sum()), "unmatched": 2}
-    return whole, rows, told
+    reported = {name: int(way[enters].sum()) for name, way in ways.items()}
+    reported |= {"multiallelic": int(several.sum()), "ambiguous": int((ambiguous & ~several).sum())}
+    reported |= {"duplicate": 2 * int(twice.sum()), "unmatched": 2}
+    return whole, rows, reported
 
 
 def test_matched_scores(genotypes, plink2, tmp_path):
     folder, bed, tables, cohort, kept, variants = genotypes
-    rng, files, expected, told = np.random.default_rng(6), [], [], []
+    rng, files, expected, reported = np.random.default_rng(6), [], [], []
     for number, count in enumerate([400, 120, 12]):
         table, rows, counts = published(rng, variants, count)
         suffix = ".txt.gz" if number else ".txt"
         files.append(write_score(tmp_path / f"S{number}{suffix}", table, pgs_id=f"P{number}", genome_build="GRCh37"))
         expected.append(plink2(bed, tmp_path, kept, rows))
-        told.append(counts)
+        reported.append(counts)
     settings = {**SETTINGS, "min_overlap": 0.3}
     write_pgs(files, bed, tables, cohort, settings, "GRCh37", folder / "pgs.h5ad", folder / "matching.tsv")
     data, matching = read_modality(folder / "pgs.h5ad"), read_table(folder / "matching.tsv")
     assert data.obs_names.tolist() == kept
-    for number, counts in enumerate(told):
+    for number, counts in enumerate(reported):
         assert matching.loc[number, list(OUTCOMES)].to_dict() == {name: counts.get(name, 0) for name in OUTCOMES}
         np.testing.assert_allclose(data.X[:, number], expected[number], **PRECISION)
     assert (matching[list(OUTCOMES)].sum(axis=1) == matching["rows"]).all()
@@ -152,7 +152,7 @@ def test_models_of_inheritance(genotypes, plink2, tmp_path, model, counted):
 
 
 def test_real_scores_on_real_genotypes(plink2, shared_data, tmp_path):
-    """PGS000001 and PGS000002 on 1,092 people; the genotypes are thinned, so only a few rows match."""
+    """PGS000001 and PGS000002 on 1,092 samples; the genotypes are thinned, so only a few rows match."""
     bed = shared_data / "genotypes" / "1kg_phase1_thinned.bed"
     names = pd.read_csv(bed.with_suffix(".fam"), sep=r"\s+", header=None, dtype=str)[1].tolist()
     bim = pd.read_csv(bed.with_suffix(".bim"), sep=r"\s+", header=None, dtype={0: str})

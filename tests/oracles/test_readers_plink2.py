@@ -12,7 +12,7 @@ from contigwas.genotypes.qc import variant_qc
 from contigwas.genotypes.reader import open_genotypes
 from contigwas.genotypes.sex import code_males, frequencies, x_linked
 from tests.genotype_files import expected_dosages, write_bgen, write_sample
-from tests.plink_files import iids, simulate, write_people, write_plink
+from tests.plink_files import iids, simulate, write_plink, write_samples
 
 EVERYTHING = {"call_rate": 0.0, "maf": 0.0, "hwe": 0.0, "hwe_midp": False, "info": 0.0}
 
@@ -36,7 +36,7 @@ def plink2(oracle):
 
 
 def exported(path) -> tuple[pd.DataFrame, np.ndarray]:
-    """The variants and the copies of COUNTED (people, variants), NaN where missing, of --export A-transpose."""
+    """The variants and the copies of COUNTED (samples, variants), NaN where missing, of --export A-transpose."""
     table = pd.read_csv(path, sep="\t", dtype={"CHR": str})
     return table[["CHR", "SNP", "POS", "COUNTED", "ALT"]], table.iloc[:, 6:].to_numpy(float).T
 
@@ -57,10 +57,10 @@ def oriented(genotypes, variants: pd.DataFrame, copies: np.ndarray) -> np.ndarra
     return np.where(swapped, 2 - copies, copies)
 
 
-def check_people(genotypes, bed) -> None:
+def check_samples(genotypes, bed) -> None:
     fam = pd.read_csv(bed.with_suffix(".fam"), sep=r"\s+", header=None, dtype=str)
-    assert genotypes.people["iid"].tolist() == fam[1].tolist()
-    assert genotypes.people["sex"].tolist() == fam[4].astype(int).tolist()
+    assert genotypes.samples["iid"].tolist() == fam[1].tolist()
+    assert genotypes.samples["sex"].tolist() == fam[4].astype(int).tolist()
 
 
 def as_calls(copies: np.ndarray) -> np.ndarray:
@@ -79,10 +79,10 @@ def real(plink2, shared_data, tmp_path_factory):
     calls = np.hstack([one.read(np.arange(len(one.variants))) for one in whole])
     variants = pd.concat([one.variants for one in whole])
     calls[np.random.default_rng(4).random(calls.shape) < 0.02] = -127
-    people = whole[0].people
+    samples = whole[0].samples
     bed = write_plink(
-        folder / "all.bed", calls, people["iid"].tolist(), variants["chrom"].tolist(), fid=people["fid"].tolist(),
-        sex=people["sex"].tolist(), sid=variants["id"].tolist(), bp_position=variants["pos"].tolist(),
+        folder / "all.bed", calls, samples["iid"].tolist(), variants["chrom"].tolist(), fid=samples["fid"].tolist(),
+        sex=samples["sex"].tolist(), sid=variants["id"].tolist(), bp_position=variants["pos"].tolist(),
         allele_1=variants["effect_allele"].tolist(), allele_2=variants["other_allele"].tolist(),
     )  # fmt: skip
     return bed, plink2(folder / "all", "--bfile", bed.with_suffix(""), "--export", "A-transpose", suffix=".traw")
@@ -94,7 +94,7 @@ def test_pgen_of_hard_calls(plink2, real, tmp_path):
         path = plink2(tmp_path / "p", "--bfile", bed.with_suffix(""), "--make-pgen", *form, suffix=".pgen")
         assert path.with_suffix(suffix).is_file()
         genotypes = Pgen(path)
-        check_people(genotypes, bed)
+        check_samples(genotypes, bed)
         assert not genotypes.has_dosages
         expected = oriented(genotypes, *exported(traw))
         assert np.isnan(expected).mean() > 0.01
@@ -110,7 +110,7 @@ def test_bgen_of_hard_calls(plink2, real, tmp_path, bits, order):
     form = ["bgen-1.2", f"bits={bits}", *(["ref-first"] if order == "ref-first" else [])]
     path = plink2(tmp_path / "b", "--bfile", bed.with_suffix(""), "--export", *form, suffix=".bgen")
     genotypes = Bgen(path)
-    check_people(genotypes, bed)
+    check_samples(genotypes, bed)
     bim = pd.read_csv(bed.with_suffix(".bim"), sep="\t", header=None)
     assert genotypes.variants["effect_allele"].tolist() == bim[4 if order == "ref-first" else 5].tolist()
     expected = oriented(genotypes, *exported(traw))
@@ -120,20 +120,20 @@ def test_bgen_of_hard_calls(plink2, real, tmp_path, bits, order):
 
 @pytest.mark.parametrize(("bits", "phased"), [(8, False), (16, False), (8, True), (16, True)])
 def test_dosages_of_a_bgen_and_of_the_pgen_made_of_it(plink2, tmp_path, bits, phased):
-    rng, top, people, chroms = np.random.default_rng(bits), 2**bits - 1, 60, ["1"] * 70 + ["2"] * 50
-    first = np.rint(rng.beta(0.15, 0.15, (people, len(chroms))) * top).astype(np.int64)
+    rng, top, samples, chroms = np.random.default_rng(bits), 2**bits - 1, 60, ["1"] * 70 + ["2"] * 50
+    first = np.rint(rng.beta(0.15, 0.15, (samples, len(chroms))) * top).astype(np.int64)
     second = np.rint(rng.beta(0.15, 0.15, first.shape) * (top if phased else top - first)).astype(np.int64)
     missing = rng.random(first.shape) < 0.05
     shares = np.stack([first, second], axis=-1)
-    bgen = write_bgen(tmp_path / "d.bgen", shares, iids(people), chroms, bits, phased, missing=missing)
-    write_sample(bgen.with_suffix(".sample"), iids(people), [1, 2] * (people // 2))
+    bgen = write_bgen(tmp_path / "d.bgen", shares, iids(samples), chroms, bits, phased, missing=missing)
+    write_sample(bgen.with_suffix(".sample"), iids(samples), [1, 2] * (samples // 2))
     pgen = plink2(
         tmp_path / "d", "--bgen", bgen, "ref-first", "--sample", bgen.with_suffix(".sample"), "--make-pgen",
         suffix=".pgen",
     )  # fmt: skip
     everything = np.arange(len(chroms))
     ours, theirs = Bgen(bgen), Pgen(pgen)
-    assert ours.people.equals(theirs.people)
+    assert ours.samples.equals(theirs.samples)
     assert ours.variants.equals(theirs.variants)
     assert theirs.has_dosages
     expected = expected_dosages(shares, bits, phased, missing=missing)
@@ -154,15 +154,15 @@ PAR = (2_699_520, 154_931_044)
 
 @pytest.fixture(scope="module")
 def x_chromosome(tmp_path_factory):
-    """90 variants of X, ten of them pseudo-autosomal, and 80 people; males carry some heterozygous calls in error."""
-    rng, people = np.random.default_rng(12), 80
-    calls = simulate(rng, people, 90, missing=0.04)
-    sexes = rng.choice([0, 1, 2], people, p=[0.1, 0.45, 0.45])
+    """90 variants of X, ten of them pseudo-autosomal, and 80 samples; males carry some heterozygous calls in error."""
+    rng, samples = np.random.default_rng(12), 80
+    calls = simulate(rng, samples, 90, missing=0.04)
+    sexes = rng.choice([0, 1, 2], samples, p=[0.1, 0.45, 0.45])
     positions = np.sort(np.concatenate([rng.choice(range(100_000, PAR[0]), 5), rng.choice(range(*PAR), 80),
                                         rng.choice(range(PAR[1], 155_200_000), 5)]))  # fmt: skip
     folder = tmp_path_factory.mktemp("x")
     alleles = {"allele_1": ["A"] * 90, "allele_2": ["G"] * 90}
-    bed = write_plink(folder / "x.bed", calls, iids(people), ["X"] * 90, sex=sexes.tolist(),
+    bed = write_plink(folder / "x.bed", calls, iids(samples), ["X"] * 90, sex=sexes.tolist(),
                       bp_position=positions.tolist(), **alleles)  # fmt: skip
     return bed, sexes
 
@@ -173,11 +173,11 @@ def without_errors(bed, sexes, folder, known=False):
     calls = genotypes.read(np.arange(90))
     positions = genotypes.variants["pos"].to_numpy()
     outside = (positions > PAR[0]) & (positions < PAR[1])
-    for person in np.flatnonzero(sexes == 1):
-        calls[person, outside & (calls[person] == 1)] = -127
-    people = sexes >= (1 if known else 0)
-    return write_plink(folder / "clean.bed", calls[people], np.array(iids(80))[people].tolist(), ["X"] * 90,
-                       sex=sexes[people].tolist(), bp_position=positions.tolist())  # fmt: skip
+    for sample in np.flatnonzero(sexes == 1):
+        calls[sample, outside & (calls[sample] == 1)] = -127
+    samples = sexes >= (1 if known else 0)
+    return write_plink(folder / "clean.bed", calls[samples], np.array(iids(80))[samples].tolist(), ["X"] * 90,
+                       sex=sexes[samples].tolist(), bp_position=positions.tolist())  # fmt: skip
 
 
 def test_frequencies_of_x(plink2, x_chromosome, tmp_path):
@@ -189,7 +189,7 @@ def test_frequencies_of_x(plink2, x_chromosome, tmp_path):
     assert hets == int((block[np.ix_(sexes == 1, linked)] == 1).sum()) > 0
     eaf, called = frequencies(coded, sexes == 1, linked)
     alleles = called + np.where(linked, (coded[sexes == 2] >= 0).sum(axis=0), called)
-    # plink2 counts people of unknown sex as females on X, where we leave them out
+    # plink2 counts samples of unknown sex as females on X, where we leave them out
     for columns, known in ((linked, True), (~linked, False)):
         folder = tmp_path / str(known)
         clean = without_errors(bed, sexes, folder, known)
@@ -210,9 +210,9 @@ def test_males_of_a_bgen_are_haploid(plink2, x_chromosome, tmp_path):
     bgen = plink2(tmp_path / "b", "--pfile", tmp_path / "i", "--export", "bgen-1.2", "bits=8", "ref-first",
                   suffix=".bgen")  # fmt: skip
     ours, theirs = open_genotypes(bgen, "X"), open_genotypes(tmp_path / "i.pgen", "X")
-    assert ours.people["sex"].tolist() == theirs.people["sex"].tolist() == sexes[sexes > 0].tolist()
+    assert ours.samples["sex"].tolist() == theirs.samples["sex"].tolist() == sexes[sexes > 0].tolist()
     expected = theirs.read(np.arange(80))
-    male = ours.people["sex"].to_numpy() == 1
+    male = ours.samples["sex"].to_numpy() == 1
     assert set(np.unique(expected[male])) == {-127, 0, 2}
     np.testing.assert_array_equal(ours.read(np.arange(80)), expected)
     np.testing.assert_array_equal(ours.dosages(np.arange(80)), np.where(expected < 0, np.nan, expected))
@@ -220,7 +220,7 @@ def test_males_of_a_bgen_are_haploid(plink2, x_chromosome, tmp_path):
 
 def test_hardy_of_x_is_that_of_females(oracle, x_chromosome, tmp_path):
     bed, sexes = x_chromosome
-    write_people(tmp_path, iids(80))
+    write_samples(tmp_path, iids(80))
     table = pd.read_csv(tmp_path / "candidates.tsv", sep="\t", dtype=str).assign(sex=sexes)
     table.to_csv(tmp_path / "candidates.tsv", sep="\t", index=False)
     variant_qc(bed, "X", tmp_path / "candidates.tsv", EVERYTHING, "GRCh37", tmp_path / "v", tmp_path / "p")
@@ -230,10 +230,10 @@ def test_hardy_of_x_is_that_of_females(oracle, x_chromosome, tmp_path):
     plink19 = [oracle("plink1.9"), "--allow-no-sex", "--out"]
     split = ["--bfile", bed.with_suffix(""), "--split-x", "b37", "no-fail", "--make-bed"]
     run(*plink19, tmp_path / "s", *split)
-    # plink1.9 counts people of unknown sex as females on X
-    for columns, people in ((linked, sexes > 0), (~linked, sexes >= 0)):
+    # plink1.9 counts samples of unknown sex as females on X
+    for columns, samples in ((linked, sexes > 0), (~linked, sexes >= 0)):
         keep = tmp_path / "keep.txt"
-        keep.write_text("".join(f"{one} {one}\n" for one in np.array(iids(80))[people]))
+        keep.write_text("".join(f"{one} {one}\n" for one in np.array(iids(80))[samples]))
         run(*plink19, tmp_path / "h", "--bfile", tmp_path / "s", "--hardy", "--keep", keep)
         hwe = pd.read_csv(tmp_path / "h.hwe", sep=r"\s+").set_index("SNP").loc[ours["id"]]
         assert (hwe["CHR"] == 25).tolist() == (~linked).tolist(), "25 is pseudo-autosomal"

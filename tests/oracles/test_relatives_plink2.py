@@ -15,7 +15,7 @@ from contigwas.genotypes.reader import open_genotypes
 from contigwas.runtime.atomic_files import write_tsv
 from contigwas.samples.ancestry import outsiders
 from contigwas.samples.families import related_pairs, unrelated
-from tests.plink_files import child, iids, simulate, write_people, write_plink
+from tests.plink_files import child, iids, simulate, write_plink, write_samples
 
 WINDOW = {"window": 200, "step": 50, "r2": 0.2, "long_range_ld": "keep", "build": "GRCh37"}
 SETS = {"EUR_subset": range(17, 23), "1kg_phase1_thinned": range(1, 23)}
@@ -37,20 +37,20 @@ def real(request, shared_data, tmp_path_factory):
     """A set of the 1000 Genomes Project after our pruning: name, folder, .bed, chromosomes, pruned tables."""
     folder = tmp_path_factory.mktemp(request.param)
     bed = shared_data / "genotypes" / f"{request.param}.bed"
-    write_people(folder, open_genotypes(bed, SETS[request.param][0]).people["iid"].tolist())
+    write_samples(folder, open_genotypes(bed, SETS[request.param][0]).samples["iid"].tolist())
     pruned = []
     for chrom in SETS[request.param]:
         table = open_genotypes(bed, chrom).variants
         table = table.assign(index=np.arange(len(table)), kept=True)
         table.to_parquet(folder / "variants.parquet")
         pruned.append(folder / f"pruned{chrom}.parquet")
-        prune(bed, chrom, folder / "variants.parquet", folder / "people.parquet", WINDOW, pruned[-1])
+        prune(bed, chrom, folder / "variants.parquet", folder / "samples.parquet", WINDOW, pruned[-1])
     return request.param, folder, bed, SETS[request.param], pruned
 
 
 def stream(real):
     _, folder, bed, chromosomes, pruned = real
-    return Pruned(bed, chromosomes, pruned, pd.read_parquet(folder / "people.parquet")["iid"])
+    return Pruned(bed, chromosomes, pruned, pd.read_parquet(folder / "samples.parquet")["iid"])
 
 
 def test_pruned_sets_agree(plink2, real, tmp_path):
@@ -84,27 +84,27 @@ def test_king_of_every_pair(plink2, real, tmp_path):
     theirs = pd.read_csv(tmp_path / "k.kin0", sep="\t", dtype={"#IID1": str, "IID2": str})
     theirs = {frozenset(pair): value for *pair, value in theirs.itertuples(index=False)}
     ours = pairs_above(stream(real), -np.inf)
-    people = len(pd.read_parquet(folder / "people.parquet"))
-    assert len(ours) == len(theirs) == people * (people - 1) // 2
+    samples = len(pd.read_parquet(folder / "samples.parquet"))
+    assert len(ours) == len(theirs) == samples * (samples - 1) // 2
     expected = [theirs[frozenset(pair)] for pair in zip(ours["iid1"], ours["iid2"], strict=True)]
     np.testing.assert_allclose(ours["kinship"], expected, rtol=0, atol=5e-5)
 
 
-def test_the_people_left_without_relatives(plink2, real, tmp_path):
+def test_the_samples_left_without_relatives(plink2, real, tmp_path):
     _, folder, bed, _, pruned = real
     ids = pd.concat([pd.read_parquet(path)["id"] for path in pruned])
     (tmp_path / "ids.txt").write_text("\n".join(ids))
     plink2(bed, tmp_path / "c", "--extract", tmp_path / "ids.txt", "--king-cutoff", 0.0884)
     theirs = len((tmp_path / "c.king.cutoff.in.id").read_text().splitlines()) - 1
-    names = pd.read_parquet(folder / "people.parquet")["iid"].tolist()
+    names = pd.read_parquet(folder / "samples.parquet")["iid"].tolist()
     pairs = related_pairs(names, pairs_above(stream(real), 0.0884))
     left = unrelated(names, pairs, 1)
     assert not left[pairs].all(axis=1).any()
     assert left.sum() >= theirs
 
 
-def test_more_people_than_plink2_leaves_in_families(plink2, tmp_path):
-    # four generations: three quarters of the people have relatives
+def test_more_samples_than_plink2_leaves_in_families(plink2, tmp_path):
+    # four generations: three quarters of the samples have relatives
     rng = np.random.default_rng(3)
     dosages = simulate(rng, 240, 3000)
     for number in range(60, 240):
@@ -126,8 +126,8 @@ def test_five_components(plink2, real, tmp_path):
     ids = pd.concat([pd.read_parquet(path)["id"] for path in pruned])
     (tmp_path / "ids.txt").write_text("\n".join(ids))
     plink2(bed, tmp_path / "p", "--extract", tmp_path / "ids.txt", "--pca", 10)
-    people = folder / "people.parquet"
-    principal_components(bed, chromosomes, pruned, people, None, 10, 1, tmp_path / "pcs.parquet")
+    samples = folder / "samples.parquet"
+    principal_components(bed, chromosomes, pruned, samples, None, 10, 1, tmp_path / "pcs.parquet")
     ours = pd.read_parquet(tmp_path / "pcs.parquet")
     theirs = pd.read_csv(tmp_path / "p.eigenvec", sep="\t", dtype={"IID": str}).set_index("IID").loc[ours["iid"]]
     correlation = [abs(np.corrcoef(ours[f"PC{k}"], theirs[f"PC{k}"])[0, 1]) for k in range(1, 6)]
@@ -138,7 +138,7 @@ def test_components_separate_the_continents(real, tmp_path):
     name, folder, bed, chromosomes, pruned = real
     if name != "1kg_phase1_thinned":
         return
-    principal_components(bed, chromosomes, pruned, folder / "people.parquet", None, 2, 1, tmp_path / "pcs.parquet")
+    principal_components(bed, chromosomes, pruned, folder / "samples.parquet", None, 2, 1, tmp_path / "pcs.parquet")
     pcs = pd.read_parquet(tmp_path / "pcs.parquet").set_index("iid")
     # sample numbers of single populations: Yoruba, Luhya; Han, Japanese; Britons, Finns, Tuscans
     number = pcs.index.str[2:].astype(int)

@@ -38,7 +38,7 @@ def full_page(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def bare_page(tmp_path_factory) -> Path:
-    """The page of brought phenotypes without a locus."""
+    """The page of user-supplied phenotypes without a locus."""
     folder = tmp_path_factory.mktemp("bare")
     write_report(**study.bare(folder), output=folder / "report.html")
     return folder / "report.html"

@@ -69,22 +69,22 @@ def full(folder: Path) -> dict:
         for modality in ("snps", "pgs")
         for n in range(12)
     ]
-    columns = ["method", "modality", "feature", "name", "chrom", "pos", "mean_abs", "low", "high", "mean", "people"]
+    columns = ["method", "modality", "feature", "name", "chrom", "pos", "mean_abs", "low", "high", "mean", "n_samples"]
     pd.DataFrame(rows, columns=columns).to_parquet(explained / "features.parquet")
-    by_modality = {"method": ["deeplift"], "modality": ["snps"], "features": [12], "people": [40], "sum_abs": [3.1]}
+    by_modality = {"method": ["deeplift"], "modality": ["snps"], "features": [12], "n_samples": [40], "sum_abs": [3.1]}
     write_tsv(
         pd.DataFrame({**by_modality, "mean_abs": [0.2], "low": [0.1], "high": [0.3]}), explained / "modalities.tsv"
     )
     complete = {
         "method": ["deeplift"],
         "modality": ["snps"],
-        "people": [40],
+        "n_samples": [40],
         "mean_error": [0.001],
         "max_error": [0.004],
     }
     write_tsv(pd.DataFrame(complete), explained / "completeness.tsv")
     scores = {"arm": ["kmeans", "probe"], "share": 1.0, "seed": np.nan, "metric": "nmi", "value": [0.4, 0.5]}
-    write_tsv(pd.DataFrame({**scores, "low": 0.3, "high": 0.6, "people": 40}), folder / "kinds.tsv")
+    write_tsv(pd.DataFrame({**scores, "low": 0.3, "high": 0.6, "n_samples": 40}), folder / "kinds.tsv")
     matching = {"score": ["PGS000001"], "rows": [10], "matched": [8], "overlap": [0.8], "kept": [1], "reason": [""]}
     write_tsv(pd.DataFrame(matching), folder / "matching.tsv")
     images = {"kept": [True] * 38 + [False] * 2, "reason": [""] * 38 + ["black"] * 2, "iid": IIDS}
@@ -121,7 +121,7 @@ def full(folder: Path) -> dict:
 
 
 def bare(folder: Path) -> dict:
-    """The same for a run of brought phenotypes alone, which reach no threshold."""
+    """The same for a run of user-supplied phenotypes alone, which reach no threshold."""
     config = read_config(BARE)
     models = {"traits": _model(folder / "traits", 1, hits=0)}
     nothing = {"images": None, "matching": None, "burden": None, "explained": {}, "tasks": []}
@@ -129,18 +129,18 @@ def bare(folder: Path) -> dict:
 
 
 def _shared(folder: Path, config: dict, models: dict, planted: bool = False) -> dict:
-    people = pd.DataFrame({"fid": IIDS, "iid": IIDS, "sex": 1, "genotypes": 1, "images": 1})
-    write_tsv(people, folder / "candidates.tsv")
-    cohort = people[["fid", "iid", "sex"]].assign(family="a", fold=0, gwas_included=1, exclusion="", gwas_exclusion="")
+    samples = pd.DataFrame({"fid": IIDS, "iid": IIDS, "sex": 1, "genotypes": 1, "images": 1})
+    write_tsv(samples, folder / "candidates.tsv")
+    cohort = samples[["fid", "iid", "sex"]].assign(family="a", fold=0, gwas_included=1, exclusion="", gwas_exclusion="")
     cohort.loc[:4, ["exclusion", "gwas_included"]] = ["call rate", 0]
     write_tsv(cohort, folder / "cohort.tsv")
     pd.DataFrame({"reason": ["", "", "maf"]}).to_parquet(folder / "variants.parquet")
-    tables = {"model": list(models), "people": 30, "features": 2, "lambda": 1.01, "loci": [3] * len(models)}
+    tables = {"model": list(models), "n_samples": 30, "features": 2, "lambda": 1.01, "loci": [3] * len(models)}
     if planted:
         tables |= {"planted": 4, "planted_found": 3, "false_loci": [0] * len(models)}
     write_tsv(pd.DataFrame(tables), folder / "models.tsv")
     return {
-        "people": {"candidates": folder / "candidates.tsv", "cohort": folder / "cohort.tsv"},
+        "samples": {"candidates": folder / "candidates.tsv", "cohort": folder / "cohort.tsv"},
         "variants": {str(chrom): folder / "variants.parquet" for chrom in (1, 2, 3)},
         "genotypes": {name: _figure(folder / f"{name}.png") for name in ("call_rate", "hwe", "pcs", "kinship")},
         "models": models,

@@ -61,7 +61,7 @@ LEAKS = {
     "models/contig/plots/qq.pdf": drawn,
     "models/contig/plots/qq.png": noted,
     "models/contig/plots/points.parquet": lambda path: pd.DataFrame({"id": [f"x{IID}y"]}).to_parquet(path),
-    "lineage/images.json": lambda path: path.write_text(f'{{"origins": ["in/{IID}.png"]}}'),
+    "training_inputs/images.json": lambda path: path.write_text(f'{{"external_inputs": ["in/{IID}.png"]}}'),
     f"models/contig/plots/{IID}.txt": lambda path: path.write_text("nothing"),
 }
 
@@ -79,7 +79,7 @@ def test_the_text_of_a_figure_is_read(tmp_path):
     assert any("is sharp" in text for text in words(tmp_path / "figure.pdf"))
 
 
-def test_what_holds_people_by_design_is_spared(tmp_path):
+def test_what_holds_samples_by_design_is_spared(tmp_path):
     for name in ("samples/cohort.tsv", "private/list.tsv", "scratch/state.txt", "models/contig/loci.tsv"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(IID)

@@ -35,12 +35,12 @@ def source(page, kind="hits", model="contig"):
 
 def test_it_says_what_was_found(page, loci):
     text = page.locator("#summary").inner_text()
-    assert "30 people and 2,100 variants were tested" in text
+    assert "30 samples and 2,100 variants were tested" in text
     assert f"contig finds {len(loci)} loci and traits finds 3 loci" in text
     assert "of 4 planted variants, 3 by contig and 3 by traits" in text
     flow = page.locator("#cohort").inner_text()
-    assert "40 people named by any input" in flow and "−5 too few calls" in flow
-    assert "35 people eligible for testing" in flow and "−3 rare: a low minor-allele frequency" in flow
+    assert "40 samples named by any input" in flow and "−5 too few calls" in flow
+    assert "35 samples eligible for testing" in flow and "−3 rare: a low minor-allele frequency" in flow
 
 
 def test_every_hit_is_drawn_and_few_others(page, full_page):
@@ -195,9 +195,9 @@ def test_the_methods_name_the_partitions_that_the_table_has(full_page):
 
 
 def test_the_config_is_told_with_what_it_lacks(page):
-    told = page.locator("#methods details")
-    assert "The config of this run, without pretrain and export" in told.locator("summary").inner_text()
-    keys = yaml.safe_load(told.locator("pre").text_content())
+    reported = page.locator("#methods details")
+    assert "The config of this run, without pretrain and export" in reported.locator("summary").inner_text()
+    keys = yaml.safe_load(reported.locator("pre").text_content())
     assert {"genotypes", "models", "gwas"} <= {*keys} and not {"pretrain", "export"} & {*keys}
 
 
@@ -252,7 +252,7 @@ def test_without_scripts_all_of_it_can_be_read(chromium, full_page, loci):
     context.close()
 
 
-def test_a_run_of_brought_phenotypes_without_a_locus(chromium, bare_page):
+def test_a_run_of_external_phenotypes_without_a_locus(chromium, bare_page):
     with opened(chromium, bare_page, 400) as (page, faults):
         assert "traits finds 0 loci" in page.locator("#summary").inner_text()
         assert "No variant reaches" in page.locator("#model-traits").inner_text()

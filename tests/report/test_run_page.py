@@ -19,5 +19,5 @@ def test_the_page_of_a_run_works(chromium, finished):
         region.locator("img").wait_for(state="visible")
         assert lead in region.locator("summary").inner_text()
         assert page.locator("#methods .references li").count() > 10
-        assert page.locator("#cohort").get_by_text("360 people named by any input").count() == 1
+        assert page.locator("#cohort").get_by_text("360 samples named by any input").count() == 1
     assert faults == []

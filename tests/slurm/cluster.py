@@ -133,7 +133,7 @@ class Cluster:
     def environment(self) -> dict[str, str]:
         """What a program needs to talk to this cluster and no other.
 
-        `bin` leads PATH because the executor's job step drops SLURM_CONF: our srun brings it back.
+        `bin` leads PATH because the executor's job step drops SLURM_CONF: our srun supplies it back.
         """
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "SBATCH_"))}
         path = os.pathsep.join([str(self.folder / "bin"), os.environ.get("PATH", ""), *SBIN])
@@ -202,7 +202,7 @@ class Cluster:
         wait_for(f"{node} idle again", lambda: node in self.idle())
 
     def restore(self) -> None:
-        """Cancel what is left in the queue and bring all nodes back."""
+        """Cancel what is left in the queue and supply all nodes back."""
         self.call("scancel", f"--user={getpass.getuser()}", check=False)
         wait_for("an empty queue", lambda: not self.active())
         for node in NODES:

@@ -15,7 +15,7 @@ FOLLOWED = "results/models/latents/followup.tsv"
 
 @pytest.fixture(scope="module")
 def through_slurm(cluster, root, tmp_path_factory):
-    """The loci of every model and the second looks of one, made by jobs of the cluster: folder, run, jobs."""
+    """The loci of every model and the sensitivity analyses of lead variants of one, made by jobs of the cluster: folder, run, jobs."""
     folder = clone(root, tmp_path_factory.mktemp("slurm") / "a study")
     config = shutil.copy(root / "tests" / "config" / "small.yaml", folder / "study.yaml")
     profile = profile_without_accounting(folder)
@@ -39,7 +39,7 @@ def test_there_are_loci_to_compare(through_slurm):
 def test_every_job_but_the_targets_ran_on_a_node(through_slurm):
     _, run, jobs = through_slurm
     grouped = {"align_folds": 3, "phenotypes_embedded": 3, "loci_model": 4, "followup_model": 1}
-    on_the_login_node = {"lineage", "ready", "loci"}
+    on_the_login_node = {"training_inputs_digest", "training_inputs_ready", "loci"}
     alone = {rule for rule, _ in run.jobs()} - {*grouped, *on_the_login_node}
     assert {job.state for job in jobs} == {"COMPLETED"}
     assert {job.comment.split("_wildcards_")[0] for job in jobs if "rule_f" not in job.comment} == {

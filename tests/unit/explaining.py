@@ -9,20 +9,19 @@ SETTINGS = {
     "methods": ["integrated_gradients", "deeplift"],
     "left_out": [],
     "baseline": "mean",
-    "people": 24,
+    "n_samples": 24,
     "reference": 16,
     "steps": 16,
-    "samples": 0,
-    "sd": 0.1,
+    "noise": {"samples": 0, "sd": 0.1},
     "checkpoint": "last",
     "seed": 3,
     "math_threads": 1,
 }
 
 
-def trained(folder, people=150, fold=0, pcs=None, **changed):
+def trained(folder, samples=150, fold=0, pcs=None, **changed):
     """A study on disk and a network of it: the checkpoint and the files that an explanation reads."""
-    files = write_study(folder, people)
+    files = write_study(folder, samples)
     checkpoint, history = folder / f"fold{fold}.ckpt", folder / f"fold{fold}.csv"
     recipe = RECIPE | {"augment": {}} | changed
     files |= {"modalities": {name: files["modalities"][name] for name in recipe["modalities"]}}

@@ -73,22 +73,22 @@ MGI = {
 MGI = {key: RECIPE[key] for key in RECIPE if key not in ("loss", "alpha", "genetics_encoder", "genetics_init")} | MGI
 
 
-def write_study(folder: Path, people: int = 60, seed: int = 0, lacking: float = 0.1) -> dict[str, object]:
+def write_study(folder: Path, samples: int = 60, seed: int = 0, lacking: float = 0.1) -> dict[str, object]:
     """Write cohort, images and modalities; returns the keyword arguments of `train` that name the files.
 
-    The IIDs are not sorted, images lie in random order, and each modality lacks some people and has them in an order
-    of its own. The last person is excluded, the first has no image.
+    The IIDs are not sorted, images lie in random order, and each modality lacks some samples and has them in an order
+    of its own. The last sample is excluded, the first has no image.
     """
     rng = np.random.default_rng([seed, 1])
-    iids = pd.Index(rng.permutation(np.arange(1000001, 1000001 + people)).astype(str))
-    families = [f"f{number // 2}" for number in range(people)]  # pairs of relatives
+    iids = pd.Index(rng.permutation(np.arange(1000001, 1000001 + samples)).astype(str))
+    families = [f"f{number // 2}" for number in range(samples)]  # pairs of relatives
     cohort = pd.DataFrame({"fid": iids, "iid": iids, "sex": 1, "family": families})
     cohort["fold"] = assign_folds(families, 3, 3)
     cohort["gwas_included"], cohort["exclusion"] = 1, ""
-    cohort.loc[people - 1, "exclusion"] = "call rate"
+    cohort.loc[samples - 1, "exclusion"] = "call rate"
     cohort.to_csv(folder / "cohort.tsv", sep="\t", index=False)
-    shine = rng.normal(size=people)
-    rows = [(one, eye) for one in range(1, people) for eye in ("left", "right")]
+    shine = rng.normal(size=samples)
+    rows = [(one, eye) for one in range(1, samples) for eye in ("left", "right")]
     rows = [rows[index] for index in rng.permutation(len(rows))]
     pixels = np.stack([rng.normal(120 + 30 * shine[one], 20, (SIZE, SIZE, 3)) for one, _ in rows])
     np.save(folder / "images.npy", pixels.clip(0, 255).astype(np.uint8))
@@ -97,15 +97,15 @@ def write_study(folder: Path, people: int = 60, seed: int = 0, lacking: float = 
     table["kept"] = True
     table.to_parquet(folder / "images.parquet")
     values = {
-        "snps": rng.integers(0, 3, (people, 40)).astype(np.int8),
-        "pgs": rng.normal(size=(people, 5)).astype(np.float32),
-        "burden": (rng.random((people, 12)) < 0.1).astype(np.int8),
+        "snps": rng.integers(0, 3, (samples, 40)).astype(np.int8),
+        "pgs": rng.normal(size=(samples, 5)).astype(np.float32),
+        "burden": (rng.random((samples, 12)) < 0.1).astype(np.int8),
     }
     values["snps"][rng.random(values["snps"].shape) < 0.05] = MISSING
     values["pgs"][:, 0] = shine
     paths = {}
     for name, array in values.items():
-        has = rng.permutation(people)[: int((1 - lacking) * people)]
+        has = rng.permutation(samples)[: int((1 - lacking) * samples)]
         paths[name] = folder / f"{name}.h5ad"
         features = pd.DataFrame(index=[f"{name}{number}" for number in range(array.shape[1])])
         write_modality(paths[name], array[has], iids[has], features, {})

@@ -1,4 +1,4 @@
-"""Alignment: rotated networks agree again, each person comes from the network that held them out."""
+"""Alignment: rotated networks agree again, each sample comes from the network that held them out."""
 
 import json
 
@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.align import align, brought, correlations, procrustes, standardise
+from contigwas.align import align, correlations, external, procrustes, standardise
 from contigwas.runtime.errors import UserError
 
-PEOPLE, FEATURES = 300, 8
+SAMPLES, FEATURES = 300, 8
 
 
 def rotation(seed, size=FEATURES):
@@ -18,18 +18,18 @@ def rotation(seed, size=FEATURES):
 
 
 def write_folds(folder, folds=3, noise=0.0, seed=0):
-    """Networks that see one truth, each in its own rotation, with people in an order of its own."""
+    """Networks that see one truth, each in its own rotation, with samples in an order of its own."""
     rng = np.random.default_rng(seed)
-    truth = rng.normal(size=(PEOPLE, FEATURES))
-    iids = pd.Index([str(1000001 + number) for number in range(PEOPLE)])
-    held = rng.integers(0, folds, PEOPLE) if folds > 1 else np.full(PEOPLE, -1)
+    truth = rng.normal(size=(SAMPLES, FEATURES))
+    iids = pd.Index([str(1000001 + number) for number in range(SAMPLES)])
+    held = rng.integers(0, folds, SAMPLES) if folds > 1 else np.full(SAMPLES, -1)
     paths = []
     for fold in range(folds):
-        role = np.where(held == fold, "heldout", np.where(rng.random(PEOPLE) < 0.1, "validation", "train"))
+        role = np.where(held == fold, "heldout", np.where(rng.random(SAMPLES) < 0.1, "validation", "train"))
         train = truth[role == "train"]
         whitened = (truth - train.mean(axis=0)) @ np.linalg.inv(np.linalg.cholesky(np.cov(train.T, bias=True))).T
         values = whitened @ rotation(fold) + noise * rng.normal(size=truth.shape)
-        order = np.arange(PEOPLE) if fold == 0 else rng.permutation(PEOPLE)
+        order = np.arange(SAMPLES) if fold == 0 else rng.permutation(SAMPLES)
         values = values * 3 + 5  # another scale: only standardising takes it away
         obs = pd.DataFrame({"role": role[order], "n_images": 2}, index=iids[order])
         paths.append(folder / f"{fold}.h5ad")
@@ -58,7 +58,7 @@ def test_procrustes_is_the_best_of_many_rotations():
     assert all(best <= np.linalg.norm(source @ rotation(seed, 4) - target) for seed in range(200))
 
 
-def test_standardise_uses_the_training_people_and_survives_a_dead_feature():
+def test_standardise_uses_the_training_samples_and_survives_a_dead_feature():
     values = np.array([[1.0, 7], [3, 7], [100, 8]])
     got, mean, sd = standardise(values, np.array(["train", "train", "heldout"]))
     assert got.tolist() == [[-1, 0], [1, 0], [98, 1]]
@@ -88,8 +88,8 @@ def test_everyone_comes_from_the_network_that_held_them_out_in_the_coordinates_o
         assert figures["mean_correlation_after"] > 0.97 > 0.5 > figures["mean_correlation_before"]
 
 
-def test_rotation_is_fitted_on_people_whom_both_trained_on(tmp_path):
-    """Whatever the held-out people look like, the rotation stays."""
+def test_rotation_is_fitted_on_samples_whom_both_trained_on(tmp_path):
+    """Whatever the held-out samples look like, the rotation stays."""
     paths, held, _ = write_folds(tmp_path, noise=0.3)
     before, report = run(tmp_path, paths)
     changed = ad.read_h5ad(paths[1])
@@ -101,18 +101,18 @@ def test_rotation_is_fitted_on_people_whom_both_trained_on(tmp_path):
     assert np.array_equal(before.X[held != 1], after.X[held != 1])
     roles = [ad.read_h5ad(path).obs["role"] for path in paths]
     shared = set(roles[0].index[roles[0] == "train"]) & set(roles[2].index[roles[2] == "train"])
-    assert report["folds"][2]["people_shared"] == len(shared)
+    assert report["folds"][2]["samples_shared"] == len(shared)
 
 
 @pytest.mark.parametrize("genetics", [True, False])
 def test_one_network_tests_the_held_out_only_where_it_saw_genetics(tmp_path, genetics):
     paths, *_ = write_folds(tmp_path, folds=1)
     first = ad.read_h5ad(paths[0])
-    role = np.where(np.arange(PEOPLE) % 3 == 0, "heldout", "train")
+    role = np.where(np.arange(SAMPLES) % 3 == 0, "heldout", "train")
     first.obs["role"] = role
     first.write_h5ad(paths[0])
     data, report = run(tmp_path, paths, genetics)
-    assert data.obs["tested"].tolist() == ((role == "heldout") if genetics else np.ones(PEOPLE, bool)).tolist()
+    assert data.obs["tested"].tolist() == ((role == "heldout") if genetics else np.ones(SAMPLES, bool)).tolist()
     assert np.allclose(data.X, standardise(first.X, role)[0], atol=1e-5)
     assert report["tested"] == int(data.obs["tested"].sum())
 
@@ -124,13 +124,13 @@ def write_cohort(folder, iids, exclusion=""):
     return folder / "cohort.tsv"
 
 
-def test_brought_embeddings_are_joined_by_iid_and_the_incomplete_left_out(tmp_path):
+def test_external_embeddings_are_joined_by_iid_and_the_incomplete_left_out(tmp_path):
     values = np.random.default_rng(0).normal(3, 2, (20, 4))
     values[5, 2] = np.nan
     iids = pd.Index([str(100 + number) for number in range(20)])
     ad.AnnData(X=values, obs=pd.DataFrame(index=iids)).write_h5ad(tmp_path / "mine.h5ad")
     cohort = write_cohort(tmp_path, iids[:15][::-1])
-    brought(tmp_path / "mine.h5ad", cohort, tmp_path / "aligned.h5ad", tmp_path / "alignment.json")
+    external(tmp_path / "mine.h5ad", cohort, tmp_path / "aligned.h5ad", tmp_path / "alignment.json")
     data = ad.read_h5ad(tmp_path / "aligned.h5ad")
     use = [number for number in range(15) if number != 5]
     assert data.obs_names.tolist() == iids[use].tolist()
@@ -138,10 +138,10 @@ def test_brought_embeddings_are_joined_by_iid_and_the_incomplete_left_out(tmp_pa
     assert data.obs["tested"].all() and (data.obs["fold"] == 0).all()
 
 
-def test_brought_embeddings_of_other_people_are_refused(tmp_path):
+def test_external_embeddings_of_other_samples_are_refused(tmp_path):
     ad.AnnData(X=np.ones((3, 2)), obs=pd.DataFrame(index=["HG00096", "HG00097", "HG00099"])).write_h5ad(
         tmp_path / "mine.h5ad"
     )
     cohort = write_cohort(tmp_path, ["1000001", "1000002"])
-    with pytest.raises(UserError, match=r"3 people, IDs of HG and 5 digits.*2 people, IDs of 7 digits"):
-        brought(tmp_path / "mine.h5ad", cohort, tmp_path / "aligned.h5ad", tmp_path / "alignment.json")
+    with pytest.raises(UserError, match=r"3 samples, IDs of HG and 5 digits.*2 samples, IDs of 7 digits"):
+        external(tmp_path / "mine.h5ad", cohort, tmp_path / "aligned.h5ad", tmp_path / "alignment.json")

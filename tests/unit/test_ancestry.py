@@ -9,7 +9,7 @@ from contigwas.runtime.errors import UserError
 from contigwas.samples.ancestry import outsiders
 from contigwas.samples.cohort import read_cohort
 from contigwas.samples.selection import write_cohort
-from tests.plink_files import iids, write_people
+from tests.plink_files import iids, write_samples
 
 NAMES = iids(300)
 DISTANCE = {"reference": None, "pcs": 2, "max_sd": 6.0}
@@ -17,7 +17,7 @@ DISTANCE = {"reference": None, "pcs": 2, "max_sd": 6.0}
 
 @pytest.fixture
 def pcs(tmp_path):
-    """Two components of 300 people, 60 of them far away, correlated; the last has none."""
+    """Two components of 300 samples, 60 of them far away, correlated; the last has none."""
     rng = np.random.default_rng(2)
     values = rng.normal(size=(300, 2)) @ np.array([[1.0, 0.6], [0.0, 0.4]])
     values[240:] += (12, -9)
@@ -62,18 +62,18 @@ def test_refusals(pcs, tmp_path):
     with pytest.raises(UserError, match="asks for 4 components, more than genotypes.pcs"):
         outsiders(NAMES, {**DISTANCE, "pcs": 4}, pcs, 1)
     write_tsv(pd.DataFrame({"iid": NAMES[:5]}), tmp_path / "reference.tsv")
-    with pytest.raises(UserError, match="only 5 people with components .* name at least 20"):
+    with pytest.raises(UserError, match="only 5 samples with components .* name at least 20"):
         outsiders(NAMES, {**DISTANCE, "reference": str(tmp_path / "reference.tsv")}, pcs, 1)
     write_tsv(pd.DataFrame({"iid": ["HG1"]}), tmp_path / "reference.tsv")
-    with pytest.raises(UserError, match="no person is in both the people"):
+    with pytest.raises(UserError, match="no sample is in both the samples"):
         outsiders(NAMES, {**DISTANCE, "reference": str(tmp_path / "reference.tsv")}, pcs, 1)
 
 
 def test_the_cohort_leaves_them_out_and_moves_nobody(pcs, tmp_path):
-    candidates, people = write_people(tmp_path, NAMES)
+    candidates, samples = write_samples(tmp_path, NAMES)
     settings = {"folds": 3, "max_kinship": 0.0884}
-    write_cohort(candidates, people, None, settings, 1, tmp_path / "all.tsv")
-    write_cohort(candidates, people, None, settings, 1, tmp_path / "some.tsv", DISTANCE, pcs)
+    write_cohort(candidates, samples, None, settings, 1, tmp_path / "all.tsv")
+    write_cohort(candidates, samples, None, settings, 1, tmp_path / "some.tsv", DISTANCE, pcs)
     everyone, some = read_cohort(tmp_path / "all.tsv"), read_cohort(tmp_path / "some.tsv")
     assert some["exclusion"].tolist() == [""] * 240 + ["ancestry"] * 60
     assert (some["fold"] == everyone["fold"]).all()

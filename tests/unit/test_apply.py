@@ -55,11 +55,11 @@ def single(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def crossed(tmp_path_factory):
-    return discover(tmp_path_factory.mktemp("crossed"), 3, people=400)  # more than features, in every pair of folds
+    return discover(tmp_path_factory.mktemp("crossed"), 3, samples=400)  # more than features, in every pair of folds
 
 
 def second(discovery, folder, cohort, **settings):
-    """Embed the people of `cohort` (a table) with the frozen model: the averaged features, and the phenotypes."""
+    """Embed the samples of `cohort` (a table) with the frozen model: the averaged features, and the phenotypes."""
     write_tsv(cohort, folder / "cohort.tsv")
     images = discovery.files["images_npy"], settings.pop("images_table", discovery.files["images_table"])
     frozen = discovery.folder / "alignment.npz", discovery.folder / "pca.h5ad"
@@ -83,14 +83,14 @@ def second(discovery, folder, cohort, **settings):
     return ad.read_h5ad(folder / "embeddings.h5ad"), pd.read_parquet(outputs[0]).set_index("iid")
 
 
-def people_of(discovery):
+def samples_of(discovery):
     return pd.read_csv(discovery.files["cohort"], sep="\t", dtype=str, keep_default_na=False)
 
 
-def test_people_held_out_from_one_network_have_their_phenotypes_of_the_discovery(single, tmp_path):
+def test_samples_held_out_from_one_network_have_their_phenotypes_of_the_discovery(single, tmp_path):
     """The oracle is the discovery itself: the same images through another way give the same numbers."""
     before = pd.read_parquet(single.folder / "phenotypes.parquet").set_index("iid")
-    cohort = people_of(single)
+    cohort = samples_of(single)
     cohort = cohort[cohort["iid"].isin(before.index)].iloc[::-1]
     data, after = second(single, tmp_path, cohort)
     assert len(after) == len(before) > 8
@@ -102,23 +102,23 @@ def test_people_held_out_from_one_network_have_their_phenotypes_of_the_discovery
     np.testing.assert_array_equal(frozen[3], own[3])
 
 
-def test_people_of_the_training_are_counted_and_not_tested(single, tmp_path, caplog):
-    cohort = people_of(single)
+def test_samples_of_the_training_are_counted_and_not_tested(single, tmp_path, caplog):
+    cohort = samples_of(single)
     data, phenotypes = second(single, tmp_path, cohort)
     roles = ad.read_h5ad(single.folder / "fold0" / "embeddings.h5ad").obs["role"]
     seen = roles.index[roles.isin(["train", "validation"])]
     assert set(data.obs_names[~data.obs["tested"]]) == set(seen)
     assert not set(phenotypes.index) & set(seen)
-    assert f"{len(seen)} of {len(roles)} people have the IID of somebody whom the model was trained" in caplog.text
+    assert f"{len(seen)} of {len(roles)} samples have the IID of somebody whom the model was trained" in caplog.text
     assert not any(iid in caplog.text for iid in cohort["iid"])
     assert json.loads((tmp_path / "alignment.json").read_text())["in_training"] == len(seen)
-    with pytest.raises(UserError, match=rf"all {len(seen)} people have IIDs of people whom the model was trained"):
+    with pytest.raises(UserError, match=rf"all {len(seen)} samples have IIDs of samples that the model was trained"):
         second(single, tmp_path, cohort[cohort["iid"].isin(seen)])
 
 
 def test_three_networks_agree_with_the_discovery_on_strangers(crossed, tmp_path):
     """The same images under other IIDs: all are new, and near what the network gave that held them out."""
-    cohort = people_of(crossed)
+    cohort = samples_of(crossed)
     table = pd.read_parquet(crossed.files["images_table"])
     for one in (cohort, table):
         one["iid"] = "9" + one["iid"]
@@ -163,7 +163,7 @@ def test_the_average_agrees_with_the_aligned_features_of_the_discovery(tmp_path)
     assert [one["fold"] for one in report["folds"]] == [0, 1, 2] and report["tested"] == aligned.n_obs
 
 
-def write_networks(folder, rng, people=7, features=4, fold_people=2):
+def write_networks(folder, rng, samples=7, features=4, fold_samples=2):
     """Embeddings of a cohort by two networks, an alignment and components, all of random numbers."""
     names = [f"F{number + 1}" for number in range(features)]
     mean, sd = rng.normal(size=(2, features)), rng.uniform(1, 2, (2, features))
@@ -171,11 +171,11 @@ def write_networks(folder, rng, people=7, features=4, fold_people=2):
     write_alignment(names, mean, sd, [np.eye(features), turn], {"layer": "trunk"}, folder / "alignment.npz")
     components = fit(rng.normal(size=(30, features)), 2)
     write_pca(components, pd.Index(names), mean[0], sd[0], folder / "pca.h5ad")
-    values = rng.normal(size=(2, people, features)).astype(np.float32)
-    iids = [f"10000{number:02d}" for number in range(people)]
+    values = rng.normal(size=(2, samples, features)).astype(np.float32)
+    iids = [f"10000{number:02d}" for number in range(samples)]
     paths = []
     for fold in range(2):
-        role = ["train" if number == fold else "heldout" if number == 2 else "new" for number in range(people)]
+        role = ["train" if number == fold else "heldout" if number == 2 else "new" for number in range(samples)]
         obs = pd.DataFrame({"role": role, "n_images": 1}, index=iids)
         paths.append(folder / f"fold{fold}.h5ad")
         ad.AnnData(values[fold], obs=obs, var=pd.DataFrame(index=names)).write_h5ad(paths[-1])
@@ -187,13 +187,13 @@ def test_standardise_rotate_average_and_components_by_hand(tmp_path):
     average(paths, tmp_path / "alignment.npz", tmp_path / "embeddings.h5ad", tmp_path / "alignment.json")
     data = ad.read_h5ad(tmp_path / "embeddings.h5ad")
     expected = np.zeros((7, 4))
-    for person in range(7):
+    for sample in range(7):
         for feature in range(4):
-            one = (values[0, person, feature] - mean[0, feature]) / sd[0, feature]
+            one = (values[0, sample, feature] - mean[0, feature]) / sd[0, feature]
             two = sum(
-                (values[1, person, inner] - mean[1, inner]) / sd[1, inner] * turn[inner, feature] for inner in range(4)
+                (values[1, sample, inner] - mean[1, inner]) / sd[1, inner] * turn[inner, feature] for inner in range(4)
             )
-            expected[person, feature] = (one + two) / 2
+            expected[sample, feature] = (one + two) / 2
     np.testing.assert_allclose(data.X, expected, atol=1e-6)
     assert data.obs["tested"].tolist() == [False, False, True, True, True, True, True]
     assert data.obs["role"].tolist() == ["train", "train", "heldout", "new", "new", "new", "new"]
@@ -213,7 +213,7 @@ def test_files_that_do_not_belong_together(tmp_path):
         average(paths[:1], tmp_path / "alignment.npz", *outputs)
     fewer = ad.read_h5ad(paths[1])
     fewer[:5].write_h5ad(tmp_path / "fewer.h5ad")
-    with pytest.raises(UserError, match="hold different people"):
+    with pytest.raises(UserError, match="hold different samples"):
         average([paths[0], tmp_path / "fewer.h5ad"], tmp_path / "alignment.npz", *outputs)
     fewer[:, :3].write_h5ad(tmp_path / "narrow.h5ad")
     with pytest.raises(UserError, match="has 3 features, but .* is of 4"):
@@ -337,17 +337,17 @@ def test_the_folder_of_a_frozen_model(tmp_path):
         (tmp_path / f"a.{suffix}").touch()
     config["models"] = {"first": {"apply": str(tmp_path / "model")}}
 
-    def told(sentence):
+    def reported(sentence):
         with pytest.raises(UserError, match=sentence):
             check_files(config)
 
-    told(r"models\.first\.apply names .*model, which has no fold0/model\.ckpt: name the folder")
+    reported(r"models\.first\.apply names .*model, which has no fold0/model\.ckpt: name the folder")
     for fold in (0, 1, 3):
         (tmp_path / "model" / f"fold{fold}").mkdir(parents=True)
         (tmp_path / "model" / f"fold{fold}" / "model.ckpt").touch()
-    told(r"which has no alignment\.npz: run the target align in the run that made it")
+    reported(r"which has no alignment\.npz: run the target align in the run that made it")
     (tmp_path / "model" / "alignment.npz").touch()
-    told(r"which has no pca\.h5ad: run the target phenotypes")
+    reported(r"which has no pca\.h5ad: run the target phenotypes")
     (tmp_path / "model" / "pca.h5ad").touch()
     check_files(config)
     assert networks(config, "first") == 2

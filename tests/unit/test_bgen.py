@@ -8,31 +8,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contigwas.genotypes.bgen import Bgen, hard_calls, read_bgen_people, read_sample
+from contigwas.genotypes.bgen import Bgen, hard_calls, read_bgen_samples, read_sample
 from contigwas.genotypes.bgen_index import read_index
-from contigwas.genotypes.reader import open_genotypes, read_people
+from contigwas.genotypes.reader import open_genotypes, read_samples
 from contigwas.runtime.errors import UserError
 from tests.genotype_files import expected_dosages, write_bgen, write_bgi, write_sample
 from tests.plink_files import iids
 
 CHROMS = ["01"] * 12 + ["2"] * 25 + ["X"] * 8
-PEOPLE, VARIANTS = 23, len(CHROMS)
-TWO = np.full(PEOPLE, 2)
+SAMPLES, VARIANTS = 23, len(CHROMS)
+TWO = np.full(SAMPLES, 2)
 
 
 def draw(bits: int, seed: int = 1, phased: bool = False, ploidy: np.ndarray = TWO) -> np.ndarray:
     """Probabilities in units of the file, half of them sure calls."""
     rng, top = np.random.default_rng(seed), 2**bits - 1
-    first = rng.integers(0, top + 1, (PEOPLE, VARIANTS))
+    first = rng.integers(0, top + 1, (SAMPLES, VARIANTS))
     second = rng.integers(0, (np.full_like(first, top) if phased else top - first) + 1)
-    sure = rng.random((PEOPLE, VARIANTS)) < 0.5
+    sure = rng.random((SAMPLES, VARIANTS)) < 0.5
     first[sure] = np.where(first[sure] > top // 2, top, 0)
     second[sure] = np.where(phased | (first[sure] == 0), top * (second[sure] > 0), 0)
     return np.stack([first, np.where((ploidy == 1)[:, None], 0, second)], axis=-1)
 
 
 def lost(seed: int = 3) -> np.ndarray:
-    return np.random.default_rng(seed).random((PEOPLE, VARIANTS)) < 0.1
+    return np.random.default_rng(seed).random((SAMPLES, VARIANTS)) < 0.1
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +48,8 @@ def expected(shares) -> np.ndarray:
 @pytest.fixture(scope="module")
 def path(shares, tmp_path_factory):
     path = tmp_path_factory.mktemp("bgen") / "all.bgen"
-    write_bgen(path, shares, iids(PEOPLE), CHROMS, missing=lost())
-    write_sample(path.with_suffix(".sample"), iids(PEOPLE), [1 + i % 2 for i in range(PEOPLE)])
+    write_bgen(path, shares, iids(SAMPLES), CHROMS, missing=lost())
+    write_sample(path.with_suffix(".sample"), iids(SAMPLES), [1 + i % 2 for i in range(SAMPLES)])
     return path
 
 
@@ -60,11 +60,11 @@ def copy(path, tmp_path):
     return tmp_path / "all.bgen"
 
 
-def test_people_and_variants(path):
+def test_samples_and_variants(path):
     genotypes = Bgen(path)
-    assert genotypes.people["iid"].tolist() == iids(PEOPLE)
-    assert genotypes.people["fid"].tolist() == [f"F{name}" for name in iids(PEOPLE)]
-    assert genotypes.people["sex"].tolist() == [1 + i % 2 for i in range(PEOPLE)]
+    assert genotypes.samples["iid"].tolist() == iids(SAMPLES)
+    assert genotypes.samples["fid"].tolist() == [f"F{name}" for name in iids(SAMPLES)]
+    assert genotypes.samples["sex"].tolist() == [1 + i % 2 for i in range(SAMPLES)]
     assert genotypes.variants.iloc[13].tolist() == ["2", "rs2_13", 14000, "A", "G"]
     assert genotypes.variants["chrom"].unique().tolist() == ["1", "2", "X"]
 
@@ -72,11 +72,11 @@ def test_people_and_variants(path):
 @pytest.mark.parametrize("bits", [1, 2, 8, 13, 16, 32])
 @pytest.mark.parametrize("phased", [False, True])
 @pytest.mark.parametrize("compression", ["zlib", "zstd"])
-@pytest.mark.parametrize("ploidy", [TWO, np.where(np.arange(PEOPLE) % 3, 2, 1)], ids=["diploid", "mixed"])
+@pytest.mark.parametrize("ploidy", [TWO, np.where(np.arange(SAMPLES) % 3, 2, 1)], ids=["diploid", "mixed"])
 def test_every_kind_of_block(tmp_path, bits, phased, compression, ploidy):
     shares = draw(bits, bits, phased, ploidy)
     path = tmp_path / "a.bgen"
-    write_bgen(path, shares, iids(PEOPLE), CHROMS, bits, phased, ploidy, lost(bits), compression)
+    write_bgen(path, shares, iids(SAMPLES), CHROMS, bits, phased, ploidy, lost(bits), compression)
     genotypes = Bgen(path, threads=2)
     values = genotypes.dosages(np.arange(VARIANTS))
     assert values.dtype == np.float32
@@ -86,55 +86,55 @@ def test_every_kind_of_block(tmp_path, bits, phased, compression, ploidy):
     calls = genotypes.read(np.arange(VARIANTS))
     assert calls.dtype == np.int8
     assert calls.flags.f_contiguous
-    for person, variant in np.ndindex(calls.shape):
-        possible = (0, 2) if ploidy[person] == 1 else (0, 1, 2)
-        near = [one for one in possible if abs(expected[person, variant] - one) <= 0.1]
-        assert calls[person, variant] == (near[0] if near else -127)
+    for sample, variant in np.ndindex(calls.shape):
+        possible = (0, 2) if ploidy[sample] == 1 else (0, 1, 2)
+        near = [one for one in possible if abs(expected[sample, variant] - one) <= 0.1]
+        assert calls[sample, variant] == (near[0] if near else -127)
 
 
 def test_everyone_haploid(tmp_path):
-    ploidy = np.ones(PEOPLE, int)
+    ploidy = np.ones(SAMPLES, int)
     shares = draw(8, ploidy=ploidy)
-    write_bgen(tmp_path / "a.bgen", shares, iids(PEOPLE), CHROMS, ploidy=ploidy)
+    write_bgen(tmp_path / "a.bgen", shares, iids(SAMPLES), CHROMS, ploidy=ploidy)
     values = Bgen(tmp_path / "a.bgen").dosages(np.arange(VARIANTS))
     np.testing.assert_allclose(values, expected_dosages(shares, 8, ploidy=ploidy), atol=3e-7)
 
 
 def test_dosages_out_of_range_are_refused(tmp_path):
-    shares = np.zeros((PEOPLE, VARIANTS, 2), int)
+    shares = np.zeros((SAMPLES, VARIANTS, 2), int)
     shares[3, 7] = 200, 56
-    path = write_bgen(tmp_path / "a.bgen", shares, iids(PEOPLE), CHROMS)
+    path = write_bgen(tmp_path / "a.bgen", shares, iids(SAMPLES), CHROMS)
     genotypes = Bgen(path)
     assert genotypes.dosages([6]).min() == 2
     with pytest.raises(UserError, match="a.bgen"):
         genotypes.dosages([7])
     # whoever is missing may have anything there
-    missing = np.zeros((PEOPLE, VARIANTS), bool)
+    missing = np.zeros((SAMPLES, VARIANTS), bool)
     missing[3, 7] = True
-    path = write_bgen(tmp_path / "b.bgen", shares, iids(PEOPLE), CHROMS, missing=missing)
+    path = write_bgen(tmp_path / "b.bgen", shares, iids(SAMPLES), CHROMS, missing=missing)
     assert np.isnan(Bgen(path).dosages([7])[3, 0])
 
 
 def test_three_copies_are_refused(tmp_path):
-    three = np.where(np.arange(PEOPLE) == 5, 3, 2)
-    path = write_bgen(tmp_path / "a.bgen", np.zeros((PEOPLE, VARIANTS, 3), int), iids(PEOPLE), CHROMS, ploidy=three)
-    with pytest.raises(UserError, match="the variant 1 has more than two copies a person"):
+    three = np.where(np.arange(SAMPLES) == 5, 3, 2)
+    path = write_bgen(tmp_path / "a.bgen", np.zeros((SAMPLES, VARIANTS, 3), int), iids(SAMPLES), CHROMS, ploidy=three)
+    with pytest.raises(UserError, match="the variant 1 has more than two copies a sample"):
         Bgen(path).dosages([0])
 
 
-ORDERS = (st.lists(st.integers(0, 24), max_size=30), st.lists(st.integers(0, PEOPLE - 1), max_size=30))
+ORDERS = (st.lists(st.integers(0, 24), max_size=30), st.lists(st.integers(0, SAMPLES - 1), max_size=30))
 
 
 @given(*ORDERS, st.integers(1, 9), st.booleans(), st.integers(1, 3))
-def test_any_order_and_block_size(path, expected, variants, people, size, dosages, threads):
+def test_any_order_and_block_size(path, expected, variants, samples, size, dosages, threads):
     genotypes = open_genotypes(path, 2, threads)
-    variants, people = np.array(variants, int), np.array(people, int)
+    variants, samples = np.array(variants, int), np.array(samples, int)
     whole = expected[:, 12:37]
     whole = whole.astype(np.float32) if dosages else hard_calls(whole, np.zeros(whole.shape, bool))
-    wanted = whole[np.ix_(people, variants)]
+    wanted = whole[np.ix_(samples, variants)]
     read = genotypes.dosages if dosages else genotypes.read
-    np.testing.assert_allclose(read(variants, people), wanted, atol=3e-7)
-    blocks = [values for _, values in genotypes.blocks(variants, people, size, dosages)]
+    np.testing.assert_allclose(read(variants, samples), wanted, atol=3e-7)
+    blocks = [values for _, values in genotypes.blocks(variants, samples, size, dosages)]
     assert len(blocks) == -(-variants.size // size)
     if blocks:
         np.testing.assert_allclose(np.hstack(blocks), wanted, atol=3e-7)
@@ -165,7 +165,7 @@ def test_the_index_of_another_file(copy, path):
 def test_variants_of_more_than_two_alleles_are_left_out(tmp_path, shares, caplog):
     alleles = [("G", "A")] * VARIANTS
     alleles[4] = ("G", "A", "T")
-    write_bgen(tmp_path / "a.bgen", shares, iids(PEOPLE), CHROMS, alleles=alleles)
+    write_bgen(tmp_path / "a.bgen", shares, iids(SAMPLES), CHROMS, alleles=alleles)
     with caplog.at_level(logging.INFO):
         genotypes = open_genotypes(tmp_path / "a.bgen", 1)
     assert "1 variants of more than two alleles are left out" in caplog.text
@@ -174,20 +174,20 @@ def test_variants_of_more_than_two_alleles_are_left_out(tmp_path, shares, caplog
     np.testing.assert_allclose(genotypes.dosages(np.arange(11)), expected, atol=3e-7)
 
 
-def test_people_of_the_header_where_there_is_no_sample_file(copy):
+def test_samples_of_the_header_where_there_is_no_sample_file(copy):
     copy.with_suffix(".sample").unlink()
-    people = Bgen(copy).people
-    assert people["iid"].tolist() == people["fid"].tolist() == iids(PEOPLE)
-    assert (people["sex"] == 0).all()
-    assert read_people(copy).equals(people)
+    samples = Bgen(copy).samples
+    assert samples["iid"].tolist() == samples["fid"].tolist() == iids(SAMPLES)
+    assert (samples["sex"] == 0).all()
+    assert read_samples(copy).equals(samples)
 
 
 def test_nobody_is_named(tmp_path, shares):
-    path = write_bgen(tmp_path / "a.bgen", shares, iids(PEOPLE), CHROMS, ids=False)
-    with pytest.raises(UserError, match=r"names no people, and .*a\.sample does not exist"):
+    path = write_bgen(tmp_path / "a.bgen", shares, iids(SAMPLES), CHROMS, ids=False)
+    with pytest.raises(UserError, match=r"names no samples, and .*a\.sample does not exist"):
         Bgen(path)
-    write_sample(tmp_path / "a.sample", iids(PEOPLE), ["M", "F"] * 11 + ["NA"])
-    assert Bgen(path).people["sex"].tolist() == [1, 2] * 11 + [0]
+    write_sample(tmp_path / "a.sample", iids(SAMPLES), ["M", "F"] * 11 + ["NA"])
+    assert Bgen(path).samples["sex"].tolist() == [1, 2] * 11 + [0]
 
 
 def test_cut_short_or_too_long(copy):
@@ -202,7 +202,7 @@ def test_cut_short_or_too_long(copy):
 
 
 def test_a_damaged_block(tmp_path, shares):
-    path = write_bgen(tmp_path / "a.bgen", shares, iids(PEOPLE), CHROMS)
+    path = write_bgen(tmp_path / "a.bgen", shares, iids(SAMPLES), CHROMS)
     data = bytearray(path.read_bytes())
     data[-40:] = bytes(40)
     path.write_bytes(bytes(data))
@@ -226,9 +226,9 @@ def test_wrong_magic_and_layout(copy, place, value, message):
         Bgen(copy)
 
 
-def test_not_the_same_people(copy):
+def test_not_the_same_samples(copy):
     write_sample(copy.with_suffix(".sample"), iids(20), [1] * 20)
-    with pytest.raises(UserError, match=r"holds 23 people, where .*all\.sample names 20"):
+    with pytest.raises(UserError, match=r"holds 23 samples, where .*all\.sample names 20"):
         Bgen(copy)
 
 
@@ -258,13 +258,13 @@ def test_malformed_sample_files(tmp_path, text, message):
 
 def test_a_sample_file_with_one_id(tmp_path):
     (tmp_path / "a.sample").write_text("ID sex\n0 D\nNA 1\n007 2\n")
-    people = read_sample(tmp_path / "a.sample")
-    assert people.to_numpy().tolist() == [["NA", "NA", 1], ["007", "007", 2]]
+    samples = read_sample(tmp_path / "a.sample")
+    assert samples.to_numpy().tolist() == [["NA", "NA", 1], ["007", "007", 2]]
 
 
 def test_duplicated_ids_of_the_header(tmp_path, shares):
-    names = ["1000014", *iids(PEOPLE)[1:-1], "1000014"]
+    names = ["1000014", *iids(SAMPLES)[1:-1], "1000014"]
     path = write_bgen(tmp_path / "a.bgen", shares, names, CHROMS)
     with pytest.raises(UserError, match="1 individual IDs appear more than once|2 individual IDs") as error:
-        read_bgen_people(path)
+        read_bgen_samples(path)
     assert "1000014" not in str(error.value)

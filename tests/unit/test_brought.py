@@ -1,31 +1,31 @@
-"""Relatives and components that are brought: KING's, plink2's and UK Biobank's forms."""
+"""Relatives and components that are user-supplied: KING's, plink2's and UK Biobank's forms."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.genotypes.external import brought_kinship, brought_pcs
+from contigwas.genotypes.external import external_kinship, external_pcs
 from contigwas.runtime.errors import UserError
-from tests.plink_files import iids, write_people
+from tests.plink_files import iids, write_samples
 
 NAMES = iids(6)
 A, B, C, D, E, F = NAMES
 
 
 @pytest.fixture
-def people(tmp_path):
-    write_people(tmp_path, NAMES)
-    table = pd.read_parquet(tmp_path / "people.parquet")
+def samples(tmp_path):
+    write_samples(tmp_path, NAMES)
+    table = pd.read_parquet(tmp_path / "samples.parquet")
     table.loc[5, "kept"] = False
-    table.to_parquet(tmp_path / "people.parquet")
-    return tmp_path / "people.parquet"
+    table.to_parquet(tmp_path / "samples.parquet")
+    return tmp_path / "samples.parquet"
 
 
-def kinship(people, text, limit=0.0884):
-    path = people.with_name("rel.txt")
+def kinship(samples, text, limit=0.0884):
+    path = samples.with_name("rel.txt")
     path.write_text(text)
-    brought_kinship(path, people, limit, people.with_name("kinship.parquet"))
-    return pd.read_parquet(people.with_name("kinship.parquet")).to_numpy().tolist()
+    external_kinship(path, samples, limit, samples.with_name("kinship.parquet"))
+    return pd.read_parquet(samples.with_name("kinship.parquet")).to_numpy().tolist()
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def kinship(people, text, limit=0.0884):
         "#IID1\tIID2\tNSNP\tHETHET\tIBS0\tKINSHIP",
     ],
 )
-def test_forms(people, header, caplog):
+def test_forms(samples, header, caplog):
     caplog.set_level("INFO")
     separator = "\t" if "\t" in header else " "
     columns = header.lstrip("#").split()
@@ -46,59 +46,59 @@ def test_forms(people, header, caplog):
     for one, other, value in rows:
         known = dict(ID1=one, IID1=one, ID2=other, IID2=other, Kinship=value, KINSHIP=value)
         lines.append(separator.join(str(known.get(column, 0.1)) for column in columns))
-    assert kinship(people, "\n".join([header, *lines]) + "\n") == [[A, B, 0.25], [C, D, 0.1]]
-    assert "6 pairs in rel.txt: 3 of people who are kept, 2 of them with a kinship above 0.0884" in caplog.text
+    assert kinship(samples, "\n".join([header, *lines]) + "\n") == [[A, B, 0.25], [C, D, 0.1]]
+    assert "6 pairs in rel.txt: 3 of samples that are kept, 2 of them with a kinship above 0.0884" in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("ID1 ID2 HetHet\n1 2 0\n", "no column KINSHIP: its header has id1, id2, hethet"),
         (f"ID1 ID2 Kinship\n{A} {B} 0.2\n{A} {C} 0.9\n", "1 values of Kinship are no kinship .*line 3.*proportions"),
         (f"ID1 ID2 Kinship\n{A} {B} x\n", "1 values of Kinship"),
-        ("ID1 ID2 Kinship\nHG1 HG2 0.2\n", "no person is in both the relatives .*HG and 1 digit"),
+        ("ID1 ID2 Kinship\nHG1 HG2 0.2\n", "no sample is in both the relatives .*HG and 1 digit"),
         ("", "not a table with a header"),
     ],
 )
-def test_refused_relatives(people, text, told):
-    with pytest.raises(UserError, match=told):
-        kinship(people, text)
-    assert not people.with_name("kinship.parquet").exists()
+def test_refused_relatives(samples, text, reported):
+    with pytest.raises(UserError, match=reported):
+        kinship(samples, text)
+    assert not samples.with_name("kinship.parquet").exists()
 
 
-def components(people, table, name, pcs=2, **form):
-    path = people.with_name(name)
+def components(samples, table, name, pcs=2, **form):
+    path = samples.with_name(name)
     if path.suffix == ".parquet":
         table.to_parquet(path)
     else:
         table.to_csv(path, sep="\t", index=False, **form)
-    brought_pcs(path, people, pcs, people.with_name("pcs.parquet"))
-    return pd.read_parquet(people.with_name("pcs.parquet"))
+    external_pcs(path, samples, pcs, samples.with_name("pcs.parquet"))
+    return pd.read_parquet(samples.with_name("pcs.parquet"))
 
 
 @pytest.mark.parametrize("name", ["x.eigenvec", "x.tsv", "x.parquet"])
-def test_components(people, name, caplog):
+def test_components(samples, name, caplog):
     caplog.set_level("INFO")
     rng = np.random.default_rng(1)
     table = pd.DataFrame(rng.normal(size=(5, 3)).round(4), columns=["PC1", "PC2", "PC3"])
     key = "#IID" if name == "x.eigenvec" else "IID"
     table.insert(0, key, [D, "9999999", A, F, B])
-    found = components(people, table, name)
+    found = components(samples, table, name)
     assert found.columns.tolist() == ["iid", "PC1", "PC2"]
     assert found["iid"].tolist() == [A, B, C, D, E]
     np.testing.assert_allclose(found.loc[[0, 1, 3], ["PC1", "PC2"]], table.iloc[[2, 4, 0], 1:3])
     assert found.loc[[2, 4], ["PC1", "PC2"]].isna().all(axis=None)
-    assert "2 components of 3 of the 5 people kept" in caplog.text
+    assert "2 components of 3 of the 5 samples kept" in caplog.text
 
 
-def test_refused_components(people):
+def test_refused_components(samples):
     table = pd.DataFrame({"IID": [A, B], "PC1": [1.0, 2.0], "PC2": ["1", "x"]})
     with pytest.raises(UserError, match="has no column PC3"):
-        components(people, table.assign(PC2=1.0), "x.tsv", pcs=3)
+        components(samples, table.assign(PC2=1.0), "x.tsv", pcs=3)
     with pytest.raises(UserError, match="1 values of PC2 are no numbers .*line 3"):
-        components(people, table, "x.tsv")
+        components(samples, table, "x.tsv")
     with pytest.raises(UserError, match="appear more than once"):
-        components(people, table.assign(IID=A), "x.tsv", pcs=1)
-    with pytest.raises(UserError, match="no person is in both the components"):
-        components(people, table.assign(IID=["X1", "X2"]), "x.tsv", pcs=1)
-    assert not people.with_name("pcs.parquet").exists()
+        components(samples, table.assign(IID=A), "x.tsv", pcs=1)
+    with pytest.raises(UserError, match="no sample is in both the components"):
+        components(samples, table.assign(IID=["X1", "X2"]), "x.tsv", pcs=1)
+    assert not samples.with_name("pcs.parquet").exists()

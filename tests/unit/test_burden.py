@@ -1,4 +1,4 @@
-"""Inputs of the burden: what is read, what is refused, and what is told of the variants that do not qualify."""
+"""Inputs of the burden: what is read, what is refused, and what is reported of the variants that do not qualify."""
 
 import json
 
@@ -64,14 +64,14 @@ def test_values_counts_and_reasons(study):
     assert json.loads(data.var["dropped"].iloc[1]) == {**shared, "category": 1}
 
 
-def test_people_without_exome_calls_are_no_rows_and_the_excluded_do_not_count(study):
+def test_samples_without_exome_calls_are_no_rows_and_the_excluded_do_not_count(study):
     names = ["7777777", *NAMES[::-1]]
     data = run(study, names=names, excluded=[NAMES[5]])
     assert data.obs_names.tolist() == [name for name in NAMES[::-1] if name != NAMES[5]]
     assert data.var["carriers"].tolist() == [1, 1, 1]
 
 
-def test_the_frequency_limit_is_inclusive_and_of_the_people_kept(study):
+def test_the_frequency_limit_is_inclusive_and_of_the_samples_kept(study):
     assert run(study, max_aaf=1 / 40).var_names.tolist() == ["G2.damaging"]
     assert run(study, max_aaf=1 / 38).var_names.tolist() == ["G1.lof", "G1.damaging", "G2.damaging"]
     assert run(study, max_aaf=3 / 40).var["variants"].tolist() == [1, 2, 1]
@@ -79,7 +79,7 @@ def test_the_frequency_limit_is_inclusive_and_of_the_people_kept(study):
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "told"),
+    ("file", "text", "reported"),
     [
         ("annotations.tsv", "", "annotations.tsv is empty: 3 columns a line"),
         ("annotations.tsv", "a G1\n", "line 1 has 2"),
@@ -94,20 +94,20 @@ def test_the_frequency_limit_is_inclusive_and_of_the_people_kept(study):
         ("sets.tsv", "G1 1 5 g\n", "nobody carries .* not annotated.*: check that its variant ids"),
     ],
 )
-def test_malformed_files(study, file, text, told):
+def test_malformed_files(study, file, text, reported):
     (study / file).write_text(text)
-    with pytest.raises(UserError, match=told) as error:
+    with pytest.raises(UserError, match=reported) as error:
         run(study)
     assert str(study / file) in str(error.value)
     assert not (study / "burden.h5ad").exists()
 
 
-def test_people_in_common(study):
-    with pytest.raises(UserError, match="no person is in both the cohort") as error:
+def test_samples_in_common(study):
+    with pytest.raises(UserError, match="no sample is in both the cohort") as error:
         run(study, names=["HG00096"])
     assert "HG00096" not in str(error.value)
     write_plink(study / "chr2.bed", np.ones((19, 1), dtype=np.int8), NAMES[1:], "2", sid=["a"])
-    with pytest.raises(UserError, match=r"chr2.bed lacks 1 of 20 people"):
+    with pytest.raises(UserError, match=r"chr2.bed lacks 1 of 20 samples"):
         run(study, chromosomes=("1", "2"))
 
 

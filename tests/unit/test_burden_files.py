@@ -1,4 +1,4 @@
-"""The burden from whole files: VEP's names, sets from annotations, masks and frequencies brought, bad input."""
+"""The burden from whole files: VEP's names, sets from annotations, masks and frequencies user-supplied, bad input."""
 
 import gzip
 import json
@@ -29,8 +29,8 @@ ANNOTATIONS = "a G1 LoF\nb G1 missense\nc G1 LoF\nd G2 LoF\ne G2 missense\nf G3 
 def study(tmp_path):
     """Chromosome 1 has a to e at 1000, 2000, …, chromosome 2 has f; A is the effect allele, G the other one."""
     dosages = np.zeros((20, 6), dtype=np.int8)
-    for column, people in enumerate(CARRIERS):
-        dosages[people, column] = 1
+    for column, samples in enumerate(CARRIERS):
+        dosages[samples, column] = 1
     dosages[1, 1] = 2
     dosages[9, 4] = -127
     write_plink(tmp_path / "chr1.bed", dosages[:, :5], NAMES, "1", sid=IDS[:5])
@@ -81,7 +81,7 @@ def test_no_order_matters(study, sets, annotations, names):
     pd.testing.assert_frame_equal(found.loc[expected.index, expected.columns], expected)
 
 
-def test_people_who_change_places_take_their_burden_along(study):
+def test_samples_who_change_places_take_their_burden_along(study):
     expected, _ = run(study)
     for chrom, columns in (("1", IDS[:5]), ("2", IDS[5:])):
         fam = study / f"chr{chrom}.fam"
@@ -168,7 +168,7 @@ def test_categories_that_no_mask_has_are_told(study, caplog):
     assert "annotations of a category that no mask has: 1 of splice" in caplog.text
 
 
-def test_brought_frequencies_and_singletons(study, caplog):
+def test_external_frequencies_and_singletons(study, caplog):
     caplog.set_level("INFO")
     (study / "aaf.txt").write_text("a 0.9\nb 0.001\nc 0.01\nd 0.01\nf 0.01\n")
     _, data = run(study, aaf="aaf.txt", max_aaf=0.01, singletons=True)
@@ -229,7 +229,7 @@ def test_an_id_that_several_variants_have_means_none_of_them(study):
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "told"),
+    ("file", "text", "reported"),
     [
         ("annotations.txt", "a G1 D LoF x\n", "line 1 has 5.*3 columns a line .variant, gene, category.; or 4 columns"),
         ("annotations.txt", b"\x00\x01\xff\xfe" * 10, "neither UTF-8 text nor gzipped text"),
@@ -248,19 +248,19 @@ def test_an_id_that_several_variants_have_means_none_of_them(study):
         ("aaf.txt", "zz 0.1\n", "aaf.txt has no frequency for 6 of them: give its"),
     ],
 )
-def test_bad_input(study, file, text, told):
+def test_bad_input(study, file, text, reported):
     (study / "masks.txt").write_text("lof LoF\n")
     (study / "aaf.txt").write_text("".join(f"{name} 0.1\n" for name in IDS))
     (study / file).write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(UserError, match=told) as error:
+    with pytest.raises(UserError, match=reported) as error:
         run(study, sets=None, masks="masks.txt", aaf="aaf.txt")
     assert any(str(study / one) in str(error.value) for one in (file, "annotations.txt"))
     assert not (study / "burden.h5ad").exists()
 
 
 def test_absent_files(study):
-    for key, told in (("masks", "correct burden.masks"), ("aaf", "correct burden.aaf")):
-        with pytest.raises(UserError, match=f"absent.txt does not exist: {told}"):
+    for key, reported in (("masks", "correct burden.masks"), ("aaf", "correct burden.aaf")):
+        with pytest.raises(UserError, match=f"absent.txt does not exist: {reported}"):
             run(study, **{key: "absent.txt"})
 
 
@@ -287,14 +287,14 @@ def test_the_longer_form_of_frequencies(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("masks", "told"),
+    ("masks", "reported"),
     [
         ({"a": ["x"], "a.singleton": ["y"]}, "one of that name: rename it"),
         ({"a b": ["x"]}, "a mask 'a b': give it a name without white space"),
     ],
 )
-def test_names_of_masks(masks, told):
-    with pytest.raises(UserError, match=told):
+def test_names_of_masks(masks, reported):
+    with pytest.raises(UserError, match=reported):
         Rules.of(burden_settings(masks=masks, singletons=True))
 
 

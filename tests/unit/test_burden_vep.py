@@ -38,8 +38,10 @@ def with_extra(rows=ROWS):
     lines = []
     for name, place, allele, gene, consequence, impact, symbol, lof, revel in rows:
         extra = {"IMPACT": impact, "SYMBOL": symbol, "LoF": lof, "REVEL": revel}
-        told = ";".join(f"{key}={value}" for key, value in extra.items() if value not in ("", "-"))
-        lines.append("\t".join([name, place, allele, gene, "T1", "Transcript", consequence, *["-"] * 6, told or "-"]))
+        reported = ";".join(f"{key}={value}" for key, value in extra.items() if value not in ("", "-"))
+        lines.append(
+            "\t".join([name, place, allele, gene, "T1", "Transcript", consequence, *["-"] * 6, reported or "-"])
+        )
     return HEAD + "#" + "\t".join([*FIXED, "Extra"]) + "\n" + "\n".join(lines) + "\n"
 
 
@@ -57,8 +59,8 @@ def with_csq(rows=ROWS):
         entry = "|".join([allele, consequence, impact, symbol.strip("-"), gene.strip("-"), "T1", lof, revel])
         entries.setdefault((name, place, allele), []).append(entry)
     lines = [
-        f"{place.replace(':', chr(9))}\t{name}\tG\t{allele}\t.\tPASS\tAC=1;CSQ={','.join(told)};DB\tGT\t0/1"
-        for (name, place, allele), told in entries.items()
+        f"{place.replace(':', chr(9))}\t{name}\tG\t{allele}\t.\tPASS\tAC=1;CSQ={','.join(reported)};DB\tGT\t0/1"
+        for (name, place, allele), reported in entries.items()
     ]
     return VCF + "\n".join(lines) + "\n"
 
@@ -110,14 +112,14 @@ def test_genes_by_another_field(tmp_path):
 
 def test_places_of_a_vcf(tmp_path):
     """No ID, several alleles, an insertion, deletions, no CSQ, two bases for two."""
-    told = "{}|stop_gained|HIGH|G1|E1|T1||".format
+    reported = "{}|stop_gained|HIGH|G1|E1|T1||".format
     text = VCF + (
-        f"chr1\t100\t.\tG\tA\t.\t.\tCSQ={told('A')}\n"
-        f"1\t200\trs2\tG\tA,GT\t.\t.\tCSQ={told('A')},{told('GT')}\n"
-        f"1\t300\trs3\tG\tGT\t.\t.\tCSQ={told('T')}\n"
-        f"1\t400\trs4\tGTC\tG,GA\t.\t.\tCSQ={told('-')},{told('A')}\n"
+        f"chr1\t100\t.\tG\tA\t.\t.\tCSQ={reported('A')}\n"
+        f"1\t200\trs2\tG\tA,GT\t.\t.\tCSQ={reported('A')},{reported('GT')}\n"
+        f"1\t300\trs3\tG\tGT\t.\t.\tCSQ={reported('T')}\n"
+        f"1\t400\trs4\tGTC\tG,GA\t.\t.\tCSQ={reported('-')},{reported('A')}\n"
         "1\t500\trs5\tG\tA\t.\t.\tAC=1\n"
-        f"1\t600\trs6\tGA\tGC\t.\t.\tCSQ={told('GC')}\n"
+        f"1\t600\trs6\tGA\tGC\t.\t.\tCSQ={reported('GC')}\n"
     )
     found = read(tmp_path, text)
     assert found["variant"].tolist() == [
@@ -141,7 +143,7 @@ def test_places_of_a_table(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "vep", "told"),
+    ("text", "vep", "reported"),
     [
         (VCF.replace("ID=CSQ", "ID=ANN") + "1\t1\tv\tA\tC\t.\t.\tAC=1\n", {}, "no header line of INFO/CSQ"),
         (VCF.replace("SYMBOL|", ""), {}, "has no field SYMBOL .it has Allele, Consequence.*--symbol"),
@@ -157,8 +159,8 @@ def test_places_of_a_table(tmp_path):
         (HEAD + "v1\t1:100\n", {}, "line 3 comes before the header"),
     ],
 )
-def test_malformed_files(tmp_path, text, vep, told):
-    with pytest.raises(UserError, match=told) as error:
+def test_malformed_files(tmp_path, text, vep, reported):
+    with pytest.raises(UserError, match=reported) as error:
         read(tmp_path, text, **vep)
     assert "annotations.txt" in str(error.value)
 

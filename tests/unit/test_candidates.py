@@ -50,7 +50,7 @@ def test_the_withdrawn_vanish_and_unknown_ones_are_counted(files, tmp_path, capl
     with caplog.at_level(logging.INFO):
         write_candidates(**files, withdrawn=tmp_path / "withdrawn.txt")
     assert read_candidates(files["output"])["iid"].tolist() == ["b", "c", "d", "e", "y"]
-    assert "5 people are withdrawn: 2 of them were in the inputs, 3 in none" in caplog.text
+    assert "5 samples are withdrawn: 2 of them were in the inputs, 3 in none" in caplog.text
     assert "unknown" not in caplog.text
 
 
@@ -74,15 +74,15 @@ def test_no_overlap_is_told_by_counts_and_shapes(files, tmp_path, source):
     other = table(tmp_path / "other.tsv", ["1000014", "1000015", "1000016"])
     with pytest.raises(UserError) as error:
         write_candidates(**{"genotypes": files["genotypes"], "output": files["output"], source: other})
-    assert "(2 people, IDs of HG and 5 digits)" in str(error.value)
-    assert "(3 people, IDs of 7 digits)" in str(error.value)
+    assert "(2 samples, IDs of HG and 5 digits)" in str(error.value)
+    assert "(3 samples, IDs of 7 digits)" in str(error.value)
     assert "1000014" not in str(error.value)
     assert not files["output"].exists()
 
 
 def test_fam_files_that_differ(files, tmp_path):
     fam(tmp_path / "chr2.fam", "abce")
-    with pytest.raises(UserError, match=r"differ in 2 people: all files of the genotypes"):
+    with pytest.raises(UserError, match=r"differ in 2 samples: all files of the genotypes"):
         write_candidates(**files)
 
 
@@ -99,7 +99,7 @@ def test_a_withdrawn_list_that_matches_nobody_is_warned_of(files, tmp_path, capl
     assert "nobody of samples.withdrawn is in the inputs: its IDs have 7 digits" in caplog.text
 
 
-def test_people_of_any_format(files, tmp_path):
+def test_samples_of_any_format(files, tmp_path):
     (tmp_path / "chr1.psam").write_text("#IID\tSEX\n" + "".join(f"{name}\t2\n" for name in "abcd"))
     (tmp_path / "chr2.sample").write_text(
         "ID_1 ID_2 missing sex\n0 0 0 D\n" + "".join(f"{n} {n} 0 2\n" for n in "dcba")

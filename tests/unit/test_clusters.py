@@ -1,4 +1,4 @@
-"""Clusters: partitions found again, labels, the probe, and that no small count is told."""
+"""Clusters: partitions found again, labels, the probe, and that no small count is reported."""
 
 import json
 from pathlib import Path
@@ -31,32 +31,32 @@ SETTINGS = {
 }
 
 
-def blobs(people=240, seed=0):
-    """Four groups of people in five features, and the group of each."""
+def blobs(samples=240, seed=0):
+    """Four groups of samples in five features, and the group of each."""
     rng = np.random.default_rng(seed)
-    group = rng.integers(0, 4, people)
+    group = rng.integers(0, 4, samples)
     centres = 9 * rng.normal(size=(4, 5))
-    return centres[group] + rng.normal(size=(people, 5)), group
+    return centres[group] + rng.normal(size=(samples, 5)), group
 
 
 def test_clusters_are_numbered_from_the_largest_and_found_again():
     assert by_size(np.array([2, 2, 0, -1, 2, 5, 5])).tolist() == [0, 0, 2, -1, 0, 1, 1]
     features, group = blobs()
     found = partition(features, lambda some: by_size((some @ np.eye(5)[0] > features[:, 0].mean()).astype(int)), 0)
-    assert (found.stability == 1).all()  # a fixed rule finds the same in any people
+    assert (found.stability == 1).all()  # a fixed rule finds the same in any samples
     drawn = partition(features, lambda some: np.random.default_rng(len(some)).integers(0, 4, len(some)), 0)
     assert abs(drawn.stability.mean()) < 0.05
     assert sum(found.sizes) + found.noise == len(group)
 
 
-def test_one_person_far_away_may_miss_the_sample(monkeypatch):
+def test_one_sample_far_away_may_miss_the_sample(monkeypatch):
     """The sample of the silhouette is the same for every k, and may lack a whole cluster."""
-    monkeypatch.setattr(partitions, "SILHOUETTE_PEOPLE", 20)
+    monkeypatch.setattr(partitions, "SILHOUETTE_SAMPLES", 20)
     features = np.random.default_rng(0).normal(size=(200, 3))
     some = np.sort(np.random.default_rng(0).choice(200, 20, replace=False))
     features[np.setdiff1d(np.arange(200), some)[0]] += 1000
     found = silhouettes(features, 3, 0)
-    assert found[2] == -1, "k-means finds the one person and the others"
+    assert found[2] == -1, "k-means finds the one sample and the others"
     assert found[3] == pytest.approx(silhouette_score(features[some], partitions.kmeans(features, 3, 0)[some]))
 
 
@@ -78,48 +78,50 @@ def write(folder, features, group, tested=None):
 
 def run(folder, path, **settings):
     outputs = [folder / "o" / name for name in ("t.json", "t.tsv", "t.png")]
-    people = folder / "private" / "t.parquet"
-    cluster(path, path.parent / "cohort.tsv", SETTINGS | settings, "kinds", *outputs[:2], outputs[2:], people)
-    return json.loads(outputs[0].read_text()), pd.read_csv(outputs[1], sep="\t"), pd.read_parquet(people)
+    samples = folder / "private" / "t.parquet"
+    cluster(path, path.parent / "cohort.tsv", SETTINGS | settings, "kinds", *outputs[:2], outputs[2:], samples)
+    return json.loads(outputs[0].read_text()), pd.read_csv(outputs[1], sep="\t"), pd.read_parquet(samples)
 
 
 def test_planted_groups_are_found(tmp_path):
     features, group = blobs()
     tested = np.arange(len(features)) % 6 > 0
     path, iids = write(tmp_path, features, group, tested)
-    told, tidy, people = run(tmp_path, path, labels={"table": str(tmp_path / "groups.tsv"), "column": "kind"})
-    assert people["iid"].tolist() == [one for one, is_tested in zip(iids, tested, strict=True) if is_tested]
-    assert told["k"] == 4 and told["people"] == tested.sum()
-    assert told["labels"]["people_with"] == tested.sum() and told["labels"]["unknown_people"] == (~tested).sum()
+    reported, tidy, samples = run(tmp_path, path, labels={"table": str(tmp_path / "groups.tsv"), "column": "kind"})
+    assert samples["iid"].tolist() == [one for one, is_tested in zip(iids, tested, strict=True) if is_tested]
+    assert reported["k"] == 4 and reported["n_samples"] == tested.sum()
+    assert (
+        reported["labels"]["samples_with"] == tested.sum() and reported["labels"]["unknown_samples"] == (~tested).sum()
+    )
     values = tidy.set_index(["arm", "metric"])["value"]
     for arm in ("kmeans", "hdbscan", "probe"):
         assert values[arm, "ari"] > 0.95 and values[arm, "accuracy"] > 0.95
-    assert values["kmeans", "ari"] == pytest.approx(adjusted_rand_score(people["label"], people["kmeans"]))
-    assert (people["label"] == [f"g{one}" for one in group[tested]]).all()
+    assert values["kmeans", "ari"] == pytest.approx(adjusted_rand_score(samples["label"], samples["kmeans"]))
+    assert (samples["label"] == [f"g{one}" for one in group[tested]]).all()
     assert (tmp_path / "private").stat().st_mode & 0o777 == 0o700
-    assert list(tidy.columns) == ["arm", "share", "seed", "metric", "value", "low", "high", "people"]
+    assert list(tidy.columns) == ["arm", "share", "seed", "metric", "value", "low", "high", "n_samples"]
 
 
 def test_without_labels_there_are_sizes_criterion_and_stability(tmp_path):
     features, group = blobs()
     path, _ = write(tmp_path, features, group)
-    told, tidy, people = run(tmp_path, path, k=3)
-    assert told["k"] == 3 and sum(told["kmeans"]["sizes"]) == len(features)
-    assert set(tidy["metric"]) == {"stability", "stability_seeds", "silhouette", "noise"} and "label" not in people
-    assert set(told["criterion"]) == {"name", "2", "3", "4", "5", "6"}
+    reported, tidy, samples = run(tmp_path, path, k=3)
+    assert reported["k"] == 3 and sum(reported["kmeans"]["sizes"]) == len(features)
+    assert set(tidy["metric"]) == {"stability", "stability_seeds", "silhouette", "noise"} and "label" not in samples
+    assert set(reported["criterion"]) == {"name", "2", "3", "4", "5", "6"}
 
 
 def test_small_counts_are_not_told(tmp_path):
     features, group = blobs()
-    features[:3] += 100  # three people far away
+    features[:3] += 100  # three samples far away
     path, _ = write(tmp_path, features, group)
     assert run(tmp_path, path, k=2)[0]["kmeans"]["sizes"] == [">=230", "<5"], "everybody but a large one is a small one"
-    told, _, _ = run(tmp_path, path, k=2, labels={"table": str(tmp_path / "groups.tsv"), "column": "kind"})
-    assert "sizes" not in told["kmeans"], "a sum beside a row would tell its hidden cell"
-    assert not {1, 2, 3, 4} & {count for row in told["kmeans"]["counts"] for count in row}
+    reported, _, _ = run(tmp_path, path, k=2, labels={"table": str(tmp_path / "groups.tsv"), "column": "kind"})
+    assert "sizes" not in reported["kmeans"], "a sum beside a row would tell its hidden cell"
+    assert not {1, 2, 3, 4} & {count for row in reported["kmeans"]["counts"] for count in row}
 
 
-def test_noise_of_few_people_is_told_nowhere(tmp_path, caplog, monkeypatch):
+def test_noise_of_few_samples_is_told_nowhere(tmp_path, caplog, monkeypatch):
     def all_but_three(some, size):
         return np.where(np.arange(len(some)) < 3, -1, (some[:, 0] > 0).astype(int))
 
@@ -128,34 +130,34 @@ def test_noise_of_few_people_is_told_nowhere(tmp_path, caplog, monkeypatch):
     path, _ = write(tmp_path, features, group)
     with caplog.at_level("INFO"):
         for labels in (None, {"table": str(tmp_path / "groups.tsv"), "column": "kind"}):
-            told, tidy, _ = run(tmp_path, path, labels=labels)
-            assert "noise" not in set(tidy["metric"]) | {row["metric"] for row in told["metrics"]}
-    assert "hdbscan: 2 clusters of 240 people" in caplog.text and not any("3 of 240" in one for one in caplog.messages)
+            reported, tidy, _ = run(tmp_path, path, labels=labels)
+            assert "noise" not in set(tidy["metric"]) | {row["metric"] for row in reported["metrics"]}
+    assert "hdbscan: 2 clusters of 240 samples" in caplog.text and not any("3 of 240" in one for one in caplog.messages)
 
 
-def test_people_without_a_label_are_told_nowhere(tmp_path, caplog):
+def test_samples_without_a_label_are_told_nowhere(tmp_path, caplog):
     features, group = blobs()
     path, iids = write(tmp_path, features, group)
     labels = pd.DataFrame({"iid": [*iids[3:], "x1", "x2"], "kind": [f"g{one}" for one in [*group[3:], 0, 1]]})
     labels.to_csv(tmp_path / "some.tsv", sep="\t", index=False)
     with caplog.at_level("INFO"):
-        told, tidy, _ = run(tmp_path, path, labels={"table": str(tmp_path / "some.tsv"), "column": "kind"})
-    assert told["labels"] | {"names": 0} == {
-        "names": 0, "people_with": "all but <5", "people_without": "<5", "unknown_people": "<5"
+        reported, tidy, _ = run(tmp_path, path, labels={"table": str(tmp_path / "some.tsv"), "column": "kind"})
+    assert reported["labels"] | {"names": 0} == {
+        "names": 0, "samples_with": "all but <5", "samples_without": "<5", "unknown_samples": "<5"
     }  # fmt: skip
-    assert "237" not in json.dumps(told) + tidy.to_csv() + caplog.text
-    assert "of 240 people <5 have no label; <5 people of" in caplog.text
+    assert "237" not in json.dumps(reported) + tidy.to_csv() + caplog.text
+    assert "of 240 samples <5 have no label; <5 samples of" in caplog.text
     agreeing = tidy[tidy["metric"] == "accuracy"]
-    assert len(agreeing) == 3 and agreeing["people"].isna().all()
+    assert len(agreeing) == 3 and agreeing["n_samples"].isna().all()
     for arm in ("kmeans", "hdbscan", "probe"):
-        assert any(isinstance(cell, str) for row in told[arm]["counts"] for cell in row), "their sum is 237"
+        assert any(isinstance(cell, str) for row in reported[arm]["counts"] for cell in row), "their sum is 237"
 
 
 def test_the_share_that_is_right_does_not_tell_how_few_are_wrong(tmp_path):
     features, group = blobs()
     path, _ = write(tmp_path, features, np.where(np.arange(240) < 3, (group + 1) % 4, group))
-    told, tidy, _ = run(tmp_path, path, labels={"table": str(tmp_path / "groups.tsv"), "column": "kind"}, k=4)
-    assert "<5" in {cell for row in told["kmeans"]["counts"] for cell in row}
+    reported, tidy, _ = run(tmp_path, path, labels={"table": str(tmp_path / "groups.tsv"), "column": "kind"}, k=4)
+    assert "<5" in {cell for row in reported["kmeans"]["counts"] for cell in row}
     values = tidy[(tidy["arm"] == "kmeans") & tidy["metric"].isin(["accuracy", "ari", "nmi"])]
     steps = values[["value", "low", "high"]].to_numpy() * 24
     assert np.allclose(steps[steps < 24], np.round(steps[steps < 24])), "237 / 240 would be it"
@@ -188,15 +190,15 @@ def labelled(folder, group, iids):
     return path
 
 
-def test_people_without_a_label_are_counted(tmp_path):
+def test_samples_without_a_label_are_counted(tmp_path):
     path = labelled(tmp_path, ["a", "NA", "b", "", "a"], ["1", "2", "3", "4", "9"])
-    labels = read_labels(path, "kind", ["1", "2", "3", "4", "5"], "the tested people")
+    labels = read_labels(path, "kind", ["1", "2", "3", "4", "5"], "the tested samples")
     assert labels.codes.tolist() == [0, -1, 1, -1, -1] and labels.unknown == 1 and labels.names == ["a", "b"]
 
 
 def test_numbers_are_labels_too(tmp_path):
     path = labelled(tmp_path, ["1", "2", "NA", "1"], ["1", "2", "3", "4"])
-    assert read_labels(path, "kind", ["1", "2", "3", "4"], "people").names == ["1", "2"]
+    assert read_labels(path, "kind", ["1", "2", "3", "4"], "samples").names == ["1", "2"]
 
 
 @pytest.mark.parametrize(("column", "asked"), [("kind", "kind"), ("Kind", "kind"), ("kind", "Kind")])
@@ -207,7 +209,7 @@ def test_parquet_is_read_as_text_is(tmp_path, iid, column, asked, indexed):
     (table.set_index(iid) if indexed else table).to_parquet(tmp_path / "labels.parquet")
     table.to_csv(tmp_path / "labels.tsv", sep="\t", index=False)
     for name in ("labels.parquet", "labels.tsv"):
-        labels = read_labels(tmp_path / name, asked, ["1", "2", "3"], "the tested people")
+        labels = read_labels(tmp_path / name, asked, ["1", "2", "3"], "the tested samples")
         assert labels.codes.tolist() == [0, -1, 1] and labels.names == ["a", "b"]
 
 
@@ -227,61 +229,61 @@ def test_columns_of_labels_that_cannot_be_told(tmp_path, name, columns, sentence
     else:
         table.to_csv(tmp_path / name, sep="\t", index=False)
     with pytest.raises(UserError, match=sentence):
-        read_labels(tmp_path / name, "kind", ["1", "2"], "the tested people")
+        read_labels(tmp_path / name, "kind", ["1", "2"], "the tested samples")
 
 
 def test_labels_of_no_parquet_are_told(tmp_path):
     (tmp_path / "labels.parquet").write_text("iid\tkind\n1\ta\n")
     with pytest.raises(UserError, match=r"labels.parquet is not a Parquet file \(labels\): write it again"):
-        read_labels(tmp_path / "labels.parquet", "kind", ["1", "2"], "the tested people")
+        read_labels(tmp_path / "labels.parquet", "kind", ["1", "2"], "the tested samples")
 
 
 @pytest.mark.parametrize(
     ("values", "column", "sentence"),
     [
-        (["a"] * 4, "kind", "the column kind is a in <5 people"),
-        (["NA"] * 4, "kind", "is empty in 4 people"),
+        (["a"] * 4, "kind", "the column kind is a in <5 samples"),
+        (["NA"] * 4, "kind", "is empty in 4 samples"),
         (["a", "b", "a", "b"], "sort", "has no column sort"),
     ],
 )
 def test_labels_that_are_none(tmp_path, values, column, sentence):
     path = labelled(tmp_path, values, ["1", "2", "3", "4"])
     with pytest.raises(UserError, match=sentence):
-        read_labels(path, column, ["1", "2", "3", "4"], "the tested people")
+        read_labels(path, column, ["1", "2", "3", "4"], "the tested samples")
 
 
 def test_a_column_of_measurements_is_no_label(tmp_path):
     iids = [str(one) for one in range(80)]
     path = labelled(tmp_path, np.arange(80) / 7, iids)
-    with pytest.raises(UserError, match="80 values among 80 people"):
-        read_labels(path, "kind", iids, "the tested people")
+    with pytest.raises(UserError, match="80 values among 80 samples"):
+        read_labels(path, "kind", iids, "the tested samples")
 
 
 def test_labels_of_nobody(tmp_path):
     path = labelled(tmp_path, ["a", "b"], ["HG1", "HG2"])
-    with pytest.raises(UserError, match="no person is in both") as told:
-        read_labels(path, "kind", ["1000001", "1000002"], "the tested people")
-    assert "1000001" not in str(told.value)
+    with pytest.raises(UserError, match="no sample is in both") as reported:
+        read_labels(path, "kind", ["1000001", "1000002"], "the tested samples")
+    assert "1000001" not in str(reported.value)
 
 
-def test_fewer_people_than_clusters(tmp_path):
+def test_fewer_samples_than_clusters(tmp_path):
     features, group = blobs(8)
     path, _ = write(tmp_path, features, group)
-    with pytest.raises(UserError, match=r"downstream.kinds: 8 people .* too few for 9 clusters"):
+    with pytest.raises(UserError, match=r"downstream.kinds: 8 samples .* too few for 9 clusters"):
         run(tmp_path, path, k=9)
-    with pytest.raises(UserError, match=r"min_cluster_size is 10, but only 8 people .*lower it to 6 at most"):
+    with pytest.raises(UserError, match=r"min_cluster_size is 10, but only 8 samples .*lower it to 6 at most"):
         run(tmp_path, path)
 
 
 @pytest.mark.parametrize(
-    ("people", "settings", "sentence"),
+    ("samples", "settings", "sentence"),
     [
-        (22, {"min_cluster_size": 20}, r"min_cluster_size is 20, but only 22 people .*\(17\): lower it to 17 at most"),
-        (10, {"k": 9, "k_max": 9, "min_cluster_size": 2}, r"10 people .*\(8\), too few for 9 clusters: lower k to 8"),
+        (22, {"min_cluster_size": 20}, r"min_cluster_size is 20, but only 22 samples .*\(17\): lower it to 17 at most"),
+        (10, {"k": 9, "k_max": 9, "min_cluster_size": 2}, r"10 samples .*\(8\), too few for 9 clusters: lower k to 8"),
     ],
 )
-def test_people_who_suffice_but_for_the_resamples(tmp_path, people, settings, sentence):
-    features, group = blobs(people)
+def test_samples_who_suffice_but_for_the_resamples(tmp_path, samples, settings, sentence):
+    features, group = blobs(samples)
     path, _ = write(tmp_path, features, group)
     with pytest.raises(UserError, match=sentence):
         run(tmp_path, path, **settings)
@@ -290,11 +292,11 @@ def test_people_who_suffice_but_for_the_resamples(tmp_path, people, settings, se
 def test_k_max_is_that_of_the_resamples(tmp_path):
     features = np.repeat(np.eye(5), 2, axis=0)[:9] * 1000 + np.random.default_rng(0).normal(size=(9, 5))
     path, _ = write(tmp_path, features, np.arange(9))
-    told, *_ = run(tmp_path, path, k_max=20, min_cluster_size=2, components=0)
-    assert max(int(k) for k in told["criterion"] if k != "name") == 7
+    reported, *_ = run(tmp_path, path, k_max=20, min_cluster_size=2, components=0)
+    assert max(int(k) for k in reported["criterion"] if k != "name") == 7
 
 
-def test_hdbscan_is_found_again_in_few_people():
+def test_hdbscan_is_found_again_in_few_samples():
     features, _ = blobs()
     seen = []
 
@@ -307,17 +309,20 @@ def test_hdbscan_is_found_again_in_few_people():
     assert len({tuple(row) for one in seen[1:] for row in one}) == 50, "drawn once"
 
 
-def test_too_many_people_for_hdbscan(tmp_path, monkeypatch):
-    monkeypatch.setattr(task, "HDBSCAN_PEOPLE", 200)
+def test_too_many_samples_for_hdbscan(tmp_path, monkeypatch):
+    monkeypatch.setattr(task, "HDBSCAN_SAMPLES", 200)
     features, group = blobs()
     path, _ = write(tmp_path, features, group)
     for labels in (None, {"table": str(tmp_path / "groups.tsv"), "column": "kind"}):
-        told, tidy, people = run(tmp_path, path, labels=labels)
-        assert told["hdbscan"] == {"skipped": told["hdbscan"]["skipped"]} and "240 people" in told["hdbscan"]["skipped"]
-        assert "hdbscan" not in people and "hdbscan" not in set(tidy["arm"]) and "kmeans" in people
+        reported, tidy, samples = run(tmp_path, path, labels=labels)
+        assert (
+            reported["hdbscan"] == {"skipped": reported["hdbscan"]["skipped"]}
+            and "240 samples" in reported["hdbscan"]["skipped"]
+        )
+        assert "hdbscan" not in samples and "hdbscan" not in set(tidy["arm"]) and "kmeans" in samples
 
 
-def test_a_label_of_one_person_is_wrong_in_the_probe():
+def test_a_label_of_one_sample_is_wrong_in_the_probe():
     features, group = blobs()
     group = group.copy()
     group[0] = 4
@@ -327,7 +332,7 @@ def test_a_label_of_one_person_is_wrong_in_the_probe():
 
 
 def test_the_probe_is_not_told_by_relatives():
-    """Families of three alike people with one label, which has nothing else to do with the features."""
+    """Families of three alike samples with one label, which has nothing else to do with the features."""
     rng = np.random.default_rng(0)
     families = np.repeat(np.arange(60), 3)
     features = np.repeat(9 * rng.normal(size=(60, 90)), 3, axis=0) + 0.01 * rng.normal(size=(180, 90))
@@ -337,7 +342,7 @@ def test_the_probe_is_not_told_by_relatives():
     assert probe(features, codes, np.arange(180) % 4, 0) is None, "fewer families than folds"
 
 
-def test_a_person_outside_the_cohort_is_a_family(tmp_path):
+def test_a_sample_outside_the_cohort_is_a_family(tmp_path):
     path = write_cohort(tmp_path, ["1", "2", "3", "4"], ["f", "g", "f", ""])
     found = families_of(["9", "3", "2", "1", "8", "4"], path)
     assert found[1] == found[3] and len(set(found)) == 5

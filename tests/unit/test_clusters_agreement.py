@@ -87,19 +87,19 @@ def test_intervals_are_those_of_the_jackknife_written_out(pair):
         assert found.measures()[metric] == pytest.approx((value, *expected), abs=1e-9)
 
 
-def drawn(clusters, labels, agreement, people):
-    """Random clusters and labels; a share `agreement` of the people is in the cluster of their label."""
-    rng = np.random.default_rng([clusters, labels, people, round(10 * agreement)])
+def drawn(clusters, labels, agreement, samples):
+    """Random clusters and labels; a share `agreement` of the samples is in the cluster of their label."""
+    rng = np.random.default_rng([clusters, labels, samples, round(10 * agreement)])
     for _ in range(200):
-        label, cluster = rng.integers(0, labels, people), rng.integers(0, clusters, people)
-        yield Agreement.of(np.where(rng.random(people) < agreement, label, cluster), label)
+        label, cluster = rng.integers(0, labels, samples), rng.integers(0, clusters, samples)
+        yield Agreement.of(np.where(rng.random(samples) < agreement, label, cluster), label)
 
 
 @pytest.mark.parametrize(("clusters", "labels"), [(2, 2), (3, 3), (5, 4), (8, 6)])
-@pytest.mark.parametrize("people", [100, 300])
-def test_clusters_that_know_nothing_of_the_labels_seldom_have_an_interval_above_chance(clusters, labels, people):
-    """With people drawn with replacement 78 to 100 of 100 intervals lie above 0."""
-    found = [one.measures() for one in drawn(clusters, labels, 0.0, people)]
+@pytest.mark.parametrize("samples", [100, 300])
+def test_clusters_that_know_nothing_of_the_labels_seldom_have_an_interval_above_chance(clusters, labels, samples):
+    """With samples drawn with replacement 78 to 100 of 100 intervals lie above 0."""
+    found = [one.measures() for one in drawn(clusters, labels, 0.0, samples)]
     for metric in ("ari", "nmi"):
         assert all(low <= value <= high for value, low, high in (one[metric] for one in found))
         assert np.mean([one[metric][1] > 0 for one in found]) <= 0.05
@@ -108,7 +108,7 @@ def test_clusters_that_know_nothing_of_the_labels_seldom_have_an_interval_above_
 
 @pytest.mark.parametrize(("clusters", "labels"), [(2, 2), (3, 3), (5, 4)])
 @pytest.mark.parametrize("agreement", [0.3, 0.6])
-def test_intervals_hold_the_agreement_of_many_people(clusters, labels, agreement):
+def test_intervals_hold_the_agreement_of_many_samples(clusters, labels, agreement):
     shares = np.full((clusters, labels), (1 - agreement) / clusters / labels)
     shares[range(labels), range(labels)] += agreement / labels
     many = Agreement(
@@ -127,8 +127,8 @@ def test_who_all_agree_have_no_interval():
         assert np.isfinite([value, low, high]).all()
 
 
-def test_many_small_clusters_need_no_table_for_each_person_who_is_left_out():
-    """A table without each person, of 20,000 people in 4,000 clusters with 50 labels, would be 32 GB."""
+def test_many_small_clusters_need_no_table_for_each_sample_who_is_left_out():
+    """A table without each sample, of 20,000 samples in 4,000 clusters with 50 labels, would be 32 GB."""
     rng = np.random.default_rng(1)
     found = Agreement.of(rng.integers(0, 4000, 20000), rng.integers(0, 50, 20000)).measures()
     assert found["ari"][1] < 0 < found["ari"][2]

@@ -15,16 +15,16 @@ SETTINGS = {"folds": 3, "max_kinship": 0.0884}
 
 @pytest.fixture
 def study(tmp_path):
-    """Twelve people: 10 not in the genotypes, 9 not in keep, 8 has too few calls; 0-1-2 are a family, 3-8 and 4-5."""
+    """Twelve samples: 10 not in the genotypes, 9 not in keep, 8 has too few calls; 0-1-2 are a family, 3-8 and 4-5."""
     names = iids(12)
     candidates = pd.DataFrame({"fid": names, "iid": names, "sex": 1, "genotypes": 1, "keep": 1})
     candidates.loc[10, "genotypes"] = 0
     candidates.loc[[9, 10], "keep"] = 0
     write_tsv(candidates, tmp_path / "candidates.tsv")
-    people = pd.DataFrame({"iid": names[::-1], "kept": True, "reason": ""})
-    people = people[~people["iid"].isin(names[9:11])]
-    people.loc[people["iid"] == names[8], ["kept", "reason"]] = [False, "call rate"]
-    people.to_parquet(tmp_path / "people.parquet")
+    samples = pd.DataFrame({"iid": names[::-1], "kept": True, "reason": ""})
+    samples = samples[~samples["iid"].isin(names[9:11])]
+    samples.loc[samples["iid"] == names[8], ["kept", "reason"]] = [False, "call rate"]
+    samples.to_parquet(tmp_path / "samples.parquet")
     pairs = [(0, 1, 0.25), (1, 2, 0.25), (3, 8, 0.25), (4, 5, 0.1), (6, 7, 0.05)]
     kinship = pd.DataFrame([(names[a], names[b], k) for a, b, k in pairs], columns=["iid1", "iid2", "kinship"])
     kinship.to_parquet(tmp_path / "kinship.parquet")
@@ -34,7 +34,7 @@ def study(tmp_path):
 def run(folder, kinship="kinship.parquet", **settings):
     kinship = folder / kinship if kinship else None
     write_cohort(
-        folder / "candidates.tsv", folder / "people.parquet", kinship, {**SETTINGS, **settings}, 42, folder / "out.tsv"
+        folder / "candidates.tsv", folder / "samples.parquet", kinship, {**SETTINGS, **settings}, 42, folder / "out.tsv"
     )
     return read_cohort(folder / "out.tsv")
 
@@ -75,7 +75,7 @@ def test_the_limit_of_kinship(study):
     assert run(study, max_kinship=0.01)["gwas_included"].sum() == 6
 
 
-def test_withdrawing_an_unrelated_person_moves_nobody(study):
+def test_withdrawing_an_unrelated_sample_moves_nobody(study):
     before = run(study).set_index("iid")
     candidates = pd.read_csv(study / "candidates.tsv", sep="\t", dtype=str)
     write_tsv(candidates.drop(index=6), study / "candidates.tsv")
@@ -86,12 +86,12 @@ def test_withdrawing_an_unrelated_person_moves_nobody(study):
 def test_nobody_left(study):
     candidates = pd.read_csv(study / "candidates.tsv", sep="\t", dtype=str)
     write_tsv(candidates.assign(keep=0), study / "candidates.tsv")
-    with pytest.raises(UserError, match=r"nobody is left of the 12 people .*11 not in keep, 1 no genotypes"):
+    with pytest.raises(UserError, match=r"nobody is left of the 12 samples .*11 not in keep, 1 no genotypes"):
         run(study)
 
 
-def test_quality_control_of_other_people(study):
-    people = pd.read_parquet(study / "people.parquet")
-    people.iloc[:4].to_parquet(study / "people.parquet")
-    with pytest.raises(UserError, match=r"lacks 6 people of the genotypes \(IDs of 7 digits\)"):
+def test_quality_control_of_other_samples(study):
+    samples = pd.read_parquet(study / "samples.parquet")
+    samples.iloc[:4].to_parquet(study / "samples.parquet")
+    with pytest.raises(UserError, match=r"lacks 6 samples of the genotypes \(IDs of 7 digits\)"):
         run(study)

@@ -11,24 +11,24 @@ from contigwas.images.table import first_images
 
 @pytest.fixture
 def study(tmp_path):
-    """60 people with two images each, the first of which is as bright as their number; nobody else is so bright."""
-    people = [f"{i:04d}" for i in range(60)]
+    """60 samples with two images each, the first of which is as bright as their number; nobody else is so bright."""
+    samples = [f"{i:04d}" for i in range(60)]
     values = np.arange(60.0)
     images = np.zeros((120, 8, 8, 3), np.uint8)
     images[::2] = (values * 4).astype(np.uint8)[:, None, None, None]
-    table = pd.DataFrame({"row": range(120), "iid": np.repeat(people, 2), "kept": True})
-    table.loc[0, "kept"] = False  # of the first person the second image counts
+    table = pd.DataFrame({"row": range(120), "iid": np.repeat(samples, 2), "kept": True})
+    table.loc[0, "kept"] = False  # of the first sample the second image counts
     table.sample(frac=1, random_state=1).to_parquet(tmp_path / "images.parquet", index=False)
     np.save(tmp_path / "images.npy", images)
     features = np.column_stack([values, 2 * values])
-    obs = pd.DataFrame({"tested": True}, index=people)
+    obs = pd.DataFrame({"tested": True}, index=samples)
     ad.AnnData(features, obs=obs).write_h5ad(tmp_path / "embeddings.h5ad")
-    table = pd.DataFrame({"iid": people, "E1": values, "E2": np.where(values < 10, values, np.nan)})
+    table = pd.DataFrame({"iid": samples, "E1": values, "E2": np.where(values < 10, values, np.nan)})
     table.sample(frac=1, random_state=2).to_parquet(tmp_path / "phenotypes.parquet", index=False)
     return tmp_path
 
 
-def test_people_at_a_quantile_are_the_nearest_and_nobody_stands_twice():
+def test_samples_at_a_quantile_are_the_nearest_and_nobody_stands_twice():
     values = pd.Series(np.arange(100.0), [f"{i:03d}" for i in range(100)]).sample(frac=1, random_state=0)
     groups = nearest_to_quantiles(values)
     for quantile, group in zip((2, 25, 50, 75, 98), groups, strict=True):
@@ -48,7 +48,7 @@ def test_neighbours_are_those_of_a_loop():
     assert nearest(features[:3], 0).shape == (2,)
 
 
-def test_explanations_and_sheets_show_the_same_image_of_a_person(study):
+def test_explanations_and_sheets_show_the_same_image_of_a_sample(study):
     pictures = Pictures.of(study / "images.npy", study / "images.parquet")
     first = first_images(study / "images.parquet")
     pd.testing.assert_series_equal(first.set_index("iid")["row"], pictures.row)
@@ -65,14 +65,14 @@ def test_images_go_from_dark_to_bright_along_the_component_into_a_private_folder
     out = study / "private/components/m/quantiles.png"
     figure = quantiles(study / "phenotypes.parquet", None, study / "images.npy", study / "images.parquet", [out], "m")
     means = [axis.get_images()[0].get_array().mean() for axis in figure.axes]
-    assert len(means) == 15, "a feature of 10 people is left out"
+    assert len(means) == 15, "a feature of 10 samples is left out"
     groups = np.array(means).reshape(5, 3)
     assert (groups.max(axis=1)[:-1] < groups.min(axis=1)[1:]).all()
     assert out.stat().st_size and out.parent.stat().st_mode & 0o777 == 0o700
     assert (study / "private").stat().st_mode & 0o777 == 0o700
 
 
-def test_neighbours_of_people_look_like_them(study):
+def test_neighbours_of_samples_look_like_them(study):
     out = study / "private/components/m/neighbours.png"
     images = study / "images.npy", study / "images.parquet"
     figure = neighbours(study / "embeddings.h5ad", *images, [out], "m", seed=3)
@@ -84,7 +84,7 @@ def test_neighbours_of_people_look_like_them(study):
     assert [axis.get_images()[0].get_array().mean() for axis in again.axes] == means.ravel().tolist()
 
 
-def test_a_model_of_people_without_images_gets_a_sheet_that_says_so(study, caplog):
+def test_a_model_of_samples_without_images_gets_a_sheet_that_says_so(study, caplog):
     pd.read_parquet(study / "phenotypes.parquet").head(14).to_parquet(study / "few.parquet", index=False)
     data = ad.read_h5ad(study / "embeddings.h5ad")
     data.obs_names = [f"x{name}" for name in data.obs_names[:-1]] + [data.obs_names[-1]]
@@ -94,8 +94,8 @@ def test_a_model_of_people_without_images_gets_a_sheet_that_says_so(study, caplo
         few = quantiles(study / "few.parquet", None, *images, [out / "quantiles.png"], "m")
         strangers = neighbours(study / "strangers.h5ad", *images, [out / "neighbours.png"], "m", seed=1)
     for figure, sentence in (
-        (few, "no feature that 15 people with an image have"),
-        (strangers, "no two tested people with an image"),
+        (few, "no feature that 15 samples with an image have"),
+        (strangers, "no two tested samples with an image"),
     ):
         assert [text.get_text() for axis in figure.axes for text in axis.texts] == [sentence]
         assert not [one for axis in figure.axes for one in axis.get_images()] and sentence in caplog.text

@@ -34,7 +34,7 @@ def test_defaults_are_filled_in(demo):
     assert demo["loci"]["kb"] == 150
     assert demo["gwas"]["missing"] == "exact"
     assert demo["models"]["contig"]["augment"]["rotation"] == 20
-    assert demo["models"]["latents"]["transform"] == "none", "brought phenotypes are not transformed"
+    assert demo["models"]["latents"]["transform"] == "none", "user-supplied phenotypes are not transformed"
     assert "method" not in demo["models"]["latents"]
 
 
@@ -45,19 +45,34 @@ def test_photographs_are_cropped_unless_told_otherwise_and_volumes_are_not(demo,
     assert (demo["images"]["dimensions"], demo["images"]["crop"]) == (dimensions or 2, crop)
 
 
-def test_settings_are_flat_and_sorted(demo):
-    got = job_settings(demo, "gwas", "seed", "genotypes.array")
-    assert list(got) == sorted(got)
+def test_settings_are_nested_as_in_the_config_and_sorted(demo):
+    got = job_settings(demo, "seed", "gwas", "genotypes.qc.maf", "genotypes.array")
+    assert list(got) == ["genotypes", "gwas", "seed"]
     assert got["seed"] == demo["seed"]
-    assert got["array"] == demo["genotypes"]["array"]
-    assert got["qc"] == {"info": 0.4, "maf": 0.01}
+    assert got["genotypes"] == {"array": demo["genotypes"]["array"], "qc": {"maf": demo["genotypes"]["qc"]["maf"]}}
+    assert list(got["gwas"]) == sorted(demo["gwas"])
+    assert got["gwas"]["qc"] == {"info": 0.4, "maf": 0.01}
+
+
+def test_keys_of_one_name_in_two_blocks_do_not_collide(demo):
+    check_config(demo, SCHEMA)
+    got = job_settings(demo, "evaluate.kb", "loci.kb")
+    assert (got["evaluate"]["kb"], got["loci"]["kb"]) == (demo["evaluate"]["kb"], demo["loci"]["kb"])
+
+
+def test_the_settings_of_a_task(demo):
+    demo["downstream"] = {"eyes": {"task": "clusters", "k": 3}}
+    assert job_settings(demo, "task.k", task="eyes") == {"task": {"k": 3}}
 
 
 def test_a_model_overrides_its_stages(demo):
     demo["models"]["contig"]["phenotypes"] = {"components": 3}
-    assert job_settings(demo, "phenotypes", model="contig") == {"components": 3, "transform": "inverse-normal"}
-    assert job_settings(demo, "phenotypes", model="simclr")["components"] == 5
-    assert "phenotypes" not in job_settings(demo, "model", model="contig")
+    assert job_settings(demo, "phenotypes", model="contig") == {
+        "phenotypes": {"components": 3, "transform": "inverse-normal"}
+    }
+    assert job_settings(demo, "phenotypes.components", model="contig") == {"phenotypes": {"components": 3}}
+    assert job_settings(demo, "phenotypes", model="simclr")["phenotypes"]["components"] == 5
+    assert "phenotypes" not in job_settings(demo, "model", model="contig")["model"]
 
 
 def test_x_is_no_autosome(demo):
@@ -69,14 +84,14 @@ def test_x_is_no_autosome(demo):
 def test_folds_of_a_model(demo):
     assert [folds(demo, name) for name in ("contig", "simclr")] == [3, 1]
     demo["models"]["contig"]["folds"] = 1
-    assert job_settings(demo, "model", model="contig")["folds"] == 1
+    assert job_settings(demo, "model", model="contig")["model"]["folds"] == 1
 
 
 def test_an_absent_block_is_named_and_an_optional_one_left_out(demo):
     del demo["burden"]
     with pytest.raises(UserError, match="no burden: block"):
         job_settings(demo, "burden")
-    assert "min_carriers" not in job_settings(demo, "seed", "burden.min_carriers?")
+    assert job_settings(demo, "seed", "burden.min_carriers?") == {"burden": {}, "seed": demo["seed"]}
 
 
 @given(st.recursive(st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner) | st.lists(inner)))
@@ -97,7 +112,14 @@ def test_the_order_of_keys_is_no_setting(value):
         (lambda c: c["images"].update(dimensions=3), "images.crop is fundus, but images.dimensions is 3"),
         (lambda c: c["images"].update(dimensions=4), "images.dimensions is 4, but must be one of 2, 3"),
         (lambda c: c["gwas"].update(tests=["minp"]), "loci.test is manova"),
+        (lambda c: c["gwas"].update(tests=["minp", "skat"]), "gwas.tests.1 is 'skat', but must be one of minp"),
+        (lambda c: c["gwas"].update(missing="drop"), "gwas.missing is 'drop', but must be one of exact, mean"),
+        (lambda c: c["gwas"].update(columns=["p"]), "gwas.columns.0 is 'p', but must be one of"),
         (lambda c: c["loci"].update(p2=1e-9), "loci.p2 is smaller"),
+        (lambda c: c["loci"].update(p1=0), "loci.p1 is not valid"),
+        (lambda c: c["loci"].update(p2=1.5), "loci.p2 is not valid"),
+        (lambda c: c["loci"].update(r2=-0.1), "loci.r2 is not valid"),
+        (lambda c: c["loci"].update(kb=0), "loci.kb is not valid"),
         (lambda c: c["loci"].update(genes="a.bed", genes_build="GRCh38"), "GRCh38 by its declaration loci.genes_build"),
         (lambda c: c["loci"].update(genes="glist-hg38.txt"), "GRCh38 by its name, but genotypes.build is GRCh37"),
         (lambda c: c["loci"].update(genes_build="hg19"), "must be one of GRCh37, GRCh38, null"),
@@ -179,7 +201,7 @@ def test_a_layer_for_all_models_is_one_that_all_have():
         check_config(config, SCHEMA)
     config["models"]["simclr"]["embed"] = {"layer": "views"}
     check_config(config, SCHEMA)
-    assert job_settings(config, "embed", model="simclr")["layer"] == "views"
+    assert job_settings(config, "embed", model="simclr")["embed"]["layer"] == "views"
 
 
 @pytest.mark.parametrize(
@@ -227,8 +249,9 @@ def test_an_override_leaves_the_other_keys_as_the_block_has_them():
     config["models"]["simclr"]["phenotypes"] = {"transform": "inverse-normal"}
     config["models"]["contig"]["phenotypes"] = {"components": 0}
     check_config(config, SCHEMA)
-    assert job_settings(config, "phenotypes", model="simclr") == {"components": 30, "transform": "inverse-normal"}
-    assert job_settings(config, "phenotypes", model="contig") == {"components": 0, "transform": "none"}
+    merged = {model: job_settings(config, "phenotypes", model=model)["phenotypes"] for model in ("simclr", "contig")}
+    assert merged["simclr"] == {"components": 30, "transform": "inverse-normal"}
+    assert merged["contig"] == {"components": 0, "transform": "none"}
 
 
 def test_the_covariates_default_to_the_genetic_components():

@@ -44,8 +44,8 @@ def module(study, **settings):
 
 
 def batch_of(one):
-    people = one.study.train[:8]
-    return Batch(people, one.study.photographs.first[people])
+    samples = one.study.train[:8]
+    return Batch(samples, one.study.photographs.first[samples])
 
 
 def views_of(one, batch):
@@ -99,7 +99,7 @@ def test_the_divergence_is_torchs_and_its_gradient_is_right():
 
 
 def test_without_contrast_it_is_the_plain_autoencoder(study):
-    """The gradients are those of the reconstruction alone, and what is not learned from is still told."""
+    """The gradients are those of the reconstruction alone, and what is not learned from is still reported."""
     one = module(study, contrast=0)
     batch = batch_of(one)
     views = views_of(one, batch)
@@ -133,12 +133,12 @@ def test_it_trains_and_the_mean_is_embedded(study, variational):
     assert data.n_vars == RECIPE["latent"]
     learned = Pretrained.of(read_checkpoint(checkpoint), checkpoint)
     loaded = load_study(**files | {"modalities": {}}, settings=RECIPE, fold=0)
-    photographs, people = loaded.photographs, data.obs_names
+    photographs, samples = loaded.photographs, data.obs_names
     levels = learned.pixels()(photographs.gather(torch.arange(4)).float() / 255)
     trunk = learned.trunk()
     mean = trunk.posterior(levels)[0] if variational else trunk(levels)
     expected = mean.reshape(2, 2, -1).mean(dim=1).detach().numpy()  # two photographs each
-    assert np.allclose(data[people[:2]].X, expected, atol=1e-5)
+    assert np.allclose(data[samples[:2]].X, expected, atol=1e-5)
     drawn = learned.drawer()(trunk(levels))
     assert drawn.shape == levels.shape
 

@@ -1,4 +1,4 @@
-"""Covariates as a modality: raw columns of the cohort's people, every level of a text, NaN where unknown."""
+"""Covariates as a modality: raw columns of the cohort's samples, every level of a text, NaN where unknown."""
 
 import json
 
@@ -25,7 +25,7 @@ SMOKING = ["never", "current", "", "former", "never", "N/A", "never", "current",
 
 @pytest.fixture
 def study(tmp_path):
-    """Ten people, the seventh excluded; a table without the last person, with a stranger, in another order."""
+    """Ten samples, the seventh excluded; a table without the last sample, with a stranger, in another order."""
     table = pd.DataFrame({"iid": NAMES, "age": AGES, "centre": CENTRES, "smoking": SMOKING}).iloc[:-1]
     table = pd.concat([table.iloc[::-1], pd.DataFrame({"iid": ["9999999"], "age": [99], "smoking": ["pipe"]})])
     write_tsv(table, tmp_path / "covariates.tsv")
@@ -45,7 +45,7 @@ def test_every_kind_of_covariate(study, caplog):
     here = [number for number in range(10) if number != 6]
     assert data.obs_names.tolist() == [NAMES[number] for number in here]
     assert data.X.dtype == np.float32
-    # by hand: the last person is not in the table
+    # by hand: the last sample is not in the table
     age = [np.nan if number in (2, 9) else float(AGES[number]) for number in here]
     columns = {"age": age}
     for level in ("current", "former", "never"):
@@ -61,9 +61,9 @@ def test_every_kind_of_covariate(study, caplog):
     np.testing.assert_allclose(data.X, np.array(list(columns.values())).T, rtol=1e-6)
     assert data.var["covariate"].tolist() == ["age", *["smoking"] * 3, *["factor(centre)"] * 3, "PC1"]
     assert data.var["known"].tolist() == [7, 6, 6, 6, 7, 7, 7, 9]
-    assert json.loads(data.uns["provenance"])["people"] == 9
-    told = "8 columns of 4 covariates for 9 people, 0 of whom have none; people who miss one: age 2, smoking 3"
-    assert told in caplog.text
+    assert json.loads(data.uns["provenance"])["n_samples"] == 9
+    reported = "8 columns of 4 covariates for 9 samples, 0 of whom have none; samples that miss one: age 2, smoking 3"
+    assert reported in caplog.text
     assert not any(name in caplog.text for name in NAMES)
 
 
@@ -77,8 +77,8 @@ def test_codes_that_nobody_misses_have_the_same_names(study):
 
 def test_sex_comes_from_the_cohort_where_no_table_has_it(study):
     cohort, folder = study
-    people = pd.read_csv(cohort, sep="\t", dtype=str, keep_default_na=False)
-    write_tsv(people.assign(sex=[number % 3 for number in range(10)]), cohort)
+    samples = pd.read_csv(cohort, sep="\t", dtype=str, keep_default_na=False)
+    write_tsv(samples.assign(sex=[number % 3 for number in range(10)]), cohort)
     write_covariates(["sex"], None, None, cohort, folder / "sex.h5ad")
     sex = [np.nan, 1, 2, np.nan, 1, 2, 1, 2, np.nan]  # that of the seventh is left out
     np.testing.assert_array_equal(read_modality(folder / "sex.h5ad").X[:, 0], sex)
@@ -117,7 +117,7 @@ def test_refusals(study):
     ):
         written(cohort, folder, ["height"])
     write_tsv(pd.DataFrame({"iid": NAMES, "code": [f"x{one}" for one in NAMES], "b": "NA"}), folder / "covariates.tsv")
-    with pytest.raises(UserError, match=r"nobody of the cohort \(9 people\) has any covariate of covariates\.columns"):
+    with pytest.raises(UserError, match=r"nobody of the cohort \(9 samples\) has any covariate of covariates\.columns"):
         written(cohort, folder, ["b"])
     names = iids(30)
     write_tsv(pd.DataFrame({"iid": names, "code": [f"x{number}" for number in range(30)]}), folder / "covariates.tsv")

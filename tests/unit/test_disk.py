@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from contigwas.runtime.atomic_files import private_folder, replacing
-from contigwas.runtime.disk import full, require_writable, told
+from contigwas.runtime.disk import full, reported, require_writable
 from contigwas.runtime.errors import UserError
 from contigwas.runtime.job import lock_of
 
@@ -23,7 +23,7 @@ from contigwas.runtime.atomic_files import replacing, replacing_folder, write_pa
 from contigwas.runtime.job import job
 
 noise = np.random.default_rng(0).random((1000, 100))
-people, features = pd.Index([f"{number}" for number in range(1000)]), pd.DataFrame(index=[f"f{n}" for n in range(100)])
+samples, features = pd.Index([f"{number}" for number in range(1000)]), pd.DataFrame(index=[f"f{n}" for n in range(100)])
 
 def ckpt(path):
     import torch
@@ -40,11 +40,11 @@ def npy(path):
 
 def h5ad(path):
     from contigwas.tables.anndata_io import write_modality
-    write_modality(path, noise, people, features, {})
+    write_modality(path, noise, samples, features, {})
 
 def h5ad_in_blocks(path):
     from contigwas.tables.anndata_io import write_blocks
-    write_blocks(path, (noise[:, start:start + 40] for start in (0, 40, 80)), float, people, features, {})
+    write_blocks(path, (noise[:, start:start + 40] for start in (0, 40, 80)), float, samples, features, {})
 
 def parquet(path):
     write_parquet(pd.DataFrame(noise, columns=features.index), path)
@@ -124,16 +124,16 @@ def test_the_reason_is_found_behind_other_errors():
 def test_who_is_refused_an_input_is_not_told_that_of_the_output(tmp_path):
     output = tmp_path / "results" / "a.tsv"
     for number, why in ((errno.EROFS, "the disk is read-only"), (errno.EACCES, "you may not write there")):
-        with pytest.raises(UserError, match=f"a.tsv cannot be written, because {why}"), told(output):
+        with pytest.raises(UserError, match=f"a.tsv cannot be written, because {why}"), reported(output):
             raise OSError(number, "", str(tmp_path / "results" / ".1.tmp.a.tsv"))
-        with pytest.raises(UserError, match=why), told(output):
+        with pytest.raises(UserError, match=why), reported(output):
             raise OSError(number, "", str(tmp_path / "results"))  # its folder could not be made
     for folder in ("data", "results"):
-        with pytest.raises(PermissionError), told(output):
+        with pytest.raises(PermissionError), reported(output):
             raise PermissionError(errno.EACCES, "", str(tmp_path / folder / "genotypes.bed"))
-    with pytest.raises(PermissionError), told(output):
+    with pytest.raises(PermissionError), reported(output):
         raise PermissionError(errno.EACCES, "", "data.tsv", None, str(tmp_path / "results" / "b.tsv"))
-    with pytest.raises(UserError, match="you may not write there"), told(output):
+    with pytest.raises(UserError, match="you may not write there"), reported(output):
         raise PermissionError(errno.EACCES, "", "data.tsv", None, str(output))
 
 
@@ -147,9 +147,9 @@ def test_the_disk_that_is_full_is_told_not_that_of_the_output(tmp_path):
         (tmp_path / "results", output),
         (None, output),
     ):
-        with pytest.raises(UserError, match=f"^{place} cannot be written, because the disk is full"), told(output):
+        with pytest.raises(UserError, match=f"^{place} cannot be written, because the disk is full"), reported(output):
             raise OSError(errno.ENOSPC, "No space left", name)
-    with pytest.raises(UserError, match="^/data cannot be written"), told(output):
+    with pytest.raises(UserError, match="^/data cannot be written"), reported(output):
         raise OSError(errno.ENOSPC, "", str(output), None, "/data/copy.tsv")
 
 

@@ -32,7 +32,7 @@ def until(self, batch, index):
 Pretraining.training_step = until
 train(**json.loads(sys.argv[1]))
 """
-# GroupNorm and no random number of a device: nothing then depends on which process a person is in. SimCLR at a lower
+# GroupNorm and no random number of a device: nothing then depends on which process a sample is in. SimCLR at a lower
 # rate: at 0.02 it makes of a rounding error 0.2 % in three epochs
 EVEN = {"norm": "group", "dropout": 0.0, "epochs": 2, "batch": 8, "lr": 0.02}
 METHODS = {
@@ -103,11 +103,11 @@ def test_two_processes_that_are_told_to_stop_go_on_to_the_same_weights(study):
         assert torch.equal(value, weights["state_dict"][name]), name
 
 
-@pytest.mark.parametrize(("people", "batch", "world"), [(37, 8, 2), (50, 12, 3), (9, 4, 4)])
-def test_a_person_stands_in_one_process_once_an_epoch_in_the_order_of_one_process(people, batch, world):
-    who = torch.arange(people)
+@pytest.mark.parametrize(("samples", "batch", "world"), [(37, 8, 2), (50, 12, 3), (9, 4, 4)])
+def test_a_sample_stands_in_one_process_once_an_epoch_in_the_order_of_one_process(samples, batch, world):
+    who = torch.arange(samples)
     photographs = Photographs(
-        torch.zeros(2 * people, 1, 1, 1), torch.arange(2 * people), 2 * who, torch.full_like(who, 2)
+        torch.zeros(2 * samples, 1, 1, 1), torch.arange(2 * samples), 2 * who, torch.full_like(who, 2)
     )
     alone, *shared = (
         Batches(who, photographs, batch, torch.Generator().manual_seed(5), rank=rank, world=of)
@@ -115,17 +115,17 @@ def test_a_person_stands_in_one_process_once_an_epoch_in_the_order_of_one_proces
     )
     for _ in range(2):
         for whole, *parts in zip(alone, *shared, strict=True):
-            assert all(len(part.people) == batch // world for part in parts)
-            assert torch.equal(torch.cat([part.people for part in parts]), whole.people)
+            assert all(len(part.samples) == batch // world for part in parts)
+            assert torch.equal(torch.cat([part.samples for part in parts]), whole.samples)
             assert torch.equal(torch.cat([part.images for part in parts]), whole.images)
-            assert len(whole.people.unique()) == batch
-    assert len(torch.cat([one.people for one in alone]).unique()) == people // batch * batch
+            assert len(whole.samples.unique()) == batch
+    assert len(torch.cat([one.samples for one in alone]).unique()) == samples // batch * batch
 
 
 def test_a_batch_that_does_not_divide_says_both_numbers(study):
     folder, _, files = study
     outputs = {"output_checkpoint": folder / "never.ckpt", "output_history": folder / "never.csv"}
-    with pytest.raises(UserError, match="a batch of 9 people does not divide among 2 devices"):
+    with pytest.raises(UserError, match="a batch of 9 samples does not divide among 2 devices"):
         train(**files, settings=METHODS["contig"] | {"batch": 9}, fold=0, devices=2, **outputs)
 
 

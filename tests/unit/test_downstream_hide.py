@@ -1,4 +1,4 @@
-"""Counts as they are told: every small one may still be anything that it is said to be."""
+"""Counts as they are reported: every small one may still be anything that it is said to be."""
 
 from collections import defaultdict
 from itertools import pairwise, product
@@ -25,10 +25,10 @@ def support(counts):
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize(("places", "most"), [(2, 60), (3, 45), (4, 32)])
 def test_hidden_counts_cannot_be_worked_out(places, most, ordered):
-    """Whoever knows the rule and the sum finds more than one value of each hidden count among all that is told so.
+    """Whoever knows the rule and the sum finds more than one value of each hidden count among all that is reported so.
 
     So too who knows that all but the last (noise) stand from the largest on. Only what the sum and which counts are 0
-    tell already is known: of 2 people in two clusters each has one.
+    tell already is known: of 2 samples in two clusters each has one.
     """
     met = 0
     for total in range(most + 1):
@@ -36,60 +36,60 @@ def test_hidden_counts_cannot_be_worked_out(places, most, ordered):
         for one in vectors(places, total):
             if ordered and any(a < b for a, b in pairwise(one[:-1])):
                 continue
-            alike[tuple(hide.told(one))].append(one)
+            alike[tuple(hide.reported(one))].append(one)
             known[support(one)].append(one)
-        for told, those in alike.items():
-            if not hide.any_hidden([*told]):
-                assert len(those) == 1 and not any(0 < count < 5 for count in told), told
+        for reported, those in alike.items():
+            if not hide.any_hidden([*reported]):
+                assert len(those) == 1 and not any(0 < count < 5 for count in reported), reported
                 continue
-            if any(str(cell).startswith(">=") for cell in told):
-                hidden = [place for place, cell in enumerate(told) if cell == "<5"]
+            if any(str(cell).startswith(">=") for cell in reported):
+                hidden = [place for place, cell in enumerate(reported) if cell == "<5"]
                 free = {*product(range(1, 5), repeat=len(hidden))}
                 if ordered:
                     before = len(hidden) - (places - 1 in hidden)
                     free = {one for one in free if all(a >= b for a, b in pairwise(one[:before]))}
-                assert {tuple(one[place] for place in hidden) for one in those} == free, (told, total)
+                assert {tuple(one[place] for place in hidden) for one in those} == free, (reported, total)
                 met += 1
-            for place, cell in enumerate(told):
+            for place, cell in enumerate(reported):
                 values = {one[place] for one in those}
                 if not isinstance(cell, str):
                     assert values == {cell}
                 elif cell.startswith(">="):
-                    assert min(values) >= int(cell[2:]) and len(values) > 1, (told, total)
+                    assert min(values) >= int(cell[2:]) and len(values) > 1, (reported, total)
                 elif len({one[place] for one in known[support(those[0])]}) > 1:
-                    assert len(values) > 1, (told, total)
+                    assert len(values) > 1, (reported, total)
     assert met > 20
-    assert hide.told([60, 7, 0]) == [60, 7, 0]
+    assert hide.reported([60, 7, 0]) == [60, 7, 0]
 
 
 def test_what_is_told_follows_from_the_sum():
     """The bound of the largest does not move with the small count beside it."""
     for total in range(60, 300):
-        assert len({tuple(hide.told([total - small, small])) for small in range(1, 5)}) == 1
-        assert len({tuple(hide.told([20, total - 20 - small, small, 0])) for small in range(1, 5)}) == 1
+        assert len({tuple(hide.reported([total - small, small])) for small in range(1, 5)}) == 1
+        assert len({tuple(hide.reported([20, total - 20 - small, small, 0])) for small in range(1, 5)}) == 1
 
 
-def test_a_label_or_no_label_of_few_people_cannot_be_worked_out():
-    """What all tables tell of a label adds up to no number of people: its total is hidden in each."""
+def test_a_label_or_no_label_of_few_samples_cannot_be_worked_out():
+    """What all tables tell of a label adds up to no number of samples: its total is hidden in each."""
     first, second = np.array([[50, 0], [0, 60]]), np.array([[25, 20], [25, 40]])
     for table in (first, second):
-        assert hide.told_table(table, 0) == table.tolist()
-        told = hide.told_table(table, 3)
-        assert any(isinstance(row[1], str) for row in told), "113 people are tested"
-    told = [hide.told_table(np.array(table), 0) for table in ([[50, 3], [40, 0]], [[90, 0], [0, 3]])]
-    assert told[0][0][1] == "<5" and all(isinstance(one[0][0], str) for one in told)
+        assert hide.reported_table(table, 0) == table.tolist()
+        reported = hide.reported_table(table, 3)
+        assert any(isinstance(row[1], str) for row in reported), "113 samples are tested"
+    reported = [hide.reported_table(np.array(table), 0) for table in ([[50, 3], [40, 0]], [[90, 0], [0, 3]])]
+    assert reported[0][0][1] == "<5" and all(isinstance(one[0][0], str) for one in reported)
 
 
 @pytest.mark.parametrize("everybody", [9, 14, 19])
 def test_two_tables_together_give_no_small_label_away(everybody):
-    """Whoever has two tables of the same labels finds more than one number of people of each small label."""
+    """Whoever has two tables of the same labels finds more than one number of samples of each small label."""
     numbers, tables = defaultdict(set), defaultdict(set)
     for first, second, without in vectors(3, everybody):
         for one, other in product(range(first + 1), range(second + 1)):
             table = np.array([[one, other], [first - one, second - other]])
-            told = tuple(map(tuple, hide.told_table(table, without)))
-            numbers[told].add((first, second, without))
-            tables[first, second, without].add(told)
+            reported = tuple(map(tuple, hide.reported_table(table, without)))
+            numbers[reported].add((first, second, without))
+            tables[first, second, without].add(reported)
     for totals, found in tables.items():
         for pair in product(found, repeat=2):
             both = numbers[pair[0]] & numbers[pair[1]]

@@ -35,14 +35,14 @@ def test_scores_are_those_of_monai(volumes, formula, metric):
     assert expected[4, 1] == expected[5, 1] == 0
 
 
-def frame(people=200, seeds=3):
+def frame(samples=200, seeds=3):
     rng = np.random.default_rng(8)
-    skill = rng.normal(0.7, 0.1, people)
+    skill = rng.normal(0.7, 0.1, samples)
     rows = [
-        {"iid": f"p{person}", "arm": arm, "share": share, "seed": seed, "metric": "dice",
-         "value": skill[person] + better + rng.normal(0, 0.02)}
+        {"iid": f"p{sample}", "arm": arm, "share": share, "seed": seed, "metric": "dice",
+         "value": skill[sample] + better + rng.normal(0, 0.02)}
         for arm, better in (("a", 0.05), ("b", 0.0)) for share in (0.1, 1.0) for seed in range(seeds)
-        for person in rng.permutation(people)
+        for sample in rng.permutation(samples)
     ]  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -58,7 +58,7 @@ def test_the_interval_is_that_of_the_means_standard_error():
 
 
 def test_resamples_are_drawn_in_batches(monkeypatch):
-    """2,000 resamples of 100,000 people at once would be 1.6 GB of places, and as much of values."""
+    """2,000 resamples of 100,000 samples at once would be 1.6 GB of places, and as much of values."""
     held = []
 
     def mean(values, axis):
@@ -72,24 +72,24 @@ def test_resamples_are_drawn_in_batches(monkeypatch):
     assert -0.01 < low < high < 0.01
 
 
-def test_the_summary_averages_a_persons_seeds_first():
+def test_the_summary_averages_a_samples_seeds_first():
     rows = frame()
     table = scores.tidy(rows, 1)
     own = rows[(rows["arm"] == "a") & (rows["share"] == 1.0)]
     summary = table[(table["arm"] == "a") & (table["share"] == 1.0) & table["seed"].isna()].iloc[0]
-    of_people = own.groupby("iid")["value"].mean()
-    assert np.isclose(summary["value"], of_people.mean())
+    of_samples = own.groupby("iid")["value"].mean()
+    assert np.isclose(summary["value"], of_samples.mean())
     assert (summary["low"], summary["high"]) == pytest.approx(
-        scores.interval(of_people.sort_index().to_numpy(), 1), abs=1e-12
+        scores.interval(of_samples.sort_index().to_numpy(), 1), abs=1e-12
     )
-    assert summary["people"] == 200
+    assert summary["n_samples"] == 200
     single = table[(table["arm"] == "a") & (table["share"] == 1.0) & (table["seed"] == 2)].iloc[0]
     assert np.isclose(single["value"], own.loc[own["seed"] == 2, "value"].mean())
     assert pd.isna(single["low"])
 
 
-def test_two_arms_are_compared_person_by_person():
-    """The difference is far surer than either arm, since the same people are in both."""
+def test_two_arms_are_compared_by_sample():
+    """The difference is far surer than either arm, since the same samples are in both."""
     table = scores.tidy(frame(), 1)
     summary = table[table["seed"].isna() & (table["share"] == 0.1)].set_index("arm")
     difference = summary.loc["a - b"]
@@ -103,7 +103,7 @@ def test_many_classes_are_drawn_in_rows(monkeypatch, tmp_path, classes, size):
     kept = []
     monkeypatch.setattr(figures.style, "save", lambda figure, outputs: kept.append(figure))
     names = [f"dice:{place}" for place in range(classes)]
-    row = {"share": 1.0, "seed": pd.NA, "value": 0.5, "low": 0.4, "high": 0.6, "people": 9}
+    row = {"share": 1.0, "seed": pd.NA, "value": 0.5, "low": 0.4, "high": 0.6, "n_samples": 9}
     table = pd.DataFrame([row | {"arm": arm, "metric": name} for arm in ("a", "b") for name in names])
     figures.draw_arms(table, "lesions", [tmp_path / "arms.png"], names)
     shown = [axis for axis in kept[0].axes if axis.axison]

@@ -1,4 +1,4 @@
-"""Embedding: the trunk's features, a person's photographs averaged, roles as trained, errors."""
+"""Embedding: the trunk's features, a sample's photographs averaged, roles as trained, errors."""
 
 import sys
 
@@ -38,7 +38,7 @@ def run(folder, files, output="embeddings.h5ad", checkpoint="model.ckpt", **chan
     return ad.read_h5ad(folder / output)
 
 
-def test_features_are_the_mean_over_a_persons_photographs(trained):
+def test_features_are_the_mean_over_a_samples_photographs(trained):
     folder, files = trained
     data = run(folder, files)
     state = torch.load(folder / "model.ckpt", weights_only=True)["state_dict"]
@@ -99,7 +99,7 @@ def test_the_file_is_the_same_again(trained):
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    """A network trained without augmentation, its best weights told apart from its last."""
+    """A network trained without augmentation, its best weights distinguished from its last."""
     folder = tmp_path_factory.mktemp("plain")
     files = write_study(folder)
     outputs = {"output_checkpoint": folder / "model.ckpt", "output_history": folder / "history.csv"}
@@ -162,7 +162,7 @@ def test_simclr_embeds_everyone_without_a_heldout_share(tmp_path):
     assert set(run(tmp_path, files).obs["role"]) == {"train", "validation"}
 
 
-def test_a_persons_random_views_depend_on_nobody_else(trained, tmp_path):
+def test_a_samples_random_views_depend_on_nobody_else(trained, tmp_path):
     folder, files = trained
     alone = run(folder, files, settings={"augment": 0})
     everyone = run(folder, files, settings={"augment": 2})
@@ -185,7 +185,7 @@ def test_a_layer_is_what_its_head_gives(trained):
 
 
 def one_image(files, folder):
-    """A table of one image a person: a head of a mean is not the mean of heads."""
+    """A table of one image a sample: a head of a mean is not the mean of heads."""
     pd.read_parquet(files["images_table"]).drop_duplicates("iid").to_parquet(folder / "one.parquet")
     return folder / "one.parquet"
 

@@ -1,4 +1,4 @@
-"""Loci against the truth, and probes."""
+"""Loci against the ground truth, and probes."""
 
 import anndata as ad
 import numpy as np
@@ -71,11 +71,11 @@ def test_linkage_is_the_squared_correlation(tmp_path):
     rng = np.random.default_rng(0)
     first = rng.integers(0, 3, 50)
     genotypes = np.column_stack([first, np.where(rng.random(50) < 0.8, first, 0), rng.integers(0, 3, 50)])
-    people = [f"{i:04d}" for i in range(50)]
-    properties = {"iid": people, "sid": ["x", "a", "b"], "chromosome": ["1"] * 3}
+    samples = [f"{i:04d}" for i in range(50)]
+    properties = {"iid": samples, "sid": ["x", "a", "b"], "chromosome": ["1"] * 3}
     properties |= {"bp_position": [1, 100_000, 900_000], "allele_1": ["A"] * 3, "allele_2": ["G"] * 3}
     to_bed(tmp_path / "g.bed", genotypes.astype(np.int8), properties=properties)
-    got = linkage(str(tmp_path / "g.bed"), loci(("x", "1", 1, "A", "G")), PLANTED, pd.Index(people[:40]))
+    got = linkage(str(tmp_path / "g.bed"), loci(("x", "1", 1, "A", "G")), PLANTED, pd.Index(samples[:40]))
     expected = [np.corrcoef(genotypes[:40, 0], genotypes[:40, other])[0, 1] ** 2 for other in (1, 2)]
     assert got.shape == (1, 3)
     assert got[0] == pytest.approx([*expected, 0])
@@ -87,15 +87,15 @@ def split_sites(tmp_path):
     rng = np.random.default_rng(3)
     calls = rng.integers(0, 3, (80, 4))
     calls[:, 3] = np.where(rng.random(80) < 0.8, calls[:, 2], calls[:, 3])
-    people = [f"{i:04d}" for i in range(80)]
-    properties = {"iid": people, "sid": ["."] * 4, "chromosome": ["1"] * 4, "bp_position": [10, 500, 500, 900_000]}
+    samples = [f"{i:04d}" for i in range(80)]
+    properties = {"iid": samples, "sid": ["."] * 4, "chromosome": ["1"] * 4, "bp_position": [10, 500, 500, 900_000]}
     properties |= {"allele_1": ["A", "C", "T", "A"], "allele_2": ["G", "G", "G", "G"]}
     to_bed(tmp_path / "g.bed", calls.astype(np.int8), properties=properties)
-    return str(tmp_path / "g.bed"), np.corrcoef(calls.T) ** 2, pd.Index(people)
+    return str(tmp_path / "g.bed"), np.corrcoef(calls.T) ** 2, pd.Index(samples)
 
 
 def test_linkage_is_that_of_the_right_variant_whatever_the_ids(split_sites):
-    pattern, expected, people = split_sites
+    pattern, expected, samples = split_sites
     sites = [
         (".", "1", 10, "A", "G"),
         (".", "1", 500, "C", "G"),
@@ -103,20 +103,20 @@ def test_linkage_is_that_of_the_right_variant_whatever_the_ids(split_sites):
         (".", "1", 900_000, "A", "G"),
     ]
     every = loci(*sites).rename(columns={"lead_id": "id"})
-    got = linkage(pattern, loci(*sites), every, people)
+    got = linkage(pattern, loci(*sites), every, samples)
     assert got == pytest.approx(expected, abs=1e-6) and got[0, 3] < 0.3 < got[2, 3]
     swapped = every.rename(columns={"effect_allele": "other_allele", "other_allele": "effect_allele"})
-    assert linkage(pattern, loci(*sites), swapped, people) == pytest.approx(expected, abs=1e-6)
-    unnamed = linkage(pattern, loci(*sites), every[["id", "chrom", "pos"]], people)
+    assert linkage(pattern, loci(*sites), swapped, samples) == pytest.approx(expected, abs=1e-6)
+    unnamed = linkage(pattern, loci(*sites), every[["id", "chrom", "pos"]], samples)
     assert unnamed[:, [0, 3]] == pytest.approx(expected[:, [0, 3]], abs=1e-6)
     assert not unnamed[:, [1, 2]].any(), "which of two records is meant is not known"
 
 
 def test_loci_without_ids_are_shared_where_they_are_linked_alone(split_sites):
-    pattern, _, people = split_sites
+    pattern, _, samples = split_sites
     models = {"one": loci((".", "1", 900_000, "A", "G")), "linked": loci((".", "1", 500, "T", "G"))}
     models |= {"beside": loci((".", "1", 500, "C", "G"))}
-    table, counts = shared(models, pattern, people, 0.1, 0.3)
+    table, counts = shared(models, pattern, samples, 0.1, 0.3)
     rows = table.set_index(["model", "other"])["shared"]
     assert rows["one", "linked"] == 1 and rows["one", "beside"] == 0
     assert counts.loc["one"].tolist() == [1, 0]
@@ -125,36 +125,36 @@ def test_loci_without_ids_are_shared_where_they_are_linked_alone(split_sites):
 def test_a_probe_sees_signal_and_no_signal(tmp_path):
     rng = np.random.default_rng(1)
     features = rng.normal(size=(300, 8)).astype(np.float32)
-    people = pd.Index([f"{i:04d}" for i in range(300)])
-    obs = pd.DataFrame({"tested": [True] * 250 + [False] * 50}, index=people)
+    samples = pd.Index([f"{i:04d}" for i in range(300)])
+    obs = pd.DataFrame({"tested": [True] * 250 + [False] * 50}, index=samples)
     ad.AnnData(features, obs=obs).write_h5ad(tmp_path / "e.h5ad")
-    latents = pd.DataFrame({"seen": features @ rng.normal(size=8), "unseen": rng.normal(size=300)}, index=people)
+    latents = pd.DataFrame({"seen": features @ rng.normal(size=8), "unseen": rng.normal(size=300)}, index=samples)
     latents = latents.sample(frac=1, random_state=0)
-    alone = pd.Series(range(300), people)
+    alone = pd.Series(range(300), samples)
     got = probe(tmp_path / "e.h5ad", latents, alone, seed=0).set_index("latent")
     assert got.loc["seen", "r2"] > 0.95
     assert got.loc["unseen", "r2"] < 0.05
-    assert (got["people"] == 250).all()
+    assert (got["n_samples"] == 250).all()
     features[[2, 9], 3] = np.nan
     ad.AnnData(features, obs=obs).write_h5ad(tmp_path / "e.h5ad")
-    with pytest.raises(UserError, match="no finite numbers, of 2 of 250 tested people") as told:
+    with pytest.raises(UserError, match="no finite numbers, of 2 of 250 tested samples") as reported:
         probe(tmp_path / "e.h5ad", latents, alone, seed=0)
-    assert "0002" not in str(told.value)
+    assert "0002" not in str(reported.value)
 
 
-def test_a_probe_learns_nothing_from_a_persons_family_or_from_the_order_of_people(tmp_path):
+def test_a_probe_learns_nothing_from_a_samples_family_or_from_the_order_of_samples(tmp_path):
     rng = np.random.default_rng(2)
-    people = pd.Index([f"{i:04d}" for i in range(180)])
+    samples = pd.Index([f"{i:04d}" for i in range(180)])
     features = (np.repeat(9 * rng.normal(size=(60, 90)), 3, axis=0) + 0.01 * rng.normal(size=(180, 90))).astype("f4")
-    latents = pd.DataFrame({"shared": np.repeat(rng.normal(size=60), 3)}, index=people)
-    table = ad.AnnData(features, obs=pd.DataFrame({"tested": True}, index=people))
+    latents = pd.DataFrame({"shared": np.repeat(rng.normal(size=60), 3)}, index=samples)
+    table = ad.AnnData(features, obs=pd.DataFrame({"tested": True}, index=samples))
     table.write_h5ad(tmp_path / "e.h5ad")
     order = rng.permutation(180)
     table[order].copy().write_h5ad(tmp_path / "other.h5ad")
-    families, alone = pd.Series(np.repeat(np.arange(60), 3), people), pd.Series(range(180), people)
+    families, alone = pd.Series(np.repeat(np.arange(60), 3), samples), pd.Series(range(180), samples)
     apart = probe(tmp_path / "e.h5ad", latents, families, seed=0)["r2"].item()
     assert apart < 0 and probe(tmp_path / "e.h5ad", latents, alone, seed=0)["r2"].item() > 0.3
     again = probe(tmp_path / "other.h5ad", latents.iloc[order[::-1]], (59 - families).iloc[::-1], seed=0)["r2"].item()
     assert again == pytest.approx(apart, abs=1e-9)
     few = probe(tmp_path / "e.h5ad", latents, families % 4, seed=0)
-    assert few["r2"].isna().all() and few["people"].tolist() == [180], "fewer families than folds"
+    assert few["r2"].isna().all() and few["n_samples"].tolist() == [180], "fewer families than folds"

@@ -1,4 +1,4 @@
-"""Explanations against the truth, on made-up files; average precision against scikit-learn."""
+"""Explanations against the ground truth, on made-up files; average precision against scikit-learn."""
 
 import numpy as np
 import pandas as pd
@@ -16,15 +16,15 @@ SETTINGS = {"r2": 0.3, "seed": 1}
 def cohort(tmp_path):
     """20 grid SNPs on two chromosomes and two planted variants off the grid, the first like SNPs 0 and 1."""
     rng = np.random.default_rng(0)
-    people = [f"{i:04d}" for i in range(400)]
+    samples = [f"{i:04d}" for i in range(400)]
     grid = rng.integers(0, 3, (400, 20))
     causal = np.column_stack([grid[:, 0], rng.integers(0, 3, 400)])
     grid[:, 1] = np.where(rng.random(400) < 0.85, causal[:, 0], grid[:, 1])
     chroms = ["1"] * 10 + ["2"] * 10
     var = pd.DataFrame({"chrom": chroms, "pos": range(20)}, index=[f"s{i}" for i in range(20)])
     shuffled = rng.permutation(400)
-    write_modality(tmp_path / "snps.h5ad", grid[shuffled].astype(np.int8), pd.Index(people)[shuffled], var, {})
-    properties = {"iid": people, "sid": ["p1", "p2"], "chromosome": ["1", "2"], "bp_position": [5, 15]}
+    write_modality(tmp_path / "snps.h5ad", grid[shuffled].astype(np.int8), pd.Index(samples)[shuffled], var, {})
+    properties = {"iid": samples, "sid": ["p1", "p2"], "chromosome": ["1", "2"], "bp_position": [5, 15]}
     properties |= {"allele_1": ["A", "A"], "allele_2": ["G", "G"]}
     to_bed(tmp_path / "g.bed", causal.astype(np.int8), properties=properties)
     truth = pd.DataFrame(

@@ -1,10 +1,16 @@
-"""Loci of models at equal people, and which of them are shared."""
+"""Loci of models at common samples, and which of them are shared."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.evaluate.common_samples import has_p, read_counts, write_equal_gwas, write_equal_loci, write_equal_people
+from contigwas.evaluate.common_samples import (
+    has_p,
+    read_counts,
+    write_common_samples,
+    write_common_samples_gwas,
+    write_common_samples_loci,
+)
 from contigwas.evaluate.shared_loci import has, shared
 from contigwas.gwas.gwas import write_gwas
 from tests.gwas_files import SETTINGS, arrays, write_study
@@ -14,7 +20,7 @@ WHOLE = SETTINGS | {"columns": None, "max_p": None, "test": "manova"}
 
 @pytest.fixture
 def two(tmp_path):
-    """One cohort and two models: `all` tests everyone, `some` the first 200 of 300 people."""
+    """One cohort and two models: `all` tests everyone, `some` the first 200 of 300 samples."""
     study = write_study(tmp_path, *arrays(3))
     some = pd.read_parquet(study["phenotypes"]).sort_values("iid").iloc[:200, :3]
     some.to_parquet(tmp_path / "some.parquet", index=False)
@@ -25,29 +31,29 @@ def count(two, **phenotypes):
     folder = two["folder"]
     tables = {"all": two["phenotypes"], "some": two["some"]} | phenotypes
     covariates = dict.fromkeys(tables, two["covariates"])
-    paths = folder / "private/people.parquet", folder / "people.tsv"
-    write_equal_people(tables, covariates, str(two["pattern"]), "1", *paths)
+    paths = folder / "private/samples.parquet", folder / "samples.tsv"
+    write_common_samples(tables, covariates, str(two["pattern"]), "1", *paths)
     return paths
 
 
-def again(two, model, phenotypes, people, counts, **settings):
+def again(two, model, phenotypes, samples, counts, **settings):
     out, summary = two["folder"] / f"{model}/chr1.parquet", two["folder"] / f"{model}/chr1.summary.parquet"
-    study = {"pattern": str(two["pattern"]), "chrom": "1", "variants": None, "covariates": two["covariates"]}
-    write_equal_gwas(model, counts, people, phenotypes, WHOLE | settings, out, summary, **study)
+    study = {"genotype_files": str(two["pattern"]), "chrom": "1", "variants": None, "covariates": two["covariates"]}
+    write_common_samples_gwas(model, counts, samples, phenotypes, WHOLE | settings, out, summary, **study)
     return pd.read_parquet(out)
 
 
-def test_equal_people_are_those_of_every_model_and_one_that_tests_just_these_stands(two):
-    people, counts = count(two)
-    assert set(pd.read_parquet(people)["iid"]) == set(pd.read_parquet(two["some"])["iid"])
-    assert people.parent.stat().st_mode & 0o777 == 0o700
+def test_common_samples_are_those_of_every_model_and_one_that_tests_just_these_stands(two):
+    samples, counts = count(two)
+    assert set(pd.read_parquet(samples)["iid"]) == set(pd.read_parquet(two["some"])["iid"])
+    assert samples.parent.stat().st_mode & 0o777 == 0o700
     table = read_counts(counts)
-    assert table["equal_people"].tolist() == [200, 200]
-    assert table["people"].tolist() == [300, 200]
+    assert table["n_common_samples"].tolist() == [200, 200]
+    assert table["n_samples"].tolist() == [300, 200]
     assert table["again"].tolist() == [True, False]
 
 
-def test_people_without_a_covariate_or_genotypes_are_not_equal(two):
+def test_samples_without_a_covariate_or_genotypes_are_not_equal(two):
     table = pd.read_parquet(two["covariates"]).sort_values("iid")
     table.iloc[:7, 1] = np.nan
     table.to_parquet(two["covariates"], index=False)
@@ -55,17 +61,17 @@ def test_people_without_a_covariate_or_genotypes_are_not_equal(two):
     strangers.loc[strangers.index[-3:], "iid"] = ["x1", "x2", "x3"]
     strangers.to_parquet(two["some"], index=False)
     table = read_counts(count(two)[1])
-    assert table["people"].tolist() == [293, 190]
-    assert table["equal_people"].tolist() == [190, 190]
+    assert table["n_samples"].tolist() == [293, 190]
+    assert table["n_common_samples"].tolist() == [190, 190]
 
 
-def test_the_gwas_again_is_the_gwas_of_those_people_alone(two):
-    people, counts = count(two)
-    left = people.parent / ".a1b2.tmp.all.chr1"  # by a job that was killed
+def test_the_gwas_again_is_the_gwas_of_those_samples_alone(two):
+    samples, counts = count(two)
+    left = samples.parent / ".a1b2.tmp.all.chr1"  # by a job that was killed
     left.mkdir()
-    got = again(two, "all", two["phenotypes"], people, counts)
+    got = again(two, "all", two["phenotypes"], samples, counts)
     table = pd.read_parquet(two["phenotypes"])
-    table[table["iid"].isin(pd.read_parquet(people)["iid"])].to_parquet(two["folder"] / "part.parquet", index=False)
+    table[table["iid"].isin(pd.read_parquet(samples)["iid"])].to_parquet(two["folder"] / "part.parquet", index=False)
     paths = two["folder"] / "chr1.parquet", two["folder"] / "chr1.summary.parquet"
     write_gwas(str(two["pattern"]), "1", None, two["folder"] / "part.parquet", two["covariates"], WHOLE, *paths)
     expected = pd.read_parquet(paths[0])
@@ -74,98 +80,100 @@ def test_the_gwas_again_is_the_gwas_of_those_people_alone(two):
     assert "log10p_acat" not in got
     kept = expected["log10p_E1"] >= 2
     assert kept.any() and (got["log10p_E1"].notna() == kept).all()
-    assert [path.name for path in people.parent.iterdir()] == ["people.parquet"], "nothing that names people is left"
+    assert [path.name for path in samples.parent.iterdir()] == ["samples.parquet"], "nothing that names samples is left"
 
 
 def test_loci_of_a_feature_call_for_no_test_over_features(two):
-    people, counts = count(two)
-    got = again(two, "all", two["phenotypes"], people, counts, test="E1")
+    samples, counts = count(two)
+    got = again(two, "all", two["phenotypes"], samples, counts, test="E1")
     assert not {"log10p_minp", "log10p_manova", "log10p_acat"} & set(got.columns)
     cohort = pd.read_parquet(two["phenotypes"])[["iid"]].assign(gwas_included=1)
     cohort.to_csv(two["folder"] / "cohort.tsv", sep="\t", index=False)
     settings = {"test": "E1", "p1": 1e-2, "p2": 1e-2, "r2": 0.1, "kb": 100, "feature_p": None, "genes": None}
-    study = {"pattern": str(two["pattern"]), "cohort": two["folder"] / "cohort.tsv"}
+    study = {"genotype_files": str(two["pattern"]), "cohort": two["folder"] / "cohort.tsv"}
     study |= {"gwas": {"1": two["folder"] / "all/chr1.parquet"}, "settings": settings | {"build": "GRCh37"}}
-    write_equal_loci("all", counts, two["folder"] / "none.tsv", two["folder"] / "equal.tsv", **study)
+    write_common_samples_loci("all", counts, two["folder"] / "none.tsv", two["folder"] / "equal.tsv", **study)
     loci = pd.read_csv(two["folder"] / "equal.tsv", sep="\t")
     assert len(loci) and loci["log10p"].max() == pytest.approx(got["log10p_E1"].max(), abs=0.01)
 
 
-def test_a_model_that_tests_just_these_people_keeps_its_loci_to_the_byte(two):
-    people, counts = count(two)
-    assert not len(again(two, "some", two["some"], people, counts))
+def test_a_model_that_tests_just_these_samples_keeps_its_loci_to_the_byte(two):
+    samples, counts = count(two)
+    assert not len(again(two, "some", two["some"], samples, counts))
     own = two["folder"] / "loci.tsv"
     own.write_text("locus\tlead_id\tlog10p\n1\trs5\t8.10\n")
-    write_equal_loci("some", counts, own, two["folder"] / "equal.tsv")
+    write_common_samples_loci("some", counts, own, two["folder"] / "equal.tsv")
     assert (two["folder"] / "equal.tsv").read_bytes() == own.read_bytes()
 
 
 def test_loci_again_are_those_of_the_gwas_again(two):
-    people, counts = count(two)
-    again(two, "all", two["phenotypes"], people, counts)
+    samples, counts = count(two)
+    again(two, "all", two["phenotypes"], samples, counts)
     cohort = pd.read_parquet(two["phenotypes"])[["iid"]].assign(gwas_included=1)
     cohort.to_csv(two["folder"] / "cohort.tsv", sep="\t", index=False)
     settings = {"test": "manova", "p1": 1e-3, "p2": 1e-2, "r2": 0.1, "kb": 100, "feature_p": None, "genes": None}
     study = {
-        "pattern": str(two["pattern"]),
+        "genotype_files": str(two["pattern"]),
         "cohort": two["folder"] / "cohort.tsv",
         "settings": settings | {"build": "GRCh37"},
     }
     gwas = {"1": two["folder"] / "all/chr1.parquet"}
-    write_equal_loci("all", counts, two["folder"] / "none.tsv", two["folder"] / "equal.tsv", gwas=gwas, **study)
+    write_common_samples_loci(
+        "all", counts, two["folder"] / "none.tsv", two["folder"] / "equal.tsv", gwas=gwas, **study
+    )
     loci = pd.read_csv(two["folder"] / "equal.tsv", sep="\t")
     assert len(loci) and (loci["n"] <= 200).all()
 
 
-def test_too_few_people_are_said_and_nothing_is_tested(two, caplog):
+def test_too_few_samples_are_said_and_nothing_is_tested(two, caplog):
     few = pd.read_parquet(two["some"]).head(49)
     few.to_parquet(two["folder"] / "few.parquet", index=False)
     with caplog.at_level("WARNING"):
-        people, counts = count(two, few=two["folder"] / "few.parquet")
+        samples, counts = count(two, few=two["folder"] / "few.parquet")
     assert "fewer than 50" in caplog.text
     table = read_counts(counts)
     assert not table["again"].any() and not table["same"].any()
-    assert not len(again(two, "all", two["phenotypes"], people, counts))
-    write_equal_loci("all", counts, two["folder"] / "none.tsv", two["folder"] / "equal.tsv")
+    assert not len(again(two, "all", two["phenotypes"], samples, counts))
+    write_common_samples_loci("all", counts, two["folder"] / "none.tsv", two["folder"] / "equal.tsv")
     assert len(pd.read_csv(two["folder"] / "equal.tsv", sep="\t")) == 0
 
 
-def test_people_are_too_few_for_many_covariates(two):
+def test_samples_are_too_few_for_many_covariates(two):
     table = pd.read_parquet(two["covariates"])
     noise = np.random.default_rng(0).normal(size=(len(table), 98))
     table = pd.concat([table, pd.DataFrame(noise, columns=[f"x{i}" for i in range(98)], index=table.index)], axis=1)
     table.to_parquet(two["covariates"], index=False)
-    assert not read_counts(count(two)[1])[["same", "again"]].any(axis=None), "200 people, 101 covariates"
+    assert not read_counts(count(two)[1])[["same", "again"]].any(axis=None), "200 samples, 101 covariates"
     table.drop(columns="x0").to_parquet(two["covariates"], index=False)
     assert read_counts(count(two)[1])[["same", "again"]].any(axis=1).all()
 
 
-def test_a_phenotype_that_does_not_vary_among_equal_people_has_no_p_there(two, caplog):
+def test_a_phenotype_that_does_not_vary_among_common_samples_has_no_p_there(two, caplog):
     """A disease without a case among them: an empty GWAS and no loci, by each kind of test."""
     table = pd.read_parquet(two["phenotypes"])[["iid"]]
     table["case"] = (~table["iid"].isin(pd.read_parquet(two["some"])["iid"])).astype(float)
     table.to_parquet(two["folder"] / "disease.parquet", index=False)
-    people, counts = count(two, disease=two["folder"] / "disease.parquet")
+    samples, counts = count(two, disease=two["folder"] / "disease.parquet")
     cohort = table[["iid"]].assign(gwas_included=1)
     cohort.to_csv(two["folder"] / "cohort.tsv", sep="\t", index=False)
     settings = {"p1": 1e-3, "p2": 1e-2, "r2": 0.1, "kb": 100, "feature_p": None, "genes": None, "build": "GRCh37"}
-    study = {"pattern": str(two["pattern"]), "cohort": two["folder"] / "cohort.tsv"}
+    study = {"genotype_files": str(two["pattern"]), "cohort": two["folder"] / "cohort.tsv"}
     study |= {"gwas": {"1": two["folder"] / "disease/chr1.parquet"}}
     for test in ("manova", "case"):
         with caplog.at_level("WARNING"):
-            got = again(two, "disease", two["folder"] / "disease.parquet", people, counts, test=test)
+            got = again(two, "disease", two["folder"] / "disease.parquet", samples, counts, test=test)
         assert not len(got) and f"log10p_{test}" in got
-        assert "disease cannot be tested at equal people" in caplog.text
+        assert "disease cannot be tested at common samples" in caplog.text
         assert not has_p([two["folder"] / "disease/chr1.summary.parquet"], test)
         paths = two["folder"] / "none.tsv", two["folder"] / "equal.tsv"
-        write_equal_loci("disease", counts, *paths, settings=settings | {"test": test}, **study)
+        write_common_samples_loci("disease", counts, *paths, settings=settings | {"test": test}, **study)
         assert not len(pd.read_csv(two["folder"] / "equal.tsv", sep="\t"))
-    again(two, "all", two["phenotypes"], people, counts)
+    again(two, "all", two["phenotypes"], samples, counts)
     summary = [two["folder"] / "all/chr1.summary.parquet"]
     assert has_p(summary, "manova") and not has_p(summary, "minp"), "only the test of the loci is made"
 
 
-def test_manova_of_more_features_than_people_has_no_p(two):
+def test_manova_of_more_features_than_samples_has_no_p(two):
     few = pd.read_parquet(two["some"]).head(60)
     few.to_parquet(two["folder"] / "few.parquet", index=False)
     many = pd.read_parquet(two["phenotypes"])[["iid"]]
@@ -173,9 +181,9 @@ def test_manova_of_more_features_than_people_has_no_p(two):
     for features, enough in ((57, False), (50, True)):
         many.iloc[:, : 1 + features].to_parquet(two["folder"] / "many.parquet", index=False)
         phenotypes = {"few": two["folder"] / "few.parquet", "many": two["folder"] / "many.parquet"}
-        people, counts = count(two, **phenotypes)
+        samples, counts = count(two, **phenotypes)
         assert read_counts(counts).loc["many", "again"]
-        again(two, "many", phenotypes["many"], people, counts)
+        again(two, "many", phenotypes["many"], samples, counts)
         assert has_p([two["folder"] / "many/chr1.summary.parquet"], "manova") == enough
 
 
@@ -204,8 +212,8 @@ def test_shared_and_private_loci_add_up_and_two_may_lie_near_one(tmp_path):
         "three": loci(place[names[0]]).head(0),
     }
     apart = abs(place[names[0]][2] - place[names[1]][2]) / 1000
-    people = pd.Index(pd.read_parquet(study["phenotypes"])["iid"])
-    table, counts = shared(models, str(study["pattern"]), people, apart, 0.9)
+    samples = pd.Index(pd.read_parquet(study["phenotypes"])["iid"])
+    table, counts = shared(models, str(study["pattern"]), samples, apart, 0.9)
     rows = table.set_index(["model", "other"])["shared"]
     assert rows["one", "two"] == 2 and rows["two", "one"] == 1 and rows["one", "three"] == 0
     assert counts.loc["one"].tolist() == [2, 1]

@@ -29,7 +29,7 @@ def test_joint_variance_is_that_of_two_nested_regressions(tmp_path):
         known = ~np.isnan(values[:, number])
         null = sm.OLS(values[known, number], sm.add_constant(design[known])).fit()
         full = sm.OLS(values[known, number], sm.add_constant(np.column_stack([design, genotypes])[known])).fit()
-        assert row["people"] == known.sum() and row["leads"] == 4
+        assert row["n_samples"] == known.sum() and row["leads"] == 4
         assert row["r2"] == pytest.approx(1 - full.ssr / null.ssr)
         assert row["adjusted_r2"] == pytest.approx(1 - full.mse_resid / null.mse_resid)
     assert got["r2"].max() > 0.01, "there is something to explain"
@@ -60,7 +60,7 @@ def test_no_lead_no_row_and_no_degree_of_freedom_no_number(tmp_path):
     assert np.isnan(got["adjusted_r2"])
 
 
-def test_all_features_of_the_same_people_share_one_factorisation(tmp_path, monkeypatch):
+def test_all_features_of_the_same_samples_share_one_factorisation(tmp_path, monkeypatch):
     dosages, design, values = arrays(5, features=6)
     values[:40, 1] = values[:40, 4] = np.nan
     values[:, 5] = np.nan
@@ -72,25 +72,28 @@ def test_all_features_of_the_same_people_share_one_factorisation(tmp_path, monke
     got = explained(loci.astype({"pos": int}), str(study["pattern"]), study["phenotypes"], study["covariates"], BUILD)
     assert seen == [(9, 9)] * 2, "one for those who have all, one for those who have features 2 and 5"
     assert got["feature"].tolist() == [f"E{place}" for place in range(1, 7)]
-    assert got["people"].tolist() == [300, 260, 300, 300, 260, 0]
+    assert got["n_samples"].tolist() == [300, 260, 300, 300, 260, 0]
     assert got["r2"].notna().tolist() == [True] * 5 + [False]
 
 
-def test_leads_of_rare_and_of_common_effect_alleles_in_many_blocks_of_people(monkeypatch):
+def test_leads_of_rare_and_of_common_effect_alleles_in_many_blocks_of_samples(monkeypatch):
     """Counted from the other allele, or in blocks of any size, leads explain as much; nearly the same leads are two."""
     rng = np.random.default_rng(4)
-    people = 500
-    dosages = rng.binomial(2, [0.002, 0.01, 0.3, 0.5], (people, 4)).astype(np.float32)
+    samples = 500
+    dosages = rng.binomial(2, [0.002, 0.01, 0.3, 0.5], (samples, 4)).astype(np.float32)
     dosages[:3, 0] = 1
-    dosages = np.column_stack([dosages, dosages[:, 3] + 1e-3 * rng.normal(size=people)]).astype(np.float32)
-    values, covariates = dosages @ rng.normal(size=(5, 3)) + rng.normal(size=(people, 3)), rng.normal(size=(people, 2))
+    dosages = np.column_stack([dosages, dosages[:, 3] + 1e-3 * rng.normal(size=samples)]).astype(np.float32)
+    values, covariates = (
+        dosages @ rng.normal(size=(5, 3)) + rng.normal(size=(samples, 3)),
+        rng.normal(size=(samples, 2)),
+    )
     got = fit(values, covariates, dosages)
     assert (got["leads"] == 5).all()
     for column in range(3):
         null = sm.OLS(values[:, column], sm.add_constant(covariates)).fit()
         full = sm.OLS(values[:, column], sm.add_constant(np.column_stack([covariates, dosages]))).fit()
         assert got.loc[column, "r2"] == pytest.approx(1 - full.ssr / null.ssr, rel=1e-6)
-    monkeypatch.setattr(heritability, "PEOPLE", 7)
+    monkeypatch.setattr(heritability, "SAMPLES", 7)
     for again in (fit(values, covariates, dosages), fit(values, covariates, 2 - dosages)):
         np.testing.assert_allclose(again.to_numpy(float), got.to_numpy(float), rtol=1e-6)
 

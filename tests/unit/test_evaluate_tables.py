@@ -32,7 +32,7 @@ def test_retrieval_is_that_of_the_last_epoch_averaged_over_folds(tmp_path):
 
 
 def test_chance_is_that_of_the_folds_that_have_the_recall(tmp_path):
-    """The first fold has too few validation people for a recall."""
+    """The first fold has too few validation samples for a recall."""
     pd.DataFrame({"epoch": [1], "image_to_snps@1": [np.nan]}).to_csv(tmp_path / "0.csv", index=False)
     pd.DataFrame(HISTORY).to_csv(tmp_path / "1.csv", index=False)
     pd.DataFrame(HISTORY).assign(**{"chance_snps@1": 0.07}).to_csv(tmp_path / "2.csv", index=False)
@@ -44,12 +44,12 @@ def test_chance_is_that_of_the_folds_that_have_the_recall(tmp_path):
 def test_a_model_that_is_not_trained_has_no_retrieval(tmp_path):
     pd.DataFrame(columns=["epoch", "train_loss"]).to_csv(tmp_path / "0.csv", index=False)
     assert not len(retrieval("untrained", [tmp_path / "0.csv"]))
-    assert not len(retrieval("brought", []))
+    assert not len(retrieval("external", []))
 
 
 def test_scores_over_the_seeds_are_collected_with_their_intervals(tmp_path):
     columns = {"arm": ["probe"] * 3, "share": 1.0, "seed": [0, 1, None], "metric": "auroc", "value": [0.6, 0.8, 0.7]}
-    table = pd.DataFrame(columns | {"low": [None, None, 0.65], "high": [None, None, 0.75], "people": 90})
+    table = pd.DataFrame(columns | {"low": [None, None, 0.65], "high": [None, None, 0.75], "n_samples": 90})
     table.to_csv(tmp_path / "a.tsv", sep="\t", index=False, na_rep="NA")
     got = downstream([("m", "smoking", "classification"), ("n", "smoking", "classification")], [tmp_path / "a.tsv"] * 2)
     assert got["model"].tolist() == ["m", "n"]
@@ -73,9 +73,9 @@ def test_cost_is_summed_over_the_folds_that_are_measured(tmp_path):
 def made_up(count: int, whole: bool) -> dict[str, pd.DataFrame]:
     """Tables of `count` models; `whole` with a truth, probes, retrieval, attributions and downstream tasks."""
     rng, names = np.random.default_rng(count), [f"model{number}_with_quite_a_long_name" for number in range(count)]
-    models = pd.DataFrame({"model": names, "people": 30_000, "features": 5, "lambda": 1.1, "lambda_low": 1.0})
+    models = pd.DataFrame({"model": names, "n_samples": 30_000, "features": 5, "lambda": 1.1, "lambda_low": 1.0})
     models = models.assign(lambda_high=1.2, loci=range(count), shared_loci=0, private_loci=range(count))
-    models = models.assign(equal_loci=pd.NA, h2_leads=[np.nan, *rng.random(count - 1)])
+    models = models.assign(common_sample_loci=pd.NA, h2_leads=[np.nan, *rng.random(count - 1)])
     empty = pd.DataFrame({"model": [], "task": [], "arm": [], "metric": [], "share": [], "latent": [], "r2": []})
     tables = {"models": models} | dict.fromkeys(("probes", "retrieval", "attributions", "downstream"), empty)
     if whole:
@@ -89,14 +89,16 @@ def made_up(count: int, whole: bool) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def test_a_model_that_is_not_tested_at_equal_people_has_no_bar(tmp_path):
+def test_a_model_that_is_not_tested_at_common_samples_has_no_bar(tmp_path):
     tables = made_up(3, False)
     na = pd.Series([2, pd.NA, 0], dtype=object)
-    tables["models"] = tables["models"].assign(equal_loci=na, shared_loci=pd.Series([1, pd.NA, 0], dtype=object))
+    tables["models"] = tables["models"].assign(
+        common_sample_loci=na, shared_loci=pd.Series([1, pd.NA, 0], dtype=object)
+    )
     tables["models"]["private_loci"] = pd.Series([1, pd.NA, 0], dtype=object)
     axis = draw(tables, [tmp_path / "models.png"]).axes[0]
-    assert axis.get_title(loc="left") == "Loci at equal people"
-    assert [one.get_text() for one in axis.texts] == ["2 (own people 0)", "NA (own people 1)", "0 (own people 2)"]
+    assert axis.get_title(loc="left") == "Loci at common samples"
+    assert [one.get_text() for one in axis.texts] == ["2 (own samples 0)", "NA (own samples 1)", "0 (own samples 2)"]
 
 
 @pytest.mark.parametrize(("count", "whole"), [(1, False), (1, True), (10, True)])

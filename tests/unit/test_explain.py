@@ -24,7 +24,7 @@ from contigwas.runtime.errors import UserError
 from contigwas.samples.cohort import read_included
 from contigwas.tables.anndata_io import MISSING, write_modality
 
-FEATURES = {"mean_abs", "low", "high", "mean", "people", "method", "modality", "feature", "name", "chrom", "pos"}
+FEATURES = {"mean_abs", "low", "high", "mean", "n_samples", "method", "modality", "feature", "name", "chrom", "pos"}
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +41,15 @@ def read(outputs):
 
 
 def by_loop(checkpoint, files, modality, settings):
-    """|attribution| (people, kept) of the people of one network: all similarities anew at every point of every path."""
+    """|attribution| (samples, kept) of the samples of one network: all similarities anew at every point of every path."""
     state = read_checkpoint(checkpoint)
     learned = Pretrained.of(state, checkpoint)
     images = first_images(files.images_table)
-    people = drawing.candidates(state, files.cohort, images)
-    present = {name: drawing.who_has(path, people, None) for name, path in files.modalities.items()}
-    drawn = drawing.draw(people, present, settings["reference"], settings["people"], settings["seed"], state["fold"])
+    samples = drawing.candidates(state, files.cohort, images)
+    present = {name: drawing.who_has(path, samples, None) for name, path in files.modalities.items()}
+    drawn = drawing.draw(
+        samples, present, settings["reference"], settings["n_samples"], settings["seed"], state["fold"]
+    )
     pixels, rows = np.load(files.images_npy), images.set_index("iid")["row"]
     network = torch.nn.Sequential(learned.pixels(), learned.trunk(), learned.head(modality))
     encoder = learned.encoder(modality)
@@ -71,9 +73,9 @@ def by_loop(checkpoint, files, modality, settings):
     return torch.stack(found).numpy()
 
 
-def test_the_figures_are_those_of_a_loop_over_people_and_points(study, tmp_path):
+def test_the_figures_are_those_of_a_loop_over_samples_and_points(study, tmp_path):
     _, (checkpoint, _), files = study
-    settings = SETTINGS | {"people": 8}
+    settings = SETTINGS | {"n_samples": 8}
     table, sums, _ = read(explained(tmp_path, [checkpoint], files, **settings))
     expected = by_loop(checkpoint, files, "snps", settings)
     keep = read_checkpoint(checkpoint)["state_dict"]["genetics.snps.normaliser.keep"].numpy()
@@ -86,16 +88,16 @@ def test_the_figures_are_those_of_a_loop_over_people_and_points(study, tmp_path)
         np.testing.assert_allclose(found.loc[names, "high"] - found.loc[names, "mean_abs"], half, rtol=0.03, atol=1e-3)
         row = sums[(sums["method"] == method) & (sums["modality"] == "snps")].iloc[0]
         assert row["sum_abs"] == pytest.approx(expected.sum(axis=1).mean(), rel=0.01)
-        assert (row["features"], row["people"]) == (len(names), len(expected))
+        assert (row["features"], row["n_samples"]) == (len(names), len(expected))
 
 
 def test_the_files_hold_what_they_promise(study, tmp_path):
     _, checkpoints, files = study
     table, sums, complete = read(explained(tmp_path, checkpoints, files))
     assert set(table.columns) == FEATURES
-    assert table["pos"].dtype == table["people"].dtype == np.int64
-    assert list(sums.columns) == ["method", "modality", "features", "people", "sum_abs", "mean_abs", "low", "high"]
-    assert list(complete.columns) == ["method", "modality", "people", "mean_error", "max_error"]
+    assert table["pos"].dtype == table["n_samples"].dtype == np.int64
+    assert list(sums.columns) == ["method", "modality", "features", "n_samples", "sum_abs", "mean_abs", "low", "high"]
+    assert list(complete.columns) == ["method", "modality", "n_samples", "mean_error", "max_error"]
     assert (complete["max_error"] < 0.01).all()
     assert (table["low"] <= table["mean_abs"]).all() and (table["mean_abs"] <= table["high"]).all()
     assert (table["mean"].abs() <= table["mean_abs"] + 1e-9).all() and (table["mean_abs"] > 0).any()
@@ -105,12 +107,12 @@ def test_the_files_hold_what_they_promise(study, tmp_path):
         assert row["low"] < row["sum_abs"] < row["high"]
 
 
-def test_each_person_is_explained_by_a_network_that_did_not_train_on_them(study, monkeypatch, tmp_path):
+def test_each_sample_is_explained_by_a_network_that_did_not_train_on_them(study, monkeypatch, tmp_path):
     _, checkpoints, files = study
     asked, draw = [], drawing.draw
 
-    def watched(people, present, reference, share, seed, fold):
-        drawn = draw(people, present, reference, share, seed, fold)
+    def watched(samples, present, reference, share, seed, fold):
+        drawn = draw(samples, present, reference, share, seed, fold)
         asked.append((fold, share, drawn))
         return drawn
 
@@ -126,7 +128,7 @@ def test_each_person_is_explained_by_a_network_that_did_not_train_on_them(study,
 def test_the_same_again(study, tmp_path):
     _, checkpoints, files = study
     (tmp_path / "again").mkdir()
-    settings = {"samples": 2, "baseline": "person"}
+    settings = {"noise": {"samples": 2, "sd": 0.1}, "baseline": "sample"}
     first = explained(tmp_path, checkpoints, files, **settings)
     again = explained(tmp_path / "again", checkpoints, files, **settings)
     assert all(one.read_bytes() == other.read_bytes() for one, other in zip(first, again, strict=True))
@@ -135,12 +137,12 @@ def test_the_same_again(study, tmp_path):
 def test_baselines(study, tmp_path):
     _, checkpoints, files = study
     tables = {}
-    for baseline in ("mean", "zero", "person"):
+    for baseline in ("mean", "zero", "sample"):
         (tmp_path / baseline).mkdir()
         table, _, complete = read(explained(tmp_path / baseline, checkpoints, files, baseline=baseline))
         assert (complete["max_error"] < 0.01).all()
         tables[baseline] = table[table["method"] == "integrated_gradients"].set_index("feature")["mean_abs"]
-    assert not np.allclose(tables["mean"], tables["person"])
+    assert not np.allclose(tables["mean"], tables["sample"])
     burden = ad.read_h5ad(files.modalities["burden"]).to_df()
     carried = burden.columns[(burden != 0).mean() > 0.05]
     # whoever carries nothing of a gene is no other than raw values of 0
@@ -166,13 +168,13 @@ def test_whoever_lacks_a_modality_is_left_out_and_counted_and_nobody_is_named(st
     _, checkpoints, files = study
     with caplog.at_level(logging.INFO, "contigwas.explain"):
         _, sums, _ = read(explained(tmp_path, checkpoints, files))
-    told = [record.getMessage() for record in caplog.records]
-    lacking = {name: sum(int(one.split(": ")[1].split(" ")[0]) for one in told if one.endswith(f"lack {name}"))
+    reported = [record.getMessage() for record in caplog.records]
+    lacking = {name: sum(int(one.split(": ")[1].split(" ")[0]) for one in reported if one.endswith(f"lack {name}"))
                for name in files.modalities}  # fmt: skip
-    people = sums[sums["method"] == "deeplift"].set_index("modality")["people"]
-    assert all(people[name] == 24 - lacking[name] for name in files.modalities) and sum(lacking.values())
+    samples = sums[sums["method"] == "deeplift"].set_index("modality")["n_samples"]
+    assert all(samples[name] == 24 - lacking[name] for name in files.modalities) and sum(lacking.values())
     iids = read_included(files.cohort)["iid"]
-    assert not [one for one in iids if any(one in text for text in told)]
+    assert not [one for one in iids if any(one in text for text in reported)]
 
 
 def test_components_that_are_taken_out(tmp_path, caplog):
@@ -194,7 +196,7 @@ def test_components_that_are_taken_out(tmp_path, caplog):
     cohort = pd.read_csv(files.cohort, sep="\t", dtype=str, keep_default_na=False)
     cohort[1:].to_csv(tmp_path / "fewer.tsv", sep="\t", index=False)
     explained(tmp_path, [checkpoint], replace(files, cohort=tmp_path / "fewer.tsv"))
-    assert "1 people left the cohort after the network was trained" in caplog.text
+    assert "1 samples left the cohort after the network was trained" in caplog.text
     assert "differ from those that it takes out of pgs" in caplog.text
 
 
@@ -206,7 +208,7 @@ def test_components_that_are_taken_out(tmp_path, caplog):
 ])  # fmt: skip
 def test_other_recipes(changed, tmp_path):
     checkpoint, files = trained(tmp_path, **{"epochs": 1, **changed})
-    _, sums, complete = read(explained(tmp_path, [checkpoint], files, people=8, reference=8))
+    _, sums, complete = read(explained(tmp_path, [checkpoint], files, samples=8, reference=8))
     assert len(sums) == 2 * len(files.modalities)
     assert (complete.loc[complete["method"] == "deeplift", "max_error"] < 0.01).all()
     assert (complete["mean_error"] < 0.01).all()
@@ -257,25 +259,25 @@ def test_a_network_that_gives_no_numbers_is_told(study, tmp_path):
     assert not (tmp_path / "features.parquet").exists()
 
 
-def test_too_few_people_for_an_interval(study, tmp_path):
+def test_too_few_samples_for_an_interval(study, tmp_path):
     _, (checkpoint, _), files = study
-    with pytest.raises(UserError, match="config: explain.people is 1, of whom 1 have snps: raise it"):
-        explained(tmp_path, [checkpoint], files, people=1)
+    with pytest.raises(UserError, match="config: explain.n_samples is 1, of whom 1 have snps: raise it"):
+        explained(tmp_path, [checkpoint], files, samples=1)
 
 
 def test_a_reference_that_leaves_too_few_for_an_interval(study, tmp_path):
-    """All but one of those who have it are the reference of pgs: to ask for more people would not help."""
+    """All but one of those who have it are the reference of pgs: to ask for more samples would not help."""
     _, (checkpoint, _), files = study
-    people = drawing.candidates(read_checkpoint(checkpoint), files.cohort, first_images(files.images_table))
+    samples = drawing.candidates(read_checkpoint(checkpoint), files.cohort, first_images(files.images_table))
     data = ad.read_h5ad(files.modalities["pgs"])
-    some = data[data.obs_names.isin(people[:17])]
-    assert 12 < len(some) < len(people)
+    some = data[data.obs_names.isin(samples[:17])]
+    assert 12 < len(some) < len(samples)
     path = tmp_path / "pgs.h5ad"
     write_modality(path, np.asarray(some.X), some.obs_names, data.var, {})
     other = replace(files, modalities={**files.modalities, "pgs": path})
-    sentence = "explain.people is 1000, but the reference leaves [0-9]+, of whom 1 have pgs: lower explain.reference"
+    sentence = "explain.n_samples is 1000, but the reference leaves [0-9]+, of whom 1 have pgs: lower explain.reference"
     with pytest.raises(UserError, match=sentence):
-        explained(tmp_path, [checkpoint], other, people=1000, reference=len(some) - 1)
+        explained(tmp_path, [checkpoint], other, samples=1000, reference=len(some) - 1)
 
 
 def test_too_large_a_reference(study, tmp_path):
@@ -350,7 +352,7 @@ def test_a_file_without_any_feature_of_the_network(study, tmp_path):
 
 def test_a_method_that_the_encoders_cannot_have_is_told(study, tmp_path, caplog):
     _, checkpoints, files = study
-    explained(tmp_path, checkpoints, files, methods=["integrated_gradients"], left_out=["deeplift"], people=6)
+    explained(tmp_path, checkpoints, files, methods=["integrated_gradients"], left_out=["deeplift"], samples=6)
     assert "deeplift has no rule for the encoders of this model and is left out" in caplog.text
 
 
@@ -359,7 +361,7 @@ def test_encoders_of_sequences(kind, tmp_path):
     recipe = MGI | {"modalities": ["snps"], "genes": None, "gene_encoder": kind, "epochs": 1}
     recipe |= {"image_encoder": "resnet10"}
     checkpoint, files = trained(tmp_path, **recipe)
-    settings = {"methods": ["integrated_gradients"], "people": 4, "reference": 8}
+    settings = {"methods": ["integrated_gradients"], "n_samples": 4, "reference": 8}
     table, _, complete = read(explained(tmp_path, [checkpoint], files, **settings))
     assert len(table) == 40 and (table["mean_abs"] > 0).all()
     assert (complete["mean_error"] < 0.01).all()

@@ -1,4 +1,4 @@
-"""The rank-one update of the similarity matrix against rebuilding the whole matrix for every person."""
+"""The rank-one update of the similarity matrix against rebuilding the whole matrix for every sample."""
 
 import pytest
 import torch
@@ -7,16 +7,16 @@ from torch.nn import functional
 from contigwas.explain.contrast import Reference
 from contigwas.pretrain.losses import contig_loss, siglip_loss
 
-N, PEOPLE, WIDTH = 9, 5, 4
+N, SAMPLES, WIDTH = 9, 5, 4
 
 
 def embeddings(seed=0):
     drawn = torch.Generator().manual_seed(seed)
-    return [torch.randn(rows, WIDTH, generator=drawn, dtype=torch.float64) for rows in (N, N, PEOPLE, PEOPLE)]
+    return [torch.randn(rows, WIDTH, generator=drawn, dtype=torch.float64) for rows in (N, N, SAMPLES, SAMPLES)]
 
 
 def rebuilt(loss, reference, images, genetics):
-    """(N + 1) x the loss of everyone - N x that of the reference, the matrix made anew for each person."""
+    """(N + 1) x the loss of everyone - N x that of the reference, the matrix made anew for each sample."""
     alone = loss(*reference)
     each = []
     for image, one in zip(images, genetics, strict=True):
@@ -50,11 +50,11 @@ def test_losses_and_gradients_are_those_of_the_whole_matrix(name):
         torch.testing.assert_close(updated, expected, rtol=1e-10, atol=1e-10)
 
 
-def test_people_do_not_see_each_other():
+def test_samples_do_not_see_each_other():
     first, second, images, genetics = embeddings(1)
     reference = Reference.of(first, second, 0.1, 0.75)
     together = reference.losses(images, genetics)
-    alone = torch.cat([reference.losses(images[[one]], genetics[[one]]) for one in range(PEOPLE)])
+    alone = torch.cat([reference.losses(images[[one]], genetics[[one]]) for one in range(SAMPLES)])
     torch.testing.assert_close(together, alone)
 
 

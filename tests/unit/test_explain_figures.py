@@ -1,4 +1,4 @@
-"""The figures of explanations: what is drawn where; pages of single people, in private."""
+"""The figures of explanations: what is drawn where; pages of single samples, in private."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from plots_data import P1, write_gwas, write_loci
 from contigwas.explain import network
 from contigwas.explain.genome import genome
 from contigwas.explain.network import at_once
-from contigwas.explain.single_samples import _slice, explain_people
+from contigwas.explain.single_samples import _slice, explain_samples
 from contigwas.explain.top import label, top
 from contigwas.plots import style
 from contigwas.plots.montage import shown
@@ -40,7 +40,7 @@ def write_features(folder, methods=("integrated_gradients", "deeplift"), placed=
     for method in methods:
         for modality, part in (("snps", snps), ("burden", genes), ("pgs", scores)):
             size = rng.exponential(0.02, len(part))
-            figures = {"mean_abs": size, "low": 0.8 * size, "high": 1.2 * size, "mean": 0.0, "people": 50}
+            figures = {"mean_abs": size, "low": 0.8 * size, "high": 1.2 * size, "mean": 0.0, "n_samples": 50}
             parts.append(part.assign(method=method, modality=modality, **figures))
     table = pd.concat(parts, ignore_index=True)
     if not placed:
@@ -143,7 +143,7 @@ def test_no_more_images_pass_the_trunk_than_their_pixels_allow(tmp_path, monkeyp
 
     monkeypatch.setattr(ResidualNetwork, "forward", watched)
     monkeypatch.setattr(network, "PIXELS", {"cpu": 32 * 32 * 32, "cuda": 32 * 32 * 32})
-    explain_people([checkpoint], files, SETTINGS | {"private": 1, "steps": 8}, tmp_path / "a.tsv", tmp_path / "a.pdf")
+    explain_samples([checkpoint], files, SETTINGS | {"private": 1, "steps": 8}, tmp_path / "a.tsv", tmp_path / "a.pdf")
     assert max(images for kept, images in passed if not kept) == 32
     assert max(images for kept, images in passed if kept) == 2
 
@@ -163,7 +163,7 @@ def test_pages_name_features_of_a_file_that_was_made_again(tmp_path):
     data, found = ad.read_h5ad(files.modalities["pgs"]), {}
     for name in ("before", "after"):
         outputs = tmp_path / f"{name}.tsv", tmp_path / f"{name}.pdf"
-        explain_people([checkpoint], files, SETTINGS | {"private": 1, "steps": 4}, *outputs)
+        explain_samples([checkpoint], files, SETTINGS | {"private": 1, "steps": 4}, *outputs)
         table = pd.read_csv(outputs[0], sep="\t")
         found[name] = table[(table["modality"] == "pgs") & (table["method"] == "deeplift")].set_index("feature")
         names, values = ["another", *data.var_names[1:]], np.asarray(data.X).copy()
@@ -176,18 +176,18 @@ def test_pages_name_features_of_a_file_that_was_made_again(tmp_path):
 
 
 def test_fewer_pages_than_asked_for_are_told(tmp_path, caplog):
-    checkpoint, files = trained(tmp_path, people=90, epochs=1)
+    checkpoint, files = trained(tmp_path, samples=90, epochs=1)
     outputs = tmp_path / "a.tsv", tmp_path / "a.pdf"
-    explain_people([checkpoint], files, SETTINGS | {"private": 20, "steps": 2, "reference": 18}, *outputs)
+    explain_samples([checkpoint], files, SETTINGS | {"private": 20, "steps": 2, "reference": 18}, *outputs)
     pages = pd.read_csv(outputs[0], sep="\t")["iid"].nunique()
-    assert pages < 20 and f"{pages} people get a page, fewer than the 20 of explain.private" in caplog.text
+    assert pages < 20 and f"{pages} samples get a page, fewer than the 20 of explain.private" in caplog.text
 
 
-def test_pages_of_single_people(tmp_path):
+def test_pages_of_single_samples(tmp_path):
     checkpoint, files = trained(tmp_path, epochs=1)
     outputs = [tmp_path / "private" / "explanations" / "contig" / name for name in ("features.tsv", "pages.pdf")]
     settings = SETTINGS | {"private": 3, "steps": 8}
-    explain_people([checkpoint], files, settings, *outputs)
+    explain_samples([checkpoint], files, settings, *outputs)
     table = pd.read_csv(outputs[0], sep="\t", dtype={"iid": str})
     assert table["iid"].nunique() == 3 and set(table["iid"]) <= set(read_included(files.cohort)["iid"])
     for (_, _, modality), part in table.groupby(["iid", "method", "modality"]):
@@ -198,5 +198,5 @@ def test_pages_of_single_people(tmp_path):
     for folder in (tmp_path / "private", outputs[0].parent):
         assert folder.stat().st_mode & 0o777 == 0o700
     first = [path.read_bytes() for path in outputs]
-    explain_people([checkpoint], files, settings, *outputs)
+    explain_samples([checkpoint], files, settings, *outputs)
     assert [path.read_bytes() for path in outputs] == first

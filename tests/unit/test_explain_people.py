@@ -12,63 +12,63 @@ from contigwas.pretrain.roles import split
 from contigwas.runtime.errors import UserError
 from contigwas.tables.anndata_io import write_modality
 
-PEOPLE = pd.Index([f"{number}" for number in range(1000001, 1000061)])
+SAMPLES = pd.Index([f"{number}" for number in range(1000001, 1000061)])
 PRESENT = {"snps": np.ones(60, dtype=bool), "pgs": np.arange(60) % 4 != 0}
 
 
 def test_the_two_sets_share_nobody_and_have_the_modality():
-    drawn = draw(PEOPLE, PRESENT, reference=20, explained=15, seed=1, fold=0)
+    drawn = draw(SAMPLES, PRESENT, reference=20, explained=15, seed=1, fold=0)
     assert len(drawn.chosen) == 15 and all(len(one) == 20 for one in drawn.reference.values())
     assert not {one for those in drawn.reference.values() for one in those} & set(drawn.chosen)
-    lacking = set(PEOPLE[::4])
+    lacking = set(SAMPLES[::4])
     assert not lacking & {*drawn.reference["pgs"], *drawn.explained["pgs"]}
     assert set(drawn.explained["snps"]) == set(drawn.chosen)
     assert set(drawn.explained["pgs"]) == set(drawn.chosen) - lacking
 
 
-def test_fewer_people_than_asked_for_are_told(caplog):
-    assert len(draw(PEOPLE, PRESENT, reference=20, explained=15, seed=1, fold=2).chosen) == 15 and not caplog.text
-    left = len(draw(PEOPLE, PRESENT, reference=40, explained=30, seed=1, fold=2).chosen)
+def test_fewer_samples_than_asked_for_are_told(caplog):
+    assert len(draw(SAMPLES, PRESENT, reference=20, explained=15, seed=1, fold=2).chosen) == 15 and not caplog.text
+    left = len(draw(SAMPLES, PRESENT, reference=40, explained=30, seed=1, fold=2).chosen)
     assert left < 20
-    assert f"fold 2: {left} people are left beside the reference, fewer than the 30" in caplog.text
+    assert f"fold 2: {left} samples are left beside the reference, fewer than the 30" in caplog.text
 
 
-def test_nobody_else_moves_when_one_person_leaves():
-    whole = draw(PEOPLE, PRESENT, 20, 15, seed=1, fold=0)
+def test_nobody_else_moves_when_one_sample_leaves():
+    whole = draw(SAMPLES, PRESENT, 20, 15, seed=1, fold=0)
     gone = whole.chosen[3]
-    stay = ~PEOPLE.isin([gone])
-    fewer = draw(PEOPLE[stay], {name: has[stay] for name, has in PRESENT.items()}, 20, 15, seed=1, fold=0)
+    stay = ~SAMPLES.isin([gone])
+    fewer = draw(SAMPLES[stay], {name: has[stay] for name, has in PRESENT.items()}, 20, 15, seed=1, fold=0)
     assert fewer.reference == whole.reference
     assert fewer.chosen[:14] == [one for one in whole.chosen if one != gone]
 
 
 def test_only_those_compared_with_somebody_who_leaves_get_another_partner():
-    people, reference = [f"{number}" for number in range(200)], [f"r{number}" for number in range(20)]
+    samples, reference = [f"{number}" for number in range(200)], [f"r{number}" for number in range(20)]
     fewer = reference[:7] + reference[8:]
-    before = [reference[partner(one, reference, seed=1)] for one in people]
-    after = [fewer[partner(one, fewer, seed=1)] for one in people]
+    before = [reference[partner(one, reference, seed=1)] for one in samples]
+    after = [fewer[partner(one, fewer, seed=1)] for one in samples]
     assert len(set(before)) == 20
     for one, other in zip(before, after, strict=True):
         assert (one == other) == (one != "r7")
 
 
 def test_a_seed_and_the_order_of_the_cohort():
-    one = draw(PEOPLE, PRESENT, 20, 15, seed=1, fold=0)
+    one = draw(SAMPLES, PRESENT, 20, 15, seed=1, fold=0)
     order = np.random.default_rng(0).permutation(60)
-    assert draw(PEOPLE[order], {name: has[order] for name, has in PRESENT.items()}, 20, 15, seed=1, fold=0) == one
-    assert draw(PEOPLE, PRESENT, 20, 15, seed=2, fold=0).chosen != one.chosen
+    assert draw(SAMPLES[order], {name: has[order] for name, has in PRESENT.items()}, 20, 15, seed=1, fold=0) == one
+    assert draw(SAMPLES, PRESENT, 20, 15, seed=2, fold=0).chosen != one.chosen
 
 
 @pytest.mark.parametrize(
     ("reference", "sentence"),
     [
-        (50, "explain.reference is 50, but of the people whom the network of fold 2 .* only 45 have an image and pgs"),
+        (50, "explain.reference is 50, but of the samples that the network of fold 2 .* only 45 have an image and pgs"),
         (45, "explain.reference is 45, which leaves nobody with pgs to explain"),
     ],
 )
-def test_a_reference_larger_than_the_people_there_are(reference, sentence):
+def test_a_reference_larger_than_the_samples_there_are(reference, sentence):
     with pytest.raises(UserError, match=sentence):
-        draw(PEOPLE, PRESENT, reference, 10, seed=1, fold=2)
+        draw(SAMPLES, PRESENT, reference, 10, seed=1, fold=2)
 
 
 def test_candidates_are_held_out_else_validate(tmp_path):
@@ -97,17 +97,17 @@ def test_who_has_a_modality_and_their_rows(tmp_path):
     values[2, 0] = np.nan
     path = tmp_path / "scores.h5ad"
     write_modality(path, values, pd.Index(["d", "b", "a", "c"]), pd.DataFrame(index=["x", "y", "z"]), {})
-    people = pd.Index(["a", "b", "c", "nobody", "d"])
-    assert who_has(path, people, None).tolist() == [True, False, True, False, True]
+    samples = pd.Index(["a", "b", "c", "nobody", "d"])
+    assert who_has(path, samples, None).tolist() == [True, False, True, False, True]
     pcs = pd.DataFrame({"PC1": [0.1, np.nan]}, index=["a", "c"])
-    assert who_has(path, people, pcs).tolist() == [True, False, False, False, False]
+    assert who_has(path, samples, pcs).tolist() == [True, False, False, False, False]
     np.testing.assert_array_equal(read_values(path, ["c", "d", "a"]).numpy(), values[[3, 0, 2]])
 
 
 def test_a_file_that_is_no_modality_is_told(tmp_path):
     (tmp_path / "odd.h5ad").write_text("odd")
     with pytest.raises(UserError, match="is not an AnnData"):
-        who_has(tmp_path / "odd.h5ad", PEOPLE, None)
+        who_has(tmp_path / "odd.h5ad", SAMPLES, None)
 
 
 @pytest.mark.parametrize(

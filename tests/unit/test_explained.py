@@ -56,7 +56,11 @@ def test_mgi_has_no_deeplift():
         ({"models": ["mgi"]}, {"mgi": {"method": "mgi"}}, "explain.methods has deeplift, which has no rule for .* mgi"),
         ({"methods": ["saliency"]}, {}, "explain.methods.0 is 'saliency'"),
         ({"reference": 1}, {}, "explain.reference"),
-        ({"private": 6, "people": 5}, {}, "explain.private is 6, but only 5 .explain.people. are explained: lower"),
+        (
+            {"private": 6, "n_samples": 5},
+            {},
+            "explain.private is 6, but only 5 .explain.n_samples. are explained: lower",
+        ),
     ],
 )
 def test_what_cannot_be_explained_is_one_sentence(block, models, sentence):

@@ -33,7 +33,7 @@ WRITERS = {
 
 @pytest.fixture
 def gwas(tmp_path):
-    """Three chromosomes, not in the order of the genome, with two features; the second misses people."""
+    """Three chromosomes, not in the order of the genome, with two features; the second misses samples."""
     tables = {
         chrom: random_table(seed, chrom, 50, ["PC1", "PC2"], ("PC2",))
         for seed, chrom in enumerate(("10", "X", "2"), start=1)
@@ -55,7 +55,7 @@ def test_frames_follow_the_genome_and_have_the_features_own_n(gwas):
 
 
 def test_features_beyond_the_first_file_of_a_chromosome(tmp_path):
-    """More than 256 features lie in several files: here the last three of five, one of which misses people."""
+    """More than 256 features lie in several files: here the last three of five, one of which misses samples."""
     table = random_table(1, "1", 50, [f"F{number}" for number in range(1, 6)], ("F4",))
     further = [name for name in table.columns if name[-2:] in ("F3", "F4", "F5")]
     gwas = write_gwas_files(tmp_path / "gwas", {"1": table.drop(columns=further)})

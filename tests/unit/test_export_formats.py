@@ -112,7 +112,7 @@ def test_the_metadata_describes_the_file(study, tmp_path, monkeypatch):
         assert meta["date_metadata_last_modified"].isoformat() == "1971-01-03", "of the newest GWAS file"
         sizes[feature] = meta["samples"][0]["sample_size"]
     largest = max(pd.read_parquet(path)["n_PC2"].max() for path in gwas.values())
-    assert sizes == {"PC1": NOTES["people"], "PC2": largest}, "PC2 misses people"
+    assert sizes == {"PC1": NOTES["n_samples"], "PC2": largest}, "PC2 misses samples"
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
     write_gwas_ssf(gwas, "m", SETTINGS, tmp_path / "out")
     meta = yaml.safe_load((tmp_path / "out" / "PC1.tsv.gz-meta.yaml").read_text())

@@ -8,7 +8,7 @@ from contigwas.export.phenotypes import write_phenotypes
 from contigwas.runtime.atomic_files import write_tsv
 from contigwas.runtime.errors import UserError
 
-PEOPLE = [f"10000{number}" for number in range(10, 30)]
+SAMPLES = [f"10000{number}" for number in range(10, 30)]
 
 
 @pytest.fixture
@@ -16,9 +16,9 @@ def study(tmp_path):
     rng = np.random.default_rng(3)
     table = pd.DataFrame(rng.normal(size=(20, 3)), columns=["PC1", "eye colour", "PC2"])
     table.loc[4, "PC2"] = np.nan
-    table.insert(0, "iid", PEOPLE)
+    table.insert(0, "iid", SAMPLES)
     table.sample(frac=1, random_state=1).head(15).to_parquet(tmp_path / "p.parquet", index=False)
-    cohort = pd.DataFrame({"fid": [f"F{one}" for one in PEOPLE], "iid": PEOPLE, "sex": 1})
+    cohort = pd.DataFrame({"fid": [f"F{one}" for one in SAMPLES], "iid": SAMPLES, "sex": 1})
     write_tsv(cohort, tmp_path / "cohort.tsv")
     return tmp_path
 
@@ -67,9 +67,9 @@ def test_names_that_plink_would_mix_up(study):
         write(study)
 
 
-def test_people_whom_the_cohort_has_not_are_counted_and_not_named(study):
+def test_samples_whom_the_cohort_has_not_are_counted_and_not_named(study):
     cohort = pd.read_csv(study / "cohort.tsv", sep="\t", dtype=str)
     write_tsv(cohort.head(5), study / "cohort.tsv")
-    with pytest.raises(UserError, match=r"^\d+ people of .* are not in") as error:
+    with pytest.raises(UserError, match=r"^\d+ samples of .* are not in") as error:
         write(study)
-    assert not [one for one in PEOPLE if one in str(error.value).replace(str(study), "")]
+    assert not [one for one in SAMPLES if one in str(error.value).replace(str(study), "")]

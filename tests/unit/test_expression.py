@@ -14,7 +14,7 @@ from contigwas.expression import order, scale, table, write_expression
 from contigwas.pretrain.data import load_genetics
 from contigwas.runtime.errors import UserError
 from contigwas.tables.anndata_io import read_modality
-from contigwas.tables.sample_features import PeopleTable
+from contigwas.tables.sample_features import SampleTable
 from tests.modalities import write_cohort
 from tests.plink_files import iids
 
@@ -59,7 +59,7 @@ def written(cohort, path, genes=None, **settings):
 
 
 def by_loop(counts: pd.DataFrame, kind: str) -> dict[tuple[str, str], float]:
-    """The log scale of every value, person by person and gene by gene."""
+    """The log scale of every value, sample by sample and gene by gene."""
     found = {}
     for _, row in counts.iterrows():
         library = sum(row[gene] for gene in GENES if not math.isnan(row[gene]))
@@ -71,7 +71,7 @@ def by_loop(counts: pd.DataFrame, kind: str) -> dict[tuple[str, str], float]:
 
 @pytest.mark.parametrize("kind", ["tpm", "counts", "log"])
 def test_the_log_scale_is_that_of_a_loop(study, kind, monkeypatch):
-    """In blocks of two people too."""
+    """In blocks of two samples too."""
     cohort, counts, folder = study
     monkeypatch.setattr("contigwas.tables.sample_features.VALUES", 10)
     monkeypatch.setattr(scale, "VALUES", 10)
@@ -86,8 +86,13 @@ def test_the_log_scale_is_that_of_a_loop(study, kind, monkeypatch):
     assert np.isnan(data.X).sum() == 1
     assert data.var["missing"].tolist() == [0, 1, 0, 0, 0]
     assert data.var["start"].isna().all() and (data.var["chrom"] == "").all()
-    told = json.loads(data.uns["provenance"])
-    assert (told["scale"], told["people_in_file"], told["people"], told["features"]) == (kind, 8, 6, 5)
+    reported = json.loads(data.uns["provenance"])
+    assert (reported["scale"], reported["samples_in_file"], reported["n_samples"], reported["features"]) == (
+        kind,
+        8,
+        6,
+        5,
+    )
 
 
 @pytest.mark.parametrize("name", ["x.tsv", "x.csv", "x.csv.gz", "x.parquet", "x.h5ad", "csr.h5ad", "csc.h5ad"])
@@ -103,7 +108,7 @@ def test_kinds_of_files(study, name, values, monkeypatch, caplog):
     np.testing.assert_allclose(data.X, [[known[iid, gene] for gene in wanted] for iid in data.obs_names], rtol=1e-6)
     assert data.var["chrom"].tolist() == ["8", "13", "17", "X", ""]
     assert data.var["start"].tolist()[:4] == [PLACES[one][1] for one in wanted[:4]]
-    assert "8 people, 6 of them in the cohort of 7; 5 genes" in caplog.text
+    assert "8 samples, 6 of them in the cohort of 7; 5 genes" in caplog.text
     assert "4 of 5 genes are in" in caplog.text and "1 are not" in caplog.text
     assert "1 values of 1 genes are missing" in caplog.text
     assert not any(one in caplog.text for one in [*NAMES, STRANGER])
@@ -136,9 +141,9 @@ def test_who_was_not_measured_is_left_out_and_counted(study, caplog):
     path = save(counts, folder / "x.tsv")
     data = written(cohort, path, scale="counts")
     assert data.obs_names.tolist() == [counts["IID"][row] for row in (2, 5, 6)]
-    assert "1 people have no value and 2 have zeros alone: they are left out" in caplog.text
-    told = json.loads(data.uns["provenance"])
-    assert (told["people_without_value"], told["people_with_zeros_alone"], told["people"]) == (1, 2, 3)
+    assert "1 samples have no value and 2 have zeros alone: they are left out" in caplog.text
+    reported = json.loads(data.uns["provenance"])
+    assert (reported["samples_without_value"], reported["samples_with_zeros_alone"], reported["n_samples"]) == (1, 2, 3)
     assert len(written(cohort, path, scale="log")) == 5, "a logarithm of zero is a value"
 
 
@@ -147,8 +152,8 @@ def test_a_column_of_iids_and_columns_that_are_no_genes(study):
     other = counts.rename(columns={"IID": "Barcode"}).assign(subtype="LumA", batch=1)
     data = written(cohort, save_plain(other, folder / "x.csv"), id="barcode", drop=["subtype", "batch"])
     assert data.var_names.tolist() == GENES and data.n_obs == 6
-    people = pd.DataFrame({"patient": pd.Categorical(counts["IID"])}, index=[f"cell{one}" for one in range(8)])
-    ad.AnnData(counts[GENES].to_numpy(), obs=people, var=pd.DataFrame(index=GENES)).write_h5ad(folder / "x.h5ad")
+    samples = pd.DataFrame({"patient": pd.Categorical(counts["IID"])}, index=[f"cell{one}" for one in range(8)])
+    ad.AnnData(counts[GENES].to_numpy(), obs=samples, var=pd.DataFrame(index=GENES)).write_h5ad(folder / "x.h5ad")
     same = written(cohort, folder / "x.h5ad", id="patient", drop=["novel"])
     assert same.obs_names.tolist() == data.obs_names.tolist()
     np.testing.assert_array_equal(same.X, data[:, same.var_names].X)
@@ -195,7 +200,7 @@ def strangers(counts):
 @pytest.mark.filterwarnings("ignore:Observation names are not unique")
 @pytest.mark.parametrize("name", ["x.tsv", "x.csv", "x.parquet", "x.h5ad"])
 @pytest.mark.parametrize(
-    ("spoil", "kind", "told"),
+    ("spoil", "kind", "reported"),
     [
         (negative, "counts", r"2 of 29 values are negative, which counts cannot be: correct them, or"),
         (negative, "tpm", r"2 of 29 values are negative, which TPM cannot be: .*expression.scale: log if"),
@@ -203,16 +208,20 @@ def strangers(counts):
         (large, "log", r"2 of 29 values are above 50, .*look like TPM or counts, correct expression.scale"),
         (infinite, "log", r"1 values are infinite: leave them empty"),
         (nothing, "tpm", r"every value is missing"),
-        (zeros, "counts", r"all values of the 6 people of the cohort are zero or missing"),
+        (zeros, "counts", r"all values of the 6 samples of the cohort are zero or missing"),
         (twice, "tpm", r"1 individual IDs appear more than once .of the shape 7 digits"),
-        (strangers, "tpm", r"no person is in both the cohort .* and expression.table .*8 people, IDs of X and 1 digit"),
+        (
+            strangers,
+            "tpm",
+            r"no sample is in both the cohort .* and expression.table .*8 samples, IDs of X and 1 digit",
+        ),
     ],
 )
-def test_refusals(study, spoil, kind, told, name):
+def test_refusals(study, spoil, kind, reported, name):
     cohort, counts, folder = study
     counts[GENES] = np.minimum(counts[GENES], 49)
     spoil(counts)
-    with pytest.raises(UserError, match=told) as refused:
+    with pytest.raises(UserError, match=reported) as refused:
         written(cohort, save(counts, folder / name), scale=kind)
     assert not any(one in str(refused.value) for one in [*NAMES, STRANGER])
     assert not (folder / "expression.out.h5ad").exists()
@@ -245,7 +254,7 @@ def test_a_table_that_is_turned_round(study, name, first):
         written(cohort, save(turned, folder / name))
 
 
-def test_a_table_that_is_turned_round_with_a_person_twice_names_nobody(study):
+def test_a_table_that_is_turned_round_with_a_sample_twice_names_nobody(study):
     cohort, counts, folder = study
     turned = counts.set_index("IID").T.reset_index(names="gene")
     turned = pd.concat([turned, turned.iloc[:, 1:3]], axis=1).assign(**{NAMES[0]: "text"})
@@ -255,7 +264,7 @@ def test_a_table_that_is_turned_round_with_a_person_twice_names_nobody(study):
 
 
 @pytest.mark.parametrize(("name", "blank"), [("x.tsv", "\t" * 6), ("x.tsv", "\t"), ("x.csv", "," * 6), ("x.csv", " ,")])
-def test_values_stay_with_their_people_below_a_blank_line(study, name, blank):
+def test_values_stay_with_their_samples_below_a_blank_line(study, name, blank):
     cohort, counts, folder = study
     expected = written(cohort, save(counts, folder / name))
     lines = (folder / name).read_text().splitlines()
@@ -266,24 +275,24 @@ def test_values_stay_with_their_people_below_a_blank_line(study, name, blank):
 
 
 @pytest.mark.parametrize("lost", [0, 6, 7])
-def test_people_and_values_of_different_rows_are_refused(study, monkeypatch, lost):
+def test_samples_and_values_of_different_rows_are_refused(study, monkeypatch, lost):
     """Whichever row it is that only one of the two readers gives: also the stranger's, which is the last."""
     _, counts, folder = study
     opened = table.open_expression(save(counts, folder / "x.tsv"), PLAIN)
-    blocks = PeopleTable.blocks
+    blocks = SampleTable.blocks
 
     def without(self, rows=None):
-        for people, values in blocks(self, rows):
-            yield np.delete(people, lost), np.delete(values, lost, axis=0)
+        for samples, values in blocks(self, rows):
+            yield np.delete(samples, lost), np.delete(values, lost, axis=0)
 
-    monkeypatch.setattr(PeopleTable, "blocks", without)
-    with pytest.raises(UserError, match=r"names 8 people, but has values in 7 rows") as refused:
+    monkeypatch.setattr(SampleTable, "blocks", without)
+    with pytest.raises(UserError, match=r"names 8 samples, but has values in 7 rows") as refused:
         opened.read(pd.Index(NAMES), "the cohort")
     assert not any(one in str(refused.value) for one in [*NAMES, STRANGER])
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "reported"),
     [
         (["IID\tA"], "x.tsv names nobody"),
         (["IID\tA\tB", f"{NAMES[0]}\t2"], "line 2 has fewer columns than the header"),
@@ -293,10 +302,10 @@ def test_people_and_values_of_different_rows_are_refused(study, monkeypatch, los
         (["IID\tsubtype", "1\tLumA"], "x.tsv has no gene beside IID"),
     ],
 )
-def test_tables_that_are_no_tables(study, lines, told):
+def test_tables_that_are_no_tables(study, lines, reported):
     cohort, _, folder = study
     (folder / "x.tsv").write_text("\n".join(lines) + "\n")
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=reported):
         written(cohort, folder / "x.tsv", drop=["subtype"] if "subtype" in lines[0] else [])
 
 
@@ -322,19 +331,19 @@ def test_other_refusals(study):
 
 
 @pytest.mark.parametrize(
-    ("factor", "told"),
+    ("factor", "reported"),
     [
-        (1e6, "the values of 6 of 6 people add up to more than 1.1 million, where TPM add up to one"),
+        (1e6, "the values of 6 of 6 samples add up to more than 1.1 million, where TPM add up to one"),
         (0.1, "no value is above 25: if they are logarithms, write expression.scale: log"),
         (100, ""),
     ],
 )
-def test_doubts_about_tpm(study, factor, told, caplog):
+def test_doubts_about_tpm(study, factor, reported, caplog):
     cohort, counts, folder = study
     counts[GENES] *= factor
     written(cohort, save(counts, folder / "x.tsv"))
-    assert told in caplog.text
-    assert bool(caplog.text) == bool(told)
+    assert reported in caplog.text
+    assert bool(caplog.text) == bool(reported)
 
 
 def test_training_reads_it(study):
@@ -349,14 +358,14 @@ def test_memory_holds_no_more_than_who_is_both_in_the_table_and_the_cohort(study
     """A cohort of 500,000 with a table of a thousand must not ask for room for all of them."""
     cohort, counts, folder = study
     sizes = []
-    read = PeopleTable.read
+    read = SampleTable.read
 
     def measured(self, wanted, name):
-        people, values, listed = read(self, wanted, name)
+        samples, values, listed = read(self, wanted, name)
         sizes.append((len(wanted), values.shape, values.base is None, listed))
-        return people, values, listed
+        return samples, values, listed
 
-    monkeypatch.setattr(PeopleTable, "read", measured)
+    monkeypatch.setattr(SampleTable, "read", measured)
     written(cohort, save(counts, folder / "x.tsv"))
     assert sizes == [(7, (6, 5), True, 8)]
 

@@ -28,12 +28,12 @@ def test_a_family_is_a_connected_component(pairs):
 
 
 @given(PAIRS, st.integers(0, 14))
-def test_nobody_else_moves_when_a_person_leaves(pairs, gone):
-    people = iids(15)
-    before = families(people, as_array(pairs))
+def test_nobody_else_moves_when_a_sample_leaves(pairs, gone):
+    samples = iids(15)
+    before = families(samples, as_array(pairs))
     stay = [number for number in range(15) if number != gone]
     left = [(stay.index(one), stay.index(other)) for one, other in pairs if gone not in (one, other)]
-    after = families([people[number] for number in stay], as_array(left))
+    after = families([samples[number] for number in stay], as_array(left))
     for position, number in enumerate(stay):
         if before[number] != before[gone]:
             assert after[position] == before[number]
@@ -41,16 +41,18 @@ def test_nobody_else_moves_when_a_person_leaves(pairs, gone):
 
 @given(PAIRS, st.randoms())
 def test_unrelated_has_no_pair_and_is_maximal(pairs, random):
-    people = iids(15)
-    kept = unrelated(people, as_array(pairs), 1)
+    samples = iids(15)
+    kept = unrelated(samples, as_array(pairs), 1)
     assert not any(kept[one] and kept[other] for one, other in pairs)
     near = {number: {b if a == number else a for a, b in pairs if number in (a, b)} for number in range(15)}
     assert all(kept[number] or any(kept[other] for other in near[number]) for number in range(15))
     order = list(range(15))
     random.shuffle(order)
     moved = [(order.index(other), order.index(one)) for one, other in reversed(pairs)]
-    again = unrelated([people[number] for number in order], as_array(moved), 1)
-    assert {people[number] for number in np.array(order)[again]} == {people[number] for number in np.flatnonzero(kept)}
+    again = unrelated([samples[number] for number in order], as_array(moved), 1)
+    assert {samples[number] for number in np.array(order)[again]} == {
+        samples[number] for number in np.flatnonzero(kept)
+    }
 
 
 def test_who_has_no_relative_left_comes_back():
@@ -69,7 +71,7 @@ def test_the_one_with_most_relatives_goes():
     assert kept[4] != kept[5]
 
 
-def test_pairs_among_the_people_at_hand():
+def test_pairs_among_the_samples_at_hand():
     table = pd.DataFrame({"iid1": ["a", "b", "x"], "iid2": ["b", "c", "a"], "kinship": [0.25, 0.05, 0.3]})
     assert related_pairs(["c", "b", "a"], table, 0.0884).tolist() == [[2, 1]]
     assert related_pairs(["c", "b"], table, 0.01).tolist() == [[1, 0]]

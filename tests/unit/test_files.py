@@ -46,7 +46,7 @@ def test_tables_come_back_as_they_were(tmp_path_factory, rows):
     assert back["value"].astype(float).tolist() == pytest.approx(table["value"].tolist())
 
 
-def test_headers_are_read_as_people_write_them(tmp_path):
+def test_headers_are_read_as_samples_write_them(tmp_path):
     path = tmp_path / "t.txt"
     path.write_text("#FID IID AGE group\n1 007 50 a\n1 008 NA b\n")
     table = read_table(path, ["iid", "age"])
@@ -148,7 +148,7 @@ def test_folders_above_the_nearest_private_one_stay_as_they_are(tmp_path):
     above = (study, study.parent, study.parent.parent)
     for folder in above:
         folder.chmod(0o755)
-    made = private_folder(study / "private" / "tasks" / "people")
+    made = private_folder(study / "private" / "tasks" / "samples")
     assert [folder.stat().st_mode & 0o777 for folder in (made, made.parent, made.parent.parent)] == [0o700] * 3
     assert [folder.stat().st_mode & 0o777 for folder in above] == [0o755] * 3
 

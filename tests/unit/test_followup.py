@@ -1,4 +1,4 @@
-"""Second looks at lead variants: what heteroscedasticity does, whose sex is known, and what does not agree."""
+"""sensitivity analyses of lead variants at lead variants: what heteroscedasticity does, whose sex is known, and what does not agree."""
 
 import logging
 
@@ -21,18 +21,18 @@ SETTINGS = {"features": 20, "p1": 1e-3, "missing": "exact", "build": "GRCh37"}
 LEAD = {"locus": 1, "chrom": "1", "effect_allele": "A", "other_allele": "G"}
 
 
-def populations(seed, variance, people=600, variants=400, features=4):
+def populations(seed, variance, samples=600, variants=400, features=4):
     """-log10 p by MANOVA and by its robust form, (variants, 2), of variants without any effect.
 
-    A quarter of the people are of another population, with other allele frequencies, means and variance of the
+    A quarter of the samples are of another population, with other allele frequencies, means and variance of the
     features; the covariates tell the populations apart.
     """
     rng = np.random.default_rng(seed)
-    other = np.arange(people) < people // 4
-    basis = np.column_stack([np.ones(people), other, rng.normal(size=(people, 2))])
-    values = rng.normal(size=(people, features)) @ (np.eye(features) + 0.4)
+    other = np.arange(samples) < samples // 4
+    basis = np.column_stack([np.ones(samples), other, rng.normal(size=(samples, 2))])
+    values = rng.normal(size=(samples, features)) @ (np.eye(features) + 0.4)
     values = values * np.where(other, np.sqrt(variance), 1.0)[:, None] + other[:, None]
-    dosages = rng.binomial(2, np.where(other, 0.5, 0.08)[:, None], (people, variants)).astype(float)
+    dosages = rng.binomial(2, np.where(other, 0.5, 0.08)[:, None], (samples, variants)).astype(float)
     found = [fit_joint(values, dosage, basis) for dosage in dosages.T]
     return np.array([(one.classical, one.robust) for one in found])
 
@@ -77,20 +77,20 @@ def test_dependent_features_span_fewer_dimensions():
 
 
 @pytest.mark.parametrize(
-    ("dosage", "people"),
+    ("dosage", "samples"),
     [(np.ones(40), 40), (np.array([0.0, 1, 2]), 3), (np.arange(40) % 2 + 1e-3, 40)],
-    ids=["does not vary", "too few people", "is a covariate"],
+    ids=["does not vary", "too few samples", "is a covariate"],
 )
-def test_what_cannot_be_fitted_is_missing(dosage, people):
+def test_what_cannot_be_fitted_is_missing(dosage, samples):
     rng = np.random.default_rng(56)
-    basis = np.column_stack([np.ones(people), np.arange(people) % 2, rng.normal(size=people)])
-    for found in fit_one(rng.normal(size=people), dosage, basis):
+    basis = np.column_stack([np.ones(samples), np.arange(samples) % 2, rng.normal(size=samples)])
+    for found in fit_one(rng.normal(size=samples), dosage, basis):
         assert np.isnan([found.beta, found.se, found.log10p]).all()
-    joint = fit_joint(rng.normal(size=(people, 2)), dosage, basis)
+    joint = fit_joint(rng.normal(size=(samples, 2)), dosage, basis)
     assert np.isnan([joint.classical, joint.robust]).all()
 
 
-def test_a_person_of_whom_the_fit_is_certain_leaves_no_robust_error():
+def test_a_sample_of_whom_the_fit_is_certain_leaves_no_robust_error():
     rng = np.random.default_rng(57)
     dosage = rng.binomial(2, 0.4, 50).astype(float)
     alone = np.zeros(50)
@@ -122,7 +122,7 @@ def test_whose_sex_is_known(genotyped, columns, expected, caplog):
 
 @pytest.fixture
 def study(tmp_path):
-    """Files of 300 people with a GWAS table that holds the truth of four variants, and loci at two of them."""
+    """Files of 300 samples with a GWAS table that holds the ground truth of four variants, and loci at two of them."""
     dosages, design, values = arrays(58, variants=4)
     paths = write_study(tmp_path, dosages, design, values)
     table = pd.DataFrame({"pos": [1000, 2000, 3000, 4000], "id": [f"rs1_{k}" for k in range(4)]})
@@ -195,15 +195,15 @@ def test_means_in_place_of_missing_calls_are_not_compared(study):
 
 def test_without_sexes_there_are_no_fits_by_sex(study, caplog):
     fam = study[1]["pattern"].with_suffix(".fam")
-    people = pd.read_csv(fam, sep=r"\s+", header=None, dtype=str)
-    people[4] = "0"
-    people.to_csv(fam, sep=" ", header=False, index=False)
+    samples = pd.read_csv(fam, sep=r"\s+", header=None, dtype=str)
+    samples[4] = "0"
+    samples.to_csv(fam, sep=" ", header=False, index=False)
     assert set(run(study)["fit"]) == {"ols", "hc3", "manova", "manova_hc3"}
     assert "nobody's sex is known" in caplog.text
 
 
 def test_chromosome_x_as_the_gwas_takes_it(tmp_path):
-    # Males count 0 or 2, their heterozygous calls are missing, as are people of unknown sex; sex is a covariate.
+    # Males count 0 or 2, their heterozygous calls are missing, as are samples of unknown sex; sex is a covariate.
     dosages, design, values = arrays(59, variants=5, missing=0.02)
     names = iids(300)
     sex = np.where(np.arange(300) < 10, 0, 1 + np.arange(300) % 2)

@@ -24,7 +24,7 @@ STEADY = RECIPE | {"epochs": 4, "dropout": 0.0}  # no noise of the device's own 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gpu")
-    return folder, write_study(folder, people=120)
+    return folder, write_study(folder, samples=120)
 
 
 def run(study, name, settings=STEADY, **more):

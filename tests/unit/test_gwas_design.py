@@ -53,14 +53,14 @@ def test_features_are_grouped_by_who_is_missing(rng):
     values[70:, 4] = np.nan
     plan = design(covariates, ["a", "b"], values, list("vwxyz"))
     assert [one.features.tolist() for one in plan.setups] == [[0, 2], [1, 3], [4]]
-    assert [len(one.people) for one in plan.setups] == [80, 70, 70]
+    assert [len(one.samples) for one in plan.setups] == [80, 70, 70]
     assert plan.joint.features.tolist() == [0, 1, 2, 3, 4]
-    assert plan.joint.people.tolist() == list(range(10, 70))
+    assert plan.joint.samples.tolist() == list(range(10, 70))
     for one in [*plan.setups, plan.joint]:
-        np.testing.assert_allclose((one.residuals**2).sum(0), len(one.people) - 1)
+        np.testing.assert_allclose((one.residuals**2).sum(0), len(one.samples) - 1)
         np.testing.assert_allclose(one.basis.T @ one.residuals, 0, atol=1e-10)
-        x = np.column_stack([np.ones(len(one.people)), covariates[one.people]])
-        y = values[np.ix_(one.people, one.features)]
+        x = np.column_stack([np.ones(len(one.samples)), covariates[one.samples]])
+        y = values[np.ix_(one.samples, one.features)]
         left = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
         np.testing.assert_allclose(one.residuals * one.scale, left, atol=1e-10)
 
@@ -77,12 +77,12 @@ def test_features_that_cannot_be_tested(rng, caplog):
     assert [one.features.tolist() for one in plan.setups] == [[4, 5]]
     assert plan.joint is plan.setups[0]
     assert "are not tested: u, w" in caplog.text
-    assert "known for 0 people and are not tested: v" in caplog.text
-    assert "known for 4 people, too few for 2 covariates, and are not tested: x" in caplog.text
+    assert "known for 0 samples and are not tested: v" in caplog.text
+    assert "known for 4 samples, too few for 2 covariates, and are not tested: x" in caplog.text
 
 
 def test_nothing_left_to_test(rng):
-    with pytest.raises(UserError, match=r"known for too few people to fit 9 covariates \(there are 8 people\)"):
+    with pytest.raises(UserError, match=r"known for too few samples to fit 9 covariates \(there are 8 samples\)"):
         design(rng.normal(size=(8, 9)), list("abcdefghi"), rng.normal(size=(8, 2)), ["u", "v"])
     with pytest.raises(UserError, match="none of the 1 features can be tested"):
         design(rng.normal(size=(50, 1)), ["a"], np.ones((50, 1)), ["u"])

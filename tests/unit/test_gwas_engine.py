@@ -40,7 +40,7 @@ def test_float64_is_exact(missing):
 
 @pytest.mark.parametrize("missing", [0.0, 0.03])
 def test_float32_products_are_enough(missing):
-    dosages, covariates, values = arrays(2, people=1500, missing=missing)
+    dosages, covariates, values = arrays(2, samples=1500, missing=missing)
     result = associate(kernel(covariates, values, dtype=torch.float32), dosages)
     assert len(compare(result, dosages, covariates, values, 1e-6)) == 40
 
@@ -54,7 +54,7 @@ def test_without_covariates_and_with_one_feature():
 
 
 def test_variants_next_to_the_covariates_are_done_again_in_float64():
-    dosages, covariates, values = arrays(4, people=2000, missing=0.02)
+    dosages, covariates, values = arrays(4, samples=2000, missing=0.02)
     rng = np.random.default_rng(5)
     covariates[:, 0] = np.where(dosages[:, 7] < 0, 1, dosages[:, 7]) + rng.normal(size=2000) * 0.15
     values[:, 0] = np.where(dosages[:, 9] < 0, 1, dosages[:, 9]) + rng.normal(size=2000) * 0.03
@@ -72,7 +72,7 @@ def test_flags_in_their_order():
     dosages[:, 2] = 0
     dosages[:3, 2] = 1  # three alleles
     dosages[:, 3] = -127
-    dosages[:5, 3] = [0, 1, 2, 1, 0]  # as many people as coefficients
+    dosages[:5, 3] = [0, 1, 2, 1, 0]  # as many samples as coefficients
     covariates[:, 0] = dosages[:, 4]
     dosages[:, 5] = np.where(np.arange(300) < 280, 2, 0)
     dosages[280:, 5] = -127  # one genotype among the called
@@ -132,7 +132,7 @@ def test_dependent_features_span_fewer_dimensions():
 
 
 def test_nearly_dependent_features_are_multiplied_in_float64():
-    dosages, covariates, values = arrays(11, people=1000)
+    dosages, covariates, values = arrays(11, samples=1000)
     values[:, 3] = values[:, 0] + 1e-4 * values[:, 3]
     result = associate(kernel(covariates, values, dtype=torch.float32), dosages)
     # the sums of squares have a condition of 1e8, so that processors differ in the seventh digit
@@ -153,7 +153,7 @@ def test_mean_imputation():
         assert result.joint_r2[row] == pytest.approx(exact["joint_r2"], rel=1e-8)
 
 
-def test_people_without_calls_in_batches_of_any_size(monkeypatch):
+def test_samples_without_calls_in_batches_of_any_size(monkeypatch):
     dosages, covariates, values = arrays(13, variants=60, missing=0.1)
     dosages[:, 30:] = np.where(np.random.default_rng(0).random((300, 30)) < 0.3, -127, dosages[:, 30:])
     whole = associate(kernel(covariates, values), dosages)

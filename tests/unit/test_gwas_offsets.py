@@ -17,7 +17,7 @@ from tests.plink_files import child, iids, simulate
 
 
 def write_loco(folder, predictions, names, features, chromosomes=("1", "2"), gzipped=False):
-    """REGENIE's files: `predictions` (chromosomes, people, features)."""
+    """REGENIE's files: `predictions` (chromosomes, samples, features)."""
     folder.mkdir(exist_ok=True)
     lines = []
     for column, feature in enumerate(features):
@@ -47,7 +47,7 @@ def test_predictions_are_joined_by_name(tmp_path, gzipped):
 
 
 def test_a_step_one_in_regenies_own_layout(tmp_path):
-    # the layout that REGENIE documents: FID_IID then people, a row a chromosome
+    # the layout that REGENIE documents: FID_IID then samples, a row a chromosome
     (tmp_path / "fit_1.loco").write_text("FID_IID 1_11 2_22 3_33\n1 0.5 -0.25 0.125\n2 1 2 3\n")
     (tmp_path / "fit_pred.list").write_text("E1 fit_1.loco\n")
     np.testing.assert_array_equal(read_offsets(tmp_path / "fit_pred.list", 2, ["E1"], ["33", "11"])[:, 0], [3, 1])
@@ -62,7 +62,7 @@ def test_a_step_one_in_regenies_own_layout(tmp_path):
         (lambda folder: (folder / "step1_1.loco").write_text("FID_IID 1_1 2_2\n1 0.5\n"), "line 2 has 1 predictions"),
         (lambda folder: (folder / "step1_1.loco").write_text("FID_IID 1_1\n2 0.5\n"), "no row for chromosome 1"),
         (lambda folder: (folder / "step1_1.loco").write_text("FID_IID 1_1\n1 zero\n"), "is not a number"),
-        (lambda folder: (folder / "step1_1.loco").write_text("FID_IID A_A1\n1 0.5\n"), "none of the 3 tested people"),
+        (lambda folder: (folder / "step1_1.loco").write_text("FID_IID A_A1\n1 0.5\n"), "none of the 3 tested samples"),
         (lambda folder: (folder / "step1_1.loco").write_text("FID_IID 1_1 1_1\n1 1 2\n"), "appear more than once"),
     ],
 )
@@ -92,7 +92,7 @@ def test_offsets_in_standard_deviations_of_the_residuals():
 
 
 def test_the_gwas_is_that_of_the_features_less_their_offsets(tmp_path, caplog):
-    dosages, covariates, values = arrays(71, people=250, missing=0.03)
+    dosages, covariates, values = arrays(71, samples=250, missing=0.03)
     offsets = np.random.default_rng(3).normal(size=(2, 250, 4)) * 0.5
     offsets[0, :7, 2] = np.nan
     names = [f"E{k}" for k in range(1, 5)]
@@ -103,7 +103,7 @@ def test_the_gwas_is_that_of_the_features_less_their_offsets(tmp_path, caplog):
             paths["pattern"], 1, None, paths["phenotypes"], paths["covariates"], SETTINGS,
             tmp_path / "o.parquet", tmp_path / "s.parquet", offsets=path,
         )  # fmt: skip
-    assert "7 of 250 tested people have no offset for some feature" in caplog.text
+    assert "7 of 250 tested samples have no offset for some feature" in caplog.text
     table = pd.read_parquet(tmp_path / "o.parquet")
     x = np.column_stack([np.ones(250), covariates])
     for k, name in enumerate(names):
@@ -117,7 +117,7 @@ def test_the_gwas_is_that_of_the_features_less_their_offsets(tmp_path, caplog):
             assert table["n_E3" if k == 2 else "n"][row] == exact["n"]
 
 
-def test_related_people_are_calibrated_with_offsets(tmp_path):
+def test_related_samples_are_calibrated_with_offsets(tmp_path):
     """Sibships with a heritable trait inflate a plain regression; leave-one-chromosome-out predictions take it away."""
     rng = np.random.default_rng(4)
     parents = [simulate(rng, 120, 1200) for _ in range(2)]
@@ -130,7 +130,7 @@ def test_related_people_are_calibrated_with_offsets(tmp_path):
     trait = value / value.std() + 0.7 * shared + 0.5 * rng.normal(size=600)
     trait = (trait - trait.mean()) / trait.std()
     offsets = []
-    for held in (1, 2):  # ridge regression on the other chromosome, its people's own values left out by family
+    for held in (1, 2):  # ridge regression on the other chromosome, its samples' own values left out by family
         other = standard[:, chrom != held]
         kernel = other @ other.T / other.shape[1]
         prediction = kernel @ np.linalg.solve(kernel + 0.3 * np.eye(600), trait)

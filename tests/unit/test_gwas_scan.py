@@ -42,7 +42,7 @@ def same(one, other, sign=1):
 
 @pytest.fixture
 def study(tmp_path):
-    found = arrays(61, people=500, variants=90, missing=0.02)
+    found = arrays(61, samples=500, variants=90, missing=0.02)
     return write_study(tmp_path, *found), found, tmp_path
 
 
@@ -69,11 +69,11 @@ def test_features_alone_or_together(study):
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32 - 1))
-def test_shuffled_people_and_swapped_alleles(tmp_path, seed):
-    dosages, design, values = arrays(62, people=200, variants=30, missing=0.03)
+def test_shuffled_samples_and_swapped_alleles(tmp_path, seed):
+    dosages, design, values = arrays(62, samples=200, variants=30, missing=0.03)
     plain = run(write_study(tmp_path, dosages, design, values), tmp_path)
     order = np.random.default_rng(seed).permutation(200)
-    # the same people under new names, in another order: rows of genotypes and tables move together
+    # the same samples under new names, in another order: rows of genotypes and tables move together
     moved = run(write_study(tmp_path, dosages[order], design[order], values[order], seed=seed % 1000), tmp_path)
     same(moved, plain)
     swapped = np.where(dosages < 0, dosages, 2 - dosages).astype(np.int8)
@@ -83,7 +83,7 @@ def test_shuffled_people_and_swapped_alleles(tmp_path, seed):
 
 
 def test_dosages_are_regressed_as_they_are(tmp_path):
-    dosages, design, values = arrays(63, people=400, variants=30, missing=0.02)
+    dosages, design, values = arrays(63, samples=400, variants=30, missing=0.02)
     rng = np.random.default_rng(0)
     soft = np.clip(dosages + rng.uniform(-0.45, 0.45, dosages.shape), 0, 2)
     soft = np.round(soft * 16384) / 16384  # what a .pgen stores
@@ -180,7 +180,7 @@ def test_a_feature_with_the_name_of_a_test(study):
 
 
 def test_x_without_anyones_sex(tmp_path):
-    dosages, design, values = arrays(64, people=60, variants=8)
+    dosages, design, values = arrays(64, samples=60, variants=8)
     paths = write_study(tmp_path, dosages, design, values)
     write_plink(paths["pattern"], dosages, iids(60), "X", sex=[0] * 60, bp_position=[5_000_000 + k for k in range(8)])
     with pytest.raises(UserError, match="nobody's sex is known, which chromosome X calls for"):

@@ -13,12 +13,12 @@ from contigwas.genotypes.hwe import hwe_exact
 
 def definition(het: int, hom1: int, hom2: int, midp: bool = False) -> float:
     """Enumerate every number of heterozygotes with exact fractions."""
-    people, rare = het + hom1 + hom2, het + 2 * min(hom1, hom2)
+    samples, rare = het + hom1 + hom2, het + 2 * min(hom1, hom2)
     chances = {}
     for count in range(rare % 2, rare + 1, 2):
-        one, other = (rare - count) // 2, people - count - (rare - count) // 2
-        ways = factorial(people) // (factorial(count) * factorial(one) * factorial(other)) * 2**count
-        chances[count] = Fraction(ways, comb(2 * people, rare))
+        one, other = (rare - count) // 2, samples - count - (rare - count) // 2
+        ways = factorial(samples) // (factorial(count) * factorial(one) * factorial(other)) * 2**count
+        chances[count] = Fraction(ways, comb(2 * samples, rare))
     assert sum(chances.values()) == 1
     ties = sum(chance for chance in chances.values() if chance == chances[het])
     return float(sum(chance for chance in chances.values() if chance <= chances[het]) - (ties / 2 if midp else 0))
@@ -46,8 +46,8 @@ def test_reference_implementation():
 
 
 def test_large_and_extreme():
-    people = 500_000
-    p = hwe_exact([people // 2, 0, people], [people // 4, people // 2, 0], [people // 4, people // 2, 0])
+    samples = 500_000
+    p = hwe_exact([samples // 2, 0, samples], [samples // 4, samples // 2, 0], [samples // 4, samples // 2, 0])
     np.testing.assert_allclose(p, [1, 0, 0], atol=1e-12)
 
 

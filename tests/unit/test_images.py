@@ -155,15 +155,15 @@ def write_cohort(folder, iids, excluded):
     return folder / "cohort.tsv"
 
 
-def test_people_outside_the_cohort_are_left_out(tmp_path):
+def test_samples_outside_the_cohort_are_left_out(tmp_path):
     cohort = write_cohort(tmp_path, ["1000001", "1000003"], ["", "call rate"])
     _, images, _ = run(tmp_path, study(tmp_path, ["good"] * 6), cohort=cohort)
     assert images["iid"].tolist() == ["1000001", "1000001"]
 
 
-def test_no_person_in_common_is_one_sentence_with_counts(tmp_path):
+def test_no_sample_in_common_is_one_sentence_with_counts(tmp_path):
     cohort = write_cohort(tmp_path, ["HG00096"], [""])
-    with pytest.raises(UserError, match=r"3 people, IDs of 7 digits.*HG and 5 digits"):
+    with pytest.raises(UserError, match=r"3 samples, IDs of 7 digits.*HG and 5 digits"):
         run(tmp_path, study(tmp_path, ["good"] * 6), cohort=cohort)
 
 
@@ -173,7 +173,7 @@ def test_no_usable_image_is_an_error_and_leaves_nothing(tmp_path):
     assert not (tmp_path / "images.npy").exists() and not (tmp_path / "images.parquet").exists()
 
 
-def test_one_file_for_two_people_is_refused(tmp_path):
+def test_one_file_for_two_samples_is_refused(tmp_path):
     table = study(tmp_path, ["good", "good", "good"])
     table.write_text(table.read_text().replace("002.png", "000.png"))
     with pytest.raises(UserError, match="1 image files more than once"):

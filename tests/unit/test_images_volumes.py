@@ -198,9 +198,9 @@ def test_torchs_threads_are_as_before(tmp_path):
         torch.set_num_threads(before)
 
 
-def run(folder, people):
-    """Decode the volumes of `people` (names of files: IIDs)."""
-    table = pd.DataFrame({"iid": people.values(), "path": people.keys()})
+def run(folder, samples):
+    """Decode the volumes of `samples` (names of files: IIDs)."""
+    table = pd.DataFrame({"iid": samples.values(), "path": samples.keys()})
     table.to_csv(folder / "images.tsv", sep="\t", index=False)
     outputs = folder / "images.npy", folder / "images.parquet"
     write_images(folder / "images.tsv", None, SETTINGS, *outputs, folder / "private" / "dropped.tsv")
@@ -208,19 +208,19 @@ def run(folder, people):
 
 
 def test_volumes_are_decoded_trained_on_and_embedded(tmp_path):
-    files = write_study(tmp_path, people=40, lacking=0.0)
+    files = write_study(tmp_path, samples=40, lacking=0.0)
     cohort = pd.read_csv(files["cohort"], sep="\t", dtype={"iid": str})
     rng = np.random.default_rng(0)
     score = rng.normal(size=40)
     places = np.meshgrid(*[np.linspace(-1, 1, 24)] * 3, indexing="ij")
     distance = np.sqrt(sum(place**2 for place in places))
-    people = {}
+    samples = {}
     for number, iid in enumerate(cohort["iid"]):
         values = 600 * np.exp(-((distance / (0.4 + 0.12 * np.tanh(score[number]))) ** 2)) + rng.uniform(
             1, 60, (24,) * 3
         )
-        people[save(tmp_path / f"{number}.nii.gz", values.astype(np.int16)).name] = iid
-    pixels, images = run(tmp_path, people)
+        samples[save(tmp_path / f"{number}.nii.gz", values.astype(np.int16)).name] = iid
+    pixels, images = run(tmp_path, samples)
     assert pixels.shape == (40, 16, 16, 16, 1) and images["kept"].all()
     write_modality(
         tmp_path / "pgs.h5ad",

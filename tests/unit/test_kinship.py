@@ -9,7 +9,7 @@ from contigwas.genotypes import king
 from contigwas.genotypes.kinship import chance_level, kinship, pairs_above
 from contigwas.genotypes.pruned import Pruned
 from contigwas.runtime.errors import UserError
-from tests.plink_files import child, iids, simulate, write_people, write_plink
+from tests.plink_files import child, iids, simulate, write_plink, write_samples
 
 
 def definition(one: np.ndarray, other: np.ndarray) -> float:
@@ -35,7 +35,7 @@ def study(request, tmp_path_factory):
     names = iids(90)
     write_plink(folder / "chr1.bed", dosages[:, :700], names, 1)
     write_plink(folder / "chr2.bed", dosages[order, 700:], [names[one] for one in order], 2)
-    write_people(folder, names)
+    write_samples(folder, names)
     for chrom in (1, 2):
         pd.DataFrame({"index": range(0, 700, 2)}).to_parquet(folder / f"pruned{chrom}.parquet")
     return folder, dosages[:, np.r_[0:700:2, 700:1400:2]]
@@ -48,7 +48,7 @@ def stream(folder):
 
 def run(folder, limit):
     pruned = [folder / "pruned1.parquet", folder / "pruned2.parquet"]
-    kinship(folder / "chr{chrom}.bed", [1, 2], pruned, folder / "people.parquet", limit, folder / "out.parquet")
+    kinship(folder / "chr{chrom}.bed", [1, 2], pruned, folder / "samples.parquet", limit, folder / "out.parquet")
     return pd.read_parquet(folder / "out.parquet")
 
 
@@ -86,13 +86,13 @@ def test_a_small_genome_makes_no_relatives(tmp_path, caplog):
     # 300 copies of 12 independent variants: at 0.0884 a tenth of all pairs would be relatives.
     rng = np.random.default_rng(12)
     write_plink(tmp_path / "chr1.bed", np.repeat(simulate(rng, 200, 12), 25, axis=1), iids(200))
-    write_people(tmp_path, iids(200))
+    write_samples(tmp_path, iids(200))
     pd.DataFrame({"index": range(300)}).to_parquet(tmp_path / "pruned.parquet")
     arguments = [tmp_path / "chr{chrom}.bed", [1], [tmp_path / "pruned.parquet"]]
     assert len(pairs_above(Pruned(*arguments, iids(200)), 0.0884)) > 1000
-    kinship(*arguments, tmp_path / "people.parquet", 0.0884, tmp_path / "out.parquet")
+    kinship(*arguments, tmp_path / "samples.parquet", 0.0884, tmp_path / "out.parquet")
     assert len(pd.read_parquet(tmp_path / "out.parquet")) < 10
-    assert "too few to tell a kinship of 0.0884 from chance among 200 people" in caplog.text
+    assert "too few to tell a kinship of 0.0884 from chance among 200 samples" in caplog.text
 
 
 def test_no_variant_left(study):
@@ -100,15 +100,15 @@ def test_no_variant_left(study):
     empty = folder / "empty.parquet"
     pd.DataFrame({"index": np.empty(0, int)}).to_parquet(empty)
     with pytest.raises(UserError, match="no variant is left after pruning"):
-        kinship(folder / "chr{chrom}.bed", [1], [empty], folder / "people.parquet", 0.1, folder / "none.parquet")
+        kinship(folder / "chr{chrom}.bed", [1], [empty], folder / "samples.parquet", 0.1, folder / "none.parquet")
     assert not (folder / "none.parquet").exists()
 
 
-def test_people_the_genotypes_lack(study, tmp_path):
+def test_samples_the_genotypes_lack(study, tmp_path):
     folder, _ = study
-    write_people(tmp_path, [*iids(90), "5000000"])
-    with pytest.raises(UserError, match="lacks 1 of 91 people"):
+    write_samples(tmp_path, [*iids(90), "5000000"])
+    with pytest.raises(UserError, match="lacks 1 of 91 samples"):
         kinship(
-            folder / "chr{chrom}.bed", [1], [folder / "pruned1.parquet"], tmp_path / "people.parquet", 0.1,
+            folder / "chr{chrom}.bed", [1], [folder / "pruned1.parquet"], tmp_path / "samples.parquet", 0.1,
             tmp_path / "out.parquet",
         )  # fmt: skip

@@ -21,7 +21,7 @@ ALONE = np.arange(90)  # families
 
 @pytest.fixture
 def data():
-    """Features of 90 training and 40 tested people, the third constant among those who train, and a direction."""
+    """Features of 90 training and 40 tested samples, the third constant among those who train, and a direction."""
     rng = np.random.default_rng(2)
     train, test = rng.normal(3, 4, (90, 6)), rng.normal(3, 4, (40, 6))
     train[:, 2] = 1.5
@@ -112,7 +112,7 @@ def test_a_class_of_one_family_leaves_nothing_to_choose_a_penalty_by(data):
 
 
 def test_the_penalty_is_chosen_without_the_tested(data):
-    """What is tested changes nothing of what is said of another person."""
+    """What is tested changes nothing of what is said of another sample."""
     train, test, line = data
     values = (line > 0)[:, None].astype(float)
     together = heads.probe(train, values, test, PAIR, np.ones((90, 1)), ALONE, 1)
@@ -149,17 +149,17 @@ def test_neighbours_are_those_of_scikit_learn(data):
     assert grades[:, 0] == pytest.approx(expected @ np.arange(3))
 
 
-@pytest.mark.parametrize(("people", "near"), [(4, 2), (9, 4), (41, 20), (1, 1)])
-def test_of_few_people_half_are_neighbours(data, people, near):
+@pytest.mark.parametrize(("samples", "near"), [(4, 2), (9, 4), (41, 20), (1, 1)])
+def test_of_few_samples_half_are_neighbours(data, samples, near):
     """The mean of all would tell nobody from another."""
     train, test, line = data
-    train, values = train[:people], line[:people]
+    train, values = train[:samples], line[:samples]
     found = heads.neighbours(train, values[:, None], test, Target("regression", ("x",)), 20)
-    x, t = scaled(train, test) if people > 1 else (train, test)
+    x, t = scaled(train, test) if samples > 1 else (train, test)
     length = [one / np.linalg.norm(one, axis=1, keepdims=True) for one in (x, t)]
     order = np.argsort(-length[1] @ length[0].T, axis=1)[:, :near]
     assert found[:, 0] == pytest.approx(values[order].mean(axis=1))
-    assert people == 1 or found.std() > 0
+    assert samples == 1 or found.std() > 0
 
 
 def test_who_ties_for_the_last_places_shares_them_whatever_the_order():
@@ -227,7 +227,7 @@ def test_grades_are_rounded_to_the_nearest_and_kept_among_them():
         (Target("regression", ("x",)), [[2.0], [2.5]], ""),
     ],
 )
-def test_what_people_lack(target, values, why):
+def test_what_samples_lack(target, values, why):
     assert target.lacks(np.array(values, float)) == why
     if target is not GRADE:
         assert target.teaches_nothing(np.array(values, float)) == why

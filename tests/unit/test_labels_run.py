@@ -41,9 +41,9 @@ def study(tmp_path_factory):
         embed(checkpoints[-1], files["images_npy"], files["images_table"], files["cohort"], EMBED, embeddings[-1])
     images = pd.read_parquet(files["images_table"])
     bright = pd.Series(np.load(files["images_npy"]).mean(axis=(1, 2, 3)), images["iid"]).groupby(level=0).mean()
-    people = read_included(files["cohort"])["iid"]
-    grade = pd.cut(bright.reindex(people), bright.quantile([0, 0.35, 0.7, 1]), labels=False, include_lowest=True)
-    table = write_table(folder / "labels.tsv", iid=people, grade=grade.fillna(1).astype(int).to_numpy())
+    samples = read_included(files["cohort"])["iid"]
+    grade = pd.cut(bright.reindex(samples), bright.quantile([0, 0.35, 0.7, 1]), labels=False, include_lowest=True)
+    table = write_table(folder / "labels.tsv", iid=samples, grade=grade.fillna(1).astype(int).to_numpy())
     task = TASK | {"table": str(table)}
     write_labels(task, files["cohort"], *outputs(folder))
     return folder, files, checkpoints, embeddings, task
@@ -67,11 +67,11 @@ def seeds(study):
 def test_everyone_is_tested_once_by_the_network_that_held_them_out(study, seeds):
     _, files, checkpoints, _, _ = study
     rows = pd.read_parquet(seeds[0][0])
-    people = read_included(files["cohort"])
+    samples = read_included(files["cohort"])
     assert not rows.duplicated(["iid", "arm", "share"]).any()
     assert rows.groupby(["arm", "share"])["iid"].nunique().tolist() == [58] * 8, "the first has no image"
     for fold, path in enumerate(checkpoints):
-        held = set(people["iid"][roles_of(people, read_checkpoint(path)) == HELDOUT])
+        held = set(samples["iid"][roles_of(samples, read_checkpoint(path)) == HELDOUT])
         assert set(rows.loc[rows["network"] == fold, "iid"]) <= held
     assert set(rows["seen"]) == {0}
 
@@ -98,7 +98,7 @@ def test_a_share_of_one_grade_is_told_and_left_out(seeds):
     assert set(rows["share"]) == {0.5, 1.0}
     assert set(skipped["share"]) == {0.03}
     assert (skipped["reason"] == "all of the same grade").all()
-    assert skipped["people"].isin([1, 2]).all(), "0.03 of some 39"
+    assert skipped["n_samples"].isin([1, 2]).all(), "0.03 of some 39"
 
 
 def test_a_share_that_lacks_a_grade_is_learned_from(study):
@@ -135,32 +135,32 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_others(study, seed
 
 def test_what_the_seeds_say_together(study, seeds, tmp_path):
     made = {name: tmp_path / f"grade.{name}" for name in ("json", "tsv", "png")}
-    people = tmp_path / "private/people.parquet"
+    samples = tmp_path / "private/samples.parquet"
     predicted, skipped = zip(*seeds, strict=True)
     summarise(
-        "contig", "grade", *outputs(study[0]), predicted, skipped, study[4], made["json"], made["tsv"], people,
+        "contig", "grade", *outputs(study[0]), predicted, skipped, study[4], made["json"], made["tsv"], samples,
         [made["png"]],
     )  # fmt: skip
     table = pd.read_csv(made["tsv"], sep="\t")
-    assert list(table.columns) == ["arm", "share", "seed", "metric", "value", "low", "high", "people"]
+    assert list(table.columns) == ["arm", "share", "seed", "metric", "value", "low", "high", "n_samples"]
     assert set(table["metric"]) == {
         "kappa", "auroc", "auroc:>=1", "auroc:>=2", "accuracy", "balanced_accuracy", "mae"
     }  # fmt: skip
     over = table[table["seed"].isna() & (table["metric"] == "kappa") & (table["share"] == 1.0)].set_index("arm")
     assert {"probe", "scratch", "probe - knn", "finetuned - scratch"} <= set(over.index)
     assert (over["low"] <= over["value"]).all() and (over["value"] <= over["high"]).all()
-    private = pd.read_parquet(people)
+    private = pd.read_parquet(samples)
     own = private[(private["arm"] == "probe") & (private["share"] == 1.0)]
     accuracy = [(np.floor(part["p0"] + 0.5).clip(0, 2) == part["y0"]).mean() for _, part in own.groupby("seed")]
-    told = table[(table["arm"] == "probe") & (table["share"] == 1.0) & (table["metric"] == "accuracy")]
-    assert told["value"].tolist() == pytest.approx([*accuracy, np.mean(accuracy)])
+    reported = table[(table["arm"] == "probe") & (table["share"] == 1.0) & (table["metric"] == "accuracy")]
+    assert reported["value"].tolist() == pytest.approx([*accuracy, np.mean(accuracy)])
     said = json.loads(made["json"].read_text())
-    assert said["people"] == 58
+    assert said["n_samples"] == 58
     assert {(one["share"], one["seed"]) for one in said["skipped"]} == {(0.03, 0), (0.03, 1)}
     assert sum(one["test"] for one in said["splits"]) == 58
     for path in (made["json"], made["tsv"]):
         assert not [one for one in set(private["iid"]) if one in path.read_text()]
-    assert people.parent.stat().st_mode & 0o777 == 0o700
+    assert samples.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_shares_of_which_none_suffices(study, tmp_path):
@@ -176,15 +176,15 @@ def test_features_that_are_no_numbers_are_told_with_their_file(study, tmp_path):
     data = ad.read_h5ad(study[3][1])
     data.X[3, 2] = np.nan
     data.write_h5ad(tmp_path / "embeddings.h5ad")
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as reported:
         fitted(study, "odd", images=False, embeddings=[study[3][0], tmp_path / "embeddings.h5ad", study[3][2]])
-    assert str(told.value).startswith(f"{tmp_path}/embeddings.h5ad holds features that are no numbers")
-    assert "for 1 of the 58 labelled people" in str(told.value)
-    assert data.obs_names[3] not in str(told.value)
+    assert str(reported.value).startswith(f"{tmp_path}/embeddings.h5ad holds features that are no numbers")
+    assert "for 1 of the 58 labelled samples" in str(reported.value)
+    assert data.obs_names[3] not in str(reported.value)
 
 
-def test_features_that_were_brought_are_split_by_hash(study):
-    rows = pd.read_parquet(fitted(study, "brought", images=False, embeddings=study[3][:1], checkpoints=[])[0])
+def test_features_that_were_external_are_split_by_hash(study):
+    rows = pd.read_parquet(fitted(study, "external", images=False, embeddings=study[3][:1], checkpoints=[])[0])
     assert rows.groupby(["arm", "share"])["iid"].nunique().tolist() == [58] * 4
     assert rows["seen"].isna().all()
     assert rows["split"].nunique() == 3
@@ -204,7 +204,7 @@ def test_of_applied_features_nobody_is_tested_whom_the_networks_saw(study, tmp_p
     assert rows.groupby("split")["train"].first().sum() == 2 * 58, "all others train in each of three splits"
     data.obs["role"], data.obs["tested"] = "heldout", True
     data.write_h5ad(tmp_path / "embeddings.h5ad")
-    rows = pd.read_parquet(fitted(study, "brought and aligned", **applied, shares=[1.0])[0])
+    rows = pd.read_parquet(fitted(study, "user-supplied and aligned", **applied, shares=[1.0])[0])
     assert rows["iid"].nunique() == 58 and rows["seen"].isna().all()
 
 
@@ -236,7 +236,7 @@ def test_both_arms_train_in_training_mode(study, monkeypatch):
     assert modes == [(arm, {True, False}, 10) for arm in ("finetuned", "scratch")] * 3
 
 
-def test_a_person_is_the_mean_of_their_images(study, monkeypatch):
+def test_a_sample_is_the_mean_of_their_images(study, monkeypatch):
     """Both eyes are predicted, then averaged as probabilities."""
     from contigwas.downstream.labels import finetune
     from contigwas.downstream.labels.kinds import Target
@@ -250,14 +250,14 @@ def test_a_person_is_the_mean_of_their_images(study, monkeypatch):
     _, files, checkpoints, embeddings, task = study
     found = load(*outputs(study[0]), embeddings, checkpoints, (files["images_npy"], files["images_table"]), task)
     monkeypatch.setattr(finetune, "trained", lambda module, *_: module.network)
-    people = np.array([7, 2])
+    samples = np.array([7, 2])
     said = finetune.finetuned(
-        Mean(), found.photographs, (found.values > 0).astype(float), np.arange(10), people,
+        Mean(), found.photographs, (found.values > 0).astype(float), np.arange(10), samples,
         Target("binary", ("grade",), ("0", "1")), task, True, (1, 2), "finetuned",
     )  # fmt: skip
     images, pixels = pd.read_parquet(files["images_table"]), np.load(files["images_npy"]) / 255
-    for place, person in enumerate(people):
-        rows = images.loc[images["iid"] == found.people["iid"][person], "row"]
+    for place, sample in enumerate(samples):
+        rows = images.loc[images["iid"] == found.samples["iid"][sample], "row"]
         each = 1 / (1 + np.exp(4 - 9 * pixels[rows].mean(axis=(1, 2, 3))))
         assert len(each) == 2
         assert said[place, 0] == pytest.approx(each.mean(), abs=1e-5)
@@ -266,9 +266,13 @@ def test_a_person_is_the_mean_of_their_images(study, monkeypatch):
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "regression"])
 def test_every_kind_runs(study, kind, tmp_path):
     folder, files, checkpoints, embeddings, task = study
-    people = pd.read_parquet(outputs(folder)[0])
-    columns = {"grade": people["y0"].astype(int), "one": (people["y0"] > 0).astype(int), "two": (people["y0"] > 1) * 1}
-    table = write_table(tmp_path / "t.tsv", iid=people["iid"], **columns)
+    samples = pd.read_parquet(outputs(folder)[0])
+    columns = {
+        "grade": samples["y0"].astype(int),
+        "one": (samples["y0"] > 0).astype(int),
+        "two": (samples["y0"] > 1) * 1,
+    }
+    table = write_table(tmp_path / "t.tsv", iid=samples["iid"], **columns)
     column = {"binary": "one", "multiclass": "grade", "multilabel": ["one", "two"], "regression": "grade"}[kind]
     task = task | {"table": str(table), "column": column, "kind": kind, "class_weights": kind != "regression"}
     if kind == "regression":
@@ -302,7 +306,7 @@ def test_an_external_set_is_decoded_embedded_and_split_by_hash(study, tmp_path):
     }  # fmt: skip
     write_labels(task, None, *outputs(tmp_path))
     place = tmp_path / "private" / "labelled"
-    made = [place / name for name in ("pictures.tsv", "images.npy", "images.parquet", "left_out.tsv")]
+    made = [place / name for name in ("image_list.tsv", "images.npy", "images.parquet", "left_out.tsv")]
     write_pictures(outputs(tmp_path)[0], {"size": SIZE + 16, "crop": "none", "dimensions": 2, "min_sd": 1.0}, *made)
     assert np.load(made[1]).shape == (35, 48, 48, 3)
     features = tmp_path / "private/embeddings.h5ad"

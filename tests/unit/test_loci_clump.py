@@ -1,11 +1,9 @@
 """Clumping on arrays, with linkage given by a matrix."""
 
 import numpy as np
-import pytest
 
 from contigwas.loci import clump
 from contigwas.loci.clump import Thresholds
-from contigwas.runtime.errors import UserError
 
 
 def given(r2):
@@ -74,18 +72,3 @@ def test_positions_in_any_order():
     positions = np.array([9000, 1000, 5000, 5200, 1100])
     found = clump(np.array([1, 1, 9, 1, 1.0]), positions, Thresholds(1e-8, 1, 0.1, 1), given(np.ones((5, 5))))
     assert found[0].claimed.tolist() == [3]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"p2": 1e-9}, "p2 .* smaller than loci.p1"),
-        ({"p1": 0}, "loci.p1"),
-        ({"p2": 1.5}, "loci.p2"),
-        ({"r2": -0.1}, "loci.r2"),
-        ({"kb": 0}, "loci.kb"),
-    ],
-)
-def test_thresholds_that_make_no_sense(change, message):
-    with pytest.raises(UserError, match=message):
-        Thresholds(**{"p1": 5e-8, "p2": 1e-7, "r2": 0.1, "kb": 150} | change)

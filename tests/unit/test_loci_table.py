@@ -127,13 +127,13 @@ def test_nothing_significant(study):
     assert loci.empty
 
 
-def test_linkage_is_of_the_tested_people(study):
-    # Among people who are all homozygous at the lead it does not vary: it claims nobody.
+def test_linkage_is_of_the_tested_samples(study):
+    # Among samples that are all homozygous at the lead it does not vary: it claims nobody.
     folder, _ = study
     bed = open_genotypes(folder / "chr1.bed", 1)
     dosages = bed.read(np.array([14]))[:, 0]
     alike = dosages == max((0, 2), key=lambda dosage: (dosages == dosage).sum())
-    write_tsv(pd.DataFrame({"iid": bed.people["iid"], "gwas_included": alike.astype(int)}), folder / "cohort.tsv")
+    write_tsv(pd.DataFrame({"iid": bed.samples["iid"], "gwas_included": alike.astype(int)}), folder / "cohort.tsv")
     assert alike.sum() > 20
     assert run(study)[["lead_id", "n_variants"]].values.tolist() == [["rs1_14", 1], ["rs1_15", 5]]
 
@@ -157,9 +157,9 @@ def test_a_test_that_was_not_made(study):
         run(study, test="acat")
 
 
-def test_people_of_another_study(study):
+def test_samples_of_another_study(study):
     write_tsv(pd.DataFrame({"iid": ["HG00001", "HG00002"], "gwas_included": 1}), study[0] / "cohort.tsv")
-    with pytest.raises(UserError, match="no person is in both") as error:
+    with pytest.raises(UserError, match="no sample is in both") as error:
         run(study)
     assert "HG00001" not in str(error.value)
 
@@ -168,9 +168,3 @@ def test_not_parquet(study):
     study[1]["1"].write_text("chrom\n")
     with pytest.raises(UserError, match="is not a Parquet file"):
         run(study)
-
-
-def test_thresholds_the_wrong_way_round(study):
-    with pytest.raises(UserError, match="p2"):
-        run(study, p2=1e-9)
-    assert not (study[0] / "loci.tsv").exists()

@@ -89,10 +89,10 @@ def ended(status, sentence, tmp_path, capsys, error):
     with pytest.raises(SystemExit) as end, job(tmp_path / "b.log"):
         raise error
     assert end.value.code == status
-    told = capsys.readouterr().err
-    assert told.startswith("contigwas: ")
-    assert told.count("\n") == 1
-    assert sentence in told
+    reported = capsys.readouterr().err
+    assert reported.startswith("contigwas: ")
+    assert reported.count("\n") == 1
+    assert sentence in reported
     text = (tmp_path / "b.log").read_text()
     assert sentence in text
     assert "Traceback" not in text
@@ -141,7 +141,7 @@ def test_a_signal_unwinds_the_stage(tmp_path, capsys):
             signal.raise_signal(number)
         assert end.value.code == 130
         assert [path.name for path in tmp_path.iterdir()] == ["b.log"]
-        assert capsys.readouterr().err == "contigwas: stopped by a signal: the same command goes on from here\n"
+        assert capsys.readouterr().err == "contigwas: stopped by a signal: the same command resumes from here\n"
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -238,7 +238,7 @@ def test_a_job_that_waits_is_stopped_in_one_sentence(root, tmp_path):
         second = subprocess.Popen(words, cwd=root, stderr=subprocess.PIPE, text=True)
         second.stderr.readline()
         second.terminate()
-        assert second.communicate()[1] == "contigwas: stopped by a signal: the same command goes on from here\n"
+        assert second.communicate()[1] == "contigwas: stopped by a signal: the same command resumes from here\n"
         assert second.returncode == 130
     lock.unlink()
 

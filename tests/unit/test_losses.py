@@ -19,9 +19,9 @@ from contigwas.pretrain.losses import (
 )
 
 
-def pair(people=7, width=5, seed=0):
+def pair(samples=7, width=5, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return (torch.randn(people, width, dtype=torch.float64, generator=generator) for _ in range(2))
+    return (torch.randn(samples, width, dtype=torch.float64, generator=generator) for _ in range(2))
 
 
 def cosine(a, b):
@@ -96,7 +96,7 @@ def test_barlow_twins_against_a_double_loop(redundancy):
 
 def test_nnclr_against_a_double_loop():
     projected, predicted = pair(seed=7)
-    queue, _ = pair(people=20, seed=8)
+    queue, _ = pair(samples=20, seed=8)
     p, q = predicted.tolist(), queue.tolist()
     total = 0.0
     for i, row in enumerate(projected.tolist()):
@@ -111,13 +111,13 @@ LOSSES = {
     "ntxent": lambda a, b: ntxent_loss(a, b, 0.1),
     "siglip": lambda a, b: siglip_loss(a, b, 0.1, -10.0),
     "barlow_twins": lambda a, b: barlow_twins_loss(a, b, 0.005),
-    "simsiam": lambda a, b: simsiam_loss(a, b, *pair(people=5, seed=9)),
+    "simsiam": lambda a, b: simsiam_loss(a, b, *pair(samples=5, seed=9)),
 }
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_gradients_against_finite_differences(name):
-    first, second = pair(people=5)
+    first, second = pair(samples=5)
     assert torch.autograd.gradcheck(LOSSES[name], (first.requires_grad_(), second.requires_grad_()))
 
 
@@ -126,12 +126,12 @@ def test_gradients_against_finite_differences(name):
 )
 def test_gradients_of_a_learned_temperature_and_bias_against_finite_differences(loss):
     learned = (torch.tensor(one, dtype=torch.float64, requires_grad=True) for one in (-2.0, -3.0))
-    assert torch.autograd.gradcheck(loss, (*(one.requires_grad_() for one in pair(people=5)), *learned))
+    assert torch.autograd.gradcheck(loss, (*(one.requires_grad_() for one in pair(samples=5)), *learned))
 
 
 @pytest.mark.parametrize("name", ["byol", "nnclr"])
 def test_gradients_of_one_side_against_finite_differences(name):
-    still, moving = pair(people=5)
+    still, moving = pair(samples=5)
     loss = {"byol": lambda one: byol_loss(one, still), "nnclr": lambda one: nnclr_loss(still, one, still, 0.1)}[name]
     assert torch.autograd.gradcheck(loss, moving.requires_grad_())
 

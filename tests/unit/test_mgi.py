@@ -1,4 +1,4 @@
-"""MGI: trained on people of whom some lack expression, read again by its checkpoint, symmetric."""
+"""MGI: trained on samples of whom some lack expression, read again by its checkpoint, symmetric."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Modalities that are brought: cut to the cohort, raw, whatever the file's kind."""
+"""Modalities that are user-supplied: cut to the cohort, raw, whatever the file's kind."""
 
 import anndata as ad
 import numpy as np
@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from contigwas.modalities.external import write_brought
+from contigwas.modalities.external import write_external
 from contigwas.runtime.errors import UserError
 from contigwas.tables.anndata_io import read_modality
 from tests.modalities import write_cohort
@@ -26,8 +26,8 @@ def study(tmp_path):
     return write_cohort(tmp_path, NAMES, NAMES[3:4]), table
 
 
-def brought(cohort, path):
-    write_brought("blood", path, cohort, path.with_name("out.h5ad"))
+def external(cohort, path):
+    write_external("blood", path, cohort, path.with_name("out.h5ad"))
     return read_modality(path.with_name("out.h5ad"))
 
 
@@ -45,7 +45,7 @@ def test_kinds_of_files(study, tmp_path, name, caplog):
         table.to_parquet(path)
     else:
         table.assign(FID=1).to_csv(path, sep="\t", index=False, na_rep="NA")
-    data = brought(cohort, path)
+    data = external(cohort, path)
     assert data.obs_names.tolist() == [one for one in NAMES[6::-1] if one != NAMES[3]]
     assert data.var_names.tolist() == ["glucose", "LDL", "5-HT"]
     assert data.X.dtype == np.float32
@@ -53,7 +53,7 @@ def test_kinds_of_files(study, tmp_path, name, caplog):
     values = data.X.toarray() if sparse.issparse(data.X) else data.X
     known = table.set_index("IID").loc[data.obs_names].to_numpy()
     np.testing.assert_allclose(values, known, rtol=1e-6)
-    assert "8 people, 6 of them in the cohort of 7; 3 features" in caplog.text
+    assert "8 samples, 6 of them in the cohort of 7; 3 features" in caplog.text
 
 
 def test_genotypes_stay_genotypes(study, tmp_path):
@@ -61,27 +61,27 @@ def test_genotypes_stay_genotypes(study, tmp_path):
     values = np.random.default_rng(2).integers(0, 3, (8, 4)).astype(np.int8)
     values[0, 0] = -127
     ad.AnnData(values, obs=pd.DataFrame(index=table["IID"])).write_h5ad(tmp_path / "x.h5ad")
-    assert brought(cohort, tmp_path / "x.h5ad").X.dtype == np.int8
+    assert external(cohort, tmp_path / "x.h5ad").X.dtype == np.int8
     values[1, 1] = 3
     ad.AnnData(values, obs=pd.DataFrame(index=table["IID"])).write_h5ad(tmp_path / "x.h5ad")
     with pytest.raises(UserError, match="holds the int8 value 3: genotypes are 0, 1, 2, or -127"):
-        brought(cohort, tmp_path / "x.h5ad")
+        external(cohort, tmp_path / "x.h5ad")
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reported"),
     [
         ({"LDL": "high"}, "holds text in 1 columns .the first is LDL, in line 2"),
         ({"IID": NAMES[0]}, "1 individual IDs appear more than once"),
-        ({"IID": [f"X{number}" for number in range(8)]}, "no person is in both the cohort .*modalities.blood"),
+        ({"IID": [f"X{number}" for number in range(8)]}, "no sample is in both the cohort .*modalities.blood"),
     ],
 )
-def test_refusals(study, tmp_path, change, told):
+def test_refusals(study, tmp_path, change, reported):
     cohort, table = study
     table.assign(**change).to_csv(tmp_path / "x.tsv", sep="\t", index=False)
-    with pytest.raises(UserError, match=told):
-        brought(cohort, tmp_path / "x.tsv")
+    with pytest.raises(UserError, match=reported):
+        external(cohort, tmp_path / "x.tsv")
     table[["IID"]].to_csv(tmp_path / "x.tsv", sep="\t", index=False)
     with pytest.raises(UserError, match="has no feature beside IID"):
-        brought(cohort, tmp_path / "x.tsv")
+        external(cohort, tmp_path / "x.tsv")
     assert not (tmp_path / "out.h5ad").exists()

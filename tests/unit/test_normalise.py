@@ -1,4 +1,4 @@
-"""What is fitted to training people: means, SDs, carrier filter, colour."""
+"""What is fitted to training samples: means, SDs, carrier filter, colour."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def test_missing_scores_become_the_mean():
     assert got.tolist() == [[-1, -1], [1, 0], [0, 1]]
 
 
-def test_carriers_are_counted_among_the_training_people_only():
+def test_carriers_are_counted_among_the_training_samples_only():
     raw = torch.zeros(100, 4, dtype=torch.int8)
     raw[:1, 1], raw[:3, 2], raw[:50, 3] = 1, 2, 1
     assert normalise.fit("burden", raw, min_carriers=1).keep.tolist() == [1, 2, 3]
@@ -77,7 +77,7 @@ def test_rare_carriers_do_not_shout():
 
 
 def test_nothing_that_varies_is_an_error():
-    with pytest.raises(UserError, match="no feature of burden varies among the 10 training people"):
+    with pytest.raises(UserError, match="no feature of burden varies among the 10 training samples"):
         normalise.fit("burden", torch.zeros(10, 3, dtype=torch.int8))
 
 

@@ -40,6 +40,6 @@ def test_duplicates_and_no_overlap_are_told_without_names():
         require_unique(["1000014", "1000014", "1000015"], "a.fam")
     assert "1000014" not in str(error.value)
     require_unique(["1", "2"], "a.fam")
-    with pytest.raises(UserError, match=r"left \(1 people, IDs of HG and 5 digits\) and right \(2 people, IDs of 7"):
+    with pytest.raises(UserError, match=r"left \(1 samples, IDs of HG and 5 digits\) and right \(2 samples, IDs of 7"):
         require_overlap(["HG00096"], ["1000014", "1000015"], "left", "right")
     require_overlap(["1", "2"], ["2"], "left", "right")

@@ -52,14 +52,14 @@ def copy(path, tmp_path):
     return tmp_path / "all.pgen"
 
 
-def test_calls_people_and_variants(path, calls):
+def test_calls_samples_and_variants(path, calls):
     genotypes = Pgen(path)
     values = genotypes.read(np.arange(60))
     assert values.dtype == np.int8
     assert values.flags.f_contiguous
     np.testing.assert_array_equal(values, calls)
-    assert genotypes.people["iid"].tolist() == iids(23)
-    assert genotypes.people["sex"].tolist() == [1 + i % 2 for i in range(23)]
+    assert genotypes.samples["iid"].tolist() == iids(23)
+    assert genotypes.samples["sex"].tolist() == [1 + i % 2 for i in range(23)]
     assert genotypes.variants.iloc[21].tolist() == ["2", "rs2_21", 22000, "A", "G"]
     assert not genotypes.has_dosages
     np.testing.assert_array_equal(genotypes.dosages(np.arange(60)), values)
@@ -83,15 +83,15 @@ ORDERS = (st.lists(st.integers(0, 24), max_size=30), st.lists(st.integers(0, 22)
 
 
 @given(*ORDERS, st.integers(1, 9), st.booleans())
-def test_any_order_and_block_size(with_dosages, expected, variants, people, size, dosages):
+def test_any_order_and_block_size(with_dosages, expected, variants, samples, size, dosages):
     genotypes = open_genotypes(with_dosages, 2)
-    variants, people = np.array(variants, int), np.array(people, int)
+    variants, samples = np.array(variants, int), np.array(samples, int)
     everything = Pgen(with_dosages)
     whole = (everything.dosages if dosages else everything.read)(np.arange(60))[:, 20:45]
-    wanted = whole[np.ix_(people, variants)]
+    wanted = whole[np.ix_(samples, variants)]
     read = genotypes.dosages if dosages else genotypes.read
-    np.testing.assert_array_equal(read(variants, people), wanted)
-    blocks = [values for _, values in genotypes.blocks(variants, people, size, dosages)]
+    np.testing.assert_array_equal(read(variants, samples), wanted)
+    blocks = [values for _, values in genotypes.blocks(variants, samples, size, dosages)]
     assert len(blocks) == -(-variants.size // size)
     if blocks:
         np.testing.assert_array_equal(np.hstack(blocks), wanted)
@@ -140,7 +140,7 @@ def test_headers_of_fixed_width(tmp_path, mode, bits, dosages):
     path = tmp_path / "a.pgen"
     path.write_bytes(b"\x6c\x1b" + struct.pack("<BIIB", mode, 10, 6, 0x40))
     found = read_header(path)
-    assert (found.variants, found.people, found.dosages) == (10, 6, dosages)
+    assert (found.variants, found.samples, found.dosages) == (10, 6, dosages)
     assert found.size == 12 + 10 * (2 + (bits - 2) // 8 * 6), "whole bytes of 2-bit calls, then the numbers"
 
 
@@ -156,7 +156,7 @@ def test_more_than_one_block_of_records(tmp_path):
 def test_not_the_same_data_set(copy):
     psam = copy.with_suffix(".psam")
     psam.write_text("\n".join(psam.read_text().splitlines()[:-3]) + "\n")
-    with pytest.raises(UserError, match="60 variants of 23 people, .* 60 variants and the .psam 20 people"):
+    with pytest.raises(UserError, match="60 variants of 23 samples, .* 60 variants and the .psam 20 samples"):
         Pgen(copy)
 
 
@@ -205,13 +205,13 @@ def test_a_chromosome_without_variants(path):
         ("F NA 0 0 1 -9\nG 007 0 0 2 -9\nH x 0 0 -9 -9\n", [1, 2, 0]),
     ],
 )
-def test_people(tmp_path, text, sex):
+def test_samples(tmp_path, text, sex):
     path = tmp_path / "a.psam"
     path.write_text(text)
-    people = read_psam(path)
-    assert people["iid"].tolist() == ["NA", "007", "x"]
-    assert people["sex"].tolist() == sex
-    assert people["fid"].tolist() == (["F", "G", "H"] if text.split()[0] in ("#FID", "F") else ["NA", "007", "x"])
+    samples = read_psam(path)
+    assert samples["iid"].tolist() == ["NA", "007", "x"]
+    assert samples["sex"].tolist() == sex
+    assert samples["fid"].tolist() == (["F", "G", "H"] if text.split()[0] in ("#FID", "F") else ["NA", "007", "x"])
 
 
 def test_a_pvar_without_a_header_is_a_bim(tmp_path):

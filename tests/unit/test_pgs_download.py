@@ -23,8 +23,8 @@ def catalog(tmp_path):
     place = folder / "PGS000001" / "ScoringFiles" / "Harmonized"
     place.mkdir(parents=True)
     (place / "PGS000001_hmPOS_GRCh37.txt.gz").write_bytes(b"weights")
-    told = hashlib.md5(b"weights").hexdigest()
-    (place / "PGS000001_hmPOS_GRCh37.txt.gz.md5").write_text(f"{told}  PGS000001_hmPOS_GRCh37.txt.gz\n")
+    reported = hashlib.md5(b"weights").hexdigest()
+    (place / "PGS000001_hmPOS_GRCh37.txt.gz.md5").write_text(f"{reported}  PGS000001_hmPOS_GRCh37.txt.gz\n")
     server = HTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}", place

@@ -113,7 +113,7 @@ def test_an_unnamed_build_is_warned_of(tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    ("header", "columns", "told"),
+    ("header", "columns", "reported"),
     [
         ({"pgs_id": "PGS9"}, {"is_haplotype": ["TRUE", "", "True"]}, "score PGS9 has 2 rows of haplotypes"),
         ({"pgs_id": "PGS9"}, {"is_diplotype": ["FALSE", "", "TRUE"]}, "PGS9 has 1 rows"),
@@ -126,14 +126,14 @@ def test_an_unnamed_build_is_warned_of(tmp_path, caplog):
         ({}, {"dosage_0_weight": "1", "dosage_1_weight": "", "dosage_2_weight": "1"}, "3 rows have no weight"),
     ],
 )
-def test_refused_content(tmp_path, header, columns, told):
-    with pytest.raises(UserError, match=told) as error:
+def test_refused_content(tmp_path, header, columns, reported):
+    with pytest.raises(UserError, match=reported) as error:
         read_scoring_file(write_score(tmp_path / "x.txt", ROWS.assign(**columns), **header), "GRCh37")
     assert str(tmp_path / "x.txt") in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "reported"),
     [
         (["rsID", "effect_weight", "base"], "no column effect_allele: its header names rsID, effect_weight, base"),
         (["rsID", "effect_allele"], "no column effect_weight"),
@@ -141,10 +141,10 @@ def test_refused_content(tmp_path, header, columns, told):
         (["rsID", "effect_allele", "effect_allele", "effect_weight"], "effect_allele more than once"),
     ],
 )
-def test_refused_columns(tmp_path, columns, told):
+def test_refused_columns(tmp_path, columns, reported):
     path = tmp_path / "x.txt"
     path.write_text("#pgs_id=A\n" + "\t".join(columns) + "\n" + "\t".join("1" * len(columns)) + "\n")
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=reported):
         read_scoring_file(path, "GRCh37")
 
 
@@ -210,7 +210,7 @@ def test_many_scores_in_one_table(tmp_path, mark):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("ID\tA1\n1:1:A:G\tA\n", "no column of weights: its header names ID, A1"),
         ("ID\tA1\tS\tS\nrs1\tA\t1\t2\n", "a column twice"),
@@ -220,9 +220,9 @@ def test_many_scores_in_one_table(tmp_path, mark):
         ("beta\tse\n1\t2\n", "no column effect_allele: its header names beta, se"),
     ],
 )
-def test_refused_tables(tmp_path, text, told):
+def test_refused_tables(tmp_path, text, reported):
     (tmp_path / "x.tsv").write_text(text)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=reported):
         read_scoring_file(tmp_path / "x.tsv", "GRCh37")
 
 

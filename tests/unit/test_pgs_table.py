@@ -1,4 +1,4 @@
-"""The table of scores against sums taken person by person, and what is told of scores that do not fit."""
+"""The table of scores against sums taken sample by sample, and what is reported of scores that do not fit."""
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ SETTINGS = {"min_overlap": 0.5, "ambiguous": "drop", "exclude": [], "genotypes":
 
 @pytest.fixture
 def study(tmp_path):
-    """Chromosomes 1 and 2 in a file each, 30 variants, missing calls; 5 people excluded, others in another order."""
+    """Chromosomes 1 and 2 in a file each, 30 variants, missing calls; 5 samples excluded, others in another order."""
     rng = np.random.default_rng(8)
     dosages = simulate(rng, 50, 60, missing=0.04)
     tables = {}
@@ -55,7 +55,7 @@ def run(study, scores, **changed):
 
 
 def slowly(dosages, columns, rows):
-    """AVG person by person; `kind` of a row is additive, dominant, recessive or its three weights."""
+    """AVG sample by sample; `kind` of a row is additive, dominant, recessive or its three weights."""
     average = np.zeros(len(dosages))
     for column, row in zip(columns, rows.itertuples(), strict=True):
         calls = dosages[:, column]
@@ -204,8 +204,10 @@ def test_the_build_is_checked_by_shared_places(study):
     rows["rsID"] = [place[key] for key in zip(rows["chr_name"], rows["chr_position"], strict=True)]
     moved = rows.assign(chr_position=rows["chr_position"] + 333)
     other = write_score(study[0] / "a.txt", moved, genome_build="GRCh38")
-    told = r"on GRCh38 \(#genome_build\) .* of its 40 rows 0.0% match by position on GRCh38, and 100.0% have an rsID"
-    with pytest.raises(UserError, match=told):
+    reported = (
+        r"on GRCh38 \(#genome_build\) .* of its 40 rows 0.0% match by position on GRCh38, and 100.0% have an rsID"
+    )
+    with pytest.raises(UserError, match=reported):
         run(study, [other])
     # the header is wrong, or there is none: the places tell
     for header in ({"genome_build": "GRCh37"}, {}):

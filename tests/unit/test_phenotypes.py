@@ -1,4 +1,4 @@
-"""Phenotypes from embeddings and from brought tables: who is in them, and what the numbers are."""
+"""Phenotypes from embeddings and from user-supplied tables: who is in them, and what the numbers are."""
 
 import logging
 
@@ -8,41 +8,43 @@ import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 
-from contigwas.phenotypes import write_brought, write_phenotypes
+from contigwas.phenotypes import write_external, write_phenotypes
 from contigwas.phenotypes.transform import inverse_normal
 from contigwas.runtime.atomic_files import write_tsv
 from contigwas.runtime.errors import UserError
 
-PEOPLE = 120
-NAMES = [str(1000001 + k) for k in range(PEOPLE)]
+SAMPLES = 120
+NAMES = [str(1000001 + k) for k in range(SAMPLES)]
 SETTINGS = {"components": 3, "transform": "inverse-normal", "covariates": ["sex", "age"]}
 
 
 @pytest.fixture
 def study(tmp_path):
-    """Embeddings of fold 0 and aligned ones of 120 people in three folds; cohort, covariates and PCs."""
+    """Embeddings of fold 0 and aligned ones of 120 samples in three folds; cohort, covariates and PCs."""
     rng = np.random.default_rng(9)
-    values = rng.normal(size=(PEOPLE, 6)) @ rng.normal(size=(6, 6)) + rng.normal(size=6) * 4
-    fold = np.arange(PEOPLE) % 3
-    role = np.where(fold == 0, "heldout", np.where(np.arange(PEOPLE) % 7 == 0, "validation", "train"))
+    values = rng.normal(size=(SAMPLES, 6)) @ rng.normal(size=(6, 6)) + rng.normal(size=6) * 4
+    fold = np.arange(SAMPLES) % 3
+    role = np.where(fold == 0, "heldout", np.where(np.arange(SAMPLES) % 7 == 0, "validation", "train"))
     names = pd.DataFrame(index=[f"F{k}" for k in range(1, 7)])
     first = ad.AnnData(values.astype(np.float32), obs=pd.DataFrame({"role": role}, index=NAMES), var=names)
     first.write_h5ad(tmp_path / "fold0.h5ad")
     train = values[role == "train"].astype(np.float32).astype(float)
     mean, sd = train.mean(0), train.std(0)
     standard = (values - mean) / sd
-    order = rng.permutation(PEOPLE)
+    order = rng.permutation(SAMPLES)
     obs = pd.DataFrame({"fold": fold, "role": "heldout", "tested": True}, index=NAMES)
     aligned = ad.AnnData(standard.astype(np.float32), obs=obs, var=names, uns={"mean0": mean, "sd0": sd})[order].copy()
     aligned.write_h5ad(tmp_path / "aligned.h5ad")
-    cohort = pd.DataFrame({"fid": NAMES, "iid": NAMES, "sex": 1 + np.arange(PEOPLE) % 2, "family": NAMES, "fold": fold})
+    cohort = pd.DataFrame(
+        {"fid": NAMES, "iid": NAMES, "sex": 1 + np.arange(SAMPLES) % 2, "family": NAMES, "fold": fold}
+    )
     cohort = cohort.assign(gwas_included=1, exclusion="")
     cohort.loc[[3, 4], "gwas_included"] = 0
     write_tsv(cohort, tmp_path / "cohort.tsv")
-    table = pd.DataFrame({"IID": NAMES, "age": rng.normal(60, 6, PEOPLE).round(2), "site": "one"})
+    table = pd.DataFrame({"IID": NAMES, "age": rng.normal(60, 6, SAMPLES).round(2), "site": "one"})
     table.loc[[5, 6, 7], "age"] = np.nan
     write_tsv(table.iloc[::-1], tmp_path / "covariates.tsv")
-    pd.DataFrame({"iid": NAMES, "PC1": rng.normal(size=PEOPLE)}).to_parquet(tmp_path / "pcs.parquet")
+    pd.DataFrame({"iid": NAMES, "PC1": rng.normal(size=SAMPLES)}).to_parquet(tmp_path / "pcs.parquet")
     return tmp_path, standard.astype(np.float32).astype(float), role, fold, cohort, table
 
 
@@ -60,21 +62,21 @@ def embedded(folder, reference="fold0.h5ad", **settings):
     return [pd.read_parquet(path).set_index("iid") for path in outputs[:2]]
 
 
-def brought(folder, table, name="traits.tsv", **settings):
+def external(folder, table, name="traits.tsv", **settings):
     path = folder / name
     if isinstance(table, pd.DataFrame):
         table.to_parquet(path) if path.suffix == ".parquet" else write_tsv(table, path)
     outputs = [folder / "out" / one for one in ("phenotypes.parquet", "covariates.parquet")]
     settings = {"transform": "none", "covariates": ["sex", "age"], **settings}
-    write_brought(path, folder / "cohort.tsv", folder / "covariates.tsv", folder / "pcs.parquet", settings, *outputs)
+    write_external(path, folder / "cohort.tsv", folder / "covariates.tsv", folder / "pcs.parquet", settings, *outputs)
     return [pd.read_parquet(one).set_index("iid") for one in outputs]
 
 
-def test_components_of_the_training_people_for_the_tested(study, caplog):
+def test_components_of_the_training_samples_for_the_tested(study, caplog):
     folder, standard, role, fold, _, table = study
     with caplog.at_level(logging.INFO):
         phenotypes, covariates = embedded(folder)
-    tested = np.setdiff1d(np.arange(PEOPLE), [3, 4, 5, 6, 7])
+    tested = np.setdiff1d(np.arange(SAMPLES), [3, 4, 5, 6, 7])
     assert sorted(phenotypes.index) == [NAMES[k] for k in tested]
     assert phenotypes.index.tolist() == covariates.index.tolist()
     assert phenotypes.columns.tolist() == ["E1", "E2", "E3"]
@@ -87,8 +89,8 @@ def test_components_of_the_training_people_for_the_tested(study, caplog):
     ours = phenotypes.loc[[NAMES[k] for k in tested]].to_numpy()
     sign = np.sign((ours * left).sum(0))
     np.testing.assert_allclose(ours, inverse_normal(left * sign), atol=2e-3)
-    assert "118 of 120 people with features are in the cohort and tested" in caplog.text
-    assert "3 of 118 people miss a covariate and are left out (age 3)" in caplog.text
+    assert "118 of 120 samples with features are in the cohort and tested" in caplog.text
+    assert "3 of 118 samples miss a covariate and are left out (age 3)" in caplog.text
     assert not any(name in caplog.text for name in NAMES)
     data = ad.read_h5ad(folder / "out" / "pca.h5ad")
     assert data.shape == (3, 6)
@@ -115,7 +117,7 @@ def test_raw_features(study):
     assert ad.read_h5ad(folder / "out" / "pca.h5ad").shape == (0, 6)
 
 
-def test_brought_embeddings_are_their_own_reference(study):
+def test_external_embeddings_are_their_own_reference(study):
     folder, standard, *_ = study
     phenotypes, _ = embedded(folder, reference=None, transform="none")
     scores = PCA(3).fit_transform(standard)[[NAMES.index(name) for name in phenotypes.index]]
@@ -142,53 +144,53 @@ def test_mistakes_in_embeddings(study):
     with pytest.raises(UserError, match="hold different features"):
         embedded(folder, reference="other.h5ad")
     aligned = ad.read_h5ad(folder / "aligned.h5ad")
-    aligned.obs_names = [f"HG{k:05d}" for k in range(PEOPLE)]
+    aligned.obs_names = [f"HG{k:05d}" for k in range(SAMPLES)]
     aligned.write_h5ad(folder / "aligned.h5ad")
-    with pytest.raises(UserError, match="no person is in both the embeddings"):
+    with pytest.raises(UserError, match="no sample is in both the embeddings"):
         embedded(folder)
     assert not (folder / "out").exists() or not list((folder / "out").iterdir())
 
 
 @pytest.mark.parametrize("name", ["traits.tsv", "traits.parquet"])
-def test_a_brought_table(study, caplog, name):
+def test_a_external_table(study, caplog, name):
     folder, *_ = study
     rng = np.random.default_rng(1)
     table = pd.DataFrame(
-        {"FID": NAMES, "IID": NAMES, "height": rng.normal(170, 9, PEOPLE), "cup": rng.normal(size=PEOPLE)}
+        {"FID": NAMES, "IID": NAMES, "height": rng.normal(170, 9, SAMPLES), "cup": rng.normal(size=SAMPLES)}
     )
     table.loc[10:19, "cup"] = np.nan
     table.loc[20:24, ["cup", "height"]] = np.nan
     with caplog.at_level(logging.INFO):
-        phenotypes, covariates = brought(folder, table.sample(frac=1, random_state=1), name)
+        phenotypes, covariates = external(folder, table.sample(frac=1, random_state=1), name)
     assert phenotypes.columns.tolist() == ["height", "cup"]
-    assert len(phenotypes) == PEOPLE - 2 - 3 - 5
+    assert len(phenotypes) == SAMPLES - 2 - 3 - 5
     assert covariates.columns.tolist() == ["sex", "age"]
     expected = table.set_index("IID").loc[phenotypes.index, ["height", "cup"]]
     np.testing.assert_allclose(phenotypes, expected)
-    assert "5 people of" in caplog.text
-    assert "feature cup is missing for 10 of 110 people" in caplog.text
-    phenotypes, _ = brought(folder, table, name, transform="inverse-normal")
+    assert "5 samples of" in caplog.text
+    assert "feature cup is missing for 10 of 110 samples" in caplog.text
+    phenotypes, _ = external(folder, table, name, transform="inverse-normal")
     assert phenotypes["cup"].count() == 100
     assert phenotypes["height"].std() == pytest.approx(1, abs=0.03)
 
 
-def test_mistakes_in_a_brought_table(study):
+def test_mistakes_in_a_external_table(study):
     folder, *_ = study
-    good = pd.DataFrame({"FID": NAMES, "IID": NAMES, "height": np.arange(PEOPLE) * 1.5})
+    good = pd.DataFrame({"FID": NAMES, "IID": NAMES, "height": np.arange(SAMPLES) * 1.5})
     for bad, sentence in (
         (good[["FID", "IID"]], "no feature beside FID and IID"),
         (good.assign(height="tall"), "column height holds text"),
         (good.assign(manova=good["height"]), "cannot be named manova"),
         (good.assign(height=np.nan), "every value is missing"),
         (pd.concat([good, good.head(1)]), "1 individual IDs appear more than once"),
-        (good.assign(IID=[f"HG{k:05d}" for k in range(PEOPLE)]), r"no person is in both.*HG and 5 digits"),
-        (good.iloc[3:5], "none of the 2 people with features has gwas_included = 1"),
-        (good.iloc[8:12], "4 people are too few for 2 covariates"),
+        (good.assign(IID=[f"HG{k:05d}" for k in range(SAMPLES)]), r"no sample is in both.*HG and 5 digits"),
+        (good.iloc[3:5], "none of the 2 samples with features has gwas_included = 1"),
+        (good.iloc[8:12], "4 samples are too few for 2 covariates"),
         (good.drop(columns="IID"), "no column iid"),
     ):
         with pytest.raises(UserError, match=sentence):
-            brought(folder, bad)
+            external(folder, bad)
     (folder / "traits.parquet").write_text("FID IID x")
     with pytest.raises(UserError, match="not a Parquet file"):
-        brought(folder, None, "traits.parquet")
+        external(folder, None, "traits.parquet")
     assert not (folder / "out").exists()

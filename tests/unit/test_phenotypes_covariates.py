@@ -16,7 +16,7 @@ NAMES = [str(1000001 + k) for k in range(12)]
 
 @pytest.fixture
 def files(tmp_path):
-    """A table without the last person, in reversed order; two PCs; a cohort with sexes 0, 1 and 2."""
+    """A table without the last sample, in reversed order; two PCs; a cohort with sexes 0, 1 and 2."""
     table = pd.DataFrame({"iid": NAMES[:-1], "age": np.arange(50, 61), "site": list("bacabcabcab"), "PC1": -1.0})
     write_tsv(table.iloc[::-1], tmp_path / "covariates.tsv")
     pd.DataFrame({"iid": NAMES, "PC1": 0.5, "PC2": np.arange(12) / 10}).to_parquet(tmp_path / "pcs.parquet")
@@ -36,7 +36,7 @@ def test_joined_by_name_from_every_source(files):
     assert found.columns.tolist() == ["age", "PC1", "PC2", "sex"]
     assert found["age"].tolist()[:11] == list(range(50, 61))
     assert np.isnan(found["age"].iloc[-1])
-    assert found["PC1"].tolist()[:11] == [-1.0] * 11, "the brought table goes before the computed PCs"
+    assert found["PC1"].tolist()[:11] == [-1.0] * 11, "the user-supplied table goes before the computed PCs"
     assert found["PC2"].tolist() == [k / 10 for k in range(12)]
     np.testing.assert_array_equal(found["sex"].to_numpy()[:3], [np.nan, 1, 2])
 
@@ -50,21 +50,21 @@ def test_a_name_that_does_not_exist(files):
         read_covariates(["age"], None, files[1], files[2])
 
 
-def test_the_table_is_of_other_people(files, tmp_path):
+def test_the_table_is_of_other_samples(files, tmp_path):
     write_tsv(pd.DataFrame({"iid": ["HG00001", "HG00002"], "age": [1, 2]}), tmp_path / "other.tsv")
-    with pytest.raises(UserError, match=r"no person is in both.*HG and 5 digits"):
+    with pytest.raises(UserError, match=r"no sample is in both.*HG and 5 digits"):
         read_covariates(["age"], tmp_path / "other.tsv", files[1], files[2])
 
 
-def test_people_who_miss_one_are_counted(files, caplog):
+def test_samples_who_miss_one_are_counted(files, caplog):
     table = read_covariates(["age", "site", "sex"], *files)
     table.loc[NAMES[4], "site"] = "NA"
     table.loc[NAMES[5], "age"] = np.inf
     with caplog.at_level(logging.WARNING):
-        people = complete(table, pd.Index(NAMES), files[0])
-    assert people.tolist() == [NAMES[k] for k in (1, 2, 7, 8, 10)]
-    assert "7 of 12 people miss a covariate and are left out (age 2, site 2, sex 4)" in caplog.text
-    with pytest.raises(UserError, match=r"none of the 12 people .* missing: age by 12, site by 2, sex by 4\)"):
+        samples = complete(table, pd.Index(NAMES), files[0])
+    assert samples.tolist() == [NAMES[k] for k in (1, 2, 7, 8, 10)]
+    assert "7 of 12 samples miss a covariate and are left out (age 2, site 2, sex 4)" in caplog.text
+    with pytest.raises(UserError, match=r"none of the 12 samples .* missing: age by 12, site by 2, sex by 4\)"):
         complete(table.assign(age=np.nan), pd.Index(NAMES), files[0])
 
 
@@ -86,9 +86,9 @@ def test_a_text_with_too_many_values():
         numeric(table, None, "covariates.tsv")
 
 
-def test_fewer_people_than_covariates():
+def test_fewer_samples_than_covariates():
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(8, 6)), columns=list("abcdef"))
-    with pytest.raises(UserError, match="8 people are too few for 6 covariates"):
+    with pytest.raises(UserError, match="8 samples are too few for 6 covariates"):
         numeric(table, None, "covariates.tsv")
     assert numeric(table.iloc[:, :5], None, "covariates.tsv").shape == (8, 5)
 
@@ -103,9 +103,9 @@ def test_coded_categories_are_no_amounts(tmp_path, files):
     centres = [11010, 11011, 11012, 11011, "NA", 11010, 11012, 11011, 11010, 11010, 11012, 11011]
     write_tsv(pd.DataFrame({"iid": NAMES, "centre": centres}), tmp_path / "centres.tsv")
     found = read_covariates(["factor(centre)", "centre"], tmp_path / "centres.tsv", None, files[2])
-    people = complete(found, pd.Index(NAMES), None)
-    assert len(people) == 11, "who misses the code is left out"
-    design = numeric(found.loc[people], None, None)
+    samples = complete(found, pd.Index(NAMES), None)
+    assert len(samples) == 11, "who misses the code is left out"
+    design = numeric(found.loc[samples], None, None)
     assert [name.split("=")[0] for name in design.columns] == ["factor(centre)", "factor(centre)", "centre"]
     known = np.array([one for one in centres if one != "NA"])
     np.testing.assert_array_equal(design.iloc[:, 0], known == 11011)

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.phenotypes import write_brought
+from contigwas.phenotypes import write_external
 from contigwas.phenotypes.image_covariates import image_covariates
 from contigwas.runtime.atomic_files import write_tsv
 from contigwas.runtime.errors import UserError
 
-A, B, C, D, E, F = PEOPLE = [str(1000001 + number) for number in range(6)]
+A, B, C, D, E, F = SAMPLES = [str(1000001 + number) for number in range(6)]
 IMAGES = [
     # iid, eye, brightness, camera, site, kept
     (B, "left", 90.0, "zeiss", 7, True),
@@ -28,7 +28,7 @@ IMAGES = [
 
 @pytest.fixture
 def images(tmp_path):
-    """Images of five people: all images of E were dropped, D's camera is unknown, F has none."""
+    """Images of five samples: all images of E were dropped, D's camera is unknown, F has none."""
     table = pd.DataFrame(IMAGES, columns=["iid", "eye", "brightness", "camera", "site", "kept"])
     table.insert(0, "row", np.arange(len(table)))
     table.assign(source="x.png", reason="", wave="one").to_parquet(tmp_path / "images.parquet")
@@ -50,47 +50,47 @@ def test_means_and_shares_by_hand(images):
     np.testing.assert_allclose(found, pd.DataFrame(expected).T)
 
 
-def test_levels_are_those_of_people_who_miss_nothing(images):
+def test_levels_are_those_of_samples_who_miss_nothing(images):
     """Canon, the first level, goes with A, the only one who has it: then topcon is the level left out."""
     table = pd.read_parquet(images)
     table.loc[table["iid"] == A, "brightness"] = np.nan
     table.to_parquet(images)
-    assert image_covariates(["brightness", "camera"], images, pd.Index(PEOPLE)).columns.tolist() == [
+    assert image_covariates(["brightness", "camera"], images, pd.Index(SAMPLES)).columns.tolist() == [
         "brightness",
         "camera=zeiss",
     ]
 
 
 def test_coded_categories_are_no_amounts(images):
-    found = image_covariates(["site", "factor(site)"], images, pd.Index(PEOPLE))
+    found = image_covariates(["site", "factor(site)"], images, pd.Index(SAMPLES))
     assert found.columns.tolist() == ["site", "factor(site)=7"]
     assert found.loc[C].tolist() == [pytest.approx(17 / 3), pytest.approx(1 / 3)]
 
 
 def test_mistakes(images, tmp_path):
-    people = pd.Index(PEOPLE)
+    samples = pd.Index(SAMPLES)
     with pytest.raises(UserError, match=r"names exposure, but .*only eye, brightness, camera, site, wave: correct"):
-        image_covariates(["brightness", "exposure"], images, people)
+        image_covariates(["brightness", "exposure"], images, samples)
     with pytest.raises(UserError, match="names reason, but"):
-        image_covariates(["reason"], images, people)
-    with pytest.raises(UserError, match=r"no person is in both the people to test .*HG and 5 digits"):
+        image_covariates(["reason"], images, samples)
+    with pytest.raises(UserError, match=r"no sample is in both the samples to test .*HG and 5 digits"):
         image_covariates(["eye"], images, pd.Index(["HG00001"]))
-    many = pd.DataFrame({"iid": PEOPLE * 4, "kept": True, "lens": [f"l{number}" for number in range(24)]})
+    many = pd.DataFrame({"iid": SAMPLES * 4, "kept": True, "lens": [f"l{number}" for number in range(24)]})
     many.to_parquet(tmp_path / "many.parquet")
     with pytest.raises(UserError, match=r"lens has 24 different values \(at most 20"):
-        image_covariates(["lens"], tmp_path / "many.parquet", people)
+        image_covariates(["lens"], tmp_path / "many.parquet", samples)
 
 
 def design(folder, images=None, covariates=("age",), **settings):
-    """covariates.parquet of a brought table of the six people."""
-    cohort = pd.DataFrame({"fid": PEOPLE, "iid": PEOPLE, "sex": 1, "family": PEOPLE, "fold": 0, "gwas_included": 1})
+    """covariates.parquet of a user-supplied table of the six samples."""
+    cohort = pd.DataFrame({"fid": SAMPLES, "iid": SAMPLES, "sex": 1, "family": SAMPLES, "fold": 0, "gwas_included": 1})
     write_tsv(cohort.assign(exclusion="", gwas_exclusion=""), folder / "cohort.tsv")
-    write_tsv(pd.DataFrame({"IID": PEOPLE, "age": [50, 61, 55, 58, 47, 49]}), folder / "covariates.tsv")
-    write_tsv(pd.DataFrame({"IID": PEOPLE, "height": np.arange(6.0)}), folder / "traits.tsv")
+    write_tsv(pd.DataFrame({"IID": SAMPLES, "age": [50, 61, 55, 58, 47, 49]}), folder / "covariates.tsv")
+    write_tsv(pd.DataFrame({"IID": SAMPLES, "height": np.arange(6.0)}), folder / "traits.tsv")
     settings = {"transform": "none", "covariates": list(covariates), **settings}
     outputs = folder / "phenotypes.parquet", folder / "design.parquet"
     files = folder / "traits.tsv", folder / "cohort.tsv", folder / "covariates.tsv", None
-    write_brought(*files, settings, *outputs, images)
+    write_external(*files, settings, *outputs, images)
     return pd.read_parquet(outputs[1])
 
 
@@ -102,9 +102,9 @@ def test_they_join_the_other_covariates(images, tmp_path, caplog):
         found = design(tmp_path, images, image_covariates=["brightness", "wave"])
     assert found["iid"].tolist() == [A, B, C, D, F]
     assert found.drop(columns="iid").to_numpy().T.tolist() == [[50, 61, 55, 58, 49], [110, 90, 60, 10, 30]]
-    assert "1 of 6 people miss a covariate and are left out (brightness 1, wave 1)" in caplog.text
+    assert "1 of 6 samples miss a covariate and are left out (brightness 1, wave 1)" in caplog.text
     assert "constant covariates are left out: wave" in caplog.text
-    assert not any(one in caplog.text for one in PEOPLE)
+    assert not any(one in caplog.text for one in SAMPLES)
 
 
 def test_without_them_the_images_are_not_read(tmp_path):

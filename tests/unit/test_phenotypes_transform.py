@@ -66,7 +66,7 @@ def test_components_are_those_of_sklearn(rng):
 
 
 def test_too_many_components(rng, caplog):
-    with pytest.raises(UserError, match=r"components is 9, but there are 8 features of 200 people .* at most 8"):
+    with pytest.raises(UserError, match=r"components is 9, but there are 8 features of 200 samples .* at most 8"):
         fit(rng.normal(size=(200, 8)), 9)
     with pytest.raises(UserError, match="at most 4"):
         fit(rng.normal(size=(5, 8)), 6)

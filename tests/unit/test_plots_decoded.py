@@ -1,4 +1,4 @@
-"""Drawn images: walks undo what alignment and components did, people whom the network did not see, draws of nobody."""
+"""Drawn images: walks undo what alignment and components did, samples that the network did not see, draws of nobody."""
 
 import anndata as ad
 import numpy as np
@@ -39,8 +39,8 @@ def drawn(tmp_path_factory):
     return folder, files
 
 
-def test_walks_go_through_the_people(drawn):
-    """A person's scores, walked to, give the person's projection; the mean gives the training people's mean."""
+def test_walks_go_through_the_samples(drawn):
+    """A sample's scores, walked to, give the sample's projection; the mean gives the training samples' mean."""
     folder, _ = drawn
     names, ratios, latents = walked(folder / "latent/pca.h5ad")
     data = ad.read_h5ad(folder / "latent/fold.h5ad")
@@ -81,7 +81,7 @@ def test_drawn_images_are_what_the_decoder_gives_on_the_scale_of_pixels(drawn, n
     assert np.abs(back - 255 * raw.clamp(0, 1).movedim(1, -1).numpy()).max() <= 0.51
 
 
-def test_only_people_whom_the_network_did_not_train_on_are_shown(drawn, monkeypatch):
+def test_only_samples_whom_the_network_did_not_train_on_are_shown(drawn, monkeypatch):
     folder, files = drawn
     asked = []
     loader = decoded.load_photographs

@@ -9,7 +9,7 @@ from contigwas.runtime.atomic_files import write_tsv
 from tests.plink_files import iids
 
 NAMES = iids(200)
-SETTINGS = {"call_rate": 0.95, "person_call_rate": 0.9, "hwe": 1e-6, "max_kinship": 0.0884}
+SETTINGS = {"call_rate": 0.95, "sample_call_rate": 0.9, "hwe": 1e-6, "max_kinship": 0.0884}
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def study(tmp_path):
         table.loc[0, ["hwe_p", "reason"]] = [1e-30, "hwe"]
         table.loc[1, ["hwe_p", "reason"]] = [1e-40, "maf"]
         table.to_parquet(tmp_path / f"v{chrom}.parquet")
-    people = pd.DataFrame({"iid": NAMES, "call_rate": 1 - rng.exponential(0.02, 200), "kept": True})
-    people.to_parquet(tmp_path / "people.parquet")
+    samples = pd.DataFrame({"iid": NAMES, "call_rate": 1 - rng.exponential(0.02, 200), "kept": True})
+    samples.to_parquet(tmp_path / "samples.parquet")
     pcs = pd.DataFrame(rng.normal(size=(200, 4)), columns=[f"PC{k}" for k in range(1, 5)])
     pcs.iloc[7] = np.nan
     pcs.assign(iid=NAMES).to_parquet(tmp_path / "pcs.parquet")
@@ -36,13 +36,13 @@ def study(tmp_path):
 
 def test_call_rate(study):
     folder, variants = study
-    figure = plot_call_rate(variants, folder / "people.parquet", SETTINGS, [folder / "c.png"])
+    figure = plot_call_rate(variants, folder / "samples.parquet", SETTINGS, [folder / "c.png"])
     rates = np.concatenate([pd.read_parquet(path)["call_rate"] for path in variants])
     shown = figure.axes[0].lines[0]
     for place, share in zip(shown.get_xdata()[1:], shown.get_ydata()[1:], strict=True):
         assert share == pytest.approx((1 - rates <= place + 1e-12).mean(), abs=1e-6)
     assert f"{(rates < 0.95).sum()} of them" in figure.axes[0].texts[0].get_text()
-    assert figure.axes[1].get_title(loc="left") == "200 people"
+    assert figure.axes[1].get_title(loc="left") == "200 samples"
 
 
 def test_hwe(study):
@@ -59,13 +59,13 @@ def test_hwe(study):
     )
 
 
-def test_people_who_miss_calls_are_neither_seen_nor_counted_where_they_are_few(study):
+def test_samples_who_miss_calls_are_neither_seen_nor_counted_where_they_are_few(study):
     folder, variants = study
     rng = np.random.default_rng(2)
     rates = 1 - rng.uniform(0.01, 0.05, 200)
     rates[:3] = [0.5, 0.6, 0.8]
-    pd.DataFrame({"iid": NAMES, "call_rate": rates, "kept": True}).to_parquet(folder / "people.parquet")
-    axis = plot_call_rate(variants, folder / "people.parquet", SETTINGS, [folder / "c.png"]).axes[1]
+    pd.DataFrame({"iid": NAMES, "call_rate": rates, "kept": True}).to_parquet(folder / "samples.parquet")
+    axis = plot_call_rate(variants, folder / "samples.parquet", SETTINGS, [folder / "c.png"]).axes[1]
     assert axis.texts[0].get_text() == "fewer than 5 of them\nmiss more"
     places, shares = axis.lines[0].get_xdata()[1:], axis.lines[0].get_ydata()[1:]
     ordered = np.sort(1 - rates)
@@ -81,7 +81,7 @@ def names(figure):
 
 
 def test_components(study):
-    """Hexagons of five people of a group or more; who is of a rare group is not seen, and nobody is counted."""
+    """Hexagons of five samples of a group or more; who is of a rare group is not seen, and nobody is counted."""
     folder, _ = study
     rng = np.random.default_rng(3)
     pcs = pd.DataFrame(rng.normal(size=(200, 4)), columns=[f"PC{k}" for k in range(1, 5)])
@@ -97,9 +97,9 @@ def test_components(study):
     inside, ancestry = pcs.iloc[23:], pcs.iloc[:20].dropna()
     for axis, pair in zip(figure.axes, (["PC1", "PC2"], ["PC3", "PC4"]), strict=True):
         assert not axis.lines and len(axis.collections) == 2
-        for hexagons, people in zip(axis.collections, (inside, ancestry), strict=True):
+        for hexagons, samples in zip(axis.collections, (inside, ancestry), strict=True):
             for centre in hexagons.get_offsets():
-                here = hexagons.get_paths()[0].contains_points(people[pair].to_numpy() - centre)
+                here = hexagons.get_paths()[0].contains_points(samples[pair].to_numpy() - centre)
                 assert here.sum() >= 4, "points on an edge may count next door"
         assert pcs[pair[0]].min() < axis.get_xlim()[0], "the edge is beside the three"
     groups = pd.Series(np.repeat(["one", "two"], 100), NAMES)
@@ -108,7 +108,7 @@ def test_components(study):
     few = pd.read_parquet(folder / "pcs.parquet").iloc[:4]
     few.to_parquet(folder / "few.parquet")
     axis = plot_pcs(folder / "few.parquet", folder / "cohort.tsv", [folder / "p.png"]).axes[0]
-    assert [text.get_text() for text in axis.texts] == ["no hexagon of 5 people"] and not axis.collections
+    assert [text.get_text() for text in axis.texts] == ["no hexagon of 5 samples"] and not axis.collections
     pd.read_parquet(folder / "pcs.parquet")[["iid", "PC1"]].to_parquet(folder / "one.parquet")
     assert (
         "fewer than two"
@@ -127,7 +127,7 @@ def test_kinship(study, pairs):
     pd.DataFrame({"kinship": values}).to_parquet(folder / "k.parquet")
     figure = plot_kinship(folder / "k.parquet", 0.0884, 200, [folder / "k.png"])
     assert sum(height for height, _ in bars(figure)) == pairs
-    assert f"{pairs:,} pairs of relatives among 200 people" in figure.axes[0].get_title(loc="left")
+    assert f"{pairs:,} pairs of relatives among 200 samples" in figure.axes[0].get_title(loc="left")
 
 
 @pytest.mark.parametrize("few", [1, 2, 3, 4])
@@ -144,6 +144,6 @@ def test_few_relatives_are_not_counted(study, few):
 def test_all(study):
     folder, variants = study
     outputs = [folder / "plots" / f"{number}.{kind}" for number in range(4) for kind in ("png", "pdf")]
-    tables = [folder / f"{name}.parquet" for name in ("people", "pcs", "kinship")]
+    tables = [folder / f"{name}.parquet" for name in ("samples", "pcs", "kinship")]
     plot_genotypes(variants, *tables, folder / "cohort.tsv", SETTINGS, outputs)
     assert all(path.stat().st_size > 3000 for path in outputs)

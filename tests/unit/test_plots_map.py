@@ -1,4 +1,4 @@
-"""The map of people: hexagons of at least five, means by hand, and what is refused."""
+"""The map of samples: hexagons of at least five, means by hand, and what is refused."""
 
 import builtins
 
@@ -18,16 +18,16 @@ SETTINGS = {"method": "pca", "colour": None, "covariates": ["sex", "age", "PC1-P
 @pytest.fixture
 def study(tmp_path):
     rng = np.random.default_rng(0)
-    people = [f"{i:04d}" for i in range(300)]
+    samples = [f"{i:04d}" for i in range(300)]
     features = rng.normal(size=(300, 6)) * [5, 3, 1, 1, 1, 1]
-    obs = pd.DataFrame({"tested": [True] * 280 + [False] * 20}, index=people)
+    obs = pd.DataFrame({"tested": [True] * 280 + [False] * 20}, index=samples)
     ad.AnnData(features, obs=obs).write_h5ad(tmp_path / "embeddings.h5ad")
-    cohort = pd.DataFrame({"fid": people, "iid": people, "sex": 1 + np.arange(300) % 2, "family": people, "fold": 0})
+    cohort = pd.DataFrame({"fid": samples, "iid": samples, "sex": 1 + np.arange(300) % 2, "family": samples, "fold": 0})
     cohort.assign(gwas_included=1, exclusion="").to_csv(tmp_path / "cohort.tsv", sep="\t", index=False)
-    table = pd.DataFrame({"iid": people, "age": rng.integers(40, 70, 300), "site": rng.choice(["a", "b", "c"], 300)})
+    table = pd.DataFrame({"iid": samples, "age": rng.integers(40, 70, 300), "site": rng.choice(["a", "b", "c"], 300)})
     table.loc[:9, "age"] = np.nan
     table.to_csv(tmp_path / "covariates.tsv", sep="\t", index=False, na_rep="NA")
-    pd.DataFrame({"iid": people, "PC1": 0.5, "PC2": rng.normal(size=300)}).to_parquet(tmp_path / "pcs.parquet")
+    pd.DataFrame({"iid": samples, "PC1": 0.5, "PC2": rng.normal(size=300)}).to_parquet(tmp_path / "pcs.parquet")
     return tmp_path
 
 
@@ -40,7 +40,7 @@ def titles(figure):
     return [axis.get_title(loc="left") for axis in figure.axes if axis.get_title(loc="left")]
 
 
-def test_every_hexagon_holds_five_people_and_shows_their_mean():
+def test_every_hexagon_holds_five_samples_and_shows_their_mean():
     rng = np.random.default_rng(1)
     places, values = rng.normal(size=(400, 2)), rng.normal(size=400)
     values[:50] = np.nan
@@ -61,12 +61,12 @@ def test_every_hexagon_holds_five_people_and_shows_their_mean():
         assert found > 0.9 * len(centres)
 
 
-def test_four_people_make_no_hexagon_and_the_figure_says_so():
+def test_four_samples_make_no_hexagon_and_the_figure_says_so():
     figure = Figure()
     axis = figure.subplots()
     assert coloured_hexagons(figure, axis, np.zeros((4, 2)), np.ones(4)) is None
     assert coloured_hexagons(figure, axis, np.random.default_rng(0).normal(size=(12, 2)) * 1e3, None) is None
-    assert [text.get_text() for text in axis.texts] == ["no hexagon of 5 people"] * 2
+    assert [text.get_text() for text in axis.texts] == ["no hexagon of 5 samples"] * 2
 
 
 def test_two_dimensions_are_the_principal_components_of_standardised_features(study):
@@ -84,7 +84,7 @@ def test_two_dimensions_are_the_principal_components_of_standardised_features(st
 
 def test_by_default_covariates_of_the_gwas_but_no_components_are_drawn(study):
     shown = titles(drawn(study))
-    assert shown[:3] == ["people", "sex = 2, share", "age"]
+    assert shown[:3] == ["samples", "sex = 2, share", "age"]
     assert sorted(shown[3:]) == ["site = a, share", "site = b, share", "site = c, share"]
     before = (study / "map.png").read_bytes(), (study / "map.pdf").read_bytes()
     drawn(study)
@@ -92,12 +92,12 @@ def test_by_default_covariates_of_the_gwas_but_no_components_are_drawn(study):
 
 
 def test_any_covariate_may_be_named(study):
-    assert titles(drawn(study, colour=["PC2", "factor(sex)"])) == ["people", "PC2", "factor(sex) = 2, share"]
+    assert titles(drawn(study, colour=["PC2", "factor(sex)"])) == ["samples", "PC2", "factor(sex) = 2, share"]
     with pytest.raises(UserError, match=r"plots\.map\.colour names bmi, but .* have only .*age"):
         drawn(study, colour=["bmi"])
 
 
-def test_few_people_make_a_figure_too(study):
+def test_few_samples_make_a_figure_too(study):
     data = ad.read_h5ad(study / "embeddings.h5ad")
     data.obs["tested"] = np.arange(300) < 3
     data.write_h5ad(study / "embeddings.h5ad")
@@ -109,9 +109,9 @@ def test_features_that_are_not_numbers_are_told_in_one_sentence(study):
     data = ad.read_h5ad(study / "embeddings.h5ad")
     data.X[[3, 7], 2] = np.nan
     data.write_h5ad(study / "embeddings.h5ad")
-    with pytest.raises(UserError, match="no finite numbers, of 2 of 280 tested people") as told:
+    with pytest.raises(UserError, match="no finite numbers, of 2 of 280 tested samples") as reported:
         drawn(study)
-    assert "0003" not in str(told.value) and "0007" not in str(told.value)
+    assert "0003" not in str(reported.value) and "0007" not in str(reported.value)
 
 
 def test_umap_that_is_not_installed_is_told(monkeypatch):
@@ -132,8 +132,8 @@ def test_a_covariate_that_does_not_vary_is_left_out_with_a_line_in_the_log(study
     table.assign(centre="north", empty=np.nan).to_csv(study / "covariates.tsv", sep="\t", index=False, na_rep="NA")
     with caplog.at_level("INFO"):
         shown = titles(drawn(study, colour=["PC1", "centre", "empty", "age"]))
-    assert shown == ["people", "age"]
-    assert "the covariate PC1 has one value among the tested people and is not drawn" in caplog.text
-    assert "the covariate centre has one value among the tested people and is not drawn" in caplog.text
-    assert "the covariate empty is known of no tested person and is not drawn" in caplog.text
+    assert shown == ["samples", "age"]
+    assert "the covariate PC1 has one value among the tested samples and is not drawn" in caplog.text
+    assert "the covariate centre has one value among the tested samples and is not drawn" in caplog.text
+    assert "the covariate empty is known of no tested sample and is not drawn" in caplog.text
     assert "coloured by age" in caplog.text

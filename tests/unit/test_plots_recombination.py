@@ -1,4 +1,4 @@
-"""Recombination maps: the formats in use give the same rates, and mistakes are told with their line."""
+"""Recombination maps: the formats in use give the same rates, and mistakes are reported with their line."""
 
 import gzip
 

@@ -22,7 +22,7 @@ from contigwas.tables.text import read_table
 from tests.plink_files import iids, simulate, write_plink
 from tests.unit.plots_data import write_loci
 
-PEOPLE, VARIANTS = 120, 400
+SAMPLES, VARIANTS = 120, 400
 BASE = {"test": "manova", "regional_kb": 50, "genes": None, "genes_build": None, "recombination": None}
 BASE["build"] = "GRCh37"
 
@@ -40,8 +40,8 @@ def study(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("regional"), np.random.default_rng(1)
     gwas, dosages = {}, {}
     for chrom in ("1", "2"):
-        dosages[chrom] = simulate(rng, PEOPLE, VARIANTS, missing=0.02, blocks=10)
-        write_plink(folder / f"g{chrom}.bed", dosages[chrom], iids(PEOPLE), chrom)
+        dosages[chrom] = simulate(rng, SAMPLES, VARIANTS, missing=0.02, blocks=10)
+        write_plink(folder / f"g{chrom}.bed", dosages[chrom], iids(SAMPLES), chrom)
         table = pd.DataFrame({"chrom": chrom, "pos": (1000 * np.arange(1, VARIANTS + 1)).astype(np.int32)})
         table["id"] = [f"rs{chrom}_{number}" for number in range(VARIANTS)]
         table["effect_allele"], table["other_allele"] = "A", "G"
@@ -52,8 +52,8 @@ def study(tmp_path_factory):
         table.loc[[7, 205], "log10p_manova"] = np.float32(np.nan), np.float32(30 + int(chrom))
         gwas[chrom] = folder / f"chr{chrom}.parquet"
         table.to_parquet(gwas[chrom], index=False, row_group_size=50)
-    tested = np.arange(PEOPLE) % 4 != 0
-    write_tsv(pd.DataFrame({"iid": iids(PEOPLE), "gwas_included": tested.astype(int)}), folder / "cohort.tsv")
+    tested = np.arange(SAMPLES) % 4 != 0
+    write_tsv(pd.DataFrame({"iid": iids(SAMPLES), "gwas_included": tested.astype(int)}), folder / "cohort.tsv")
     return {"folder": folder, "gwas": gwas, "dosages": dosages, "tested": tested, "pattern": f"{folder}/g{{chrom}}.bed"}
 
 
@@ -71,7 +71,7 @@ def test_a_png_and_a_pdf_a_locus_by_rank(study, tmp_path):
     assert {one.name for one in out.iterdir()} == {*names, "index.tsv"}
     assert all((out / name).stat().st_size > 5000 for name in names)
     assert read_table(out / "index.tsv")["lead_id"].tolist() == ["rs2_205", "rs1_205"]
-    assert index["people_r2"].tolist() == [90, 90]
+    assert index["samples_r2"].tolist() == [90, 90]
     assert not list(tmp_path.glob(".*tmp*"))
 
 
@@ -84,17 +84,17 @@ def test_the_window_and_r2_with_the_lead(study, tmp_path):
     np.testing.assert_array_equal(region.pos, 1000 * (expected + 1))
     table = pd.read_parquet(study["gwas"]["2"])
     np.testing.assert_allclose(region.y, table["log10p_manova"][expected])
-    assert (region.pos[region.lead], region.people) == (206_000, 90)
-    people = study["dosages"]["2"][study["tested"]]
+    assert (region.pos[region.lead], region.samples) == (206_000, 90)
+    samples = study["dosages"]["2"][study["tested"]]
     for place, variant in enumerate(expected):
-        assert region.r2[place] == pytest.approx(em_r2(people[:, 205], people[:, variant]), abs=2e-4)
+        assert region.r2[place] == pytest.approx(em_r2(samples[:, 205], samples[:, variant]), abs=2e-4)
     assert (region.r2[(expected >= 200) & (expected < 210)] > 0.6).all(), "its block"
     whole = regions.around(lead, loci, 10**6)
     assert len(whole.pos) == VARIANTS - 1, "the variant without a p is left out"
 
 
 def em_r2(a, b):
-    """r2 of haplotype frequencies by expectation and maximisation, person by person: the textbook's double loop."""
+    """r2 of haplotype frequencies by expectation and maximisation, sample by sample: the textbook's double loop."""
     both = [(x, y) for x, y in zip(a, b, strict=True) if x >= 0 and y >= 0]
     freq = dict.fromkeys(itertools.product((0, 1), repeat=2), 0.25)
     pairs = [(h, k) for h in freq for k in freq]

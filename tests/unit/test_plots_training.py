@@ -147,7 +147,7 @@ def test_one_epoch_is_seen(tmp_path):
 
 
 def test_a_fold_may_lack_a_modality(tmp_path):
-    """Where too few people validate, a fold has no figures: its columns are absent or empty."""
+    """Where too few samples validate, a fold has no figures: its columns are absent or empty."""
     files = {"fold 0": history(tmp_path, "whole"), "fold 1": history(tmp_path, "part", contrasts=("snps",))}
     figure = training_curves(files, [tmp_path / "t.png"], "")
     assert [len(drawn(figure, f"loss, {name}")[0]) for name in ("snps", "pgs")] == [4, 2]

@@ -1,4 +1,4 @@
-"""The rates of preflight are those of the benchmarks' tables; its table is as wide as it is told; builds are told."""
+"""The rates of preflight are those of the benchmarks' tables; its table is as wide as it is reported; builds are reported."""
 
 import pandas as pd
 import pytest
@@ -26,22 +26,22 @@ def rows(root):
 
 def test_rates_of_genetics(rows):
     king = rows("king", program="contigwas", missing=0.0)[0]
-    assert pytest.approx(king["wall_s"]) == cost.KING * king["people"] ** 2 * king["variants"]
+    assert pytest.approx(king["wall_s"]) == cost.KING * king["n_samples"] ** 2 * king["variants"]
     snps = rows("snps", program="contigwas")[0]
-    assert pytest.approx(snps["wall_s"]) == cost.SNPS * snps["people"] * snps["variants"] / snps["stride"]
+    assert pytest.approx(snps["wall_s"]) == cost.SNPS * snps["n_samples"] * snps["variants"] / snps["stride"]
     pgs = rows("pgs_score", program="contigwas", layout="files")[0]
-    assert pytest.approx(pgs["wall_s"]) == cost.PGS * pgs["people"] * pgs["variants"] * pgs["scores"]
+    assert pytest.approx(pgs["wall_s"]) == cost.PGS * pgs["n_samples"] * pgs["variants"] * pgs["scores"]
     burden = rows("burden", program="contigwas", statistic="max")[0]
-    assert pytest.approx(burden["wall_s"]) == cost.BURDEN * burden["people"] * burden["variants"]
+    assert pytest.approx(burden["wall_s"]) == cost.BURDEN * burden["n_samples"] * burden["variants"]
 
 
 def test_rates_of_the_gwas(rows):
-    middle, large = (rows("gwas", program="contigwas", people=50_000, variants=many)[0] for many in (50_000, 100_000))
+    middle, large = (rows("gwas", program="contigwas", samples=50_000, variants=many)[0] for many in (50_000, 100_000))
     work = 50_000 * 50_000 * large["features"]
     assert pytest.approx(large["wall_s"] - middle["wall_s"]) == cost.GWAS * work
-    small = rows("gwas", program="contigwas", people=8_000, features=128, variants=40_000, missing=0.0)[0]
+    small = rows("gwas", program="contigwas", samples=8_000, features=128, variants=40_000, missing=0.0)[0]
     assert small["peak_mib"] * 2**20 == cost.GWAS_BASE
-    more = cost.GWAS_PERSON * 128 * (50_000 - 8_000)
+    more = cost.GWAS_SAMPLE * 128 * (50_000 - 8_000)
     assert pytest.approx((large["peak_mib"] - small["peak_mib"]) * 2**20) == more
 
 
@@ -56,7 +56,7 @@ def test_rates_of_networks(rows, program, rates):
 
 
 def study(**task):
-    """Three models of 100 to 300 tested people and 10, 512 and 10 features; a task of labels, filled in."""
+    """Three models of 100 to 300 tested samples and 10, 512 and 10 features; a task of labels, filled in."""
     models = {
         "contig": {"method": "contig", "modalities": ["snps"], "image_encoder": "resnet18", "width": 32},
         "mine": {"embeddings": "mine.h5ad", "phenotypes": {"components": 0}},
@@ -65,7 +65,7 @@ def study(**task):
     filled = {"task": "regression", "models": None, "cohort": True, "size": None, "arms": ["probe", "finetuned"]}
     filled |= {"shares": [0.1, 1.0], "seeds": 5, "folds": 4, "steps": 100, "batch": 16}
     config = {
-        "evaluate": {"equal_people": True},
+        "evaluate": {"common_samples": True},
         "gwas": {"columns": None},
         "phenotypes": {"components": 10},
         "samples": {"folds": 3},
@@ -74,18 +74,18 @@ def study(**task):
         "downstream": {"age": filled | task},
     }
     array = Variants(pd.DataFrame(), True, {"1": 1000})
-    counts = {f"tested people of {model}": 100 * many for many, model in enumerate(models, start=1)}
+    counts = {f"tested samples of {model}": 100 * many for many, model in enumerate(models, start=1)}
     return Study(config, variants={"genotypes.array": array}, counts=counts)
 
 
-def test_the_comparison_at_equal_people_is_a_gwas_more():
+def test_the_comparison_at_common_samples_is_a_gwas_more():
     hours, disk = {}, {}
     cost._gwas(study(), hours, {}, disk)
     assert hours["gwas (mine)"] == pytest.approx(cost.GWAS * 200 * 1000 * 512)
-    assert hours["evaluate (equal people)"] == pytest.approx(cost.GWAS * 100 * 1000 * (10 + 512 + 10))
-    assert disk["evaluate (equal people)"] == sum(size for name, size in disk.items() if name.startswith("gwas"))
+    assert hours["evaluate (common samples)"] == pytest.approx(cost.GWAS * 100 * 1000 * (10 + 512 + 10))
+    assert disk["evaluate (common samples)"] == sum(size for name, size in disk.items() if name.startswith("gwas"))
     alone, hours = study(), {}
-    alone.config["evaluate"]["equal_people"] = False
+    alone.config["evaluate"]["common_samples"] = False
     cost._gwas(alone, hours, {}, {})
     assert hours.keys() == {"gwas (contig)", "gwas (mine)", "gwas (simclr)"}
 
@@ -112,7 +112,7 @@ def test_the_table_keeps_its_width_and_every_word(width):
     findings = [
         Finding("fact", "genotypes.array", "as it should be"),
         Finding("error", "models.a_model_with_a_long_name.phenotypes", sentence),
-        Finding("warning", "images.table", "source   people\neyes         12"),
+        Finding("warning", "images.table", "source   samples\neyes         12"),
     ]
     lines = render(findings, width).splitlines()
     assert max(map(len, lines)) <= width
@@ -121,7 +121,7 @@ def test_the_table_keeps_its_width_and_every_word(width):
     assert [line.split()[0] for line in lines if "---" in line] == ["ERRORS", "WARNINGS", "FACTS"]
     assert "  eyes         12" in "\n".join(lines), "lines of a small table stay as they are"
     assert sum(line.split().count("words") for line in lines) == 12
-    assert lines[-1] == "preflight: 1 error and 1 warning: mend the errors before a run"
+    assert lines[-1] == "preflight: 1 error and 1 warning: fix the errors before a run"
 
 
 def test_builds_are_told_by_rsids_and_by_ends():

@@ -1,4 +1,4 @@
-"""Preflight counts the people whom explanations need."""
+"""Preflight counts the samples that explanations need."""
 
 import pandas as pd
 import pytest
@@ -8,38 +8,38 @@ from contigwas.preflight.context import Study
 from contigwas.preflight.findings import FACT, WARNING
 
 
-def findings(reference, people=None, **recipe):
+def findings(reference, samples=None, **recipe):
     iids = pd.Index([f"{number}" for number in range(300)])
     config = {
         "samples": {"folds": 3, "heldout": 0.2},
         "models": {"contig": {"method": "contig", "modalities": ["snps"], **recipe}, "simclr": {"method": "simclr"}},
-        "explain": {"models": None, "methods": ["deeplift"], "people": 30, "reference": reference},
+        "explain": {"models": None, "methods": ["deeplift"], "n_samples": 30, "reference": reference},
     }
-    study = Study(config, people={"genotypes": iids, "images": iids[:270], **(people or {})})
+    study = Study(config, samples={"genotypes": iids, "images": iids[:270], **(samples or {})})
     explain.check(study)
     return study.findings
 
 
 @pytest.mark.parametrize(("recipe", "left", "most"), [({}, 90, 80), ({"folds": 1}, 54, 24)])
-def test_people_that_a_network_leaves(recipe, left, most):
+def test_samples_that_a_network_leaves(recipe, left, most):
     (found,) = findings(most, **recipe).of(FACT)
-    assert f"each network of contig leaves about {left} people" in found.text
+    assert f"each network of contig leaves about {left} samples" in found.text
     (found,) = findings(most + 1, **recipe).of(WARNING)
-    assert found.key == "explain.reference" and f"about {left} people" in found.text and "lower" in found.text
+    assert found.key == "explain.reference" and f"about {left} samples" in found.text and "lower" in found.text
 
 
-@pytest.mark.parametrize("source", ["expression", "exome", "covariates", "brought"])
+@pytest.mark.parametrize("source", ["expression", "exome", "covariates", "external"])
 def test_the_modality_that_the_fewest_have_is_the_one_that_counts(source):
-    """90 people with an image are left to each network, but 30 of them have the modality."""
+    """90 samples with an image are left to each network, but 30 of them have the modality."""
     name = "burden" if source == "exome" else source
     having = {source: pd.Index([f"{number}" for number in range(180, 300)])}
     (found,) = findings(20, having, modalities=["snps", name]).of(FACT)
-    assert f"leaves about 30 people with an image and {name} untrained" in found.text
+    assert f"leaves about 30 samples with an image and {name} untrained" in found.text
     (found,) = findings(21, having, modalities=["snps", name]).of(WARNING)
-    assert f"about 30 people with an image and {name} untrained, fewer than the 31" in found.text
+    assert f"about 30 samples with an image and {name} untrained, fewer than the 31" in found.text
 
 
 def test_nothing_is_said_without_the_block():
-    study = Study({"models": {}}, people={"genotypes": pd.Index(["a"]), "images": pd.Index(["a"])})
+    study = Study({"models": {}}, samples={"genotypes": pd.Index(["a"]), "images": pd.Index(["a"])})
     explain.check(study)
     assert not study.findings.found

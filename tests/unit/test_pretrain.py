@@ -1,4 +1,4 @@
-"""Pretraining: who takes part, what BatchNorm sees, one image a person in a batch, the same weights again."""
+"""Pretraining: who takes part, what BatchNorm sees, one image a sample in a batch, the same weights again."""
 
 import numpy as np
 import pandas as pd
@@ -66,34 +66,34 @@ def test_values_and_pixels_are_joined_by_iid(study):
         assert np.corrcoef(bright, pgs.values[pgs.row[has], 0])[0, 1] > 0.99
 
 
-def test_a_batch_has_one_image_a_person_and_draws_the_eye(study):
+def test_a_batch_has_one_image_a_sample_and_draws_the_eye(study):
     _, files = study
     loaded = load_study(**files, settings=RECIPE, fold=0)
     batches = Batches(loaded.train, loaded.photographs, 8, torch.Generator().manual_seed(0))
     epochs = [list(batches) for _ in range(3)]
     eyes = set()
     for epoch in epochs:
-        people = torch.cat([batch.people for batch in epoch])
+        samples = torch.cat([batch.samples for batch in epoch])
         assert len(epoch) == len(batches) == len(loaded.train) // 8
-        assert len(people.unique()) == len(people) and set(people.tolist()) <= set(loaded.train.tolist())
+        assert len(samples.unique()) == len(samples) and set(samples.tolist()) <= set(loaded.train.tolist())
         for who, image, _ in epoch:
             eye = image - loaded.photographs.first[who]
             assert ((eye >= 0) & (eye < loaded.photographs.count[who])).all()
             eyes |= set(zip(who.tolist(), eye.tolist(), strict=True))
     assert len(eyes) > 1.4 * len(loaded.train)  # both eyes of most, over three epochs
-    assert not torch.equal(epochs[0][0].people, epochs[1][0].people)
+    assert not torch.equal(epochs[0][0].samples, epochs[1][0].samples)
 
 
 def memory_study(present, features=6, seed=0, pcs=0):
     """A study in memory; `present` maps modalities to who has them, and who has not has no row of values."""
     rng = np.random.default_rng(seed)
-    people = len(next(iter(present.values())))
-    pixels = torch.from_numpy(rng.integers(0, 256, (people, 16, 16, 3)).astype(np.uint8))
-    who = torch.arange(people)
-    photographs = Photographs(pixels, who, who, torch.ones(people, dtype=torch.int64))
+    samples = len(next(iter(present.values())))
+    pixels = torch.from_numpy(rng.integers(0, 256, (samples, 16, 16, 3)).astype(np.uint8))
+    who = torch.arange(samples)
+    photographs = Photographs(pixels, who, who, torch.ones(samples, dtype=torch.int64))
     genetics = {}
     for name, has in present.items():
-        row = torch.full((people,), -1)
+        row = torch.full((samples,), -1)
         row[has] = torch.arange(int(has.sum()))
         values = torch.from_numpy(rng.normal(size=(int(has.sum()), features)).astype(np.float32))
         genetics[name] = Genetics(
@@ -102,7 +102,7 @@ def memory_study(present, features=6, seed=0, pcs=0):
             [str(one) for one in range(features)],
             torch.from_numpy(rng.normal(size=(len(values), pcs)).astype(np.float32)),
         )
-    return Study(photographs, genetics, torch.arange(people), torch.arange(0), {})
+    return Study(photographs, genetics, torch.arange(samples), torch.arange(0), {})
 
 
 def contig(study, settings):
@@ -124,18 +124,18 @@ PLAIN = RECIPE | {"genetics_encoder": "h1", "augment": {}, "dropout": 0.0}
 
 @pytest.mark.parametrize("encoder", ["h1", "h12"])
 @pytest.mark.parametrize("pcs", [0, 2])
-def test_absent_people_never_reach_an_encoder_of_genetics(encoder, pcs):
-    """One step of `outer` is the step on the people present, modality by modality: weights and BatchNorm alike."""
+def test_absent_samples_never_reach_an_encoder_of_genetics(encoder, pcs):
+    """One step of `outer` is the step on the samples present, modality by modality: weights and BatchNorm alike."""
     has = {"snps": torch.tensor([1, 0, 1, 1, 0, 1, 1, 1]).bool(), "pgs": torch.tensor([1, 1, 1, 0, 1, 0, 0, 1]).bool()}
-    study, people = memory_study(has, pcs=pcs), torch.arange(8)
+    study, samples = memory_study(has, pcs=pcs), torch.arange(8)
     settings = PLAIN | {"genetics_encoder": encoder}
-    batch = Batch(people, people)
+    batch = Batch(samples, samples)
     module, reference = contig(study, settings), contig(study, settings)
     seen = []
     module.trunk.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
     loss = module.training_step(batch, 0)
     assert seen == [8]
-    features = reference.trunk(reference.pixels(study.photographs.gather(people).float() / 255))
+    features = reference.trunk(reference.pixels(study.photographs.gather(samples).float() / 255))
     expected, statistics = 0.0, {}
     for name, there in has.items():
         values, components = study.genetics[name].values, study.genetics[name].components
@@ -157,14 +157,14 @@ def test_absent_people_never_reach_an_encoder_of_genetics(encoder, pcs):
 
 
 def test_a_learned_temperature_has_a_gradient_even_at_its_floor():
-    study, people = memory_study({"pgs": torch.ones(8).bool()}), torch.arange(8)
+    study, samples = memory_study({"pgs": torch.ones(8).bool()}), torch.arange(8)
     module = contig(study, PLAIN | {"learn_temperature": True, "temperature": 0.0101, "genetics_encoder": "linear"})
     optimizer = torch.optim.SGD([module.log_temperature], lr=1.0)
     module.log_temperature.grad = torch.tensor(1.0)
     module.optimizer_step(0, 0, optimizer, lambda: None)
     assert module.temperature.item() == pytest.approx(0.01, rel=1e-6)
     optimizer.zero_grad()
-    module.training_step(Batch(people, people), 0).backward()
+    module.training_step(Batch(samples, samples), 0).backward()
     # wrong pairs at a temperature this low cost much: it wants to rise
     assert module.log_temperature.grad < -1
     module.optimizer_step(0, 0, optimizer, lambda: None)
@@ -179,7 +179,7 @@ IN_FULL = {
 
 @pytest.mark.parametrize("method", IN_FULL)
 def test_losses_are_in_full_precision_whatever_the_network_computes_in(method):
-    study, people = memory_study({"pgs": torch.ones(8).bool()}), torch.arange(8)
+    study, samples = memory_study({"pgs": torch.ones(8).bool()}), torch.arange(8)
     torch.manual_seed(0)
     pixels = fit_pixels(study.photographs, study.train)
     module = METHODS[method](study, pixels, SIMCLR | OTHERS | {"method": method}, 0).train()
@@ -187,7 +187,7 @@ def test_losses_are_in_full_precision_whatever_the_network_computes_in(method):
     made = []
     module.get_submodule(name).register_forward_hook(lambda _, __, given: made.append(given))
     with torch.autocast("cpu", torch.bfloat16):
-        found = module.losses(Batch(people, people))["views"]
+        found = module.losses(Batch(samples, samples))["views"]
     assert made[0].dtype == torch.bfloat16 and found.dtype == torch.float32
     assert found.item() == pytest.approx(loss(*made[0].double().chunk(2)).item(), rel=1e-5)
 
@@ -205,27 +205,27 @@ def test_the_contrast_is_in_full_precision(loss):
     assert found.dtype == torch.float32 and float(found) == pytest.approx(float(wanted), rel=1e-5)
 
 
-def test_a_modality_with_one_person_in_the_batch_costs_nothing():
+def test_a_modality_with_one_sample_in_the_batch_costs_nothing():
     has = {"snps": torch.ones(8).bool(), "pgs": torch.arange(8) == 3}
-    study, people = memory_study(has), torch.arange(8)
+    study, samples = memory_study(has), torch.arange(8)
     study.genetics["pgs"].values.copy_(torch.arange(6))
     torch.manual_seed(0)
     normalisers = {"snps": fit("snps", study.genetics["snps"].values), "pgs": fit("pgs", torch.randn(9, 6))}
     module = Contig(study, fit_pixels(study.photographs, study.train), normalisers, PLAIN, 0).train()
-    losses = module.losses(Batch(people, people))
+    losses = module.losses(Batch(samples, samples))
     assert losses["pgs"].item() == 0 and losses["snps"].item() > 0
     assert module.genetics["pgs"].layers[2].num_batches_tracked == 0
 
 
 @pytest.mark.parametrize("method", [Contig, SimCLR])
 def test_the_trunk_runs_once_a_batch(method):
-    study, people = memory_study({"snps": torch.ones(8).bool(), "pgs": torch.ones(8).bool()}), torch.arange(8)
+    study, samples = memory_study({"snps": torch.ones(8).bool(), "pgs": torch.ones(8).bool()}), torch.arange(8)
     settings = PLAIN | {"augment": RECIPE["augment"]}
     pixels = fit_pixels(study.photographs, study.train)
     module = contig(study, settings) if method is Contig else SimCLR(study, pixels, settings, 0)
     seen = []
     module.trunk.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
-    module.losses(Batch(people, people))
+    module.losses(Batch(samples, samples))
     assert seen == [8 if method is Contig else 16]
 
 
@@ -328,8 +328,8 @@ def test_a_warm_up_rises_and_a_cosine_falls():
 
 
 def test_training_learns_what_photographs_and_scores_share(tmp_path):
-    """Brightness follows one score of five. Many people and few epochs: nobody can be learned by heart."""
-    files = write_study(tmp_path, people=1200)
+    """Brightness follows one score of five. Many samples and few epochs: nobody can be learned by heart."""
+    files = write_study(tmp_path, samples=1200)
     only = files | {"modalities": {"pgs": files["modalities"]["pgs"]}}
     settings = RECIPE | {"modalities": ["pgs"], "epochs": 6, "batch": 32, "lr": 0.01, "augment": {}, "dropout": 0.0}
     _, history = run(tmp_path, only, settings)

@@ -39,7 +39,7 @@ def test_a_fold_without_images_is_named(study, tmp_path, role):
     roles = split(cohort["family"].tolist(), RECIPE, 1)
     lacking = cohort.loc[roles == ("train" if role == "training" else "heldout"), "iid"]
     table[~table["iid"].isin(lacking)].to_parquet(tmp_path / "images.parquet")
-    with pytest.raises(UserError, match=rf"of the \d+ {role} people of fold 1 nobody has a usable image"):
+    with pytest.raises(UserError, match=rf"of the \d+ {role} samples of fold 1 nobody has a usable image"):
         run(folder, files | {"images_table": tmp_path / "images.parquet"}, RECIPE, fold=1, name="never")
 
 
@@ -92,17 +92,17 @@ def test_another_failure_is_not_called_a_lack_of_memory(study, monkeypatch):
 
 def test_too_large_a_batch_says_both_numbers(study):
     folder, files = study
-    with pytest.raises(UserError, match=r"a batch is 500 people, but only \d+ can be trained on in fold 0"):
+    with pytest.raises(UserError, match=r"a batch is 500 samples, but only \d+ can be trained on in fold 0"):
         run(folder, files, RECIPE | {"batch": 500}, name="never")
     assert not (folder / "never").exists()
 
 
-def test_a_modality_without_people_is_named(study, tmp_path):
+def test_a_modality_without_samples_is_named(study, tmp_path):
     folder, files = study
     strangers = pd.Index([f"HG{number:05d}" for number in range(30)])
     write_modality(tmp_path / "pgs.h5ad", np.ones((30, 2), np.float32), strangers, pd.DataFrame(index=["a", "b"]), {})
     changed = files | {"modalities": files["modalities"] | {"pgs": tmp_path / "pgs.h5ad"}}
-    with pytest.raises(UserError, match="no training person of fold 0 has pgs"):
+    with pytest.raises(UserError, match="no training sample of fold 0 has pgs"):
         run(folder, changed, RECIPE, name="never")
 
 

@@ -7,7 +7,7 @@ import pytest
 from contigwas.genotypes.long_range_ld import in_long_range_ld
 from contigwas.genotypes.prune import prune
 from contigwas.runtime.errors import UserError
-from tests.plink_files import iids, simulate, write_people, write_plink
+from tests.plink_files import iids, simulate, write_plink, write_samples
 
 
 @pytest.fixture(scope="module")
@@ -16,18 +16,18 @@ def study(tmp_path_factory):
     dosages = simulate(np.random.default_rng(7), 400, 90, missing=0.01, blocks=5)
     dosages[:, 44] = 1
     write_plink(folder / "chr1.bed", dosages, iids(400))
-    write_people(folder, iids(400))
+    write_samples(folder, iids(400))
     table = pd.DataFrame({"id": [f"rs1_{number}" for number in range(90)], "index": range(90), "kept": True})
     table.loc[[3, 50], "kept"] = False
     table.to_parquet(folder / "variants.parquet")
     return folder, dosages
 
 
-def run(study, people=None, **settings):
+def run(study, samples=None, **settings):
     folder, _ = study
     settings = {"window": 20, "step": 5, "r2": 0.2, "long_range_ld": "keep", "build": "GRCh37", **settings}
     prune(
-        folder / "chr{chrom}.bed", 1, folder / "variants.parquet", people or folder / "people.parquet", settings,
+        folder / "chr{chrom}.bed", 1, folder / "variants.parquet", samples or folder / "samples.parquet", settings,
         folder / "pruned.parquet",
     )  # fmt: skip
     return pd.read_parquet(folder / "pruned.parquet")["index"].to_numpy()
@@ -57,7 +57,7 @@ def test_the_more_frequent_of_a_pair_stays(tmp_path):
     base = rng.binomial(2, 0.4, 500).astype(np.int8)
     rarer = np.where(rng.random(500) < 0.1, 0, base).astype(np.int8)
     write_plink(tmp_path / "chr1.bed", np.column_stack([rarer, base]), iids(500))
-    write_people(tmp_path, iids(500))
+    write_samples(tmp_path, iids(500))
     pd.DataFrame({"index": [0, 1], "kept": True}).to_parquet(tmp_path / "variants.parquet")
     assert run((tmp_path, None)).tolist() == [1]
 
@@ -69,11 +69,11 @@ def test_any_step(study, step):
     assert run(study, r2=1.0, step=step).size == 88
 
 
-def test_only_people_kept_count(study, tmp_path):
-    people = pd.read_parquet(study[0] / "people.parquet")
-    people["kept"] = np.arange(400) % 8 == 0
-    people.to_parquet(tmp_path / "people.parquet")
-    left = run(study, people=tmp_path / "people.parquet", window=90)
+def test_only_samples_kept_count(study, tmp_path):
+    samples = pd.read_parquet(study[0] / "samples.parquet")
+    samples["kept"] = np.arange(400) % 8 == 0
+    samples.to_parquet(tmp_path / "samples.parquet")
+    left = run(study, samples=tmp_path / "samples.parquet", window=90)
     r2 = correlations(study[1][::8])[np.ix_(left, left)]
     assert r2[~np.eye(left.size, dtype=bool)].max() <= 0.2
     assert set(left) != set(run(study, window=90))
@@ -82,7 +82,7 @@ def test_only_people_kept_count(study, tmp_path):
 def test_regions_of_long_range_ld_are_left_out(tmp_path, caplog):
     caplog.set_level("INFO")
     write_plink(tmp_path / "chr1.bed", simulate(np.random.default_rng(9), 100, 4), iids(100))
-    write_people(tmp_path, iids(100))
+    write_samples(tmp_path, iids(100))
     pos = [47_999_999, 48_000_000, 52_000_000, 52_000_001]
     pd.DataFrame({"index": range(4), "kept": True, "pos": pos}).to_parquet(tmp_path / "variants.parquet")
     assert run((tmp_path, None), r2=1.0).tolist() == [0, 1, 2, 3]

@@ -1,4 +1,4 @@
-"""The search for people who withdrew: every format is read, leftovers go, current files must be clean."""
+"""The search for participants who withdrew: every format is read, leftovers go, current files must be clean."""
 
 import os
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from contigwas.privacy.withdrawal import purge
-from contigwas.privacy.withdrawal.named import people
+from contigwas.privacy.withdrawal.named import samples
 from contigwas.runtime.errors import UserError
 from contigwas.samples.folds import stable_hash
 
@@ -49,25 +49,25 @@ FORMATS = {
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_is_read(name, tmp_path):
     FORMATS[name](tmp_path / name)
-    assert people(tmp_path / name) >= set(IIDS[:2])
+    assert samples(tmp_path / name) >= set(IIDS[:2])
 
 
-def test_the_name_of_a_family_is_no_person(tmp_path):
+def test_the_name_of_a_family_is_no_sample(tmp_path):
     pd.DataFrame({"fid": IIDS[:1], "iid": IIDS[1:2]}).to_csv(tmp_path / "cohort.tsv", sep="\t", index=False)
     (tmp_path / "a.fam").write_text(f"{IIDS[0]} {IIDS[1]} 0 0 1 -9\n")
-    assert people(tmp_path / "cohort.tsv") == people(tmp_path / "a.fam") == {IIDS[1]}
+    assert samples(tmp_path / "cohort.tsv") == samples(tmp_path / "a.fam") == {IIDS[1]}
 
 
 def test_files_of_variants_name_nobody(tmp_path):
     pd.DataFrame({"chrom": "1", "pos": [1000014], "id": "rs1"}).to_parquet(tmp_path / "chr1.parquet")
     pd.DataFrame({"chrom": ["1"], "pos": [1000014]}).to_csv(tmp_path / "loci.tsv", sep="\t", index=False)
     (tmp_path / "page.html").write_text("1000014")
-    assert not any(people(path) for path in tmp_path.iterdir())
+    assert not any(samples(path) for path in tmp_path.iterdir())
 
 
 @pytest.fixture
 def results(tmp_path):
-    """A folder of results with a list of one person, whom nothing current names: (folder, list, candidates)."""
+    """A folder of results with a list of one sample, whom nothing current names: (folder, list, candidates)."""
     folder = tmp_path / "results"
     folder.mkdir()
     gone, candidates = tmp_path / "withdrawn.txt", folder / "candidates.tsv"
@@ -178,7 +178,7 @@ def test_checkpoints_forget_and_keep_their_weights_and_their_time(results):
     assert searched(results).loc["ckpt"].tolist() == [1, 0, 0, 0]
 
 
-def test_states_of_trainings_of_other_people_go(results):
+def test_states_of_trainings_of_other_samples_go(results):
     folder, _, candidates = results
     for name, seconds in (("old", -10), ("new", 10)):
         state = folder / "scratch/contig/fold0" / name / "state.ckpt"

@@ -1,4 +1,4 @@
-"""Quality control of variants and people against counts made one by one."""
+"""Quality control of variants and samples against counts made one by one."""
 
 import logging
 
@@ -8,19 +8,19 @@ import pytest
 
 from contigwas.genotypes.hwe import hwe_exact
 from contigwas.genotypes.qc import variant_qc
-from contigwas.genotypes.samples import people_qc, read_passing_iids
+from contigwas.genotypes.samples import read_passing_iids, samples_qc
 from contigwas.runtime.atomic_files import write_tsv
 from contigwas.runtime.errors import UserError
 from contigwas.tables.text import read_table
-from tests.plink_files import iids, simulate, write_people, write_plink
+from tests.plink_files import iids, simulate, write_plink, write_samples
 
-SETTINGS = {"call_rate": 0.9, "maf": 0.05, "hwe": 1e-4, "hwe_midp": False, "info": 0.0, "person_call_rate": 0.8}
-SETTINGS |= {"heterozygosity": None, "sex_check": "report", "female_f": 0.2, "male_f": 0.8}
+SETTINGS = {"call_rate": 0.9, "maf": 0.05, "hwe": 1e-4, "hwe_midp": False, "info": 0.0, "sample_call_rate": 0.8}
+SETTINGS |= {"heterozygosity": None, "sex_check": "report", "max_female_xf": 0.2, "min_male_xf": 0.8}
 
 
 @pytest.fixture
 def cohort(tmp_path):
-    """Variants 0-3 fail one check each, 20 repeats an id, 21 a place; the last of 120 people lacks most calls."""
+    """Variants 0-3 fail one check each, 20 repeats an id, 21 a place; the last of 120 samples lacks most calls."""
     rng = np.random.default_rng(5)
     dosages = simulate(rng, 120, 40)
     dosages[:20, 0] = -127
@@ -38,7 +38,7 @@ def cohort(tmp_path):
     effect[21], other[21] = "G", "A"
     variants = {"sid": ids, "bp_position": positions, "allele_1": effect, "allele_2": other}
     write_plink(tmp_path / "chr1.bed", dosages, iids(120), **variants)
-    write_people(tmp_path, iids(120))
+    write_samples(tmp_path, iids(120))
     return tmp_path, dosages
 
 
@@ -67,7 +67,7 @@ def test_every_variant_has_a_row_and_a_reason(cohort, caplog):
     assert table["chrom"].unique().tolist() == ["1"]
 
 
-def test_people(cohort):
+def test_samples(cohort):
     folder, dosages = cohort
     table, missing = check(folder)
     kept = dosages[:, table["kept"].to_numpy()]
@@ -76,12 +76,12 @@ def test_people(cohort):
     assert missing["hets"].tolist() == [int((row == 1).sum()) for row in kept]
     assert missing["variants"].unique().tolist() == [34]
 
-    people_qc([folder / "missing1.parquet"], SETTINGS, folder / "people.parquet")
-    people = pd.read_parquet(folder / "people.parquet").set_index("iid")
-    assert people["reason"].to_dict() == {iid: "call rate" if iid == iids(120)[119] else "" for iid in iids(120)}
-    assert people["call_rate"].iloc[119] == pytest.approx((kept[119] >= 0).mean())
-    assert people["heterozygosity"].iloc[0] == pytest.approx((kept[0] == 1).mean())
-    assert read_passing_iids(folder / "people.parquet").tolist() == iids(119)
+    samples_qc([folder / "missing1.parquet"], SETTINGS, folder / "samples.parquet")
+    samples = pd.read_parquet(folder / "samples.parquet").set_index("iid")
+    assert samples["reason"].to_dict() == {iid: "call rate" if iid == iids(120)[119] else "" for iid in iids(120)}
+    assert samples["call_rate"].iloc[119] == pytest.approx((kept[119] >= 0).mean())
+    assert samples["heterozygosity"].iloc[0] == pytest.approx((kept[0] == 1).mean())
+    assert read_passing_iids(folder / "samples.parquet").tolist() == iids(119)
 
 
 def test_only_candidates_in_the_genotypes_and_in_keep_count(cohort):
@@ -96,43 +96,43 @@ def test_only_candidates_in_the_genotypes_and_in_keep_count(cohort):
     assert variants["af"][7] == pytest.approx(dosages[60:, 7].astype(float).mean() / 2)
 
 
-def test_chromosomes_add_up_whatever_the_order_of_people(cohort):
+def test_chromosomes_add_up_whatever_the_order_of_samples(cohort):
     folder, dosages = cohort
     check(folder)
     order = np.random.default_rng(2).permutation(120)
     write_plink(folder / "chr2.bed", dosages[order], [iids(120)[one] for one in order], 2)
     two, second = check(folder, 2)
     assert second["iid"].tolist() == iids(120)
-    people_qc([folder / "missing1.parquet", folder / "missing2.parquet"], SETTINGS, folder / "people.parquet")
+    samples_qc([folder / "missing1.parquet", folder / "missing2.parquet"], SETTINGS, folder / "samples.parquet")
     one = pd.read_parquet(folder / "variants1.parquet")
     both = np.hstack([dosages[:, one["kept"].to_numpy()], dosages[:, two["kept"].to_numpy()]])
-    people = pd.read_parquet(folder / "people.parquet")
-    np.testing.assert_allclose(people["call_rate"], (both >= 0).mean(axis=1))
+    samples = pd.read_parquet(folder / "samples.parquet")
+    np.testing.assert_allclose(samples["call_rate"], (both >= 0).mean(axis=1))
 
 
 def test_no_variant_left(cohort):
     folder, _ = cohort
     check(folder, settings={**SETTINGS, "maf": 0.5})
     with pytest.raises(UserError, match=r"none of the 40 variants .* 2 call rate, 2 duplicate, .* maf\): relax"):
-        people_qc([folder / "missing1.parquet"], SETTINGS, folder / "people.parquet")
+        samples_qc([folder / "missing1.parquet"], SETTINGS, folder / "samples.parquet")
 
 
-def test_no_person_left(cohort):
+def test_no_sample_left(cohort):
     folder, _ = cohort
     check(folder)
-    with pytest.raises(UserError, match=r"none of the 120 people .* best call rate is 1\.000"):
-        people_qc([folder / "missing1.parquet"], {**SETTINGS, "person_call_rate": 1.1}, folder / "people.parquet")
+    with pytest.raises(UserError, match=r"none of the 120 samples .* best call rate is 1\.000"):
+        samples_qc([folder / "missing1.parquet"], {**SETTINGS, "sample_call_rate": 1.1}, folder / "samples.parquet")
 
 
 def test_candidates_that_the_genotypes_do_not_know(cohort):
     folder, _ = cohort
     candidates = read_table(folder / "candidates.tsv")
     write_tsv(candidates.assign(iid="HG" + candidates["iid"]), folder / "candidates.tsv")
-    with pytest.raises(UserError, match=r"no person is in both .*HG and 7 digits.*\(120 people, IDs of 7 digits\)"):
+    with pytest.raises(UserError, match=r"no sample is in both .*HG and 7 digits.*\(120 samples, IDs of 7 digits\)"):
         check(folder)
     candidates.loc[3, "iid"] = "HG1"
     write_tsv(candidates, folder / "candidates.tsv")
-    with pytest.raises(UserError, match="lacks 1 of the 120 people"):
+    with pytest.raises(UserError, match="lacks 1 of the 120 samples"):
         check(folder)
 
 
@@ -144,7 +144,7 @@ def test_haploid_chromosomes_are_refused(cohort):
 
 @pytest.fixture
 def x_chromosome(tmp_path):
-    """200 people, every third male, every tenth of unknown sex; 4 of 30 variants are pseudo-autosomal."""
+    """200 samples, every third male, every tenth of unknown sex; 4 of 30 variants are pseudo-autosomal."""
     rng = np.random.default_rng(6)
     sexes = np.where(np.arange(200) % 10 == 9, 0, np.where(np.arange(200) % 3 == 0, 1, 2))
     dosages = simulate(rng, 200, 30, missing=0.03)
@@ -165,7 +165,7 @@ def test_x_is_counted_as_each_sex_has_it(x_chromosome, caplog):
         table, _ = check(folder, "X", {**SETTINGS, "call_rate": 0.8, "maf": 0.0, "hwe": 1e-6})
     males = (sexes == 1).sum()
     assert "24 variants outside the pseudo-autosomal regions" in caplog.text
-    assert f"{males} males, {(sexes == 2).sum()} females, 20 people of unknown sex" in caplog.text
+    assert f"{males} males, {(sexes == 2).sum()} females, 20 samples of unknown sex" in caplog.text
     assert f"{males} heterozygous calls of males became missing" in caplog.text
     reasons = dict(table.loc[table["reason"] != "", "reason"].items())
     assert reasons == {6: "call rate", 7: "hwe"}

@@ -42,9 +42,9 @@ def test_dosages_count_the_effect_allele(path, dosages):
 
 
 def test_first_byte_by_hand(path, dosages):
-    # PLINK's format: two bits a person, 00 both effect alleles, 01 missing, 10 heterozygous, 11 no effect allele.
+    # PLINK's format: two bits a sample, 00 both effect alleles, 01 missing, 10 heterozygous, 11 no effect allele.
     codes = {2: 0, -127: 1, 1: 2, 0: 3}
-    expected = sum(codes[int(dosage)] << (2 * person) for person, dosage in enumerate(dosages[:4, 0]))
+    expected = sum(codes[int(dosage)] << (2 * sample) for sample, dosage in enumerate(dosages[:4, 0]))
     assert path.read_bytes()[3] == expected
 
 
@@ -58,11 +58,11 @@ def test_a_chromosome_is_found_wherever_it_stands(path, dosages):
 
 
 @given(st.lists(st.integers(0, 24), max_size=30), st.lists(st.integers(0, 22), max_size=30), st.integers(1, 9))
-def test_any_order_and_block_size(path, dosages, variants, people, size):
+def test_any_order_and_block_size(path, dosages, variants, samples, size):
     bed = open_genotypes(path, 2)
-    expected = dosages[:, 20:45][np.ix_(np.array(people, int), np.array(variants, int))]
-    np.testing.assert_array_equal(bed.read(np.array(variants, int), np.array(people, int)), expected)
-    blocks = list(bed.blocks(np.array(variants, int), np.array(people, int), size))
+    expected = dosages[:, 20:45][np.ix_(np.array(samples, int), np.array(variants, int))]
+    np.testing.assert_array_equal(bed.read(np.array(variants, int), np.array(samples, int)), expected)
+    blocks = list(bed.blocks(np.array(variants, int), np.array(samples, int), size))
     assert [len(part) for part, _ in blocks[:-1]] == [size] * (len(blocks) - 1)
     if variants:
         np.testing.assert_array_equal(np.hstack([values for _, values in blocks]), expected)
@@ -128,7 +128,7 @@ def test_truncated(copy):
     size = copy.stat().st_size
     with copy.open("r+b") as file:
         file.truncate(size - 5)
-    with pytest.raises(UserError, match=rf"{size - 5} bytes where {size} .* 60 variants .* 23 people .* cut short"):
+    with pytest.raises(UserError, match=rf"{size - 5} bytes where {size} .* 60 variants .* 23 samples .* cut short"):
         Bed(copy)
 
 
@@ -140,7 +140,7 @@ def test_not_the_same_data_set(copy):
 
 
 @pytest.mark.parametrize(
-    ("magic", "message"), [(b"PK\x03", "not a PLINK 1 .bed"), (b"\x6c\x1b\x00", "stored person by person")]
+    ("magic", "message"), [(b"PK\x03", "not a PLINK 1 .bed"), (b"\x6c\x1b\x00", "stored sample by sample")]
 )
 def test_wrong_magic(copy, magic, message):
     copy.write_bytes(magic + copy.read_bytes()[3:])
@@ -158,15 +158,15 @@ def test_missing_and_empty_files(copy, suffix):
         Bed(copy)
 
 
-def test_people(tmp_path):
+def test_samples(tmp_path):
     fam = tmp_path / "a.fam"
     fam.write_text("F NA 0 0 1 -9\nF\t007 0 0 2 1\nG x 0 0 -9 1\n")
-    people = read_fam(fam)
-    assert people["iid"].tolist() == ["NA", "007", "x"]
-    assert people["sex"].tolist() == [1, 2, 0]
+    samples = read_fam(fam)
+    assert samples["iid"].tolist() == ["NA", "007", "x"]
+    assert samples["sex"].tolist() == [1, 2, 0]
 
 
-def test_duplicated_people_are_counted_not_named(tmp_path):
+def test_duplicated_samples_are_counted_not_named(tmp_path):
     fam = tmp_path / "a.fam"
     fam.write_text("1 1000014 0 0 1 -9\n2 1000014 0 0 1 -9\n3 1000015 0 0 1 -9\n")
     with pytest.raises(UserError, match="1 individual IDs appear more than once .* 7 digits") as error:

@@ -1,4 +1,4 @@
-"""The report's table of second looks: one row a locus, one column a fit."""
+"""The report's table of sensitivity analyses of lead variants: one row a locus, one column a fit."""
 
 import numpy as np
 import pandas as pd

@@ -17,7 +17,7 @@ from PIL import Image
 from contigwas.config.check import check_config
 from contigwas.config.models import methods as methods_of_schema
 from contigwas.plots.interactive_points import SCHEMA
-from contigwas.report.cohort_flow import image_steps, people_flow, variant_steps, why_untested
+from contigwas.report.cohort_flow import image_steps, samples_flow, variant_steps, why_untested
 from contigwas.report.image_data import picture
 from contigwas.report.inputs import burden_masks, task_summary
 from contigwas.report.manhattan import locus_of, manhattan
@@ -146,7 +146,7 @@ def test_a_segmentation_without_arms_has_both_networks_beside_it(root):
     [({"kmeans", "probe"}, "k-means"), ({"kmeans", "hdbscan"}, "k-means and HDBSCAN [@"), (set(), "")],
 )
 def test_clusters_are_those_that_were_made(root, clustered, words):
-    """Of many people there is no HDBSCAN, and then it is not cited either."""
+    """Of many samples there is no HDBSCAN, and then it is not cited either."""
     found = methods(read(root, "config/examples/autoencoder.yaml"), {}, clustered)
     text = " ".join(found.paragraphs)
     assert ("Clusters are those of" in text) == bool(words)
@@ -267,8 +267,8 @@ def test_names_from_files_cannot_break_out_of_the_page(tmp_path):
         ),
         tmp_path / "worse.parquet",
     )
-    told = manhattan(tmp_path / "worse.parquet", LOCI, "contig", 5e-8, 500).points
-    assert "<" not in told and json.loads(told)["tests"]["manova"]["hits"]["id"] == [worse]
+    reported = manhattan(tmp_path / "worse.parquet", LOCI, "contig", 5e-8, 500).points
+    assert "<" not in reported and json.loads(reported)["tests"]["manova"]["hits"]["id"] == [worse]
     assert "</script" not in found.points + found.plot and found.hits == found.tested == 1
 
 
@@ -289,7 +289,7 @@ def test_variants_are_counted_over_chromosomes():
     chromosomes = pd.DataFrame(
         {"chromosome": ["1", "2"], "variants": [10, 5], "kept": [7, 5], "maf": [3, 0], "hwe": [0, 0]}
     )
-    first, last = variant_steps(chromosomes, brought=False)
+    first, last = variant_steps(chromosomes, external=False)
     assert (first.count, last.count) == (15, 12)
     assert list(first.left) == [("rare: a low minor-allele frequency", 3)]
 
@@ -308,7 +308,7 @@ CONTIG = {"method": "contig", "modalities": ["snps"]}
         ({"embeddings": "in/embeddings.h5ad"}, False),
     ],
 )
-def test_people_of_the_training_are_among_the_untested_only_where_a_network_trained_on_them(root, recipe, training):
+def test_samples_of_the_training_are_among_the_untested_only_where_a_network_trained_on_them(root, recipe, training):
     models = {"one": recipe, "traits": {"phenotypes": "in/traits.tsv"}}
     changes = {"explain": {"models": ["contig"]}, "models": models | {"contig": CONTIG}}
     config = read(root, "tests/config/every_key.yaml", downstream={}, **changes)
@@ -316,18 +316,18 @@ def test_people_of_the_training_are_among_the_untested_only_where_a_network_trai
     assert why_untested(config).startswith("the others lack an image, a covariate or a feature")
 
 
-def test_few_people_are_not_counted_in_the_flow(tmp_path):
+def test_few_samples_are_not_counted_in_the_flow(tmp_path):
     iids = [f"{number}" for number in range(100)]
     named = pd.DataFrame({"fid": iids, "iid": iids, "sex": 1, "genotypes": [1] * 98 + [0] * 2, "images": 0})
     write_tsv(named, tmp_path / "candidates.tsv")
     excluded = ["call rate"] * 37 + ["sex"] * 3 + [""] * 60
     cohort = pd.DataFrame({"iid": iids, "exclusion": excluded, "gwas_included": [0] * 44 + [1] * 56})
     write_tsv(cohort, tmp_path / "cohort.tsv")
-    steps, sources, models = people_flow(tmp_path / "candidates.tsv", tmp_path / "cohort.tsv", {"a": 54, "b": 50})
+    steps, sources, models = samples_flow(tmp_path / "candidates.tsv", tmp_path / "cohort.tsv", {"a": 54, "b": 50})
     assert [step.count for step in steps] == [100, 60, 56]
     assert steps[0].left == [("too few calls", ">=30"), ("another sex by X than in the tables", "<5")]
     assert steps[1].left == [("related to somebody who is tested", "<5")]
-    assert sources["people"].tolist() == [98, 0] and models["not tested"].tolist() == ["<5", 6]
+    assert sources["samples"].tolist() == [98, 0] and models["not tested"].tolist() == ["<5", 6]
     assert [grouped(one) for one in ["<5", 6000]] == ["<5", "6,000"]
     pictures = pd.DataFrame({"kept": [False] * 13 + [True] * 87, "reason": ["black"] * 4 + ["blurred"] * 9 + [""] * 87})
     pictures.to_parquet(tmp_path / "images.parquet")

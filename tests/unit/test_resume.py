@@ -1,4 +1,4 @@
-"""Training that was killed, or told to stop, goes on to the same weights to the last bit."""
+"""Training that was killed, or reported to stop, goes on to the same weights to the last bit."""
 
 import json
 import os
@@ -185,7 +185,7 @@ def test_a_save_that_was_cut_off_costs_what_came_after_the_last_good_one(study, 
     train(**broken)
     good = damaged == "state.ckpt.tmp"
     assert ("is damaged: training starts over" in caplog.text) != good
-    assert ("goes on from where it was saved" in caplog.text) == good
+    assert ("resumes from where it was saved" in caplog.text) == good
     assert broken["output_checkpoint"].read_bytes() == whole["output_checkpoint"].read_bytes()
     assert not any(broken["scratch"].iterdir())
 

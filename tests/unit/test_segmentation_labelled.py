@@ -25,16 +25,16 @@ def decode(table, cohort=None, **changes):
 
 
 def refused(table, cohort=None, **changes) -> str:
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as reported:
         decode(table, cohort, **changes)
-    assert not [one for one in IIDS if one in str(told.value)]
+    assert not [one for one in IIDS if one in str(reported.value)]
     assert not any(path.exists() for path in outputs(table.parent.parent))
-    return str(told.value)
+    return str(reported.value)
 
 
 def test_images_and_masks_are_decoded_in_the_tables_order(table):
     found = decode(table)
-    assert found.people["iid"].tolist() == IIDS
+    assert found.samples["iid"].tolist() == IIDS
     assert found.images.shape == (12, 32, 32, 3)
     for number in range(12):
         assert (found.images[number] == np.asarray(Image.open(table.parent / f"P{number:03d}.png"))).all()
@@ -44,13 +44,15 @@ def test_images_and_masks_are_decoded_in_the_tables_order(table):
     assert (table.parent.parent / "private").stat().st_mode & 0o777 == 0o700
 
 
-def test_people_of_the_cohort_bring_their_family(tmp_path):
+def test_samples_of_the_cohort_bring_their_family(tmp_path):
     cohort = write_study(tmp_path)["cohort"]
-    people = pd.read_csv(cohort, sep="\t", dtype=str)
-    table = write_masks(tmp_path / "in", [*people["iid"][-5:], "9", "10"])
+    samples = pd.read_csv(cohort, sep="\t", dtype=str)
+    table = write_masks(tmp_path / "in", [*samples["iid"][-5:], "9", "10"])
     found = decode(table, cohort)
-    assert found.people["iid"].tolist() == people["iid"][-5:-1].tolist(), "the last one is excluded, two are strangers"
-    assert found.people["family"].tolist() == people["family"][-5:-1].tolist()
+    assert found.samples["iid"].tolist() == samples["iid"][-5:-1].tolist(), (
+        "the last one is excluded, two are strangers"
+    )
+    assert found.samples["family"].tolist() == samples["family"][-5:-1].tolist()
 
 
 def test_who_withdrew_is_counted_and_named_nowhere(table, caplog):
@@ -64,11 +66,11 @@ def test_who_withdrew_is_counted_and_named_nowhere(table, caplog):
     settings = TASK | {"table": str(table)}
     write_labelled("tumour", settings, None, *places, withdrawn=table.parent / "withdrawn.txt")
     found = read_labelled(*places[:3])
-    assert found.people["iid"].tolist() == [one for one in IIDS if one not in ("S002", "S003", "S007")]
+    assert found.samples["iid"].tolist() == [one for one in IIDS if one not in ("S002", "S003", "S007")]
     assert len(found.images) == len(found.masks) == 9
     assert (found.images[2] == np.asarray(Image.open(table.parent / "P004.png"))).all()
     assert not len(pd.read_csv(places[3], sep="\t"))
-    assert "3 of 12 labelled images are of 2 people who withdrew" in caplog.text
+    assert "3 of 12 labelled images are of 2 participants who withdrew" in caplog.text
     (table.parent / "withdrawn.txt").write_text("\n".join(IIDS))
     with pytest.raises(UserError, match="everyone whom .* names is in samples.withdrawn"):
         write_labelled("tumour", settings, None, *places, withdrawn=table.parent / "withdrawn.txt")
@@ -82,7 +84,7 @@ def test_an_image_without_a_mask_is_counted_and_named_in_private(table, caplog):
     (table.parent / "P005_mask.png").unlink()
     (table.parent / "P007.png").write_bytes(b"no picture")
     found = decode(table)
-    assert found.people["iid"].tolist() == [one for one in IIDS if one not in ("S003", "S005", "S007")]
+    assert found.samples["iid"].tolist() == [one for one in IIDS if one not in ("S003", "S005", "S007")]
     private = pd.read_csv(outputs(table.parent.parent)[3], sep="\t")
     assert dict(zip(private["iid"], private["reason"], strict=True)) == {
         "S003": "no mask file",
@@ -144,7 +146,7 @@ def test_masks_that_cannot_be_read(table):
 
 def test_nobody_of_the_table_is_in_the_cohort(table, tmp_path):
     said = refused(table, write_study(tmp_path)["cohort"])
-    assert "no person is in both the table of masks" in said
+    assert "no sample is in both the table of masks" in said
     assert "7 digits" in said
 
 
@@ -154,7 +156,7 @@ def test_nobody_of_the_table_is_in_the_cohort(table, tmp_path):
         (lambda rows: rows.drop(columns="iid"), "no column iid"),
         (lambda rows: rows.rename(columns={"mask": "lesion"}), "no column mask"),
         (lambda rows: rows.assign(image=rows["image"].iloc[0]), "names 11 image files more than once"),
-        (lambda rows: rows.assign(iid=["NA", *rows["iid"][1:]]), "rows without a person"),
+        (lambda rows: rows.assign(iid=["NA", *rows["iid"][1:]]), "rows without a sample"),
         (lambda rows: rows.assign(mask="elsewhere.png"), "none of the 12 images"),
     ],
 )

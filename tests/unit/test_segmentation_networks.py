@@ -68,10 +68,10 @@ def test_film_scales_and_shifts_every_channel():
     assert (film(features, genes) == features).all(), "it begins as the identity"
     nn.init.normal_(film.line.weight)
     line = film.line(genes)
-    for person in range(2):
+    for sample in range(2):
         for channel in range(4):
-            expected = features[person, channel] * (1 + line[person, channel]) + line[person, 4 + channel]
-            assert torch.allclose(film(features, genes)[person, channel], expected, atol=1e-6)
+            expected = features[sample, channel] * (1 + line[sample, channel]) + line[sample, 4 + channel]
+            assert torch.allclose(film(features, genes)[sample, channel], expected, atol=1e-6)
 
 
 def test_cross_attention_is_of_every_place_to_every_token():
@@ -85,7 +85,7 @@ def test_cross_attention_is_of_every_place_to_every_token():
     assert not torch.allclose(answer, fusion(features, genes + 1))
 
 
-def test_people_without_genes_get_the_learned_vector():
+def test_samples_without_genes_get_the_learned_vector():
     for tokens in (False, True):
         genes = Genes(Tokens(), 5, tokens).eval()
         nn.init.normal_(genes.null)
@@ -98,7 +98,7 @@ def test_people_without_genes_get_the_learned_vector():
         assert (nobody == genes.null).all()
 
 
-def test_in_training_some_people_lose_their_genes():
+def test_in_training_some_samples_lose_their_genes():
     torch.manual_seed(3)
     genes = Genes(Tokens(), 5, tokens=False)
     found = genes(torch.randn(2000, 6), torch.empty(2000, 0), torch.ones(2000, dtype=torch.bool))
@@ -106,7 +106,7 @@ def test_in_training_some_people_lose_their_genes():
     assert 0.07 < lost < 0.13
 
 
-def test_one_person_with_genes_makes_a_batch():
+def test_one_sample_with_genes_makes_a_batch():
     """A BatchNorm of genes keeps its statistics; that of a trunk, which was read in evaluation, has a batch's."""
     encoder = Tokens()
     encoder.line = nn.Sequential(encoder.line, nn.Flatten(), nn.BatchNorm1d(10), nn.Unflatten(1, (2, 5)))

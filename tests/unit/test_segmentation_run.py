@@ -33,15 +33,15 @@ ARMS = [
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """A cohort of 60, the three networks of a cross-fitted model, and masks of 40 people."""
+    """A cohort of 60, the three networks of a cross-fitted model, and masks of 40 samples."""
     folder = tmp_path_factory.mktemp("segmentation")
     files = write_study(folder)
     for fold in range(3):
         run(folder, files, RECIPE | {"epochs": 1}, fold, f"fold{fold}")
-    people = read_included(files["cohort"])["iid"].tolist()[:40]
-    task = TASK | {"table": str(write_masks(folder / "in", people)), "arms": ARMS, "modality": "pgs"}
+    samples = read_included(files["cohort"])["iid"].tolist()[:40]
+    task = TASK | {"table": str(write_masks(folder / "in", samples)), "arms": ARMS, "modality": "pgs"}
     write_labelled("tumour", task, files["cohort"], *outputs(folder))
-    labelled = dict(zip(("people", "images", "masks"), outputs(folder), strict=False))
+    labelled = dict(zip(("samples", "images", "masks"), outputs(folder), strict=False))
     checkpoints = [folder / f"fold{fold}" / "model.ckpt" for fold in range(3)]
     return folder, files, labelled, checkpoints, task
 
@@ -67,13 +67,13 @@ def test_everyone_is_tested_once_by_every_arm(study, seeds):
     assert (rows["network"] == rows["split"]).all()
     masks = np.load(study[2]["masks"])
     truth = rows.drop_duplicates("iid").set_index("iid")["truth"]
-    people = pd.read_parquet(study[2]["people"])
-    assert (truth[people["iid"]].to_numpy() == masks.sum(axis=(1, 2))).all()
+    samples = pd.read_parquet(study[2]["samples"])
+    assert (truth[samples["iid"]].to_numpy() == masks.sum(axis=(1, 2))).all()
     assert (rows["both"] <= rows[["predicted", "truth"]].min(axis=1)).all()
 
 
 def test_a_square_that_is_brighter_is_found(seeds):
-    """60 steps on some 26 people: far from what an untrained network would do."""
+    """60 steps on some 26 samples: far from what an untrained network would do."""
     rows = pd.read_parquet(seeds[0][0])
     rows["dice"] = 2 * rows["both"] / (rows["predicted"] + rows["truth"])
     dice = rows[rows["share"] == 1.0].groupby("arm")["dice"].mean()
@@ -89,13 +89,13 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_others(study, seed
 def test_what_the_seeds_say_together(study, seeds, tmp_path):
     task = study[4]
     made = {name: tmp_path / f"tumour.{name}" for name in ("json", "tsv", "png")}
-    people, overlays = tmp_path / "private/people.parquet", tmp_path / "private/overlays.png"
+    samples, overlays = tmp_path / "private/samples.parquet", tmp_path / "private/overlays.png"
     scores, examples = zip(*seeds, strict=True)
-    summarise("contig", "tumour", scores, examples, task, made["json"], made["tsv"], people, [made["png"]], [overlays])
+    summarise("contig", "tumour", scores, examples, task, made["json"], made["tsv"], samples, [made["png"]], [overlays])
     table = pd.read_csv(made["tsv"], sep="\t")
-    assert list(table.columns) == ["arm", "share", "seed", "metric", "value", "low", "high", "people"]
-    by_person = pd.read_parquet(people)
-    own = by_person[(by_person["arm"] == "unet") & (by_person["share"] == 1.0) & (by_person["metric"] == "iou")]
+    assert list(table.columns) == ["arm", "share", "seed", "metric", "value", "low", "high", "n_samples"]
+    by_sample = pd.read_parquet(samples)
+    own = by_sample[(by_sample["arm"] == "unet") & (by_sample["share"] == 1.0) & (by_sample["metric"] == "iou")]
     summary = table[
         table["seed"].isna() & (table["arm"] == "unet") & (table["share"] == 1) & (table["metric"] == "iou")
     ]
@@ -103,18 +103,18 @@ def test_what_the_seeds_say_together(study, seeds, tmp_path):
     assert summary["low"].item() < summary["value"].item() < summary["high"].item()
     assert "pretrained - scratch" in set(table["arm"])
     said = json.loads(made["json"].read_text())
-    assert said["people"] == 40
+    assert said["n_samples"] == 40
     assert [one["network"] for one in said["splits"]] == [0, 1, 2]
-    assert {one["test_people_whose_images_the_pretraining_saw"] for one in said["splits"]} == {0}
+    assert {one["test_samples_whose_images_the_pretraining_saw"] for one in said["splits"]} == {0}
     assert sum(one["test"] for one in said["splits"]) == 40
-    iids = set(by_person["iid"])
+    iids = set(by_sample["iid"])
     for path in (made["json"], made["tsv"]):
         assert not [one for one in iids if one in path.read_text()]
     assert overlays.stat().st_size > 10_000
     assert overlays.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_examples_are_of_the_best_the_median_and_the_worst_person(seeds):
+def test_examples_are_of_the_best_the_median_and_the_worst_sample(seeds):
     rows = pd.read_parquet(seeds[0][0])
     own = rows[(rows["arm"] == "scratch") & (rows["share"] == 1.0)]
     own = own.assign(dice=2 * own["both"] / (own["predicted"] + own["truth"]))
@@ -220,7 +220,7 @@ def test_the_best_weights_where_features_are_of_them(study, tmp_path):
         assert torch.equal(trunk.conv1.weight, state[key]["trunk.conv1.weight"])
 
 
-def test_fine_tuning_neither_swaps_genes_between_people_nor_draws_noise(study):
+def test_fine_tuning_neither_swaps_genes_between_samples_nor_draws_noise(study):
     """An encoder with every perturbation of pretraining says the same in training as in evaluation."""
     normaliser = Normaliser(torch.arange(6), torch.zeros(6), torch.ones(6))
     values = torch.randn(12, 6)

@@ -24,14 +24,14 @@ def test_each_token_is_a_linear_map_of_its_own_genes():
     tokens, values = Tokens(7, 3, 5), torch.randn(4, 7)
     found = tokens(values)
     assert found.shape == (4, 3, 5)
-    for person in range(4):
+    for sample in range(4):
         for token in range(3):
             wanted = tokens.bias[token].clone()
             for place in range(3):
                 gene = 3 * token + place
                 if gene < 7:
-                    wanted = wanted + values[person, gene] * tokens.weight[token, place]
-            assert torch.allclose(found[person, token], wanted, atol=1e-6)
+                    wanted = wanted + values[sample, gene] * tokens.weight[token, place]
+            assert torch.allclose(found[sample, token], wanted, atol=1e-6)
 
 
 def test_a_mamba_block_is_the_recurrence_of_its_paper():
@@ -42,8 +42,8 @@ def test_a_mamba_block_is_the_recurrence_of_its_paper():
     mixer = layer.mixer
     with torch.no_grad():
         found = blocks(tokens)
-        for person in range(2):
-            inner, gate = mixer.in_proj(layer.norm(tokens[person])).chunk(2, dim=1)
+        for sample in range(2):
+            inner, gate = mixer.in_proj(layer.norm(tokens[sample])).chunk(2, dim=1)
             padded = functional.pad(inner, (0, 0, sequence.KERNEL - 1, 0))
             state, given = torch.zeros(inner.shape[1], states), []
             for step in range(len(inner)):
@@ -55,8 +55,8 @@ def test_a_mamba_block_is_the_recurrence_of_its_paper():
                 decay = torch.exp(-delta[:, None] * mixer.A_log.exp())
                 state = decay * state + delta[:, None] * enters[None, :] * here[:, None]
                 given.append((state @ leaves + mixer.D * here) * functional.silu(gate[step]))
-            wanted = blocks.model.norm_f(tokens[person] + mixer.out_proj(torch.stack(given)))
-            assert torch.allclose(found[person], wanted, atol=1e-5)
+            wanted = blocks.model.norm_f(tokens[sample] + mixer.out_proj(torch.stack(given)))
+            assert torch.allclose(found[sample], wanted, atol=1e-5)
 
 
 def test_a_token_of_mamba_sees_those_before_it_and_one_of_a_transformer_all():
@@ -71,7 +71,7 @@ def test_a_token_of_mamba_sees_those_before_it_and_one_of_a_transformer_all():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_people_do_not_depend_on_one_another(kind):
+def test_samples_do_not_depend_on_one_another(kind):
     model, values = encoder(kind), torch.randn(5, 22)
     with torch.no_grad():
         assert torch.allclose(model(values)[2:3], model(values[2:3]), atol=1e-5)
@@ -86,7 +86,7 @@ def test_every_weight_learns(kind):
     assert not [name for name, one in model.named_parameters() if one.grad is None or not one.grad.abs().sum() > 0]
 
 
-def test_variable_genes_are_chosen_among_the_training_people_in_either_order():
+def test_variable_genes_are_chosen_among_the_training_samples_in_either_order():
     rng = np.random.default_rng(0)
     sds = np.array([1.0, 5.0, 0.0, 3.0, 2.0, 4.0])
     values = torch.from_numpy((rng.normal(size=(400, 6)) * sds).astype(np.float32))
@@ -105,7 +105,7 @@ def test_a_sequence_longer_than_memory_says_what_to_lower(monkeypatch):
     monkeypatch.setattr(sequence, "available", lambda: needed)
     require_memory(normalisers, settings, "batch")
     monkeypatch.setattr(sequence, "available", lambda: needed - 1)
-    with pytest.raises(UserError, match="500 tokens .500 genes. in batches of 32 people .* are free: lower batch"):
+    with pytest.raises(UserError, match="500 tokens .500 genes. in batches of 32 samples .* are free: lower batch"):
         require_memory(normalisers, settings, "batch")
     require_memory(normalisers, settings | {"genes_per_token": 2}, "batch")
     require_memory(normalisers, settings | {"gene_encoder": "transformer"}, "batch")

@@ -1,4 +1,4 @@
-"""Chromosome X against loops over people."""
+"""Chromosome X against loops over samples."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ SEXES = st.lists(st.integers(0, 2), min_size=1, max_size=12)
 
 
 @given(SEXES, st.lists(st.booleans(), min_size=1, max_size=5), st.integers(0, 2**32 - 1))
-def test_hard_calls_person_by_person(sexes, linked, seed):
+def test_hard_calls_by_sample(sexes, linked, seed):
     rng = np.random.default_rng(seed)
     sexes, linked = np.array(sexes), np.array(linked)
     block = np.asfortranarray(rng.choice(np.array([0, 1, 2, -127], np.int8), (sexes.size, linked.size)))
@@ -42,24 +42,24 @@ def test_hard_calls_person_by_person(sexes, linked, seed):
     lost = 0
     eaf, called = frequencies(coded, sexes == 1, linked)
     for variant in range(linked.size):
-        alleles, chromosomes, people = 0, 0, 0
-        for person, sex in enumerate(sexes):
-            value = int(before[person, variant])
+        alleles, chromosomes, samples = 0, 0, 0
+        for sample, sex in enumerate(sexes):
+            value = int(before[sample, variant])
             if linked[variant] and sex == 0:
                 value = -127
             if linked[variant] and sex == 1 and value == 1:
                 value, lost = -127, lost + 1
-            assert coded[person, variant] == value
+            assert coded[sample, variant] == value
             if value >= 0:
                 copies = 1 if linked[variant] and sex == 1 else 2
-                alleles, chromosomes, people = alleles + value * copies / 2, chromosomes + copies, people + 1
-        assert called[variant] == people
+                alleles, chromosomes, samples = alleles + value * copies / 2, chromosomes + copies, samples + 1
+        assert called[variant] == samples
         assert eaf[variant] == pytest.approx(alleles / chromosomes) if chromosomes else np.isnan(eaf[variant])
     assert hets == lost
 
 
 @given(SEXES, st.lists(st.booleans(), min_size=1, max_size=5), st.integers(0, 2**32 - 1))
-def test_dosages_person_by_person(sexes, linked, seed):
+def test_dosages_by_sample(sexes, linked, seed):
     rng = np.random.default_rng(seed)
     sexes, linked = np.array(sexes), np.array(linked)
     block = np.asfortranarray(rng.uniform(0, 2, (sexes.size, linked.size)).astype(np.float32))

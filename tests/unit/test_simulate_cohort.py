@@ -17,7 +17,7 @@ from contigwas.simulate.traits import choose_causal, make_latents
 
 SETTINGS = {
     "folder": "unused",
-    "people": 400,
+    "n_samples": 400,
     "chromosomes": 2,
     "megabases": 0.5,
     "related_pairs": 10,
@@ -28,7 +28,7 @@ SETTINGS = {
     "ancestry_shift": 1.0,
     "pgs": {"relevant": 6, "irrelevant": 2, "noise": 0.9},
     "missing_calls": 0.01,
-    "lacking": 0.1,
+    "missing_rate": 0.1,
     "image_size": 64,
     "unusable_images": 3,
     "nuisance": 1.0,
@@ -56,7 +56,7 @@ def bed(folder, chrom):
     return values, bim.set_axis(["chrom", "id", "cm", "pos", "effect", "other"], axis=1)
 
 
-def people(folder, chrom=1):
+def samples(folder, chrom=1):
     return pd.read_csv(folder / f"chr{chrom}.fam", sep=r"\s+", header=None, dtype=str)[1].tolist()
 
 
@@ -81,8 +81,8 @@ def test_array_holds_the_common_and_exome_the_rare_variants_with_calls_missing_a
         rare, exome = bed(folder / "exome", chrom)
         unseen = 2 * np.isnan(common).sum(axis=0)
         for alleles in (np.nansum(common, axis=0), np.nansum(2 - common, axis=0)):
-            assert ((alleles + unseen) / (2 * SETTINGS["people"])).min() >= 0.01
-        assert (np.nansum(rare, axis=0) / (2 * SETTINGS["people"])).max() < 0.01
+            assert ((alleles + unseen) / (2 * SETTINGS["n_samples"])).min() >= 0.01
+        assert (np.nansum(rare, axis=0) / (2 * SETTINGS["n_samples"])).max() < 0.01
         assert np.isnan(common).mean() == pytest.approx(0.01, rel=0.15)
         for one in (bim, exome):
             assert one["pos"].is_monotonic_increasing
@@ -96,10 +96,10 @@ def test_array_holds_the_common_and_exome_the_rare_variants_with_calls_missing_a
         assert 0.05 < ambiguous < 0.3
 
 
-def test_people_lack_modalities_and_stand_in_another_order_in_the_exome(folder):
-    array, exome = people(folder / "genotypes"), people(folder / "exome")
-    assert array == people(folder / "genotypes", 2)
-    assert exome == people(folder / "exome", 2)
+def test_samples_lack_modalities_and_stand_in_another_order_in_the_exome(folder):
+    array, exome = samples(folder / "genotypes"), samples(folder / "exome")
+    assert array == samples(folder / "genotypes", 2)
+    assert exome == samples(folder / "exome", 2)
     assert len(set(array)) == 400
     assert all(len(one) == 7 and one.isdigit() for one in array)
     assert len(set(exome)) == len(exome) == 360
@@ -112,8 +112,8 @@ def test_people_lack_modalities_and_stand_in_another_order_in_the_exome(folder):
     assert table(folder / "latents.tsv")["iid"].tolist() == array
 
 
-def test_exome_calls_belong_to_the_people_they_are_filed_under(folder, tmp_path):
-    everyone = {**SETTINGS, "lacking": 0.0, "missing_calls": 0.0}
+def test_exome_calls_belong_to_the_samples_they_are_filed_under(folder, tmp_path):
+    everyone = {**SETTINGS, "missing_rate": 0.0, "missing_calls": 0.0}
     simulate_cohort(tmp_path, everyone, "GRCh37", 7)
     truth, latents = table(tmp_path / "truth.tsv"), table(tmp_path / "latents.tsv").set_index("iid")
     sets = pd.read_csv(tmp_path / "exome" / "sets.tsv", sep=r"\s+", header=None, index_col=0)
@@ -125,7 +125,7 @@ def test_exome_calls_belong_to_the_people_they_are_filed_under(folder, tmp_path)
         damaging = bim["id"].isin(ids).to_numpy() & (frequency <= 0.5 / 400 + 1e-9)
         carrier = rare[:, damaging].any(axis=1)
         assert gene.af == pytest.approx(frequency[damaging].sum(), abs=1e-5)
-        trait = latents.loc[people(tmp_path / "exome"), gene.latent].to_numpy()
+        trait = latents.loc[samples(tmp_path / "exome"), gene.latent].to_numpy()
         # carriers are few: their difference in SD has a standard error of 1 / sqrt(carriers)
         p = carrier.mean()
         expected, error = np.sqrt(gene.q2 / (p * (1 - p))), 1 / np.sqrt(carrier.sum())
@@ -193,7 +193,7 @@ def test_pigment_and_only_pigment_differs_between_the_populations():
     population = np.arange(4000) % 4 == 0
     none = pd.DataFrame(columns=["exome", "gene", "latent", "effect"])
     for shift in (0.0, 1.0):
-        plan = Simulation.of({**SETTINGS, "people": 4000, "ancestry_shift": shift})
+        plan = Simulation.of({**SETTINGS, "n_samples": 4000, "ancestry_shift": shift})
         latents = make_latents(np.zeros((4000, 6)), [], none, population, plan, np.random.default_rng(1))
         difference = dict(
             zip(LATENTS, latents[population].mean(axis=0) - latents[~population].mean(axis=0), strict=True)
@@ -208,14 +208,14 @@ def test_a_small_genome_gets_fewer_planted_snps_well_apart_and_says_so(folder, t
     for _, part in planted.groupby("chrom"):
         assert np.diff(np.sort(part["pos"])).min() >= 100_000
     with caplog.at_level(logging.INFO):
-        simulate_cohort(tmp_path, {**SETTINGS, "people": 80, "chromosomes": 1}, "GRCh37", 7)
+        simulate_cohort(tmp_path, {**SETTINGS, "n_samples": 80, "chromosomes": 1}, "GRCh37", 7)
     assert "room for 1 planted SNPs per trait" in caplog.text
-    assert not any(iid in caplog.text for iid in people(tmp_path / "genotypes"))
+    assert not any(iid in caplog.text for iid in samples(tmp_path / "genotypes"))
 
 
 def test_large_genomes_have_planted_snps_400_kb_apart():
     rng = np.random.default_rng(3)
-    plan = Simulation.of({**SETTINGS, "megabases": 2.5, "chromosomes": 3, "people": 1000, "polygenic_snps": 60})
+    plan = Simulation.of({**SETTINGS, "megabases": 2.5, "chromosomes": 3, "n_samples": 1000, "polygenic_snps": 60})
     array = []
     for chrom in range(1, 4):
         counts = rng.binomial(2, rng.uniform(0.1, 0.9, (1000, 1)), (1000, 1000)).astype(np.int8)
@@ -259,7 +259,7 @@ def test_relevant_scores_explain_what_noise_leaves_and_come_as_others_publish_th
         assert header["genome_build"] == "GRCh37"
         assert int(header["variants_number"]) == len(rows)
         assert list(rows) == ["rsID", "chr_name", "chr_position", "effect_allele", "other_allele", "effect_weight"]
-        score = np.zeros(SETTINGS["people"])
+        score = np.zeros(SETTINGS["n_samples"])
         for row in rows.itertuples():
             key = (row.chr_name, int(row.chr_position))
             if key not in genotypes:

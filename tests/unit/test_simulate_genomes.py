@@ -7,8 +7,8 @@ from contigwas.simulate.genomes import draw_pedigree, simulate_chromosome
 from contigwas.simulate.settings import Scores, Simulation
 
 PLAN = Simulation(
-    people=200, chromosomes=1, megabases=1.0, related_pairs=21, polygenic_snps=10, polygenic_h2=0.2, planted_q2=(0.05,),
-    burden_q2=0.0, ancestry_shift=1.0, pgs=Scores(1, 1, 0.5), missing_calls=0.0, lacking=0.0,
+    n_samples=200, chromosomes=1, megabases=1.0, related_pairs=21, polygenic_snps=10, polygenic_h2=0.2, planted_q2=(0.05,),
+    burden_q2=0.0, ancestry_shift=1.0, pgs=Scores(1, 1, 0.5), missing_calls=0.0, missing_rate=0.0,
 )  # fmt: skip
 
 
@@ -20,15 +20,15 @@ def family():
 
 def where(pedigree):
     """Row in the cohort of each founder (by simulated diploid), and of each child."""
-    rank = np.empty(PLAN.people, dtype=int)
-    rank[pedigree.order] = np.arange(PLAN.people)
+    rank = np.empty(PLAN.samples, dtype=int)
+    rank[pedigree.order] = np.arange(PLAN.samples)
     founders = dict(zip(pedigree.founders.tolist(), rank[: len(pedigree.founders)], strict=True))
     return founders, rank[len(pedigree.founders) :]
 
 
 def test_children_are_part_of_the_cohort_and_pairs_are_as_many_as_asked(family):
     pedigree, chromosome = family
-    assert len(pedigree.founders) + len(pedigree.parents) == PLAN.people == chromosome.counts.shape[1]
+    assert len(pedigree.founders) + len(pedigree.parents) == PLAN.samples == chromosome.counts.shape[1]
     couples, children = np.unique(pedigree.parents, axis=0, return_counts=True)
     mother_inside = np.isin(couples[:, 0], pedigree.founders)
     assert not np.isin(couples[:, 1], pedigree.founders).any()
@@ -45,7 +45,7 @@ def test_a_child_shares_an_allele_with_its_parent_at_every_variant(family):
         if mother in founders:
             difference = np.abs(chromosome.counts[:, child] - chromosome.counts[:, founders[mother]])
             assert difference.max() <= 1
-            stranger = chromosome.counts[:, (founders[mother] + 1) % PLAN.people]
+            stranger = chromosome.counts[:, (founders[mother] + 1) % PLAN.samples]
             opposite += int((np.abs(chromosome.counts[:, child] - stranger) == 2).sum())
     assert opposite > 100
 
@@ -59,7 +59,7 @@ def test_siblings_share_half_of_their_genome(family):
     centred = common - common.mean(axis=1, keepdims=True)
     correlation = np.corrcoef(centred.T)
     pairs = correlation[children[11::2], children[12::2]]
-    strangers = correlation[np.triu_indices(PLAN.people, 1)]
+    strangers = correlation[np.triu_indices(PLAN.samples, 1)]
     assert pairs.mean() == pytest.approx(0.5, abs=0.15)
     assert abs(strangers.mean()) < 0.05
     assert pairs.std() > 0.02
@@ -85,7 +85,7 @@ def test_variants_are_by_position_and_vary(family):
     assert (np.diff(chromosome.pos) > 0).all()
     total = chromosome.counts.sum(axis=1, dtype=int)
     assert total.min() >= 1
-    assert total.max() < 2 * PLAN.people
+    assert total.max() < 2 * PLAN.samples
     pairs = np.char.add(chromosome.ref, chromosome.alt)
     transitions = np.isin(pairs, ["AG", "GA", "CT", "TC"]).mean()
     assert 0.55 < transitions < 0.78

@@ -16,7 +16,7 @@ from contigwas.simulate.groups import choose_groups, mark
 from contigwas.simulate.images import simulate_images
 from contigwas.simulate.settings import GROUPS, LATENTS, Simulation
 
-SETTINGS = {"lacking": 0.1, "unusable_images": 0, "image_size": 64, "nuisance": 1.0}
+SETTINGS = {"missing_rate": 0.1, "unusable_images": 0, "image_size": 64, "nuisance": 1.0}
 GROUPED = {**SETTINGS, "groups": {"count": 4, "strength": 1.0, "traits": 1.0}}
 
 
@@ -38,7 +38,7 @@ def folder(latents, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def seen(folder):
-    """Photographs (eyes, size, size, 3), the groups and the iids of their people."""
+    """Photographs (eyes, size, size, 3), the groups and the iids of their samples."""
     images = pd.read_csv(folder / "images.tsv", sep="\t", dtype={"iid": str})
     groups = pd.read_csv(folder / "groups.tsv", sep="\t", dtype={"iid": str}).set_index("iid")["group"]
     pictures = np.stack([np.asarray(Image.open(folder / path)) for path in images["path"]])
@@ -61,8 +61,8 @@ def bare_and_marked(kind, many=40, strength=1.0, nuisance=0.0):
 def test_groups_are_equal_in_size_and_everyone_has_one(folder, latents):
     groups = pd.read_csv(folder / "groups.tsv", sep="\t", dtype={"iid": str})
     assert list(groups) == ["iid", "group"]
-    people = pd.read_csv(latents, sep="\t", dtype={"iid": str})
-    assert groups["iid"].tolist() == people["iid"].tolist()
+    samples = pd.read_csv(latents, sep="\t", dtype={"iid": str})
+    assert groups["iid"].tolist() == samples["iid"].tolist()
     assert groups["group"].value_counts().to_dict() == dict.fromkeys(GROUPS, 125)
     assert np.bincount(choose_groups(100, 3, np.random.default_rng(0))).tolist() == [34, 33, 33]
 
@@ -74,7 +74,7 @@ def test_groups_say_nothing_of_the_traits(folder, latents):
 
 
 def test_marks_are_all_that_groups_change_in_the_pictures_of_the_demo(latents, folder, tmp_path):
-    """The same people, names and eyes; strength 0 shows nothing."""
+    """The same samples, names and eyes; strength 0 shows nothing."""
     simulate_images(latents, tmp_path / "none", SETTINGS, 5)
     assert not (tmp_path / "none/groups.tsv").exists()
     simulate_images(latents, tmp_path / "zero", {**SETTINGS, "groups": {"count": 4, "strength": 0.0, "traits": 1.0}}, 5)
@@ -84,7 +84,7 @@ def test_marks_are_all_that_groups_change_in_the_pictures_of_the_demo(latents, f
 
 
 def test_the_traits_show_as_little_as_asked(latents, tmp_path):
-    """Pigment decides how dark a photograph is: its spread over people without light and noise."""
+    """Pigment decides how dark a photograph is: its spread over samples without light and noise."""
     spread = {}
     for traits in (1.0, 0.5, 0.0):
         settings = {**SETTINGS, "nuisance": 0.0, "groups": {"count": 4, "strength": 0.0, "traits": traits}}
@@ -127,7 +127,7 @@ def test_drusen_stand_about_the_macula_scars_in_the_periphery_and_the_others_any
 
 
 def test_the_texture_tells_the_group_whatever_the_nuisance(seen):
-    """A forest on how far spots stand out from the ground, trained on some people, knows the group of others."""
+    """A forest on how far spots stand out from the ground, trained on some samples, knows the group of others."""
     pictures, groups, iids = seen
     line = (np.arange(64) + 0.5) * 2 / 64 - 1
     away = np.hypot(line, line[:, None])

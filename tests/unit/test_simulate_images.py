@@ -9,7 +9,7 @@ from contigwas.runtime.errors import UserError
 from contigwas.simulate.images import simulate_images
 from contigwas.simulate.settings import LATENTS
 
-SETTINGS = {"lacking": 0.1, "unusable_images": 7, "image_size": 64, "nuisance": 1.0}
+SETTINGS = {"missing_rate": 0.1, "unusable_images": 7, "image_size": 64, "nuisance": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +55,14 @@ def test_both_eyes_of_those_who_have_images_and_nobody_twice(folder):
     assert on_disk == set(images["path"])
 
 
-def test_as_many_files_are_unusable_as_asked_each_of_another_person(folder):
+def test_as_many_files_are_unusable_as_asked_each_of_another_sample(folder):
     images = table(folder)
     state = images["path"].map(lambda path: condition(folder / path))
     assert state.value_counts().to_dict() == {"usable": 137, "black": 3, "blank": 2, "truncated": 2}
     assert images["iid"][state != "usable"].is_unique
 
 
-def test_names_and_order_say_nothing_about_the_person(folder):
+def test_names_and_order_say_nothing_about_the_sample(folder):
     images = table(folder)
     numbers = images["path"].str.extract(r"(\d+)")[0].astype(int)
     assert numbers.tolist() == list(range(144))
@@ -70,7 +70,7 @@ def test_names_and_order_say_nothing_about_the_person(folder):
     assert not any(iid in path for iid in images["iid"].unique() for path in images["path"])
 
 
-def test_a_person_s_eyes_show_the_person_s_pigment(folder, latents):
+def test_a_sample_s_eyes_show_the_sample_s_pigment(folder, latents):
     images = table(folder)
     images = images[images["path"].map(lambda path: condition(folder / path)) == "usable"]
     light = images["path"].map(lambda path: np.asarray(Image.open(folder / path)).mean())
@@ -79,7 +79,7 @@ def test_a_person_s_eyes_show_the_person_s_pigment(folder, latents):
 
 
 def test_a_rerun_gives_the_same_bytes_and_removes_the_pictures_of_a_larger_cohort(folder, latents, tmp_path):
-    simulate_images(latents, tmp_path, {**SETTINGS, "lacking": 0.0}, 5)
+    simulate_images(latents, tmp_path, {**SETTINGS, "missing_rate": 0.0}, 5)
     foreign = tmp_path / "images" / "mine.png"
     foreign.write_bytes(b"kept")
     assert len(list((tmp_path / "images").iterdir())) == 161

@@ -22,7 +22,7 @@ from contigwas.simulate.tumours import Tumours, render
 
 LESIONS = {"dimensions": 2, "genes": 400, "driven": 0.7, "contrast": 0.2, "distractors": 0.6}
 SETTINGS = {
-    "people": 400,
+    "n_samples": 400,
     "chromosomes": 2,
     "megabases": 0.5,
     "related_pairs": 10,
@@ -33,7 +33,7 @@ SETTINGS = {
     "ancestry_shift": 1.0,
     "pgs": {"relevant": 6, "irrelevant": 2, "noise": 0.9},
     "missing_calls": 0.01,
-    "lacking": 0.1,
+    "missing_rate": 0.1,
     "image_size": 64,
     "unusable_images": 7,
     "nuisance": 1.0,
@@ -43,12 +43,12 @@ SETTINGS = {
 
 def plan(**changed):
     """A quiet scanner, one tumour, nobody with a lookalike, unless said."""
-    usual = {"size": 64, "nuisance": 0.0, "lacking": 0.1, "unusable": 0, "distractors": 0.0}
+    usual = {"size": 64, "nuisance": 0.0, "missing_rate": 0.1, "unusable": 0, "distractors": 0.0}
     return Lesions(**{**LESIONS, **usual, **changed})
 
 
 def drawn(many=60, seed=0, settings=None, **programmes):
-    """Pictures, masks and lookalikes of `many` people, average but for the `programmes` given."""
+    """Pictures, masks and lookalikes of `many` samples, average but for the `programmes` given."""
     traits = np.zeros((many, len(PROGRAMMES)))
     for name, value in programmes.items():
         traits[:, PROGRAMMES.index(name)] = value
@@ -98,7 +98,7 @@ def test_who_has_a_picture_and_who_has_expression_differ(folder):
     assert on_disk == {*masks["path"], *masks["mask"]}
 
 
-def test_names_say_nothing_about_the_person(folder):
+def test_names_say_nothing_about_the_sample(folder):
     images = table(folder, "images")
     numbers = images["path"].str.extract(r"(\d+)")[0].astype(int)
     assert numbers.tolist() == list(range(360))
@@ -167,7 +167,7 @@ def test_each_gene_follows_its_own_programme_and_no_other():
 
 
 def test_expression_looks_like_tpm():
-    """Log-normal over people; what is weakly expressed is noisier on the log scale, and has zeros."""
+    """Log-normal over samples; what is weakly expressed is noisier on the log scale, and has zeros."""
     loadings = draw_loadings(400, np.random.default_rng(6))
     tpm = express(np.random.default_rng(7).standard_normal((600, 6)), loadings, np.random.default_rng(8))
     mean, excess = np.log(tpm.mean(axis=0)), np.log1p(tpm).std(axis=0)
@@ -366,7 +366,7 @@ def test_what_makes_no_sense_is_refused_before_the_cohort_is_made(settings, sent
         Simulation.of({**SETTINGS, **settings})
 
 
-def test_more_unusable_pictures_than_people_are_refused(folder, tmp_path):
+def test_more_unusable_pictures_than_samples_are_refused(folder, tmp_path):
     with pytest.raises(UserError, match="unusable_images is 361, but there are only 360"):
         simulate_lesions(folder / "programmes.tsv", tmp_path, {**SETTINGS, "unusable_images": 361}, 5)
     assert not (tmp_path / "masks.tsv").exists()

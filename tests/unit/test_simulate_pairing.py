@@ -12,15 +12,15 @@ from contigwas.runtime.errors import UserError
 from contigwas.simulate.pairing import pair, shift_colour
 from contigwas.tables.anndata_io import MISSING
 
-PEOPLE, PHOTOGRAPHS = 30, 24
+SAMPLES, PHOTOGRAPHS = 30, 24
 
 
 @pytest.fixture
 def genotypes(tmp_path):
     """Two chromosomes, `rs7` on the second; the pattern of its .fam files and the calls of rs7 by IID."""
     rng = np.random.default_rng(0)
-    iids = [f"HG{number:05d}" for number in rng.permutation(PEOPLE)]
-    calls = rng.binomial(2, 0.4, (PEOPLE, 5)).astype(np.int8)
+    iids = [f"HG{number:05d}" for number in rng.permutation(SAMPLES)]
+    calls = rng.binomial(2, 0.4, (SAMPLES, 5)).astype(np.int8)
     calls[:3, 2] = MISSING
     for chrom, names in ((1, ["rs1", "rs2", "rs3", "rs4", "rs4"]), (2, ["rs5", "rs6", "rs7", "rs8", "rs9"])):
         properties = {"iid": iids, "fid": iids, "sid": names, "chromosome": [str(chrom)] * 5,

@@ -18,7 +18,7 @@ GRID = {"stride": 3, "offset": 0, "list": None, "pruned": False}
 
 @pytest.fixture
 def study(tmp_path):
-    """Two chromosomes of 40 and 23 variants in one file; people of the cohort in another order, two excluded."""
+    """Two chromosomes of 40 and 23 variants in one file; samples of the cohort in another order, two excluded."""
     dosages = simulate(np.random.default_rng(4), 30, 63, missing=0.05)
     dosages[:, 6] = 0
     bed = write_plink(tmp_path / "all.bed", dosages, NAMES, ["1"] * 40 + ["2"] * 23)
@@ -31,12 +31,12 @@ def test_every_third_variant_raw_and_in_the_order_of_the_cohort(study):
     tables = quality(bed, folder, NAMES, ["1", "2"], EVERYTHING)
     write_snps(bed, tables, cohort, GRID, folder / "snps.h5ad")
     data = read_modality(folder / "snps.h5ad")
-    people = [29 - row for row in range(30) if 29 - row not in (3, 4)]
+    samples = [29 - row for row in range(30) if 29 - row not in (3, 4)]
     columns = [*range(0, 40, 3), *range(40, 63, 3)]
     assert data.X.dtype == np.int8
     assert (data.X == -127).any()
-    np.testing.assert_array_equal(data.X, dosages[np.ix_(people, columns)])
-    assert data.obs_names.tolist() == [NAMES[row] for row in people]
+    np.testing.assert_array_equal(data.X, dosages[np.ix_(samples, columns)])
+    assert data.obs_names.tolist() == [NAMES[row] for row in samples]
     assert data.var_names.tolist() == [f"rs{1 if c < 40 else 2}_{c}" for c in columns]
     assert data.var.columns.tolist() == ["chrom", "pos", "effect_allele", "other_allele", "eaf", "missing"]
     assert data.var["chrom"].tolist() == ["1"] * 14 + ["2"] * 8
@@ -129,7 +129,7 @@ def test_bad_input(study):
     with pytest.raises(UserError, match="none of the 14 variants that are on the grid of every 3-th"):
         write_snps(bed, {"1": folder / "nothing.parquet"}, cohort, GRID, folder / "snps.h5ad")
     stranger = write_cohort(folder, [*NAMES, "9999999"])
-    with pytest.raises(UserError, match="lacks 1 of 31 people") as error:
+    with pytest.raises(UserError, match="lacks 1 of 31 samples") as error:
         write_snps(bed, tables, stranger, GRID, folder / "snps.h5ad")
     assert "9999999" not in str(error.value)
     assert not (folder / "snps.h5ad").exists()

@@ -28,7 +28,7 @@ def test_every_setting_is_a_config_and_every_cell_has_its_models(study):
         assert config["seed"] == 7
         models = [model for cell in study["cells"].values() for model in cell]
         assert set(models) <= set(config["models"])
-    assert cells.config_of(study, "fewer_people", 1)["simulate"]["people"] == 1500
+    assert cells.config_of(study, "fewer_samples", 1)["simulate"]["n_samples"] == 1500
     assert {way for ways in study["ways"].values() for way in ways} <= set(cells.WAYS)
     assert set(study["settings"]) == set(tables.SETTINGS)
     assert set(models) <= set(tables.MODELS)
@@ -60,9 +60,9 @@ def test_summed_chi_squareds_of_nulls_are_uniform():
     assert (p < 0.01).mean() == pytest.approx(0.01, abs=0.003)
 
 
-def test_all_images_of_a_person_go_to_one_other_person(tmp_path):
-    people = np.repeat([f"P{number}" for number in range(200)], 2)
-    images = pd.DataFrame({"row": np.arange(400), "iid": people, "eye": ["left", "right"] * 200, "kept": True})
+def test_all_images_of_a_sample_go_to_one_other_sample(tmp_path):
+    samples = np.repeat([f"P{number}" for number in range(200)], 2)
+    images = pd.DataFrame({"row": np.arange(400), "iid": samples, "eye": ["left", "right"] * 200, "kept": True})
     images.to_parquet(tmp_path / "images.parquet")
     mixed = pd.read_parquet(stages.shuffled(tmp_path / "images.parquet", 3, tmp_path / "mixed.parquet"))
     pairs = pd.DataFrame({"old": images["iid"], "new": mixed["iid"]}).drop_duplicates()

@@ -27,15 +27,15 @@ def config(task=None, images=None, **models):
 
 
 def refused(*arguments, **models) -> str:
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as reported:
         config(*arguments, **models)
-    return str(told.value)
+    return str(reported.value)
 
 
 def test_size_and_crop_are_those_of_the_images():
     task = config()["downstream"]["tumour"]
     assert (task["size"], task["crop"], task["mask"], task["cohort"]) == (32, "fundus", "mask", True)
-    assert job_settings(config({"size": 48}), "downstream.tumour")["size"] == 48
+    assert job_settings(config({"size": 48}), "task", task="tumour")["task"]["size"] == 48
 
 
 def test_all_models_with_feature_maps_take_part():
@@ -82,7 +82,7 @@ def test_the_arms_that_nobody_named():
         ({"models": ["contig"], "modality": "blood"}, "names contig, which has no encoder of blood"),
         ({"modality": "blood"}, "has no model"),
         ({"cohort": False, "arms": [GENES]}, "are not of the cohort: write fusion: none"),
-        ({"cohort": False, "modality": "snps"}, "modality is snps, but with cohort: false its people have no genes"),
+        ({"cohort": False, "modality": "snps"}, "modality is snps, but with cohort: false its samples have no genes"),
         ({"arms": [{"name": "a"}], "modality": "snps"}, "modality is snps, but none of its arms fuses genes"),
         ({"mask": {"disc": "a", "cup": "b"}, "labels": {"disc": 1}}, "or drop labels"),
         ({"labels": {"disc": 1, "cup": [2, 1]}}, "gives one value to two classes"),
@@ -147,13 +147,13 @@ def test_an_external_set_is_embedded_by_networks_that_are_trained_here():
 @pytest.mark.parametrize(
     ("task", "said"),
     [
-        (LABELS | {"models": ["latents"]}, "names latents, which has no embeddings, but brought phenotypes"),
+        (LABELS | {"models": ["latents"]}, "names latents, which has no embeddings, but user-supplied phenotypes"),
         (OUTSIDE | {"models": ["given"]}, "names given, which has no network that is trained here"),
         (LABELS | {"models": ["given"], "arms": ["finetuned"]}, "names given, which has no network to fine-tune"),
         (LABELS | {"column": ["a", "b"]}, "column names several columns, but only a multilabel task has several"),
         (LABELS | {"kind": "multilabel"}, "column names one column, but only a multilabel task has several"),
-        (LABELS | {"size": 64}, "grade.size is given, but the people are those of the cohort"),
-        (LABELS | {"image": "{id}.png"}, "grade.image is given, but the people are those of the cohort"),
+        (LABELS | {"size": 64}, "grade.size is given, but the samples are those of the cohort"),
+        (LABELS | {"image": "{id}.png"}, "grade.image is given, but the samples are those of the cohort"),
         (OUTSIDE | {"image": None}, "does not say where their images are"),
         (OUTSIDE | {"image": "Grade"}, "grade.image names the column Grade, which is a label (column)"),
         (OUTSIDE | {"image": "b", "column": ["a", "b"], "kind": "multilabel"}, "image names the column b, which is a"),
@@ -167,9 +167,9 @@ def test_an_external_set_is_embedded_by_networks_that_are_trained_here():
     ],
 )
 def test_keys_of_labels_that_contradict_each_other(task, said):
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as reported:
         of_labels(task)
-    assert said in str(told.value)
+    assert said in str(reported.value)
 
 
 @pytest.mark.parametrize(

@@ -166,16 +166,16 @@ def test_what_is_no_number_is_never_retrieved():
     assert retrieval(torch.full((20, 4), float("nan")), torch.randn(20, 4)) == {1: 0.0, 5: 0.0, 10: 0.0}
 
 
-def test_weights_that_saw_the_genetics_of_held_out_people_are_refused(study):
+def test_weights_that_saw_the_genetics_of_held_out_samples_are_refused(study):
     folder, _ = study
     run(study, "fold0", RECIPE)
     start = {"weights": str(folder / "fold0" / "model.ckpt")}
-    with pytest.raises(UserError, match=r"model\.ckpt was trained with the genetics of \d+ people whom .* fold 1"):
+    with pytest.raises(UserError, match=r"model\.ckpt was trained with the genetics of \d+ samples that .* fold 1"):
         run(study, "fold1", RECIPE | start, fold=1)
     untrained = {key: value for key, value in SIMCLR.items() if key not in ("epochs", "lr")} | {"method": "untrained"}
     with pytest.raises(UserError, match="would know the answer"):
         run(study, "untrained", untrained | start)
-    # the same people are held out: nothing is given away
+    # the same samples are held out: nothing is given away
     state, _ = run(study, "again", RECIPE | start | {"seed": RECIPE["seed"]})
     assert set(state["seen"]) == {*state["roles"]["train"], *state["roles"]["validation"]}
     assert not set(state["seen"]) & set(state["roles"]["heldout"])
@@ -188,7 +188,7 @@ def test_weights_hand_on_whose_genetics_they_saw(study):
     run(study, "from_views", RECIPE | {"weights": str(folder / "views" / "model.ckpt")})
     state["seen"] = state["roles"]["train"][:7]
     torch.save(state, folder / "views" / "second.ckpt")
-    with pytest.raises(UserError, match="genetics of 7 people"):
+    with pytest.raises(UserError, match="genetics of 7 samples"):
         run(study, "second", SIMCLR | {"weights": str(folder / "views" / "second.ckpt")})
 
 
@@ -202,7 +202,7 @@ def test_a_state_of_other_weights_is_not_taken_up(study, caplog):
         run(study, "w", settings, scratch=scratch, minutes=0)
     torch.save({name: value * 0.5 for name, value in trunk.items()}, folder / "w.pth")
     run(study, "w", settings, scratch=scratch, minutes=0)
-    assert "goes on from where it was saved" not in caplog.text
+    assert "resumes from where it was saved" not in caplog.text
 
 
 def test_another_number_of_processes_goes_on_and_says_so(study, caplog):
@@ -225,7 +225,7 @@ def test_missing_values_are_counted_and_the_worst_feature_named(study, tmp_path,
     values[:9, 3], values[0, 1] = np.nan, np.nan
     write_modality(tmp_path / "pgs.h5ad", values, data.obs_names, data.var, {})
     load_genetics(tmp_path / "pgs.h5ad", data.obs_names)
-    assert f"10 values of 2 features are missing, most of pgs3 (9 of {len(data)} people)" in caplog.text
+    assert f"10 values of 2 features are missing, most of pgs3 (9 of {len(data)} samples)" in caplog.text
 
 
 def test_too_few_carriers_are_told_from_too_little_variation(study):
@@ -245,11 +245,11 @@ def test_nobody_with_all_modalities_is_named_so(study, tmp_path):
         run(study, "inner", RECIPE | {"aggregate": "inner", "modalities": ["snps", "pgs"]}, modalities=paths)
 
 
-def test_one_fold_whose_held_out_people_have_no_image_stops_before_training(study, tmp_path):
+def test_one_fold_whose_held_out_samples_have_no_image_stops_before_training(study, tmp_path):
     _, files = study
     state, _ = run(study, "one", RECIPE | {"folds": 1, "epochs": 1})
     table = pd.read_parquet(files["images_table"])
     held = table["iid"].map(stable_hash).isin(state["roles"]["heldout"])
     table[~held].to_parquet(tmp_path / "images.parquet")
-    with pytest.raises(UserError, match="held-out people of fold 0 nobody has a usable image"):
+    with pytest.raises(UserError, match="held-out samples of fold 0 nobody has a usable image"):
         run(study, "one_less", RECIPE | {"folds": 1}, images_table=tmp_path / "images.parquet")

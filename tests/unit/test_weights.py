@@ -291,7 +291,7 @@ def test_safetensors(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("shapes", "trunk", "told"),
+    ("shapes", "trunk", "reported"),
     [
         (
             "resnet18",
@@ -323,12 +323,12 @@ def test_safetensors(tmp_path):
         ("timm", ("vit_tiny", 64, {"patch": 8}), r"\(192, 3, 16, 16\) instead of \(192, 3, 8, 8\)\)"),
     ],
 )
-def test_what_does_not_fit_is_listed_and_nothing_is_loaded(shapes, trunk, told, tmp_path):
+def test_what_does_not_fit_is_listed_and_nothing_is_loaded(shapes, trunk, reported, tmp_path):
     state = draw(timm_shapes() if shapes == "timm" else resnet_shapes(shapes))
     name, size, changed = trunk
     network = trunk_of(name, size, **changed)
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    with pytest.raises(UserError, match=told) as error:
+    with pytest.raises(UserError, match=reported) as error:
         load_weights(network, saved(tmp_path, state))
     assert "correct image_encoder, width, norm or patch in the recipe, or images.size" in str(error.value)
     torch.testing.assert_close(dict(network.state_dict()), before, rtol=0, atol=0)
@@ -347,7 +347,7 @@ class Trap:
 def test_nothing_but_tensors_is_unpickled(tmp_path):
     file, proof = tmp_path / "trap.pth", tmp_path / "code was run"
     torch.save({"conv1.weight": torch.zeros(1), "trap": Trap(proof)}, file)
-    with pytest.raises(UserError, match=r"trap\.pth holds no weights: bring a state dict"):
+    with pytest.raises(UserError, match=r"trap\.pth holds no weights: supply a state dict"):
         read_weights(file)
     assert not proof.exists()
     torch.load(file, weights_only=False)

@@ -10,18 +10,18 @@ import yaml
 from bed_reader import to_bed
 from PIL import Image
 
-PEOPLE = [f"{1000000 + 7 * i}" for i in range(80)]
+SAMPLES = [f"{1000000 + 7 * i}" for i in range(80)]
 
 
 def cohort(folder, seed=0, variants=60):
-    """Genotypes, covariates and traits of 80 people, as tests/config/phenotypes.yaml names them."""
+    """Genotypes, covariates and traits of 80 samples, as tests/config/phenotypes.yaml names them."""
     rng = np.random.default_rng(seed)
     frequency = rng.uniform(0.2, 0.8, variants)
-    genotypes = rng.binomial(2, frequency, (len(PEOPLE), variants)).astype(np.int8)
+    genotypes = rng.binomial(2, frequency, (len(SAMPLES), variants)).astype(np.int8)
     properties = {
-        "fid": PEOPLE,
-        "iid": PEOPLE,
-        "sex": rng.integers(1, 3, len(PEOPLE)),
+        "fid": SAMPLES,
+        "iid": SAMPLES,
+        "sex": rng.integers(1, 3, len(SAMPLES)),
         "sid": [f"rs{i}" for i in range(variants)],
         "chromosome": ["1"] * variants,
         "bp_position": 1000 * np.arange(1, variants + 1),
@@ -30,11 +30,11 @@ def cohort(folder, seed=0, variants=60):
     }
     to_bed(folder / "genotypes.bed", genotypes, properties=properties)
     covariates = pd.DataFrame(
-        {"iid": PEOPLE, "sex": rng.integers(1, 3, len(PEOPLE)), "age": rng.normal(60, 5, len(PEOPLE))}
+        {"iid": SAMPLES, "sex": rng.integers(1, 3, len(SAMPLES)), "age": rng.normal(60, 5, len(SAMPLES))}
     )
     covariates.to_csv(folder / "covariates.tsv", sep="\t", index=False)
     traits = pd.DataFrame(
-        {"FID": PEOPLE, "IID": PEOPLE, "height": rng.normal(size=len(PEOPLE)), "weight": genotypes[:, 5]}
+        {"FID": SAMPLES, "IID": SAMPLES, "height": rng.normal(size=len(SAMPLES)), "weight": genotypes[:, 5]}
     )
     traits.to_csv(folder / "traits.tsv", sep="\t", index=False)
     return genotypes
@@ -76,14 +76,14 @@ def fam_of_others(study):
 
 
 def headerless_keep(study):
-    (study.folder / "keep.txt").write_text("".join(f"{one}\t{one}\n" for one in PEOPLE))
+    (study.folder / "keep.txt").write_text("".join(f"{one}\t{one}\n" for one in SAMPLES))
     set_config(study, samples={"keep": "keep.txt"})
 
 
 def no_usable_image(study):
     Image.new("RGB", (64, 64)).save(study.folder / "black.png")
     (study.folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photograph")
-    rows = f"{PEOPLE[0]}\tleft\t0\tblack.png\n{PEOPLE[1]}\tleft\t0\tbroken.jpg\n"
+    rows = f"{SAMPLES[0]}\tleft\t0\tblack.png\n{SAMPLES[1]}\tleft\t0\tbroken.jpg\n"
     (study.folder / "images.tsv").write_text("iid\teye\tvisit\tpath\n" + rows)
     set_config(study, images={"table": "images.tsv"})
 
@@ -114,8 +114,8 @@ def score_without_alleles(study):
         (headerless_keep, "genotypes", "keep.txt has no column iid", "samples/candidates.tsv"),
         (no_usable_image, "images", "black", "images/images.npy"),
         (duplicate, "genotypes", "1 individual IDs appear more than once", "samples/candidates.tsv"),
-        (strangers, "genotypes", "5 people, IDs of HG and 5 digits", "samples/candidates.tsv"),
-        (no_variant_left, "genotypes", "none of the 60 variants", "genotypes/people.parquet"),
+        (strangers, "genotypes", "5 samples, IDs of HG and 5 digits", "samples/candidates.tsv"),
+        (no_variant_left, "genotypes", "none of the 60 variants", "genotypes/samples.parquet"),
         (unknown_covariate, "phenotypes", "height_cm", "models/traits/phenotypes.parquet"),
         (score_without_alleles, "pgs", "effect_allele", "modalities/pgs.h5ad"),
     ],
@@ -127,19 +127,19 @@ def test_a_mistake_ends_in_one_sentence(study, mistake, target, sentence, absent
     mistake(run)
     done = run(target)
     assert done.status != 0
-    told = [line for line in done.text.splitlines() if line.startswith("contigwas: ")]
-    assert len(set(told)) == 1, done.text[-3000:]
-    assert sentence in told[0]
+    reported = [line for line in done.text.splitlines() if line.startswith("contigwas: ")]
+    assert len(set(reported)) == 1, done.text[-3000:]
+    assert sentence in reported[0]
     assert "Traceback" not in done.text
-    assert not [one for one in PEOPLE if one in done.text]
+    assert not [one for one in SAMPLES if one in done.text]
     path = run.folder / "results" / absent
     assert not path.is_file() and not list(path.glob("*"))
     assert not list((run.folder / "results").rglob(".*.tmp.*"))
 
 
 @pytest.mark.slow
-def test_brought_phenotypes_need_nothing_else(study):
-    """Also: a constant covariate is dropped with a warning, people without a covariate are counted."""
+def test_external_phenotypes_need_nothing_else(study):
+    """Also: a constant covariate is dropped with a warning, samples without a covariate are counted."""
     run = study("phenotypes.yaml")
     genotypes = cohort(run.folder)
     table = pd.read_csv(run.folder / "covariates.tsv", sep="\t")
@@ -149,9 +149,9 @@ def test_brought_phenotypes_need_nothing_else(study):
     set_config(run, gwas={"covariates": ["sex", "age", "batch"]}, loci={"p1": 1e-6, "p2": 1e-4})
     done = run("gwas", "loci", "plots")
     assert done.status == 0, done.text[-4000:]
-    log = "".join(path.read_text() for path in (run.folder / "results/logs/phenotypes_brought").glob("*.log"))
+    log = "".join(path.read_text() for path in (run.folder / "results/logs/phenotypes_external").glob("*.log"))
     assert "constant covariates are left out: batch" in log
-    assert "5 of 80 people miss a covariate" in log
+    assert "5 of 80 samples miss a covariate" in log
     results = run.folder / "results/models/traits"
     assert len(pd.read_parquet(results / "phenotypes.parquet")) == 75
     gwas = pd.read_parquet(results / "gwas/chr1.parquet")

@@ -1,4 +1,4 @@
-"""A study that brings its relatives, components, scores and a modality: nothing that was brought is computed."""
+"""A study that supplies its relatives, components, scores and a modality: nothing that was user-supplied is computed."""
 
 import numpy as np
 import pandas as pd
@@ -6,26 +6,26 @@ import pytest
 
 from contigwas.samples.cohort import read_cohort
 from contigwas.tables.anndata_io import read_modality
-from tests.workflow.test_bad_input import PEOPLE, cohort, set_config
+from tests.workflow.test_bad_input import SAMPLES, cohort, set_config
 
 pytestmark = pytest.mark.slow
 
 
 def bring(study):
-    """Files of a study of 80 people: two relatives, eight of another ancestry, a table of scores and one of blood."""
+    """Files of a study of 80 samples: two relatives, eight of another ancestry, a table of scores and one of blood."""
     folder, rng = study.folder, np.random.default_rng(1)
     genotypes = cohort(folder)
     (folder / "rel.dat").write_text(
-        f"ID1 ID2 HetHet IBS0 Kinship\n{PEOPLE[20]} {PEOPLE[21]} 0.1 0.0 0.25\n-1 -2 0 0 0.3\n"
+        f"ID1 ID2 HetHet IBS0 Kinship\n{SAMPLES[20]} {SAMPLES[21]} 0.1 0.0 0.25\n-1 -2 0 0 0.3\n"
     )
     pcs = pd.DataFrame(rng.normal(size=(80, 2)), columns=["PC1", "PC2"])
     pcs.iloc[:8] += 40
-    pcs.insert(0, "#IID", PEOPLE)
+    pcs.insert(0, "#IID", SAMPLES)
     pcs.to_csv(folder / "pcs.eigenvec", sep="\t", index=False)
     pd.DataFrame({"ID": [f"rs{k}" for k in range(20)], "A1": "A", "S1": 1.0, "S2": 0.5}).to_csv(
         folder / "scores.tsv", sep="\t", index=False
     )
-    pd.DataFrame({"IID": PEOPLE[::-1], "glucose": rng.normal(size=80)}).to_csv(
+    pd.DataFrame({"IID": SAMPLES[::-1], "glucose": rng.normal(size=80)}).to_csv(
         folder / "blood.tsv", sep="\t", index=False
     )
     (folder / "ids.txt").write_text("rs3\nrs7\n")
@@ -43,12 +43,12 @@ def bring(study):
     return genotypes
 
 
-def test_what_is_brought_is_not_computed(study):
+def test_what_is_external_is_not_computed(study):
     run = study("phenotypes.yaml")
     genotypes = bring(run)
     targets = ["modalities", "genotypes", "gwas", "results/modalities/plots/pgs_matching.png"]
     rules = {rule for rule, _ in run.dry(*targets).jobs()}
-    assert {"genotypes_kinship_brought", "genotypes_pcs_brought", "modalities_brought"} <= rules
+    assert {"genotypes_kinship_external", "genotypes_pcs_external", "modalities_external"} <= rules
     assert not {"genotypes_kinship", "genotypes_pcs", "genotypes_prune"} & rules
     done = run(*targets)
     assert done.status == 0, done.text[-3000:]
@@ -56,7 +56,7 @@ def test_what_is_brought_is_not_computed(study):
     assert table["exclusion"].tolist() == ["ancestry"] * 8 + [""] * 72
     assert table["gwas_exclusion"].value_counts().to_dict() == {"": 79, "related": 1}
     blood = read_modality(run.folder / "results/modalities/blood.h5ad")
-    assert blood.obs_names.tolist() == PEOPLE[:7:-1]
+    assert blood.obs_names.tolist() == SAMPLES[:7:-1]
     scores = read_modality(run.folder / "results/modalities/pgs.h5ad")
     assert scores.var_names.tolist() == ["S1"]
     np.testing.assert_allclose(scores.layers["sum"][:, 0], genotypes[8:, :20].sum(axis=1), rtol=1e-6)
@@ -68,7 +68,7 @@ def test_mistakes_end_in_one_sentence(study):
     run = study("phenotypes.yaml")
     bring(run)
     for blocks, target, sentence in (
-        ({"modalities": {"snps": "blood.tsv"}}, "gwas", "modalities brings snps, which is a modality's own name"),
+        ({"modalities": {"snps": "blood.tsv"}}, "gwas", "modalities supplies snps, which is a modality's own name"),
         ({"modalities": {"blood": "absent.tsv"}}, "gwas", "modalities.blood names absent.tsv, which does not exist"),
         ({"snps": {"stride": 5, "offset": 5}}, "gwas", "snps.offset is 5, but must be below snps.stride"),
         ({"snps": {"pruned": True}}, "gwas", "choose one of them"),

@@ -88,7 +88,7 @@ def test_a_dry_run_imports_nothing_heavy(workflow):
 def test_demo_makes_a_dag(demo):
     assert demo[("pretrain_fold", "contig")] == 3
     assert demo[("pretrain_fold", "simclr")] == 1
-    assert demo[("phenotypes_brought", "latents")] == 1
+    assert demo[("phenotypes_external", "latents")] == 1
 
 
 def test_a_dry_run_in_this_process_has_the_jobs_of_the_command(demo, workflow):
@@ -127,8 +127,8 @@ def test_covariates_are_read_for_their_modality_alone(configured):
     config["covariates"] = {"columns": ["sex", "age"]}
     dry = configured(config).dry("pretrain")
     assert dry.jobs()[("covariates", "")] == 1
-    assert rules(dry.readers("resources/demo/covariates.tsv")) == {"covariates", "lineage"}
-    users = dry.readers("results/lineage/covariates.ready")
+    assert rules(dry.readers("resources/demo/covariates.tsv")) == {"covariates", "training_inputs_digest"}
+    users = dry.readers("results/training_inputs/covariates.ready")
     assert {job.wildcards_dict["model"] for job in users} == {"both"}
     pcs = "results/genotypes/pcs.parquet"
     assert not dry.readers(pcs)

@@ -46,10 +46,10 @@ def with_tasks(study, tasks):
 
 @pytest.fixture(scope="module")
 def labelled(root, tmp_path_factory):
-    """Masks of the brightest part of 40 photographs, once as people of the cohort, once as strangers."""
+    """Masks of the brightest part of 40 photographs, once as samples of the cohort, once as strangers."""
     study = Study(clone(root, tmp_path_factory.mktemp("downstream") / "study"), None)
     small = yaml.safe_load((root / "tests/config/small.yaml").read_text())
-    small["simulate"]["people"] = 120
+    small["simulate"]["n_samples"] = 120
     small["models"] = {name: small["models"][name] | {"epochs": 1, "batch": 16} for name in ("contig", "simclr")}
     small["models"]["contig"]["modalities"] = ["pgs"]
     small |= {
@@ -78,7 +78,7 @@ def labelled(root, tmp_path_factory):
         rows.append((f"../resources/demo/{path}", f"{number}.png"))
     table = pd.DataFrame(rows, columns=["image", "mask"])
     table.assign(iid=images["iid"].to_numpy()).to_csv(folder / "masks.tsv", sep="\t", index=False)
-    table.assign(person=[f"X{number}" for number in range(len(table))]).to_csv(
+    table.assign(sample=[f"X{number}" for number in range(len(table))]).to_csv(
         folder / "outside.tsv", sep="\t", index=False
     )
     config.write_text(yaml.safe_dump(small, sort_keys=False))
@@ -102,7 +102,7 @@ def test_who_is_tested_and_what_the_pretraining_saw(labelled):
     said = {task: json.loads((models / f"{model}/downstream/{task}.json").read_text())
             for model, task in (("simclr", "bright"), ("contig", "genes"), ("contig", "outside"))}  # fmt: skip
     seen = {
-        task: [one["test_people_whose_images_the_pretraining_saw"] for one in all_["splits"]]
+        task: [one["test_samples_whose_images_the_pretraining_saw"] for one in all_["splits"]]
         for task, all_ in said.items()
     }
     assert seen["genes"] == [0, 0, 0], "a cross-fitted network tests those whom it held out"
@@ -134,13 +134,13 @@ def test_only_the_task_runs_again_when_its_settings_change(labelled):
         labelled.config.write_text(before)
 
 
-def test_no_person_is_named_outside_private(labelled):
-    people = pd.read_csv(labelled.folder / "masks/masks.tsv", sep="\t", dtype=str)["iid"]
+def test_no_sample_is_named_outside_private(labelled):
+    samples = pd.read_csv(labelled.folder / "masks/masks.tsv", sep="\t", dtype=str)["iid"]
     results = labelled.folder / "results"
     texts = [path.read_text() for path in (results / "logs").glob("downstream*/*.log")]
     texts += [path.read_text() for path in (results / "models").glob("*/downstream/*.[jt]s*")]
     assert len(texts) > 12
-    assert not [one for one in people if any(one in text for text in texts)]
+    assert not [one for one in samples if any(one in text for text in texts)]
 
 
 def test_a_plain_run_and_the_report_ask_for_the_tasks(labelled):

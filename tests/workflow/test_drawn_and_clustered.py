@@ -1,4 +1,4 @@
-"""A network that draws, and clusters of its latents, as rules on the small demo; what shows people is private."""
+"""A network that draws, and clusters of its latents, as rules on the small demo; what shows samples is private."""
 
 import json
 
@@ -35,7 +35,7 @@ def drawn(finished):
         yield finished, kinds
 
 
-def test_what_shows_people_is_private(drawn):
+def test_what_shows_samples_is_private(drawn):
     study, _ = drawn
     results = study.folder / "results"
     for path in ("models/coder/plots/decoded.png", "models/coder/plots/decoded.pdf"):
@@ -45,20 +45,20 @@ def test_what_shows_people_is_private(drawn):
         assert not folder.is_dir() or folder.stat().st_mode & 0o777 == 0o700, folder
 
 
-def test_clusters_of_the_tested_people(drawn):
+def test_clusters_of_the_tested_samples(drawn):
     study, kinds = drawn
     results = study.folder / "results"
-    people = pd.read_parquet(results / "private/downstream/coder/kinds.parquet")
-    assert set(pd.read_parquet(results / "models/coder/phenotypes.parquet")["iid"]) <= set(people["iid"])
-    joined = people.merge(kinds, on="iid")
-    assert len(joined) == len(people) and (joined["label"] == joined["kind"]).all()
-    told = json.loads((results / "models/coder/downstream/kinds.json").read_text())
-    assert told["people"] == len(people) and told["labels"]["people_with"] == len(people)
+    samples = pd.read_parquet(results / "private/downstream/coder/kinds.parquet")
+    assert set(pd.read_parquet(results / "models/coder/phenotypes.parquet")["iid"]) <= set(samples["iid"])
+    joined = samples.merge(kinds, on="iid")
+    assert len(joined) == len(samples) and (joined["label"] == joined["kind"]).all()
+    reported = json.loads((results / "models/coder/downstream/kinds.json").read_text())
+    assert reported["n_samples"] == len(samples) and reported["labels"]["samples_with"] == len(samples)
     table = pd.read_csv(results / "models/coder/downstream/kinds.tsv", sep="\t")
     assert {"kmeans", "hdbscan", "probe"} == set(table["arm"])
     texts = [path.read_text() for path in (results / "models/coder/downstream").glob("*.[jt]s*")]
     texts += [path.read_text() for path in (results / "logs").rglob("*coder*.log")]
-    assert len(texts) > 4 and not [one for one in people["iid"] if any(one in text for text in texts)]
+    assert len(texts) > 4 and not [one for one in samples["iid"] if any(one in text for text in texts)]
 
 
 def test_another_k_clusters_again_and_nothing_else(drawn):

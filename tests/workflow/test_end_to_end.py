@@ -19,7 +19,7 @@ def results(finished):
 
 
 def test_every_file_of_the_design_is_there(results):
-    expected = ["samples/candidates.tsv", "samples/cohort.tsv", "genotypes/people.parquet", "genotypes/pcs.parquet"]
+    expected = ["samples/candidates.tsv", "samples/cohort.tsv", "genotypes/samples.parquet", "genotypes/pcs.parquet"]
     expected += ["genotypes/kinship.parquet", "genotypes/variants/chr1.parquet", "modalities/snps.h5ad"]
     expected += ["modalities/pgs.h5ad", "modalities/pgs_matching.tsv", "modalities/burden.h5ad", "images/images.npy"]
     expected += ["images/images.parquet", "models/contig/fold2/model.ckpt", "models/contig/fold2/history.csv"]
@@ -27,7 +27,7 @@ def test_every_file_of_the_design_is_there(results):
     expected += ["models/contig/pca.h5ad", "models/contig/gwas/chr2.parquet", "models/contig/gwas/chr2.summary.parquet"]
     expected += ["models/latents/followup.tsv"]
     expected += ["models/latents/loci.tsv", "models/contig/plots/manhattan.pdf", "evaluation/models.tsv", "report.html"]
-    expected += ["models/contig/plots/map.png", "evaluation/models.pdf", "evaluation/equal/people.tsv"]
+    expected += ["models/contig/plots/map.png", "evaluation/models.pdf", "evaluation/common_samples/samples.tsv"]
     tables = ("planted", "probes", "loci_shared", "calibration", "heritability", "retrieval", "downstream", "cost")
     expected += [f"evaluation/{name}.tsv" for name in (*tables, "attributions")]
     expected += [f"models/latents/plots/{name}" for name in ("features/index.tsv", "regional/index.tsv", "qq.pdf")]
@@ -64,18 +64,20 @@ def test_the_true_traits_find_planted_loci(results):
     assert models.loc["latents", "planted_found"] <= models.loc["latents", "planted"]
 
 
-def test_models_are_compared_at_the_people_whom_all_test(results):
+def test_models_are_compared_at_the_samples_whom_all_test(results):
     models = pd.read_csv(results / "evaluation/models.tsv", sep="\t").set_index("model")
-    people = {name: set(pd.read_parquet(results / f"models/{name}/phenotypes.parquet")["iid"]) for name in models.index}
-    assert (models["equal_people"] == len(set.intersection(*people.values()))).all()
-    assert models.loc["inner", "equal_people"] == models.loc["inner", "people"], "the others test these and more"
+    samples = {
+        name: set(pd.read_parquet(results / f"models/{name}/phenotypes.parquet")["iid"]) for name in models.index
+    }
+    assert (models["n_common_samples"] == len(set.intersection(*samples.values()))).all()
+    assert models.loc["inner", "n_common_samples"] == models.loc["inner", "n_samples"], "the others test these and more"
     for name, row in models.iterrows():
-        loci = pd.read_csv(results / f"evaluation/equal/{name}/loci.tsv", sep="\t")
-        assert row["equal_loci"] == len(loci) == row["shared_loci"] + row["private_loci"]
-        assert (loci["n"] <= row["equal_people"]).all()
-    assert models.loc["latents", "equal_loci"] > 0
+        loci = pd.read_csv(results / f"evaluation/common_samples/{name}/loci.tsv", sep="\t")
+        assert row["common_sample_loci"] == len(loci) == row["shared_loci"] + row["private_loci"]
+        assert (loci["n"] <= row["n_common_samples"]).all()
+    assert models.loc["latents", "common_sample_loci"] > 0
     own = (results / "models/inner/loci.tsv").read_bytes()
-    assert (results / "evaluation/equal/inner/loci.tsv").read_bytes() == own
+    assert (results / "evaluation/common_samples/inner/loci.tsv").read_bytes() == own
 
 
 def test_what_training_took_is_told_of_every_fold(results):
@@ -136,13 +138,13 @@ def test_the_gwas_table_is_one_row_a_variant(results):
         assert np.isfinite(table.loc[table["flag"] == "", "log10p_manova"]).all()
 
 
-def test_no_person_is_named_where_nobody_may_be(results):
-    """Every file is searched but those that hold people by design: the page, logs, figures, tables, checkpoints."""
-    people = pd.read_csv(results / "samples/candidates.tsv", sep="\t", dtype=str)["iid"]
+def test_no_sample_is_named_where_nobody_may_be(results):
+    """Every file is searched but those that hold samples by design: the page, logs, figures, tables, checkpoints."""
+    samples = pd.read_csv(results / "samples/candidates.tsv", sep="\t", dtype=str)["iid"]
     files = searched(results)
     assert {path.suffix for path in files} >= {".html", ".log", ".png", ".pdf", ".tsv", ".parquet", ".ckpt", ".json"}
     assert results / "report.html" in files and len(files) > 150
-    assert named(files, people) == []
+    assert named(files, samples) == []
     private = results / "private"
     assert private.stat().st_mode & 0o777 == 0o700
     assert (private / "images_dropped.tsv").stat().st_size

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.workflow.test_bad_input import PEOPLE, cohort, set_config
+from tests.workflow.test_bad_input import SAMPLES, cohort, set_config
 
 EVERY = ["gwas-ssf", "plink2", "ldsc", "phenotypes"]
 RULES = {"export_gwas_ssf", "export_plink2", "export_ldsc", "export_phenotypes", "export"}
@@ -41,7 +41,7 @@ def test_export_and_what_runs_again(study):
     assert (results / "models/traits/plink2/manova.omnibus.gz").is_file()
     assert yaml.safe_load((results / "models/traits/gwas-ssf/height.tsv.gz-meta.yaml").read_text())["samples"]
     private = results / "private"
-    assert set(pd.read_csv(private / "traits.phenotypes.tsv", sep="\t", dtype=str)["IID"]) <= set(PEOPLE)
+    assert set(pd.read_csv(private / "traits.phenotypes.tsv", sep="\t", dtype=str)["IID"]) <= set(SAMPLES)
     assert private.stat().st_mode & 0o777 == 0o700
     assert "60 rows, 0 left out" in (results / "logs/export_gwas_ssf/traits.log").read_text()
 
@@ -71,7 +71,7 @@ def test_a_feature_that_cannot_be_exported_ends_in_one_sentence(study, features,
     set_config(run, export={"features": features})
     done = run("export")
     assert done.status != 0
-    told = {line for line in done.text.splitlines() if line.startswith("contigwas: ")}
-    assert len(told) == 1 and sentence in told.pop(), done.text[-3000:]
+    reported = {line for line in done.text.splitlines() if line.startswith("contigwas: ")}
+    assert len(reported) == 1 and sentence in reported.pop(), done.text[-3000:]
     assert "Traceback" not in done.text
     assert not (run.folder / "results/models/traits/gwas-ssf").exists()

@@ -49,9 +49,9 @@ def test_struck_at_three_moments_it_ends_with_the_same_results(whole, disk):
         ".gz",
         ".png",
     }
-    told = [line for line in printed.splitlines() if line.startswith("contigwas: ") and "written" in line]
-    assert told
-    assert all("then run the same command again" in line for line in told)
+    reported = [line for line in printed.splitlines() if line.startswith("contigwas: ") and "written" in line]
+    assert reported
+    assert all("then run the same command again" in line for line in reported)
     assert "A job was killed, as the system does where memory runs out" in printed
     assert "Traceback" not in printed
 
@@ -62,7 +62,7 @@ def test_a_second_run_and_a_lock_left_behind_name_the_remedy(tmp_path):
     while not study.locked():
         assert first.poll() is None
         time.sleep(0.02)
-    os.killpg(first.pid, signal.SIGSTOP)  # or it would end before the second looks
+    os.killpg(first.pid, signal.SIGSTOP)  # or it would end before the sensitivity analyses of lead variants
     assert study.run() == 1, "two at once"
     assert "It can be removed with the --unlock argument" in " ".join(study.printed.read_text().split())
     os.killpg(first.pid, signal.SIGKILL)
@@ -98,9 +98,9 @@ def test_results_that_cannot_be_written_are_told_before_any_job(tmp_path, read_o
     assert study.run("--dry-run", *study.targets) == 0, "a dry run writes nothing there"
     assert study.run() == 1
     printed = study.printed.read_text()
-    told = [line for line in printed.splitlines() if line.startswith(f"{read_only} cannot be written, because ")]
-    assert len(told) == 1
-    assert "--directory" in told[0]
+    reported = [line for line in printed.splitlines() if line.startswith(f"{read_only} cannot be written, because ")]
+    assert len(reported) == 1
+    assert "--directory" in reported[0]
     assert "Traceback" not in printed
     assert "jobid" not in printed.split("Job stats")[-1], "no job began"
     assert not study.locked()

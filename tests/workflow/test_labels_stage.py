@@ -30,10 +30,10 @@ TASKS = {
 
 @pytest.fixture(scope="module")
 def labelled(root, tmp_path_factory):
-    """A model that holds people out and brought embeddings, labels of the cohort and of 45 photographs of others."""
+    """A model that holds samples out and user-supplied embeddings, labels of the cohort and of 45 photographs of others."""
     study = Study(clone(root, tmp_path_factory.mktemp("labels") / "study"), None)
     small = yaml.safe_load((root / "tests/config/small.yaml").read_text())
-    small["simulate"]["people"] = 120
+    small["simulate"]["n_samples"] = 120
     small["models"] = {
         "contig": small["models"]["contig"] | {"epochs": 1, "batch": 16, "modalities": ["pgs"], "folds": 1},
         "given": {"embeddings": "in/given.h5ad"},
@@ -43,13 +43,13 @@ def labelled(root, tmp_path_factory):
     study.config.write_text(yaml.safe_dump(first, sort_keys=False))
     run = study("resources/demo/images.tsv")
     assert run.status == 0, run.text[-3000:]
-    people = pd.read_csv(study.folder / "resources/demo/covariates.tsv", sep="\t", dtype={"iid": str})
+    samples = pd.read_csv(study.folder / "resources/demo/covariates.tsv", sep="\t", dtype={"iid": str})
     rng = np.random.default_rng(1)
-    values = rng.normal(size=(len(people), 4)).astype(np.float32)
-    values[:, 0] += people["age"].fillna(50) / 10
+    values = rng.normal(size=(len(samples), 4)).astype(np.float32)
+    values[:, 0] += samples["age"].fillna(50) / 10
     names = pd.DataFrame(index=[f"f{place}" for place in range(4)])
     (study.folder / "in").mkdir()
-    ad.AnnData(values, pd.DataFrame(index=people["iid"].to_numpy()), names).write_h5ad(study.folder / "in/given.h5ad")
+    ad.AnnData(values, pd.DataFrame(index=samples["iid"].to_numpy()), names).write_h5ad(study.folder / "in/given.h5ad")
     eyes = [f"e{place:02d}" for place in range(45)]
     grades = write_grades(study.folder / "in", eyes, "train_images/{id}.png")
     write_table(study.folder / "in/train.csv", id_code=eyes, diagnosis=grades)
@@ -69,7 +69,7 @@ def test_the_files_of_the_design_are_there(labelled):
         folder = labelled.folder / f"results/models/{model}/downstream"
         assert all((folder / f"{task}.{kind}").stat().st_size for kind in ("json", "tsv", "png", "pdf"))
         _, table = results(labelled, model, task)
-        assert list(table.columns) == ["arm", "share", "seed", "metric", "value", "low", "high", "people"]
+        assert list(table.columns) == ["arm", "share", "seed", "metric", "value", "low", "high", "n_samples"]
     for folder in (labelled.folder / "results/private").rglob("*"):
         assert not folder.is_dir() or folder.stat().st_mode & 0o777 == 0o700, folder
 
@@ -83,31 +83,31 @@ def test_arms_are_those_that_the_model_can_do(labelled):
     assert arms["given", "years"] == {"probe", "knn"}
 
 
-def test_brought_features_of_age_tell_age(labelled):
+def test_external_features_of_age_tell_age(labelled):
     said, table = results(labelled, "given", "years")
     best = table[table["seed"].isna() & (table["share"] == 1.0) & (table["arm"] == "probe")].set_index("metric")
     assert best.loc["r2", "low"] > 0
-    assert said["splits"][0]["test_people_whose_images_the_pretraining_saw"] is None
+    assert said["splits"][0]["test_samples_whose_images_the_pretraining_saw"] is None
     assert len(said["splits"]) == 5
 
 
 def test_those_are_tested_whom_the_network_held_out(labelled):
     said, _ = results(labelled, "contig", "sexes")
     (split,) = said["splits"]
-    assert (split["network"], split["test_people_whose_images_the_pretraining_saw"]) == (0, 0)
+    assert (split["network"], split["test_samples_whose_images_the_pretraining_saw"]) == (0, 0)
     made = labelled.folder / "results/private/downstream/contig/sexes.seed0/predictions.parquet"
     rows = pd.read_parquet(made)
     embedded = ad.read_h5ad(labelled.folder / "results/models/contig/fold0/embeddings.h5ad").obs
     assert set(embedded.loc[rows["iid"], "role"]) == {"heldout"}
 
 
-def test_no_person_is_named_outside_private(labelled):
-    people = pd.read_csv(labelled.folder / "resources/demo/covariates.tsv", sep="\t", dtype=str)["iid"]
+def test_no_sample_is_named_outside_private(labelled):
+    samples = pd.read_csv(labelled.folder / "resources/demo/covariates.tsv", sep="\t", dtype=str)["iid"]
     made = labelled.folder / "results"
     texts = [path.read_text() for path in (made / "logs").glob("downstream*/*.log")]
     texts += [path.read_text() for path in (made / "models").glob("*/downstream/*.[jt]s*")]
     assert len(texts) > 12
-    assert not [one for one in people if any(one in text for text in texts)]
+    assert not [one for one in samples if any(one in text for text in texts)]
 
 
 def test_only_what_a_key_is_of_runs_again(labelled):
@@ -118,7 +118,7 @@ def test_only_what_a_key_is_of_runs_again(labelled):
     with with_tasks(labelled, config | {"outside": config["outside"] | {"size": 48}}) as study:
         again = {rule for rule, _ in study.dry("downstream").jobs()} - {"downstream"}
         assert again == {
-            "downstream_pictures", "downstream_features", "downstream_predict", "downstream_classification"
+            "downstream_images", "downstream_features", "downstream_predict", "downstream_classification"
         }  # fmt: skip
     with with_tasks(labelled, config | {"sexes": config["sexes"] | {"seeds": 2}}) as study:
         assert study.dry("downstream").jobs()["downstream_predict", "contig"] == 1, "the first seed stays"
@@ -130,7 +130,7 @@ def test_a_plain_run_and_the_report_ask_for_the_tasks(labelled):
     assert jobs["report", ""] == 1
 
 
-def test_a_class_of_one_person_ends_in_one_sentence(labelled):
+def test_a_class_of_one_sample_ends_in_one_sentence(labelled):
     rows = pd.read_csv(labelled.folder / "in/train.csv")
     rows.loc[3, "diagnosis"] = 9
     rows.to_csv(labelled.folder / "in/rare.csv", index=False)
@@ -139,7 +139,7 @@ def test_a_class_of_one_person_ends_in_one_sentence(labelled):
         run = study("results/private/downstream/labelled/outside/labels.parquet")
     assert run.status != 0
     log = (labelled.folder / "results/logs/downstream_labels/outside.log").read_text()
-    assert "1 of the 4 classes of the column diagnosis have fewer than 2 people" in log
+    assert "1 of the 4 classes of the column diagnosis have fewer than 2 samples" in log
     assert "Traceback" not in log
 
 
@@ -169,9 +169,9 @@ def test_folders_shaped_like_public_sets_are_read(name, root, tmp_path, monkeypa
         rows = pd.read_csv(table).assign(diagnosis=np.arange(60) % 5)
         rows.to_csv(table, index=False)
     write_labels(task, None, *outputs(tmp_path))
-    people = pd.read_parquet(outputs(tmp_path)[0])
-    assert people["iid"].tolist() == names
-    made = [tmp_path / "private" / one for one in ("pictures.tsv", "images.npy", "images.parquet", "left_out.tsv")]
+    samples = pd.read_parquet(outputs(tmp_path)[0])
+    assert samples["iid"].tolist() == names
+    made = [tmp_path / "private" / one for one in ("image_list.tsv", "images.npy", "images.parquet", "left_out.tsv")]
     settings = {"size": 32, "crop": "none", "dimensions": 2, "min_sd": config["images"]["qc"]["min_sd"]}
     write_pictures(outputs(tmp_path)[0], settings, *made)
     assert len(np.load(made[1], mmap_mode="r")) == 60

@@ -14,7 +14,7 @@ def heads(study):
     def make(**lesions):
         run = study("small.yaml")
         config = yaml.safe_load(run.config.read_text())
-        config["simulate"] |= {"people": 80, "related_pairs": 2, "lesions": LESIONS | lesions}
+        config["simulate"] |= {"n_samples": 80, "related_pairs": 2, "lesions": LESIONS | lesions}
         config["images"]["crop"] = "none"
         run.config.write_text(yaml.safe_dump(config))
         return run

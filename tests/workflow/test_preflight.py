@@ -27,7 +27,7 @@ from contigwas.preflight.partial_reads import spread
 from contigwas.preflight.preflight import examine, preflight
 from contigwas.runtime.errors import UserError
 from tests.genotype_files import write_bgen, write_bgi, write_pgen, write_sample
-from tests.preflight_files import PEOPLE, Spoiled, known
+from tests.preflight_files import SAMPLES, Spoiled, known
 from tests.preflight_files import write_study as write
 from tests.preflight_mistakes import ERRORS, WARNINGS, absent_covariate, kept
 
@@ -56,12 +56,12 @@ def test_an_error_says_what_to_do(spoiled, root, capsys, mistake, key, remedy):
     assert preflight(config, Plan(), 100) == 1
     out = capsys.readouterr().out
     assert out.startswith(f"ERRORS ({len(errors)})")
-    assert not [iid for iid in PEOPLE if iid in out]
+    assert not [iid for iid in SAMPLES if iid in out]
     assert max(map(len, out.splitlines())) <= 100
 
 
 def test_a_study_without_a_mistake(spoiled, root, capsys):
-    """Counts are those of what was written: 84 of 90 people, one withdrawn and five not kept."""
+    """Counts are those of what was written: 84 of 90 samples, one withdrawn and five not kept."""
     config = checked(spoiled, root)
     study = examine(config, Plan())
     assert not study.findings.of("error"), study.findings.of("error")
@@ -69,26 +69,26 @@ def test_a_study_without_a_mistake(spoiled, root, capsys):
     out = kept(capsys.readouterr().out)
     places = len(known("1", 2)) + len(known("2", 2))
     for fact in (
-        "80 variants of 90 people in 2 .bed files",
+        "80 variants of 90 samples in 2 .bed files",
         "by chromosome: chr1=40, chr2=40",
         f"build: GRCh37 (known rsIDs at their place: {places} on GRCh37, 0 on GRCh38",
-        "90 images of 90 people (90 left)",
+        "90 images of 90 samples (90 left)",
         "90 files looked for, 90 found; 90 opened, 48 of these decoded",
         "1 scores in 1 files",
         "the genotypes have 100% to 100% of a score's rows",
         "20 annotations of 2 genes, categories LoF 10, missense 10",
         "20 of 20 annotations are of variants of the exome calls",
         "2 genes, 2 of them on the chromosomes analysed",
-        "84 of 84 people have every covariate of sex, age, PC1-PC2",
-        "2 features of 90 people, 0 of them without any",
-        "3 genes; 90 people; the values of all are looked at as counts",
+        "84 of 84 samples have every covariate of sex, age, PC1-PC2",
+        "2 features of 90 samples, 0 of them without any",
+        "3 genes; 90 samples; the values of all are looked at as counts",
         "2 of 3 genes have a position",
         "expression 90 90 84",
-        "6 features of 90 people (90 of them looked at)",
-        "contig: 2 features; the first has predictions for 84 people analysed",
-        "2 labels; 75 of the 84 people analysed have one",
+        "6 features of 90 samples (90 of them looked at)",
+        "contig: 2 features; the first has predictions for 84 samples analysed",
+        "2 labels; 75 of the 84 samples analysed have one",
         "kinds (labels) 80 80 75",
-        "84 people are analysed",
+        "84 samples are analysed",
         "withdrawn 1 1 0",
         "kinship 2 2 2",
         "exome 90 90 84",
@@ -112,12 +112,14 @@ def test_a_warning_lets_the_run_begin(spoiled, root, capsys, mistake, key, remed
     assert [one.text for one in warnings if one.key == key and remedy in one.text], warnings
     assert preflight(config, Plan(), 100) == 0
     out = capsys.readouterr().out
-    assert not [iid for iid in PEOPLE if iid in out]
+    assert not [iid for iid in SAMPLES if iid in out]
 
 
-@pytest.mark.parametrize(("named", "told"), [(2**29, "90 people"), (0, "people not counted in a file this large")])
-def test_a_large_table_of_expression_is_looked_at_in_part(spoiled, root, monkeypatch, named, told):
-    """Its header, its people where they are quickly read, and the values of the first: the mistake below is later."""
+@pytest.mark.parametrize(
+    ("named", "reported"), [(2**29, "90 samples"), (0, "samples not counted in a file this large")]
+)
+def test_a_large_table_of_expression_is_looked_at_in_part(spoiled, root, monkeypatch, named, reported):
+    """Its header, its samples where they are quickly read, and the values of the first: the mistake below is later."""
     spoiled.lines("expression.csv", lambda lines: [*lines[:-1], lines[-1].replace(",", ",-", 1)])
     checked(spoiled, root)
     assert [one for one in examine(spoiled.config, Plan()).findings.of("error") if "negative" in one.text]
@@ -126,9 +128,9 @@ def test_a_large_table_of_expression_is_looked_at_in_part(spoiled, root, monkeyp
     study = examine(spoiled.config, Plan())
     assert not study.findings.of("error"), study.findings.of("error")
     facts = [one.text for one in study.findings.of("fact") if one.key.startswith("expression")]
-    assert facts == [f"3 genes; {told}; the values of the first 20 are looked at as counts",
+    assert facts == [f"3 genes; {reported}; the values of the first 20 are looked at as counts",
                      "too large to be read in seconds"]  # fmt: skip
-    assert ("expression" in study.people) == bool(named)
+    assert ("expression" in study.samples) == bool(named)
 
 
 @pytest.mark.parametrize("spoil", [lambda data: data[:-40], lambda data: data[:40] + b"\0" * 40 + data[80:]])
@@ -157,7 +159,7 @@ def test_a_large_file_that_is_damaged_is_one_error_among_others(spoiled, root, m
 )
 def test_what_a_reader_raises_is_an_error_of_its_key(caplog, error, remedy):
     findings = Findings()
-    with caplog.at_level("INFO", "contigwas"), findings.told("snps.list"):
+    with caplog.at_level("INFO", "contigwas"), findings.reported("snps.list"):
         raise error
     assert [(one.level, one.key) for one in findings.found] == [("error", "snps.list")]
     assert findings.found[0].text.endswith(remedy)
@@ -168,19 +170,19 @@ def test_what_a_reader_raises_is_an_error_of_its_key(caplog, error, remedy):
 
 @pytest.mark.parametrize("kind", ["string", "category"])
 def test_the_index_of_embeddings_may_be_of_any_kind_that_anndata_writes(spoiled, root, kind):
-    values = ad.AnnData(np.ones((90, 6), np.float32), obs=pd.DataFrame(index=pd.Index(PEOPLE, dtype=kind)))
+    values = ad.AnnData(np.ones((90, 6), np.float32), obs=pd.DataFrame(index=pd.Index(SAMPLES, dtype=kind)))
     with ad.settings.override(allow_write_nullable_strings=True):
         values.write_h5ad(spoiled.folder / "deep.h5ad")
     with h5py.File(spoiled.folder / "deep.h5ad") as file:
         assert isinstance(file["obs/_index"], h5py.Group), "not an array of strings"
     study = examine(checked(spoiled, root), Plan())
     assert not study.findings.of("error"), study.findings.of("error")
-    assert list(study.people["deep (embeddings)"]) == PEOPLE
+    assert list(study.samples["deep (embeddings)"]) == SAMPLES
     with h5py.File(spoiled.folder / "deep.h5ad", "a") as file:
         index = file["obs/_index"]
         index["mask" if kind == "string" else "codes"][3] = True if kind == "string" else -1
     errors = examine(spoiled.config, Plan()).findings.of("error")
-    assert "has 1 people without a name: write an IID for each in obs" in errors[0].text
+    assert "has 1 samples without a name: write an IID for each in obs" in errors[0].text
 
 
 @pytest.mark.parametrize(("bad", "level"), [(50, "warning"), (90, "error")])
@@ -189,12 +191,12 @@ def test_volumes_are_judged_by_all_that_were_opened(spoiled, root, bad, level):
     for number in range(90):
         header = struct.pack("<i36x8h", 348, 3, 4, 4, 1 if number < bad else 4, 1, 1, 1, 1)
         (spoiled.folder / f"{number}.nii").write_bytes(header.ljust(352, b"\0"))
-    rows = [f"{iid}\t{number}.nii" for number, iid in enumerate(PEOPLE)]
+    rows = [f"{iid}\t{number}.nii" for number, iid in enumerate(SAMPLES)]
     (spoiled.folder / "volumes.tsv").write_text("\n".join(["iid\tpath", *rows]) + "\n")
     spoiled.set(images={"table": "volumes.tsv", "dimensions": 3})
-    told = examine(checked(spoiled, root), Plan()).findings
-    found = [one for one in told.found if one.key == "images.table" and f"({bad} flat)" in one.text]
-    assert [one.level for one in found] == [level], told.found
+    reported = examine(checked(spoiled, root), Plan()).findings
+    found = [one for one in reported.found if one.key == "images.table" and f"({bad} flat)" in one.text]
+    assert [one.level for one in found] == [level], reported.found
 
 
 @pytest.mark.parametrize(("black", "level"), [(47, "warning"), (48, "error")])
@@ -208,10 +210,10 @@ def test_photographs_are_judged_by_those_looked_into(spoiled, root, black, level
         (spoiled.folder / f"eyes/{number:03d}.dcm").write_bytes(b"\0" * 128 + b"DICM")
         text = text.replace(f"{number:03d}.png", f"{number:03d}.dcm")
     (spoiled.folder / "images.tsv").write_text(text)
-    told = examine(checked(spoiled, root), Plan()).findings
-    found = [one for one in told.found if one.key == "images.table" and f"({black} black)" in one.text]
-    assert [one.level for one in found] == [level], told.found
-    assert f"{black} of these decoded" in " ".join(one.text for one in told.of("fact"))
+    reported = examine(checked(spoiled, root), Plan()).findings
+    found = [one for one in reported.found if one.key == "images.table" and f"({black} black)" in one.text]
+    assert [one.level for one in found] == [level], reported.found
+    assert f"{black} of these decoded" in " ".join(one.text for one in reported.of("fact"))
 
 
 def test_values_of_a_swapped_column_are_not_printed(spoiled, root):
@@ -221,9 +223,9 @@ def test_values_of_a_swapped_column_are_not_printed(spoiled, root):
                 in enumerate(rows))]  # fmt: skip
 
     spoiled.lines("images.tsv", swap)
-    told = [one.text for one in examine(checked(spoiled, root), Plan()).findings.found]
-    assert "90 images of 90 people (87 of other values in the column eye, 3 right)" in told
-    assert not [text for text in told if any(iid in text for iid in PEOPLE)]
+    reported = [one.text for one in examine(checked(spoiled, root), Plan()).findings.found]
+    assert "90 images of 90 samples (87 of other values in the column eye, 3 right)" in reported
+    assert not [text for text in reported if any(iid in text for iid in SAMPLES)]
 
 
 def test_too_little_disk_and_memory(spoiled, root, monkeypatch):
@@ -238,8 +240,8 @@ def test_too_little_disk_and_memory(spoiled, root, monkeypatch):
     for share, level in ((0.6, "error"), (0.9, "warning"), (1.2, "warning"), (1.6, None)):
         free = int(share * need)
         monkeypatch.setattr(machine.shutil, "disk_usage", lambda path, free=free: usage(10, 10, free))
-        told = examine(config, Plan()).findings
-        found = [one.level for one in told.found if one.key == "disk" and one.level != "fact"]
+        reported = examine(config, Plan()).findings
+        found = [one.level for one in reported.found if one.key == "disk" and one.level != "fact"]
         assert found == [level] * bool(level), share
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: usage(10, 10, 1000))
     elsewhere = {one.key for one in examine(config, Plan(local=False)).findings.of("error")}
@@ -248,12 +250,12 @@ def test_too_little_disk_and_memory(spoiled, root, monkeypatch):
 
 def test_gpus_that_are_not_there(spoiled, root, monkeypatch):
     config = checked(spoiled, root)
-    told = {one.key: one.text for one in examine(config, Plan(gpus=4)).findings.of("warning")}
-    assert "resources: gpu=4" in told["gpu"]
+    reported = {one.key: one.text for one in examine(config, Plan(gpus=4)).findings.of("warning")}
+    assert "resources: gpu=4" in reported["gpu"]
     assert "gpu" not in {one.key for one in examine(config, Plan(gpus=1)).findings.of("warning")}
     monkeypatch.setattr(machine, "LONG", 0)
-    told = {one.key: one.text for one in examine(config, Plan(gpus=1)).findings.of("warning")}
-    assert "run on a machine or a cluster with one" in told["gpu"]
+    reported = {one.key: one.text for one in examine(config, Plan(gpus=1)).findings.of("warning")}
+    assert "run on a machine or a cluster with one" in reported["gpu"]
 
 
 def test_samples_of_large_files_tell_the_same(spoiled, root, monkeypatch):
@@ -280,11 +282,11 @@ def test_other_formats(spoiled, root, monkeypatch, suffix, whole):
     for chrom in ("1", "2"):
         path = spoiled.folder / f"imputed{chrom}.{suffix}"
         if suffix == "pgen":
-            write_pgen(path, rng.binomial(2, 0.3, (90, 50)).astype(np.int8), PEOPLE, [chrom] * 50)
+            write_pgen(path, rng.binomial(2, 0.3, (90, 50)).astype(np.int8), SAMPLES, [chrom] * 50)
         else:
-            write_bgen(path, rng.multinomial(255, (0.4, 0.4, 0.2), (90, 50))[..., :2], PEOPLE, [chrom] * 50)
+            write_bgen(path, rng.multinomial(255, (0.4, 0.4, 0.2), (90, 50))[..., :2], SAMPLES, [chrom] * 50)
             write_bgi(path, [*read_index(path)["start"], path.stat().st_size], [chrom] * 50)
-            write_sample(path.with_suffix(".sample"), PEOPLE, ["0"] * 90)
+            write_sample(path.with_suffix(".sample"), SAMPLES, ["0"] * 90)
     spoiled.set(gwas={"genotypes": f"imputed{{chrom}}.{suffix}"})
     if not whole:
         monkeypatch.setattr(genotypes, "WHOLE", 0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.preflight_files import PEOPLE, Spoiled
+from tests.preflight_files import SAMPLES, Spoiled
 from tests.preflight_files import write_study as write
 from tests.preflight_mistakes import (
     absent_covariate,
@@ -53,7 +53,7 @@ def test_the_target_lists_all_errors(run, mistakes, remedies):
     assert "Traceback" not in done.text
     for remedy in remedies:
         assert remedy in kept(done.text), done.text[-4000:]
-    assert not [iid for iid in PEOPLE if iid in done.text]
+    assert not [iid for iid in SAMPLES if iid in done.text]
 
 
 def test_missing_files_end_other_targets_at_once(run):

@@ -17,7 +17,7 @@ import reruns
 
 AFTER_PHENOTYPES = {
     "phenotypes_embedded",
-    "phenotypes_brought",
+    "phenotypes_external",
     "gwas_chromosome",
     "loci_model",
     "followup_model",
@@ -27,15 +27,15 @@ AFTER_PHENOTYPES = {
     "plots_regional",
     "plots_qq",
     "plots_map",
-    "evaluate_people",
+    "evaluate_samples",
     "evaluate_gwas",
     "evaluate_loci",
     "plots_points",
     "evaluate",
     "report",
 }
-# of every model, since the people of one decide whom all test
-AT_EQUAL_PEOPLE = {"evaluate_gwas", "evaluate_loci"}
+# of every model, since the samples of one decide whom all test
+AT_COMMON_SAMPLES = {"evaluate_gwas", "evaluate_loci"}
 MODELS = {"contig", "inner", "simclr", "latents"}
 
 
@@ -67,8 +67,8 @@ def test_changing_the_epochs_of_one_model(finished):
     of_the_model = {"pretrain_fold", "embed_fold", "align_folds", "phenotypes_embedded", "gwas_chromosome"}
     of_the_model |= {"loci_model", "plots_manhattan", "plots_overview", "plots_qq", "plots_training"}
     of_the_model |= {"plots_features", "plots_regional", "plots_map", "plots_points", "followup_model"}
-    assert rules(run) == of_the_model | AT_EQUAL_PEOPLE | {"evaluate_people", "evaluate_cost", "evaluate", "report"}
-    assert {model for rule, model in run.jobs() if rule not in AT_EQUAL_PEOPLE} == {"simclr", ""}
+    assert rules(run) == of_the_model | AT_COMMON_SAMPLES | {"evaluate_samples", "evaluate_cost", "evaluate", "report"}
+    assert {model for rule, model in run.jobs() if rule not in AT_COMMON_SAMPLES} == {"simclr", ""}
 
 
 def test_changing_the_clumping(finished):
@@ -103,7 +103,7 @@ def test_a_new_covariate_trains_nothing(finished):
     ("block", "key", "value", "untouched"),
     [
         ("samples", "heldout", 0.4, {"samples", "snps", "images"}),
-        ("genotypes", "qc", {"person_call_rate": 0.9}, {"genotypes_variants"}),
+        ("genotypes", "qc", {"sample_call_rate": 0.9}, {"genotypes_variants"}),
         ("evaluate", "kb", 50, {"pretrain_fold", "gwas_chromosome", "loci_model"}),
     ],
 )
@@ -143,7 +143,7 @@ def test_editing_a_script_reruns_its_rule(finished):
 def test_every_rule_counts_the_script_that_it_runs(root):
     always_runs = {"preflight.smk"}
     for path in (root / "workflow/rules").glob("*.smk"):
-        counted = re.findall(r'script="(\w+)"', path.read_text())
+        counted = re.findall(r'code_of\("(\w+)"\)', path.read_text())
         run = re.findall(r'"\.\./scripts/(\w+)\.py"', path.read_text())
         assert counted == run or path.name in always_runs, path.name
 
@@ -162,14 +162,14 @@ def test_adding_a_model_runs_that_model_alone(finished):
 
     with finished.changed(add) as study:
         run = study.dry()
-    assert {model for rule, model in run.jobs() if rule not in AT_EQUAL_PEOPLE} == {"second", ""}
+    assert {model for rule, model in run.jobs() if rule not in AT_COMMON_SAMPLES} == {"second", ""}
     of_all = {rule for rule, model in run.jobs() if not model}
-    assert of_all == {"evaluate_people", "evaluate_cost", "evaluate", "report"}
+    assert of_all == {"evaluate_samples", "evaluate_cost", "evaluate", "report"}
 
 
-def test_without_equal_people_a_model_more_leaves_the_others_alone(finished):
+def test_without_common_samples_a_model_more_leaves_the_others_alone(finished):
     def add(config):
-        config["evaluate"]["equal_people"] = False
+        config["evaluate"]["common_samples"] = False
         config["models"]["second"] = config["models"]["simclr"] | {"epochs": 2}
 
     with finished.changed(add) as study:
@@ -178,7 +178,7 @@ def test_without_equal_people_a_model_more_leaves_the_others_alone(finished):
     assert {rule for rule, model in run.jobs() if not model} == {"evaluate_cost", "evaluate", "report"}
 
 
-def test_adding_a_person_to_the_images_trains_again(finished):
+def test_adding_a_sample_to_the_images_trains_again(finished):
     path = finished.folder / "resources/demo/images.tsv"
     before = path.read_text()
     pictured = set(pd.read_csv(path, sep="\t", dtype=str)["iid"])
@@ -192,14 +192,14 @@ def test_adding_a_person_to_the_images_trains_again(finished):
     assert again >= {"samples_candidates", "images", "pretrain_fold", "embed_fold", "gwas_chromosome"}
 
 
-def test_withdrawing_a_person_trains_nothing(finished):
+def test_withdrawing_a_sample_trains_nothing(finished):
     """Also by a list that looks older than the results."""
     (finished.folder / "withdrawn.txt").write_text("1000049\n")
     os.utime(finished.folder / "withdrawn.txt", (1, 1))
     with finished.changed(lambda config: config["samples"].update(withdrawn="withdrawn.txt")) as study:
         again = rules(study.dry())
     assert again >= {"samples_candidates", "samples", "images", "snps", "embed_fold", "gwas_chromosome", "withdrawal"}
-    assert not again & {"pretrain_fold", "lineage", "plots_training", "simulate_cohort"}
+    assert not again & {"pretrain_fold", "training_inputs_digest", "plots_training", "simulate_cohort"}
 
 
 KEYS = [

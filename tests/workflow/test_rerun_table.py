@@ -1,4 +1,4 @@
-"""The table of docs/reruns.md: made anew for every key of the schema, and what must be true of it."""
+"""The table of docs/dev/reruns.md: made anew for every key of the schema, and what must be true of it."""
 
 import sys
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_training_depends_on_components_where_it_reads_them(key):
 
 @pytest.mark.parametrize("beside", [{}, COMPONENTS_MATTER], ids=["plain", "components"])
 def test_training_depends_on_every_file_from_outside_that_its_inputs_are_made_of(beside, tmp_path):
-    """But for the list of the withdrawn: every other file is an origin of a lineage."""
+    """But for the list of the withdrawn: every other file is an external input of a training input's digest."""
     config, _ = reruns.study_of("seed")
     config |= {block: {**config[block], **part} for block, part in beside.items()}
     config["models"] = {"contig": {"method": "contig", "modalities": ["snps", "covariates"]}}
@@ -73,11 +73,11 @@ def test_training_depends_on_every_file_from_outside_that_its_inputs_are_made_of
         before.add(job)
         queue += dag.needs_even_ancient[job] - before
     outputs = {path for job in before for path in dag.jobs[job][2]}
-    lineages = {job for job in before if job[0] == "lineage"}
-    told = {path for job in lineages for path in dag.jobs[job][1]}
-    read = {path for job in before - lineages for path in dag.jobs[job][1]} - outputs
-    assert read - told == {"in/withdrawn.txt"}
-    assert "in/array/chr1.bed" in told
+    digests = {job for job in before if job[0] == "training_inputs_digest"}
+    reported = {path for job in digests for path in dag.jobs[job][1]}
+    read = {path for job in before - digests for path in dag.jobs[job][1]} - outputs
+    assert read - reported == {"in/withdrawn.txt"}
+    assert "in/array/chr1.bed" in reported
 
 
 def test_what_is_looked_at_afterwards_changes_nothing_before(table):

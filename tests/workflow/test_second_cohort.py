@@ -21,7 +21,7 @@ def frozen(folder):
 
 
 def applied(study):
-    """A study of 80 people with images, in whom the model is applied beside their own traits."""
+    """A study of 80 samples with images, in whom the model is applied beside their own traits."""
     run = study("phenotypes.yaml")
     cohort(run.folder)
     frozen(run.folder)
@@ -38,9 +38,9 @@ def test_every_network_embeds_the_cohort_and_nothing_is_trained(study):
     assert jobs[("apply_fold", "first")] == 3
     for rule in ("apply_model", "phenotypes_embedded", "replicate_model", "loci_model"):
         assert jobs[(rule, "first")] == 1
-    assert jobs[("phenotypes_brought", "traits")] == 1
+    assert jobs[("phenotypes_external", "traits")] == 1
     assert ("replicate_model", "traits") not in jobs
-    assert not {rule for rule, _ in jobs} & {"pretrain_fold", "embed_fold", "align_folds", "align_brought"}
+    assert not {rule for rule, _ in jobs} & {"pretrain_fold", "embed_fold", "align_folds", "align_external"}
     assert run.dry("replicate").jobs()[("replicate_model", "first")] == 1
     assert run.dry("apply").jobs()[("apply_fold", "first")] == 3
 
@@ -51,7 +51,7 @@ def test_without_loci_there_is_nothing_to_replicate(study):
     assert ("replicate_model", "first") not in run.dry().jobs()
     dry = run.dry("replicate")
     assert dry.status != 0
-    assert "no model has apply: with a folder that holds a loci.tsv" in dry.text
+    assert "no model applies a folder that holds a loci.tsv" in dry.text
     assert "Traceback" not in dry.text
 
 

@@ -82,7 +82,7 @@ def test_images_are_decoded_with_the_settings_that_the_workflow_gives(study):
 
 @pytest.mark.slow
 def test_the_list_of_who_withdrew_is_heeded_where_no_cohort_heeds_it(study):
-    """The job itself: settings that are mappings, and people who withdrew."""
+    """The job itself: settings that are mappings, and participants who withdrew."""
     external = {"cohort": False, "crop": "none", "labels": {"size": 255}}
     folder, found = jobs(study, external, samples={"withdrawn": "in/withdrawn.txt"})
     assert found["downstream_labelled"].params.withdrawn == [file_digest(folder / "in/withdrawn.txt")]
@@ -90,7 +90,7 @@ def test_the_list_of_who_withdrew_is_heeded_where_no_cohort_heeds_it(study):
     run = Study(folder, folder / "study.yaml")(made, cores=1)
     assert run.status == 0, run.text[-3000:]
     assert pd.read_parquet(folder / made)["iid"].tolist() == ["S000", "S002", "S003", "S005"]
-    assert "2 of 6 labelled images are of 2 people who withdrew" in "".join(
+    assert "2 of 6 labelled images are of 2 participants who withdrew" in "".join(
         path.read_text() for path in (folder / "results/logs/downstream_labelled").iterdir()
     )
 

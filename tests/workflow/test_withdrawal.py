@@ -40,14 +40,14 @@ def decoded(path: Path) -> str:
 
 
 def hashes(path: Path) -> set[int]:
-    """The hashes of people in a checkpoint."""
+    """The hashes of samples in a checkpoint."""
     state = torch.load(path, weights_only=True)
     return {one for values in state["roles"].values() for one in values} | set(state["seen"])
 
 
 @pytest.fixture(scope="module")
 def withdrawn(finished, tmp_path_factory):
-    """The small study run on after some people withdrew: (study, their IIDs, the results before, the run).
+    """The small study run on after some samples withdrew: (study, their IIDs, the results before, the run).
 
     One of them had a page of explanations.
     """
@@ -55,7 +55,7 @@ def withdrawn(finished, tmp_path_factory):
     shutil.copytree(finished.folder, folder, symlinks=True)
     study = type(finished)(folder, folder / finished.config.name)
     config = yaml.safe_load(study.config.read_text())
-    config["explain"] = {"models": ["inner"], "people": 8, "reference": 16, "steps": 8, "private": 4}
+    config["explain"] = {"models": ["inner"], "n_samples": 8, "reference": 16, "steps": 8, "private": 4}
     study.config.write_text(yaml.safe_dump(config))
     done = study("burden_masks", "explain")
     assert done.status == 0, done.text[-3000:]
@@ -80,7 +80,7 @@ def test_nothing_is_trained(withdrawn):
     _, _, _, run = withdrawn
     ran = {rule for rule, _ in run.jobs()}
     assert ran >= {"samples_candidates", "images", "snps", "pgs", "burden", "embed_fold", "gwas_chromosome", "report"}
-    assert not ran & {"pretrain_fold", "lineage", "simulate_cohort", "simulate_images"}
+    assert not ran & {"pretrain_fold", "training_inputs_digest", "simulate_cohort", "simulate_images"}
 
 
 def test_a_run_that_was_killed_among_the_images_trains_nothing_either(withdrawn):
@@ -99,8 +99,8 @@ def test_a_run_that_was_killed_among_the_images_trains_nothing_either(withdrawn)
         listed.write_text(before)
         for path in absent:
             (study.folder / Path(path).name).rename(study.folder / "results" / path)
-    assert again >= {"images", "samples", "snps", "ready", "embed_fold"}
-    assert not again & {"pretrain_fold", "lineage"}
+    assert again >= {"images", "samples", "snps", "training_inputs_ready", "embed_fold"}
+    assert not again & {"pretrain_fold", "training_inputs_digest"}
 
 
 def test_no_file_holds_them(withdrawn):

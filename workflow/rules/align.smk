@@ -1,4 +1,4 @@
-# One row a person, from the network that did not train on them, in the coordinates of fold 0.
+# Alignment: one row per sample, from the network that did not train on it, in the coordinates of fold 0.
 
 
 rule align_folds:
@@ -17,7 +17,7 @@ rule align_folds:
     benchmark:
         "results/benchmarks/align_folds/{model}.tsv"
     wildcard_constraints:
-        model=one_of(RECIPES),
+        model=one_of(TRAINED),
     conda:
         "../../envs/contigwas.yaml"
     resources:
@@ -25,12 +25,12 @@ rule align_folds:
         runtime=grows(60),
     params:
         code=code_of("align_folds"),
-        settings=stage("model.modalities?", "math_threads"),
+        settings=config_subset("model.modalities?", "math_threads"),
     script:
         "../scripts/align_folds.py"
 
 
-rule align_brought:
+rule align_external:
     input:
         embeddings=lambda wildcards: config["models"][wildcards.model]["embeddings"],
         cohort=rules.samples.output.cohort,
@@ -38,23 +38,23 @@ rule align_brought:
         embeddings="results/models/{model}/embeddings.h5ad",
         alignment="results/models/{model}/alignment.json",
     log:
-        "results/logs/align_brought/{model}.log",
+        "results/logs/align_external/{model}.log",
     benchmark:
-        "results/benchmarks/align_brought/{model}.tsv"
+        "results/benchmarks/align_external/{model}.tsv"
     wildcard_constraints:
-        model=one_of(EMBEDDED),
+        model=one_of(EXTERNAL_EMBEDDINGS),
     conda:
         "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, embeddings=6),
         runtime=grows(60),
     params:
-        code=code_of("align_brought"),
+        code=code_of("align_external"),
     script:
-        "../scripts/align_brought.py"
+        "../scripts/align_external.py"
 
 
 rule align:
     input:
-        expand(rules.align_folds.output.embeddings, model=[*RECIPES, *EMBEDDED, *APPLIED]),
+        expand(rules.align_folds.output.embeddings, model=WITH_EMBEDDINGS),
     localrule: True

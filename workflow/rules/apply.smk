@@ -1,12 +1,14 @@
-# A frozen model of another run: it embeds this cohort, and the loci found there are looked up here.
+# Frozen models of another run: they embed this cohort, and the loci of that run are replicated here.
 
 
 rule apply_fold:
     input:
-        checkpoint=lambda wildcards: frozen(wildcards.model, f"fold{wildcards.fold}/model.ckpt"),
-        alignment=lambda wildcards: frozen(wildcards.model, "alignment.npz"),
-        # only looked at before the work: other components change no embedding
-        pca=ancient(lambda wildcards: frozen(wildcards.model, "pca.h5ad")),
+        checkpoint=lambda wildcards: frozen_file(
+            wildcards.model, f"fold{wildcards.fold}/model.ckpt"
+        ),
+        alignment=lambda wildcards: frozen_file(wildcards.model, "alignment.npz"),
+        # Only checked before the embedding, which does not depend on the components.
+        pca=ancient(lambda wildcards: frozen_file(wildcards.model, "pca.h5ad")),
         images=rules.images.output.images,
         table=rules.images.output.table,
         cohort=rules.samples.output.cohort,
@@ -27,7 +29,7 @@ rule apply_fold:
         gpu=1,
     params:
         code=code_of("apply_fold"),
-        settings=stage("embed", "math_threads"),
+        settings=config_subset("embed", "math_threads"),
     script:
         "../scripts/apply_fold.py"
 
@@ -39,7 +41,7 @@ rule apply_model:
             model=wildcards.model,
             fold=range(config_settings.networks(config, wildcards.model)),
         ),
-        alignment=lambda wildcards: frozen(wildcards.model, "alignment.npz"),
+        alignment=lambda wildcards: frozen_file(wildcards.model, "alignment.npz"),
     output:
         embeddings="results/models/{model}/embeddings.h5ad",
         alignment="results/models/{model}/alignment.json",
@@ -56,7 +58,7 @@ rule apply_model:
         runtime=grows(60),
     params:
         code=code_of("apply_model"),
-        settings=stage("math_threads"),
+        settings=config_subset("math_threads"),
     script:
         "../scripts/apply_model.py"
 
@@ -69,7 +71,7 @@ rule apply:
 
 rule replicate_model:
     input:
-        loci=lambda wildcards: frozen(wildcards.model, "loci.tsv"),
+        loci=lambda wildcards: frozen_file(wildcards.model, "loci.tsv"),
         gwas=expand(
             "results/models/{model}/gwas/chr{chrom}.parquet",
             chrom=CHROMOSOMES,
@@ -95,7 +97,7 @@ rule replicate_model:
         runtime=grows(30),
     params:
         code=code_of("replicate_model"),
-        settings=stage("loci.test", "genotypes.chromosomes"),
+        settings=config_subset("loci.test", "chromosomes"),
     script:
         "../scripts/replicate_model.py"
 
@@ -104,6 +106,6 @@ rule replicate:
     input:
         lambda wildcards: expand(
             rules.replicate_model.output.replication,
-            model=told(config_settings.require_replicated, REPLICATED),
+            model=exit_on_user_error(config_settings.require_replicated, REPLICATED),
         ),
     localrule: True

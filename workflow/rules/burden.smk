@@ -1,4 +1,4 @@
-# Carriers of rare qualifying alleles, gene by gene and mask by mask.
+# Gene burden: the number of rare qualifying alleles per sample, gene and mask.
 
 
 rule burden:
@@ -18,7 +18,7 @@ rule burden:
         runtime=grows(60, genotypes=0.02),
     params:
         code=code_of("burden"),
-        settings=stage("burden", "autosomes"),
+        settings=config_subset("burden", "autosomes"),
     script:
         "../scripts/burden.py"
 

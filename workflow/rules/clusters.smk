@@ -1,11 +1,11 @@
-# Clusters of people in the space of a model's features: a task of downstream.
+# Clusters of samples in the features of a model: the downstream task `clusters`.
 
 
 rule downstream_clusters:
     input:
         embeddings="results/models/{model}/embeddings.h5ad",
         cohort=rules.samples.output.cohort,
-        labels=labels_of_task,
+        labels=task_label_table,
     output:
         json="results/models/{model}/downstream/{task}.json",
         tsv="results/models/{model}/downstream/{task}.tsv",
@@ -16,13 +16,13 @@ rule downstream_clusters:
             labels={"model": "{model}", "task": "{task}"},
         ),
         pdf="results/models/{model}/downstream/{task}.pdf",
-        people=f"{PRIVATE}/{{model}}/{{task}}.parquet",
+        samples=f"{PRIVATE}/{{model}}/{{task}}.parquet",
     log:
         "results/logs/downstream_clusters/{model}.{task}.log",
     benchmark:
         "results/benchmarks/downstream_clusters/{model}.{task}.tsv"
     wildcard_constraints:
-        model=one_of([*RECIPES, *EMBEDDED, *APPLIED]),
+        model=one_of(WITH_EMBEDDINGS),
         task=one_of(TASKS["clusters"]),
     conda:
         "../../envs/contigwas.yaml"
@@ -32,6 +32,6 @@ rule downstream_clusters:
         runtime=grows(120, embeddings=1),
     params:
         code=code_of("downstream_clusters"),
-        settings=of_clusters,
+        settings=cluster_settings,
     script:
         "../scripts/downstream_clusters.py"

@@ -3,31 +3,31 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from snakemake.logging import logger
 
 from contigwas.config import check as config_check
-from contigwas.config import input_files as config_input_files
-from contigwas.config import settings as config_settings
-from contigwas.runtime import disk
-from contigwas.config import explain as config_explain
-from contigwas.runtime import memory
-from contigwas.config import models as config_models
-from contigwas.runtime import code_digest
 from contigwas.config import downstream as config_downstream
+from contigwas.config import explain as config_explain
+from contigwas.config import input_files as config_input_files
+from contigwas.config import models as config_models
+from contigwas.config import settings as config_settings
 from contigwas.genotypes.files import genotype_files
+from contigwas.images import listed_files
+from contigwas.runtime import code_digest, disk, memory
 from contigwas.runtime.errors import UserError
 
-# Snakemake puts it into shell commands as it is: in a folder with a space or a quote nothing would run
+# Snakemake does not quote it in shell commands: in a folder with a space or a quote no job would run.
 if Path(sys.executable).exists():
     sys.executable = shlex.quote(sys.executable)
-# a line of .snakemake/log that has no room on the disk needs no traceback
+# When the disk is full, a line of .snakemake/log cannot be written: that needs no traceback.
 logging.raiseExceptions = False
 
 
-def told(function: Callable, *arguments, **keywords):
-    """Call a library function; its one-sentence errors end Snakemake with that sentence."""
+def exit_on_user_error(function: Callable, *arguments, **keywords):
+    """Call a library function. If it raises a UserError, log its sentence and end Snakemake."""
     try:
         return function(*arguments, **keywords)
     except UserError as error:
@@ -35,18 +35,19 @@ def told(function: Callable, *arguments, **keywords):
         sys.exit(1)  # a WorkflowError raised in an input function would come with a traceback
 
 
-told(config_check.check_config, config, Path(workflow.basedir, "workflow/schemas/config.schema.yaml"))
-# Preflight itself lists what is missing or closed. Snakemake knows its targets only after the Snakefile is parsed.
+SCHEMA = Path(workflow.basedir, "workflow/schemas/config.schema.yaml")
+exit_on_user_error(config_check.check_config, config, SCHEMA)
+# Preflight lists missing and unreadable files itself. Snakemake knows its targets only after parsing the Snakefile.
 PREFLIGHT = "preflight" in sys.argv
 if not PREFLIGHT:
-    told(config_input_files.check_files, config)
+    exit_on_user_error(config_input_files.check_files, config)
 if workflow.is_main_process:
-    told(disk.require_writable, ["."])  # .snakemake/, before Snakemake fails there
+    exit_on_user_error(disk.require_writable, ["."])  # before Snakemake fails to write .snakemake/
 
 
-# not earlier: a dry run needs no room in results/
+# Not checked earlier: a dry run needs no space in results/.
 onstart:
-    told(disk.require_writable, [] if PREFLIGHT else ["results"])
+    exit_on_user_error(disk.require_writable, [] if PREFLIGHT else ["results"])
 
 
 onerror:
@@ -57,11 +58,12 @@ onerror:
 
 CHROMOSOMES = config_settings.chromosomes(config)
 AUTOSOMES = config_settings.autosomes(config)
-RECIPES = [name for name, recipe in config["models"].items() if "method" in recipe]
-EMBEDDED = [name for name, recipe in config["models"].items() if "embeddings" in recipe]
-APPLIED = [name for name, recipe in config["models"].items() if "apply" in recipe]
-BROUGHT = [name for name in config["models"] if name not in {*RECIPES, *EMBEDDED, *APPLIED}]
 MODELS = [*config["models"]]
+TRAINED = [name for name, recipe in config["models"].items() if "method" in recipe]
+EXTERNAL_EMBEDDINGS = [name for name, recipe in config["models"].items() if "embeddings" in recipe]
+APPLIED = [name for name, recipe in config["models"].items() if "apply" in recipe]
+WITH_EMBEDDINGS = [*TRAINED, *EXTERNAL_EMBEDDINGS, *APPLIED]
+EXTERNAL_PHENOTYPES = [name for name in MODELS if name not in WITH_EMBEDDINGS]
 REPLICATED = config_settings.replicated(config)
 
 
@@ -72,40 +74,49 @@ wildcard_constraints:
 
 
 def one_of(names: list[str]) -> str:
-    """A wildcard's regular expression: one of the names, or nothing at all."""
+    """The regular expression of a wildcard that is one of the names. Without names it matches nothing."""
     return "|".join(names) or "(?!)"
 
 
-def stage(*names: str) -> Callable:
-    """The settings of a job, as its one param: blocks, single keys (gwas.covariates, seed), or the `model`."""
+def config_subset(*names: str) -> Callable:
+    """The part of the config that a job reads, as its param `settings`: see `contigwas.config.settings.job_settings`.
 
-    def chosen(wildcards) -> dict:
-        model = dict(wildcards.items()).get("model")
-        return told(config_settings.job_settings, config, *names, model=model)
+    It is one param, because Snakemake records the values of params without their names: two params that exchange their
+    values would be no change.
+    """
 
-    chosen.names = names
-    return chosen
+    def subset(wildcards) -> dict:
+        given = dict(wildcards.items())
+        return exit_on_user_error(
+            config_settings.job_settings,
+            config,
+            *names,
+            model=given.get("model"),
+            task=given.get("task"),
+        )
+
+    return subset
 
 
 def block(name: str) -> dict:
-    """A block of the config that a target needs; its absence is told in one sentence."""
-    return told(config_settings.job_settings, config, name)
+    """A block of the config that the target needs. If it is missing, Snakemake ends with one sentence."""
+    return exit_on_user_error(config_settings.job_settings, config, name)[name]
 
 
 def optional(path: str | None) -> list[str]:
-    """A file that the config may name, as a list of one or none."""
+    """A file that the config may name, as a list of one path or none."""
     return [path] if path else []
 
 
-def content(path: str | None) -> str | None:
-    """A digest of a small file, as a param: it counts whatever its time says. None where there is none."""
+def content_digest(path: str | None) -> str | None:
+    """A digest of a small file, as a param: the job reruns when the content changes, whatever the file's time."""
     return code_digest.file_digest(Path(path)) if path and Path(path).is_file() else None
 
 
 def code_of(script: str) -> str:
-    """A digest of the code that a job runs, as a param: the script and the library files that it imports.
+    """A digest of the code that a job runs, as a param: its script and the library files that the script imports.
 
-    Snakemake itself would go by the times of scripts, which a new clone changes: profiles/ leave that out.
+    Snakemake itself compares the modification times of scripts, which change in a new clone; the profiles disable that.
     """
     return code_digest.code_digest(Path(workflow.basedir, "workflow", "scripts", f"{script}.py"))
 

@@ -1,15 +1,13 @@
-# What varies along the components: a map of people in the space of a model's features, and, on request, their images.
+# The map of samples in the features of a model and, on request, the images along its components.
 
-# the models with features of people
-MAPPED = [*RECIPES, *EMBEDDED, *APPLIED]
-# those of whose people there may be images
-PICTURED = MODELS if "images" in config else []
-SHOWING = "results/private/components"
+# models whose samples may have images
+WITH_IMAGES = MODELS if "images" in config else []
+PRIVATE_COMPONENTS = "results/private/components"
 
 
 rule plots_map:
     input:
-        unpack(design),
+        unpack(design_files),
         embeddings="results/models/{model}/embeddings.h5ad",
         cohort=rules.samples.output.cohort,
     output:
@@ -25,7 +23,7 @@ rule plots_map:
     benchmark:
         "results/benchmarks/plots_map/{model}.tsv"
     wildcard_constraints:
-        model=one_of(MAPPED),
+        model=one_of(WITH_EMBEDDINGS),
     conda:
         "../../envs/contigwas.yaml"
     resources:
@@ -33,7 +31,7 @@ rule plots_map:
         runtime=grows(60, embeddings=1),
     params:
         code=code_of("plots_map"),
-        settings=stage("plots.map", "gwas.covariates", "math_threads", "seed"),
+        settings=config_subset("plots.map", "gwas.covariates", "math_threads", "seed"),
     script:
         "../scripts/plots_map.py"
 
@@ -42,18 +40,20 @@ rule components_quantiles:
     input:
         phenotypes="results/models/{model}/phenotypes.parquet",
         pca=lambda wildcards: (
-            [f"results/models/{wildcards.model}/pca.h5ad"] if wildcards.model in MAPPED else []
+            [f"results/models/{wildcards.model}/pca.h5ad"]
+            if wildcards.model in WITH_EMBEDDINGS
+            else []
         ),
         images="results/images/images.npy",
         table="results/images/images.parquet",
     output:
-        png=f"{SHOWING}/{{model}}/quantiles.png",
+        png=f"{PRIVATE_COMPONENTS}/{{model}}/quantiles.png",
     log:
         "results/logs/components_quantiles/{model}.log",
     benchmark:
         "results/benchmarks/components_quantiles/{model}.tsv"
     wildcard_constraints:
-        model=one_of(PICTURED),
+        model=one_of(WITH_IMAGES),
     conda:
         "../../envs/contigwas.yaml"
     resources:
@@ -71,13 +71,13 @@ rule components_neighbours:
         images="results/images/images.npy",
         table="results/images/images.parquet",
     output:
-        png=f"{SHOWING}/{{model}}/neighbours.png",
+        png=f"{PRIVATE_COMPONENTS}/{{model}}/neighbours.png",
     log:
         "results/logs/components_neighbours/{model}.log",
     benchmark:
         "results/benchmarks/components_neighbours/{model}.tsv"
     wildcard_constraints:
-        model=one_of([model for model in PICTURED if model in MAPPED]),
+        model=one_of([model for model in WITH_IMAGES if model in WITH_EMBEDDINGS]),
     conda:
         "../../envs/contigwas.yaml"
     resources:
@@ -85,20 +85,20 @@ rule components_neighbours:
         runtime=grows(30),
     params:
         code=code_of("components_neighbours"),
-        settings=stage("seed"),
+        settings=config_subset("seed"),
     script:
         "../scripts/components_neighbours.py"
 
 
-# They show people: made when they are asked for.
+# Not part of a plain run, because the figures show single samples: snakemake components.
 rule components:
     input:
         lambda wildcards: block("images")
         and [
-            *expand(rules.components_quantiles.output.png, model=PICTURED),
+            *expand(rules.components_quantiles.output.png, model=WITH_IMAGES),
             *expand(
                 rules.components_neighbours.output.png,
-                model=[model for model in PICTURED if model in MAPPED],
+                model=[model for model in WITH_IMAGES if model in WITH_EMBEDDINGS],
             ),
         ],
     localrule: True

@@ -1,9 +1,9 @@
-# Covariates as a modality of the contrast, raw. Their table is an input here and of no other rule before training.
+# Covariates as a modality. No other rule before training reads their table.
 
 
 rule covariates:
     input:
-        unpack(named_covariates),
+        unpack(covariate_files),
         cohort=rules.samples.output.cohort,
     output:
         covariates="results/modalities/covariates.h5ad",
@@ -18,6 +18,6 @@ rule covariates:
         runtime=grows(20),
     params:
         code=code_of("covariates"),
-        settings=stage("covariates"),
+        settings=config_subset("covariates"),
     script:
         "../scripts/covariates.py"

@@ -1,4 +1,4 @@
-# What features are good for, from labels. Tasks of each kind have rules of their own, which make the same files.
+# Downstream tasks: how well features predict labels. Each kind of task has its own rules, which write the same files.
 
 
 include: "clusters.smk"
@@ -8,10 +8,10 @@ include: "labels.smk"
 rule downstream_labelled:
     input:
         table=lambda wildcards: config["downstream"][wildcards.task]["table"],
-        cohort=cohort_of_task,
-        withdrawn=withdrawn_of_task,
+        cohort=task_cohort,
+        withdrawn=task_withdrawn,
     output:
-        people=f"{PRIVATE}/labelled/{{task}}/labelled.parquet",
+        samples=f"{PRIVATE}/labelled/{{task}}/labelled.parquet",
         images=f"{PRIVATE}/labelled/{{task}}/images.npy",
         masks=f"{PRIVATE}/labelled/{{task}}/masks.npy",
         left_out=f"{PRIVATE}/labelled/{{task}}/left_out.tsv",
@@ -29,20 +29,21 @@ rule downstream_labelled:
         runtime=grows(60, table=60),
     params:
         code=code_of("downstream_labelled"),
-        settings=of_labelled,
-        withdrawn=lambda wildcards: [content(path) for path in withdrawn_of_task(wildcards)],
+        settings=segmentation_image_settings,
+        image_files=segmentation_files,
+        withdrawn=lambda wildcards: [content_digest(path) for path in task_withdrawn(wildcards)],
     script:
         "../scripts/downstream_labelled.py"
 
 
 rule downstream_segment:
     input:
-        people=rules.downstream_labelled.output.people,
+        samples=rules.downstream_labelled.output.samples,
         images=rules.downstream_labelled.output.images,
         masks=rules.downstream_labelled.output.masks,
-        checkpoints=networks_of_task,
-        genes=genes_of_task,
-        pcs=components_of_task,
+        checkpoints=task_checkpoints,
+        genes=task_modality,
+        pcs=task_pcs,
     output:
         scores=f"{PRIVATE}/{{model}}/{{task}}.seed{{seed}}/scores.parquet",
         examples=f"{PRIVATE}/{{model}}/{{task}}.seed{{seed}}/examples.npz",
@@ -51,7 +52,7 @@ rule downstream_segment:
     benchmark:
         "results/benchmarks/downstream_segment/{model}.{task}.seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of(RECIPES),
+        model=one_of(TRAINED),
         task=one_of(TASKS["segmentation"]),
         seed=r"\d+",
     conda:
@@ -63,15 +64,15 @@ rule downstream_segment:
         gpu=1,
     params:
         code=code_of("downstream_segment"),
-        settings=of_fits,
+        settings=segmentation_settings,
     script:
         "../scripts/downstream_segment.py"
 
 
 rule downstream_segmentation:
     input:
-        scores=seeds_of_task("scores"),
-        examples=seeds_of_task("examples"),
+        scores=segmentation_outputs("scores"),
+        examples=segmentation_outputs("examples"),
     output:
         json="results/models/{model}/downstream/{task}.json",
         tsv="results/models/{model}/downstream/{task}.tsv",
@@ -82,14 +83,14 @@ rule downstream_segmentation:
             labels={"model": "{model}", "task": "{task}"},
         ),
         pdf="results/models/{model}/downstream/{task}.pdf",
-        people=f"{PRIVATE}/{{model}}/{{task}}/people.parquet",
+        samples=f"{PRIVATE}/{{model}}/{{task}}/samples.parquet",
         overlays=f"{PRIVATE}/{{model}}/{{task}}/overlays.png",
     log:
         "results/logs/downstream_segmentation/{model}.{task}.log",
     benchmark:
         "results/benchmarks/downstream_segmentation/{model}.{task}.tsv"
     wildcard_constraints:
-        model=one_of(RECIPES),
+        model=one_of(TRAINED),
         task=one_of(TASKS["segmentation"]),
     conda:
         "../../envs/contigwas.yaml"
@@ -98,32 +99,32 @@ rule downstream_segmentation:
         runtime=grows(60),
     params:
         code=code_of("downstream_segmentation"),
-        settings=of_fits,
+        settings=segmentation_settings,
     script:
         "../scripts/downstream_segmentation.py"
 
 
-# what names or shows people
+# files that hold IDs or show single samples
 PRIVATE_DOWNSTREAM = [
     *(
         path
         for model, task in DOWNSTREAM
         if task in TASKS["clusters"]
-        for path in expand(rules.downstream_clusters.output.people, model=model, task=task)
+        for path in expand(rules.downstream_clusters.output.samples, model=model, task=task)
     ),
     *expand(rules.downstream_labelled.output, task=TASKS["segmentation"]),
-    *expand(rules.downstream_labels.output, task=TASKS_OF_LABELS),
-    *expand(rules.downstream_pictures.output, task=OUTSIDE),
+    *expand(rules.downstream_labels.output, task=LABEL_TASKS),
+    *expand(rules.downstream_images.output, task=EXTERNAL_TASKS),
     *(
         path
         for model, task in DOWNSTREAM
-        if task in OUTSIDE
+        if task in EXTERNAL_TASKS
         for path in expand(rules.downstream_features.output, model=model, task=task)
     ),
     *(
         path
         for model, task in DOWNSTREAM
-        if task in TASKS_OF_LABELS
+        if task in LABEL_TASKS
         for path in [
             *expand(
                 rules.downstream_predict.output,
@@ -131,7 +132,7 @@ PRIVATE_DOWNSTREAM = [
                 task=task,
                 seed=range(config["downstream"][task]["seeds"]),
             ),
-            f"{PRIVATE}/{model}/{task}/people.parquet",
+            f"{PRIVATE}/{model}/{task}/samples.parquet",
         ]
     ),
     *(
@@ -146,7 +147,7 @@ PRIVATE_DOWNSTREAM = [
                 seed=range(config["downstream"][task]["seeds"]),
             ),
             *expand(
-                [rules.downstream_segmentation.output[name] for name in ("people", "overlays")],
+                [rules.downstream_segmentation.output[name] for name in ("samples", "overlays")],
                 model=model,
                 task=task,
             ),
@@ -157,5 +158,6 @@ PRIVATE_DOWNSTREAM = [
 
 rule downstream:
     input:
-        lambda wildcards: told(config_downstream.require, DOWNSTREAM) and DOWNSTREAM_FILES,
+        lambda wildcards: exit_on_user_error(config_downstream.require, DOWNSTREAM)
+        and DOWNSTREAM_FILES,
     localrule: True

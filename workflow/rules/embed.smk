@@ -1,4 +1,4 @@
-# Features of the image encoder's trunk for everyone with an image, fold by fold.
+# Embeddings: trunk features of every sample with an image, from the network of each fold.
 
 
 rule embed_fold:
@@ -14,7 +14,7 @@ rule embed_fold:
     benchmark:
         "results/benchmarks/embed_fold/{model}.fold{fold}.tsv"
     wildcard_constraints:
-        model=one_of(RECIPES),
+        model=one_of(TRAINED),
     conda:
         "../../envs/contigwas.yaml"
     threads: config["math_threads"]
@@ -24,7 +24,7 @@ rule embed_fold:
         gpu=1,
     params:
         code=code_of("embed_fold"),
-        settings=stage("embed", "math_threads"),
+        settings=config_subset("embed", "math_threads"),
     script:
         "../scripts/embed_fold.py"
 
@@ -33,7 +33,7 @@ rule embed:
     input:
         [
             path
-            for model in RECIPES
+            for model in TRAINED
             for path in expand(rules.embed_fold.output, model=model, fold=folds(model))
         ],
     localrule: True

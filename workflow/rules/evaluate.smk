@@ -1,39 +1,48 @@
-# All models side by side: at equal people, against the truth where it is known, and in what follows from them.
+# Comparison of all models: on common samples, with simulated traits (ground truth), and in downstream tasks.
+
+# Common samples are compared only if there are two models.
+EQUAL = MODELS if config["evaluate"]["common_samples"] and len(MODELS) > 1 else []
+EVALUATION = "results/evaluation"
+# the training history of every fold, model by model
+HISTORIES = [
+    path
+    for model in TRAINED
+    for path in expand(rules.pretrain_fold.output.history, model=model, fold=folds(model))
+]
 
 
-rule evaluate_people:
+rule evaluate_samples:
     input:
-        unpack(tested),
+        unpack(gwas_genotypes),
         phenotypes=expand("results/models/{model}/phenotypes.parquet", model=sorted(MODELS)),
         covariates=expand("results/models/{model}/covariates.parquet", model=sorted(MODELS)),
     output:
-        people="results/private/evaluation/equal_people.parquet",
-        counts=f"{EVALUATION}/equal/people.tsv",
+        samples="results/private/evaluation/equal_samples.parquet",
+        counts=f"{EVALUATION}/equal/samples.tsv",
     log:
-        "results/logs/evaluate_people/evaluate_people.log",
+        "results/logs/evaluate_samples/evaluate_samples.log",
     benchmark:
-        "results/benchmarks/evaluate_people/evaluate_people.tsv"
+        "results/benchmarks/evaluate_samples/evaluate_samples.tsv"
     conda:
         "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, phenotypes=10),
         runtime=grows(20),
     params:
-        code=code_of("evaluate_people"),
-        settings=stage("genotypes.array", "gwas.genotypes"),
-        models=sorted(MODELS),  # their order is nothing that changes who is tested
+        code=code_of("evaluate_samples"),
+        models=sorted(MODELS),  # the order of models does not change the common samples
         chrom=CHROMOSOMES[0],
     script:
-        "../scripts/evaluate_people.py"
+        "../scripts/evaluate_samples.py"
 
 
 rule evaluate_gwas:
     input:
-        unpack(tested),
-        variants=qc_table,
-        offsets=predictions,
-        people=rules.evaluate_people.output.people,
-        counts=rules.evaluate_people.output.counts,
+        unpack(gwas_genotypes),
+        variants=checked_variants,
+        offsets=loco_predictions,
+        samples=rules.evaluate_samples.output.samples,
+        counts=rules.evaluate_samples.output.counts,
         phenotypes="results/models/{model}/phenotypes.parquet",
         covariates="results/models/{model}/covariates.parquet",
     output:
@@ -55,16 +64,16 @@ rule evaluate_gwas:
         gpu=0,
     params:
         code=code_of("evaluate_gwas"),
-        settings=stage("gwas", "genotypes.array", "genotypes.build", "loci.test"),
+        settings=config_subset("gwas", "genotypes.build", "loci.test"),
     script:
         "../scripts/evaluate_gwas.py"
 
 
 rule evaluate_loci:
     input:
-        unpack(tested),
+        unpack(gwas_genotypes),
         gwas=expand(rules.evaluate_gwas.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
-        counts=rules.evaluate_people.output.counts,
+        counts=rules.evaluate_samples.output.counts,
         own=rules.loci_model.output.loci,
         cohort=rules.samples.output.cohort,
         genes=optional(config["loci"]["genes"]),
@@ -90,7 +99,7 @@ rule evaluate_loci:
 
 rule evaluate_attributions:
     input:
-        unpack(tested),
+        unpack(gwas_genotypes),
         explanations=expand("results/models/{model}/explanations/features.parquet", model=EXPLAINED),
         snps=["results/modalities/snps.h5ad"] if EXPLAINED and "snps" in config else [],
         truth=optional(config["evaluate"]["truth"]),
@@ -107,16 +116,16 @@ rule evaluate_attributions:
         runtime=grows(60),
     params:
         code=code_of("evaluate_attributions"),
-        settings=stage("evaluate.r2", "genotypes.array", "gwas.genotypes", "seed"),
+        settings=config_subset("evaluate.r2", "chromosomes", "seed"),
         models=EXPLAINED,
     script:
         "../scripts/evaluate_attributions.py"
 
 
-# Times differ from run to run: they stand in a file of their own, which nothing is made of.
+# Times differ between runs, so they are written to a file that no other rule depends on.
 rule evaluate_cost:
     input:
-        histories=histories,
+        histories=HISTORIES,
     output:
         cost=f"{EVALUATION}/cost.tsv",
     log:
@@ -130,14 +139,14 @@ rule evaluate_cost:
         runtime=grows(10),
     params:
         code=code_of("evaluate_cost"),
-        # no inputs: where one is gone, training would run again
+        # These are no inputs: if one were missing, training would run again.
         benchmarks={
             model: expand(
                 "results/benchmarks/pretrain_fold/{model}.fold{fold}.tsv",
                 model=model,
                 fold=folds(model),
             )
-            for model in sorted(RECIPES)
+            for model in sorted(TRAINED)
         },
     script:
         "../scripts/evaluate_cost.py"
@@ -145,22 +154,20 @@ rule evaluate_cost:
 
 rule evaluate:
     input:
-        unpack(tested),
+        unpack(gwas_genotypes),
         loci=expand(rules.loci_model.output.loci, model=MODELS),
         summaries=expand(rules.gwas_chromosome.output.summary, model=MODELS, chrom=CHROMOSOMES),
         phenotypes=expand("results/models/{model}/phenotypes.parquet", model=MODELS),
         covariates=expand("results/models/{model}/covariates.parquet", model=MODELS),
-        embeddings=expand(
-            "results/models/{model}/embeddings.h5ad", model=[*RECIPES, *EMBEDDED, *APPLIED]
-        ),
-        histories=histories,
-        counts=[rules.evaluate_people.output.counts] if EQUAL else [],
-        people=[rules.evaluate_people.output.people] if EQUAL else [],
-        equal_loci=expand(rules.evaluate_loci.output.loci, model=EQUAL),
-        equal_summaries=expand(rules.evaluate_gwas.output.summary, model=EQUAL, chrom=CHROMOSOMES),
+        embeddings=expand("results/models/{model}/embeddings.h5ad", model=WITH_EMBEDDINGS),
+        histories=HISTORIES,
+        counts=[rules.evaluate_samples.output.counts] if EQUAL else [],
+        samples=[rules.evaluate_samples.output.samples] if EQUAL else [],
+        common_sample_loci=expand(rules.evaluate_loci.output.loci, model=EQUAL),
+        common_sample_summaries=expand(rules.evaluate_gwas.output.summary, model=EQUAL, chrom=CHROMOSOMES),
         scores=[f"results/models/{model}/downstream/{task}.tsv" for model, task in DOWNSTREAM],
         attributions=rules.evaluate_attributions.output.attributions,
-        # made with the others, but not read
+        # written with the other tables, but not read
         cost=ancient(rules.evaluate_cost.output.cost),
         truth=optional(config["evaluate"]["truth"]),
         latents=optional(config["evaluate"]["latents"]),
@@ -187,16 +194,24 @@ rule evaluate:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        # the leads of one model, in float32; how many they are is known only when it runs
+        # The lead variants of one model, in float32. Their number is not known beforehand.
         mem_mb=grows(4000, embeddings=4, phenotypes=25, covariates=25, genotypes=0.02),
         runtime=grows(60, phenotypes=0.1, genotypes=0.01),
     params:
         code=code_of("evaluate"),
-        settings=of_evaluate,
+        settings=config_subset(
+            "evaluate",
+            "chromosomes",
+            "genotypes.build",
+            "loci.kb",
+            "loci.test",
+            "seed",
+            "math_threads",
+        ),
         models=MODELS,
         chrom=CHROMOSOMES[0],
-        embedded=[*RECIPES, *EMBEDDED, *APPLIED],
-        trained=[[model, len(folds(model))] for model in RECIPES],
+        embedded=WITH_EMBEDDINGS,
+        trained=[[model, len(folds(model))] for model in TRAINED],
         equal=EQUAL,
         tasks=[[model, task, config["downstream"][task]["task"]] for model, task in DOWNSTREAM],
     script:

@@ -1,4 +1,4 @@
-# Results in the forms that other people's programs read. Not part of a plain run: snakemake export.
+# Export of results in the formats of other programs. Not part of a plain run: snakemake export.
 
 
 rule export_gwas_ssf:
@@ -18,8 +18,8 @@ rule export_gwas_ssf:
         runtime=grows(120, gwas=0.2),
     params:
         code=code_of("export_gwas_ssf"),
-        settings=stage(
-            "export.features", "export.metadata", "genotypes.build", "genotypes.chromosomes"
+        settings=config_subset(
+            "export.features", "export.metadata", "genotypes.build", "chromosomes"
         ),
     script:
         "../scripts/export_gwas_ssf.py"
@@ -42,7 +42,7 @@ rule export_plink2:
         runtime=grows(120, gwas=0.2),
     params:
         code=code_of("export_plink2"),
-        settings=stage("export.features", "export.log10_p", "genotypes.chromosomes"),
+        settings=config_subset("export.features", "export.log10_p", "chromosomes"),
     script:
         "../scripts/export_plink2.py"
 
@@ -64,7 +64,7 @@ rule export_ldsc:
         runtime=grows(120, gwas=0.2),
     params:
         code=code_of("export_ldsc"),
-        settings=stage("export.features", "genotypes.chromosomes"),
+        settings=config_subset("export.features", "chromosomes"),
     script:
         "../scripts/export_ldsc.py"
 
@@ -86,7 +86,7 @@ rule export_phenotypes:
         runtime=grows(60),
     params:
         code=code_of("export_phenotypes"),
-        settings=stage("export.features"),
+        settings=config_subset("export.features"),
     script:
         "../scripts/export_phenotypes.py"
 

@@ -1,9 +1,9 @@
-# Gene expression of people, on a log scale; variable genes and z-scores are fitted in training.
+# Gene expression per sample, on a log scale. Training selects variable genes and standardises them.
 
 
 rule expression:
     input:
-        unpack(expressed),
+        unpack(expression_files),
         cohort=rules.samples.output.cohort,
     output:
         expression="results/modalities/expression.h5ad",
@@ -18,6 +18,6 @@ rule expression:
         runtime=grows(20, table=0.02),
     params:
         code=code_of("expression"),
-        settings=stage("expression"),
+        settings=config_subset("expression"),
     script:
         "../scripts/expression.py"

@@ -1,14 +1,14 @@
-# Second looks at the lead variants: robust errors, each sex alone, with and without offsets.
+# Sensitivity analyses of lead variants: robust standard errors, each sex alone, with and without offsets.
 
 
 rule followup_model:
     input:
-        unpack(tested),
+        unpack(gwas_genotypes),
         loci=rules.loci_model.output.loci,
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
         phenotypes="results/models/{model}/phenotypes.parquet",
         covariates="results/models/{model}/covariates.parquet",
-        offsets=predictions,
+        offsets=loco_predictions,
     output:
         followup=report(
             "results/models/{model}/followup.tsv",
@@ -27,13 +27,11 @@ rule followup_model:
         runtime=grows(60),
     params:
         code=code_of("followup_model"),
-        settings=stage(
+        settings=config_subset(
             "followup",
             "loci.p1",
-            "genotypes.array",
             "genotypes.build",
-            "genotypes.chromosomes",
-            "gwas.genotypes",
+            "chromosomes",
             "gwas.missing",
         ),
     script:

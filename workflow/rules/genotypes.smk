@@ -1,9 +1,9 @@
-# Quality control of the array genotypes, genetic principal components, and related pairs.
+# Quality control of the array genotypes, genetic principal components, and kinship.
 
 
 rule genotypes_variants:
     input:
-        unpack(array),
+        unpack(array_genotypes),
         candidates=rules.samples_candidates.output.candidates,
     output:
         variants=ensure("results/genotypes/variants/chr{chrom}.parquet", non_empty=True),
@@ -15,24 +15,23 @@ rule genotypes_variants:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=grows(2000, genotyped_people=200),
+        mem_mb=grows(2000, genotyped_samples=200),
         runtime=grows(60, genotypes=0.03),
     params:
         code=code_of("genotypes_variants"),
-        settings=stage(
+        settings=config_subset(
             "genotypes.qc.call_rate",
             "genotypes.qc.maf",
             "genotypes.qc.hwe",
             "genotypes.qc.hwe_midp",
             "genotypes.qc.info",
-            "genotypes.array",
             "genotypes.build",
         ),
     script:
         "../scripts/genotypes_variants.py"
 
 
-rule genotypes_people:
+rule genotypes_samples:
     input:
         missing=expand(rules.genotypes_variants.output.missing, chrom=AUTOSOMES),
         x=expand(
@@ -40,34 +39,34 @@ rule genotypes_people:
             chrom=[one for one in CHROMOSOMES if one == "X"],
         ),
     output:
-        people="results/genotypes/people.parquet",
+        samples="results/genotypes/samples.parquet",
     log:
-        "results/logs/genotypes_people/genotypes_people.log",
+        "results/logs/genotypes_samples/genotypes_samples.log",
     benchmark:
-        "results/benchmarks/genotypes_people/genotypes_people.tsv"
+        "results/benchmarks/genotypes_samples/genotypes_samples.tsv"
     conda:
         "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, missing=20),
         runtime=grows(30),
     params:
-        code=code_of("genotypes_people"),
-        settings=stage(
-            "genotypes.qc.person_call_rate",
+        code=code_of("genotypes_samples"),
+        settings=config_subset(
+            "genotypes.qc.sample_call_rate",
             "genotypes.qc.heterozygosity",
             "genotypes.qc.sex_check",
-            "genotypes.qc.female_f",
-            "genotypes.qc.male_f",
+            "genotypes.qc.max_female_xf",
+            "genotypes.qc.min_male_xf",
         ),
     script:
-        "../scripts/genotypes_people.py"
+        "../scripts/genotypes_samples.py"
 
 
 rule genotypes_prune:
     input:
-        unpack(array),
+        unpack(array_genotypes),
         variants=rules.genotypes_variants.output.variants,
-        people=rules.genotypes_people.output.people,
+        samples=rules.genotypes_samples.output.samples,
     output:
         pruned="results/genotypes/pruned/chr{chrom}.parquet",
     log:
@@ -77,45 +76,45 @@ rule genotypes_prune:
     conda:
         "../../envs/contigwas.yaml"
     resources:
-        mem_mb=grows(2000, genotyped_people=200),
+        mem_mb=grows(2000, genotyped_samples=200),
         runtime=grows(60, genotypes=0.03),
     params:
         code=code_of("genotypes_prune"),
-        settings=stage("genotypes.prune", "genotypes.array", "genotypes.build"),
+        settings=config_subset("genotypes.prune", "genotypes.build"),
     script:
         "../scripts/genotypes_prune.py"
 
 
 if config["genotypes"]["kinship"]:
 
-    rule genotypes_kinship_brought:
+    rule genotypes_kinship_external:
         input:
             kinship=config["genotypes"]["kinship"],
-            people=rules.genotypes_people.output.people,
+            samples=rules.genotypes_samples.output.samples,
         output:
             kinship="results/genotypes/kinship.parquet",
         log:
-            "results/logs/genotypes_kinship_brought/genotypes_kinship_brought.log",
+            "results/logs/genotypes_kinship_external/genotypes_kinship_external.log",
         benchmark:
-            "results/benchmarks/genotypes_kinship_brought/genotypes_kinship_brought.tsv"
+            "results/benchmarks/genotypes_kinship_external/genotypes_kinship_external.tsv"
         conda:
             "../../envs/contigwas.yaml"
         resources:
             mem_mb=grows(2000, kinship=20),
             runtime=grows(30),
         params:
-            code=code_of("genotypes_kinship_brought"),
-            settings=stage("samples.max_kinship"),
+            code=code_of("genotypes_kinship_external"),
+            settings=config_subset("samples.max_kinship"),
         script:
-            "../scripts/genotypes_kinship_brought.py"
+            "../scripts/genotypes_kinship_external.py"
 
 else:
 
     rule genotypes_kinship:
         input:
-            unpack(array),
+            unpack(array_genotypes),
             pruned=expand(rules.genotypes_prune.output.pruned, chrom=AUTOSOMES),
-            people=rules.genotypes_people.output.people,
+            samples=rules.genotypes_samples.output.samples,
         output:
             kinship="results/genotypes/kinship.parquet",
         log:
@@ -126,45 +125,45 @@ else:
             "../../envs/contigwas.yaml"
         threads: config["math_threads"]
         resources:
-            mem_mb=grows(8000, people=2000),
+            mem_mb=grows(8000, samples=2000),
             runtime=grows(240, genotypes=0.1),
         params:
             code=code_of("genotypes_kinship"),
-            settings=stage("genotypes.array", "autosomes", "samples.max_kinship", "math_threads"),
+            settings=config_subset("autosomes", "samples.max_kinship", "math_threads"),
         script:
             "../scripts/genotypes_kinship.py"
 
 
 if config["genotypes"]["pcs_file"]:
 
-    rule genotypes_pcs_brought:
+    rule genotypes_pcs_external:
         input:
             pcs=config["genotypes"]["pcs_file"],
-            people=rules.genotypes_people.output.people,
+            samples=rules.genotypes_samples.output.samples,
         output:
             pcs="results/genotypes/pcs.parquet",
         log:
-            "results/logs/genotypes_pcs_brought/genotypes_pcs_brought.log",
+            "results/logs/genotypes_pcs_external/genotypes_pcs_external.log",
         benchmark:
-            "results/benchmarks/genotypes_pcs_brought/genotypes_pcs_brought.tsv"
+            "results/benchmarks/genotypes_pcs_external/genotypes_pcs_external.tsv"
         conda:
             "../../envs/contigwas.yaml"
         resources:
             mem_mb=grows(2000, pcs=30),
             runtime=grows(30),
         params:
-            code=code_of("genotypes_pcs_brought"),
-            settings=stage("genotypes.pcs"),
+            code=code_of("genotypes_pcs_external"),
+            settings=config_subset("genotypes.pcs"),
         script:
-            "../scripts/genotypes_pcs_brought.py"
+            "../scripts/genotypes_pcs_external.py"
 
 else:
 
     rule genotypes_pcs:
         input:
-            unpack(array),
+            unpack(array_genotypes),
             pruned=expand(rules.genotypes_prune.output.pruned, chrom=AUTOSOMES),
-            people=rules.genotypes_people.output.people,
+            samples=rules.genotypes_samples.output.samples,
             kinship="results/genotypes/kinship.parquet",
         output:
             pcs="results/genotypes/pcs.parquet",
@@ -176,11 +175,11 @@ else:
             "../../envs/contigwas.yaml"
         threads: config["math_threads"]
         resources:
-            mem_mb=grows(4000, people=2000),
+            mem_mb=grows(4000, samples=2000),
             runtime=grows(120, genotypes=0.05),
         params:
             code=code_of("genotypes_pcs"),
-            settings=stage("genotypes.array", "autosomes", "genotypes.pcs", "seed", "math_threads"),
+            settings=config_subset("autosomes", "genotypes.pcs", "seed", "math_threads"),
         script:
             "../scripts/genotypes_pcs.py"
 
@@ -188,7 +187,7 @@ else:
 rule genotypes:
     input:
         expand(rules.genotypes_variants.output.variants, chrom=CHROMOSOMES),
-        rules.genotypes_people.output,
+        rules.genotypes_samples.output,
         "results/genotypes/kinship.parquet",
         "results/genotypes/pcs.parquet",
     localrule: True

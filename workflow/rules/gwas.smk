@@ -1,11 +1,11 @@
-# Exact linear regression of every feature on every variant, in one pass per chromosome.
+# GWAS: exact linear regression of every feature on every variant, in one pass per chromosome.
 
 
 rule gwas_chromosome:
     input:
-        unpack(tested),
-        variants=qc_table,
-        offsets=predictions,
+        unpack(gwas_genotypes),
+        variants=checked_variants,
+        offsets=loco_predictions,
         phenotypes="results/models/{model}/phenotypes.parquet",
         covariates="results/models/{model}/covariates.parquet",
     output:
@@ -25,7 +25,7 @@ rule gwas_chromosome:
         gpu=0,
     params:
         code=code_of("gwas_chromosome"),
-        settings=stage("gwas", "genotypes.array", "genotypes.build"),
+        settings=config_subset("gwas", "genotypes.build"),
     script:
         "../scripts/gwas_chromosome.py"
 

@@ -1,4 +1,4 @@
-# Photographs or volumes decoded once: cropped, resized, measured, and laid into one array on disk.
+# Decoding of photographs or volumes: they are cropped, resized, measured, and written into one array on disk.
 
 
 rule images:
@@ -20,7 +20,8 @@ rule images:
         runtime=grows(60, table=60),
     params:
         code=code_of("images"),
-        settings=stage("images"),
+        settings=config_subset("images"),
+        image_files=lambda wildcards: files_listed_in(block("images")["table"], "path"),
         private="results/private/images_dropped.tsv",
     script:
         "../scripts/images.py"

@@ -1,103 +1,107 @@
-# What the jobs read: input functions. Each takes the wildcards and returns paths.
+# Input functions that several rule files share. Each takes the wildcards and returns paths.
 
 
-def array(wildcards) -> dict[str, list[str]]:
-    """The array genotypes: of the chromosome at hand, else of all autosomes."""
+def array_genotypes(wildcards) -> dict[str, list[str]]:
+    """The array genotypes: of the chromosome in the wildcards, else of all autosomes."""
     chrom = dict(wildcards.items()).get("chrom")
     return genotype_files(config["genotypes"]["array"], [chrom] if chrom else AUTOSOMES)
 
 
-def tested(wildcards) -> dict[str, list[str]]:
-    """The genotypes that the GWAS tests: gwas.genotypes, else the array's."""
+def gwas_genotypes(wildcards) -> dict[str, list[str]]:
+    """The genotypes that the GWAS tests: gwas.genotypes, else those of the array."""
     chrom = dict(wildcards.items()).get("chrom")
     pattern = config["gwas"]["genotypes"] or config["genotypes"]["array"]
     return genotype_files(pattern, [chrom] if chrom else CHROMOSOMES)
 
 
-def pruned(wildcards) -> list[str]:
-    """What LD pruning left, where the SNP matrix is made of it."""
+def pruned_variants(wildcards) -> list[str]:
+    """The tables of LD pruning, if the SNP matrix consists of the pruned variants."""
     if not block("snps")["pruned"]:
         return []
     return expand(rules.genotypes_prune.output.pruned, chrom=AUTOSOMES)
 
 
-def recombination(wildcards) -> list[str]:
+def recombination_maps(wildcards) -> list[str]:
     """The recombination maps of all chromosomes, each file once."""
     maps = optional(config["plots"]["recombination"])
     return [*dict.fromkeys(one.replace("{chrom}", chrom) for one in maps for chrom in CHROMOSOMES)]
 
 
 def exome(wildcards) -> dict[str, list[str]]:
-    """The exome calls of all autosomes, the annotations, and the other files that the config names."""
+    """The exome calls of all autosomes, the annotations, and the other files that the block burden names."""
     files = genotype_files(block("burden")["genotypes"], AUTOSOMES)
     named = {key: config["burden"][key] for key in ("annotations", "sets", "aaf", "masks")}
     return files | {key: path for key, path in named.items() if isinstance(path, str)}
 
 
-def sources_of_people(wildcards) -> dict[str, list[str]]:
-    """The files that say who may take part. Covariates do not: a new column must not retrain networks."""
-    files = {"genotypes": array(wildcards)["genotyped_people"]}
+def candidate_files(wildcards) -> dict[str, list[str]]:
+    """The files that decide which samples may be in the cohort.
+
+    The table of covariates is not one of them: a new covariate must not train networks again.
+    """
+    files = {"genotypes": array_genotypes(wildcards)["genotyped_samples"]}
     if "images" in config:
         files["images"] = config["images"]["table"]
     if "burden" in config:
         calls = genotype_files(config["burden"]["genotypes"], AUTOSOMES)
-        files["exome"] = calls["genotyped_people"]
-    brought = {key: config["samples"][key] for key in ("keep", "withdrawn")}
-    return files | {key: path for key, path in brought.items() if path}
+        files["exome"] = calls["genotyped_samples"]
+    lists = {key: config["samples"][key] for key in ("keep", "withdrawn")}
+    return files | {key: path for key, path in lists.items() if path}
 
 
 def ancestry(wildcards) -> dict[str, str]:
-    """The files that tell who is of the ancestry that is studied."""
+    """The files that decide which samples are of the ancestry that is analysed."""
     chosen = config["genotypes"]["ancestry"]
     if chosen is None:
         return {}
     if "table" in chosen:
-        return {"ancestry": chosen["table"]}
+        return {"table": chosen["table"]}
     files = {"pcs": "results/genotypes/pcs.parquet"}
     return files | ({"reference": chosen["reference"]} if chosen["reference"] else {})
 
 
-def scored(wildcards) -> dict[str, list[str]]:
-    """The genotypes that polygenic scores are summed over: pgs.genotypes, else the array's."""
+def score_genotypes(wildcards) -> dict[str, list[str]]:
+    """The genotypes that polygenic scores are computed from: pgs.genotypes, else those of the array."""
     pattern = block("pgs")["genotypes"] or config["genotypes"]["array"]
     return genotype_files(pattern, AUTOSOMES)
 
 
-def scores(wildcards) -> list[str]:
-    """The scoring files: those that the demo simulates, or that the glob of the config finds, and the downloaded ones."""
+def scoring_files(wildcards) -> list[str]:
+    """The scoring files: those that pgs.scores matches (or that the demo simulates), and the downloaded ones."""
     pattern, build = block("pgs")["scores"], config["genotypes"]["build"]
-    fetched = [f"resources/pgs/{one}_hmPOS_{build}.txt.gz" for one in config["pgs"]["download"]]
+    downloaded = [f"resources/pgs/{one}_hmPOS_{build}.txt.gz" for one in config["pgs"]["download"]]
     if pattern is None:
-        return fetched
+        return downloaded
     if config_settings.made(config, pattern):
         simulated = rules.simulate_cohort.output.scores
-        return [*told(config_settings.matching, simulated, pattern, "pgs.scores"), *fetched]
-    here = told(config_settings.found, pattern, "pgs.scores")
-    return [*(one for one in here if os.path.relpath(one) not in fetched), *fetched]
+        matched = exit_on_user_error(config_settings.matching, simulated, pattern, "pgs.scores")
+        return [*matched, *downloaded]
+    found = exit_on_user_error(config_settings.found, pattern, "pgs.scores")
+    return [*(one for one in found if os.path.relpath(one) not in downloaded), *downloaded]
 
 
-def modalities(wildcards) -> list[str]:
+def modality_files(wildcards) -> list[str]:
     """The modalities that the model contrasts images with, in the order of its recipe."""
     names = config["models"][wildcards.model].get("modalities", [])
     return [f"results/modalities/{name}.h5ad" for name in names]
 
 
-def named_covariates(wildcards) -> dict[str, str]:
-    """The files that hold what covariates.columns names; the genetic components only where it names one."""
+def covariate_files(wildcards) -> dict[str, str]:
+    """The files that hold the columns of covariates.columns; the PCs only if it names one."""
     table, columns = config["samples"]["covariates"], block("covariates")["columns"]
     files = {"covariates": table} if table else {}
     pcs = any(name.startswith("PC") for name in columns)
     return files | ({"pcs": "results/genotypes/pcs.parquet"} if pcs else {})
 
 
-def expressed(wildcards) -> dict[str, str]:
-    """The table of gene expression, and the list of genes that orders it."""
+def expression_files(wildcards) -> dict[str, str]:
+    """The table of gene expression, and the list that gives the order of genes."""
     named = {key: block("expression")[key] for key in ("table", "genes")}
     return {key: path for key, path in named.items() if path}
 
 
-def components(wildcards) -> list[str]:
-    """The genetic components, where the model takes them out of polygenic scores."""
+def adjustment_pcs(wildcards) -> list[str]:
+    """The genetic PCs, if the model adjusts its modalities for them."""
     return (
         ["results/genotypes/pcs.parquet"]
         if config["models"][wildcards.model].get("adjust_pcs")
@@ -105,8 +109,8 @@ def components(wildcards) -> list[str]:
     )
 
 
-def design(wildcards) -> dict[str, str]:
-    """The files that hold what covariates may name: their table, the genetic PCs, and images where they are asked for."""
+def design_files(wildcards) -> dict[str, str]:
+    """The files that hold the covariates of the GWAS: their table, the PCs, and the images if they are named."""
     files = {"pcs": "results/genotypes/pcs.parquet"}
     if config["gwas"]["image_covariates"]:
         files["images"] = rules.images.output.table
@@ -114,36 +118,48 @@ def design(wildcards) -> dict[str, str]:
     return files | ({"covariates": covariates} if covariates else {})
 
 
-def frozen(model: str, name: str) -> str:
+def frozen_file(model: str, name: str) -> str:
     """A file of the frozen model of another run, which the config applies here."""
     return os.path.join(config["models"][model]["apply"], name)
 
 
-def components_applied(wildcards) -> list[str]:
-    """The components of the frozen model, where one is applied."""
-    return [frozen(wildcards.model, "pca.h5ad")] if wildcards.model in APPLIED else []
+def frozen_components(wildcards) -> list[str]:
+    """The principal components of the frozen model, if the model is an applied one."""
+    return [frozen_file(wildcards.model, "pca.h5ad")] if wildcards.model in APPLIED else []
 
 
-def reference(wildcards) -> list[str]:
-    """The features of fold 0, on whose training people the components are fitted; none if brought or applied."""
-    if wildcards.model in [*EMBEDDED, *APPLIED]:
+def reference_embeddings(wildcards) -> list[str]:
+    """The embeddings of fold 0, on whose training samples the components are fitted; none for other models."""
+    if wildcards.model not in TRAINED:
         return []
     return expand(rules.embed_fold.output.embeddings, model=wildcards.model, fold=0)
 
 
-def qc_table(wildcards) -> list[str]:
-    """The array's quality control; gwas.genotypes are filtered among the tested people alone."""
+def checked_variants(wildcards) -> list[str]:
+    """The quality control of the array's variants; gwas.genotypes are filtered among the tested samples instead."""
     if config["gwas"]["genotypes"]:
         return []
     return expand(rules.genotypes_variants.output.variants, chrom=wildcards.chrom)
 
 
-def predictions(wildcards) -> list[str]:
-    """The leave-one-chromosome-out predictions that are taken out of the features: none, or REGENIE's list and files."""
+def loco_predictions(wildcards) -> list[str]:
+    """REGENIE's list of leave-one-chromosome-out predictions and its files, or none."""
     path = config["gwas"]["offsets"]
     return config_settings.loco_files(path.replace("{model}", wildcards.model)) if path else []
 
 
-def withdrawn(wildcards) -> str:
-    """The list of samples.withdrawn; a config without one is told so."""
-    return told(config_settings.withdrawn, config)
+def withdrawn_list(wildcards) -> str:
+    """The list of samples.withdrawn. If the config has none, Snakemake ends with one sentence."""
+    return exit_on_user_error(config_settings.withdrawn, config)
+
+
+# 100,000 images would be too many inputs for Snakemake. It evaluates the param only if the job is part of the DAG.
+@cache
+def files_listed_in(table: str, *columns: str, pattern: str = "{id}") -> str | None:
+    """A digest of the size and modification time of every file that a table lists, as a param.
+
+    None for a table that the workflow writes: the rule that writes it also writes the files.
+    """
+    if config_settings.made(config, table):
+        return None
+    return listed_files.table_digest(table, columns, pattern)

@@ -1,20 +1,20 @@
-# Labels of people from features and by fine-tuning: the tasks classification and regression of downstream.
+# Prediction of labels from features and by fine-tuning: the downstream tasks `classification` and `regression`.
 
 
 rule downstream_labels:
     input:
         table=lambda wildcards: config["downstream"][wildcards.task]["table"],
-        cohort=cohort_of_task,
-        withdrawn=withdrawn_of_task,
+        cohort=task_cohort,
+        withdrawn=task_withdrawn,
     output:
-        people=f"{PRIVATE}/labelled/{{task}}/labels.parquet",
+        samples=f"{PRIVATE}/labelled/{{task}}/labels.parquet",
         target=f"{PRIVATE}/labelled/{{task}}/target.json",
     log:
         "results/logs/downstream_labels/{task}.log",
     benchmark:
         "results/benchmarks/downstream_labels/{task}.tsv"
     wildcard_constraints:
-        task=one_of(TASKS_OF_LABELS),
+        task=one_of(LABEL_TASKS),
     conda:
         "../../envs/contigwas.yaml"
     resources:
@@ -22,44 +22,45 @@ rule downstream_labels:
         runtime=grows(30),
     params:
         code=code_of("downstream_labels"),
-        settings=of_table,
-        withdrawn=lambda wildcards: [content(path) for path in withdrawn_of_task(wildcards)],
+        settings=label_table_settings,
+        withdrawn=lambda wildcards: [content_digest(path) for path in task_withdrawn(wildcards)],
     script:
         "../scripts/downstream_labels.py"
 
 
-rule downstream_pictures:
+rule downstream_images:
     input:
-        people=rules.downstream_labels.output.people,
+        samples=rules.downstream_labels.output.samples,
     output:
-        listed=f"{PRIVATE}/labelled/{{task}}/pictures.tsv",
+        listed=f"{PRIVATE}/labelled/{{task}}/image_list.tsv",
         images=f"{PRIVATE}/labelled/{{task}}/images.npy",
         table=f"{PRIVATE}/labelled/{{task}}/images.parquet",
         left_out=f"{PRIVATE}/labelled/{{task}}/left_out.tsv",
     log:
-        "results/logs/downstream_pictures/{task}.log",
+        "results/logs/downstream_images/{task}.log",
     benchmark:
-        "results/benchmarks/downstream_pictures/{task}.tsv"
+        "results/benchmarks/downstream_images/{task}.tsv"
     wildcard_constraints:
-        task=one_of(OUTSIDE),
+        task=one_of(EXTERNAL_TASKS),
     conda:
         "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000),
-        runtime=grows(60, people=600),
+        runtime=grows(60, samples=600),
     params:
-        code=code_of("downstream_pictures"),
-        settings=of_pictures,
+        code=code_of("downstream_images"),
+        settings=external_image_settings,
+        image_files=external_image_files,
     script:
-        "../scripts/downstream_pictures.py"
+        "../scripts/downstream_images.py"
 
 
 rule downstream_features:
     input:
-        images=rules.downstream_pictures.output.images,
-        table=rules.downstream_pictures.output.table,
-        checkpoint=networks_of_task,
+        images=rules.downstream_images.output.images,
+        table=rules.downstream_images.output.table,
+        checkpoint=task_checkpoints,
     output:
         embeddings=f"{PRIVATE}/{{model}}/{{task}}/embeddings.h5ad",
     log:
@@ -67,8 +68,8 @@ rule downstream_features:
     benchmark:
         "results/benchmarks/downstream_features/{model}.{task}.tsv"
     wildcard_constraints:
-        model=one_of(RECIPES),
-        task=one_of(OUTSIDE),
+        model=one_of(TRAINED),
+        task=one_of(EXTERNAL_TASKS),
     conda:
         "../../envs/contigwas.yaml"
     threads: config["math_threads"]
@@ -78,19 +79,19 @@ rule downstream_features:
         gpu=1,
     params:
         code=code_of("downstream_features"),
-        settings=of_features,
+        settings=external_feature_settings,
     script:
         "../scripts/downstream_features.py"
 
 
 rule downstream_predict:
     input:
-        people=rules.downstream_labels.output.people,
+        samples=rules.downstream_labels.output.samples,
         target=rules.downstream_labels.output.target,
-        embeddings=features_of_task,
-        checkpoints=trained_of_task,
-        images=images_of_task("images"),
-        table=images_of_task("table"),
+        embeddings=task_embeddings,
+        checkpoints=task_trained_checkpoints,
+        images=task_images("images"),
+        table=task_images("table"),
     output:
         predictions=f"{PRIVATE}/{{model}}/{{task}}.seed{{seed}}/predictions.parquet",
         skipped=f"{PRIVATE}/{{model}}/{{task}}.seed{{seed}}/skipped.tsv",
@@ -99,8 +100,8 @@ rule downstream_predict:
     benchmark:
         "results/benchmarks/downstream_predict/{model}.{task}.seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of([*RECIPES, *EMBEDDED, *APPLIED]),
-        task=one_of(TASKS_OF_LABELS),
+        model=one_of(WITH_EMBEDDINGS),
+        task=one_of(LABEL_TASKS),
         seed=r"\d+",
     conda:
         "../../envs/contigwas.yaml"
@@ -111,17 +112,17 @@ rule downstream_predict:
         gpu=1,
     params:
         code=code_of("downstream_predict"),
-        settings=of_predictions,
+        settings=prediction_settings,
     script:
         "../scripts/downstream_predict.py"
 
 
 rule downstream_classification:
     input:
-        people=rules.downstream_labels.output.people,
+        samples=rules.downstream_labels.output.samples,
         target=rules.downstream_labels.output.target,
-        predictions=predictions_of_task("predictions"),
-        skipped=predictions_of_task("skipped"),
+        predictions=prediction_outputs("predictions"),
+        skipped=prediction_outputs("skipped"),
     output:
         json="results/models/{model}/downstream/{task}.json",
         tsv="results/models/{model}/downstream/{task}.tsv",
@@ -132,13 +133,13 @@ rule downstream_classification:
             labels={"model": "{model}", "task": "{task}"},
         ),
         pdf="results/models/{model}/downstream/{task}.pdf",
-        people=f"{PRIVATE}/{{model}}/{{task}}/people.parquet",
+        samples=f"{PRIVATE}/{{model}}/{{task}}/samples.parquet",
     log:
         "results/logs/downstream_classification/{model}.{task}.log",
     benchmark:
         "results/benchmarks/downstream_classification/{model}.{task}.tsv"
     wildcard_constraints:
-        model=one_of([*RECIPES, *EMBEDDED, *APPLIED]),
+        model=one_of(WITH_EMBEDDINGS),
         task=one_of(TASKS["classification"]),
     conda:
         "../../envs/contigwas.yaml"
@@ -147,7 +148,7 @@ rule downstream_classification:
         runtime=grows(120, predictions=20),
     params:
         code=code_of("downstream_predictions"),
-        settings=of_predictions,
+        settings=prediction_settings,
     script:
         "../scripts/downstream_predictions.py"
 
@@ -163,11 +164,11 @@ use rule downstream_classification as downstream_regression with:
             labels={"model": "{model}", "task": "{task}"},
         ),
         pdf="results/models/{model}/downstream/{task}.pdf",
-        people=f"{PRIVATE}/{{model}}/{{task}}/people.parquet",
+        samples=f"{PRIVATE}/{{model}}/{{task}}/samples.parquet",
     log:
         "results/logs/downstream_regression/{model}.{task}.log",
     benchmark:
         "results/benchmarks/downstream_regression/{model}.{task}.tsv"
     wildcard_constraints:
-        model=one_of([*RECIPES, *EMBEDDED, *APPLIED]),
+        model=one_of(WITH_EMBEDDINGS),
         task=one_of(TASKS["regression"]),

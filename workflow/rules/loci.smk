@@ -1,9 +1,9 @@
-# Clumps of significant variants: one row a locus.
+# Loci: clumps of significant variants, one row per locus.
 
 
 rule loci_model:
     input:
-        unpack(tested),
+        unpack(gwas_genotypes),
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
         cohort=rules.samples.output.cohort,
         genes=optional(config["loci"]["genes"]),
@@ -25,12 +25,10 @@ rule loci_model:
         runtime=grows(120),
     params:
         code=code_of("loci_model"),
-        settings=stage(
+        settings=config_subset(
             "loci",
-            "genotypes.array",
             "genotypes.build",
-            "genotypes.chromosomes",
-            "gwas.genotypes",
+            "chromosomes",
         ),
     script:
         "../scripts/loci_model.py"

@@ -1,34 +1,34 @@
-# Further modalities that are brought as people x features, cut to the cohort.
+# User-supplied modalities (samples x features), restricted to the cohort.
 
-BROUGHT_MODALITIES = config["modalities"]
+EXTERNAL_MODALITIES = config["modalities"]
 
 
-rule modalities_brought:
+rule modalities_external:
     input:
-        table=lambda wildcards: BROUGHT_MODALITIES[wildcards.modality],
+        table=lambda wildcards: EXTERNAL_MODALITIES[wildcards.modality],
         cohort=rules.samples.output.cohort,
     output:
         modality="results/modalities/{modality}.h5ad",
     log:
-        "results/logs/modalities_brought/{modality}.log",
+        "results/logs/modalities_external/{modality}.log",
     benchmark:
-        "results/benchmarks/modalities_brought/{modality}.tsv"
+        "results/benchmarks/modalities_external/{modality}.tsv"
     wildcard_constraints:
-        modality=one_of([*BROUGHT_MODALITIES]),
+        modality=one_of([*EXTERNAL_MODALITIES]),
     conda:
         "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, table=10),
         runtime=grows(60),
     params:
-        code=code_of("modalities_brought"),
+        code=code_of("modalities_external"),
     script:
-        "../scripts/modalities_brought.py"
+        "../scripts/modalities_external.py"
 
 
 rule modalities:
     input:
-        expand(rules.modalities_brought.output.modality, modality=BROUGHT_MODALITIES),
+        expand(rules.modalities_external.output.modality, modality=EXTERNAL_MODALITIES),
         [rules.snps.output.snps] if "snps" in config else [],
         [rules.pgs.output.pgs] if "pgs" in config else [],
         [rules.burden.output.burden] if "burden" in config else [],

@@ -1,4 +1,4 @@
-# Polygenic scores from scoring files, matched by named alleles; those of pgs.download are fetched first.
+# Polygenic scores from scoring files, which are matched by alleles. The files of pgs.download are downloaded first.
 
 
 rule pgs_download:
@@ -19,15 +19,15 @@ rule pgs_download:
         runtime=grows(60),
     params:
         code=code_of("pgs_download"),
-        settings=stage("pgs.catalog", "genotypes.build"),
+        settings=config_subset("pgs.catalog", "genotypes.build"),
     script:
         "../scripts/pgs_download.py"
 
 
 rule pgs:
     input:
-        unpack(scored),
-        scores=scores,
+        unpack(score_genotypes),
+        scores=scoring_files,
         variants=expand(rules.genotypes_variants.output.variants, chrom=AUTOSOMES),
         cohort=rules.samples.output.cohort,
     output:
@@ -45,6 +45,6 @@ rule pgs:
         runtime=grows(60, genotypes=0.02, scores=0.1),
     params:
         code=code_of("pgs"),
-        settings=stage("pgs", "genotypes.array", "autosomes", "genotypes.build", "math_threads"),
+        settings=config_subset("pgs", "autosomes", "genotypes.build", "math_threads"),
     script:
         "../scripts/pgs.py"

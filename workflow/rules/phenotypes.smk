@@ -1,12 +1,12 @@
-# Features into phenotypes: principal components, residuals on the covariates, inverse-normal ranks.
+# Phenotypes from features: principal components, residuals on the covariates, inverse-normal transform.
 
 
 rule phenotypes_embedded:
     input:
-        unpack(design),
+        unpack(design_files),
         embeddings="results/models/{model}/embeddings.h5ad",
-        reference=reference,
-        frozen=components_applied,
+        reference=reference_embeddings,
+        frozen=frozen_components,
         cohort=rules.samples.output.cohort,
     output:
         phenotypes="results/models/{model}/phenotypes.parquet",
@@ -17,7 +17,7 @@ rule phenotypes_embedded:
     benchmark:
         "results/benchmarks/phenotypes_embedded/{model}.tsv"
     wildcard_constraints:
-        model=one_of([*RECIPES, *EMBEDDED, *APPLIED]),
+        model=one_of(WITH_EMBEDDINGS),
     conda:
         "../../envs/contigwas.yaml"
     resources:
@@ -25,35 +25,37 @@ rule phenotypes_embedded:
         runtime=grows(60),
     params:
         code=code_of("phenotypes_embedded"),
-        settings=stage("phenotypes", "gwas.covariates", "gwas.image_covariates", "math_threads"),
+        settings=config_subset(
+            "phenotypes", "gwas.covariates", "gwas.image_covariates", "math_threads"
+        ),
     script:
         "../scripts/phenotypes_embedded.py"
 
 
-rule phenotypes_brought:
+rule phenotypes_external:
     input:
-        unpack(design),
+        unpack(design_files),
         table=lambda wildcards: config["models"][wildcards.model]["phenotypes"],
         cohort=rules.samples.output.cohort,
     output:
         phenotypes="results/models/{model}/phenotypes.parquet",
         covariates="results/models/{model}/covariates.parquet",
     log:
-        "results/logs/phenotypes_brought/{model}.log",
+        "results/logs/phenotypes_external/{model}.log",
     benchmark:
-        "results/benchmarks/phenotypes_brought/{model}.tsv"
+        "results/benchmarks/phenotypes_external/{model}.tsv"
     wildcard_constraints:
-        model=one_of(BROUGHT),
+        model=one_of(EXTERNAL_PHENOTYPES),
     conda:
         "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, table=20),
         runtime=grows(60),
     params:
-        code=code_of("phenotypes_brought"),
-        settings=stage("model", "gwas.covariates", "gwas.image_covariates", "math_threads"),
+        code=code_of("phenotypes_external"),
+        settings=config_subset("model", "gwas.covariates", "gwas.image_covariates", "math_threads"),
     script:
-        "../scripts/phenotypes_brought.py"
+        "../scripts/phenotypes_external.py"
 
 
 rule phenotypes:

@@ -1,7 +1,7 @@
-# Figures: Manhattan, single features, loci by feature, regions and QQ of every model, training curves, what networks draw, and a montage.
+# Figures of the GWAS, the loci, the genotypes, the training, the reconstructed images, and a montage of images.
 
-DRAWN = [
-    name for name in RECIPES if config_models.methods()[config["models"][name]["method"]].draws
+WITH_DECODER = [
+    name for name in TRAINED if config_models.methods()[config["models"][name]["method"]].draws
 ]
 
 
@@ -29,12 +29,12 @@ rule plots_manhattan:
         runtime=grows(60),
     params:
         code=code_of("plots_manhattan"),
-        settings=stage("loci", "genotypes.chromosomes"),
+        settings=config_subset("loci", "chromosomes"),
     script:
         "../scripts/plots_manhattan.py"
 
 
-# The points of the page's interactive Manhattan plots.
+# The points of the interactive Manhattan plots in the report.
 rule plots_points:
     input:
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
@@ -54,7 +54,7 @@ rule plots_points:
         runtime=grows(60),
     params:
         code=code_of("plots_points"),
-        settings=stage("report.features", "loci.test", "loci.p1", "genotypes.chromosomes"),
+        settings=config_subset("report.features", "loci.test", "loci.p1", "chromosomes"),
     script:
         "../scripts/plots_points.py"
 
@@ -82,7 +82,7 @@ rule plots_overview:
         runtime=grows(60),
     params:
         code=code_of("plots_overview"),
-        settings=stage("loci", "genotypes.chromosomes"),
+        settings=config_subset("loci", "chromosomes"),
     script:
         "../scripts/plots_overview.py"
 
@@ -113,19 +113,19 @@ rule plots_features:
         runtime=grows(120),
     params:
         code=code_of("plots_features"),
-        settings=stage("plots.features", "loci.p1", "genotypes.chromosomes"),
+        settings=config_subset("plots.features", "loci.p1", "chromosomes"),
     script:
         "../scripts/plots_features.py"
 
 
 rule plots_regional:
     input:
-        unpack(tested),
+        unpack(gwas_genotypes),
         gwas=expand(rules.gwas_chromosome.output.gwas, chrom=CHROMOSOMES, allow_missing=True),
         loci=rules.loci_model.output.loci,
         cohort=rules.samples.output.cohort,
         genes=optional(config["loci"]["genes"]),
-        recombination=recombination,
+        recombination=recombination_maps,
     output:
         folder=report(
             directory("results/models/{model}/plots/regional"),
@@ -145,16 +145,14 @@ rule plots_regional:
         runtime=grows(120),
     params:
         code=code_of("plots_regional"),
-        settings=stage(
+        settings=config_subset(
             "plots.regional_kb",
             "plots.recombination",
             "loci.test",
             "loci.genes",
             "loci.genes_build",
-            "genotypes.array",
             "genotypes.build",
-            "genotypes.chromosomes",
-            "gwas.genotypes",
+            "chromosomes",
         ),
     script:
         "../scripts/plots_regional.py"
@@ -184,7 +182,7 @@ rule plots_qq:
         runtime=grows(60),
     params:
         code=code_of("plots_qq"),
-        settings=stage("loci.test"),
+        settings=config_subset("loci.test"),
     script:
         "../scripts/plots_qq.py"
 
@@ -192,7 +190,7 @@ rule plots_qq:
 rule plots_genotypes:
     input:
         variants=expand(rules.genotypes_variants.output.variants, chrom=CHROMOSOMES),
-        people=rules.genotypes_people.output.people,
+        samples=rules.genotypes_samples.output.samples,
         pcs="results/genotypes/pcs.parquet",
         kinship="results/genotypes/kinship.parquet",
         cohort=rules.samples.output.cohort,
@@ -236,9 +234,9 @@ rule plots_genotypes:
         runtime=grows(30),
     params:
         code=code_of("plots_genotypes"),
-        settings=stage(
+        settings=config_subset(
             "genotypes.qc.call_rate",
-            "genotypes.qc.person_call_rate",
+            "genotypes.qc.sample_call_rate",
             "genotypes.qc.hwe",
             "samples.max_kinship",
         ),
@@ -267,7 +265,7 @@ rule plots_matching:
         runtime=grows(20),
     params:
         code=code_of("plots_matching"),
-        settings=stage("pgs.min_overlap"),
+        settings=config_subset("pgs.min_overlap"),
     script:
         "../scripts/plots_matching.py"
 
@@ -292,7 +290,7 @@ rule plots_training:
     benchmark:
         "results/benchmarks/plots_training/{model}.tsv"
     wildcard_constraints:
-        model=one_of(RECIPES),
+        model=one_of(TRAINED),
     conda:
         "../../envs/contigwas.yaml"
     resources:
@@ -321,13 +319,13 @@ rule plots_decoded:
             labels={"model": "{model}"},
         ),
         pdf="results/models/{model}/plots/decoded.pdf",
-        people="results/private/decoded/{model}/reconstructions.png",
+        samples="results/private/decoded/{model}/reconstructions.png",
     log:
         "results/logs/plots_decoded/{model}.log",
     benchmark:
         "results/benchmarks/plots_decoded/{model}.tsv"
     wildcard_constraints:
-        model=one_of(DRAWN),
+        model=one_of(WITH_DECODER),
     conda:
         "../../envs/contigwas.yaml"
     resources:
@@ -335,7 +333,7 @@ rule plots_decoded:
         runtime=grows(30),
     params:
         code=code_of("plots_decoded"),
-        settings=stage("seed", "math_threads", "embed", "model.variational?"),
+        settings=config_subset("seed", "math_threads", "embed", "model.variational?"),
     script:
         "../scripts/plots_decoded.py"
 
@@ -357,7 +355,7 @@ rule plots_montage:
         runtime=grows(60),
     params:
         code=code_of("plots_montage"),
-        settings=stage("seed"),
+        settings=config_subset("seed"),
     script:
         "../scripts/plots_montage.py"
 
@@ -369,9 +367,9 @@ rule plots:
         expand(rules.plots_features.output.folder, model=MODELS),
         expand(rules.plots_regional.output.folder, model=MODELS),
         expand(rules.plots_qq.output.png, model=MODELS),
-        expand(rules.plots_training.output.png, model=RECIPES),
-        expand(rules.plots_decoded.output, model=DRAWN),
-        expand(rules.plots_map.output.png, model=MAPPED),
+        expand(rules.plots_training.output.png, model=TRAINED),
+        expand(rules.plots_decoded.output, model=WITH_DECODER),
+        expand(rules.plots_map.output.png, model=WITH_EMBEDDINGS),
         [rules.plots_montage.output.png] if "images" in config else [],
         rules.plots_genotypes.output,
         rules.plots_matching.output if "pgs" in config else [],

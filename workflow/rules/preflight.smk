@@ -1,4 +1,4 @@
-# Looks at every input and at the machine before a run. No output: it always runs, and no lock stops it.
+# Preflight checks of every input and of the machine. The rule has no output, so it always runs, even in a locked folder.
 
 
 rule preflight:

@@ -1,13 +1,14 @@
-# One network a fold: contrastive training of an image encoder, with genetics or without.
+# Self-supervised training of an image encoder, one network per fold, with or without genetics.
 
 
 rule pretrain_fold:
     input:
-        people=settled("people"),
-        images=settled("images"),
-        modalities=lambda wildcards: settled(*parts(wildcards)),
-        lineage=lambda wildcards: expand(
-            rules.lineage.output.lineage, part=["people", "images", *parts(wildcards)]
+        samples=ready("samples"),
+        images=ready("images"),
+        modalities=lambda wildcards: ready(*training_parts(wildcards)),
+        digests=lambda wildcards: expand(
+            rules.training_inputs_digest.output.digest,
+            part=["samples", "images", *training_parts(wildcards)],
         ),
         weights=lambda wildcards: optional(config["models"][wildcards.model].get("weights")),
     output:
@@ -18,7 +19,7 @@ rule pretrain_fold:
     benchmark:
         "results/benchmarks/pretrain_fold/{model}.fold{fold}.tsv"
     wildcard_constraints:
-        model=one_of(RECIPES),
+        model=one_of(TRAINED),
     conda:
         "../../envs/contigwas.yaml"
     threads: config["math_threads"]
@@ -26,19 +27,19 @@ rule pretrain_fold:
         mem_mb=grows(16000, images=1.1, modalities=4),
         runtime=grows(1440, images=0.05),
         gpu=1,
-        # how it runs, not what it trains: in resources, because a changed param would train again
+        # These keys do not change the result. They are resources, because a changed param would train again.
         save_minutes=config["pretrain"]["save_minutes"],
         tensorboard=int(config["pretrain"]["tensorboard"]),
     params:
         code=code_of("pretrain_fold"),
-        settings=stage(
+        settings=config_subset(
             "model",
             "seed",
             "math_threads",
             "samples.validation",
             "samples.heldout",
         ),
-        read=read_in_training,
+        read=training_inputs,
     script:
         "../scripts/pretrain_fold.py"
 
@@ -47,7 +48,7 @@ rule pretrain:
     input:
         [
             path
-            for model in RECIPES
+            for model in TRAINED
             for path in expand(rules.pretrain_fold.output, model=model, fold=folds(model))
         ],
     localrule: True

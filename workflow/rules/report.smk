@@ -1,13 +1,19 @@
-# One self-contained page.
+# The report: one self-contained HTML page.
 
 
-ON_THE_PAGE = ("features.parquet", "modalities.tsv", "completeness.tsv", "genome.png", "top.png")
-# The page shows the config, but for what changes nothing of it: how training runs, and what is exported besides.
-TOLD = {key: value for key, value in config.items() if key not in ("pretrain", "export")}
-TOLD["samples"] = {
+REPORTED_EXPLANATIONS = (
+    "features.parquet",
+    "modalities.tsv",
+    "completeness.tsv",
+    "genome.png",
+    "top.png",
+)
+# The report shows the config without the keys that change nothing in it: how training runs, and what is exported.
+REPORT_CONFIG = {key: value for key, value in config.items() if key not in ("pretrain", "export")}
+REPORT_CONFIG["samples"] = {
     key: value for key, value in config["samples"].items() if key != "retrain_on_withdrawal"
 }
-TOLD = config_settings.ordered(TOLD)
+REPORT_CONFIG = config_settings.ordered(REPORT_CONFIG)
 
 
 rule report:
@@ -23,9 +29,9 @@ rule report:
         overview=expand(rules.plots_overview.output.png, model=MODELS),
         regional=expand(rules.plots_regional.output.folder, model=MODELS),
         qq=expand(rules.plots_qq.output.png, model=MODELS),
-        training=expand(rules.plots_training.output.png, model=RECIPES),
-        decoded=expand(rules.plots_decoded.output.png, model=DRAWN),
-        map=expand("results/models/{model}/plots/map.png", model=MAPPED),
+        training=expand(rules.plots_training.output.png, model=TRAINED),
+        decoded=expand(rules.plots_decoded.output.png, model=WITH_DECODER),
+        map=expand("results/models/{model}/plots/map.png", model=WITH_EMBEDDINGS),
         images=[rules.images.output.table] if "images" in config else [],
         call_rate=rules.plots_genotypes.output.call_rate,
         hwe=rules.plots_genotypes.output.hwe,
@@ -35,7 +41,9 @@ rule report:
         matches=[rules.plots_matching.output.png] if "pgs" in config else [],
         burden=[rules.burden.output.burden] if "burden" in config else [],
         explanations=expand(
-            "results/models/{model}/explanations/{file}", model=EXPLAINED, file=ON_THE_PAGE
+            "results/models/{model}/explanations/{file}",
+            model=EXPLAINED,
+            file=REPORTED_EXPLANATIONS,
         ),
         downstream=[path for path in DOWNSTREAM_FILES if path.endswith((".tsv", ".png"))],
         evaluation=[path for path in rules.evaluate.output if path.endswith(".tsv")],
@@ -58,7 +66,7 @@ rule report:
                 "matching",
                 "evaluation",
                 *(["explain_genome", "explain_top"] if EXPLAINED else []),
-                *(["map"] if MAPPED else []),
+                *(["map"] if WITH_EMBEDDINGS else []),
                 *TASKS,
             )
         ],
@@ -75,11 +83,11 @@ rule report:
         runtime=grows(20),
     params:
         code=code_of("report"),
-        config=TOLD,
+        config=REPORT_CONFIG,
         models=MODELS,
-        trained=RECIPES,
-        drawn=DRAWN,
-        mapped=MAPPED,
+        trained=TRAINED,
+        drawn=WITH_DECODER,
+        mapped=WITH_EMBEDDINGS,
         explained=EXPLAINED,
         tasks=[[model, task, config["downstream"][task]["task"]] for model, task in DOWNSTREAM],
         chromosomes=CHROMOSOMES,

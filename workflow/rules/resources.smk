@@ -1,4 +1,4 @@
-# What a job asks a scheduler for. It grows with the input, and a job that ran over its limit gets as much again.
+# Resources that a job asks a scheduler for. They grow with the input, and a failed job asks for more when it is retried.
 
 from math import ceil
 
@@ -6,10 +6,10 @@ from contigwas.runtime.training_inputs import ready_bytes
 
 
 def grows(base: float, **per_megabyte: float) -> Callable:
-    """Megabytes of memory, or minutes: `base`, and so many for every megabyte of the inputs that are named.
+    """Memory in MB, or minutes: `base`, plus an amount for every MB of the named inputs, times the number of the attempt.
 
-    Jobs of a group (profiles/slurm) must not name what is made inside the group: it is not there when the group is sized.
-    Attempt after attempt it is the first amount times 1, 2, 3. The figures are rounded up from jobs of 200,000 people.
+    Jobs of a group (profiles/slurm) must not name a file that is written inside the group, because it does not exist when
+    Snakemake sizes the group. The figures are rounded up from jobs of 200,000 samples.
     """
 
     def needed(wildcards, input, attempt) -> int:
@@ -20,8 +20,9 @@ def grows(base: float, **per_megabyte: float) -> Callable:
 
 
 def megabytes(paths: str | list[str]) -> float:
-    """The size of some files, or of those that a .ready file stands for. One that is not made yet raises
-    FileNotFoundError: Snakemake then asks again.
+    """The size of some files; for a .ready file the size of the files that it lists.
+
+    A missing file raises FileNotFoundError: Snakemake then asks again once the file exists.
     """
     listed = [paths] if isinstance(paths, str) else paths
     return sum(size(path) for path in listed) / 1e6

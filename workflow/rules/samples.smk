@@ -1,9 +1,9 @@
-# Who is in the study: everyone that an input names, then those kept, their folds, and who is tested.
+# The cohort: candidate samples of all inputs, exclusions, families, folds, and the samples of the GWAS.
 
 
 rule samples_candidates:
     input:
-        unpack(sources_of_people),
+        unpack(candidate_files),
     output:
         candidates="results/samples/candidates.tsv",
     log:
@@ -17,7 +17,7 @@ rule samples_candidates:
         runtime=grows(20, genotypes=0.1, exome=0.1),
     params:
         code=code_of("samples_candidates"),
-        withdrawn=content(config["samples"]["withdrawn"]),
+        withdrawn=content_digest(config["samples"]["withdrawn"]),
     script:
         "../scripts/samples_candidates.py"
 
@@ -26,7 +26,7 @@ rule samples:
     input:
         unpack(ancestry),
         candidates=rules.samples_candidates.output.candidates,
-        people="results/genotypes/people.parquet",
+        samples="results/genotypes/samples.parquet",
         kinship="results/genotypes/kinship.parquet",
     output:
         cohort="results/samples/cohort.tsv",
@@ -41,7 +41,7 @@ rule samples:
         runtime=grows(20, candidates=1),
     params:
         code=code_of("samples"),
-        settings=stage("samples.folds", "samples.max_kinship", "seed"),
+        settings=config_subset("samples.folds", "samples.max_kinship", "seed"),
         ancestry=config_settings.ordered(config["genotypes"]["ancestry"]),
     script:
         "../scripts/samples.py"

@@ -1,4 +1,4 @@
-# The demo's cohort with the truth known, or an artificial pairing of real photographs with real genotypes.
+# The simulated cohort of the demo with its ground truth, or an artificial pairing of real photographs and genotypes.
 
 if "simulate" in config:
     SIMULATED = config["simulate"]["folder"]
@@ -41,7 +41,7 @@ if "simulate" in config:
             runtime=grows(30),
         params:
             code=code_of("simulate_cohort"),
-            settings=stage("simulate", "seed", "genotypes.build"),
+            settings=config_subset("simulate", "seed", "genotypes.build"),
         script:
             "../scripts/simulate_cohort.py"
 
@@ -65,7 +65,7 @@ if "simulate" in config:
                 runtime=grows(30),
             params:
                 code=code_of("simulate_expression"),
-                settings=stage("simulate", "seed"),
+                settings=config_subset("simulate", "seed"),
             script:
                 "../scripts/simulate_expression.py"
 
@@ -88,7 +88,7 @@ if "simulate" in config:
                 runtime=grows(30),
             params:
                 code=code_of("simulate_lesions"),
-                settings=stage("simulate", "seed"),
+                settings=config_subset("simulate", "seed"),
             script:
                 "../scripts/simulate_lesions.py"
 
@@ -112,7 +112,7 @@ if "simulate" in config:
                 runtime=grows(30),
             params:
                 code=code_of("simulate_images"),
-                settings=stage("simulate", "seed"),
+                settings=config_subset("simulate", "seed"),
             script:
                 "../scripts/simulate_images.py"
 
@@ -121,7 +121,7 @@ if "pairing" in config:
 
     rule pairing:
         input:
-            unpack(array),
+            unpack(array_genotypes),
         output:
             table=f"{config['pairing']['folder']}/images.tsv",
         log:
@@ -135,6 +135,6 @@ if "pairing" in config:
             runtime=grows(30),
         params:
             code=code_of("pairing"),
-            settings=stage("pairing", "genotypes.array", "autosomes", "seed"),
+            settings=config_subset("pairing", "autosomes", "seed"),
         script:
             "../scripts/pairing.py"

@@ -1,4 +1,4 @@
-# A run through SLURM: what can be wrong with its profile is told before the first job is submitted.
+# Checks of the SLURM profile before the first job is submitted.
 
 from snakemake_interface_executor_plugins.settings import ExecMode
 
@@ -16,5 +16,5 @@ def named_partitions() -> dict[str, str]:
     }
 
 
-if workflow.exec_mode == ExecMode.DEFAULT:  # every job reads this file again
-    told(contigwas_slurm.check_partitions, named_partitions())
+if workflow.exec_mode == ExecMode.DEFAULT:  # every job parses this file again
+    exit_on_user_error(contigwas_slurm.check_partitions, named_partitions())

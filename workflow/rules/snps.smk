@@ -1,11 +1,11 @@
-# Every k-th SNP of the array (or a list, or the pruned ones) as a matrix of people and variants, raw.
+# The SNP matrix (samples x variants): every k-th SNP of the array, a list, or the pruned variants.
 
 
 rule snps:
     input:
-        unpack(array),
+        unpack(array_genotypes),
         variants=expand(rules.genotypes_variants.output.variants, chrom=AUTOSOMES),
-        pruned=pruned,
+        pruned=pruned_variants,
         list=lambda wildcards: optional(block("snps")["list"]),
         cohort=rules.samples.output.cohort,
     output:
@@ -21,6 +21,6 @@ rule snps:
         runtime=grows(60, genotypes=0.01),
     params:
         code=code_of("snps"),
-        settings=stage("snps", "genotypes.array", "autosomes"),
+        settings=config_subset("snps", "autosomes"),
     script:
         "../scripts/snps.py"

@@ -7,6 +7,6 @@ with job(snakemake.log[0], settings["math_threads"]):
         snakemake.input.embeddings,
         snakemake.output.embeddings,
         snakemake.output.alignment,
-        genetics=bool(settings.get("modalities")),
+        genetics=bool(settings["model"].get("modalities")),
         output_alignment=snakemake.output.frozen,
     )

@@ -10,6 +10,6 @@ with job(snakemake.log[0], settings["math_threads"]):
         snakemake.input.images,
         snakemake.input.table,
         snakemake.input.cohort,
-        settings,
+        {**settings["embed"], "math_threads": settings["math_threads"]},
         snakemake.output.embeddings,
     )

@@ -1,14 +1,15 @@
 from contigwas.burden import write_burden
+from contigwas.genotypes.files import files_by_chromosome
 from contigwas.runtime.job import job
 
-settings = snakemake.params.settings
+read, settings = snakemake.input, snakemake.params.settings
 with job(snakemake.log[0]):
     write_burden(
-        settings["genotypes"],
+        files_by_chromosome(read.genotypes, settings["autosomes"]),
         settings["autosomes"],
-        snakemake.input.annotations,
-        settings["sets"],
-        snakemake.input.cohort,
-        settings,
+        read.annotations,
+        read.get("sets"),
+        read.cohort,
+        {**settings["burden"], **{key: path for key, path in read.items() if key in ("aaf", "masks")}},
         snakemake.output.burden,
     )

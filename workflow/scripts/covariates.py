@@ -3,7 +3,7 @@ from contigwas.runtime.job import job
 
 with job(snakemake.log[0]):
     write_covariates(
-        snakemake.params.settings["columns"],
+        snakemake.params.settings["covariates"]["columns"],
         snakemake.input.get("covariates"),
         snakemake.input.get("pcs"),
         snakemake.input.cohort,

@@ -4,9 +4,9 @@ from contigwas.runtime.job import job
 with job(snakemake.log[0], snakemake.threads):
     write_labelled(
         snakemake.wildcards.task,
-        snakemake.params.settings,
+        {**snakemake.params.settings, "table": snakemake.input.table},
         next(iter(snakemake.input.cohort), None),
-        snakemake.output.people,
+        snakemake.output.samples,
         snakemake.output.images,
         snakemake.output.masks,
         snakemake.output.left_out,

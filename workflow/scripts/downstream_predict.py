@@ -4,7 +4,7 @@ from contigwas.runtime.job import job
 read, settings = snakemake.input, snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):
     predict(
-        read.people,
+        read.samples,
         read.target,
         read.embeddings,
         read.checkpoints,

@@ -6,13 +6,13 @@ with job(snakemake.log[0]):
     summarise(
         snakemake.wildcards.model,
         snakemake.wildcards.task,
-        read.people,
+        read.samples,
         read.target,
         read.predictions,
         read.skipped,
         snakemake.params.settings,
         made.json,
         made.tsv,
-        made.people,
+        made.samples,
         [made.png, made.pdf],
     )

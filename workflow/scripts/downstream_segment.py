@@ -5,7 +5,7 @@ read, settings = snakemake.input, snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):
     segment(
         snakemake.wildcards.task,
-        {name: read[name] for name in ("people", "images", "masks")},
+        {name: read[name] for name in ("samples", "images", "masks")},
         read.checkpoints,
         next(iter(read.genes), None),
         next(iter(read.pcs), None),

@@ -11,7 +11,7 @@ with job(snakemake.log[0]):
         snakemake.params.settings,
         made.json,
         made.tsv,
-        made.people,
+        made.samples,
         [made.png, made.pdf],
         [made.overlays],
     )

@@ -6,9 +6,9 @@ read, made, settings = snakemake.input, snakemake.output, snakemake.params.setti
 with job(snakemake.log[0]):
     genome(
         read.features,
-        dict(zip(map(str, settings["chromosomes"]), read.gwas, strict=True)),
+        dict(zip(settings["chromosomes"], read.gwas, strict=True)),
         read.loci,
-        settings,
+        settings["loci"],
         [made.genome, made.genome_pdf],
         title=snakemake.wildcards.model,
         truth=next(iter(read.truth), None),

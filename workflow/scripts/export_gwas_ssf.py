@@ -4,9 +4,13 @@ from contigwas.runtime.job import job
 settings = snakemake.params.settings
 with job(snakemake.log[0]):
     write_gwas_ssf(
-        dict(zip(map(str, settings["chromosomes"]), snakemake.input.gwas, strict=True)),
+        dict(zip(settings["chromosomes"], snakemake.input.gwas, strict=True)),
         snakemake.wildcards.model,
-        settings,
+        {
+            **settings["export"]["metadata"],
+            "features": settings["export"]["features"],
+            "build": settings["genotypes"]["build"],
+        },
         snakemake.output.folder,
         snakemake.threads,
     )

@@ -5,6 +5,6 @@ with job(snakemake.log[0]):
     write_phenotypes(
         snakemake.input.phenotypes,
         snakemake.input.cohort,
-        snakemake.params.settings["features"],
+        snakemake.params.settings["export"]["features"],
         snakemake.output.table,
     )

@@ -4,8 +4,8 @@ from contigwas.runtime.job import job
 settings = snakemake.params.settings
 with job(snakemake.log[0]):
     write_plink2(
-        dict(zip(map(str, settings["chromosomes"]), snakemake.input.gwas, strict=True)),
-        settings,
+        dict(zip(settings["chromosomes"], snakemake.input.gwas, strict=True)),
+        settings["export"],
         snakemake.output.folder,
         snakemake.threads,
     )

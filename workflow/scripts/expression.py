@@ -6,6 +6,6 @@ with job(snakemake.log[0]):
         snakemake.input.table,
         snakemake.input.get("genes"),
         snakemake.input.cohort,
-        snakemake.params.settings,
+        snakemake.params.settings["expression"],
         snakemake.output.expression,
     )

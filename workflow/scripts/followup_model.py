@@ -1,15 +1,21 @@
 from contigwas.followup import write_followup
+from contigwas.genotypes.files import files_by_chromosome
 from contigwas.runtime.job import job
 
-settings = snakemake.params.settings
+read, settings = snakemake.input, snakemake.params.settings
 with job(snakemake.log[0]):
     write_followup(
-        snakemake.input.loci,
-        dict(zip(map(str, settings["chromosomes"]), snakemake.input.gwas, strict=True)),
-        settings["genotypes"] or settings["array"],
-        snakemake.input.phenotypes,
-        snakemake.input.covariates,
-        settings,
+        read.loci,
+        dict(zip(settings["chromosomes"], read.gwas, strict=True)),
+        files_by_chromosome(read.genotypes, settings["chromosomes"]),
+        read.phenotypes,
+        read.covariates,
+        {
+            **settings["followup"],
+            "p1": settings["loci"]["p1"],
+            "missing": settings["gwas"]["missing"],
+            "build": settings["genotypes"]["build"],
+        },
         snakemake.output.followup,
-        offsets=next(iter(snakemake.input.offsets), None),
+        offsets=next(iter(read.offsets), None),
     )

@@ -4,10 +4,10 @@ from contigwas.runtime.job import job
 settings = snakemake.params.settings
 with job(snakemake.log[0]):
     prune(
-        settings["array"],
+        snakemake.input.genotypes[0],
         snakemake.wildcards.chrom,
         snakemake.input.variants,
-        snakemake.input.people,
-        settings,
+        snakemake.input.samples,
+        {**settings["genotypes"]["prune"], "build": settings["genotypes"]["build"]},
         snakemake.output.pruned,
     )

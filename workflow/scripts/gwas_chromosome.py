@@ -4,12 +4,12 @@ from contigwas.runtime.job import job
 settings = snakemake.params.settings
 with job(snakemake.log[0], snakemake.threads):
     write_gwas(
-        settings["genotypes"] or settings["array"],
+        snakemake.input.genotypes[0],
         snakemake.wildcards.chrom,
         next(iter(snakemake.input.variants), None),
         snakemake.input.phenotypes,
         snakemake.input.covariates,
-        settings,
+        {**settings["gwas"], "build": settings["genotypes"]["build"]},
         snakemake.output.gwas,
         snakemake.output.summary,
         offsets=next(iter(snakemake.input.offsets), None),

@@ -3,4 +3,9 @@ from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):
-    download_score(snakemake.wildcards.score, settings["build"], settings["catalog"], snakemake.output.score)
+    download_score(
+        snakemake.wildcards.score,
+        settings["genotypes"]["build"],
+        settings["pgs"]["catalog"],
+        snakemake.output.score,
+    )

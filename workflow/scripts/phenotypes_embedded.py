@@ -9,7 +9,7 @@ with job(snakemake.log[0], settings["math_threads"]):
         snakemake.input.cohort,
         snakemake.input.get("covariates"),
         snakemake.input.pcs,
-        settings,
+        {**settings["phenotypes"], **settings["gwas"]},
         snakemake.output.phenotypes,
         snakemake.output.covariates,
         snakemake.output.pca,

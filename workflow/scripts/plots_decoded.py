@@ -8,9 +8,9 @@ with job(snakemake.log[0], settings["math_threads"]):
         read.images,
         read.table,
         read.cohort,
-        [made.people],
+        [made.samples],
         seed=settings["seed"],
-        which=settings["checkpoint"],
+        which=settings["embed"]["checkpoint"],
     )
     walks(
         read.checkpoint[0],
@@ -18,6 +18,6 @@ with job(snakemake.log[0], settings["math_threads"]):
         [made.png, made.pdf],
         title=snakemake.wildcards.model,
         seed=settings["seed"],
-        variational=settings.get("variational", False),
-        which=settings["checkpoint"],
+        variational=settings["model"].get("variational", False),
+        which=settings["embed"]["checkpoint"],
     )

@@ -5,10 +5,10 @@ read, settings = snakemake.input, snakemake.params.settings
 with job(snakemake.log[0]):
     plot_genotypes(
         read.variants,
-        read.people,
+        read.samples,
         read.pcs,
         read.kinship,
         read.cohort,
-        settings,
+        {**settings["genotypes"]["qc"], **settings["samples"]},
         snakemake.output,
     )

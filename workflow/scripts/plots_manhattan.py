@@ -4,9 +4,9 @@ from contigwas.runtime.job import job
 settings = snakemake.params.settings
 with job(snakemake.log[0]):
     manhattan(
-        dict(zip(map(str, settings["chromosomes"]), snakemake.input.gwas, strict=True)),
+        dict(zip(settings["chromosomes"], snakemake.input.gwas, strict=True)),
         snakemake.input.loci,
-        settings,
+        settings["loci"],
         [snakemake.output.png, snakemake.output.pdf],
         title=snakemake.wildcards.model,
         truth=next(iter(snakemake.input.truth), None),

@@ -8,7 +8,11 @@ with job(snakemake.log[0], settings["math_threads"]):
         read.cohort,
         read.get("covariates"),
         read.get("pcs"),
-        settings,
+        {
+            **settings["plots"]["map"],
+            "covariates": settings["gwas"]["covariates"],
+            "seed": settings["seed"],
+        },
         [snakemake.output.png, snakemake.output.pdf],
         title=snakemake.wildcards.model,
     )

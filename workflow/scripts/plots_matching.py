@@ -5,6 +5,6 @@ settings = snakemake.params.settings
 with job(snakemake.log[0]):
     plot_matching(
         snakemake.input.matching,
-        settings["min_overlap"],
+        settings["pgs"]["min_overlap"],
         [snakemake.output.png, snakemake.output.pdf],
     )

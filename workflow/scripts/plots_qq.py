@@ -7,5 +7,5 @@ with job(snakemake.log[0]):
         snakemake.input.summaries,
         [snakemake.output.png, snakemake.output.pdf],
         title=snakemake.wildcards.model,
-        test=settings["test"],
+        test=settings["loci"]["test"],
     )

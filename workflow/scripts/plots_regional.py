@@ -1,14 +1,20 @@
+from contigwas.genotypes.files import files_by_chromosome
 from contigwas.plots.regional import regional
 from contigwas.runtime.job import job
 
-settings = snakemake.params.settings
+read, settings = snakemake.input, snakemake.params.settings
 with job(snakemake.log[0]):
     regional(
-        dict(zip(map(str, settings["chromosomes"]), snakemake.input.gwas, strict=True)),
-        snakemake.input.loci,
-        settings["genotypes"] or settings["array"],
-        snakemake.input.cohort,
-        settings,
+        dict(zip(settings["chromosomes"], read.gwas, strict=True)),
+        read.loci,
+        files_by_chromosome(read.genotypes, settings["chromosomes"]),
+        read.cohort,
+        {
+            **settings["plots"],
+            **settings["loci"],
+            "genes": next(iter(read.genes), None),
+            "build": settings["genotypes"]["build"],
+        },
         snakemake.output.folder,
         title=snakemake.wildcards.model,
     )

@@ -1,14 +1,19 @@
 from contigwas.pretrain.train import train
 from contigwas.runtime.job import job
-from contigwas.runtime.training_inputs import require_made
+from contigwas.runtime.training_inputs import require_files
 
 settings, resources, read = snakemake.params.settings, snakemake.resources, snakemake.params.read
 run = f"{snakemake.wildcards.model}/fold{snakemake.wildcards.fold}"
 with job(snakemake.log[0], settings["math_threads"]):
-    require_made([read["cohort"], read["images_npy"], read["images_table"], *read["modalities"].values()])
+    require_files([read["cohort"], read["images_npy"], read["images_table"], *read["modalities"].values()])
     train(
         **read,
-        settings=settings,
+        settings={
+            **settings["model"],
+            **settings["samples"],
+            "seed": settings["seed"],
+            "math_threads": settings["math_threads"],
+        },
         fold=int(snakemake.wildcards.fold),
         output_checkpoint=snakemake.output.checkpoint,
         output_history=snakemake.output.history,

@@ -5,7 +5,7 @@ settings = snakemake.params.settings
 with job(snakemake.log[0]):
     write_replication(
         snakemake.input.loci,
-        dict(zip(map(str, settings["chromosomes"]), snakemake.input.gwas, strict=True)),
-        settings["test"],
+        dict(zip(settings["chromosomes"], snakemake.input.gwas, strict=True)),
+        settings["loci"]["test"],
         snakemake.output.replication,
     )

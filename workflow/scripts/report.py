@@ -22,7 +22,7 @@ for path in read.explanations:
     explained[Path(path).parts[-3]][Path(path).stem] = path
 with job(snakemake.log[0]):
     write_report(
-        people={"candidates": read.candidates, "cohort": read.cohort},
+        samples={"candidates": read.candidates, "cohort": read.cohort},
         variants=dict(zip(params.chromosomes, read.variants, strict=True)),
         genotypes={name: read[name] for name in ("call_rate", "hwe", "pcs", "kinship")},
         images=read.images[0] if read.images else None,

@@ -3,4 +3,9 @@ from contigwas.simulate.cohort import simulate_cohort
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):
-    simulate_cohort(settings["folder"], settings, settings["build"], settings["seed"])
+    simulate_cohort(
+        settings["simulate"]["folder"],
+        settings["simulate"],
+        settings["genotypes"]["build"],
+        settings["seed"],
+    )

@@ -3,4 +3,9 @@ from contigwas.simulate.expression import simulate_expression
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):
-    simulate_expression(snakemake.input.latents, settings["folder"], settings, settings["seed"])
+    simulate_expression(
+        snakemake.input.latents,
+        settings["simulate"]["folder"],
+        settings["simulate"],
+        settings["seed"],
+    )

@@ -3,4 +3,9 @@ from contigwas.simulate.images import simulate_images
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):
-    simulate_images(snakemake.input.latents, settings["folder"], settings, settings["seed"])
+    simulate_images(
+        snakemake.input.latents,
+        settings["simulate"]["folder"],
+        settings["simulate"],
+        settings["seed"],
+    )

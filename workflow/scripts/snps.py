@@ -1,13 +1,14 @@
+from contigwas.genotypes.files import files_by_chromosome
 from contigwas.runtime.job import job
 from contigwas.snps import write_snps
 
-settings = snakemake.params.settings
+read, settings = snakemake.input, snakemake.params.settings
 with job(snakemake.log[0]):
     write_snps(
-        settings["array"],
-        dict(zip(settings["autosomes"], snakemake.input.variants, strict=True)),
-        snakemake.input.cohort,
-        {key: settings[key] for key in ("stride", "offset", "list", "pruned")},
+        files_by_chromosome(read.genotypes, settings["autosomes"]),
+        dict(zip(settings["autosomes"], read.variants, strict=True)),
+        read.cohort,
+        {**settings["snps"], "list": next(iter(read.list), None)},
         snakemake.output.snps,
-        dict(zip(settings["autosomes"], snakemake.input.pruned, strict=True)) if settings["pruned"] else None,
+        dict(zip(settings["autosomes"], read.pruned, strict=True)) if settings["snps"]["pruned"] else None,
     )

@@ -9,7 +9,7 @@ with job(snakemake.log[0]):
         read.candidates,
         [
             read.candidates,
-            *read.made,
+            *read.files_with_ids,
             *read.modalities,
             *read.embeddings,
             *read.plots,

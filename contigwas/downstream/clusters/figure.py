@@ -20,7 +20,7 @@ MOST = 12  # rows and columns of a table whose cells are written out
 
 
 def draw(found: Found, outputs: Sequence[PathLike]) -> Figure:
-    """Draw to `outputs` (PNG, PDF) and return the figure; no count of 1 to 4 people can be worked out."""
+    """Draw to `outputs` (PNG, PDF) and return the figure; no count of 1 to 4 samples can be worked out."""
     with style.applied():
         figure = Figure(figsize=(7.4, 5.6), layout="constrained")
         above, below = figure.subfigures(2, 1, height_ratios=[1, 1.25])
@@ -35,7 +35,7 @@ def draw(found: Found, outputs: Sequence[PathLike]) -> Figure:
                 _sizes(axis, found, arm)
             else:
                 axis.set_axis_off()
-                axis.set_title(f"{ARMS[arm]}: left out, too many people")
+                axis.set_title(f"{ARMS[arm]}: left out, too many samples")
         style.save(figure, outputs)
     return figure
 
@@ -66,19 +66,19 @@ def _figures(axis: Axes, found: Found) -> None:
     axis.set_xticks(range(len(names)), [METRICS[name] for name in names])
     axis.set_xlim(-0.5, len(names) - 0.5)
     axis.set_ylim(min(0.0, axis.get_ylim()[0]), 1.02)
-    axis.set_title("agreement with the labels" if found.agreements else "found again in 80 % of the people")
+    axis.set_title("agreement with the labels" if found.agreements else "found again in 80 % of the samples")
     handles = {handle.get_label(): handle for handle in axis.get_lines() if handle.get_label()[0] != "_"}
     below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12), "ncols": len(handles)}
     axis.legend(handles=[*handles.values()], fontsize=7, handletextpad=0.2, **below)
 
 
-def _table(axis: Axes, agreement: Agreement, told: list[list], names: Sequence[str], title: str) -> None:
+def _table(axis: Axes, agreement: Agreement, reported: list[list], names: Sequence[str], title: str) -> None:
     """Clusters in the order of the labels they stand for; then those that stand for none, and noise."""
     rows = range(len(agreement.matched) - agreement.noise)
     order = sorted(rows, key=lambda row: (agreement.matched[row] < 0, agreement.matched[row]))
     order += [-1] * agreement.noise
     counts = agreement.counts[order]
-    cells = np.array(told, dtype=object)[order]
+    cells = np.array(reported, dtype=object)[order]
     # shades of hidden cells would tell them: those of 5 and more are dark, smaller ones light
     shares = np.vectorize(lambda cell: 0.5 if str(cell).startswith(LARGE) else 0.0, otypes=[float])(cells)
     open_columns = ~np.array([[isinstance(cell, str) for cell in row] for row in cells]).any(axis=0)
@@ -99,7 +99,7 @@ def _table(axis: Axes, agreement: Agreement, told: list[list], names: Sequence[s
     axis.set_yticks(range(len(order)), ["noise" if one == -1 else str(one + 1) for one in order], fontsize=7)
     axis.set_xlabel("label")
     axis.set_ylabel("cluster")
-    axis.set_title(f"{title}: people")
+    axis.set_title(f"{title}: samples")
     axis.spines[:].set_visible(False)
 
 
@@ -114,8 +114,8 @@ def _sizes(axis: Axes, found: Found, arm: str) -> None:
     for place, size in enumerate(sizes, start=1):
         if isinstance(size, str):
             axis.text(place, 0, _sign(size), ha="center", va="bottom", fontsize=7, color=style.INK)
-    told = [f"{_sign(noise)} people without"] if arm == "hdbscan" else []
-    axis.set_title(", ".join([f"{ARMS[arm]}: {len(sizes)} clusters", *told]))
+    reported = [f"{_sign(noise)} samples without"] if arm == "hdbscan" else []
+    axis.set_title(", ".join([f"{ARMS[arm]}: {len(sizes)} clusters", *reported]))
     axis.set_xlabel("cluster")
-    axis.set_ylabel("people")
+    axis.set_ylabel("samples")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))

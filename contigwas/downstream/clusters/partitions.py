@@ -1,4 +1,4 @@
-"""Partitions of people: k-means with k from a criterion, HDBSCAN, and how stable they are."""
+"""Partitions of samples: k-means with k from a criterion, HDBSCAN, and how stable they are."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,37 +8,37 @@ from sklearn.cluster import HDBSCAN, KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 STARTS = 10  # of k-means: the best is taken
-SILHOUETTE_PEOPLE = 5000  # at most, drawn at random: its time grows with their square
-RESAMPLES, KEPT = 20, 0.8  # how often, and on which share of the people, clusters are found again
+SILHOUETTE_SAMPLES = 5000  # at most, drawn at random: its time grows with their square
+RESAMPLES, KEPT = 20, 0.8  # how often, and on which share of the samples, clusters are found again
 SEEDS = 5
-# HDBSCAN's time grows with the square of the people: it clusters no more than these, and finds clusters again in these
-HDBSCAN_PEOPLE, HDBSCAN_AGAIN = 50_000, 10_000
+# HDBSCAN's time grows with the square of the samples: it clusters no more than these, and finds clusters again in these
+HDBSCAN_SAMPLES, HDBSCAN_AGAIN = 50_000, 10_000
 
 
 @dataclass(frozen=True)
 class Partition:
-    """clusters: int (people,), the largest cluster 0, noise -1; stability: ARI of it with those found again."""
+    """clusters: int (samples,), the largest cluster 0, noise -1; stability: ARI of it with those found again."""
 
     clusters: np.ndarray
     stability: np.ndarray
 
     @property
     def sizes(self) -> list[int]:
-        """People of each cluster."""
+        """Samples of each cluster."""
         return np.bincount(self.clusters[self.clusters >= 0]).tolist()
 
     @property
     def noise(self) -> int:
-        """People without a cluster."""
+        """Samples without a cluster."""
         return int((self.clusters < 0).sum())
 
 
 def silhouettes(features: np.ndarray, largest: int, seed: int) -> dict[int, float]:
-    """The mean silhouette of k-means by k = 2 … `largest`, of `features` (people, features).
+    """The mean silhouette of k-means by k = 2 … `largest`, of `features` (samples, features).
 
-    Of at most `SILHOUETTE_PEOPLE` people, the same for every k; -1 where they are all in one cluster.
+    Of at most `SILHOUETTE_SAMPLES` samples, the same for every k; -1 where they are all in one cluster.
     """
-    some = drawn(len(features), SILHOUETTE_PEOPLE, np.random.default_rng(seed))
+    some = drawn(len(features), SILHOUETTE_SAMPLES, np.random.default_rng(seed))
     result = {}
     for k in range(2, largest + 1):
         found = kmeans(features, k, seed)[some]
@@ -46,32 +46,32 @@ def silhouettes(features: np.ndarray, largest: int, seed: int) -> dict[int, floa
     return result
 
 
-def drawn(people: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """int (min(people, count),): `count` of `people` at random, in their order; all where there are no more."""
-    return np.sort(rng.choice(people, count, replace=False)) if people > count else np.arange(people)
+def drawn(samples: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """int (min(samples, count),): `count` of `samples` at random, in their order; all where there are no more."""
+    return np.sort(rng.choice(samples, count, replace=False)) if samples > count else np.arange(samples)
 
 
 def kmeans(features: np.ndarray, k: int, seed: int) -> np.ndarray:
-    """int (people,): the best of several starts."""
+    """int (samples,): the best of several starts."""
     return KMeans(k, n_init=STARTS, random_state=seed).fit_predict(features)
 
 
 def hdbscan(features: np.ndarray, min_cluster_size: int) -> np.ndarray:
-    """int (people,), noise -1."""
+    """int (samples,), noise -1."""
     return HDBSCAN(min_cluster_size=min_cluster_size, copy=True).fit_predict(features)
 
 
-def kept(people: int) -> int:
-    """How many of `people` are in a resample."""
-    return max(int(KEPT * people), 2)
+def kept(samples: int) -> int:
+    """How many of `samples` are in a resample."""
+    return max(int(KEPT * samples), 2)
 
 
 def partition(
     features: np.ndarray, find: Callable[[np.ndarray], np.ndarray], seed: int, most: int | None = None
 ) -> Partition:
-    """What `find` makes of `features` (people, features), and of random 80 % of the people, compared on those.
+    """What `find` makes of `features` (samples, features), and of random 80 % of the samples, compared on those.
 
-    The 80 % are of at most `most` people, drawn once.
+    The 80 % are of at most `most` samples, drawn once.
     """
     found = by_size(find(features))
     rng = np.random.default_rng(seed)

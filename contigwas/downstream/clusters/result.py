@@ -6,14 +6,14 @@ import pandas as pd
 
 from contigwas.downstream.clusters.agreement import Agreement
 from contigwas.downstream.clusters.partitions import Partition
-from contigwas.privacy.small_counts import told, told_table
+from contigwas.privacy.small_counts import reported, reported_table
 
 
 @dataclass(frozen=True)
 class Found:
     """criterion: the mean silhouette by k; k: the one taken; partitions: by arm; names: of the labels, if any.
 
-    agreements: of the arms, and of the probe, with the labels; without: people who have no label; rows: the tidy table.
+    agreements: of the arms, and of the probe, with the labels; without: samples that have no label; rows: the tidy table.
     """
 
     criterion: dict[int, float]
@@ -25,9 +25,9 @@ class Found:
     rows: pd.DataFrame
 
     def sizes(self, arm: str) -> list[int | str]:
-        """People of each cluster, and last of noise, as they may be told where there are no labels."""
-        return told([*self.partitions[arm].sizes, self.partitions[arm].noise])
+        """Samples of each cluster, and last of noise, as they may be reported where there are no labels."""
+        return reported([*self.partitions[arm].sizes, self.partitions[arm].noise])
 
     def table(self, arm: str) -> list[list[int | str]]:
-        """The counts of an arm's agreement as they may be told."""
-        return told_table(self.agreements[arm].counts, self.without)
+        """The counts of an arm's agreement as they may be reported."""
+        return reported_table(self.agreements[arm].counts, self.without)

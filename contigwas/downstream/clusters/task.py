@@ -1,4 +1,4 @@
-"""The task: features of the tested people, both partitions, their agreement with labels, and what is written."""
+"""The task: features of the tested samples, both partitions, their agreement with labels, and what is written."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from contigwas.downstream.clusters.figure import draw
 from contigwas.downstream.clusters.labels import FOLDS, Labels, probe, read_labels
 from contigwas.downstream.clusters.partitions import (
     HDBSCAN_AGAIN,
-    HDBSCAN_PEOPLE,
+    HDBSCAN_SAMPLES,
     Partition,
     between_seeds,
     hdbscan,
@@ -32,7 +32,7 @@ from contigwas.runtime.errors import UserError
 from contigwas.tables.anndata_io import read_modality
 
 log = logging.getLogger(__name__)
-COLUMNS = ["arm", "share", "seed", "metric", "value", "low", "high", "people"]
+COLUMNS = ["arm", "share", "seed", "metric", "value", "low", "high", "n_samples"]
 KMEANS, HDBSCAN, PROBE = "kmeans", "hdbscan", "probe"
 
 
@@ -44,91 +44,91 @@ def cluster(
     output_json: PathLike,
     output_tsv: PathLike,
     output_figures: Sequence[PathLike],
-    output_people: PathLike,
+    output_samples: PathLike,
 ) -> None:
-    """Cluster the tested people of `embeddings` (an aligned embeddings.h5ad) for the task `name`.
+    """Cluster the tested samples of `embeddings` (an aligned embeddings.h5ad) for the task `name`.
 
     `cohort` (cohort.tsv) tells the families, which the probe's cross-validation keeps together. Of more than
-    `HDBSCAN_PEOPLE` people there is no HDBSCAN, and the JSON says so.
+    `HDBSCAN_SAMPLES` samples there is no HDBSCAN, and the JSON says so.
     `settings` is the task's block with `seed`: scale, components (of the scaled features; these are clustered, 0: all
     features), k (null: the k of 2 … k_max with the largest mean silhouette), min_cluster_size of HDBSCAN, labels (table
     and column, or null). Written are everything (JSON), a tidy table, the figure, and who is in which cluster, into a
-    private folder. No count of 1 to 4 people is told, nor what would tell it. Raises UserError where there are fewer
-    people than clusters, and for labels that are none.
+    private folder. No count of 1 to 4 samples is reported, nor what would tell it. Raises UserError where there are fewer
+    samples than clusters, and for labels that are none.
     """
     place = f"config: downstream.{name}"
     iids, features = features_of_tested(embeddings, str(settings["scale"]), int(settings["components"]), place)
-    _require_people(len(features), settings, embeddings, place)
+    _require_samples(len(features), settings, embeddings, place)
     seed = int(settings["seed"])
     criterion = silhouettes(features, min(int(settings["k_max"]), kept(len(features))), seed)
     k = int(settings["k"] or max(criterion, key=criterion.__getitem__))
     log.info("k-means with k = %d, whose mean silhouette is %.3f", k, criterion[k])
     partitions = {KMEANS: partition(features, lambda some: kmeans(some, k, seed), seed)}
-    if len(features) <= HDBSCAN_PEOPLE:
+    if len(features) <= HDBSCAN_SAMPLES:
         size = int(settings["min_cluster_size"])
         partitions[HDBSCAN] = partition(features, lambda some: hdbscan(some, size), seed, HDBSCAN_AGAIN)
     else:
         log.warning("no HDBSCAN: %s", _skipped(len(features)))
     for arm, one in partitions.items():
-        log.info("%s: %d clusters of %d people", arm, len(one.sizes), len(features))
+        log.info("%s: %d clusters of %d samples", arm, len(one.sizes), len(features))
     rows = [_row(arm, "stability", one.stability, len(features)) for arm, one in partitions.items()]
     rows += [
         _row(KMEANS, "stability_seeds", between_seeds(features, k, seed), len(features)),
         _row(KMEANS, "silhouette", np.array([criterion[k]]), len(features)),
     ]
-    people = pd.DataFrame({"iid": iids, **{arm: one.clusters for arm, one in partitions.items()}})
+    samples = pd.DataFrame({"iid": iids, **{arm: one.clusters for arm, one in partitions.items()}})
     names, agreements, labels = [], {}, None
     if settings["labels"] is not None:
         table, column = settings["labels"]["table"], settings["labels"]["column"]
-        labels = read_labels(table, column, iids, f"the tested people ({embeddings})")
-        names, agreements = labels.names, _agreements(features, partitions, labels, people, cohort, seed)
+        labels = read_labels(table, column, iids, f"the tested samples ({embeddings})")
+        names, agreements = labels.names, _agreements(features, partitions, labels, samples, cohort, seed)
     without = 0 if labels is None else int((~labels.known).sum())
     found = Found(criterion, k, partitions, names, agreements, without, pd.DataFrame())
     if HDBSCAN in partitions and _noise_is_told(found, labels):
         rows.append(_row(HDBSCAN, "noise", np.array([partitions[HDBSCAN].noise / len(features)]), len(features)))
     rows += _measured(found, len(features))
-    tidy = pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64", "people": "Int64"})
+    tidy = pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64", "n_samples": "Int64"})
     found = replace(found, rows=tidy)
     with replacing(output_json) as temporary:
         temporary.write_text(json.dumps(_told(found, features, labels, settings), indent=2) + "\n")
     write_tsv(tidy, output_tsv)
     draw(found, output_figures)
-    private_folder(Path(output_people).parent)
-    write_parquet(people, output_people)
+    private_folder(Path(output_samples).parent)
+    write_parquet(samples, output_samples)
 
 
-def _require_people(people: int, settings: Mapping[str, object], embeddings: PathLike, place: str) -> None:
-    """Raise UserError where a resample has fewer people than there are clusters, or than a cluster has."""
+def _require_samples(samples: int, settings: Mapping[str, object], embeddings: PathLike, place: str) -> None:
+    """Raise UserError where a resample has fewer samples than there are clusters, or than a cluster has."""
     wanted, size = int(settings["k"] or 2), int(settings["min_cluster_size"])
-    again = kept(people)
-    tested = f"{people} people of {embeddings} are tested, and clusters are found again in random 80 % of them"
+    again = kept(samples)
+    tested = f"{samples} samples of {embeddings} are tested, and clusters are found again in random 80 % of them"
     if again < wanted:
         raise UserError(f"{place}: {tested} ({again}), too few for {wanted} clusters: lower k to {again} at most")
-    again = kept(min(people, HDBSCAN_AGAIN))
-    if people <= HDBSCAN_PEOPLE and size > again:
-        few = f", of {HDBSCAN_AGAIN} at most" if people > HDBSCAN_AGAIN else ""
+    again = kept(min(samples, HDBSCAN_AGAIN))
+    if samples <= HDBSCAN_SAMPLES and size > again:
+        few = f", of {HDBSCAN_AGAIN} at most" if samples > HDBSCAN_AGAIN else ""
         raise UserError(
             f"{place}.min_cluster_size is {size}, but only {tested}{few} ({again}): lower it to {again} at most"
         )
 
 
 def _but_few(everybody: int, others: int) -> int | str:
-    """All but `others` people, hidden where either number is."""
+    """All but `others` samples, hidden where either number is."""
     if any_hidden([hidden(others)]):
         return f"all but <{LEAST}"
     return hidden(everybody - others)
 
 
-def _skipped(people: int) -> str:
+def _skipped(samples: int) -> str:
     """Why there is no HDBSCAN."""
-    return f"{people} people are tested, more than the {HDBSCAN_PEOPLE} up to which its time is borne"
+    return f"{samples} samples are tested, more than the {HDBSCAN_SAMPLES} up to which its time is borne"
 
 
 def features_of_tested(path: PathLike, scale: str, components: int, place: str) -> tuple[pd.Index, np.ndarray]:
-    """IIDs and features (people, features) float64 of the tested people: scaled, then their first components.
+    """IIDs and features (samples, features) float64 of the tested samples: scaled, then their first components.
 
-    `scale` is standard (each feature of mean 0 and SD 1) or unit (as the network gives them, a person's of length 1).
-    Components are fitted on these people and keep their variances; there are at most as many as people and features
+    `scale` is standard (each feature of mean 0 and SD 1) or unit (as the network gives them, a sample's of length 1).
+    Components are fitted on these samples and keep their variances; there are at most as many as samples and features
     allow. Raises UserError where nobody is tested, or a file is no aligned embeddings.
     """
     data = read_modality(path)
@@ -136,7 +136,7 @@ def features_of_tested(path: PathLike, scale: str, components: int, place: str) 
         raise UserError(f"{path} has no obs column tested: run the stage align again")
     tested = data.obs["tested"].to_numpy(bool)
     if tested.sum() < 3:
-        raise UserError(f"{place}: {hidden(int(tested.sum()))} people of {path} are tested: clusters need at least 3")
+        raise UserError(f"{place}: {hidden(int(tested.sum()))} samples of {path} are tested: clusters need at least 3")
     values = np.asarray(data.X[tested], np.float64)
     if scale == "unit":
         values = values * np.asarray(data.uns["sd0"]) + np.asarray(data.uns["mean0"])
@@ -154,18 +154,18 @@ def _agreements(
     features: np.ndarray,
     partitions: Mapping[str, Partition],
     labels: Labels,
-    people: pd.DataFrame,
+    samples: pd.DataFrame,
     cohort: PathLike,
     seed: int,
 ) -> dict[str, Agreement]:
-    """The agreement of every arm with the labels; adds the labels, and what the probe says, to the table of people."""
+    """The agreement of every arm with the labels; adds the labels, and what the probe says, to the table of samples."""
     known, codes = labels.known, labels.codes[labels.known]
     result = {arm: Agreement.of(one.clusters[known], codes) for arm, one in partitions.items()}
-    people["label"] = [labels.names[code] if code >= 0 else "" for code in labels.codes]
-    predicted = probe(features[known], codes, families_of(people["iid"], cohort)[known], seed)
+    samples["label"] = [labels.names[code] if code >= 0 else "" for code in labels.codes]
+    predicted = probe(features[known], codes, families_of(samples["iid"], cohort)[known], seed)
     if predicted is not None:
         result[PROBE] = Agreement.of(predicted, codes, identity=True)
-        people.loc[known, PROBE] = [labels.names[code] for code in predicted]
+        samples.loc[known, PROBE] = [labels.names[code] for code in predicted]
     return result
 
 
@@ -184,23 +184,23 @@ def _measured(found: Found, everybody: int) -> list[dict[str, object]]:
     Where a table hides counts its measures are coarse, since they are sums of its cells.
     """
     rows, known = [], everybody - found.without
-    people = pd.NA if any_hidden([hidden(found.without), hidden(known)]) else known
+    samples = pd.NA if any_hidden([hidden(found.without), hidden(known)]) else known
     for arm, one in found.agreements.items():
         share = (FOLDS - 1) / FOLDS if arm == PROBE else 0.0
-        hides = people is pd.NA or any_hidden(found.table(arm))
+        hides = samples is pd.NA or any_hidden(found.table(arm))
         for metric, values in one.measures().items():
             value, low, high = (coarse(number, known) for number in values) if hides else values
-            numbers = {"value": value, "low": low, "high": high, "people": people}
+            numbers = {"value": value, "low": low, "high": high, "n_samples": samples}
             rows.append({"arm": arm, "share": share, "seed": pd.NA, "metric": metric, **numbers})
     return rows
 
 
-def _row(arm: str, metric: str, values: np.ndarray, people: int) -> dict[str, object]:
+def _row(arm: str, metric: str, values: np.ndarray, samples: int) -> dict[str, object]:
     """Mean of values, and their 2.5 and 97.5 percentiles; a share of labels of 0."""
     low, high = np.quantile(values, [0.025, 0.975]) if len(values) > 1 else (np.nan, np.nan)
     return {
         "arm": arm, "share": 0.0, "seed": pd.NA, "metric": metric,
-        "value": values.mean(), "low": low, "high": high, "people": people,
+        "value": values.mean(), "low": low, "high": high, "n_samples": samples,
     }  # fmt: skip
 
 
@@ -210,7 +210,7 @@ def _told(
     """The JSON: figures and tables, small counts hidden."""
     result: dict[str, object] = {
         "settings": dict(settings),
-        "people": len(features),
+        "n_samples": len(features),
         "features": features.shape[1],
         "criterion": {"name": "mean silhouette", **{str(k): value for k, value in found.criterion.items()}},
         "k": found.k,
@@ -221,9 +221,9 @@ def _told(
     if labels is not None:
         result["labels"] = {
             "names": labels.names,
-            "people_with": _but_few(len(features), found.without),
-            "people_without": _but_few(len(features), len(features) - found.without),
-            "unknown_people": hidden(labels.unknown),
+            "samples_with": _but_few(len(features), found.without),
+            "samples_without": _but_few(len(features), len(features) - found.without),
+            "unknown_samples": hidden(labels.unknown),
         }
     if HDBSCAN not in found.partitions:
         result[HDBSCAN] = {"skipped": _skipped(len(features))}

@@ -1,1 +1,1 @@
-"""Labels of people, not of pixels: classes, grades, several labels at once, and measurements."""
+"""Labels of samples, not of pixels: classes, grades, several labels at once, and measurements."""

@@ -38,9 +38,9 @@ def write_pictures(
     `settings` has size, crop, dimensions and min_sd. `output_listed` is the table that `write_images` reads; the others
     are as it writes them, all in a private folder.
     """
-    people = pd.read_parquet(labels)
+    samples = pd.read_parquet(labels)
     private_folder(Path(output_listed).parent)
-    write_tsv(people[["iid", "source"]].rename(columns={"source": "path"}), output_listed)
+    write_tsv(samples[["iid", "source"]].rename(columns={"source": "path"}), output_listed)
     qc = {"min_sd": settings["min_sd"], "darkest": 0.0, "brightest": 0.0}
     write_images(output_listed, None, {**settings, "qc": qc}, output_npy, output_table, output_left_out)
 
@@ -59,13 +59,13 @@ def write_features(
     settings: Mapping[str, object],
     output: PathLike,
 ) -> None:
-    """Features of the images of an external set from the network of `checkpoint`: X float32 (people, features).
+    """Features of the images of an external set from the network of `checkpoint`: X float32 (samples, features).
 
     `settings` has `checkpoint` (last or best) and `layer` (trunk, or a head) of the block embed, and `math_threads`.
     Images of another size than the pretraining's are let through: most networks take them.
     """
     images = read_images(table)
-    people, photographs = load_pictures(npy, table, pd.Index(images["iid"].unique()))
+    samples, photographs = load_pictures(npy, table, pd.Index(images["iid"].unique()))
     learned = Pretrained.of(read_checkpoint(checkpoint), checkpoint, str(settings["checkpoint"]))
     layer = str(settings["layer"])
     parts = [learned.pixels(), learned.trunk(), *([learned.head(layer)] if layer != "trunk" else [])]
@@ -75,11 +75,11 @@ def write_features(
         deterministic(int(settings["math_threads"])),
         enough_memory(f"there is too little memory to embed images of {size} pixels: ask for more, or lower size"),
     ):
-        found = of_people(seen_by(network, photographs), photographs)
+        found = of_samples(seen_by(network, photographs), photographs)
     features = pd.DataFrame(index=[f"F{number}" for number in range(1, found.shape[1] + 1)])
     private_folder(Path(output).parent)
-    write_modality(output, found.astype(np.float32), people, features, {"checkpoint": str(checkpoint)})
-    log.info("%d features of %d images of %d people", found.shape[1], len(photographs.row), len(people))
+    write_modality(output, found.astype(np.float32), samples, features, {"checkpoint": str(checkpoint)})
+    log.info("%d features of %d images of %d samples", found.shape[1], len(photographs.row), len(samples))
 
 
 def seen_by(network: nn.Module, photographs: Photographs, images: torch.Tensor | None = None) -> np.ndarray:
@@ -96,13 +96,13 @@ def seen_by(network: nn.Module, photographs: Photographs, images: torch.Tensor |
     return torch.cat(found).numpy().astype(np.float64)
 
 
-def images_of(people: np.ndarray, photographs: Photographs) -> torch.Tensor:
-    """Positions of all images of some people (positions), person after person."""
-    return torch.cat([photographs.first[one] + torch.arange(int(photographs.count[one])) for one in people.tolist()])
+def images_of(samples: np.ndarray, photographs: Photographs) -> torch.Tensor:
+    """Positions of all images of some samples (positions), sample after sample."""
+    return torch.cat([photographs.first[one] + torch.arange(int(photographs.count[one])) for one in samples.tolist()])
 
 
-def of_people(values: np.ndarray, photographs: Photographs, people: np.ndarray | None = None) -> np.ndarray:
-    """The mean of `values` (images, outputs), person after person, over each person's images: (people, outputs)."""
-    count = photographs.count.numpy() if people is None else photographs.count.numpy()[people]
+def of_samples(values: np.ndarray, photographs: Photographs, samples: np.ndarray | None = None) -> np.ndarray:
+    """The mean of `values` (images, outputs), sample after sample, over each sample's images: (samples, outputs)."""
+    count = photographs.count.numpy() if samples is None else photographs.count.numpy()[samples]
     starts = np.cumsum(count) - count
     return np.add.reduceat(values, starts, axis=0) / count[:, None]

@@ -1,4 +1,4 @@
-"""The whole image encoder with a linear head, fitted to labels of people."""
+"""The whole image encoder with a linear head, fitted to labels of samples."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from contigwas.downstream.labels.external_images import images_of, of_people, seen_by
+from contigwas.downstream.labels.external_images import images_of, of_samples, seen_by
 from contigwas.downstream.labels.kinds import MULTICLASS, Target
 from contigwas.downstream.training import Learner, trained
 from contigwas.images.array import Photographs
@@ -20,7 +20,7 @@ from contigwas.pretrain.precision import exactly
 
 @dataclass(frozen=True)
 class Taught:
-    """What a network is taught. owner: of each image, int64 (images,); values, weights: float32 (people, columns)."""
+    """What a network is taught. owner: of each image, int64 (images,); values, weights: float32 (samples, columns)."""
 
     photographs: Photographs
     owner: Tensor
@@ -43,12 +43,12 @@ class Encoder(nn.Module):
         return [self.trunk]
 
     def forward(self, levels: Tensor) -> Tensor:
-        """Logits, or numbers in units of the training people's SD."""
+        """Logits, or numbers in units of the training samples' SD."""
         return self.last(self.trunk(self.pixels(levels)))
 
 
 class Labeller(Learner):
-    """Cross-entropy of classes, of 0 or 1 for each label, or squares of standardised numbers; weighted by person."""
+    """Cross-entropy of classes, of 0 or 1 for each label, or squares of standardised numbers; weighted by sample."""
 
     def __init__(
         self, network: Encoder, taught: Taught, settings: Mapping[str, object], pretrained: bool, seed: int
@@ -62,13 +62,13 @@ class Labeller(Learner):
         with exactly(levels):
             levels = self.views(levels, self.generator)
         found = self.network(levels).float()
-        person = self.taught.owner[images]
-        values, weights = (one[person].to(self.device) for one in (self.taught.values, self.taught.weights))
+        sample = self.taught.owner[images]
+        values, weights = (one[sample].to(self.device) for one in (self.taught.values, self.taught.weights))
         return loss(found, values, weights, self.taught.target)
 
 
 def loss(found: Tensor, values: Tensor, weights: Tensor, target: Target) -> Tensor:
-    """The mean over a batch; `found` (people, outputs), `values` and `weights` (people, columns)."""
+    """The mean over a batch; `found` (samples, outputs), `values` and `weights` (samples, columns)."""
     if target.is_number:
         return (weights * (found - values) ** 2).mean()
     if target.kind == MULTICLASS:
@@ -88,9 +88,9 @@ def finetuned(
     seeds: tuple[int, int],
     name: str,
 ) -> np.ndarray:
-    """Train `network` on the images of `train` and predict `test` (both positions of people): (people, width).
+    """Train `network` on the images of `train` and predict `test` (both positions of samples): (samples, width).
 
-    `values` (people, columns) are of everyone. A person's images are predicted one by one and averaged, probabilities
+    `values` (samples, columns) are of everyone. A sample's images are predicted one by one and averaged, probabilities
     or numbers. `seeds` draw the order of images and their views. Raises UserError when a weight is no longer a number.
     """
     mean, sd = 0.0, 1.0
@@ -112,4 +112,4 @@ def finetuned(
         found = found * sd + mean
     else:
         found = torch.from_numpy(found).sigmoid().numpy()
-    return of_people(found, photographs, test)
+    return of_samples(found, photographs, test)

@@ -12,13 +12,13 @@ from contigwas.downstream.scores import HELD
 PENALTIES = np.logspace(-4, 2, 7)  # C of the logistic regression, 1 / penalty
 RIDGE = np.logspace(-2, 5, 15)  # alpha
 PLAIN = 1.0  # either, where there is nothing to choose it by
-FOLDS = 5  # within the training people, by which the penalty is chosen
+FOLDS = 5  # within the training samples, by which the penalty is chosen
 STEPS = 2000  # of the solver
 TIE = 1e-9  # distances that differ by less are the same, but for rounding
 
 
 def standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both (people, features) with mean 0 and SD 1 among those who train; a feature that is constant there is 0."""
+    """Both (samples, features) with mean 0 and SD 1 among those who train; a feature that is constant there is 0."""
     scaler = StandardScaler().fit(train)
     return scaler.transform(train), np.where(scaler.var_ > 0, scaler.transform(test), 0.0)
 
@@ -32,12 +32,12 @@ def probe(
     families: np.ndarray,
     seed: int,
 ) -> np.ndarray:
-    """A linear model with an L2 penalty, fitted to `train` (people, features) with `values` (people, columns).
+    """A linear model with an L2 penalty, fitted to `train` (samples, features) with `values` (samples, columns).
 
     Logistic regression, of several labels one each, whose penalty is chosen by the log loss in five folds of the
-    training people, `families` (people,) together (fewer folds where a class has fewer families; of one family none is
+    training samples, `families` (samples,) together (fewer folds where a class has fewer families; of one family none is
     chosen, and C is 1). Numbers: ridge regression, its penalty by the error of leaving one family out. `weights` (as
-    `values`) count in fits, losses and errors. What it predicts of `test`: (people, `target.width`).
+    `values`) count in fits, losses and errors. What it predicts of `test`: (samples, `target.width`).
     """
     train, test = standardised(train, test)
     if target.is_number:
@@ -51,7 +51,7 @@ def probe(
 def _logistic(
     train: np.ndarray, codes: np.ndarray, test: np.ndarray, weights: np.ndarray, families: np.ndarray, seed: int
 ) -> np.ndarray:
-    """Probabilities (people, classes) of `test`."""
+    """Probabilities (samples, classes) of `test`."""
     chosen, folds = PLAIN, min(FOLDS, int(families_with(codes, families).min()))
     apart = families_apart(codes, families, folds, seed) if folds > 1 else []
     classes = np.unique(codes)
@@ -71,7 +71,7 @@ def _logistic(
 def _ridge(
     train: np.ndarray, values: np.ndarray, test: np.ndarray, weights: np.ndarray, families: np.ndarray
 ) -> np.ndarray:
-    """Numbers (people,) of `test`."""
+    """Numbers (samples,) of `test`."""
     centre, mean = np.average(train, axis=0, weights=weights), np.average(values, weights=weights)
     root = np.sqrt(weights)
     left, size, right = np.linalg.svd(root[:, None] * (train - centre), full_matrices=False)
@@ -88,7 +88,7 @@ def _ridge(
 
 
 def _by_size(families: np.ndarray) -> list[np.ndarray]:
-    """Positions of people, (families, members) of families of each size."""
+    """Positions of samples, (families, members) of families of each size."""
     _, code, count = np.unique(families, return_inverse=True, return_counts=True)
     order = np.argsort(code, kind="stable")
     starts = np.cumsum(count) - count
@@ -110,8 +110,8 @@ def neighbours(train: np.ndarray, values: np.ndarray, test: np.ndarray, target: 
     """The mean over the `count` nearest of `train`, by cosine of standardised features.
 
     Of one feature that varies it is by distance: a cosine would be its sign. They are half of `train` at most (one of a
-    single person): of everybody the mean would be the same for all who are asked. Those who tie for the last places
-    share them, so that the order of people decides nothing. Of classes these are their shares. Shapes as of `probe`.
+    single sample): of everybody the mean would be the same for all who are asked. Those who tie for the last places
+    share them, so that the order of samples decides nothing. Of classes these are their shares. Shapes as of `probe`.
     """
     apart = cosine_distances if (np.ptp(train, axis=0) > 0).sum() > 1 else manhattan_distances
     train, test = standardised(train, test)
@@ -124,7 +124,7 @@ def neighbours(train: np.ndarray, values: np.ndarray, test: np.ndarray, target: 
 
 
 def _shares(distances: np.ndarray, count: int) -> np.ndarray:
-    """Of `count` places how many each person has, from `distances` (asked, people), the same shape."""
+    """Of `count` places how many each sample has, from `distances` (asked, samples), the same shape."""
     last = np.partition(distances, count - 1, axis=1)[:, [count - 1]]
     nearer, tied = distances < last - TIE, np.abs(distances - last) <= TIE
     return nearer + tied * (count - nearer.sum(axis=1, keepdims=True)) / tied.sum(axis=1, keepdims=True)

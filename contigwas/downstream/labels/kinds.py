@@ -17,8 +17,8 @@ class Target:
     """What a task predicts.
 
     kind; names: of the columns, of which all but a multilabel task have one; classes: in their order, of kinds that
-    have them. Values of people are float (people, columns): the place of the class, 0 or 1 of each label, or a
-    measurement. What is predicted is float (people, width): of binary and multilabel the probability of each column, of
+    have them. Values of samples are float (samples, columns): the place of the class, 0 or 1 of each label, or a
+    measurement. What is predicted is float (samples, width): of binary and multilabel the probability of each column, of
     multiclass that of each class, of ordinal a grade between classes, of regression a measurement.
     """
 
@@ -28,7 +28,7 @@ class Target:
 
     @property
     def width(self) -> int:
-        """Numbers that are predicted of a person."""
+        """Numbers that are predicted of a sample."""
         return len(self.classes) if self.kind == MULTICLASS else len(self.names)
 
     @property
@@ -37,7 +37,7 @@ class Target:
         return self.kind in (ORDINAL, REGRESSION)
 
     def lacks(self, values: np.ndarray) -> str:
-        """What people with `values` (people, columns) lack of what a task has; empty where they lack nothing."""
+        """What samples with `values` (samples, columns) lack of what a task has; empty where they lack nothing."""
         if self.kind == REGRESSION:
             return "all of the same measurement" if np.ptp(values) == 0 else ""
         if self.kind == MULTILABEL:
@@ -47,7 +47,7 @@ class Target:
         return "" if there == len(self.classes) else f"{there} of the {len(self.classes)} classes are there"
 
     def teaches_nothing(self, values: np.ndarray) -> str:
-        """Why nothing can be learned from people with `values` (people, columns); empty where it can.
+        """Why nothing can be learned from samples with `values` (samples, columns); empty where it can.
 
         A grade is fitted as a number, and can be learned where some grades are absent.
         """
@@ -56,7 +56,7 @@ class Target:
         return self.lacks(values)
 
     def rounded(self, found: np.ndarray) -> np.ndarray:
-        """The class of what was predicted: int (people,), of multilabel (people, labels).
+        """The class of what was predicted: int (samples,), of multilabel (samples, labels).
 
         Of a grade the nearest one, halves upwards; of probabilities the likeliest class, or above a half.
         """
@@ -68,7 +68,7 @@ class Target:
         return above if self.kind == MULTILABEL else above[:, 0]
 
     def weights(self, values: np.ndarray) -> np.ndarray:
-        """By which people count so that classes weigh alike: float (people, columns), 1 on average."""
+        """By which samples count so that classes weigh alike: float (samples, columns), 1 on average."""
         result = np.ones_like(values)
         if self.kind == REGRESSION:
             return result

@@ -1,4 +1,4 @@
-"""Measures of all predictions together, of everyone and of resampled people at once: counts stand for a resample."""
+"""Measures of all predictions together, of everyone and of resampled samples at once: counts stand for a resample."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -11,17 +11,17 @@ from contigwas.downstream.figures import DIFFERENCE
 from contigwas.downstream.labels.kinds import BINARY, MULTICLASS, MULTILABEL, ORDINAL, REGRESSION, Target
 from contigwas.downstream.scores import COLUMNS, HELD, RESAMPLES
 
-Measure = Callable[[np.ndarray], np.ndarray]  # how often each person counts (resamples, people) -> (resamples,)
+Measure = Callable[[np.ndarray], np.ndarray]  # how often each sample counts (resamples, samples) -> (resamples,)
 Key = tuple[str, float, int]  # arm, share, seed
 
 
 class Ranked:
-    """Scores (people,) of who is a case (bool (people,)), sorted once for every resample."""
+    """Scores (samples,) of who is a case (bool (samples,)), sorted once for every resample."""
 
     def __init__(self, case: np.ndarray, scores: np.ndarray) -> None:
         self.order = np.argsort(scores, kind="stable")
         sorted_scores = scores[self.order]
-        self.starts = np.flatnonzero(np.r_[True, np.diff(sorted_scores) > 0])  # of people of one score
+        self.starts = np.flatnonzero(np.r_[True, np.diff(sorted_scores) > 0])  # of samples of one score
         self.case = case[self.order].astype(float)
 
     def _counts(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +32,7 @@ class Ranked:
         return cases, every - cases
 
     def auroc(self, weights: np.ndarray) -> np.ndarray:
-        """How often a case has a higher score than another person; half where they have the same."""
+        """How often a case has a higher score than another sample; half where they have the same."""
         cases, others = self._counts(weights)
         below = np.cumsum(others, axis=1) - others / 2
         return _ratio((cases * below).sum(axis=1), cases.sum(axis=1) * others.sum(axis=1))
@@ -45,11 +45,11 @@ class Ranked:
 
 
 class Confusion:
-    """True and predicted classes, int (people,) each, below `classes`."""
+    """True and predicted classes, int (samples,) each, below `classes`."""
 
     def __init__(self, truth: np.ndarray, found: np.ndarray, classes: int) -> None:
         self.classes = classes
-        self.cell = np.eye(classes**2)[truth * classes + found]  # (people, cells)
+        self.cell = np.eye(classes**2)[truth * classes + found]  # (samples, cells)
 
     def table(self, weights: np.ndarray) -> np.ndarray:
         """(resamples, true, predicted)."""
@@ -74,13 +74,13 @@ class Confusion:
 
 
 def r2(truth: np.ndarray, found: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """1 - squares about the prediction / squares about the mean of these people."""
+    """1 - squares about the prediction / squares about the mean of these samples."""
     shifted = truth - truth.mean()  # a large mean would cost digits
     count, one, two, residual = (
         weights @ np.stack([np.ones_like(truth), shifted, shifted**2, (truth - found) ** 2]).T
     ).T
     total = two - one**2 / count
-    return 1 - _ratio(residual, np.where(total > 1e-9 * two, total, 0.0))  # of one person over and over it is rounding
+    return 1 - _ratio(residual, np.where(total > 1e-9 * two, total, 0.0))  # of one sample over and over it is rounding
 
 
 def mae(truth: np.ndarray, found: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -89,7 +89,7 @@ def mae(truth: np.ndarray, found: np.ndarray, weights: np.ndarray) -> np.ndarray
 
 
 def measures(target: Target, values: np.ndarray, found: np.ndarray) -> dict[str, Measure]:
-    """Every measure of a kind, by name, of true `values` (people, columns) and what was `found` (people, width).
+    """Every measure of a kind, by name, of true `values` (samples, columns) and what was `found` (samples, width).
 
     `metric:name` is of one class, label or threshold (`>=2`: that grade or a higher one), the plain name is then their
     mean, over those that a resample has.
@@ -156,9 +156,9 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 
 def resampled(families: np.ndarray, seed: int) -> Iterator[np.ndarray]:
-    """How often each person is drawn in `RESAMPLES` bootstrap samples, some at a time: float (resamples, people).
+    """How often each sample is drawn in `RESAMPLES` bootstrap samples, some at a time: float (resamples, samples).
 
-    As many of the `families` (people,) as there are are drawn, each with everybody in it: relatives resemble each
+    As many of the `families` (samples,) as there are are drawn, each with everybody in it: relatives resemble each
     other, and tell less than as many strangers.
     """
     codes, names = pd.factorize(families)
@@ -172,17 +172,17 @@ def resampled(families: np.ndarray, seed: int) -> Iterator[np.ndarray]:
 def tabulate(fits: Mapping[Key, Mapping[str, Measure]], families: np.ndarray, seed: int) -> pd.DataFrame:
     """A table of `COLUMNS`, as `contigwas.downstream.scores.tidy` gives it of means, of measures by fit.
 
-    `fits` has the measures of each arm, share and seed, all over the same people of `families` (people,) in the same
+    `fits` has the measures of each arm, share and seed, all over the same samples of `families` (samples,) in the same
     order. A row with a seed is that seed's; rows without one are the mean over seeds, with the 95 % percentile interval
     of resampled families (drawn alike for all seeds and arms, so that an arm `a - b` is a difference within each
     resample). Resamples in which a measure has no value are left out of its interval.
     """
-    people, groups = len(families), {}
-    everyone = np.ones((1, people))
+    samples, groups = len(families), {}
+    everyone = np.ones((1, samples))
     for arm, share, number in fits:
         groups.setdefault(share, {}).setdefault(arm, []).append(number)
     rows = [
-        _row(arm, share, number, metric, float(measure(everyone)[0]), people)
+        _row(arm, share, number, metric, float(measure(everyone)[0]), samples)
         for (arm, share, number), each in fits.items()
         for metric, measure in each.items()
     ]
@@ -197,7 +197,7 @@ def tabulate(fits: Mapping[Key, Mapping[str, Measure]], families: np.ndarray, se
             }
             for name, (value, values) in (of | compared).items():
                 low, high = percentiles(values)
-                rows.append(_row(name, share, pd.NA, metric, float(value), people, low, high))
+                rows.append(_row(name, share, pd.NA, metric, float(value), samples, low, high))
     return pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64"})
 
 
@@ -225,11 +225,11 @@ def _row(
     seed: object,
     metric: str,
     value: float,
-    people: int,
+    samples: int,
     low: float = np.nan,
     high: float = np.nan,
 ) -> dict[str, object]:
     return {
         "arm": arm, "share": share, "seed": seed, "metric": metric, "value": value, "low": low, "high": high,
-        "people": people,
+        "n_samples": samples,
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""All arms of a task with one seed: fitted on shares of the training people, and what they predict of the tested."""
+"""All arms of a task with one seed: fitted on shares of the training samples, and what they predict of the tested."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -32,13 +32,13 @@ STAGE = 8802  # of the random numbers: no other stage draws the same
 
 @dataclass(frozen=True)
 class Study:
-    """The labelled people of a task who have features, and what a model knows of them.
+    """The labelled samples of a task who have features, and what a model knows of them.
 
-    people: iid, family; values: float (people, columns); features: of each network, float (people, features);
+    samples: iid, family; values: float (samples, columns); features: of each network, float (samples, features);
     photographs and networks: where arms are fine-tuned.
     """
 
-    people: pd.DataFrame
+    samples: pd.DataFrame
     target: Target
     values: np.ndarray
     splits: list[Split]
@@ -58,10 +58,10 @@ def predict(
     output_predictions: PathLike,
     output_skipped: PathLike,
 ) -> None:
-    """Fit every arm on every share of the labels in every split, and write what it predicts of the tested people.
+    """Fit every arm on every share of the labels in every split, and write what it predicts of the tested samples.
 
     `labels` and `target` are as `write_labels` wrote them; `embeddings` the features from each of the networks
-    `checkpoints` (without one, features that were brought or applied: whoever has obs.tested False is not tested),
+    `checkpoints` (without one, features that were user-supplied or applied: whoever has obs.tested False is not tested),
     `images` array and table, or None where no arm needs them.
     `settings` is the task's block with `arms`, `seed` (of the config), `math_threads`, `bf16` and `checkpoint` (last or
     best); `seed` numbers the repeat.
@@ -109,39 +109,39 @@ def load(
     photographs = None
     if images is not None:
         there, photographs = load_pictures(*images, there)
-    log.info("%d of %d people with labels have features", len(there), len(table))
+    log.info("%d of %d samples with labels have features", len(there), len(table))
     features = [
         _features(path, np.asarray(data.X[rows_of(there, data.obs_names)], np.float64))
         for path, data in zip(embeddings, read, strict=True)
     ]
-    people = table.set_index("iid").loc[there].reset_index(names="iid")
-    values = people[[f"y{number}" for number in range(len(kind.names))]].to_numpy(float)
+    samples = table.set_index("iid").loc[there].reset_index(names="iid")
+    values = samples[[f"y{number}" for number in range(len(kind.names))]].to_numpy(float)
     why = kind.lacks(values)
     if why:
         raise UserError(
-            f"{settings['table']}: of the {len(people)} people who have features too {why}: label more people who have"
+            f"{settings['table']}: of the {len(samples)} samples that have features too {why}: label more samples that have"
         )
     states = [read_checkpoint(path) for path in checkpoints]
-    told = {} if states else _told_of(read[0].obs.iloc[rows_of(there, read[0].obs_names)])
+    reported = {} if states else _told_of(read[0].obs.iloc[rows_of(there, read[0].obs_names)])
     found = splits(
-        people,
+        samples,
         states,
         settings["table"],
         bool(settings["cohort"]),
         int(settings["folds"]),
         int(settings["seed"]),
-        **told,
+        **reported,
     )
     networks = [
         Pretrained.of(state, path, str(settings["checkpoint"])) for state, path in zip(states, checkpoints, strict=True)
     ]
-    return Study(people[["iid", "family"]], kind, values, found, features, networks, photographs)
+    return Study(samples[["iid", "family"]], kind, values, found, features, networks, photographs)
 
 
 def _told_of(obs: pd.DataFrame) -> dict[str, np.ndarray | None]:
     """Who may be tested, and whose images the networks saw, by the features' own file, where there are no checkpoints.
 
-    Of brought features, whose people are all called held out, nobody knows whose images made them.
+    Of user-supplied features, whose samples are all called held out, nobody knows whose images made them.
     """
     if not {"tested", "role"} <= {*obs}:
         return {}
@@ -154,26 +154,26 @@ def _features(path: PathLike, values: np.ndarray) -> np.ndarray:
     if odd.any():
         raise UserError(
             f"{path} holds features that are no numbers (NaN or infinite) for {odd.sum()} of the {len(odd)} labelled "
-            "people: make it again, or leave those people out of it"
+            "samples: make it again, or leave those samples out of it"
         )
     return values
 
 
 def lacking(study: Study, settings: Mapping[str, object], seed: int) -> pd.DataFrame:
-    """The splits of shares that nothing can be learned from: share, split, people, reason."""
+    """The splits of shares that nothing can be learned from: share, split, samples, reason."""
     rows = []
     for share in settings["shares"]:
         for number, split in enumerate(study.splits):
             some = chosen(study, split, share, settings, seed)
             why = study.target.teaches_nothing(study.values[some])
             if why:
-                rows.append({"share": share, "split": number, "people": len(some), "reason": why})
-    return pd.DataFrame(rows, columns=["share", "split", "people", "reason"])
+                rows.append({"share": share, "split": number, "n_samples": len(some), "reason": why})
+    return pd.DataFrame(rows, columns=["share", "split", "n_samples", "reason"])
 
 
 def chosen(study: Study, split: Split, share: float, settings: Mapping[str, object], seed: int) -> np.ndarray:
-    """Positions of the training people whose labels are used: of all arms the same."""
-    iids = study.people["iid"].to_numpy()
+    """Positions of the training samples whose labels are used: of all arms the same."""
+    iids = study.samples["iid"].to_numpy()
     return split.train[subset(iids[split.train], share, f"{settings['seed']}:{seed}")]
 
 
@@ -187,7 +187,7 @@ def _fitted(
     features, values = study.features[split.network], study.values
     if arm == PROBE:
         by = target.weights(values[some]) if settings.get("class_weights") else np.ones_like(values[some])
-        families = study.people["family"].to_numpy()[some]
+        families = study.samples["family"].to_numpy()[some]
         found = probe(features[some], values[some], features[split.test], target, by, families, weights)
     elif arm == KNN:
         found = neighbours(features[some], values[some], features[split.test], target, int(settings["neighbours"]))
@@ -206,7 +206,7 @@ def _fitted(
             (order, views),
             arm,
         )
-    rows = pd.DataFrame({"iid": study.people["iid"].to_numpy()[split.test]})
+    rows = pd.DataFrame({"iid": study.samples["iid"].to_numpy()[split.test]})
     rows = rows.assign(arm=arm, share=share, split=number, network=split.network, train=len(some))
     rows["seen"] = pd.array([split.seen] * len(rows), dtype="Int64")
     return rows.assign(**{f"p{place}": column for place, column in enumerate(found.T)})

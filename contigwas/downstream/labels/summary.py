@@ -12,7 +12,7 @@ from contigwas.downstream.figures import DIFFERENCE, draw_arms
 from contigwas.downstream.labels.disclosure import counted, told_scores
 from contigwas.downstream.labels.kinds import BINARY, MULTICLASS, MULTILABEL, ORDINAL, REGRESSION, Target, read_target
 from contigwas.downstream.labels.metrics import measures, tabulate
-from contigwas.privacy.small_counts import told
+from contigwas.privacy.small_counts import reported
 from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_parquet, write_tsv
 from contigwas.runtime.errors import UserError
 
@@ -32,10 +32,10 @@ SAID = {
     "auroc": "area under the ROC curve, ties count half; of several classes (one against the others), labels or "
     "thresholds of a grade (>=: that one or higher) the mean",
     "auprc": "average precision; of several classes or labels the mean",
-    "accuracy": "share of the people whose class is predicted (of labels and two classes: a probability above 0.5)",
+    "accuracy": "share of the samples whose class is predicted (of labels and two classes: a probability above 0.5)",
     "balanced_accuracy": "mean over the classes of that share",
     "mae": "mean absolute error, of grades that of the nearest one",
-    "r2": "1 - squares about the prediction / squares about the mean of the tested people",
+    "r2": "1 - squares about the prediction / squares about the mean of the tested samples",
 }
 
 
@@ -49,12 +49,12 @@ def summarise(
     settings: Mapping[str, object],
     output_json: PathLike,
     output_tsv: PathLike,
-    output_people: PathLike,
+    output_samples: PathLike,
     output_figures: Sequence[PathLike],
 ) -> None:
     """Write what the seeds say: `predicted` and `skipped` are the outputs of `predict`, one a seed, in order.
 
-    All but `output_people` (predictions and true values by person, for a private folder) show nobody. Raises UserError
+    All but `output_samples` (predictions and true values by sample, for a private folder) show nobody. Raises UserError
     where no share of the labels sufficed in any seed.
     """
     kind, counts = read_target(target)
@@ -69,12 +69,12 @@ def summarise(
             f"config: downstream.{task}: no share of the labels can be learned from ({left_out['reason'].iloc[0]} in "
             "the first split of the first seed): raise shares, or merge classes"
         )
-    table, values, people = scored(kind, pd.read_parquet(labels), rows, int(settings["seed"]))
+    table, values, samples = scored(kind, pd.read_parquet(labels), rows, int(settings["seed"]))
     table = told_scores(table, kind, counted(kind, values))
-    private_folder(Path(output_people).parent)
+    private_folder(Path(output_samples).parent)
     names = {f"y{number}": name for number, name in enumerate(kind.names)}
-    truth = pd.DataFrame(values, index=people, columns=[f"y{number}" for number in range(len(names))])
-    write_parquet(rows.merge(truth.reset_index(names="iid"), on="iid"), output_people)
+    truth = pd.DataFrame(values, index=samples, columns=[f"y{number}" for number in range(len(names))])
+    write_parquet(rows.merge(truth.reset_index(names="iid"), on="iid"), output_samples)
     drawn = [metric for metric in MAIN[kind.kind] if metric in set(table["metric"])]
     draw_arms(table, f"{task}, features of {model}", output_figures, drawn)
     write_tsv(table, output_tsv)
@@ -89,15 +89,15 @@ def summarise(
 def scored(
     kind: Target, labels: pd.DataFrame, rows: pd.DataFrame, seed: int
 ) -> tuple[pd.DataFrame, np.ndarray, pd.Index]:
-    """The tidy table; true values (people, columns) of the tested, and who they are."""
-    people = pd.Index(rows["iid"].unique()).sort_values()
-    labels = labels.set_index("iid").loc[people]
+    """The tidy table; true values (samples, columns) of the tested, and who they are."""
+    samples = pd.Index(rows["iid"].unique()).sort_values()
+    labels = labels.set_index("iid").loc[samples]
     values = labels[[f"y{number}" for number in range(len(kind.names))]].to_numpy(float)
     fits = {}
     for (arm, share, number), part in rows.groupby(["arm", "share", "seed"], sort=False):
-        found = part.set_index("iid").loc[people, [f"p{place}" for place in range(kind.width)]].to_numpy(float)
+        found = part.set_index("iid").loc[samples, [f"p{place}" for place in range(kind.width)]].to_numpy(float)
         fits[arm, float(share), int(number)] = measures(kind, values, found)
-    return tabulate(fits, labels["family"].to_numpy(), seed), values, people
+    return tabulate(fits, labels["family"].to_numpy(), seed), values, samples
 
 
 def described(
@@ -125,7 +125,7 @@ def described(
         "definitions": {name: text for name, text in SAID.items() if name in {"value", "interval", *metrics}},
         "columns": list(kind.names),
         "tested": counted(kind, values),
-        "people": len(values),
+        "n_samples": len(values),
         "left_out": dict(counts),
         "seeds": int(rows["seed"].nunique()),
         "splits": [
@@ -136,9 +136,9 @@ def described(
                     for share, own in first[first["split"] == number].groupby("share")
                 },
                 "test": len(part),
-                "test_people_whose_images_the_pretraining_saw": None
+                "test_samples_whose_images_the_pretraining_saw": None
                 if pd.isna(part["seen"].iloc[0])
-                else told([int(part["seen"].iloc[0]), len(part) - int(part["seen"].iloc[0])])[0],
+                else reported([int(part["seen"].iloc[0]), len(part) - int(part["seen"].iloc[0])])[0],
             }
             for number, part in one.groupby("split")
         ],

@@ -25,73 +25,73 @@ ID = "{id}"  # in a pattern of image files
 
 @dataclass(frozen=True)
 class Given:
-    """A table of labels as it was read. people: indexed by IID, a column a target (values as texts) and,
+    """A table of labels as it was read. samples: indexed by IID, a column a target (values as texts) and,
     of an external set, `source` (image files, whole paths); None where missing.
     """
 
-    people: pd.DataFrame
+    samples: pd.DataFrame
     columns: tuple[str, ...]
 
     @property
     def known(self) -> pd.Series:
         """Who has every value, and of an external set an image."""
-        return self.people.notna().all(axis=1)
+        return self.samples.notna().all(axis=1)
 
 
 def write_labels(
     settings: Mapping[str, object],
     cohort: PathLike | None,
-    output_people: PathLike,
+    output_samples: PathLike,
     output_target: PathLike,
     withdrawn: PathLike | None = None,
 ) -> None:
-    """Write the labels of the people of `cohort` or, where that is None, of everyone but those in `withdrawn`.
+    """Write the labels of the samples of `cohort` or, where that is None, of everyone but those in `withdrawn`.
 
-    `settings` is the task's block. `output_people` (private): iid family, source where there is
-    no cohort, and a column of numbers a target, `y0` …; `output_target`: what is predicted, and counts. People without
+    `settings` is the task's block. `output_samples` (private): iid family, source where there is
+    no cohort, and a column of numbers a target, `y0` …; `output_target`: what is predicted, and counts. Samples without
     a label and labels of others are counted. Raises UserError as `given_labels` and `targets` do, and where nobody of
     the cohort is in the table or everyone withdrew.
     """
     given, table = given_labels(settings), settings["table"]
-    families = pd.Series(given.people.index, index=given.people.index)
+    families = pd.Series(given.samples.index, index=given.samples.index)
     unknown = gone = 0
     if cohort is not None:
-        people = read_cohort(cohort)
-        people = included(people).set_index("iid")
-        require_overlap(given.people.index, people.index, f"the labels ({table})", f"the cohort ({cohort})")
-        unknown = int((~given.people.index.isin(people.index)).sum())
-        families = people["family"]
-        given = Given(given.people[given.people.index.isin(people.index)], given.columns)
+        samples = read_cohort(cohort)
+        samples = included(samples).set_index("iid")
+        require_overlap(given.samples.index, samples.index, f"the labels ({table})", f"the cohort ({cohort})")
+        unknown = int((~given.samples.index.isin(samples.index)).sum())
+        families = samples["family"]
+        given = Given(given.samples[given.samples.index.isin(samples.index)], given.columns)
     elif withdrawn is not None:
-        left = ~given.people.index.isin(list(read_withdrawn(withdrawn)))
+        left = ~given.samples.index.isin(list(read_withdrawn(withdrawn)))
         gone = int((~left).sum())
         if gone == len(left):
-            raise UserError(f"everyone whom {table} names is in samples.withdrawn: nobody is left, bring other labels")
-        given = Given(given.people[left], given.columns)
+            raise UserError(f"everyone whom {table} names is in samples.withdrawn: nobody is left, supply other labels")
+        given = Given(given.samples[left], given.columns)
     without = int((~given.known).sum())
     target, values, dropped = targets(given, settings)
-    counts = {"unknown_people": unknown, "without_label": without, "withdrew": gone, "in_rare_classes": dropped}
-    told = {name: hidden(count) for name, count in counts.items()}
-    log.info("%d people of %s have a label, %s", len(values), table, ", ".join(target.classes or target.names))
-    for name, count in told.items():
+    counts = {"unknown_samples": unknown, "without_label": without, "withdrew": gone, "in_rare_classes": dropped}
+    reported = {name: hidden(count) for name, count in counts.items()}
+    log.info("%d samples of %s have a label, %s", len(values), table, ", ".join(target.classes or target.names))
+    for name, count in reported.items():
         if count:
-            log.warning("%s people of %s are left out: %s", count, table, name.replace("_", " "))
+            log.warning("%s samples of %s are left out: %s", count, table, name.replace("_", " "))
     frame = pd.DataFrame({"iid": values.index, "family": families.reindex(values.index).to_numpy()})
-    if "source" in given.people:
-        frame["source"] = given.people["source"].reindex(values.index).to_numpy()
+    if "source" in given.samples:
+        frame["source"] = given.samples["source"].reindex(values.index).to_numpy()
     for number, name in enumerate(target.names):
         frame[f"y{number}"] = values[name].to_numpy()
-    for path in (output_people, output_target):
+    for path in (output_samples, output_target):
         private_folder(Path(path).parent)
     with replacing(output_target) as temporary:
-        temporary.write_text(json.dumps({**asdict(target), "counts": told}, indent=1) + "\n")
-    write_parquet(frame, output_people)
+        temporary.write_text(json.dumps({**asdict(target), "counts": reported}, indent=1) + "\n")
+    write_parquet(frame, output_samples)
 
 
 def given_labels(settings: Mapping[str, object]) -> Given:
     """The table of a task, whoever is in it.
 
-    Raises UserError where it cannot be read, lacks a column, names a person twice or, of an external set, an image.
+    Raises UserError where it cannot be read, lacks a column, names a sample twice or, of an external set, an image.
     """
     table, key = settings["table"], str(settings["id"])
     columns = _listed(settings["column"])
@@ -100,30 +100,30 @@ def given_labels(settings: Mapping[str, object]) -> Given:
     read = read_columns(
         table, [*columns, *([pattern] if from_column else [])], key, remedy="correct column, id or image of the task"
     )
-    people = read[columns].map(text)
+    samples = read[columns].map(text)
     if pattern:
         if "source" in columns:
             raise UserError(f"{table}: a column of labels is called source, as that of the image files is: rename it")
         folder = Path(table).parent.resolve()
         files = read[pattern].map(text) if from_column else [pattern.replace(ID, one) for one in read.index]
-        people["source"] = [None if pd.isna(one) else str(folder / one) for one in files]
-        twice = int(people["source"].dropna().duplicated().sum())
+        samples["source"] = [None if pd.isna(one) else str(folder / one) for one in files]
+        twice = int(samples["source"].dropna().duplicated().sum())
         if twice:
-            raise UserError(f"{table} names {twice} image files more than once: give each image one row and one person")
-    return Given(people, tuple(columns))
+            raise UserError(f"{table} names {twice} image files more than once: give each image one row and one sample")
+    return Given(samples, tuple(columns))
 
 
 def targets(given: Given, settings: Mapping[str, object]) -> tuple[Target, pd.DataFrame, int]:
-    """What is predicted, its values (a column a target) of the people with labels, and who is dropped as too rare.
+    """What is predicted, its values (a column a target) of the samples with labels, and who is dropped as too rare.
 
     Raises UserError where nobody has a label, where values are not of the task's kind, where a label is constant, and
-    where a class has fewer than `least` people but `rare` does not say to drop them.
+    where a class has fewer than `least` samples but `rare` does not say to drop them.
     """
     table, kind = settings["table"], str(settings.get("kind", REGRESSION))
-    known = given.people.loc[given.known, [*given.columns]]
+    known = given.samples.loc[given.known, [*given.columns]]
     if known.empty:
         raise UserError(
-            f"{table}: of the {hidden(len(given.people))} people who count none has a value in every column "
+            f"{table}: of the {hidden(len(given.samples))} samples that count none has a value in every column "
             f"({', '.join(given.columns)}): fill them, or name other columns"
         )
     if kind == REGRESSION:
@@ -160,14 +160,14 @@ def _several(known: pd.DataFrame, table: object, settings: Mapping) -> tuple[Tar
     few = [name for name in values if min(values[name].sum(), (1 - values[name]).sum()) < least]
     if few and settings["rare"] != "drop":
         raise UserError(
-            f"{table}: the label {few[0]} is 0 or 1 in fewer than {least} people, as are {len(few) - 1} other labels: "
+            f"{table}: the label {few[0]} is 0 or 1 in fewer than {least} samples, as are {len(few) - 1} other labels: "
             "take them out of column, or write rare: drop"
         )
     values = values.drop(columns=few)
     if values.empty or not len(values.columns):
-        raise UserError(f"{table}: every label is 0 or 1 in fewer than {least} people: name other columns")
+        raise UserError(f"{table}: every label is 0 or 1 in fewer than {least} samples: name other columns")
     if few:
-        log.warning("%d labels are left out, which are 0 or 1 in fewer than %d people", len(few), least)
+        log.warning("%d labels are left out, which are 0 or 1 in fewer than %d samples", len(few), least)
     return Target(MULTILABEL, tuple(values.columns)), values, 0
 
 
@@ -184,12 +184,14 @@ def _classes(known: pd.DataFrame, table: object, kind: str, settings: Mapping) -
     count = values.value_counts()
     few = [one for one in classes if count.get(one, 0) < least]
     if len(classes) - len(few) < 2:
-        many = "one value alone" if len(classes) == 1 else f"fewer than two classes of {least} people or more"
-        raise UserError(f"{table}: the column {column} has {many}, so nothing can be told apart: name another column")
+        many = "one value alone" if len(classes) == 1 else f"fewer than two classes of {least} samples or more"
+        raise UserError(
+            f"{table}: the column {column} has {many}, so nothing can be distinguished: name another column"
+        )
     if few and settings["rare"] != "drop":
         raise UserError(
             f"{table}: {len(few)} of the {len(classes)} classes of the column {column} have fewer than {least} "
-            "people, and cannot be both learned and tested: merge them with others, or write rare: drop"
+            "samples, and cannot be both learned and tested: merge them with others, or write rare: drop"
         )
     kept = [one for one in classes if one not in few]
     if kind == BINARY and len(kept) != 2:

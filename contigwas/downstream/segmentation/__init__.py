@@ -1,1 +1,1 @@
-"""Segmentation: masks of some people, networks fine-tuned on them, Dice and IoU of people they were not trained on."""
+"""Segmentation: masks of some samples, networks fine-tuned on them, Dice and IoU of samples they were not trained on."""

@@ -1,4 +1,4 @@
-"""One network fitted to the labelled images of some people: a fixed number of steps, then the last weights."""
+"""One network fitted to the labelled images of some samples: a fixed number of steps, then the last weights."""
 
 import math
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ PIXELS = 2**22  # and pixels of all of them together
 
 @dataclass(frozen=True)
 class Images:
-    """Labelled images as tensors. pixels: uint8 (images, channels, sizes …); masks: uint8 (images, sizes …); person: of
-    each image, int64 (images,); genes of the people, or None.
+    """Labelled images as tensors. pixels: uint8 (images, channels, sizes …); masks: uint8 (images, sizes …); sample: of
+    each image, int64 (images,); genes of the samples, or None.
     """
 
     pixels: Tensor
     masks: Tensor
-    person: Tensor
+    sample: Tensor
     genes: Genetics | None = None
 
     def levels(self, images: Tensor, device: torch.device) -> Tensor:
@@ -35,10 +35,10 @@ class Images:
         return self.pixels[images].to(device, non_blocking=True).float() / 255
 
     def genes_of(self, images: Tensor, device: torch.device) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Values and components of those of the images' people who have genes, and who has them."""
+        """Values and components of those of the images' samples that have genes, and who has them."""
         if self.genes is None:
             return None
-        row = self.genes.row[self.person[images]]
+        row = self.genes.row[self.sample[images]]
         return *self.genes.gather(row[row >= 0], device), (row >= 0).to(device)
 
 

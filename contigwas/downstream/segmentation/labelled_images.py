@@ -22,7 +22,7 @@ from contigwas.downstream.segmentation.masks import (
     reader,
 )
 from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_parquet, write_tsv
-from contigwas.runtime.disk import told
+from contigwas.runtime.disk import reported
 from contigwas.runtime.errors import UserError
 from contigwas.runtime.memory import enough_memory
 from contigwas.samples.cohort import included, read_cohort
@@ -32,10 +32,10 @@ from contigwas.tables.text import MISSING_VALUES, read_table
 
 log = logging.getLogger(__name__)
 AHEAD = 32  # images decoded ahead at most
-PERSON, IMAGE = ("iid", "person"), ("image", "path")  # names that the table's columns may have
+SAMPLE, IMAGE = ("iid", "sample"), ("image", "path")  # names that the table's columns may have
 PROBLEMS = {
     UNREADABLE: "cannot be read: replace those files",
-    OTHER_SIZE: "have another size than their image: bring each mask at the size of its image file",
+    OTHER_SIZE: "have another size than their image: supply each mask at the size of its image file",
     ELSEWHERE: "lie elsewhere than their volume (the affine of their headers): write them in the space of their volume",
     COLOURED: "are coloured: write one number a pixel, 0 where there is no label",
 }
@@ -43,35 +43,35 @@ PROBLEMS = {
 
 @dataclass(frozen=True)
 class Labelled:
-    """The labelled images in memory. people: one row an image (iid family source row); images: uint8 (images, sizes …,
+    """The labelled images in memory. samples: one row an image (iid family source row); images: uint8 (images, sizes …,
     channels); masks: uint8 (images, sizes …), 0 is background.
     """
 
-    people: pd.DataFrame
+    samples: pd.DataFrame
     images: np.ndarray
     masks: np.ndarray
 
 
-def read_labelled(people: PathLike, images: PathLike, masks: PathLike) -> Labelled:
+def read_labelled(samples: PathLike, images: PathLike, masks: PathLike) -> Labelled:
     """What `write_labelled` wrote."""
-    return Labelled(pd.read_parquet(people), np.load(images), np.load(masks))
+    return Labelled(pd.read_parquet(samples), np.load(images), np.load(masks))
 
 
 def write_labelled(
     task: str,
     settings: Mapping[str, object],
     cohort: PathLike | None,
-    output_people: PathLike,
+    output_samples: PathLike,
     output_images: PathLike,
     output_masks: PathLike,
     output_left_out: PathLike,
     withdrawn: PathLike | None = None,
 ) -> None:
-    """Decode the images and masks of a task's table, for the people of `cohort` or, where that is None, for everyone.
+    """Decode the images and masks of a task's table, for the samples of `cohort` or, where that is None, for everyone.
 
     `settings` is the task's block with `dimensions` and `min_sd`. What could not be used is named in `output_left_out`;
-    rows of people in the list `withdrawn` are only counted. Raises UserError where the table names nobody of the
-    cohort, or only people who withdrew; where a mask cannot be read, is of another size than its image, or has values
+    rows of samples in the list `withdrawn` are only counted. Raises UserError where the table names nobody of the
+    cohort, or only participants who withdrew; where a mask cannot be read, is of another size than its image, or has values
     that are no label; where no mask has a label, a class stands in none, or every pixel is of one class.
     """
     table, labels = settings["table"], Labels.of(settings, task)
@@ -97,16 +97,18 @@ def write_labelled(
     gone = pd.concat(left_out, ignore_index=True)
     for reason, count in gone["reason"].value_counts().items():
         log.warning("%d of %d labelled images are left out: %s", count, len(listed), reason)
-    log.info("%d labelled images of %d people, classes %s", len(kept), kept["iid"].nunique(), ", ".join(labels.classes))
+    log.info(
+        "%d labelled images of %d samples, classes %s", len(kept), kept["iid"].nunique(), ", ".join(labels.classes)
+    )
     _tell_lost(usable, labels, int(settings["size"]))
-    for path in (output_people, output_images, output_masks, output_left_out):
+    for path in (output_samples, output_images, output_masks, output_left_out):
         private_folder(Path(path).parent)
     for path, array in ((output_images, images), (output_masks, masks)):
-        with told(path), replacing(path) as temporary, temporary.open("wb") as file:
+        with reported(path), replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, array)
     kept["row"] = np.arange(len(kept))
     write_tsv(gone[["iid", "source", "reason"]], output_left_out)
-    write_parquet(kept[["iid", "family", "source", "row"]], output_people)
+    write_parquet(kept[["iid", "family", "source", "row"]], output_samples)
 
 
 def listed_masks(table: PathLike, labels: Labels, cohort: PathLike | None) -> pd.DataFrame:
@@ -117,11 +119,11 @@ def listed_masks(table: PathLike, labels: Labels, cohort: PathLike | None) -> pd
     """
     read = read_table(table, what="the table of masks")
     names = {name.lower(): name for name in read.columns}
-    person = next((names[one] for one in PERSON if one in names), None)
+    sample = next((names[one] for one in SAMPLE if one in names), None)
     image = next((names[one] for one in IMAGE if one in names), None)
     lacking = [
         name
-        for name, there in (("iid", person), ("image", image), *((one, one in read) for one in labels.columns))
+        for name, there in (("iid", sample), ("image", image), *((one, one in read) for one in labels.columns))
         if not there
     ]
     if lacking:
@@ -129,9 +131,9 @@ def listed_masks(table: PathLike, labels: Labels, cohort: PathLike | None) -> pd
             f"{table} has no column {', '.join(lacking)}: add it, or name the column of masks in the config"
         )
     folder = Path(table).parent
-    listed = pd.DataFrame({"iid": read[person].astype(str), "source": read[image].astype(str)})
+    listed = pd.DataFrame({"iid": read[sample].astype(str), "source": read[image].astype(str)})
     if listed["iid"].isin(MISSING_VALUES).any():
-        raise UserError(f"{table} has rows without a person: fill its column {person}, splits are by person")
+        raise UserError(f"{table} has rows without a sample: fill its column {sample}, splits are by sample")
     twice = int(listed["source"].duplicated().sum())
     if twice:
         raise UserError(f"{table} names {twice} image files more than once: give each image one row")
@@ -152,22 +154,24 @@ def _without(listed: pd.DataFrame, gone: set[str], table: PathLike) -> pd.DataFr
     named = listed["iid"].isin(gone)
     if not named.any():
         return listed
-    people = listed["iid"][named].nunique()
-    log.info("%d of %d labelled images are of %d people who withdrew", named.sum(), len(listed), people)
+    samples = listed["iid"][named].nunique()
+    log.info("%d of %d labelled images are of %d participants who withdrew", named.sum(), len(listed), samples)
     if named.all():
-        raise UserError(f"everyone whom {table} names is in samples.withdrawn: nobody is left, bring other masks")
+        raise UserError(f"everyone whom {table} names is in samples.withdrawn: nobody is left, supply other masks")
     return listed[~named].reset_index(drop=True)
 
 
 def _of_cohort(listed: pd.DataFrame, cohort: PathLike, table: PathLike) -> pd.DataFrame:
-    people = read_cohort(cohort)
-    people = included(people)
-    require_overlap(listed["iid"].unique(), people["iid"], f"the table of masks ({table})", f"the cohort ({cohort})")
-    inside = listed["iid"].isin(people["iid"])
+    samples = read_cohort(cohort)
+    samples = included(samples)
+    require_overlap(listed["iid"].unique(), samples["iid"], f"the table of masks ({table})", f"the cohort ({cohort})")
+    inside = listed["iid"].isin(samples["iid"])
     if not inside.all():
-        log.info("%d of %d labelled images are of people outside the cohort and left out", (~inside).sum(), len(listed))
+        log.info(
+            "%d of %d labelled images are of samples outside the cohort and left out", (~inside).sum(), len(listed)
+        )
     listed = listed[inside]
-    return listed.assign(family=listed["iid"].map(people.set_index("iid")["family"]))
+    return listed.assign(family=listed["iid"].map(samples.set_index("iid")["family"]))
 
 
 def _pairs(listed: pd.DataFrame, settings: Mapping[str, object], labels: Labels) -> Iterator[Pair]:
@@ -199,7 +203,7 @@ def refuse_masks(pairs: Sequence[Pair], listed: pd.DataFrame, table: PathLike, l
         shown = ", ".join(f"{value:g}" for value in values[:SHOWN]) + (", …" if len(values) > SHOWN else "")
         legal = [f"{value}" for one in labels.values or () for value in one]
         remedy = (
-            f"labels are 0 and {', '.join(legal)}, so add those values to labels in the config, or mend the masks"
+            f"labels are 0 and {', '.join(legal)}, so add those values to labels in the config, or fix the masks"
             if legal
             else "a mask of one label has few values, so name them in labels in the config, and save masks as PNG"
         )
@@ -214,18 +218,18 @@ def _refuse_classes(pairs: Sequence[Pair], table: PathLike, labels: Labels) -> N
     whole = sum(pair.whole for pair in pairs)
     if not whole[1:].any():
         raise UserError(
-            f"none of the {len(pairs)} masks of {table} marks anything: nothing can be learned, bring others"
+            f"none of the {len(pairs)} masks of {table} marks anything: nothing can be learned, supply others"
         )
     if (whole > 0).sum() == 1:
         only = labels.classes[int(whole.argmax()) - 1]
         raise UserError(
-            f"every pixel of the {len(pairs)} masks of {table} is {only}: a single class cannot be told from anything, "
+            f"every pixel of the {len(pairs)} masks of {table} is {only}: a single class cannot be reported from anything, "
             "write 0 where there is none"
         )
     absent = [name for name, count in zip(labels.classes, whole[1:], strict=True) if not count]
     if absent:
         raise UserError(
-            f"the class {absent[0]} stands in none of the {len(pairs)} masks of {table}: drop it, or mend its value"
+            f"the class {absent[0]} stands in none of the {len(pairs)} masks of {table}: drop it, or fix its value"
         )
 
 

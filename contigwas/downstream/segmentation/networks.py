@@ -13,13 +13,13 @@ from contigwas.pretrain.normalise import PixelScaler
 
 HEADS = 4  # of the attention
 STEM = (4, 2, 1)  # the widths of the stem's maps at full, half and a quarter of the size: the decoder's, divided by
-ABSENT = 0.1  # share of the people whose genes are left out in training, so that the null embedding is learned
+ABSENT = 0.1  # share of the samples whose genes are left out in training, so that the null embedding is learned
 UNET = (16, 32, 64, 128)  # channels
 TRANSFORMER = {"hidden_size": 192, "mlp_dim": 768, "num_heads": 3, "feature_size": 16}  # of UNETR: as of a ViT-tiny
 
 
 class Genes(nn.Module):
-    """The encoder of a modality, and what stands for it in people who have none: a learned vector.
+    """The encoder of a modality, and what stands for it in samples that have none: a learned vector.
 
     With `tokens` it gives what the encoder says of every token of the genes, else the pooled embedding.
     """
@@ -31,9 +31,9 @@ class Genes(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, values: Tensor, components: Tensor, here: Tensor) -> Tensor:
-        """Raw values (people who have them, features) -> (people, width) or (people, tokens, width).
+        """Raw values (samples that have them, features) -> (samples, width) or (samples, tokens, width).
 
-        `here` is bool (people,): who has them. In training some people's are left out.
+        `here` is bool (samples,): who has them. In training some samples' are left out.
         """
         if self.training and len(values):
             kept = torch.rand(len(values), device=values.device) >= ABSENT
@@ -88,7 +88,7 @@ EVERYWHERE = {"film"}  # what modulates every map of the decoder; attention amon
 class Light(nn.Module):
     """Levels (images, channels, sizes …) -> logits (images, classes, sizes …); class 0 is background.
 
-    The trunk's maps are brought to one width and summed from coarse to fine; the genes come in at the coarsest by
+    The trunk's maps are projected to one width and summed from coarse to fine; the genes come in at the coarsest by
     cross-attention, or by FiLM at every map of the decoder. A small stem of convolutions on the image itself gives the
     resolution that a trunk has lost.
     """
@@ -118,7 +118,7 @@ class Light(nn.Module):
         self.fusion = nn.ModuleList(FUSION[fusion](one, genes.width) for one in places if genes is not None)
         sources = zip([shape[0], *stem], stem, (1, 2, 2), strict=False)
         self.stem = nn.ModuleList(_block(dimensions, before, after, stride) for before, after, stride in sources)
-        # brought to few channels before they grow in size: at full resolution every channel is dear
+        # reduced to few channels before they grow in size: at full resolution every channel is dear
         self.narrow = nn.ModuleList(
             kind(coarse, fine, 1) for coarse, fine in zip([width, *stem[:0:-1]], stem[::-1], strict=True)
         )
@@ -134,7 +134,7 @@ class Light(nn.Module):
         return [self.trunk, *([self.genes.encoder] if self.genes is not None else [])]
 
     def train(self, mode: bool = True) -> "Light":
-        """What is frozen stays as in evaluation, as does a BatchNorm of the genes: a batch may have one person."""
+        """What is frozen stays as in evaluation, as does a BatchNorm of the genes: a batch may have one sample."""
         super().train(mode)
         if self.freeze:
             for part in self.learned:

@@ -1,4 +1,4 @@
-"""Images with the outline of the mask and of the prediction: the best, the median and the worst person of each arm."""
+"""Images with the outline of the mask and of the prediction: the best, the median and the worst sample of each arm."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,9 +16,9 @@ TRUTH, PREDICTED = "#ffffff", "#ff3b30"
 
 
 def draw_overlays(shown: Mapping[str, np.ndarray], arms: Sequence[str], outputs: Sequence[PathLike]) -> None:
-    """Rows of arms, columns of people; `shown` is what `segment` wrote. Of a volume the slice with most of the mask."""
+    """Rows of arms, columns of samples; `shown` is what `segment` wrote. Of a volume the slice with most of the mask."""
     for path in outputs:
-        private_folder(Path(path).parent)  # it shows people
+        private_folder(Path(path).parent)  # it shows samples
     with style.applied():
         figure = Figure(figsize=(2.1 * len(EXAMPLES), 2.3 * len(arms) + 0.5), layout="constrained")
         axes = figure.subplots(len(arms), len(EXAMPLES), squeeze=False)

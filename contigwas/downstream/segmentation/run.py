@@ -1,4 +1,4 @@
-"""All arms of a segmentation with one seed: fitted on shares of the training people, counted on the tested ones."""
+"""All arms of a segmentation with one seed: fitted on shares of the training samples, counted on the tested ones."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from contigwas.pretrain.data import Genetics, load_genetics, read_components
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.pretrained import Pretrained, read_checkpoint, take_from
 from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_parquet
-from contigwas.runtime.disk import told
+from contigwas.runtime.disk import reported
 from contigwas.runtime.errors import UserError
 from contigwas.runtime.memory import enough_memory
 
@@ -31,12 +31,12 @@ STAGE = 8801  # of the random numbers: no other stage draws the same
 
 @dataclass(frozen=True)
 class Study:
-    """The labelled people of a task and a model's networks. people: iid family, one row a person.
+    """The labelled samples of a task and a model's networks. samples: iid family, one row a sample.
 
     columns: where in the modality's file the features of each network's encoder stand, as `Pretrained.columns` says.
     """
 
-    people: pd.DataFrame
+    samples: pd.DataFrame
     data: Images
     splits: list[Split]
     networks: dict[int, Pretrained]
@@ -47,7 +47,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Example:
-    """An image of a person (its position in the data), and what was predicted: uint8 (sizes …)."""
+    """An image of a sample (its position in the data), and what was predicted: uint8 (sizes …)."""
 
     image: int
     predicted: torch.Tensor
@@ -64,15 +64,15 @@ def segment(
     output_scores: PathLike,
     output_examples: PathLike,
 ) -> None:
-    """Fit every arm on every share of the labels in every split, and write what it does on the tested people.
+    """Fit every arm on every share of the labels in every split, and write what it does on the tested samples.
 
-    `labelled` names people, images and masks as `write_labelled` wrote them, `checkpoints` the networks by fold,
+    `labelled` names samples, images and masks as `write_labelled` wrote them, `checkpoints` the networks by fold,
     `genes` the modality that arms fuse, `pcs` the genetic components where the recipe takes them out of it. `settings`
     is the task's block with `arms`, `modality`, `seed` (of the config), `math_threads`, `bf16` and `checkpoint` (last
     or best); `seed` numbers the repeat.
 
-    `output_scores`: one row a person, arm, share and class: `iid network train seen both predicted truth` (pixels).
-    `output_examples`: image, mask and prediction of the best, the median and the worst person of each arm. Raises
+    `output_scores`: one row a sample, arm, share and class: `iid network train seen both predicted truth` (pixels).
+    `output_examples`: image, mask and prediction of the best, the median and the worst sample of each arm. Raises
     UserError for what `splits` refuses, for a size that the trunk does not take, and when memory does not suffice.
     """
     with deterministic(int(settings["math_threads"])):
@@ -84,7 +84,7 @@ def segment(
             rows, kept = _all(study, settings, seed)
     private_folder(Path(output_scores).parent)
     shown = _examples(study, rows, kept)
-    with told(output_examples), replacing(output_examples) as temporary, temporary.open("wb") as file:
+    with reported(output_examples), replacing(output_examples) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **shown)
     write_parquet(rows, output_scores)
 
@@ -98,10 +98,10 @@ def load(
     settings: Mapping[str, object],
 ) -> Study:
     """Everything that the fits share."""
-    people = labelled.people.drop_duplicates("iid")[["iid", "family"]].reset_index(drop=True)
+    samples = labelled.samples.drop_duplicates("iid")[["iid", "family"]].reset_index(drop=True)
     states = [read_checkpoint(path) for path in checkpoints]
     cohort = bool(settings["cohort"])
-    found = splits(people, states, settings["table"], cohort, int(settings["folds"]), int(settings["seed"]))
+    found = splits(samples, states, settings["table"], cohort, int(settings["folds"]), int(settings["seed"]))
     networks = {
         number: Pretrained.of(state, path, str(settings["checkpoint"]))
         for number, (state, path) in enumerate(zip(states, checkpoints, strict=True))
@@ -115,19 +115,19 @@ def load(
     data = Images(
         torch.from_numpy(labelled.images).movedim(-1, 1),
         torch.from_numpy(labelled.masks),
-        torch.from_numpy(pd.Index(people["iid"]).get_indexer(labelled.people["iid"])),
-        _genes(genes, pcs, people, networks[0].settings, settings["modality"]),
+        torch.from_numpy(pd.Index(samples["iid"]).get_indexer(labelled.samples["iid"])),
+        _genes(genes, pcs, samples, networks[0].settings, settings["modality"]),
     )
     modality, columns = settings["modality"], {}
     if data.genes is not None:
         columns = {number: one.columns(modality, data.genes.features, genes) for number, one in networks.items()}
-    return Study(people, data, found, networks, Labels.of(settings, task).classes, modality, columns)
+    return Study(samples, data, found, networks, Labels.of(settings, task).classes, modality, columns)
 
 
 def _genes(
     path: PathLike | None,
     pcs: PathLike | None,
-    people: pd.DataFrame,
+    samples: pd.DataFrame,
     recipe: Mapping[str, object],
     modality: str | None,
 ) -> Genetics | None:
@@ -135,13 +135,13 @@ def _genes(
         return None
     adjusted = modality in recipe.get("adjust", ())
     beside = read_components(pcs, int(recipe.get("adjust_pcs", 0))) if adjusted else None
-    found = load_genetics(path, pd.Index(people["iid"]), beside)
-    log.info("%d of %d labelled people have %s", int(found.present.sum()), len(people), modality)
+    found = load_genetics(path, pd.Index(samples["iid"]), beside)
+    log.info("%d of %d labelled samples have %s", int(found.present.sum()), len(samples), modality)
     return found
 
 
 def _all(study: Study, settings: Mapping[str, object], seed: int) -> tuple[pd.DataFrame, dict]:
-    """Counts of every person, arm, share and class; and of each arm with most labels the people who may be shown."""
+    """Counts of every sample, arm, share and class; and of each arm with most labels the samples that may be shown."""
     work = [
         (number, split, arm, share)
         for number, split in enumerate(study.splits)
@@ -150,14 +150,14 @@ def _all(study: Study, settings: Mapping[str, object], seed: int) -> tuple[pd.Da
     ]
     rows, kept = [], {arm["name"]: {} for arm in settings["arms"]}
     for number, split, arm, share in tqdm(work, "fits", disable=None):
-        iids = study.people["iid"].to_numpy()
-        # the same people, order and views for every arm: arms are compared in pairs
+        iids = study.samples["iid"].to_numpy()
+        # the same samples, order and views for every arm: arms are compared in pairs
         some = split.train[subset(iids[split.train], share, f"{settings['seed']}:{seed}")]
         entropy = np.random.SeedSequence([int(settings["seed"]), STAGE, seed, number, int(1e6 * share)])
         weights, order, views = (int(one) for one in entropy.generate_state(3))
         torch.manual_seed(weights)
         network = build(arm, study, split.network, settings)
-        train, test = (np.flatnonzero(np.isin(study.data.person.numpy(), part)) for part in (some, split.test))
+        train, test = (np.flatnonzero(np.isin(study.data.sample.numpy(), part)) for part in (some, split.test))
         fit(
             network,
             study.data,
@@ -173,7 +173,7 @@ def _all(study: Study, settings: Mapping[str, object], seed: int) -> tuple[pd.Da
         rows.append(counted.assign(arm=arm["name"], share=share, split=number, train=len(some)))
         if share == max(settings["shares"]):
             kept[arm["name"]] |= _kept(study, counted, test, found)  # not all predictions: they would fill memory
-        log.info("%s, split %d, %d people: done", arm["name"], number, len(some))
+        log.info("%s, split %d, %d samples: done", arm["name"], number, len(some))
     return pd.concat(rows, ignore_index=True), kept
 
 
@@ -198,7 +198,7 @@ def build(arm: Mapping[str, object], study: Study, network: int, settings: Mappi
 
 
 def _branch(encoder: nn.Module, arm: Mapping[str, object], study: Study, learned: Pretrained) -> Genes:
-    encoder.perturbed = False  # what pretraining swaps and draws to learn a contrast would here be a wrong person's
+    encoder.perturbed = False  # what pretraining swaps and draws to learn a contrast would here be a wrong sample's
     if arm["fusion"] == "film":
         return Genes(encoder, learned.settings["embedding"], tokens=False)
     if not hasattr(encoder, "tokens"):
@@ -210,11 +210,11 @@ def _branch(encoder: nn.Module, arm: Mapping[str, object], study: Study, learned
 
 
 def _counted(study: Study, split: Split, images: np.ndarray, predicted: torch.Tensor) -> pd.DataFrame:
-    """Pixels by person and class, summed over a person's images."""
+    """Pixels by sample and class, summed over a sample's images."""
     found = counts(predicted, study.data.masks[images], len(study.classes) + 1)
     frame = pd.DataFrame(
         {
-            "iid": np.repeat(study.people["iid"].to_numpy()[study.data.person[images].numpy()], len(study.classes)),
+            "iid": np.repeat(study.samples["iid"].to_numpy()[study.data.sample[images].numpy()], len(study.classes)),
             "class": np.tile(study.classes, len(images)),
             **{name: found[:, :, place].ravel() for place, name in enumerate(("both", "predicted", "truth"))},
         }
@@ -225,25 +225,27 @@ def _counted(study: Study, split: Split, images: np.ndarray, predicted: torch.Te
 
 
 def _best_median_worst(rows: pd.DataFrame) -> tuple[pd.Series, list[int]]:
-    """Mean Dice over the classes by person, best first, and the places of the three who are shown."""
+    """Mean Dice over the classes by sample, best first, and the places of the three who are shown."""
     values = rows.assign(dice=scores.dice(rows["both"], rows["predicted"], rows["truth"]))
     dice = values.groupby("iid")["dice"].mean().sort_values(ascending=False, kind="stable")
     return dice, [0, (len(dice) - 1) // 2, len(dice) - 1]
 
 
 def _kept(study: Study, rows: pd.DataFrame, images: np.ndarray, predicted: torch.Tensor) -> dict[str, Example]:
-    """By person: the best, the median and the worst of the tested people of a fit, each with the first image."""
+    """By sample: the best, the median and the worst of the tested samples of a fit, each with the first image."""
     dice, places = _best_median_worst(rows)
-    people = study.data.person[images].numpy()
+    samples = study.data.sample[images].numpy()
     kept = {}
-    for iid, row in zip(dice.index[places], pd.Index(study.people["iid"]).get_indexer(dice.index[places]), strict=True):
-        first = int(np.flatnonzero(people == row)[0])
+    for iid, row in zip(
+        dice.index[places], pd.Index(study.samples["iid"]).get_indexer(dice.index[places]), strict=True
+    ):
+        first = int(np.flatnonzero(samples == row)[0])
         kept[iid] = Example(int(images[first]), predicted[first].clone())  # a view would keep all of them
     return kept
 
 
 def _examples(study: Study, rows: pd.DataFrame, kept: Mapping[str, Mapping[str, Example]]) -> dict[str, np.ndarray]:
-    """`<arm>.images`, `.masks`, `.predicted` (3, sizes …) and `.dice` (3,) of the best, median and worst person.
+    """`<arm>.images`, `.masks`, `.predicted` (3, sizes …) and `.dice` (3,) of the best, median and worst sample.
 
     The median one is, of those whom the splits kept, the one whose rank is nearest to the middle.
     """

@@ -18,10 +18,10 @@ from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, 
 log = logging.getLogger(__name__)
 METRICS = {"dice": scores.dice, "iou": scores.iou}
 SAID = {
-    "dice": "2 |P and T| / (|P| + |T|) over all pixels of a person's images; 1 where neither has any",
-    "iou": "|P and T| / |P or T| over all pixels of a person's images; 1 where neither has any",
-    "value": "mean over people; with several classes dice and iou are a person's mean, dice:<class> is of one",
-    "interval": "95 % percentile bootstrap over people, each the mean over the seeds; of a - b the paired differences",
+    "dice": "2 |P and T| / (|P| + |T|) over all pixels of a sample's images; 1 where neither has any",
+    "iou": "|P and T| / |P or T| over all pixels of a sample's images; 1 where neither has any",
+    "value": "mean over samples; with several classes dice and iou are a sample's mean, dice:<class> is of one",
+    "interval": "95 % percentile bootstrap over samples, each the mean over the seeds; of a - b the paired differences",
     "resolution": "of the size that the networks see, not of the files",
 }
 
@@ -34,22 +34,22 @@ def summarise(
     settings: Mapping[str, object],
     output_json: PathLike,
     output_tsv: PathLike,
-    output_people: PathLike,
+    output_samples: PathLike,
     output_figures: Sequence[PathLike],
     output_overlays: Sequence[PathLike],
 ) -> None:
     """Write what the seeds say: `counted` and `examples` are the outputs of `segment`, one a seed, in order.
 
-    `output_json`, `output_tsv` and `output_figures` show nobody; `output_people` (scores by person) and
+    `output_json`, `output_tsv` and `output_figures` show nobody; `output_samples` (scores by sample) and
     `output_overlays` do and go to a private folder.
     """
     rows = pd.concat(
         [pd.read_parquet(path).assign(seed=number) for number, path in enumerate(counted)], ignore_index=True
     )
-    by_person = scored(rows, Labels.of(settings, task).classes)
-    table = scores.tidy(by_person, int(settings["seed"]))
-    private_folder(Path(output_people).parent)
-    write_parquet(by_person, output_people)
+    by_sample = scored(rows, Labels.of(settings, task).classes)
+    table = scores.tidy(by_sample, int(settings["seed"]))
+    private_folder(Path(output_samples).parent)
+    write_parquet(by_sample, output_samples)
     with np.load(examples[0]) as shown:
         draw_overlays(dict(shown), [arm["name"] for arm in settings["arms"]], output_overlays)
     dice = [metric for metric in dict.fromkeys(table["metric"]) if metric.partition(":")[0] == "dice"]
@@ -63,7 +63,7 @@ def summarise(
 
 
 def scored(rows: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Scores by person, of each class and, where there are several, their mean: iid arm share seed metric value."""
+    """Scores by sample, of each class and, where there are several, their mean: iid arm share seed metric value."""
     keys = ["iid", "arm", "share", "seed"]
     parts = []
     for metric, formula in METRICS.items():
@@ -89,8 +89,8 @@ def described(
         "model": model,
         "settings": dict(settings),
         "definitions": SAID,
-        "classes": {name: {"people_without": int(empty.get(name, 0))} for name in dict.fromkeys(rows["class"])},
-        "people": len(first),
+        "classes": {name: {"samples_without": int(empty.get(name, 0))} for name in dict.fromkeys(rows["class"])},
+        "n_samples": len(first),
         "seeds": int(rows["seed"].nunique()),
         "splits": [
             {
@@ -100,7 +100,7 @@ def described(
                     for share, own in rows[rows["split"] == number].groupby("share")
                 },
                 "test": len(part),
-                "test_people_whose_images_the_pretraining_saw": hidden(int(part["seen"].iloc[0])),
+                "test_samples_whose_images_the_pretraining_saw": hidden(int(part["seen"].iloc[0])),
             }
             for number, part in first.groupby("split")
         ],

@@ -1,4 +1,4 @@
-"""The loss of ContIG: each image against everyone's genetics, and each person's genetics against every image."""
+"""The loss of ContIG: each image against everyone's genetics, and each sample's genetics against every image."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch.nn import functional
 
 
 def contig_loss(images: Tensor, genetics: Tensor, temperature: float | Tensor, alpha: float) -> Tensor:
-    """Scalar loss of two embeddings (people, width) of the same people, in the same order; they need not be normalised.
+    """Scalar loss of two embeddings (samples, width) of the same samples, in the same order; they need not be normalised.
 
     With S the cosine similarities over the temperature: `alpha` x the cross-entropy of the rows of S (image to
     genetics, the diagonal is right) + (1 - `alpha`) x that of its columns. Images are never contrasted with

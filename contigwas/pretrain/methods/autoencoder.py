@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from contigwas.pretrain.data import Batch, Study
-from contigwas.pretrain.methods.base import Judged, Pretraining
+from contigwas.pretrain.methods.base import Pretraining, ValidationOutput
 from contigwas.pretrain.networks import features_of, image_encoder
 from contigwas.pretrain.normalise import PixelScaler
 
@@ -31,10 +31,10 @@ class Autoencoder(Pretraining):
         """Of an augmented view."""
         return {"reconstruction": self._error(self.view(self.levels(batch), self.generator))[0]}
 
-    def judge(self, batch: Batch) -> Judged:
+    def judge(self, batch: Batch) -> ValidationOutput:
         """Of the images as they are."""
         error, features = self._error(self.pixels(self.levels(batch)))
-        return Judged({"reconstruction": (len(batch.people), float(error))}, features)
+        return ValidationOutput({"reconstruction": (len(batch.samples), float(error))}, features)
 
     def _error(self, views: Tensor) -> tuple[Tensor, Tensor]:
         features = self.trunk(views)

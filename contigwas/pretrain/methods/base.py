@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What a batch of validation people gives.
+class ValidationOutput:
+    """What a batch of validation samples gives.
 
-    losses: of each contrast, with the number of people it is the mean of; features: of the trunk (people, features);
-    sides: both embeddings (people, width) of each contrast, between which people are retrieved.
+    losses: of each contrast, with the number of samples it is the mean of; features: of the trunk (samples, features);
+    sides: both embeddings (samples, width) of each contrast, between which samples are retrieved.
     """
 
     losses: dict[str, tuple[int, float]]
@@ -60,7 +60,7 @@ class Pretraining(lightning.LightningModule, ABC):
         self.history: list[dict[str, float]] = []
         self.batches: Batches | None = None
         self._train: list[dict[str, Tensor]] = []
-        self._judged: list[Judged] = []
+        self._validation_outputs: list[ValidationOutput] = []
 
     @classmethod
     def of(
@@ -97,7 +97,7 @@ class Pretraining(lightning.LightningModule, ABC):
         """Scalar loss of each contrast of a training batch; their `total` is minimised."""
 
     @abstractmethod
-    def judge(self, batch: Batch) -> Judged:
+    def judge(self, batch: Batch) -> ValidationOutput:
         """Losses, features and sides of a validation batch."""
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
@@ -139,8 +139,8 @@ class Pretraining(lightning.LightningModule, ABC):
         return self.total(losses)
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """Keep the embeddings: retrieval is among all validation people, whom every process sees."""
-        self._judged.append(self.judge(batch))
+        """Keep the embeddings: retrieval is among all validation samples, whom every process sees."""
+        self._validation_outputs.append(self.judge(batch))
 
     def on_validation_epoch_start(self) -> None:
         """The same views in every epoch."""
@@ -149,7 +149,7 @@ class Pretraining(lightning.LightningModule, ABC):
     def on_train_epoch_end(self) -> None:
         """Write the row of history; raise UserError when the loss is no longer a number."""
         optimizer = self.optimizers()
-        # over processes as well: some methods' losses are of a process's own people
+        # over processes as well: some methods' losses are of a process's own samples
         own = {name: float(torch.stack([one[name] for one in self._train]).mean()) for name in self._train[0]}
         each = gathered_lists([own])
         train = {name: sum(one[name] for one in each) / len(each) for name in own}
@@ -163,10 +163,10 @@ class Pretraining(lightning.LightningModule, ABC):
         row |= {f"train_{name}": value for name, value in train.items()}
         row |= {f"val_{name}": validation.get(name, float("nan")) for name in train} | figures
         self.history.append(row)
-        self._train, self._judged = [], []
+        self._train, self._validation_outputs = [], []
         if self.logger:
-            told = {name: value for name, value in row.items() if math.isfinite(value)}
-            self.logger.log_metrics(told, step=row["epoch"])
+            reported = {name: value for name, value in row.items() if math.isfinite(value)}
+            self.logger.log_metrics(reported, step=row["epoch"])
         log.info("epoch %d: loss %.4f, in validation %.4f", row["epoch"], row["train_loss"], row["val_loss"])
 
     def _told(self, losses: Mapping[str, float]) -> float:
@@ -184,13 +184,13 @@ class Pretraining(lightning.LightningModule, ABC):
             raise UserError(f"{what} any more in epoch {self.current_epoch + 1}: lower lr in the recipe")
 
     def _validate(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Loss of each contrast (mean over batches, weighted by people), and figures of the validation people."""
-        judged, losses, figures = self._judged, {}, {}
+        """Loss of each contrast (mean over batches, weighted by samples), and figures of the validation samples."""
+        judged, losses, figures = self._validation_outputs, {}, {}
         if not judged:
             return losses, figures
         for name in dict.fromkeys(name for one in judged for name in one.losses):
             parts = [one.losses[name] for one in judged if name in one.losses]
-            losses[name] = sum(people * loss for people, loss in parts) / sum(people for people, _ in parts)
+            losses[name] = sum(samples * loss for samples, loss in parts) / sum(samples for samples, _ in parts)
         for name in dict.fromkeys(name for one in judged for name in one.sides):
             sides = [one.sides[name] for one in judged if name in one.sides]
             first, second = (torch.cat(side) for side in zip(*sides, strict=True))
@@ -226,13 +226,13 @@ class Pretraining(lightning.LightningModule, ABC):
         """The same again; torch's own generator follows when training starts."""
         self._resume = checkpoint["resume"]
         self.generator.set_state(self._resume["views"])
-        self.batches.go_on(self._resume["batches"])
+        self.batches.resume_from(self._resume["batches"])
         self.history = self._resume["history"]
 
     def on_train_start(self) -> None:
         """Go on with the random numbers, and the sums, of the moment that was saved; else with each process's own.
 
-        Were the processes to go on from the one seed of their weights, they would drop and corrupt the same values.
+        Were the processes to resume from the one seed of their weights, they would drop and corrupt the same values.
         """
         resumed = self.__dict__.pop("_resume", None)
         if resumed is None:

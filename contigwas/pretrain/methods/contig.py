@@ -1,4 +1,4 @@
-"""ContIG: the image against each genetic modality of the same person."""
+"""ContIG: the image against each genetic modality of the same sample."""
 
 import logging
 import math
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from contigwas.pretrain.data import Batch, Study
 from contigwas.pretrain.distributed import gathered, total, world
 from contigwas.pretrain.losses import contig_loss, siglip_loss
-from contigwas.pretrain.methods.base import Judged, Pretraining
+from contigwas.pretrain.methods.base import Pretraining, ValidationOutput
 from contigwas.pretrain.networks import genetics_encoders, start_from_betas
 from contigwas.pretrain.normalise import Normaliser, PixelScaler
 from contigwas.pretrain.pixels import fit_components
@@ -63,7 +63,7 @@ class Contig(Pretraining):
         return genetics_encoders(normalisers, settings)
 
     def begin(self) -> None:
-        """Fill linear encoders with betas on the training people's components of the pixels, if the recipe says so."""
+        """Fill linear encoders with betas on the training samples' components of the pixels, if the recipe says so."""
         if self.settings["genetics_init"] != "gwas":
             return
         study, pixels = self.study, self.pixels
@@ -75,7 +75,7 @@ class Contig(Pretraining):
             targets = [fitted(pixels(study.photographs.gather(part).float() / 255)) for part in images.split(256)]
             values, components = genetics.gather(genetics.row[has], torch.device("cpu"))
             start_from_betas(self.genetics[name], values, components, torch.cat(targets))
-            log.info("the encoder of %s starts from the betas of %d people", name, len(has))
+            log.info("the encoder of %s starts from the betas of %d samples", name, len(has))
 
     @property
     def temperature(self) -> float | Tensor:
@@ -90,26 +90,26 @@ class Contig(Pretraining):
                 self.log_temperature.clamp_(min=math.log(HOTTEST))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """One loss a modality, among the people of the batch who have it; 0 where fewer than two have."""
+        """One loss a modality, among the samples of the batch who have it; 0 where fewer than two have."""
         features = self.trunk(self.view(self.levels(batch), self.generator))
         result = {}
         for name in self.genetics:
-            found = self._sides(name, batch.people, features, everyones=True)
+            found = self._sides(name, batch.samples, features, everyones=True)
             # 0 x features keeps the graph whole where a batch has nobody: processes must agree on what has gradients
             result[name] = 0.0 * features.sum() if found is None else self.contrast(*_gathered(*found, features))
         return result
 
-    def judge(self, batch: Batch) -> Judged:
-        """Image and genetics embeddings of the people who have each modality, without augmentation."""
+    def judge(self, batch: Batch) -> ValidationOutput:
+        """Image and genetics embeddings of the samples that have each modality, without augmentation."""
         features = self.trunk(self.pixels(self.levels(batch)))
         losses, sides = {}, {}
         for name in self.genetics:
-            found = self._sides(name, batch.people, features)
+            found = self._sides(name, batch.samples, features)
             if found is not None:
                 here, first, second = found
                 sides[name] = first, second
                 losses[name] = len(here), float(self.contrast(first, second))
-        return Judged(losses, features, sides)
+        return ValidationOutput(losses, features, sides)
 
     def contrast(self, first: Tensor, second: Tensor) -> Tensor:
         """The recipe's loss of two sides, in full precision."""
@@ -124,15 +124,15 @@ class Contig(Pretraining):
         return f"image_to_{name}", f"{name}_to_image"
 
     def _sides(
-        self, name: str, people: Tensor, features: Tensor, everyones: bool = False
+        self, name: str, samples: Tensor, features: Tensor, everyones: bool = False
     ) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Which people of the batch have the modality, and both their embeddings; None where fewer than two have.
+        """Which samples of the batch have the modality, and both their embeddings; None where fewer than two have.
 
-        The others are gone before any BatchNorm could see them. With `everyones` the people of all processes count:
+        The others are gone before any BatchNorm could see them. With `everyones` the samples of all processes count:
         each process then runs its encoder, if on nobody, because a BatchNorm that is shared waits for all.
         """
         genetics = self.study.genetics[name]
-        row = genetics.row[people]
+        row = genetics.row[samples]
         here = torch.nonzero(row >= 0).flatten()
         if (total(len(here), features.device) if everyones else len(here)) < 2:
             return None
@@ -144,7 +144,7 @@ class Contig(Pretraining):
 
 
 def _gathered(here: Tensor, images: Tensor, genetics: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-    """Both sides of the people of all processes, from those `here` in the batch of this one."""
+    """Both sides of the samples of all processes, from those `here` in the batch of this one."""
     if world() == 1:
         return images, genetics
     here = here.to(features.device)

@@ -10,7 +10,7 @@ from contigwas.pretrain.autoencoder_halves import latent_coder
 from contigwas.pretrain.data import Batch, Study
 from contigwas.pretrain.distributed import gathered
 from contigwas.pretrain.losses import kl_loss, ntxent_loss
-from contigwas.pretrain.methods.base import Judged, Pretraining
+from contigwas.pretrain.methods.base import Pretraining, ValidationOutput
 from contigwas.pretrain.networks import channels_last
 from contigwas.pretrain.normalise import PixelScaler
 from contigwas.pretrain.precision import exactly
@@ -47,14 +47,14 @@ class ContrastiveAutoencoder(Pretraining):
         """Each term by itself; `total` weighs them."""
         return self._terms(batch, self.generator)[0]
 
-    def judge(self, batch: Batch) -> Judged:
+    def judge(self, batch: Batch) -> ValidationOutput:
         """The same of two augmented views, which are those of every epoch, and retrieval between their latents."""
         losses, latents = self._terms(batch, self.validation_generator)
-        people = len(batch.people)
-        return Judged(
-            {name: (people, float(loss)) for name, loss in losses.items()},
-            latents[:people],
-            {"views": (latents[:people], latents[people:])},
+        samples = len(batch.samples)
+        return ValidationOutput(
+            {name: (samples, float(loss)) for name, loss in losses.items()},
+            latents[:samples],
+            {"views": (latents[:samples], latents[samples:])},
         )
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:

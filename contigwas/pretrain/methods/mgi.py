@@ -1,4 +1,4 @@
-"""MGI: the image against the gene expression of the same person, which is read as a sequence."""
+"""MGI: the image against the gene expression of the same sample, which is read as a sequence."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ SYMMETRIC = 0.5  # both directions of the contrast weigh the same
 class MGI(Contig):
     """After MGI (arXiv 2406.00631): Mamba on tokens of genes, a ViT on the image, a symmetric contrast.
 
-    It is ContIG's training (people who lack a modality, several processes, cross-fitting) with other encoders. The
+    It is ContIG's training (samples that lack a modality, several processes, cross-fitting) with other encoders. The
     temperature is learned where `settings["learn_temperature"]` says so, as in CLIP.
     """
 

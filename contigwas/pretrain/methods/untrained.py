@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from contigwas.pretrain.data import Batch
-from contigwas.pretrain.methods.base import Judged, Pretraining
+from contigwas.pretrain.methods.base import Pretraining, ValidationOutput
 from contigwas.pretrain.pixels import PixelComponents, fit_components
 
 
@@ -18,13 +18,13 @@ class Untrained(Pretraining):
         """None: it is never trained."""
         return {}
 
-    def judge(self, batch: Batch) -> Judged:
+    def judge(self, batch: Batch) -> ValidationOutput:
         """The features alone."""
-        return Judged({}, self.trunk(self.pixels(self.levels(batch))))
+        return ValidationOutput({}, self.trunk(self.pixels(self.levels(batch))))
 
 
 class PixelPCA(Untrained):
-    """The trunk is a fixed linear map: the first `embedding` principal components of the training people's pixels."""
+    """The trunk is a fixed linear map: the first `embedding` principal components of the training samples' pixels."""
 
     @staticmethod
     def encoder(settings: Mapping[str, object], shape: tuple[int, ...]) -> PixelComponents:

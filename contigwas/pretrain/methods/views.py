@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from contigwas.pretrain.data import Batch
-from contigwas.pretrain.methods.base import Judged, Pretraining
+from contigwas.pretrain.methods.base import Pretraining, ValidationOutput
 from contigwas.pretrain.networks import features_of
 
 
@@ -21,10 +21,12 @@ class TwoViews(Pretraining):
         """The loss of the method."""
         return {"views": self._compared(batch, self.generator)[0]}
 
-    def judge(self, batch: Batch) -> Judged:
+    def judge(self, batch: Batch) -> ValidationOutput:
         """The same of two augmented views, which are those of every epoch."""
         loss, sides, features = self._compared(batch, self.validation_generator)
-        return Judged({"views": (len(batch.people), float(loss))}, features[: len(batch.people)], {"views": sides})
+        return ValidationOutput(
+            {"views": (len(batch.samples), float(loss))}, features[: len(batch.samples)], {"views": sides}
+        )
 
     def _compared(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor]:
         levels = self.levels(batch)

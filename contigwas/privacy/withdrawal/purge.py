@@ -1,4 +1,4 @@
-"""Search everything below results/ for the people who withdrew, and remove what earlier runs left of them."""
+"""Search everything below results/ for the participants who withdrew, and remove what earlier runs left of them."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from typing import TypeVar
 import pandas as pd
 
 from contigwas.privacy.withdrawal.checkpoint import forget
-from contigwas.privacy.withdrawal.named import people
+from contigwas.privacy.withdrawal.named import samples
 from contigwas.runtime.atomic_files import PathLike, write_tsv
 from contigwas.runtime.errors import UserError
 from contigwas.samples.withdrawn import read_withdrawn
@@ -20,7 +20,7 @@ from contigwas.samples.withdrawn import read_withdrawn
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 BESIDE = {"burden_masks.fam": ["burden_masks.bed", "burden_masks.bim"]}
-# people's images, without a name
+# samples' images, without a name
 SHOWN = {
     *("images.npy", "masks.npy", "montage.png", "examples.npz", "overlays.png", "reconstructions.png"),
     *("quantiles.png", "neighbours.png", "explanations.pdf"),
@@ -31,7 +31,7 @@ UNFINISHED = re.compile(r"\.\w+\.(tmp|old)\.")  # what contigwas.runtime.atomic_
 def purge(
     results: PathLike, withdrawn: PathLike, candidates: PathLike, made: Iterable[PathLike], output: PathLike
 ) -> None:
-    """Search every file below `results` that can name or show people, and write what was found: `kind searched named
+    """Search every file below `results` that can name or show samples, and write what was found: `kind searched named
     removed rewritten`, one row a kind of file.
 
     `candidates` is the table of everyone who is left. `made` are the files of the present run: none of them may name
@@ -54,11 +54,11 @@ def purge(
         elif path.name in SHOWN:
             _count(counts, path.name, removed=not inside)
             if not inside:
-                _remove(path, "shows people and is not made by this run")
+                _remove(path, "shows samples and is not made by this run")
         elif path.suffix == ".ckpt":
             found = _read(path, lambda one: forget(one, gone))
             _count(counts, kind, named=bool(found), rewritten=bool(found))
-        elif named := _read(path, people):
+        elif named := _read(path, samples):
             found = len(named & gone)
             _count(counts, kind, named=bool(found), removed=bool(found) and not inside)
             if found and inside:
@@ -67,7 +67,7 @@ def purge(
                 _remove(path, f"names {found} of them and is not made by this run")
     if still:
         raise UserError(
-            f"{len(still)} files still name people of {withdrawn}, {still[0]} first: they were taken for current "
+            f"{len(still)} files still name samples of {withdrawn}, {still[0]} first: they were taken for current "
             "though older than the list, so run snakemake --forcerun samples_candidates"
         )
     kinds = sorted({kind for kind, _ in counts})
@@ -75,7 +75,7 @@ def purge(
     table = pd.DataFrame(
         [{"kind": kind} | {one: counts[kind, one] for one in columns} for kind in kinds], columns=["kind", *columns]
     )
-    log.info("%d people are withdrawn; %d files searched, %d named some of them: %d removed, %d rewritten",
+    log.info("%d samples are withdrawn; %d files searched, %d named some of them: %d removed, %d rewritten",
              len(gone), *(int(table[one].sum()) for one in columns))  # fmt: skip
     write_tsv(table, output)
 
@@ -118,8 +118,8 @@ def _remove(path: Path, why: str) -> None:
 
 
 def _remove_unfinished(path: Path) -> None:
-    """The state of a training of other people, which can go on nowhere, with its folder; or a file half written."""
-    log.info("%s was left by a run of other people: removed", path)
+    """The state of a training of other samples, which can go on nowhere, with its folder; or a file half written."""
+    log.info("%s was left by a run of other samples: removed", path)
     if path.name == "state.ckpt":
         shutil.rmtree(path.parent, ignore_errors=True)
     else:

@@ -1,11 +1,11 @@
-from contigwas.genotypes.external import brought_pcs
+from contigwas.genotypes.external import external_pcs
 from contigwas.runtime.job import job
 
 settings = snakemake.params.settings
 with job(snakemake.log[0]):
-    brought_pcs(
+    external_pcs(
         snakemake.input.pcs,
-        snakemake.input.people,
-        settings["pcs"],
+        snakemake.input.samples,
+        settings["genotypes"]["pcs"],
         snakemake.output.pcs,
     )

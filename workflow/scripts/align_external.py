@@ -1,8 +1,8 @@
-from contigwas.align import brought
+from contigwas.align import external
 from contigwas.runtime.job import job
 
 with job(snakemake.log[0]):
-    brought(
+    external(
         snakemake.input.embeddings,
         snakemake.input.cohort,
         snakemake.output.embeddings,

@@ -1,8 +1,8 @@
-from contigwas.modalities.external import write_brought
+from contigwas.modalities.external import write_external
 from contigwas.runtime.job import job
 
 with job(snakemake.log[0]):
-    write_brought(
+    write_external(
         snakemake.wildcards.modality,
         snakemake.input.table,
         snakemake.input.cohort,

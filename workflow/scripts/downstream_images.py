@@ -4,5 +4,5 @@ from contigwas.runtime.job import job
 made = snakemake.output
 with job(snakemake.log[0], snakemake.threads):
     write_pictures(
-        snakemake.input.people, snakemake.params.settings, made.listed, made.images, made.table, made.left_out
+        snakemake.input.samples, snakemake.params.settings, made.listed, made.images, made.table, made.left_out
     )
