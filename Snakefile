@@ -8,6 +8,10 @@ if not workflow.overwrite_configfiles:
     configfile: f"{workflow.basedir}/config/config.yaml"
 
 
+# Used only with --sdm apptainer: profiles/default/config.yaml says how. The path is relative to the folder of the study.
+container: "contigwas.sif"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/inputs.smk"

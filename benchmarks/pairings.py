@@ -74,7 +74,7 @@ def main() -> None:
     logging.getLogger("lightning").setLevel(logging.ERROR)
 
     config = yaml.safe_load(arguments.config.read_text())
-    check_config(config, ROOT / "workflow/schemas/config.schema.yaml")
+    check_config(config)
     torch.set_num_threads(config["math_threads"])
     table = read_table(arguments.table) if arguments.table.exists() else pd.DataFrame(columns=["seed"])
     for seed in range(arguments.first, arguments.first + arguments.pairings):

@@ -13,20 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from PIL import Image
 from scipy.ndimage import binary_erosion, gaussian_filter
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from contigwas.config.models import read_schema
 from contigwas.simulate.brain import HEAD
 from contigwas.simulate.expression import draw_loadings, express, make_programmes
 from contigwas.simulate.settings import PROGRAMMES, Lesions
 from contigwas.simulate.tumours import render
 
 ROOT = Path(__file__).resolve().parents[1]
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 SAMPLES, TESTED, BATCH = 3_000, 1_000, 128
 SHOWN, ACROSS, ZOOM = 12, 6, 3  # heads of the figure, in a row, pixels for one
 ANGIOGENESIS = PROGRAMMES.index("angiogenesis")
@@ -59,7 +58,7 @@ def main() -> None:
 
 def defaults() -> Lesions:
     """The defaults of the schema."""
-    block = yaml.safe_load(SCHEMA.read_text())["properties"]["simulate"]["properties"]
+    block = read_schema()["properties"]["simulate"]["properties"]
     simulate = {key: one.get("default") for key, one in block.items()}
     lesions = {key: one["default"] for key, one in block["lesions"]["properties"].items()}
     return Lesions.of({**simulate, "lesions": lesions})

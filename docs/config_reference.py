@@ -5,12 +5,13 @@ from pathlib import Path
 
 import yaml
 
+from contigwas.config.models import read_schema
+
 ROOT = Path(__file__).resolve().parents[1]
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 
 INTRODUCTION = """# Config reference
 
-This page is generated from `workflow/schemas/config.schema.yaml` by `make docs`. Do not edit it.
+This page is generated from `contigwas/config/config.schema.yaml` by `make docs`. Do not edit it.
 
 A config is a YAML file with one block per stage. `config/config.yaml` is the config of the demo. `config/examples/`
 contains other configs.
@@ -68,7 +69,7 @@ def rows(schema: dict, definitions: dict, prefix: str = "") -> list[str]:
 
 def page() -> str:
     """Return the text of the page."""
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = read_schema()
     definitions = schema["$defs"]
     head = ["| key | type | default | meaning |", "|---|---|---|---|"]
     single = {"properties": {k: v for k, v in schema["properties"].items() if "type" in v and v["type"] == "integer"}}

@@ -21,9 +21,8 @@ import yaml
 from rerun_dag import ROOT, Again, Dag, dag
 from snakemake.exceptions import WorkflowError
 
-from contigwas.config.models import methods
+from contigwas.config.models import methods, read_schema
 
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 STUDY = ROOT / "tests/config/every_key.yaml"
 METHODS = [*methods()]
 
@@ -148,7 +147,7 @@ PAIRED = {
 
 def keys() -> dict[str, dict]:
     """Return every key of the schema with its own schema. Keys of models are named models.<name>.…, each once."""
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = read_schema()
     definitions = schema["$defs"]
     found: dict[str, dict] = {}
     for name, block in schema["properties"].items():
@@ -215,7 +214,7 @@ def study_of(key: str) -> tuple[dict, str]:
 def _model_with(key: str, config: dict) -> str:
     """Return the model of `config` that has a key of models. If there is none, add the first method that has it."""
     own = key.removeprefix("models.<name>.")
-    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
+    definitions = read_schema()["$defs"]
     special = {"embeddings": "embedded", "apply": "applied", "transform": "traits", "phenotypes": "traits"}
     if own in special:
         return special[own]
@@ -231,7 +230,7 @@ def _model_with(key: str, config: dict) -> str:
 
 def _task_with(key: str, config: dict) -> str:
     """Return the task of `config` that has a key of downstream."""
-    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
+    definitions = read_schema()["$defs"]
     for name, task in config["downstream"].items():
         if key in _leaves(definitions[task["task"]], definitions, "downstream.<name>"):
             return name
@@ -351,7 +350,7 @@ clone, another profile.
 | a chromosome is added | everything, including training, because its files contain samples |
 | a model is added | its training, GWAS, loci and plots; `evaluate`, with its GWAS on common samples; `report` |
 | a covariate is added to the table of covariates | `phenotypes` and the stages that depend on it |
-| an image file is replaced under the same name | `images` and the stages that depend on it, including training |
+| a listed image file is replaced under its own name, or deleted (size and modification time count) | `images` and the stages that depend on it, including training |
 | a statement of the library is edited | the rules that run it, and the stages that depend on them |
 | a docstring, a comment or a type annotation is edited | nothing |
 | results are deleted | the rules that write them, if another rule needs them |

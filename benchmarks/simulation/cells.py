@@ -26,7 +26,6 @@ from contigwas.gwas.summary import Histogram, read_lambda
 from contigwas.loci import write_loci
 from contigwas.runtime.atomic_files import write_tsv
 
-SCHEMA = stages.ROOT / "workflow/schemas/config.schema.yaml"
 TEST = "manova"
 
 
@@ -40,7 +39,7 @@ def config_of(study: Mapping, setting: str, seed: int) -> dict:
         for block in blocks:
             place = place[block]
         place[last] = value
-    check_config(config, SCHEMA)
+    check_config(config)
     return config
 
 

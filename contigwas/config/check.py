@@ -4,7 +4,7 @@ import copy
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import jsonschema
 from jsonschema import Draft202012Validator
@@ -22,9 +22,9 @@ TYPES = {"number": "a number", "integer": "a whole number", "string": "text", "b
 TYPES |= {"object": "a block of keys", "array": "a list", "null": "null"}
 
 
-def check_config(config: dict, schema_file: Path) -> None:
+def check_config(config: dict) -> None:
     """Fill the schema's defaults into `config`, in place; raise UserError for the first thing that is wrong."""
-    schema = read_schema(Path(schema_file))
+    schema = read_schema()
     _check_keys(config, "config")
     error = jsonschema.exceptions.best_match(_validator()(schema).iter_errors(config))
     if error is not None:

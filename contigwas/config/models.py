@@ -10,7 +10,7 @@ import yaml
 from contigwas.runtime.errors import UserError
 
 HEAD = 32  # channels of an attention head of a transformer that reads genes
-SCHEMA = Path(__file__).resolve().parents[2] / "workflow" / "schemas" / "config.schema.yaml"
+SCHEMA = Path(__file__).with_name("config.schema.yaml")
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Method:
 
 
 @cache
-def read_schema(path: Path = SCHEMA) -> dict:
+def read_schema() -> dict:
     """The schema of the config; it is read once."""
-    return yaml.safe_load(path.read_text())
+    return yaml.safe_load(SCHEMA.read_text())
 
 
 def methods() -> dict[str, Method]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from contigwas.errors import UserError
 from contigwas.simulate.settings import POPULATION_SHARE, Simulation
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,12 @@ def simulate_chromosome(name: str, settings: Simulation, pedigree: Pedigree, rng
     Sites hit by more than one mutation and variants that nobody of the cohort carries (or that everybody does) are
     left out and counted in the log.
     """
-    import msprime  # an extra, needed by the demo only
+    try:
+        import msprime  # an extra, needed by the demo only
+    except ModuleNotFoundError:
+        raise UserError(
+            "config: simulate needs the package msprime, which is not installed: pip install 'contigwas[demo]'"
+        ) from None
 
     demography = msprime.Demography()
     for population in ("first", "second", "ancestral"):

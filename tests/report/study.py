@@ -39,7 +39,7 @@ models:
 def read_config(text: str) -> dict:
     """A config with its defaults."""
     config = yaml.safe_load(text)
-    check_config(config, ROOT / "workflow/schemas/config.schema.yaml")
+    check_config(config)
     return config
 
 

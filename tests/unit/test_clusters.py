@@ -353,7 +353,7 @@ def config(**downstream):
     config = yaml.safe_load(path.read_text())
     config["models"]["latents"] = {"phenotypes": "latents.tsv"}
     config["downstream"] = {"kinds": {"task": "clusters"} | downstream}
-    check_config(config, path.parents[2] / "workflow/schemas/config.schema.yaml")
+    check_config(config)
     return config
 
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contigwas.config.check import check_config
+from contigwas.config.models import read_schema
 from contigwas.config.settings import chromosomes, folds, job_settings, ordered
 from contigwas.runtime.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 CONFIGS = [ROOT / "config/config.yaml", *ROOT.glob("config/examples/*.yaml"), *ROOT.glob("tests/config/*.yaml")]
 CONFIGS.remove(ROOT / "tests/config/real_planted.yaml")  # only what it adds to real.yaml
 
@@ -21,13 +21,13 @@ CONFIGS.remove(ROOT / "tests/config/real_planted.yaml")  # only what it adds to 
 @pytest.fixture
 def demo() -> dict:
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    check_config(config, SCHEMA)
+    check_config(config)
     return config
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_of_the_repository_is_valid(path):
-    check_config(yaml.safe_load(path.read_text()), SCHEMA)
+    check_config(yaml.safe_load(path.read_text()))
 
 
 def test_defaults_are_filled_in(demo):
@@ -41,7 +41,7 @@ def test_defaults_are_filled_in(demo):
 @pytest.mark.parametrize(("dimensions", "crop"), [(None, "fundus"), (2, "fundus"), (3, "none")])
 def test_photographs_are_cropped_unless_told_otherwise_and_volumes_are_not(demo, dimensions, crop):
     demo["images"] = {"table": "images.tsv"} | ({"dimensions": dimensions} if dimensions else {})
-    check_config(demo, SCHEMA)
+    check_config(demo)
     assert (demo["images"]["dimensions"], demo["images"]["crop"]) == (dimensions or 2, crop)
 
 
@@ -55,7 +55,7 @@ def test_settings_are_nested_as_in_the_config_and_sorted(demo):
 
 
 def test_keys_of_one_name_in_two_blocks_do_not_collide(demo):
-    check_config(demo, SCHEMA)
+    check_config(demo)
     got = job_settings(demo, "evaluate.kb", "loci.kb")
     assert (got["evaluate"]["kb"], got["loci"]["kb"]) == (demo["evaluate"]["kb"], demo["loci"]["kb"])
 
@@ -146,12 +146,12 @@ def test_what_makes_no_sense_is_refused(change, sentence):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     change(config)
     with pytest.raises(UserError, match=sentence):
-        check_config(config, SCHEMA)
+        check_config(config)
 
 
 def test_a_list_of_genes_and_a_test_that_are_well(demo):
     demo["loci"] |= {"test": "disc", "genes": "glist-hg38.txt", "genes_build": "GRCh37"}
-    check_config(demo, SCHEMA)
+    check_config(demo)
     assert demo["loci"]["test"] == "disc"
 
 
@@ -188,7 +188,7 @@ def test_keys_of_a_recipe_that_contradict_each_other(model, change, sentence):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config["models"][model].update(change)
     with pytest.raises(UserError, match=sentence) as error:
-        check_config(config, SCHEMA)
+        check_config(config)
     assert "\n" not in str(error.value)
 
 
@@ -198,9 +198,9 @@ def test_a_layer_for_all_models_is_one_that_all_have():
     with pytest.raises(
         UserError, match=r"embed\.layer is pgs, but the model simclr .* views in models\.simclr\.embed\.layer"
     ):
-        check_config(config, SCHEMA)
+        check_config(config)
     config["models"]["simclr"]["embed"] = {"layer": "views"}
-    check_config(config, SCHEMA)
+    check_config(config)
     assert job_settings(config, "embed", model="simclr")["embed"]["layer"] == "views"
 
 
@@ -221,12 +221,12 @@ def test_keys_of_a_recipe_that_go_together(model, change):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config["covariates"] = {"columns": ["sex"]}
     config["models"][model].update(change)
-    check_config(config, SCHEMA)
-    check_config(config, SCHEMA)  # with the defaults filled in it means the same
+    check_config(config)
+    check_config(config)  # with the defaults filled in it means the same
 
 
 def test_every_key_of_a_recipe_has_a_default_and_says_what_it_is():
-    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
+    definitions = read_schema()["$defs"]
     for method in definitions["shared"]["properties"]["method"]["enum"]:
         keys = definitions[method]["properties"]
         for name, key in {**keys, **keys["augment"]["properties"]}.items():
@@ -248,7 +248,7 @@ def test_an_override_leaves_the_other_keys_as_the_block_has_them():
     config["phenotypes"] = {"components": 30, "transform": "none"}
     config["models"]["simclr"]["phenotypes"] = {"transform": "inverse-normal"}
     config["models"]["contig"]["phenotypes"] = {"components": 0}
-    check_config(config, SCHEMA)
+    check_config(config)
     merged = {model: job_settings(config, "phenotypes", model=model)["phenotypes"] for model in ("simclr", "contig")}
     assert merged["simclr"] == {"components": 30, "transform": "inverse-normal"}
     assert merged["contig"] == {"components": 0, "transform": "none"}
@@ -257,5 +257,5 @@ def test_an_override_leaves_the_other_keys_as_the_block_has_them():
 def test_the_covariates_default_to_the_genetic_components():
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     del config["gwas"]["covariates"]
-    check_config(config, SCHEMA)
+    check_config(config)
     assert config["gwas"]["covariates"] == ["PC1-PC10"]

@@ -11,7 +11,6 @@ from contigwas.config.explain import explained, left_out, methods, require
 from contigwas.runtime.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 MGI = {"expression": {"table": "e.tsv", "scale": "tpm"}}
 
 
@@ -20,7 +19,7 @@ def checked(explain, **models):
     config["models"] |= models
     if explain is not None:
         config["explain"] = explain
-    config_check.check_config(config, SCHEMA)
+    config_check.check_config(config)
     return config
 
 
@@ -71,7 +70,7 @@ def test_what_cannot_be_explained_is_one_sentence(block, models, sentence):
 def test_a_block_without_a_model():
     config = yaml.safe_load((ROOT / "tests/config/phenotypes.yaml").read_text()) | {"explain": {}}
     with pytest.raises(UserError, match="config: explain has no model: none of .* is trained here on a modality"):
-        config_check.check_config(config, SCHEMA)
+        config_check.check_config(config)
 
 
 def test_a_target_without_its_block():

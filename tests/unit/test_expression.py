@@ -7,9 +7,9 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from scipy import sparse
 
+from contigwas.config.models import read_schema
 from contigwas.expression import order, scale, table, write_expression
 from contigwas.pretrain.data import load_genetics
 from contigwas.runtime.errors import UserError
@@ -395,8 +395,8 @@ def test_real_tumours(shared_data, tmp_path):
     assert data.var_names[192:].tolist() == [one for one in known.columns[1:] if one not in set(listed["name"])]
 
 
-def test_the_settings_of_the_schema_are_those_that_are_read(root):
-    schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())["properties"]["expression"]
+def test_the_settings_of_the_schema_are_those_that_are_read():
+    schema = read_schema()["properties"]["expression"]
     assert {*schema["properties"]} == {*PLAIN, "table", "genes"}
     assert {*schema["properties"]["scale"]["enum"]} == {*scale.SCALES}
     assert schema["properties"]["id"]["default"] == PLAIN["id"]

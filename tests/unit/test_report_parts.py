@@ -37,7 +37,7 @@ DOWNSTREAM = ("downstream_aptos", "downstream_palm", "downstream_rfmid", "downst
 
 def read(root, name, **changes):
     config = yaml.safe_load((root / name).read_text()) | changes
-    check_config(config, root / "workflow/schemas/config.schema.yaml")
+    check_config(config)
     return config
 
 

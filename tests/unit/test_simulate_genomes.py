@@ -1,8 +1,11 @@
 """Relatives by gene dropping, and the two populations."""
 
+import sys
+
 import numpy as np
 import pytest
 
+from contigwas.errors import UserError
 from contigwas.simulate.genomes import draw_pedigree, simulate_chromosome
 from contigwas.simulate.settings import Scores, Simulation
 
@@ -89,3 +92,9 @@ def test_variants_are_by_position_and_vary(family):
     pairs = np.char.add(chromosome.ref, chromosome.alt)
     transitions = np.isin(pairs, ["AG", "GA", "CT", "TC"]).mean()
     assert 0.55 < transitions < 0.78
+
+
+def test_a_missing_msprime_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "msprime", None)
+    with pytest.raises(UserError, match=r"pip install 'contigwas\[demo\]'"):
+        simulate_chromosome("1", None, None, None)

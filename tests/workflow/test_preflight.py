@@ -43,7 +43,7 @@ def spoiled(tmp_path, monkeypatch, root) -> Spoiled:
 
 
 def checked(spoiled: Spoiled, root) -> dict:
-    config_check.check_config(spoiled.config, root / "workflow/schemas/config.schema.yaml")
+    config_check.check_config(spoiled.config)
     return spoiled.config
 
 

@@ -18,8 +18,6 @@ rule align_folds:
         "results/benchmarks/align_folds/{model}.tsv"
     wildcard_constraints:
         model=one_of(TRAINED),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, embeddings=4),
         runtime=grows(60),
@@ -43,8 +41,6 @@ rule align_external:
         "results/benchmarks/align_external/{model}.tsv"
     wildcard_constraints:
         model=one_of(EXTERNAL_EMBEDDINGS),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, embeddings=6),
         runtime=grows(60),

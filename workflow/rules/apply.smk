@@ -20,8 +20,6 @@ rule apply_fold:
         "results/benchmarks/apply_fold/{model}.fold{fold}.tsv"
     wildcard_constraints:
         model=one_of(APPLIED),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000, images=1.1),
@@ -51,8 +49,6 @@ rule apply_model:
         "results/benchmarks/apply_model/{model}.tsv"
     wildcard_constraints:
         model=one_of(APPLIED),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, embeddings=4),
         runtime=grows(60),
@@ -90,8 +86,6 @@ rule replicate_model:
         "results/benchmarks/replicate_model/{model}.tsv"
     wildcard_constraints:
         model=one_of(APPLIED),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(30),

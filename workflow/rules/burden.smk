@@ -11,8 +11,6 @@ rule burden:
         "results/logs/burden/burden.log",
     benchmark:
         "results/benchmarks/burden/burden.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, cohort=300),
         runtime=grows(60, genotypes=0.02),
@@ -36,8 +34,6 @@ rule burden_masks:
         "results/logs/burden_masks/burden_masks.log",
     benchmark:
         "results/benchmarks/burden_masks/burden_masks.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, burden=20),
         runtime=grows(60),

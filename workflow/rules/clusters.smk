@@ -24,8 +24,6 @@ rule downstream_clusters:
     wildcard_constraints:
         model=one_of(WITH_EMBEDDINGS),
         task=one_of(TASKS["clusters"]),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(4000, embeddings=8),

@@ -35,8 +35,7 @@ def exit_on_user_error(function: Callable, *arguments, **keywords):
         sys.exit(1)  # a WorkflowError raised in an input function would come with a traceback
 
 
-SCHEMA = Path(workflow.basedir, "workflow/schemas/config.schema.yaml")
-exit_on_user_error(config_check.check_config, config, SCHEMA)
+exit_on_user_error(config_check.check_config, config)
 # Preflight lists missing and unreadable files itself. Snakemake knows its targets only after parsing the Snakefile.
 PREFLIGHT = "preflight" in sys.argv
 if not PREFLIGHT:

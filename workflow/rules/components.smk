@@ -24,8 +24,6 @@ rule plots_map:
         "results/benchmarks/plots_map/{model}.tsv"
     wildcard_constraints:
         model=one_of(WITH_EMBEDDINGS),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, embeddings=8),
         runtime=grows(60, embeddings=1),
@@ -54,8 +52,6 @@ rule components_quantiles:
         "results/benchmarks/components_quantiles/{model}.tsv"
     wildcard_constraints:
         model=one_of(WITH_IMAGES),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, phenotypes=10),
         runtime=grows(30),
@@ -78,8 +74,6 @@ rule components_neighbours:
         "results/benchmarks/components_neighbours/{model}.tsv"
     wildcard_constraints:
         model=one_of([model for model in WITH_IMAGES if model in WITH_EMBEDDINGS]),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, embeddings=8),
         runtime=grows(30),

@@ -11,8 +11,6 @@ rule covariates:
         "results/logs/covariates/covariates.log",
     benchmark:
         "results/benchmarks/covariates/covariates.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, covariates=10, pcs=10),
         runtime=grows(20),

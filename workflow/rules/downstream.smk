@@ -21,8 +21,6 @@ rule downstream_labelled:
         "results/benchmarks/downstream_labelled/{task}.tsv"
     wildcard_constraints:
         task=one_of(TASKS["segmentation"]),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000, table=20000),
@@ -55,8 +53,6 @@ rule downstream_segment:
         model=one_of(TRAINED),
         task=one_of(TASKS["segmentation"]),
         seed=r"\d+",
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000, images=8, genes=4),
@@ -92,8 +88,6 @@ rule downstream_segmentation:
     wildcard_constraints:
         model=one_of(TRAINED),
         task=one_of(TASKS["segmentation"]),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, scores=20),
         runtime=grows(60),

@@ -15,8 +15,6 @@ rule embed_fold:
         "results/benchmarks/embed_fold/{model}.fold{fold}.tsv"
     wildcard_constraints:
         model=one_of(TRAINED),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000, images=1.1),

@@ -17,14 +17,12 @@ rule evaluate_samples:
         phenotypes=expand("results/models/{model}/phenotypes.parquet", model=sorted(MODELS)),
         covariates=expand("results/models/{model}/covariates.parquet", model=sorted(MODELS)),
     output:
-        samples="results/private/evaluation/equal_samples.parquet",
+        samples="results/private/evaluation/common_samples.parquet",
         counts=f"{EVALUATION}/equal/samples.tsv",
     log:
         "results/logs/evaluate_samples/evaluate_samples.log",
     benchmark:
         "results/benchmarks/evaluate_samples/evaluate_samples.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, phenotypes=10),
         runtime=grows(20),
@@ -55,8 +53,6 @@ rule evaluate_gwas:
         "results/benchmarks/evaluate_gwas/{model}.chr{chrom}.tsv"
     wildcard_constraints:
         model=one_of(EQUAL),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: 4
     resources:
         mem_mb=grows(4000, phenotypes=25, covariates=25),
@@ -85,8 +81,6 @@ rule evaluate_loci:
         "results/benchmarks/evaluate_loci/{model}.tsv"
     wildcard_constraints:
         model=one_of(EQUAL),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, cohort=100),
         runtime=grows(120),
@@ -109,8 +103,6 @@ rule evaluate_attributions:
         "results/logs/evaluate_attributions/evaluate_attributions.log",
     benchmark:
         "results/benchmarks/evaluate_attributions/evaluate_attributions.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, explanations=20, snps=1),
         runtime=grows(60),
@@ -132,8 +124,6 @@ rule evaluate_cost:
         "results/logs/evaluate_cost/evaluate_cost.log",
     benchmark:
         "results/benchmarks/evaluate_cost/evaluate_cost.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(1000),
         runtime=grows(10),
@@ -164,7 +154,9 @@ rule evaluate:
         counts=[rules.evaluate_samples.output.counts] if EQUAL else [],
         samples=[rules.evaluate_samples.output.samples] if EQUAL else [],
         common_sample_loci=expand(rules.evaluate_loci.output.loci, model=EQUAL),
-        common_sample_summaries=expand(rules.evaluate_gwas.output.summary, model=EQUAL, chrom=CHROMOSOMES),
+        common_sample_summaries=expand(
+            rules.evaluate_gwas.output.summary, model=EQUAL, chrom=CHROMOSOMES
+        ),
         scores=[f"results/models/{model}/downstream/{task}.tsv" for model, task in DOWNSTREAM],
         attributions=rules.evaluate_attributions.output.attributions,
         # written with the other tables, but not read
@@ -191,8 +183,6 @@ rule evaluate:
         "results/logs/evaluate/evaluate.log",
     benchmark:
         "results/benchmarks/evaluate/evaluate.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         # The lead variants of one model, in float32. Their number is not known beforehand.
         mem_mb=grows(4000, embeddings=4, phenotypes=25, covariates=25, genotypes=0.02),

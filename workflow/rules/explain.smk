@@ -10,7 +10,7 @@ PRIVATE_EXPLANATIONS = [
 # Not explain.models and explain.private: they decide which models and samples are explained, not the values.
 EXPLAIN_SETTINGS = config_subset(
     "explain.baseline",
-    "explain.samples",
+    "explain.n_samples",
     "explain.reference",
     "explain.steps",
     "explain.noise",
@@ -74,8 +74,6 @@ rule explain_model:
         "results/benchmarks/explain_model/{model}.tsv"
     wildcard_constraints:
         model=one_of(EXPLAINED),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000 + explained_images_mb(EXPLAINED), table=20, cohort=20),
@@ -118,8 +116,6 @@ rule explain_plots:
         "results/benchmarks/explain_plots/{model}.tsv"
     wildcard_constraints:
         model=one_of(EXPLAINED),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
@@ -142,8 +138,6 @@ rule explain_samples:
         "results/benchmarks/explain_samples/{model}.tsv"
     wildcard_constraints:
         model=one_of(EXPLAINED_SAMPLES),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000 + explained_images_mb(EXPLAINED), table=20, cohort=20),

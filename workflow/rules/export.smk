@@ -10,8 +10,6 @@ rule export_gwas_ssf:
         "results/logs/export_gwas_ssf/{model}.log",
     benchmark:
         "results/benchmarks/export_gwas_ssf/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     threads: 4
     resources:
         mem_mb=grows(2000),
@@ -34,8 +32,6 @@ rule export_plink2:
         "results/logs/export_plink2/{model}.log",
     benchmark:
         "results/benchmarks/export_plink2/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     threads: 4
     resources:
         mem_mb=grows(2000),
@@ -56,8 +52,6 @@ rule export_ldsc:
         "results/logs/export_ldsc/{model}.log",
     benchmark:
         "results/benchmarks/export_ldsc/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     threads: 4
     resources:
         mem_mb=grows(2000),
@@ -79,8 +73,6 @@ rule export_phenotypes:
         "results/logs/export_phenotypes/{model}.log",
     benchmark:
         "results/benchmarks/export_phenotypes/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, phenotypes=20),
         runtime=grows(60),

@@ -11,8 +11,6 @@ rule expression:
         "results/logs/expression/expression.log",
     benchmark:
         "results/benchmarks/expression/expression.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, table=5),
         runtime=grows(20, table=0.02),

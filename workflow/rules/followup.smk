@@ -20,8 +20,6 @@ rule followup_model:
         "results/logs/followup_model/{model}.log",
     benchmark:
         "results/benchmarks/followup_model/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, phenotypes=20),
         runtime=grows(60),

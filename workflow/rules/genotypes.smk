@@ -12,8 +12,6 @@ rule genotypes_variants:
         "results/logs/genotypes_variants/chr{chrom}.log",
     benchmark:
         "results/benchmarks/genotypes_variants/chr{chrom}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, genotyped_samples=200),
         runtime=grows(60, genotypes=0.03),
@@ -44,8 +42,6 @@ rule genotypes_samples:
         "results/logs/genotypes_samples/genotypes_samples.log",
     benchmark:
         "results/benchmarks/genotypes_samples/genotypes_samples.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, missing=20),
         runtime=grows(30),
@@ -73,8 +69,6 @@ rule genotypes_prune:
         "results/logs/genotypes_prune/chr{chrom}.log",
     benchmark:
         "results/benchmarks/genotypes_prune/chr{chrom}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, genotyped_samples=200),
         runtime=grows(60, genotypes=0.03),
@@ -97,8 +91,6 @@ if config["genotypes"]["kinship"]:
             "results/logs/genotypes_kinship_external/genotypes_kinship_external.log",
         benchmark:
             "results/benchmarks/genotypes_kinship_external/genotypes_kinship_external.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
         resources:
             mem_mb=grows(2000, kinship=20),
             runtime=grows(30),
@@ -121,8 +113,6 @@ else:
             "results/logs/genotypes_kinship/genotypes_kinship.log",
         benchmark:
             "results/benchmarks/genotypes_kinship/genotypes_kinship.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
         threads: config["math_threads"]
         resources:
             mem_mb=grows(8000, samples=2000),
@@ -146,8 +136,6 @@ if config["genotypes"]["pcs_file"]:
             "results/logs/genotypes_pcs_external/genotypes_pcs_external.log",
         benchmark:
             "results/benchmarks/genotypes_pcs_external/genotypes_pcs_external.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
         resources:
             mem_mb=grows(2000, pcs=30),
             runtime=grows(30),
@@ -171,8 +159,6 @@ else:
             "results/logs/genotypes_pcs/genotypes_pcs.log",
         benchmark:
             "results/benchmarks/genotypes_pcs/genotypes_pcs.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
         threads: config["math_threads"]
         resources:
             mem_mb=grows(4000, samples=2000),

@@ -16,8 +16,6 @@ rule gwas_chromosome:
         "results/logs/gwas_chromosome/{model}.chr{chrom}.log",
     benchmark:
         "results/benchmarks/gwas_chromosome/{model}.chr{chrom}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     threads: 4
     resources:
         mem_mb=grows(4000, phenotypes=25, covariates=25),

@@ -12,8 +12,6 @@ rule images:
         "results/logs/images/images.log",
     benchmark:
         "results/benchmarks/images/images.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000),

@@ -15,8 +15,6 @@ rule downstream_labels:
         "results/benchmarks/downstream_labels/{task}.tsv"
     wildcard_constraints:
         task=one_of(LABEL_TASKS),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, table=20),
         runtime=grows(30),
@@ -42,8 +40,6 @@ rule downstream_images:
         "results/benchmarks/downstream_images/{task}.tsv"
     wildcard_constraints:
         task=one_of(EXTERNAL_TASKS),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000),
@@ -70,8 +66,6 @@ rule downstream_features:
     wildcard_constraints:
         model=one_of(TRAINED),
         task=one_of(EXTERNAL_TASKS),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000, images=1.1),
@@ -103,8 +97,6 @@ rule downstream_predict:
         model=one_of(WITH_EMBEDDINGS),
         task=one_of(LABEL_TASKS),
         seed=r"\d+",
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(8000, embeddings=8, images=2),
@@ -141,8 +133,6 @@ rule downstream_classification:
     wildcard_constraints:
         model=one_of(WITH_EMBEDDINGS),
         task=one_of(TASKS["classification"]),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, predictions=40),
         runtime=grows(120, predictions=20),

@@ -18,8 +18,6 @@ rule loci_model:
         "results/logs/loci_model/{model}.log",
     benchmark:
         "results/benchmarks/loci_model/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, cohort=100),
         runtime=grows(120),

@@ -15,8 +15,6 @@ rule modalities_external:
         "results/benchmarks/modalities_external/{modality}.tsv"
     wildcard_constraints:
         modality=one_of([*EXTERNAL_MODALITIES]),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, table=10),
         runtime=grows(60),

@@ -12,8 +12,6 @@ rule pgs_download:
         score=r"PGS\d{6}",
         build=config["genotypes"]["build"],
     localrule: True
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(1000),
         runtime=grows(60),
@@ -37,8 +35,6 @@ rule pgs:
         "results/logs/pgs/pgs.log",
     benchmark:
         "results/benchmarks/pgs/pgs.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(4000, cohort=400),

@@ -18,8 +18,6 @@ rule phenotypes_embedded:
         "results/benchmarks/phenotypes_embedded/{model}.tsv"
     wildcard_constraints:
         model=one_of(WITH_EMBEDDINGS),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, reference=12),
         runtime=grows(60),
@@ -46,8 +44,6 @@ rule phenotypes_external:
         "results/benchmarks/phenotypes_external/{model}.tsv"
     wildcard_constraints:
         model=one_of(EXTERNAL_PHENOTYPES),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, table=20),
         runtime=grows(60),

@@ -22,8 +22,6 @@ rule plots_manhattan:
         "results/logs/plots_manhattan/{model}.log",
     benchmark:
         "results/benchmarks/plots_manhattan/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
@@ -47,8 +45,6 @@ rule plots_points:
         "results/logs/plots_points/{model}.log",
     benchmark:
         "results/benchmarks/plots_points/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
@@ -75,8 +71,6 @@ rule plots_overview:
         "results/logs/plots_overview/{model}.log",
     benchmark:
         "results/benchmarks/plots_overview/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
@@ -106,8 +100,6 @@ rule plots_features:
         "results/logs/plots_features/{model}.log",
     benchmark:
         "results/benchmarks/plots_features/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(120),
@@ -138,8 +130,6 @@ rule plots_regional:
         "results/logs/plots_regional/{model}.log",
     benchmark:
         "results/benchmarks/plots_regional/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, cohort=100),
         runtime=grows(120),
@@ -175,8 +165,6 @@ rule plots_qq:
         "results/logs/plots_qq/{model}.log",
     benchmark:
         "results/benchmarks/plots_qq/{model}.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(60),
@@ -227,8 +215,6 @@ rule plots_genotypes:
         "results/logs/plots_genotypes/plots_genotypes.log",
     benchmark:
         "results/benchmarks/plots_genotypes/plots_genotypes.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, pcs=20),
         runtime=grows(30),
@@ -258,8 +244,6 @@ rule plots_matching:
         "results/logs/plots_matching/plots_matching.log",
     benchmark:
         "results/benchmarks/plots_matching/plots_matching.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(20),
@@ -291,8 +275,6 @@ rule plots_training:
         "results/benchmarks/plots_training/{model}.tsv"
     wildcard_constraints:
         model=one_of(TRAINED),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(60),
@@ -326,8 +308,6 @@ rule plots_decoded:
         "results/benchmarks/plots_decoded/{model}.tsv"
     wildcard_constraints:
         model=one_of(WITH_DECODER),
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(30),
@@ -348,8 +328,6 @@ rule plots_montage:
         "results/logs/plots_montage/plots_montage.log",
     benchmark:
         "results/benchmarks/plots_montage/plots_montage.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(60),

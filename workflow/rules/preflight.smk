@@ -5,8 +5,6 @@ rule preflight:
     log:
         ".snakemake/preflight.log",
     localrule: True
-    conda:
-        "../../envs/contigwas.yaml"
     params:
         settings=config_settings.ordered(config),
         gpus=workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0,

@@ -20,8 +20,6 @@ rule pretrain_fold:
         "results/benchmarks/pretrain_fold/{model}.fold{fold}.tsv"
     wildcard_constraints:
         model=one_of(TRAINED),
-    conda:
-        "../../envs/contigwas.yaml"
     threads: config["math_threads"]
     resources:
         mem_mb=grows(16000, images=1.1, modalities=4),

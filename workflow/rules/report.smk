@@ -76,8 +76,6 @@ rule report:
         "results/logs/report/report.log",
     benchmark:
         "results/benchmarks/report/report.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(20),

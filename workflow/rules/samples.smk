@@ -10,8 +10,6 @@ rule samples_candidates:
         "results/logs/samples_candidates/samples_candidates.log",
     benchmark:
         "results/benchmarks/samples_candidates/samples_candidates.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, genotypes=5, exome=5),
         runtime=grows(20, genotypes=0.1, exome=0.1),
@@ -34,8 +32,6 @@ rule samples:
         "results/logs/samples/samples.log",
     benchmark:
         "results/benchmarks/samples/samples.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, candidates=100),
         runtime=grows(20, candidates=1),

@@ -34,8 +34,6 @@ if "simulate" in config:
             "results/logs/simulate_cohort/simulate_cohort.log",
         benchmark:
             "results/benchmarks/simulate_cohort/simulate_cohort.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
         resources:
             mem_mb=grows(4000),
             runtime=grows(30),
@@ -58,8 +56,6 @@ if "simulate" in config:
                 "results/logs/simulate_expression/simulate_expression.log",
             benchmark:
                 "results/benchmarks/simulate_expression/simulate_expression.tsv"
-            conda:
-                "../../envs/contigwas.yaml"
             resources:
                 mem_mb=grows(4000),
                 runtime=grows(30),
@@ -81,8 +77,6 @@ if "simulate" in config:
                 "results/logs/simulate_lesions/simulate_lesions.log",
             benchmark:
                 "results/benchmarks/simulate_lesions/simulate_lesions.tsv"
-            conda:
-                "../../envs/contigwas.yaml"
             resources:
                 mem_mb=grows(4000),
                 runtime=grows(30),
@@ -105,8 +99,6 @@ if "simulate" in config:
                 "results/logs/simulate_images/simulate_images.log",
             benchmark:
                 "results/benchmarks/simulate_images/simulate_images.tsv"
-            conda:
-                "../../envs/contigwas.yaml"
             resources:
                 mem_mb=grows(4000),
                 runtime=grows(30),
@@ -128,8 +120,6 @@ if "pairing" in config:
             "results/logs/pairing/pairing.log",
         benchmark:
             "results/benchmarks/pairing/pairing.tsv"
-        conda:
-            "../../envs/contigwas.yaml"
         resources:
             mem_mb=grows(2000),
             runtime=grows(30),

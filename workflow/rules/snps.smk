@@ -14,8 +14,6 @@ rule snps:
         "results/logs/snps/snps.log",
     benchmark:
         "results/benchmarks/snps/snps.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(2000, cohort=200),
         runtime=grows(60, genotypes=0.01),

@@ -146,8 +146,6 @@ rule training_inputs_digest:
     wildcard_constraints:
         part=PART,
     localrule: True
-    conda:
-        "../../envs/contigwas.yaml"
     params:
         producing_rules=producing_params,
         code=code_of("training_inputs_digest"),
@@ -169,8 +167,6 @@ rule training_inputs_ready:
     wildcard_constraints:
         part=PART,
     localrule: True
-    conda:
-        "../../envs/contigwas.yaml"
     params:
         code=code_of("training_inputs_ready"),
     script:

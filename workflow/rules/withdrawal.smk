@@ -34,8 +34,6 @@ rule withdrawal:
         "results/logs/withdrawal/withdrawal.log",
     benchmark:
         "results/benchmarks/withdrawal/withdrawal.tsv"
-    conda:
-        "../../envs/contigwas.yaml"
     resources:
         mem_mb=grows(4000, embeddings=4),
         runtime=grows(60),
