@@ -1,4 +1,4 @@
-"""Fixtures of all tests: oracle programs, real data if they are available, and finished runs."""
+"""Markers and order of the tests; fixtures: oracle programs, real data if they are available, and finished runs."""
 
 import os
 import shutil
@@ -13,6 +13,32 @@ from tests.studies import Study, clone
 ROOT = Path(__file__).resolve().parents[1]
 settings.register_profile("untimed", deadline=None)  # a busy machine is no wrong answer
 settings.load_profile("untimed")
+
+
+# files whose tests take longest, in the order in which they start; before them those that share the finished study
+FIRST = ["slurm/", "test_faults", "test_rerun_table", "test_reproducible", "test_labels_stage", "test_downstream.py"]
+FIRST += ["test_segmentation_run", "test_distributed", "test_resume"]
+NEEDS = {"oracle": "oracle", "validator": "oracle", "chromium": "browser"}  # a marker for what uses a fixture
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they need, keep those of a file (or of the finished study) together, and the longest first."""
+    for item in items:
+        place = item.path.relative_to(ROOT / "tests").as_posix()
+        for fixture in {*NEEDS} & {*item.fixturenames}:
+            item.add_marker(NEEDS[fixture])
+        if place.startswith("slurm/"):
+            item.add_marker("slurm")
+    shared = {item.path for item in items if "finished" in item.fixturenames}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("finished" if item.path in shared else item.path.stem))
+
+    def rank(item: pytest.Item) -> int:
+        if item.path in shared:
+            return -1
+        return next((place for place, name in enumerate(FIRST) if name in item.path.as_posix()), len(FIRST))
+
+    items.sort(key=rank)
 
 
 def absent(reason: str) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +14,7 @@ from contigwas.images.array import Photographs
 from contigwas.pretrain.data import Batches
 from contigwas.pretrain.train import train
 from contigwas.runtime.errors import UserError
+from tests.studies import forking_python
 
 SCRIPT = """
 import json, os, signal, sys
@@ -34,7 +34,7 @@ train(**json.loads(sys.argv[1]))
 """
 # GroupNorm and no random number of a device: nothing then depends on which process a sample is in. SimCLR at a lower
 # rate: at 0.02 it makes of a rounding error 0.2 % in three epochs
-EVEN = {"norm": "group", "dropout": 0.0, "epochs": 3, "batch": 8, "lr": 0.02}
+EVEN = {"norm": "group", "dropout": 0.0, "epochs": 2, "batch": 8, "lr": 0.02}
 METHODS = {
     "contig": RECIPE | EVEN,
     "learned": RECIPE | EVEN | {"learn_temperature": True, "genetics_encoder": "none"},
@@ -58,7 +58,7 @@ def command_of(study, settings, name, devices, **more):
     outputs = {"output_checkpoint": folder / name / "model.ckpt", "output_history": folder / name / "history.csv"}
     keywords = files | {"modalities": modalities, "settings": settings, "fold": 0, "devices": devices} | outputs | more
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    return [sys.executable, script, json.dumps(keywords, default=str), "-1"], {
+    return [forking_python(), script, json.dumps(keywords, default=str), "-1"], {
         "env": environment,
         "cwd": folder,
         "text": True,
@@ -73,6 +73,7 @@ def run(study, settings, name, devices, **more):
     return pd.read_csv(folder / "history.csv"), torch.load(folder / "model.ckpt", weights_only=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_two_processes_follow_the_loss_curve_of_one(study, method):
     alone, first = run(study, METHODS[method], f"{method}1", 1)
@@ -83,6 +84,7 @@ def test_two_processes_follow_the_loss_curve_of_one(study, method):
         assert torch.allclose(value, second["state_dict"][name], rtol=1e-3, atol=1e-4), name
 
 
+@pytest.mark.slow
 def test_two_stopped_processes_resume_to_the_same_weights(study):
     """With dropout, each process resumes with its own random numbers."""
     settings = METHODS["contig"] | {"dropout": 0.2, "corruption": 0.1}

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from contigwas.pretrain.methods import Pretraining
 from contigwas.pretrain.resume import fingerprint
 from contigwas.pretrain.train import train
 from contigwas.runtime.errors import UserError
+from tests.studies import forking_python
 
 SLOW = RECIPE | {"epochs": 6, "genetics_encoder": "h1", "learn_temperature": True, "corruption": 0.1}
 METHODS = {
@@ -29,6 +29,8 @@ CHILD = """
 import json, sys, time
 from contigwas.pretrain.methods.base import Pretraining
 from contigwas.pretrain.train import train
+
+pytestmark = pytest.mark.slow
 step = Pretraining.training_step
 def slowly(self, batch, index):
     time.sleep(0.05)
@@ -54,7 +56,7 @@ def arguments(folder, files, settings, name, **more):
 def child(keywords):
     text = json.dumps(keywords, default=str)
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    return subprocess.Popen([sys.executable, "-c", CHILD, text], env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([forking_python(), "-c", CHILD, text], env=environment, stderr=subprocess.PIPE, text=True)
 
 
 def wait_for_state(scratch, after=0.0):

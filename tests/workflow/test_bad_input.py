@@ -104,6 +104,7 @@ def score_without_alleles(study):
     set_config(study, pgs={"scores": "score.txt.gz"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mistake", "target", "sentence", "absent"),
     [
@@ -136,6 +137,7 @@ def test_a_mistake_ends_in_one_sentence(study, mistake, target, sentence, absent
     assert not list((run.folder / "results").rglob(".*.tmp.*"))
 
 
+@pytest.mark.slow
 def test_external_phenotypes_need_nothing_else(study):
     """A constant covariate is dropped with a warning, and samples with a missing covariate are counted."""
     run = study("phenotypes.yaml")

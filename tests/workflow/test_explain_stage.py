@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 BLOCK = {"n_samples": 12, "reference": 24, "steps": 8, "private": 2}
 RULES = {"explain_model", "explain_plots", "explain_samples"}
 

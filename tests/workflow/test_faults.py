@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import faults
 from faults import Moment, Study
 
+pytestmark = pytest.mark.slow
+
 TARGETS = ["loci", "results/models/contig/plots/regional", "results/models/contig/gwas-ssf"]
 MOMENTS = [Moment("snakemake killed", 4, 1.0), Moment("job killed", 8, 0.5), Moment("disk full", 14, 0.5)]
 

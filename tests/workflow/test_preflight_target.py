@@ -15,6 +15,8 @@ from tests.preflight_mistakes import (
     truncated,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(study):
@@ -65,7 +67,7 @@ def test_missing_files_end_other_targets_at_once(run):
     other = workflow.dry("samples")
     assert other.status == 1
     assert other.text.count("which does not exist: correct the path or add the file") == 1
-    assert workflow.dry("preflight", "samples").status == 1
+    assert workflow("--dry-run", "preflight", "samples").status == 1
 
 
 @pytest.mark.parametrize(

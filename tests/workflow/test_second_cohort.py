@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 
 from tests.studies import Study, clone
@@ -76,6 +77,7 @@ def test_mistakes_end_in_one_sentence(study):
     assert "models.first is applied to images, but there is no images: block" in run.dry().text
 
 
+@pytest.mark.slow
 def test_the_same_images_under_other_names_give_the_discovery_again(finished, root, tmp_path):
     """Strangers with the genotypes and images of the discovery: its effects come back, through three networks."""
     folder = clone(root, tmp_path / "second")
