@@ -98,7 +98,7 @@ def read_modality(path: PathLike) -> "ad.AnnData":
     try:
         data = ad.read_h5ad(path)
     except (OSError, KeyError) as error:
-        raise UserError(f"{path} is not an AnnData .h5ad file ({error}). Write it with anndata") from None
+        raise UserError(f"{path} is not an AnnData .h5ad file ({error}): write it with anndata") from None
     require_unique(data.obs_names, path)
     require_features(data.var_names, path)
     return data

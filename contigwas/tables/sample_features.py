@@ -268,7 +268,7 @@ class AnnDataTable(SampleTable):
                 yield file
         except (OSError, LookupError, AttributeError, TypeError, ValueError) as error:
             raise UserError(
-                f"{self.path} is not an AnnData .h5ad file ({type(error).__name__}). Write it with anndata"
+                f"{self.path} is not an AnnData .h5ad file ({type(error).__name__}): write it with anndata"
             ) from None
 
     def _blocks(self, rows: int) -> Iterator[tuple[tuple, np.ndarray, np.ndarray]]:
@@ -324,7 +324,7 @@ def open_parquet(path: PathLike, key: str) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid):
-        raise UserError(f"{path} is not a Parquet file ({key}). Write it again") from None
+        raise UserError(f"{path} is not a Parquet file ({key}): write it again") from None
 
 
 def open_samples_table(path: PathLike, options: TableOptions) -> SampleTable:
