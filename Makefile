@@ -10,7 +10,7 @@ TEST_PROCESSES ?= 2
 # the validator's pandas has no wheels beyond Python 3.11
 SSF_PYTHON ?= $(shell command -v python3.11 || echo $(PYTHON))
 
-.PHONY: demo test lint format docs site validator clean
+.PHONY: demo test test-rest test-all lint format docs site validator clean
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores all
@@ -20,8 +20,19 @@ demo: .venv/installed
 	@echo "Loci of the contrastive model:     results/models/contig/loci.tsv"
 	@echo "Its Manhattan plot:                results/models/contig/plots/manhattan.png"
 
+PYTEST = $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
+REST := slow or oracle or browser or slurm
+
+# in minutes: units, oracles that need no program, dry runs of every config, a small study from end to end
 test: .venv/installed
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not ($(REST))"
+
+# what `make test` leaves out: oracle programs, a browser, SLURM, more runs
+test-rest: .venv/installed
+	$(PYTEST) -m "$(REST)"
+
+test-all: .venv/installed
+	$(PYTEST)
 
 lint: .venv/installed
 	$(BIN)/ruff check .

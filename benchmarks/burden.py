@@ -37,12 +37,12 @@ with job(out + ".log"):
 
 
 def bits(samples: np.ndarray) -> np.ndarray:
-    """Where a sample's two bits lie in the byte."""
+    """Return the position of the two bits of each sample in its byte."""
     return (2 * (samples % 4)).astype(np.uint8)
 
 
 def write_chromosome(folder: Path, chrom: int, samples: int, sizes: np.ndarray, rng: np.random.Generator) -> dict:
-    """A .bed of rare variants, genes of `sizes` variants one after another; returns the entries of every mask."""
+    """Write a .bed of rare variants of genes with `sizes` variants; return the number of entries of every mask."""
     count = int(sizes.sum())
     gene = np.repeat(np.arange(len(sizes)), sizes)
     category = rng.choice(len(CATEGORIES), count, p=SHARES)
@@ -54,7 +54,7 @@ def write_chromosome(folder: Path, chrom: int, samples: int, sizes: np.ndarray, 
         file.write(b"\x6c\x1b\x01")
         for start in range(0, count, BLOCK):
             part = drawn[start : start + BLOCK]
-            block = np.full((len(part), -(-samples // 4)), 0xFF, np.uint8)  # nobody carries the first allele
+            block = np.full((len(part), -(-samples // 4)), 0xFF, np.uint8)  # no sample carries the first allele
             row = np.repeat(np.arange(len(part)), part)
             keys = np.unique(row * samples + rng.integers(0, samples, row.size))
             row, carrier = np.divmod(keys, samples)
@@ -86,7 +86,7 @@ def write_chromosome(folder: Path, chrom: int, samples: int, sizes: np.ndarray, 
 
 
 def data(folder: Path, samples: int, genes: int, variants: int) -> Path:
-    """The folder of a data set, made where it is not there."""
+    """Return the folder of a data set, and create the data set if it does not exist."""
     place = folder / f"burden_n{samples}_g{genes}_v{variants}"
     if (place / "entries.json").exists():
         return place
@@ -114,7 +114,7 @@ def data(folder: Path, samples: int, genes: int, variants: int) -> Path:
 
 
 def command(place: Path, statistic: str) -> list[str]:
-    """The rule's process."""
+    """Return the command of the stage."""
     vep = {"gene": "SYMBOL", "score": None, "min_score": 0.5, "loftee": False}
     rules = {"masks": MASKS, "statistic": statistic, "max_aaf": MAX_AAF, "max_missing": 1, "singletons": False}
     settings = json.dumps({**rules, "aaf": None, "vep": vep})
@@ -122,7 +122,7 @@ def command(place: Path, statistic: str) -> list[str]:
 
 
 def checked(place: Path, statistic: str) -> dict[str, float]:
-    """What the file holds; its entries must be as many as were simulated."""
+    """Return the size of the file. Its number of entries must be the simulated one."""
     out = place / f"{statistic}.h5ad"
     burden = anndata.read_h5ad(out).X
     expected = json.loads((place / "entries.json").read_text())
@@ -132,12 +132,12 @@ def checked(place: Path, statistic: str) -> dict[str, float]:
 
 
 def main() -> None:
-    """Make the data, run the stage as often as is asked, append the table."""
+    """Create the data, run the stage and append the results to the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("resources/benchmarks"))
     parser.add_argument("--samples", type=int, default=20_000)
     parser.add_argument("--genes", type=int, default=20_000)
-    parser.add_argument("--variants", type=int, help="20 for each gene unless said")
+    parser.add_argument("--variants", type=int, help="number of variants (default: 20 per gene)")
     parser.add_argument("--statistics", nargs="+", default=["max", "sum"], choices=["max", "sum", "comphet", "binary"])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/burden.tsv")

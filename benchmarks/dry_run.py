@@ -23,7 +23,7 @@ MODELS, SCORES = 10, 481
 
 
 def study(folder: Path) -> Path:
-    """The example with more models, and its files, empty; returns the config."""
+    """Write the example config with more models, and empty input files; return the config."""
     text = (ROOT / "config/examples/ukb.yaml").read_text().replace("data/", "in/")
     config = yaml.safe_load(text)
     for number in range(MODELS - len(config["models"])):
@@ -37,7 +37,7 @@ def study(folder: Path) -> Path:
 
 
 def main() -> None:
-    """Time both in turn and write the rows."""
+    """Time both commands alternately and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--finished", type=Path, help="folder of a finished demo")
     parser.add_argument("--runs", type=int, default=5)

@@ -38,7 +38,7 @@ TEMPERATURE, ALPHA, WIDTH = 0.1, 0.75, 128
 
 
 def by_update(encoder: nn.Module, images: Tensor, genetics: Tensor, inputs: Tensor, own: Tensor, steps: int) -> Tensor:
-    """As the stage explain does it."""
+    """Compute attributions as in the stage explain."""
     reference = Reference.of(images, genetics, TEMPERATURE, ALPHA)
     found, rows = [], FLOATS // (inputs.shape[1] + 4096)
     for part, image in zip(inputs.split(rows // steps), own.split(rows // steps), strict=True):
@@ -48,12 +48,12 @@ def by_update(encoder: nn.Module, images: Tensor, genetics: Tensor, inputs: Tens
 
 
 def every_point(encoder: nn.Module, *arguments: object) -> Tensor:
-    """The same of an encoder that is not known to be linear."""
+    """Compute attributions of an encoder that is not treated as linear."""
     return by_update(nn.Sequential(encoder, nn.Identity()), *arguments)
 
 
 def by_loop(encoder: nn.Module, images: Tensor, genetics: Tensor, inputs: Tensor, own: Tensor, steps: int) -> Tensor:
-    """A sample and a point at a time, the matrix anew."""
+    """Compute the matrix again for every sample and point."""
 
     def loss(points: Tensor, image: Tensor) -> Tensor:
         v = torch.cat([images, image[:1]])
@@ -64,7 +64,7 @@ def by_loop(encoder: nn.Module, images: Tensor, genetics: Tensor, inputs: Tensor
 
 
 def at_once(encoder: nn.Module, images: Tensor, genetics: Tensor, inputs: Tensor, own: Tensor, steps: int) -> Tensor:
-    """A sample at a time, the matrices of all points as one batch."""
+    """Compute the matrices of all points of a sample as one batch."""
     rebuilt = torch.vmap(lambda v, g: contig_loss(v, g, TEMPERATURE, ALPHA), in_dims=(None, 0))
 
     def loss(points: Tensor, image: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ DRAWS = 2000
 
 
 def load(data: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Expression, float32 (samples, genes), as the stage writes it, in the order of the genome; subtypes, int64."""
+    """Return expression, float32 (samples, genes) in genomic order, as the stage writes it, and subtypes, int64."""
     path = data / "expression" / "tcga_brca_mrna_train.csv"
     subtypes = pd.read_csv(path, index_col="sample")["subtype"]
     samples = pd.DataFrame({"fid": subtypes.index, "iid": subtypes.index, "sex": 0, "family": "f", "fold": 0})
@@ -67,7 +67,7 @@ def load(data: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def regression(components: bool) -> GridSearchCV:
-    """Logistic regression on z-scores or their components, its settings chosen among the training samples."""
+    """Return a logistic regression on z-scores or their PCs, with settings chosen within the training samples."""
     steps = [StandardScaler(), *([PCA(random_state=0)] if components else [])]
     model = make_pipeline(*steps, LogisticRegression(class_weight="balanced", max_iter=2000))
     grid = {"logisticregression__C": PENALTIES} | ({"pca__n_components": COMPONENTS} if components else {})
@@ -111,13 +111,13 @@ class Encoded:
 
 
 def arms(seed: int) -> dict[str, object]:
-    """What is compared, untrained."""
+    """Return the compared models, not yet fitted."""
     regressions = {BASELINE: regression(True), "logistic regression on z-scores": regression(False)}
     return regressions | {kind: Encoded(kind, seed) for kind in ("mamba", "transformer", "mlp")}
 
 
 def predictions(values: np.ndarray, labels: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Probabilities (repeats, samples, classes) by models that did not see the sample, and seconds, by arm."""
+    """Return probabilities (repeats, samples, classes) of models not trained on the sample, and seconds, by arm."""
     classes = labels.max() + 1
     found = {name: np.zeros((REPEATS, len(labels), classes)) for name in arms(0)}
     seconds = dict.fromkeys(found, 0.0)
@@ -151,7 +151,7 @@ METRICS = {"balanced accuracy": balanced_accuracy, "macro AUROC": macro_auroc}
 
 
 def table(labels: np.ndarray, found: dict[str, np.ndarray], seconds: dict[str, float]) -> pd.DataFrame:
-    """One row an arm and metric."""
+    """Return one row per arm and metric."""
     rng = np.random.default_rng(0)
     draws = [rng.integers(len(labels), size=len(labels)) for _ in range(DRAWS)]
     draws = [draw for draw in draws if len(np.unique(labels[draw])) == labels.max() + 1]

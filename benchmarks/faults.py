@@ -42,7 +42,7 @@ KINDS = [
     "killed after a rename",
 ]
 PATIENCE = 900  # seconds without which nothing here ends
-# a job that finds the file `armed` kills itself at the next rename of an output
+# a job that finds the file `armed` kills itself at its next rename of an output
 HOOK = """
 import os, signal
 def struck(rename, when):
@@ -68,7 +68,7 @@ for when in ("before", "after"):
 
 @dataclass(frozen=True)
 class Moment:
-    """When to strike, and how: after `jobs` finished jobs and `delay` seconds more."""
+    """When and how a run is interrupted: after `jobs` finished jobs and `delay` further seconds."""
 
     kind: str
     jobs: int
@@ -76,10 +76,10 @@ class Moment:
 
 
 class Study:
-    """A copy of the workflow in a folder of its own, where Snakemake runs and is struck."""
+    """A copy of the workflow in a separate folder, in which Snakemake runs and is interrupted."""
 
     def __init__(self, folder: Path, targets: Sequence[str] = TARGETS) -> None:
-        """Copy the workflow; the folder is made. `targets` are what every run makes."""
+        """Create the folder and copy the workflow. `targets` are the targets of every run."""
         self.targets, self.folder, self.control = [*targets], folder, folder.with_name(f"{folder.name}.control")
         for place in (folder, self.control):
             place.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ class Study:
         shutil.copy(CONFIG, folder / "faults.yaml")
 
     def start(self, *arguments: str) -> subprocess.Popen:
-        """Start snakemake on the targets, in a session of its own; what it prints is added to a file."""
+        """Start snakemake in a new session; its output is appended to a file."""
         command = [sys.executable, "-m", "snakemake", *(arguments or self.targets), "--cores", "2", "--nocolor"]
         environment = os.environ | {"MPLBACKEND": "Agg", "FAULTS": str(self.control), "PYTHONPATH": str(self.control)}
         with self.printed.open("ab") as file:
@@ -109,30 +109,30 @@ class Study:
 
     @property
     def printed(self) -> Path:
-        """What all runs printed."""
+        """The output of all runs."""
         return self.control / "printed.txt"
 
     def run(self, *arguments: str) -> int:
-        """Run snakemake to its end; its status."""
+        """Run snakemake to its end and return its exit status."""
         return self.start(*arguments).wait(PATIENCE)
 
     def finished(self) -> int:
-        """Jobs that are done: each has its benchmark."""
+        """Return the number of finished jobs, each of which has a benchmark file."""
         return sum(1 for _ in (self.folder / "results/benchmarks").rglob("*.tsv"))
 
     def locked(self) -> bool:
-        """Whether a Snakemake that was killed left its lock."""
+        """Whether a killed Snakemake process left its lock."""
         locks = self.folder / ".snakemake/locks"
         return locks.is_dir() and any(locks.iterdir())
 
     def resume_from(self) -> subprocess.Popen:
-        """What a user does next: unlock where the lock was left, then the same command."""
+        """Do what a user does next: unlock the folder if it is locked, then repeat the command."""
         if self.locked() and self.run("--unlock"):
             raise SystemExit("--unlock failed")
         return self.start()
 
     def strike(self, process: subprocess.Popen, moment: Moment) -> str:
-        """Wait for the moment and strike the run; the rules whose jobs were running. Empty where it had ended."""
+        """Wait and interrupt the run; return the rules of the running jobs, none if the run had ended."""
         while self.finished() < moment.jobs and process.poll() is None:
             time.sleep(0.02)
         time.sleep(moment.delay)
@@ -161,7 +161,7 @@ class Study:
         return hit if process.wait(PATIENCE) else ""
 
     def strike_rename(self, process: subprocess.Popen, when: str) -> str:
-        """Let the next job that renames an output kill itself; the name of the output."""
+        """Let the next job that renames an output kill itself, and return the name of the output."""
         armed = self.control / when
         armed.touch()
         while armed.exists() and process.poll() is None:
@@ -176,7 +176,7 @@ class Study:
 
     @contextmanager
     def full(self, process: subprocess.Popen) -> Iterator[None]:
-        """No room on the disk of the study; where that is no disk of its own, none in any file of its jobs."""
+        """Fill the disk of the study or, if it is not a separate file system, limit the file size of its jobs to 0."""
         if self.folder.is_mount():
             filler = self.folder / "filler"
             with filler.open("wb", buffering=0) as file, suppress(OSError):
@@ -194,12 +194,12 @@ class Study:
 
 
 def heeds_ctrl_c() -> None:
-    """A shell makes what it starts in the background, such as this program, deaf to SIGINT."""
+    """Restore SIGINT, which shells ignore in background processes."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def jobs_of(process: subprocess.Popen) -> dict[str, psutil.Process]:
-    """The running jobs of a Snakemake by rule."""
+    """Return the running jobs of a Snakemake process by rule."""
     found = {}
     try:
         for one in psutil.Process(process.pid).children(recursive=True):
@@ -212,7 +212,7 @@ def jobs_of(process: subprocess.Popen) -> dict[str, psutil.Process]:
 
 
 def files(folder: Path) -> dict[str, Path]:
-    """Every file that a run makes, by its path; without logs, benchmarks, times and what training resumes from."""
+    """Return every output file by its path, except logs, benchmarks, times and saved training states."""
     found = [path for part in ("results", "resources") for path in (folder / part).rglob("*")]
     left_out = (*(f"results/{part}/" for part in ("logs", "benchmarks", "scratch")), "results/evaluation/cost.tsv")
     named = {str(path.relative_to(folder)): path for path in found if not path.is_dir()}
@@ -220,12 +220,12 @@ def files(folder: Path) -> dict[str, Path]:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file, or the folder it lies in, is one that should have been renamed."""
+    """Whether a file or its folder has a temporary name."""
     return any(re.match(r"\.\w+\.(tmp|old)\.", part) for part in Path(name).parts)
 
 
 def different(folder: Path, whole: Path) -> list[str]:
-    """The files that stand in `folder` under their own names, and are not those of the unbroken run."""
+    """Return the files in `folder` with final names that differ from those of the uninterrupted run."""
     expected, wrong = files(whole), []
     for name, path in files(folder).items():
         try:
@@ -238,13 +238,13 @@ def different(folder: Path, whole: Path) -> list[str]:
 
 
 def leftover(folder: Path) -> list[str]:
-    """Temporary files, and states of training, that are there although everything is done."""
+    """Return temporary files and training states that remain after the run has finished."""
     scratch = [str(path.relative_to(folder)) for path in (folder / "results/scratch").rglob("*") if path.is_file()]
     return [name for name in files(folder) if is_temporary(name)] + scratch
 
 
 def drawn(seed: int, moments: int, jobs: int) -> list[Moment]:
-    """Moments of one pass in order: each kind as often as the others, spread over the run."""
+    """Return the moments of one pass in order: the same number of each kind, spread over the run."""
     rng = np.random.default_rng(seed)
     kinds = [KINDS[number % len(KINDS)] for number in rng.permutation(max(moments, len(KINDS)))[:moments]]
     edges = np.linspace(0, jobs - 1, moments + 1)
@@ -255,7 +255,7 @@ def drawn(seed: int, moments: int, jobs: int) -> list[Moment]:
 
 
 def one_pass(study: Study, moments: list[Moment], whole: Path) -> list[dict[str, object]]:
-    """Strike one run again and again, let it end, and compare it with the unbroken one; a row a moment."""
+    """Interrupt one run repeatedly, let it finish, and compare it with the uninterrupted run; one row per moment."""
     rows: list[dict[str, object]] = []
     process = study.start()
     for moment in moments:
@@ -285,7 +285,7 @@ def one_pass(study: Study, moments: list[Moment], whole: Path) -> list[dict[str,
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[None]:
-    """A file system of its own in memory for the study, which can be filled; without the right to, none."""
+    """Mount a file system in memory for the study, which can be filled; do nothing without permission to mount."""
     folder.mkdir(parents=True, exist_ok=True)
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(folder)], capture_output=True, check=False
@@ -298,7 +298,7 @@ def small_disk(folder: Path) -> Iterator[None]:
 
 
 def unbroken(folder: Path, targets: Sequence[str] = TARGETS) -> Path:
-    """The folder of a run that nobody struck."""
+    """Return the folder of an uninterrupted run."""
     study = Study(folder, targets)
     if study.run():
         raise SystemExit(f"the unbroken run failed: see {study.printed}")
@@ -306,13 +306,13 @@ def unbroken(folder: Path, targets: Sequence[str] = TARGETS) -> Path:
 
 
 def main() -> None:
-    """Draw, strike, compare, write."""
+    """Interrupt runs at random moments, compare them and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--moments", type=int, default=50)
-    parser.add_argument("--each", type=int, default=5, help="moments of a pass")
+    parser.add_argument("--each", type=int, default=5, help="number of moments in a pass")
     parser.add_argument("--folder", type=Path, required=True, help="an empty folder for the runs")
-    parser.add_argument("--whole", type=Path, help="the folder of an unbroken run that is there already")
+    parser.add_argument("--whole", type=Path, help="folder of an existing uninterrupted run")
     parser.add_argument("--table", type=Path, default=HERE / "faults.tsv")
     arguments = parser.parse_args()
     start = time.monotonic()

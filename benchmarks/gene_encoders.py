@@ -34,12 +34,12 @@ MOST = 14 * 2**30  # bytes of address space that a process may take: what needs 
 
 
 def resident() -> int:
-    """Bytes of this process in memory now."""
+    """Return the resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def one(kind: str, length: int) -> dict[str, float]:
-    """Seconds and bytes of forward and backward."""
+    """Return the seconds and bytes of a forward and backward pass."""
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -77,7 +77,7 @@ def one(kind: str, length: int) -> dict[str, float]:
 
 
 def crossing(table: pd.DataFrame, column: str, other: str) -> float:
-    """The length from which mamba needs less, where the lines of the logarithms cross; NaN if nowhere."""
+    """Return the length from which mamba needs less, by log-log interpolation; NaN if there is none."""
     wide = table.pivot(index="tokens", columns="encoder", values=column)[["mamba", other]].dropna()
     gap = np.log(wide["mamba"]) - np.log(wide[other])
     lengths = np.log(wide.index.to_numpy(float))

@@ -36,7 +36,7 @@ CASES = [(128, 0.0, 40_000), (10, 0.005, 40_000), (128, 0.005, 40_000), (128, 0.
 
 
 def data(folder: Path, samples: int, variants: int, missing: float) -> Path:
-    """The folder of a data set, made where it is not there."""
+    """Return the folder of a data set, and create the data set if it does not exist."""
     place = folder / f"n{samples}_m{variants}_missing{missing:g}"
     if not (place / "genotypes.fam").exists():
         sizes = ["--samples", samples, "--variants", variants, "--missing", missing, "--features", 128]
@@ -45,7 +45,7 @@ def data(folder: Path, samples: int, variants: int, missing: float) -> Path:
 
 
 def ours(place: Path, features: int, variants: Path | None = None) -> list[str]:
-    """The command of the rule's process."""
+    """Return the command of contigwas."""
     phenotypes = place / f"phenotypes{features}.parquet"
     pd.read_parquet(place / "phenotypes.parquet").iloc[:, : features + 1].to_parquet(phenotypes)
     code = OURS.format(
@@ -62,7 +62,7 @@ def ours(place: Path, features: int, variants: Path | None = None) -> list[str]:
 
 
 def plink2(place: Path, features: int) -> list[str]:
-    """plink2's command on the same data."""
+    """Return the command of plink2 on the same data."""
     phenotypes = place / f"phenotypes{features}.tsv"
     pd.read_csv(place / "phenotypes.tsv", sep="\t").iloc[:, : features + 2].to_csv(phenotypes, sep="\t", index=False)
     return [
@@ -73,7 +73,7 @@ def plink2(place: Path, features: int) -> list[str]:
 
 
 def compare(arguments: argparse.Namespace) -> list[dict[str, object]]:
-    """Both programs in turn; plink2 runs once where a run takes minutes."""
+    """Run both programs alternately. plink2 runs once if a run takes minutes."""
     rows = []
     for number, (features, missing, variants) in enumerate(CASES):
         if arguments.case is not None and number != arguments.case:
@@ -93,7 +93,7 @@ def compare(arguments: argparse.Namespace) -> list[dict[str, object]]:
 
 
 def scale(arguments: argparse.Namespace) -> list[dict[str, object]]:
-    """Time and memory at a fixed number of samples: linear in variants, and bounded."""
+    """Measure time and memory over the number of variants at a fixed number of samples."""
     place = data(arguments.folder, 50_000, 100_000, 0.0)
     identifiers = pd.DataFrame({"id": [f"v{one}" for one in range(100_000)], "index": np.arange(100_000)})
     rows = []
@@ -106,7 +106,7 @@ def scale(arguments: argparse.Namespace) -> list[dict[str, object]]:
 
 
 def engine(arguments: argparse.Namespace) -> list[dict[str, object]]:
-    """Seconds of reading, of the raw float32 product, and of the engine from its first block to its last."""
+    """Measure the seconds of reading, of the float32 matrix product, and of the engine over all blocks."""
     import torch
 
     from contigwas.genotypes.reader import open_genotypes
@@ -153,7 +153,7 @@ def engine(arguments: argparse.Namespace) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    """Run one of the three and append to the table."""
+    """Run one of the three benchmarks and append to the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["compare", "scale", "engine"])
     parser.add_argument("--folder", type=Path, default=Path("resources/benchmarks"))

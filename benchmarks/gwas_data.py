@@ -18,7 +18,7 @@ BLOCK = 2**25  # genotypes drawn at a time
 
 
 def write_genotypes(path: Path, samples: int, variants: int, missing: float, rng: np.random.Generator) -> None:
-    """A .bed of `variants` on chromosome 1, drawn and written in blocks."""
+    """Write a random .bed of `variants` on chromosome 1 in blocks."""
     properties = {
         "fid": np.full(samples, "0"),
         "iid": np.array([f"P{one:06d}" for one in range(samples)]),
@@ -43,7 +43,7 @@ def write_genotypes(path: Path, samples: int, variants: int, missing: float, rng
 
 
 def write_traits(folder: Path, samples: int, features: int, covariates: int, rng: np.random.Generator) -> None:
-    """Features that depend on the covariates, and both tables for both programs."""
+    """Write features that depend on the covariates, and the tables for both programs."""
     iid = [f"P{one:06d}" for one in range(samples)]
     design = rng.standard_normal((samples, covariates))
     traits = rng.standard_normal((samples, features)) + 0.3 * design @ rng.standard_normal((covariates, features))
@@ -57,7 +57,7 @@ def write_traits(folder: Path, samples: int, features: int, covariates: int, rng
 
 
 def main() -> None:
-    """Make one data set."""
+    """Create one data set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--samples", type=int, default=8000)

@@ -30,7 +30,7 @@ with job({log!r}, 2):
 
 
 def write_data(place: Path, samples: int, variants: int, missing: float) -> None:
-    """A .bed of a hundred trios among unrelated samples, and the tables that our stage reads."""
+    """Write a .bed of 100 trios and unrelated samples, and the tables that contigwas reads."""
     rng = np.random.default_rng(1)
     place.mkdir(parents=True, exist_ok=True)
     iids = np.array([f"P{one:06d}" for one in range(samples)])
@@ -59,7 +59,7 @@ def write_data(place: Path, samples: int, variants: int, missing: float) -> None
 
 
 def pairs(table: pd.DataFrame, one: str, other: str) -> set[frozenset]:
-    """The pairs of a table, whatever the order of the two."""
+    """Return the unordered pairs of a table."""
     return {frozenset(pair) for pair in zip(table[one].astype(str), table[other].astype(str), strict=True)}
 
 

@@ -47,7 +47,7 @@ print(int((heights.astype(np.float32) >= np.float32(-np.log10(float(sys.argv[3])
 
 
 def write_chromosome(path: Path, chrom: int, variants: int, rng: np.random.Generator) -> tuple[int, pd.DataFrame]:
-    """A GWAS file; returns its number of hits and the strongest variant."""
+    """Write a GWAS file; return its number of hits and the strongest variant."""
     pos = np.sort(rng.integers(1, LENGTHS[chrom - 1] * 1_000_000, variants)).astype(np.int32)
     hits, best = 0, pd.DataFrame()
     options = {"features": ["E1"], "partial": [], "tests": ["manova"]}
@@ -79,7 +79,7 @@ def write_chromosome(path: Path, chrom: int, variants: int, rng: np.random.Gener
 
 
 def measured(folder: Path) -> dict[str, float]:
-    """Draw in a fresh process: seconds, peak memory, hits drawn, sizes."""
+    """Draw in a new process; return seconds, peak memory, drawn hits and file sizes."""
     started = time.perf_counter()
     child = subprocess.Popen([sys.executable, "-c", DRAW, str(ROOT), str(folder), str(P1)], stdout=subprocess.PIPE)
     printed = child.stdout.read()
@@ -97,7 +97,7 @@ def measured(folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Write the files, draw them as often as is asked, append the table."""
+    """Write the files, draw the plots and append to the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variants", type=int, default=10_000_000)
     parser.add_argument("--repeats", type=int, default=3)

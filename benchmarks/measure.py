@@ -21,7 +21,7 @@ from contigwas.tables.text import read_table  # noqa: E402
 
 
 def timed(command: Sequence[str], limit: float = float("inf")) -> dict[str, float]:
-    """Wall and user seconds and peak memory (MiB) of a whole process; it is stopped after `limit` seconds.
+    """Return wall and user seconds and peak memory (MiB) of a process, which is stopped after `limit` seconds.
 
     plink2 gets one BLAS thread, as its authors advise in addition to --threads.
     """
@@ -39,7 +39,7 @@ def timed(command: Sequence[str], limit: float = float("inf")) -> dict[str, floa
 
 
 def in_turn(commands: Mapping[str, Sequence[str]], runs: int, limit: float = float("inf")) -> dict[str, list[dict]]:
-    """Every program `runs` times, one after the other, so that a slow minute of the machine hits all of them."""
+    """Run the programs alternately, `runs` times each, so that slow phases of the machine affect all of them."""
     found: dict[str, list[dict]] = {program: [] for program in commands}
     for _ in range(runs):
         for program, command in commands.items():
@@ -48,7 +48,7 @@ def in_turn(commands: Mapping[str, Sequence[str]], runs: int, limit: float = flo
 
 
 def row(program: str, runs: Sequence[Mapping[str, float]], **what: object) -> dict[str, object]:
-    """A row of a table: medians of the runs."""
+    """Return a table row with the medians of the runs."""
     digits = {"wall_s": 2, "user_s": 2, "peak_mib": 0}
     medians = {name: round(median(run[name] for run in runs), places) for name, places in digits.items()}
     found = {"date": datetime.date.today().isoformat(), "program": program, **what, **medians, "runs": len(runs)}
@@ -58,6 +58,6 @@ def row(program: str, runs: Sequence[Mapping[str, float]], **what: object) -> di
 
 
 def append(rows: Sequence[Mapping[str, object]], table: Path) -> None:
-    """Add rows to a table, which is made where it is not there."""
+    """Append rows to a table, which is created if it does not exist."""
     old = [read_table(table)] if table.exists() else []
     write_tsv(pd.concat([*old, pd.DataFrame(rows)], ignore_index=True), table)

@@ -31,7 +31,7 @@ LIMIT = 1e-4
 
 
 def components(path: Path, chromosomes: list[str], count: int) -> np.ndarray:
-    """Principal components of every twentieth variant, (samples, count)."""
+    """Return the principal components of every 20th variant, (samples, count)."""
     parts = []
     for chrom in chromosomes:
         genotypes = open_genotypes(path, chrom)
@@ -42,14 +42,14 @@ def components(path: Path, chromosomes: list[str], count: int) -> np.ndarray:
 
 
 def traits(kind: str, samples: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Features that nothing explains, (samples, count): permutations of one sample."""
+    """Return features without any association, (samples, count): permutations of one column."""
     sample = rng.standard_normal(samples)
     sample = np.exp(sample) if kind == "skewed" else sample
     return np.column_stack([rng.permutation(sample) for _ in range(count)])
 
 
 def study(path: Path, chromosomes: list[str], tables: dict[str, pd.DataFrame], folder: Path, maf: float) -> dict:
-    """lambda of every test and the number and share of small p of every feature."""
+    """Return lambda of every test, and the number and share of small p-values of every feature."""
     files = {}
     for name, table in tables.items():
         files[name] = folder / f"{name}.parquet"

@@ -63,12 +63,12 @@ def one_pairing(config: dict, results: Path, folder: Path, seed: int) -> dict[st
 
 
 def main() -> None:
-    """Run the pairings that the table lacks, then print the summary."""
+    """Run the pairings that are missing in the table, then print the summary."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, type=Path)
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--pairings", type=int, default=20)
-    parser.add_argument("--first", type=int, default=1, help="the first seed: several calls may share the work")
+    parser.add_argument("--first", type=int, default=1, help="first seed; several processes may divide the seeds")
     parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/pairings.tsv")
     arguments = parser.parse_args()
     logging.getLogger("lightning").setLevel(logging.ERROR)

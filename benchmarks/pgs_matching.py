@@ -29,7 +29,7 @@ STRAND = str.maketrans("ACGT", "TGCA")
 
 
 def genotyped(count: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Variants on 22 chromosomes, file order."""
+    """Return variants on 22 chromosomes, in file order."""
     pairs = np.array([("A", "G"), ("C", "T"), ("A", "C"), ("G", "T")])[rng.integers(0, 4, count)]
     chrom = np.sort(rng.integers(1, 23, count)).astype(str)
     table = pd.DataFrame({"chrom": chrom, "pos": 0, "id": [f"rs{number}" for number in range(count)]})
@@ -38,7 +38,7 @@ def genotyped(count: int, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def published(variants: pd.DataFrame, rows: int, rng: np.random.Generator) -> pd.DataFrame:
-    """A scoring file's table."""
+    """Return the table of a scoring file."""
     chosen = variants.iloc[np.sort(rng.choice(len(variants), min(rows, len(variants)), replace=False))]
     kind = rng.integers(0, 10, len(chosen))
     effect, other = chosen["effect_allele"].to_numpy(), chosen["other_allele"].to_numpy()
@@ -57,7 +57,7 @@ def published(variants: pd.DataFrame, rows: int, rng: np.random.Generator) -> pd
 
 
 def write(path: Path, table: pd.DataFrame) -> Path:
-    """A scoring file, gzipped where its name says so."""
+    """Write a scoring file, gzipped if its name ends in .gz."""
     text = f"#pgs_id={path.stem}\n#genome_build=GRCh37\n" + table.to_csv(sep="\t", index=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(text.encode(), 6) if path.suffix == ".gz" else text.encode())
@@ -65,7 +65,7 @@ def write(path: Path, table: pd.DataFrame) -> Path:
 
 
 def seconds(paths: Sequence[Path], targets: Targets) -> tuple[float, int]:
-    """Seconds to read and match files, and their rows."""
+    """Return the seconds to read and match files, and their number of rows."""
     start, rows = time.perf_counter(), 0
     for path in paths:
         file = read_scoring_file(path, "GRCh37")
@@ -77,7 +77,7 @@ def seconds(paths: Sequence[Path], targets: Targets) -> tuple[float, int]:
 
 
 def main() -> None:
-    """Make the files, read and match them, append to the table."""
+    """Create the files, read and match them, and append to the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("resources/benchmarks/pgs_matching"))
     parser.add_argument("--rows", type=int, default=1_000_000)

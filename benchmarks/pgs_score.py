@@ -35,7 +35,7 @@ with job({log!r}, 2):
 
 
 def write_data(place: Path, samples: int, variants: int, missing: float) -> None:
-    """Genotypes, the tables that our stage reads about them, and nothing about scores."""
+    """Write genotypes and the tables that contigwas reads, without scores."""
     place.mkdir(parents=True, exist_ok=True)
     write_genotypes(place / "genotypes.bed", samples, variants, missing, np.random.default_rng(1))
     bim = pd.read_csv(place / "genotypes.bim", sep=r"\s+", header=None, dtype={0: str})
@@ -57,7 +57,7 @@ def write_data(place: Path, samples: int, variants: int, missing: float) -> None
 
 
 def write_scores(place: Path, layout: str, scores: int, rows: int) -> Path:
-    """The scores for plink2 as one table, and for us as `layout` says; returns the glob of ours."""
+    """Write the scores for plink2 as one table, and for contigwas in `layout`; return the glob of the latter."""
     rng = np.random.default_rng(2)
     bim = pd.read_parquet(place / "variants.parquet")
     weights = np.zeros((len(bim), scores))
@@ -121,7 +121,7 @@ def main() -> None:
     found = anndata.read_h5ad(place / "ours.h5ad")
     theirs = pd.read_csv(place / "theirs.sscore", sep="\t").rename(columns=lambda name: name.lstrip("#"))
     theirs = theirs.set_index("IID").loc[found.obs_names]
-    # plink2 divides by all variants of its table, a weight or none
+    # plink2 divides by all variants of its table, with or without a weight
     expected = theirs[[f"{name}_AVG" for name in found.var_names]].to_numpy() * arguments.variants / rows
     agree = np.allclose(found.X, expected, rtol=1e-5, atol=1e-5 * expected.std())  # plink2 prints six digits
     if found.shape[1] != arguments.scores or not agree:

@@ -79,18 +79,18 @@ RECIPE = {
 
 
 class Clock(Callback):
-    """When each step began and ended, with the device's work done."""
+    """Records when each step began and ended, after synchronising the device."""
 
     def __init__(self) -> None:
         self.begun: list[float] = []
         self.ended: list[float] = []
 
     def on_train_batch_start(self, trainer: lightning.Trainer, *_: object) -> None:
-        """A batch is there."""
+        """Record that a batch is loaded."""
         self.begun.append(now())
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
-        """Its step is done."""
+        """Record that its step has ended."""
         self.ended.append(now())
 
     def rates(self, batch: int) -> list[float]:
@@ -99,14 +99,14 @@ class Clock(Callback):
 
 
 def now() -> float:
-    """Seconds, once the device is idle."""
+    """Return the time in seconds after synchronising the device."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
 def trained(files: Mapping[str, object], recipe: Mapping[str, object], folder: Path) -> Clock:
-    """Train fold 0 as the pipeline does, with a clock among Lightning's callbacks."""
+    """Train fold 0 as the pipeline does, with the clock as a Lightning callback."""
     clock, trainer = Clock(), lightning.Trainer
 
     def watched(callbacks: list[Callback], **options: object) -> lightning.Trainer:
@@ -148,13 +148,13 @@ def waiting(train_once: Callable[[], Clock]) -> float:
 
 
 def scaled(path: Path) -> np.ndarray:
-    """A modality as the peer holds it: scaled once, before training."""
+    """Return a modality as the published code stores it: scaled once, before training."""
     values = np.asarray(read_modality(path).X, np.float32)
     return (values - values.mean(axis=0)) / values.std(axis=0)
 
 
 def forward_rate(recipe: Mapping[str, object], shape: tuple[int, ...], images: int, device: str) -> float:
-    """Images per second of the trunk alone, on random images that lie on the device."""
+    """Return images per second of the trunk on random images in device memory."""
     trunk = image_encoder(recipe, shape).eval().to(device, memory_format=channels_last(shape))
     batch = torch.rand(min(BATCH, images), *shape, device=device).to(memory_format=channels_last(shape))
     with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16, device == "cuda" and recipe["bf16"]):
@@ -166,7 +166,7 @@ def forward_rate(recipe: Mapping[str, object], shape: tuple[int, ...], images: i
 
 
 def embed_rate(checkpoint: Path, files: Mapping[str, object], threads: int, images: int, output: Path) -> float:
-    """Images per second of the whole call, the checkpoint's reading and the file's writing included."""
+    """Return images per second of the call, including reading the checkpoint and writing the file."""
     settings = {"checkpoint": "last", "augment": 0, "layer": "trunk", "math_threads": threads}
     start = now()
     embed(checkpoint, files["images_npy"], files["images_table"], files["cohort"], settings, output)
@@ -207,7 +207,7 @@ def parsed() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Make the data, train and embed in turn, append to the table."""
+    """Create the data, train and embed alternately, and append to the table."""
     arguments = parsed()
     logging.getLogger().setLevel(logging.ERROR)
     torch.set_num_threads(arguments.threads)

@@ -18,7 +18,7 @@ QC = {"min_sd": 0, "darkest": 0, "brightest": 0}
 
 
 def write_data(folder: Path, samples: int, size: int, jpeg: int, widths: Mapping[str, int]) -> dict[str, object]:
-    """Write it where it is not there yet; returns the arguments of `contigwas.pretrain.train` that name the files.
+    """Write the data set if it does not exist; returns the arguments of `contigwas.pretrain.train` that name the files.
 
     JPEGs of `jpeg` pixels, decoded once to `size`; SNPs int8 0 … 2, scores float32, burdens int8 of few carriers.
     """
@@ -58,16 +58,16 @@ def _draw(paths: Sequence[Path], size: int, seed: int) -> None:
 
 
 def jpegs(folder: Path, samples: int) -> list[Path]:
-    """Where the photographs lie."""
+    """Return the folder of the photographs."""
     return [folder / "jpeg" / f"{number:05d}.jpg" for number in range(samples)]
 
 
 def raw(name: str, samples: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    """Values of a modality (samples, width)."""
+    """Return the values of a modality (samples, width)."""
     if name == "pgs":
         return rng.standard_normal((samples, width), np.float32)
     if name == "burden":
         carried = (rng.random((samples, width), np.float32) < 0.02).astype(np.int8)
-        carried[0] = 1  # a feature that nobody carries would be left out
+        carried[0] = 1  # a feature without carriers would be left out
         return carried
     return rng.integers(0, 3, (samples, width), np.int8)

@@ -32,7 +32,7 @@ LR, DECAY = 1e-3, 1e-6
 
 
 class Items(Dataset):
-    """One sample an item: the image (3, size, size) float32, and a row of every modality, scaled before training."""
+    """Items are samples: the image (3, size, size) float32, and a row of every modality, scaled before training."""
 
     def __init__(self, paths: Sequence[Path], genetics: Mapping[str, np.ndarray], size: int) -> None:
         self.paths, self.size = list(paths), size
@@ -53,7 +53,7 @@ class Items(Dataset):
 
 
 class OneModality(nn.Module):
-    """The shared image encoder with a head and a genetics encoder of one modality's own."""
+    """The shared image encoder, with the head and the genetics encoder of one modality."""
 
     def __init__(self, trunk: nn.Module, features: int, hidden: int, embedding: int) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class Published:
         self.optimizers = [torch.optim.Adam(one.parameters(), LR, weight_decay=DECAY) for one in self.models.values()]
 
     def step(self, batch: Mapping[str, Tensor]) -> float:
-        """One step of every optimizer; returns the last loss."""
+        """Run one step of every optimizer and return the last loss."""
         batch = {name: values.to(self.device, non_blocking=True) for name, values in batch.items()}
         for optimizer in self.optimizers:
             self.models.requires_grad_(False)

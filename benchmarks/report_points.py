@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def kept(folder: Path) -> dict[str, object]:
-    """What the file holds of manova, and how large it and its points on the page are."""
+    """Return the number of MANOVA results in the file, and the sizes of the file and of its points in the report."""
     from contigwas.report.manhattan import manhattan
 
     points = pd.read_parquet(folder / "points.parquet")

@@ -36,7 +36,7 @@ Path(place, "rchar").write_text(io["rchar"])
 
 
 def write_data(place: Path, samples: int, variants: int, stride: int) -> None:
-    """The .bed with its tables, and those of quality control and of the cohort."""
+    """Write the .bed and its tables, and the tables of quality control and of the cohort."""
     place.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(1)
     width = -(-samples // 4)
@@ -60,7 +60,7 @@ def write_data(place: Path, samples: int, variants: int, stride: int) -> None:
 
 
 def main() -> None:
-    """Make the data, run the stage, append to the table."""
+    """Create the data, run the stage and append to the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("resources/benchmarks"))
     parser.add_argument("--samples", type=int, default=100_000)

@@ -45,9 +45,9 @@ TRAINING = ("model", "seed", "math_threads", "samples.validation", "samples.held
 
 @dataclass(frozen=True)
 class Cohort:
-    """A study's files up to the training.
+    """The files of a study that training needs.
 
-    `genotypes` is the pattern of the array with {chrom}, `variants` that of its quality control.
+    `genotypes` is the path of the array genotypes with {chrom}, `variants` the path of the variant tables with {chrom}.
     """
 
     folder: Path
@@ -61,13 +61,13 @@ class Cohort:
     modalities: Mapping[str, Path]
 
     def with_images(self, table: Path) -> "Cohort":
-        """The same with another table of whose each image is."""
+        """Return the same cohort with another table of images."""
         return replace(self, images=(self.images[0], table))
 
 
 @dataclass(frozen=True)
 class Gwas:
-    """What the tests of one model left: files by chromosome, summaries, phenotypes, loci."""
+    """The GWAS files of one model: tables by chromosome, summaries, phenotypes and loci."""
 
     tables: Mapping[str, Path]
     summaries: Sequence[Path]
@@ -84,7 +84,7 @@ class Gwas:
 
 
 def cohort_of(config: Mapping, folder: Path, results: Path) -> Cohort:
-    """Where the files of a study lie: `folder` holds what it simulates, `results` what the stages make."""
+    """Return the paths of a study: simulated files in `folder`, outputs of the stages in `results`."""
     chromosomes = tuple(str(one) for one in config["genotypes"]["chromosomes"])
     names = [name for name in ("snps", "pgs", "burden") if name in config]
     covariates = config["samples"]["covariates"]
@@ -102,7 +102,7 @@ def cohort_of(config: Mapping, folder: Path, results: Path) -> Cohort:
 
 
 def simulated_cohort(config: Mapping, folder: Path) -> Cohort:
-    """Simulate a study in `folder` and run every stage up to the training; paths of `config` are relative to it."""
+    """Simulate a study in `folder` and run all stages before training. Paths of `config` are relative to `folder`."""
     seed, build = config["seed"], config["genotypes"]["build"]
     place = folder / config["simulate"]["folder"]
     simulate_cohort(place, config["simulate"], build, seed)
@@ -157,9 +157,9 @@ def embedded(
     folds: Sequence[int] | None = None,
     seed: int | None = None,
 ) -> list[Path]:
-    """Train the networks of `model` (all folds, or some) in `folder` and embed everyone with each: one file a fold.
+    """Train the networks of `model` (all folds, or some) in `folder` and embed all samples; return one file per fold.
 
-    A file that is there is kept, so that a study which stopped goes on.
+    Existing files are kept, so that an interrupted study resumes.
     """
     chosen = job_settings(config, *TRAINING, model=model)
     recipe = {**chosen["model"], **chosen["samples"], "seed": chosen["seed"], "math_threads": chosen["math_threads"]}
@@ -182,16 +182,16 @@ def embedded(
 
 
 def aligned(config: Mapping, model: str, embeddings: Sequence[Path], folder: Path) -> Path:
-    """The embeddings of all folds in one space, as they ship."""
+    """Write the aligned embeddings of all folds, as the stage align does."""
     genetics = bool(config["models"][model].get("modalities"))
     align(embeddings, folder / "embeddings.h5ad", folder / "alignment.json", genetics=genetics)
     return folder / "embeddings.h5ad"
 
 
 def of_role(embeddings: Path, role: str, folder: Path) -> Path:
-    """The embeddings of one network with the samples of one `role` as those who are tested.
+    """Write the embeddings of one network with the samples of one `role` as the tested samples.
 
-    With `train` this is the in-sample GWAS that nobody should run.
+    The role `train` gives the in-sample GWAS, which is not calibrated under the null.
     """
     folder.mkdir(parents=True, exist_ok=True)
     align([embeddings], folder / "embeddings.h5ad", folder / "alignment.json", genetics=True)
@@ -210,7 +210,7 @@ def tested(
     folder: Path,
     covariates: Sequence[str] | None = None,
 ) -> Gwas:
-    """Components of the embeddings, fitted on the training samples of `reference`, and their GWAS and loci."""
+    """Write the PCs of the embeddings, fitted on the training samples of `reference`, and run their GWAS and loci."""
     phenotypes, design = folder / "phenotypes.parquet", folder / "covariates.parquet"
     chosen = job_settings(config, "phenotypes", "gwas.covariates", model=model)
     wanted = {**chosen["phenotypes"], **chosen["gwas"]}
@@ -223,7 +223,7 @@ def tested(
 
 
 def external(config: Mapping, cohort: Cohort, model: str, folder: Path) -> Gwas:
-    """The GWAS of a table of phenotypes, such as the simulated traits."""
+    """Run the GWAS of a table of phenotypes, such as the simulated traits."""
     phenotypes, design = folder / "phenotypes.parquet", folder / "covariates.parquet"
     folder.mkdir(parents=True, exist_ok=True)
     chosen = job_settings(config, "model", "gwas.covariates", model=model)
@@ -234,7 +234,7 @@ def external(config: Mapping, cohort: Cohort, model: str, folder: Path) -> Gwas:
 
 
 def scanned(config: Mapping, cohort: Cohort, phenotypes: Path, design: Path, folder: Path) -> Gwas:
-    """Every feature of `phenotypes` on every variant, with loci."""
+    """Run the GWAS of every feature of `phenotypes` and find loci."""
     tables, summaries = {}, []
     for chrom in cohort.chromosomes:
         tables[chrom] = folder / f"chr{chrom}.parquet"
@@ -254,9 +254,9 @@ def loci_of(gwas: Gwas) -> pd.DataFrame:
 
 
 def shuffled(images: Path, seed: int, output: Path) -> Path:
-    """The table of images with its samples permuted: an image then says nothing of the genotype that it is paired with.
+    """Write the image table with permuted samples, so that images and genotypes are independent.
 
-    All images of a sample go to one other sample, so eyes stay together.
+    All images of a sample are assigned to one other sample, so both eyes stay together.
     """
     table = pd.read_parquet(images)
     samples = table["iid"].unique()

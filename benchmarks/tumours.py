@@ -32,7 +32,7 @@ ANGIOGENESIS = PROGRAMMES.index("angiogenesis")
 
 
 def main() -> None:
-    """Simulate, measure, write the table."""
+    """Simulate images, measure Dice and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
     seed = parser.parse_args().seed
@@ -65,7 +65,7 @@ def defaults() -> Lesions:
 
 
 def predicted(logs: np.ndarray, programmes: np.ndarray, masks: np.ndarray, lookalikes: np.ndarray) -> list[tuple]:
-    """Ridge regression on log expression, learned from few samples or many."""
+    """Fit a ridge regression on log expression with different numbers of training samples."""
     area = np.log(flat(masks).sum(axis=1))
     bright = programmes[:, ANGIOGENESIS] > 0
     alone = ~flat(lookalikes).any(axis=1)
@@ -85,7 +85,7 @@ def predicted(logs: np.ndarray, programmes: np.ndarray, masks: np.ndarray, looka
 
 
 def blind(masks: np.ndarray, lookalikes: np.ndarray) -> list[tuple]:
-    """The best without expression where every border is known: both are painted, or one of them at random."""
+    """Return the best Dice without expression if all borders are given: both regions are marked, or one at random."""
     tumour, other = flat(masks[-TESTED:]).sum(axis=1), flat(lookalikes[-TESTED:]).sum(axis=1)
     both, one = 2 * tumour / (2 * tumour + other), np.where(other > 0, 0.5, 1.0)
     kind = "Dice, every border known"
@@ -93,7 +93,7 @@ def blind(masks: np.ndarray, lookalikes: np.ndarray) -> list[tuple]:
 
 
 def thresholds(pictures: np.ndarray, masks: np.ndarray, programmes: np.ndarray) -> list[tuple]:
-    """The best threshold on the blurred brightness over the brain's median, chosen on those very samples."""
+    """Return Dice of the best threshold on blurred brightness relative to the median, chosen on the same samples."""
     line = (np.arange(pictures.shape[1]) + 0.5) * 2 / pictures.shape[1] - 1
     brain = np.hypot(line[:, None] / HEAD[0], line / HEAD[1]) < 0.7
     grey = gaussian_filter(pictures[-TESTED:].astype(np.float64), (0, 1, 1))
@@ -108,7 +108,7 @@ def thresholds(pictures: np.ndarray, masks: np.ndarray, programmes: np.ndarray) 
 
 
 def draw(pictures: np.ndarray, masks: np.ndarray, lookalikes: np.ndarray) -> None:
-    """Heads, and below each row the same with the tumour outlined in red and the lookalike in blue."""
+    """Draw heads, and below each row the same heads with tumours outlined in red and distractors in blue."""
     rows = []
     for first in range(0, SHOWN, ACROSS):
         here = slice(first, first + ACROSS)
@@ -123,18 +123,18 @@ def draw(pictures: np.ndarray, masks: np.ndarray, lookalikes: np.ndarray) -> Non
 
 
 def upright(values: np.ndarray) -> np.ndarray:
-    """A slice (x, y) as rows and columns with the front up, enlarged."""
+    """Return an enlarged slice (x, y) as rows and columns, with the front at the top."""
     return np.kron(values.T[::-1], np.ones((ZOOM, ZOOM), values.dtype))
 
 
 def dice(found: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Dice of each of the pictures."""
+    """Return Dice of each image."""
     found, masks = flat(found).astype(float), flat(masks).astype(float)
     return 2 * (found * masks).sum(axis=1) / (found.sum(axis=1) + masks.sum(axis=1))
 
 
 def flat(values: np.ndarray) -> np.ndarray:
-    """One row a picture."""
+    """Return one row per image."""
     return values.reshape(len(values), -1)
 
 

@@ -1,5 +1,6 @@
 """Build the DAG of a config without running it, and compare it with another DAG as Snakemake does."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from snakemake.settings.types import (
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = {"all", "export", "burden_masks"}
 TRIGGERS = frozenset(RerunTrigger) - {RerunTrigger.CODE}  # as in profiles/
+PARSED: dict[tuple, tuple] = {}  # Snakefiles as Python, of the DAGs before
 Job = tuple[str, tuple[tuple[str, str], ...]]  # the name of a rule, and its wildcards
 
 
@@ -80,15 +82,49 @@ class Dag:
 
 
 @contextmanager
-def building(folder: Path, config: Path, snakefile: Path, targets: Iterable[str], force: bool) -> Iterator[object]:
-    """Yield the Snakemake workflow after building its DAG, without running it. `force` selects every job to run."""
-    with chdir(folder), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+def parsed_once() -> Iterator[None]:
+    """Parse every Snakefile once, which takes Snakemake as long as the rest of a DAG."""
+    module = sys.modules["snakemake.workflow"]  # imported by its API, and not importable before it
+    parse = module.parse
+
+    def remembered(path: object, workflow: object, linemap: dict, rulecount: int = 0) -> tuple[str, int]:
+        name = path.get_path_or_uri(secret_free=True)
+        state = Path(name).stat()
+        key = name, state.st_mtime_ns, state.st_size, rulecount
+        if key not in PARSED:
+            PARSED[key] = (parse(path, workflow, linemap=linemap, rulecount=rulecount), dict(linemap))
+        found, lines = PARSED[key]
+        linemap.update(lines)
+        return found
+
+    module.parse = remembered
+    try:
+        yield
+    finally:
+        module.parse = parse
+
+
+@contextmanager
+def building(
+    folder: Path,
+    config: Path | None,
+    snakefile: Path,
+    targets: Iterable[str],
+    force: bool,
+    forcerun: Iterable[str] = (),
+    keys: Mapping | None = None,
+) -> Iterator[object]:
+    """Snakemake's workflow with its DAG built, nothing run; `force` takes every job as one to run.
+
+    `forcerun` names rules that run anyway; `keys` are set on top of the config.
+    """
+    with chdir(folder), parsed_once(), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=1),
-            config_settings=ConfigSettings(configfiles=[config]),
+            config_settings=ConfigSettings(configfiles=[config] if config else [], config=keys or {}),
             snakefile=snakefile,
         )
-        workflow.dag(DAGSettings(targets=set(targets), forceall=force, rerun_triggers=TRIGGERS))
+        workflow.dag(DAGSettings(targets=set(targets), forceall=force, forcerun=set(forcerun), rerun_triggers=TRIGGERS))
         inside = workflow._workflow
         inside._prepare_dag(forceall=force, ignore_incomplete=True, lock_warn_only=True, nolock=True)
         inside._build_dag()

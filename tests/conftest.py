@@ -1,4 +1,4 @@
-"""What every test may ask for: an oracle program, and the real data where it is at hand."""
+"""Markers and order of the tests; fixtures: oracle programs, real data if they are available, and finished runs."""
 
 import os
 import shutil
@@ -15,8 +15,34 @@ settings.register_profile("untimed", deadline=None)  # a busy machine is no wron
 settings.load_profile("untimed")
 
 
+# files whose tests take longest, in the order in which they start; before them those that share the finished study
+FIRST = ["slurm/", "test_faults", "test_rerun_table", "test_reproducible", "test_labels_stage", "test_downstream.py"]
+FIRST += ["test_segmentation_run", "test_distributed", "test_resume"]
+NEEDS = {"oracle": "oracle", "validator": "oracle", "chromium": "browser"}  # a marker for what uses a fixture
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they need, keep those of a file (or of the finished study) together, and the longest first."""
+    for item in items:
+        place = item.path.relative_to(ROOT / "tests").as_posix()
+        for fixture in {*NEEDS} & {*item.fixturenames}:
+            item.add_marker(NEEDS[fixture])
+        if place.startswith("slurm/"):
+            item.add_marker("slurm")
+    shared = {item.path for item in items if "finished" in item.fixturenames}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("finished" if item.path in shared else item.path.stem))
+
+    def rank(item: pytest.Item) -> int:
+        if item.path in shared:
+            return -1
+        return next((place for place, name in enumerate(FIRST) if name in item.path.as_posix()), len(FIRST))
+
+    items.sort(key=rank)
+
+
 def absent(reason: str) -> None:
-    """Skip with the reason; fail where REQUIRE_ORACLES=1 says that nothing may be skipped."""
+    """Skip a test with a reason, or fail it if REQUIRE_ORACLES=1 forbids skipping."""
     if os.environ.get("REQUIRE_ORACLES") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -24,13 +50,13 @@ def absent(reason: str) -> None:
 
 @pytest.fixture(scope="session")
 def root() -> Path:
-    """The repository."""
+    """The root folder of the repository."""
     return ROOT
 
 
 @pytest.fixture(scope="session")
 def oracle():
-    """A function: the path of an external program that serves as an oracle."""
+    """A function that returns the path of an external program used as an oracle."""
 
     def find(program: str) -> str:
         path = shutil.which(program)
@@ -43,7 +69,7 @@ def oracle():
 
 @pytest.fixture(scope="session")
 def validator():
-    """A function: the path of a program of the environment that `make validator` makes."""
+    """A function that returns the path of a program in the environment created by `make validator`."""
 
     def find(program: str) -> str:
         path = ROOT / ".venv-ssf" / "bin" / program
@@ -56,7 +82,7 @@ def validator():
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real genotypes and photographs, beside the repository."""
+    """The folder of real genotypes and photographs, next to the repository."""
     folder = Path(os.environ.get("CONTIGWAS_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}")
@@ -65,7 +91,7 @@ def shared_data() -> Path:
 
 @pytest.fixture
 def study(root, tmp_path):
-    """A function: a fresh copy of the workflow, with a config of tests/config by name (None is the demo)."""
+    """A function that copies the workflow, with a named config of tests/config (None: the demo config)."""
 
     def make(name: str | None = None) -> Study:
         folder = clone(root, tmp_path / "study")

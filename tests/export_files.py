@@ -1,4 +1,4 @@
-"""GWAS files for the tests of the export, made without the library: random results, with what a format cannot say."""
+"""Random GWAS files for the tests of the export, written without contigwas, with values that a format cannot store."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ NOTES = {"n_samples": 500, "covariates": ["sex", "age", "PC1"]}
 
 
 def random_table(seed: int, chrom: str, rows: int, features: list[str], partial: tuple[str, ...] = ()) -> pd.DataFrame:
-    """One chromosome's GWAS: SNPs with rs numbers, 500 samples, results of `features` and of manova."""
+    """Return the GWAS of one chromosome: SNPs with rsIDs, 500 samples, results of `features` and manova."""
     rng = np.random.default_rng(seed)
     alleles = np.array([["A", "G"], ["C", "T"], ["T", "C"], ["G", "A"]], object)[rng.integers(0, 4, rows)]
     table = pd.DataFrame(
@@ -39,7 +39,7 @@ def random_table(seed: int, chrom: str, rows: int, features: list[str], partial:
 
 
 def write_gwas_files(folder: Path, tables: Mapping[str, pd.DataFrame], row_group: int = 16) -> dict[str, Path]:
-    """Write chr{chrom}.parquet for every table, in row groups of `row_group`; chromosomes to paths."""
+    """Write chr{chrom}.parquet for every table, in row groups of `row_group`; return paths by chromosome."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}
     for chrom, table in tables.items():

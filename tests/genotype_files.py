@@ -14,7 +14,7 @@ COMPRESSION = {"zlib": 1, "zstd": 2}
 
 
 def position(place: int, chrom: str) -> int:
-    """1000 base pairs apart; on X beyond the pseudo-autosomal region."""
+    """Return positions at intervals of 1000 base pairs; on X outside the pseudo-autosomal region."""
     return 1000 * (place + 1) + (10_000_000 if chrom == "X" else 0)
 
 
@@ -55,12 +55,12 @@ def write_bgen(
     ids: bool = True,
     alleles: Sequence[Sequence[str]] = (),
 ) -> Path:
-    """Write a .bgen of layout 2, as the format's specification says: first allele G, second A, placed by
+    """Write a .bgen of layout 2, as specified: first allele G, second allele A, positions as in
     `position`.
 
     `shares` (samples, variants, 2), whole numbers of 2^bits - 1: the probabilities of GG and GA, or, if `phased`, of G
     on each haplotype; of a haploid sample (`ploidy` 1) the first is that of G. `missing` (samples, variants). More
-    `alleles` than two are written with the same bytes, which nobody may read.
+    `alleles` than two are written with the same bytes, which must not be read.
     """
     samples, variants = shares.shape[:2]
     ploidy = np.full(samples, 2) if ploidy is None else ploidy
@@ -87,7 +87,7 @@ def write_bgen(
 def expected_dosages(
     shares: np.ndarray, bits: int, phased: bool = False, ploidy: np.ndarray | None = None, missing: object = None
 ) -> np.ndarray:
-    """Copies of A that `write_bgen` wrote: float64 (samples, variants), NaN where missing; the haploid twice."""
+    """Return the copies of A in `write_bgen`: float64 (samples, variants), NaN if missing, haploid calls twice."""
     top = 2**bits - 1
     first, second = shares[..., 0] / top, shares[..., 1] / top
     dosages = 2 - first - second if phased else 2 - 2 * first - second
@@ -97,7 +97,7 @@ def expected_dosages(
 
 
 def write_bgi(bgen: Path, starts: Sequence[int], chroms: Sequence[str]) -> Path:
-    """The index of a file of `write_bgen` as bgenix writes it; `starts` of its variants, and the end of the file."""
+    """Write the index of a file of `write_bgen`, as bgenix does; `starts` are its variants and the end of the file."""
     path = Path(f"{bgen}.bgi")
     with sqlite3.connect(path) as index:
         index.execute(
@@ -117,7 +117,7 @@ def write_bgi(bgen: Path, starts: Sequence[int], chroms: Sequence[str]) -> Path:
 
 
 def write_sample(path: Path, names: Sequence[str], sexes: Sequence[object]) -> Path:
-    """A .sample file."""
+    """Write a .sample file."""
     rows = "".join(f"F{name} {name} 0 {sex}\n" for name, sex in zip(names, sexes, strict=True))
     path.write_text("ID_1 ID_2 missing sex\n0 0 0 D\n" + rows)
     return path

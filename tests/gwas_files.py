@@ -1,4 +1,4 @@
-"""Small studies for the tests of the GWAS: arrays, files, and a regression by least squares, one variant at a time."""
+"""Small studies for the tests of the GWAS: arrays, files, and a least-squares regression per variant."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ SETTINGS = {"missing": "exact", "tests": ["minp", "manova", "acat"], "min_ac": 1
 def arrays(
     seed: int, samples: int = 300, variants: int = 40, features: int = 4, covariates: int = 3, missing: float = 0.05
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Dosages (samples, variants), covariates and correlated features; the first variants have effects."""
+    """Return dosages (samples, variants), covariates and correlated features; the first variants have effects."""
     rng = np.random.default_rng(seed)
     dosages = simulate(rng, samples, variants, missing=missing)
     design = rng.normal(size=(samples, covariates)) * [10.0**k for k in range(covariates)] + 5
@@ -25,13 +25,13 @@ def arrays(
 
 
 def associate(kernel: Kernel, dosages: np.ndarray) -> Associations:
-    """Run a kernel on dosages (samples, variants); its results as arrays."""
+    """Run a kernel on dosages (samples, variants) and return its results as arrays."""
     found = kernel(torch.from_numpy(np.ascontiguousarray(dosages.T)))
     return Associations(**{name: getattr(found, name).numpy() for name in found.__dataclass_fields__})
 
 
 def least_squares(dosage: np.ndarray, design: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
-    """Complete-case regression of `values` (samples, P) on one variant: n, df, beta, se and joint_r2, float64."""
+    """Regress `values` (samples, P) on one variant, complete cases: n, df, beta, se and joint_r2, float64."""
     called = dosage >= 0
     x = np.column_stack([np.ones(called.sum()), design[called], dosage[called]])
     y = values[called]
@@ -54,7 +54,7 @@ def write_study(
     values: np.ndarray,
     seed: int = 0,
 ) -> dict[str, Path]:
-    """Write g.bed, phenotypes.parquet and covariates.parquet, the rows of the two tables in orders of their own."""
+    """Write g.bed, phenotypes.parquet and covariates.parquet, with different row orders of the two tables."""
     rng = np.random.default_rng(seed)
     names = np.array(iids(len(dosages)))
     bed = write_plink(folder / "g.bed", dosages, list(names))

@@ -1,4 +1,4 @@
-"""A search for the IIDs of a cohort in what a run leaves behind: text, figures, tables and arrays."""
+"""Search for IIDs of a cohort in the files of a run: text, figures, tables and arrays."""
 
 import base64
 import io
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 TEXTS = {".html", ".log", ".tsv", ".csv", ".txt", ".json", ".yaml", ".ready", ".svg", ".rst", ".md"}
-# files that hold samples by design (docs/privacy.md); all others name nobody
+# files that contain IIDs by design (docs/privacy.md); all others must not contain IIDs
 SAMPLES = (
     "samples/candidates.tsv",
     "samples/cohort.tsv",
@@ -30,7 +30,7 @@ SAMPLES = (
 
 
 def searched(results: Path) -> list[Path]:
-    """The files of a run that may name nobody: all but private ones, unfinished state, and those that hold samples."""
+    """Return the files that must not contain IIDs: all but private files, training states, and the files above."""
     spared = {path for pattern in SAMPLES for path in results.glob(pattern)}
     outside = {"private", "scratch"}
     return sorted(
@@ -41,7 +41,7 @@ def searched(results: Path) -> list[Path]:
 
 
 def named(paths: Iterable[Path], iids: Iterable[str]) -> list[tuple[Path, int]]:
-    """The files that name some of `iids`, in their content or in their path, and how many of them."""
+    """Return the files with some of `iids` in their content or path, and the number of these IIDs."""
     known = set(map(str, iids))
     lengths = {len(one) for one in known}
     digits = len(lengths) == 1 and all(one.isdigit() for one in known)
@@ -49,7 +49,7 @@ def named(paths: Iterable[Path], iids: Iterable[str]) -> list[tuple[Path, int]]:
     for path in paths:
         count = 0
         for text in [str(path), *words(path)]:
-            # a run of as many digits, also inside a word, but not the decimals of a number
+            # digits of the same number, also within a word, but not the decimals of a number
             here = set(re.findall(rf"(?<![\d.])\d{{{min(lengths)}}}(?!\d)", text)) if digits else set()
             count += len(here & known) if digits else sum(one in text for one in known)
         if count:
@@ -58,7 +58,7 @@ def named(paths: Iterable[Path], iids: Iterable[str]) -> list[tuple[Path, int]]:
 
 
 def words(path: Path) -> Iterator[str]:
-    """The text of a file, also where it is compressed or encoded.
+    """Return the text of a file, also if it is compressed or encoded.
 
     As it is; in the streams and strings of a PDF; beside a picture's pixels; in text columns and arrays of text; in
     what a page embeds.
@@ -91,13 +91,13 @@ def words(path: Path) -> Iterator[str]:
 
 
 def beside_pixels(raw: bytes) -> str:
-    """What a picture says beside its pixels."""
+    """Return the metadata of an image."""
     with Image.open(io.BytesIO(raw)) as image:
         return repr({**image.info, **dict(image.getexif())})
 
 
 def of_arrays(raw: bytes) -> Iterator[str]:
-    """The arrays of text of an .npz or .npy file, and the names of all arrays."""
+    """Return the text arrays of an .npz or .npy file, and the names of all arrays."""
     read = np.load(io.BytesIO(raw), allow_pickle=False)
     for name, array in {"": read}.items() if isinstance(read, np.ndarray) else read.items():
         yield f"{name} {array.dtype}"
@@ -106,7 +106,7 @@ def of_arrays(raw: bytes) -> Iterator[str]:
 
 
 def of_hdf5(group: h5py.Group) -> Iterator[str]:
-    """Names, attributes and text of everything in an HDF5 group."""
+    """Return the names, attributes and text of all objects in an HDF5 group."""
     yield repr(dict(group.attrs))
     for name, one in group.items():
         yield name
@@ -119,12 +119,12 @@ def of_hdf5(group: h5py.Group) -> Iterator[str]:
 
 
 def as_text(value: str | bytes) -> str:
-    """A string of an array."""
+    """Return a string of an array."""
     return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def embedded(page: str) -> Iterator[str]:
-    """The text of what a page embeds as data URIs: its downloads, and its pictures' notes."""
+    """Return the text of the data URIs of a page: its downloads, and the metadata of its images."""
     for kind, data in re.findall(r"data:([\w/+.-]*)[^,\"']*;base64,([A-Za-z0-9+/=]+)", page):
         raw = base64.b64decode(data)
         picture = kind.startswith("image/") and "svg" not in kind
@@ -132,7 +132,7 @@ def embedded(page: str) -> Iterator[str]:
 
 
 def of_stream(stream: bytes) -> Iterator[str]:
-    """A stream of a PDF, and its strings: two bytes a character, in pieces where kerning cuts a word."""
+    """Return a PDF stream and its strings, which have two bytes per character and are split by kerning."""
     try:
         text = zlib.decompress(stream).decode("latin-1").replace("\0", "")
     except zlib.error:

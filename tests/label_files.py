@@ -45,7 +45,7 @@ def outputs(folder: Path) -> tuple[Path, Path]:
 
 
 def write_grades(folder: Path, names: list[str], pattern: str, grades: int = 3) -> np.ndarray:
-    """Images whose brightness is their grade, at `pattern` with {id}, and the grades."""
+    """Write images with their grade as brightness, at `pattern` with {id}; return the grades."""
     rng = np.random.default_rng(6)
     values = rng.integers(0, grades, len(names))
     for name, grade in zip(names, values, strict=True):
@@ -57,7 +57,7 @@ def write_grades(folder: Path, names: list[str], pattern: str, grades: int = 3) 
 
 
 def write_table(path: Path, **columns: object) -> Path:
-    """A text table, by commas where the name says so."""
+    """Write a text table, with commas if the name ends in .csv."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(columns).to_csv(path, sep="," if path.suffix == ".csv" else "\t", index=False)
     return path

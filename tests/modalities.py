@@ -1,4 +1,4 @@
-"""What the tests of snps, pgs and burden need beside genotypes: quality control, a cohort, scoring files."""
+"""Inputs of the tests of snps, pgs and burden in addition to genotypes: quality control, a cohort, scoring files."""
 
 import gzip
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ EVERYTHING = {"call_rate": 0.0, "maf": 0.0, "hwe": 0.0, "hwe_midp": False, "info
 
 
 def quality(bed: Path, folder: Path, names: Sequence[str], chromosomes: Sequence[str], settings: dict) -> dict:
-    """The variants' tables of our own quality control, by chromosome."""
+    """Return the variant tables of the quality control of contigwas, by chromosome."""
     write_samples(folder, list(names))
     tables = {}
     for chrom in chromosomes:
@@ -32,7 +32,7 @@ def quality(bed: Path, folder: Path, names: Sequence[str], chromosomes: Sequence
 
 
 def write_cohort(folder: Path, names: Sequence[str], excluded: Sequence[str] = ()) -> Path:
-    """A cohort.tsv of `names` in their order; those in `excluded` are out."""
+    """Write a cohort.tsv of `names` in this order; samples in `excluded` are excluded."""
     path = folder / "cohort.tsv"
     reasons = ["call rate" if name in set(excluded) else "" for name in names]
     table = pd.DataFrame({"fid": names, "iid": names, "sex": 0, "family": "f", "fold": 0, "gwas_included": 1})
@@ -41,7 +41,7 @@ def write_cohort(folder: Path, names: Sequence[str], excluded: Sequence[str] = (
 
 
 def write_score(path: Path, rows: pd.DataFrame, **header: object) -> Path:
-    """A scoring file of the PGS Catalog's form; gzipped where its name says so."""
+    """Write a scoring file in the format of the PGS Catalog, gzipped if its name ends in .gz."""
     lines = ["###PGS CATALOG SCORING FILE", "#format_version=2.0", *(f"#{key}={one}" for key, one in header.items())]
     text = "\n".join(lines) + "\n" + rows.to_csv(sep="\t", index=False, lineterminator="\n")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def write_score(path: Path, rows: pd.DataFrame, **header: object) -> Path:
 
 
 def burden_settings(**changed: object) -> dict:
-    """The settings of the burden with the schema's defaults."""
+    """Return the settings of the burden with the defaults of the schema."""
     vep = {"gene": "SYMBOL", "score": None, "min_score": 0.5, "loftee": False, **changed.pop("vep", {})}
     defaults = {"statistic": "max", "max_aaf": 0.001, "aaf": None, "max_missing": 1, "singletons": False}
     return {**defaults, "vep": vep, **changed}

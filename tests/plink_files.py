@@ -1,4 +1,4 @@
-"""Small genotypes for tests: populations that diverged, families, linkage, missing calls, written as PLINK files."""
+"""Small genotypes for tests, written as PLINK files: two populations, families, LD and missing calls."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from contigwas.runtime.atomic_files import write_tsv
 def simulate(
     rng: np.random.Generator, samples: int, variants: int, fst: float = 0.0, missing: float = 0.0, blocks: int = 1
 ) -> np.ndarray:
-    """int8 dosages (samples, variants); the first three quarters are one population; `blocks` variants are copies."""
+    """Return int8 dosages (samples, variants): three quarters are one population; `blocks` variants are copies."""
     frequencies = rng.uniform(0.1, 0.9, -(-variants // blocks))
     parts = []
     for size in (samples - samples // 4, samples // 4):
@@ -29,12 +29,12 @@ def simulate(
 
 
 def child(rng: np.random.Generator, mother: np.ndarray, father: np.ndarray) -> np.ndarray:
-    """The dosages of a child of two samples."""
+    """Return the dosages of a child of two samples."""
     return (rng.binomial(1, mother / 2) + rng.binomial(1, father / 2)).astype(np.int8)
 
 
 def iids(samples: int) -> list[str]:
-    """IIDs of seven digits."""
+    """Return IIDs of seven digits."""
     return [str(1000001 + number) for number in range(samples)]
 
 
@@ -64,7 +64,7 @@ def write_plink(path: Path, dosages: np.ndarray, names: list[str], chrom: object
 
 
 def write_samples(folder: Path, names: list[str]) -> tuple[Path, Path]:
-    """candidates.tsv and samples.parquet that keep everyone."""
+    """Write candidates.tsv and samples.parquet that keep all samples."""
     candidates, samples = folder / "candidates.tsv", folder / "samples.parquet"
     write_tsv(pd.DataFrame({"fid": names, "iid": names, "sex": 0, "genotypes": 1}), candidates)
     pd.DataFrame({"iid": names, "call_rate": 1.0, "heterozygosity": 0.3, "kept": True, "reason": ""}).to_parquet(

@@ -1,4 +1,4 @@
-"""A small study of every kind of input, and the ways to spoil it, for the tests of preflight."""
+"""A small study with every kind of input, and methods to change it, for the tests of preflight."""
 
 import copy
 import gzip
@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 from PIL import Image
 
-from contigwas.preflight.reference_positions import KNOWN
+from contigwas.preflight.reference_positions import REFERENCE_VARIANTS
 from tests.plink_files import write_plink
 
 SAMPLES = [str(5183000 + 7 * number) for number in range(90)]
@@ -55,8 +55,8 @@ CONFIG = {
 
 
 def known(chrom: str, build: int) -> list[tuple[str, int]]:
-    """rsIDs and places of a chromosome on build 37 (2) or 38 (3)."""
-    return [(one[0], one[build]) for one in KNOWN if one[1] == chrom]
+    """Reference rsIDs and their positions on a chromosome, on GRCh37 (build 2) or GRCh38 (build 3)."""
+    return [(one[0], one[build]) for one in REFERENCE_VARIANTS if one[1] == chrom]
 
 
 def write_study(folder: Path) -> dict:
@@ -105,7 +105,7 @@ def write_study(folder: Path) -> dict:
 
 
 def write_array(folder: Path, chrom: str, rng: np.random.Generator, build: int = 2) -> None:
-    """Array genotypes of one chromosome, whose first variants are known ones at their places on a build."""
+    """Write array genotypes of one chromosome. Its first variants are the reference rsIDs at their positions."""
     calls = rng.binomial(2, 0.4, (len(SAMPLES), VARIANTS)).astype(np.int8)
     first = known(chrom, build)
     names = [name for name, _ in first] + [f"rs{chrom}_{place}" for place in range(VARIANTS - len(first))]
@@ -124,7 +124,7 @@ def write_array(folder: Path, chrom: str, rng: np.random.Generator, build: int =
 def write_score(
     path: Path, name: str, build: int = 2, columns: str = "effect_allele other_allele", rows: int = 0
 ) -> None:
-    """A score of the known variants of chromosomes 1 and 2, and of `rows` variants that nobody has."""
+    """Write a score of the reference rsIDs on chromosomes 1 and 2, and of `rows` variants without genotypes."""
     label = "GRCh37" if build == 2 else "GRCh38"
     with gzip.open(path, "wt") as file:
         file.write(f"#pgs_id={name}\n#HmPOS_build={label}\n")
@@ -137,7 +137,7 @@ def write_score(
 
 
 def write_images(folder: Path, samples: list[str] = SAMPLES, draw: Callable | None = None, files: int = 90) -> None:
-    """A photograph a sample, 32 pixels wide: a bright disc with texture, or what `draw` writes to a path."""
+    """Write a photograph per sample, 64 pixels wide: a bright disc with texture, or what `draw` writes to a path."""
     rng = np.random.default_rng(5)
     (folder / "eyes").mkdir(exist_ok=True)
     rows = []
@@ -156,14 +156,14 @@ def write_images(folder: Path, samples: list[str] = SAMPLES, draw: Callable | No
 
 
 def write_expression(folder: Path, samples: list[str] = SAMPLES) -> None:
-    """expression.csv: counts of three genes, two of which positions.txt has."""
+    """Write expression.csv: counts of three genes, two of which are in positions.txt."""
     counts = np.random.default_rng(7).poisson(30, (len(samples), 3))
     table = pd.DataFrame(counts, index=pd.Index(samples, name="IID"), columns=["ABC", "DEF", "novel"])
     table.to_csv(folder / "expression.csv")
 
 
 def write_masks(folder: Path) -> None:
-    """Masks of the first 30 photographs: a square each."""
+    """Write a mask (a rectangle) for each of the first 30 photographs."""
     rows = []
     for number, iid in enumerate(SAMPLES[:30]):
         mask = np.zeros((64, 64), np.uint8)
@@ -174,14 +174,14 @@ def write_masks(folder: Path) -> None:
 
 
 def write_embeddings(folder: Path, values: np.ndarray) -> None:
-    """deep.h5ad: samples x features."""
+    """Write deep.h5ad: samples x features."""
     names = pd.DataFrame(index=pd.Index([f"f{one}" for one in range(values.shape[1])]))
     ad.AnnData(values, obs=pd.DataFrame(index=pd.Index(SAMPLES)), var=names).write_h5ad(folder / "deep.h5ad")
 
 
 @dataclass
 class Spoiled:
-    """A written study: its folder and its config, which a mistake changes."""
+    """A study on disk, which a mistake changes: its folder and its config."""
 
     folder: Path
     config: dict

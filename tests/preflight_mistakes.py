@@ -1,4 +1,4 @@
-"""Mistakes put into a study: what each spoils, and what preflight must say of it (key of the config, remedy)."""
+"""Mistakes in a study: functions that make one, and the finding of preflight (config key, part of the text)."""
 
 import numpy as np
 from PIL import Image
@@ -199,7 +199,7 @@ def many_components(one):
     one.set(genotypes={"pcs": 90, "pcs_file": None}, gwas={"covariates": []})
 
 
-def nobody_left(one):
+def all_withdrawn(one):
     (one.folder / "withdrawn.txt").write_text("\n".join(SAMPLES[:85]) + "\n")
 
 
@@ -211,50 +211,50 @@ ERRORS = [
     (truncated, "genotypes.array", "it is truncated"),
     (wrong_magic, "genotypes.array", "Supply a .bed file"),
     (shorter_bim, "genotypes.array", "the three files do not belong together"),
-    (shorter_fam, "genotypes.array", "All files of the genotypes must contain the same samples"),
-    (sample_twice, "genotypes.array", "keep one row a sample"),
+    (shorter_fam, "genotypes.array", "all files of the genotypes must name the same samples"),
+    (sample_twice, "genotypes.array", "Keep one row per sample"),
     (other_chromosome, "genotypes.array", "has no variant on chromosome 2 (it has 7). Correct the config"),
     (strangers, "images.table", "IIDs must be written the same way in both"),
     (headerless_keep, "samples.keep", "keep.tsv has no column iid"),
-    (no_image_there, "images.table", "paths are relative to the table"),
-    (unreadable_images, "images.table", "(90 unreadable): correct its paths"),
-    (black_images, "images.table", "black): correct its paths"),
+    (no_image_there, "images.table", "Paths are relative to the table"),
+    (unreadable_images, "images.table", "(90 unreadable). Correct the paths"),
+    (black_images, "images.table", "black). Correct the paths"),
     (image_twice, "images.table", "give each image one row and one sample"),
-    (other_build, "genotypes.build", "but genotypes.build is GRCh37: correct it, or supply genotypes of GRCh37"),
+    (other_build, "genotypes.build", "but genotypes.build is GRCh37: correct it, or supply genotypes on GRCh37"),
     (score_without_allele, "pgs.scores", "Supply a scoring file of the PGS Catalog"),
     (score_of_other_build, "pgs.scores", "the file that the PGS Catalog harmonised to GRCh37"),
-    (score_twice, "pgs.scores", "keep one"),
+    (score_twice, "pgs.scores", "Keep one"),
     (scores_elsewhere, "pgs.scores", "lower pgs.min_overlap"),
     (no_score, "pgs.scores", "correct it or put the files there"),
-    (annotations_of_others, "burden.annotations", "check that both are of one build"),
+    (annotations_of_others, "burden.annotations", "Check that both are on the same build"),
     (unknown_mask, "burden.masks", "Its categories are LoF, missense. Correct burden.masks"),
-    (sets_of_other_chromosomes, "burden.sets", "has no gene on the chromosomes of genotypes.chromosomes"),
-    (absent_covariate, "gwas.covariates", "correct the names, or raise genotypes.pcs"),
-    (covariate_of_texts, "gwas.covariates", "write numbers, factor(name) in gwas.covariates for categories"),
+    (sets_of_other_chromosomes, "burden.sets", "no gene is on the chromosomes of genotypes.chromosomes"),
+    (absent_covariate, "gwas.covariates", "Correct the names, or increase genotypes.pcs"),
+    (covariate_of_texts, "gwas.covariates", "Write numbers, use factor(name) in gwas.covariates for categories"),
     (covariates_of_others, "samples.covariates", "IIDs must be written the same way in both"),
-    (phenotypes_twice, "models.traits.phenotypes", "keep one row a sample"),
-    (phenotypes_with_text, "models.traits.phenotypes", "write numbers, and NA where a value is not known"),
-    (embeddings_without_values, "models.deep.embeddings", "drop the features that lack them"),
-    (no_embeddings, "models.deep.embeddings", "write it with anndata"),
+    (phenotypes_twice, "models.traits.phenotypes", "Keep one row per sample"),
+    (phenotypes_with_text, "models.traits.phenotypes", "Write numbers, and NA where a value is missing"),
+    (embeddings_without_values, "models.deep.embeddings", "Remove the features with missing values"),
+    (no_embeddings, "models.deep.embeddings", "Write it with anndata"),
     (kinship_without_column, "genotypes.kinship", "has no column KINSHIP. Its header has iid1, iid2, pi_hat"),
     (components_missing, "genotypes.pcs_file", "has no column PC3"),
     (genes_of_other_build, "loci.genes", "supply a list of GRCh37"),
     (no_map, "plots.recombination", "is not a recombination map: expected"),
-    (offsets_without_file, "gwas.offsets", "put them beside it"),
-    (modality_with_text, "modalities.blood", "supply samples x numbers"),
-    (gene_twice, "expression.table", "name each once"),
-    (negative_counts, "expression.table", "which counts cannot be: correct them"),
-    (expression_with_text, "expression.table", "name columns that are no genes in expression.drop"),
+    (offsets_without_file, "gwas.offsets", "Put them into the folder of this file"),
+    (modality_with_text, "modalities.blood", "Supply samples x numbers"),
+    (gene_twice, "expression.table", "Rename or drop them"),
+    (negative_counts, "expression.table", "but counts are not. Correct them"),
+    (expression_with_text, "expression.table", "Name columns that are not genes in expression.drop"),
     (expression_of_strangers, "expression.table", "IIDs must be written the same way in both"),
     (expression_without_image, "expression.table", "supply expression of samples with images"),
-    (expression_turned, "expression.table", "must have one row a sample and one column a gene"),
-    (expression_of_another_scale, "expression.table", "they look like TPM or counts, correct expression.scale"),
-    (genes_of_another_list, "expression.genes", "supply a list with the same names"),
-    (large_batch, "models.contig.batch", "lower batch, or take fewer folds"),
+    (expression_turned, "expression.table", "with one row per sample and one column per gene"),
+    (expression_of_another_scale, "expression.table", "They look like TPM or counts: correct expression.scale"),
+    (genes_of_another_list, "expression.genes", "Supply a list with the same names"),
+    (large_batch, "models.contig.batch", "lower batch, or use fewer folds"),
     (many_components, "genotypes.pcs", "only 84 samples are analysed: lower it"),
-    (nobody_left, "samples", "correct the lists"),
+    (all_withdrawn, "samples", "correct the lists"),
     *TASK_ERRORS,
-    (results_is_a_file, "results", "run elsewhere with --directory"),
+    (results_is_a_file, "results", "run in another folder with --directory"),
 ]
 
 
@@ -270,7 +270,7 @@ def some_black(one):
     Image.new("RGB", (64, 64)).save(one.folder / "eyes/000.png")
 
 
-def nobody_withdrawn(one):
+def withdrawn_without_genotypes(one):
     (one.folder / "withdrawn.txt").write_text("P000001\nP000002\n")
 
 
@@ -278,7 +278,7 @@ def constant_covariate(one):
     one.lines("covariates.tsv", lambda lines: [lines[0], *(line.rsplit("\t", 1)[0] + "\t60" for line in lines[1:])])
 
 
-def covariate_lacking(one):
+def covariate_missing(one):
     one.lines("covariates.tsv", lambda lines: lines[:60])
 
 
@@ -324,24 +324,28 @@ def lock_left(one):
 
 
 WARNINGS = [
-    (some_missing, "images.table", "90 of the 180 files of images.tsv that were looked for do not exist"),
-    (some_unreadable, "images.table", "(1 unreadable): such images are dropped"),
-    (some_black, "images.table", "(1 black): such images are dropped"),
-    (nobody_withdrawn, "samples.withdrawn", "write them as the genotypes do"),
-    (constant_covariate, "gwas.covariates", "take it out of gwas.covariates"),
-    (covariate_lacking, "gwas.covariates", "samples have no age, and are not tested: complete it"),
-    (some_masks_missing, "downstream.spot.table", "1 of 30 images of masks.tsv have no mask file, and are left out"),
-    (grades_of_unknown_samples, "downstream.grade.table", "samples of grades.csv are not among those who are analysed"),
-    (some_embeddings, "models.deep.embeddings", "1 of 90 samples looked at have a feature without a value"),
-    (one_score_elsewhere, "pgs.scores", "1 of 2 scores have fewer than 0.75 of their rows"),
-    (scores_elsewhere_but_others_fetched, "pgs.scores", "1 of 1 scores have fewer than 0.75 of their rows"),
-    (offsets_of_another_feature, "gwas.offsets", "1 .loco files that do not exist (the first is of E3): put those of"),
+    (some_missing, "images.table", "images.tsv: 90 of the 180 files that were looked up do not exist"),
+    (some_unreadable, "images.table", "(1 unreadable). Such images are dropped"),
+    (some_black, "images.table", "(1 black). Such images are dropped"),
+    (withdrawn_without_genotypes, "samples.withdrawn", "Write the same IDs as in the genotypes"),
+    (constant_covariate, "gwas.covariates", "remove it from gwas.covariates"),
+    (covariate_missing, "gwas.covariates", "samples have no age, and are not tested: complete it"),
+    (some_masks_missing, "downstream.spot.table", "masks.tsv: 1 of 30 images have no mask file and are left out"),
+    (grades_of_unknown_samples, "downstream.grade.table", "samples of grades.csv are not analysed"),
+    (some_embeddings, "models.deep.embeddings", "1 of 90 checked samples have a missing value"),
+    (one_score_elsewhere, "pgs.scores", "1 of 2 scores have less than 0.75 of their rows"),
+    (scores_elsewhere_but_others_fetched, "pgs.scores", "1 of 1 scores have less than 0.75 of their rows"),
+    (
+        offsets_of_another_feature,
+        "gwas.offsets",
+        "1 listed .loco files do not exist (the first is of E3). Put those of",
+    ),
     (small_heldout, "models.contig", "raise samples.heldout, or cross-fit with folds: 3 or more"),
-    (tpm_that_are_logarithms, "expression.table", "if they are logarithms, write expression.scale: log"),
-    (lock_left, ".snakemake/locks", "open it with snakemake --unlock"),
+    (tpm_that_are_logarithms, "expression.table", "If they are logarithms, set expression.scale: log"),
+    (lock_left, ".snakemake/locks", "unlock it with snakemake --unlock"),
 ]
 
 
 def kept(text: str) -> str:
-    """A table's text without its wrapping."""
+    """The text of a table without line breaks."""
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""Mistakes put into the downstream tasks of a study, as in tests/preflight_mistakes.py."""
+"""Mistakes in the downstream tasks of a study, as in tests/preflight_mistakes.py."""
 
 from PIL import Image
 
@@ -96,13 +96,13 @@ TASK_ERRORS = [
     (masks_of_other_size, "downstream.spot.table", "Supply each mask at the size of its image file"),
     (masks_of_no_label, "downstream.spot.table", "Labels are 0 and 7: add the values to labels in the config"),
     (masks_of_others, "downstream.spot.table", "IIDs must be written the same way in both"),
-    (no_mask_there, "downstream.spot.table", "none of the 30 images of masks.tsv has a mask file: correct its paths"),
-    (fewer_samples_than_folds, "downstream.spot.table", "fewer than the 5 folds: lower folds"),
+    (no_mask_there, "downstream.spot.table", "masks.tsv: none of the 30 images has a mask file. Correct the paths"),
+    (fewer_samples_than_folds, "downstream.spot.table", "fewer than the 5 folds. Lower folds"),
     (labels_without_column, "downstream.kinds.labels.table", "kinds.tsv has no column kind"),
-    (labels_twice_named, "downstream.kinds.labels.table", "differ by upper and lower case alone: rename or drop"),
+    (labels_twice_named, "downstream.kinds.labels.table", "differ only in case: rename or drop"),
     (labels_of_others, "downstream.kinds.labels.table", "IIDs must be written the same way in both"),
     (labels_of_no_parquet, "downstream.kinds.labels.table", "is not a Parquet file (labels): write it again"),
-    (labels_of_samples_left_out, "downstream.kinds.labels.column", "no sample is in both those who are analysed"),
+    (labels_of_samples_left_out, "downstream.kinds.labels.column", "no sample is in both the analysed samples"),
     (one_label, "downstream.kinds.labels.column", "Name another column, or remove labels from the task"),
     (grade_of_one_sample, "downstream.grade.column", "Merge them with other classes, or set rare: drop"),
     (
@@ -111,8 +111,8 @@ TASK_ERRORS = [
         "column grade has a single value. Name another column",
     ),
     (grades_of_others, "downstream.grade.table", "IIDs must be written the same way in both"),
-    (grades_of_a_sample_twice, "downstream.grade.table", "keep one row a sample"),
+    (grades_of_a_sample_twice, "downstream.grade.table", "Keep one row per sample"),
     (measurement_that_is_text, "downstream.grade.column", "is not a finite number in 1 rows"),
     (labels_that_are_not_0_or_1, "downstream.grade.column", "A multilabel task needs 0 and 1: correct column"),
-    (no_image_of_an_external_set, "downstream.grade.table", "none of the 50 images of grades.csv is there"),
+    (no_image_of_an_external_set, "downstream.grade.table", "grades.csv: none of the 50 images exists"),
 ]

@@ -44,7 +44,7 @@ def config_of(study: Mapping, setting: str, seed: int) -> dict:
 
 
 def make_cohort(study: Mapping, setting: str, seed: int, folder: Path, output: Path) -> None:
-    """Simulate the cohort of a setting and seed in `folder`; `output` says how many samples are tested and imaged."""
+    """Simulate the cohort of a setting and seed in `folder`; `output` has the numbers of samples and images."""
     config = config_of(study, setting, seed)
     shutil.rmtree(folder, ignore_errors=True)
     with _quiet(config):
@@ -61,9 +61,9 @@ def make_cohort(study: Mapping, setting: str, seed: int, folder: Path, output: P
 
 
 def power(study: Mapping, setting: str, seed: int, cell: str, folder: Path, output: Path) -> None:
-    """Planted loci found and false ones of every model of a cell, in every way it is tested: a row each.
+    """Write found and false loci of every model of a cell, one row per set of tested samples (`way`).
 
-    Outside the centre a model is tested in one way alone.
+    In other settings than the centre, a model is tested in one way only.
     """
     study = study if setting == "centre" else {**study, "ways": {}}
     config = config_of(study, setting, seed)
@@ -78,10 +78,10 @@ def power(study: Mapping, setting: str, seed: int, cell: str, folder: Path, outp
 
 
 def null(study: Mapping, seed: int, permutation: int, folder: Path, output: Path) -> None:
-    """The same under the null: images permuted against genotypes, networks trained anew. A row a way.
+    """Write lambda and loci under the null (permuted images, newly trained networks), one row per way.
 
-    The table of a cohort's first permutation is written after that of its bounds, <output>.bounds.tsv. The row `head`
-    tests what the head of a network of SNPs alone gives, in the samples it trained on.
+    For the first permutation of a cohort, <output>.bounds.tsv is written too. The row `head` tests the output of the
+    head of a network with SNPs only, in its training samples.
     """
     plan = study["calibration"]
     config = config_of(study, plan["setting"], seed)
@@ -103,7 +103,7 @@ def null(study: Mapping, seed: int, permutation: int, folder: Path, output: Path
 
 
 def memorised(study: Mapping, seed: int, folder: Path, output: Path) -> None:
-    """What the head of a network gives that learned samples by heart, under the null: in them, and in others."""
+    """Test the head of an unregularised network under the null, in its training samples and in held-out samples."""
     plan = study["calibration"]
     config = config_of(study, plan["setting"], seed)
     cohort = stages.cohort_of(config, folder, folder / "results")
@@ -120,7 +120,7 @@ def memorised(study: Mapping, seed: int, folder: Path, output: Path) -> None:
 
 
 def _inflation(gwas: stages.Gwas) -> dict[str, object]:
-    """Lambda of MANOVA, loci, and the mean lambda of single features (none where folds were summed)."""
+    """Return lambda of MANOVA, the number of loci, and the mean lambda of single features (NaN for summed folds)."""
     lambdas = gwas.lambdas()
     features = [one for one in gwas.features() if one in lambdas]
     single = lambdas[features].mean() if features else float("nan")
@@ -146,32 +146,32 @@ def _ways(
 
 
 def _aligned(config, cohort, model, embeddings, folder, covariates=None) -> stages.Gwas:
-    """Everyone, from the network that did not train on them, in the coordinates of network 0."""
+    """Test all samples with networks that did not train on them, aligned to network 0."""
     folder.mkdir(parents=True, exist_ok=True)
     together = stages.aligned(config, model, embeddings, folder)
     return stages.tested(config, cohort, model, together, embeddings[0], folder, covariates)
 
 
 def _no_pcs(config, cohort, model, embeddings, folder) -> stages.Gwas:
-    """The same without genetic components among the covariates."""
+    """Test all samples, aligned, without genetic PCs as covariates."""
     kept = [one for one in config["gwas"]["covariates"] if not one.startswith("PC")]
     return _aligned(config, cohort, model, embeddings, folder, kept)
 
 
 def _heldout(config, cohort, model, embeddings, folder) -> stages.Gwas:
-    """Fold 0 alone: ContIG's way."""
+    """Test fold 0 only, as in ContIG."""
     part = stages.of_role(embeddings[0], "heldout", folder)
     return stages.tested(config, cohort, model, part, embeddings[0], folder)
 
 
 def _insample(config, cohort, model, embeddings, folder) -> stages.Gwas:
-    """The samples that network 0 trained on: the warning."""
+    """Test the training samples of network 0, which is not calibrated under the null."""
     part = stages.of_role(embeddings[0], "train", folder)
     return stages.tested(config, cohort, model, part, embeddings[0], folder)
 
 
 def _summed(config, cohort, model, embeddings, folder) -> stages.Gwas:
-    """One MANOVA a fold, in that fold's own components; the chi-squareds of their p are summed over folds."""
+    """Run one MANOVA per fold, in the PCs of the fold, and sum the chi-squared values over folds."""
     parts = []
     for fold, one in enumerate(embeddings):
         place = folder / f"fold{fold}"
@@ -204,9 +204,10 @@ WAYS: dict[str, Callable[..., stages.Gwas]] = {
 
 
 def _sum_of_folds(tables: Sequence[pd.DataFrame], features: Sequence[int]) -> pd.DataFrame:
-    """The longest table with its MANOVA replaced: chi-squareds on `features` degrees of freedom, summed over folds.
+    """Return all variants, with MANOVA from chi-squared values on `features` df, summed over folds.
 
-    A fold in which a variant was not tested adds neither. Variants are joined by position and alleles.
+    A fold in which a variant was not tested adds neither chi-squared nor df. Variants are joined by position and
+    alleles.
     """
     key = ["pos", "id", "effect_allele", "other_allele"]
     total = None
@@ -216,13 +217,13 @@ def _sum_of_folds(tables: Sequence[pd.DataFrame], features: Sequence[int]) -> pd
         one = pd.DataFrame({"chi2": value, "df": np.where(value.notna(), df, 0)}).fillna({"chi2": 0.0})
         total = one if total is None else total.add(one, fill_value=0.0)
     log10p = -chi2.logsf(total["chi2"], total["df"].clip(lower=1)) / np.log(10)
-    everyone = pd.concat(tables).drop_duplicates(key).sort_values("pos", kind="stable", ignore_index=True)
+    variants = pd.concat(tables).drop_duplicates(key).sort_values("pos", kind="stable", ignore_index=True)
     joined = pd.Series(np.where(total["df"] > 0, log10p, np.nan), index=total.index)
-    return everyone.assign(**{f"log10p_{TEST}": joined.loc[pd.MultiIndex.from_frame(everyone[key])].to_numpy()})
+    return variants.assign(**{f"log10p_{TEST}": joined.loc[pd.MultiIndex.from_frame(variants[key])].to_numpy()})
 
 
 def _validation_outputs(config: Mapping, cohort: stages.Cohort, gwas: stages.Gwas) -> dict[str, object]:
-    """Samples, lambda, loci, and what the ground truth says of them."""
+    """Return samples, lambda, loci, and their comparison with the ground truth."""
     rule = config["evaluate"]
     planted, large = read_truth(cohort.folder / rule["truth"], rule["large_q2"])
     loci = stages.loci_of(gwas)
@@ -235,7 +236,7 @@ def _validation_outputs(config: Mapping, cohort: stages.Cohort, gwas: stages.Gwa
 
 
 def _bounds(config: Mapping, cohort: stages.Cohort, gwas: stages.Gwas, count: int, scratch: Path, output: Path) -> None:
-    """Lambda of the tested features when their rows are permuted among the samples: pure chance on this genome."""
+    """Write lambda of the tested features after permuting samples: its variation by chance on this genome."""
     features = pd.read_parquet(gwas.phenotypes)
     design = gwas.phenotypes.with_name("covariates.parquet")
     rows = []
@@ -259,7 +260,7 @@ def _samples(gwas: stages.Gwas) -> int:
 
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """A folder that is gone when its results are written; what an interrupted job left there is used."""
+    """A temporary folder that is deleted after success. Files of an interrupted job in it are reused."""
     folder.mkdir(parents=True, exist_ok=True)
     yield folder
     shutil.rmtree(folder)
@@ -267,7 +268,7 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _quiet(config: Mapping) -> Iterator[None]:
-    """Warnings and threads as the config says."""
+    """Set the log level and the number of threads of the config."""
     logging.getLogger("contigwas").setLevel(logging.ERROR)
     logging.getLogger("lightning").setLevel(logging.ERROR)
     torch.set_num_threads(config["math_threads"])

@@ -32,11 +32,11 @@ MODELS = {
     "autoencoder": "autoencoder",
     "pixel_pca": "pixel_pca",
     "untrained": "untrained",
-    "snps_only": "contig, SNPs alone",
-    "pgs_only": "contig, scores alone",
-    "burden_only": "contig, burdens alone",
+    "snps_only": "contig, SNPs only",
+    "pgs_only": "contig, scores only",
+    "burden_only": "contig, burdens only",
     "inner": "contig, inner",
-    "adjusted": "contig, components taken out of the genetics",
+    "adjusted": "contig, PCs regressed out of the genetics",
     "siglip": "contig, SigLIP",
 }
 SETTINGS = {
@@ -47,49 +47,52 @@ SETTINGS = {
     "less_nuisance": "half the nuisance",
     "more_nuisance": "twice the nuisance",
 }
-BOUNDED = ("aligned", "summed")  # of as many samples as the permuted features: lambda spreads more in fewer
-WAYS = {
-    "as they are": "everyone",
-    "aligned": "everyone, aligned",
-    "summed": "everyone, χ² summed over folds",
-    "heldout": "held-out fold alone",
+BOUNDED = (
+    "aligned",
+    "summed",
+)  # tested in as many samples as the permuted features; lambda varies more in fewer samples
+TEST_SETS = {
+    "as they are": "all samples",
+    "aligned": "all samples, aligned",
+    "summed": "all samples, χ² summed over folds",
+    "heldout": "held-out fold only",
     "insample": "**training samples**",
-    "no_pcs": "**everyone, no genetic components**",
-    "head": "**training samples, head of a network of SNPs**",
-    "memorised_insample": "**training samples, head of a network that learned them by heart**",
+    "no_pcs": "**all samples, no genetic PCs**",
+    "head": "**training samples, head of a network with SNPs only**",
+    "memorised_insample": "**training samples, head of an unregularised network**",
     "memorised_heldout": "held-out fold, head of the same network",
 }
 
 
-def collected(paths: Iterable[Path], keys: list[str]) -> pd.DataFrame:
-    """The rows of all tables, in the order of `keys`; empty where there is none."""
+def read_tables(paths: Iterable[Path], keys: list[str]) -> pd.DataFrame:
+    """The rows of all tables, sorted by `keys`; empty if there are none."""
     tables = [pd.read_csv(path, sep="\t") for path in sorted(paths)]
     return pd.concat(tables).sort_values(keys, kind="stable", ignore_index=True) if tables else pd.DataFrame()
 
 
-def nulls(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The nulls, and the permutations of tested features that bound their lambda (with the seed of the cohort)."""
+def read_nulls(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The nulls, and the permutations of tested features that give the bounds of lambda (with the cohort seed)."""
     parts = [path for path in (folder / "null").glob("*.tsv") if not path.name.endswith(".bounds.tsv")]
     parts += (folder / "memorised").glob("*.tsv")
     bounds = []
     for path in sorted((folder / "null").glob("*.bounds.tsv")):
         bounds.append(pd.read_csv(path, sep="\t"))
         bounds[-1].insert(0, "seed", int(path.name.partition(".")[0]))
-    return collected(parts, ["seed", "permutation"]), pd.concat(bounds) if bounds else pd.DataFrame()
+    return read_tables(parts, ["seed", "permutation"]), pd.concat(bounds) if bounds else pd.DataFrame()
 
 
-def by_model(rows: pd.DataFrame) -> list[list[str]]:
-    """A line a model and way: seeds, samples, lambda, planted loci found, false ones and their share of the loci."""
+def summarise_models(rows: pd.DataFrame) -> list[list[str]]:
+    """A row per model and set of tested samples: seeds, samples, lambda, planted loci found and false loci."""
     lines = []
-    known = [(model, way) for model in MODELS for way in WAYS]
-    for model, way in known:
+    rows_of_table = [(model, way) for model in MODELS for way in TEST_SETS]
+    for model, way in rows_of_table:
         part = rows[(rows["model"] == model) & (rows["way"] == way)]
         if not len(part):
             continue
         lines.append(
             [
                 MODELS[model],
-                WAYS[way],
+                TEST_SETS[way],
                 str(len(part)),
                 f"{part['n_samples'].mean():,.0f}",
                 f"{part['lambda'].mean():.2f}",
@@ -102,13 +105,13 @@ def by_model(rows: pd.DataFrame) -> list[list[str]]:
     return lines
 
 
-def complete(rows: pd.DataFrame, seeds: list[int]) -> pd.DataFrame:
-    """The rows of what has been run on every seed: shares of different seeds cannot be compared."""
+def keep_complete(rows: pd.DataFrame, seeds: list[int]) -> pd.DataFrame:
+    """The rows of models that have been run on every seed: shares of different seeds cannot be compared."""
     return rows.groupby(["setting", "model", "way"]).filter(lambda part: set(part["seed"]) >= set(seeds))
 
 
-def by_setting(rows: pd.DataFrame, settings: Mapping[str, str]) -> list[list[str]]:
-    """A line a setting: the share of planted loci that each model finds, its false loci in brackets."""
+def summarise_settings(rows: pd.DataFrame, settings: Mapping[str, str]) -> list[list[str]]:
+    """A row per setting: the share of planted loci that each model finds, with its false loci in parentheses."""
     lines = []
     for setting, name in settings.items():
         line = [name]
@@ -122,10 +125,10 @@ def by_setting(rows: pd.DataFrame, settings: Mapping[str, str]) -> list[list[str
     return lines
 
 
-def of_nulls(rows: pd.DataFrame, bounds: pd.DataFrame) -> list[list[str]]:
-    """A line a way: nulls, mean lambda with two standard errors, how many lie outside what permutations give, loci."""
+def summarise_nulls(rows: pd.DataFrame, bounds: pd.DataFrame) -> list[list[str]]:
+    """A row per set of tested samples: nulls, mean lambda with two standard errors, nulls outside the bounds, loci."""
     lines = []
-    for way in WAYS:
+    for way in TEST_SETS:
         part = rows[rows["way"] == way] if len(rows) else rows
         if not len(part):
             continue
@@ -137,11 +140,11 @@ def of_nulls(rows: pd.DataFrame, bounds: pd.DataFrame) -> list[list[str]]:
                 bounded += len(own)
         lines.append(
             [
-                WAYS[way],
+                TEST_SETS[way],
                 str(len(part)),
                 f"{part['n_samples'].mean():,.0f}",
-                mean_and_errors(part["lambda"]),
-                mean_and_errors(part["lambda_features"]),
+                format_mean(part["lambda"]),
+                format_mean(part["lambda_features"]),
                 f"{outside} of {bounded}" if bounded else "–",
                 str(part["loci"].sum()),
             ]
@@ -152,8 +155,8 @@ def of_nulls(rows: pd.DataFrame, bounds: pd.DataFrame) -> list[list[str]]:
                 "tested features permuted (bounds)",
                 str(len(bounds)),
                 "",
-                mean_and_errors(bounds["lambda"]),
-                mean_and_errors(bounds["lambda_features"]),
+                format_mean(bounds["lambda"]),
+                format_mean(bounds["lambda_features"]),
                 "",
                 str(bounds["loci"].sum()),
             ]
@@ -161,25 +164,25 @@ def of_nulls(rows: pd.DataFrame, bounds: pd.DataFrame) -> list[list[str]]:
     return lines
 
 
-def mean_and_errors(values: pd.Series) -> str:
-    """The mean ± two standard errors of it.
+def format_mean(values: pd.Series) -> str:
+    """The mean ± two standard errors of the mean.
 
-    >>> mean_and_errors(pd.Series([0.9, 1.0, 1.1]))
+    >>> format_mean(pd.Series([0.9, 1.0, 1.1]))
     '1.000 ± 0.115'
     """
     return f"{values.mean():.3f} ± {2 * values.std() / np.sqrt(len(values)):.3f}"
 
 
-def markdown(head: list[str], lines: list[list[str]]) -> str:
-    """A table."""
+def format_markdown(head: list[str], lines: list[list[str]]) -> str:
+    """A Markdown table."""
     rows = [head, ["---"] * len(head), *lines]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def filled(text: str, tables: Mapping[str, str]) -> str:
-    """The page with what stands between <!-- name --> and <!-- end --> replaced.
+def fill_page(text: str, tables: Mapping[str, str]) -> str:
+    """The page, with the text between <!-- name --> and <!-- end --> replaced by each table.
 
-    >>> filled("a <!-- x -->old<!-- end --> b", {"x": "new"})
+    >>> fill_page("a <!-- x -->old<!-- end --> b", {"x": "new"})
     'a <!-- x -->\\n\\nnew\\n\\n<!-- end --> b'
     """
     for name, table in tables.items():
@@ -190,35 +193,35 @@ def filled(text: str, tables: Mapping[str, str]) -> str:
             flags=re.S,
         )
         if count != 1:
-            raise SystemExit(f"the page has {count} places for the table {name}, not one")
+            raise SystemExit(f"docs/study.md: the mark <!-- {name} --> occurs {count} times. It must occur once")
     return text
 
 
 def main() -> None:
-    """Collect, draw, fill in."""
+    """Collect the tables, draw the figures and fill in the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     study = yaml.safe_load((HERE / "study.yaml").read_text())
-    power = collected(folder.glob("power/*/*/*.tsv"), ["setting", "seed", "model", "way"])
-    null, bounds = nulls(folder)
+    power = read_tables(folder.glob("power/*/*/*.tsv"), ["setting", "seed", "model", "way"])
+    null, bounds = read_nulls(folder)
     for name, table in (("power", power), ("null", null), ("bounds", bounds)):
         write_tsv(table, HERE / f"{name}.tsv")
     settings = {name: SETTINGS.get(name, name) for name in sorted(study["settings"], key=[*SETTINGS].index)}
-    whole = complete(power, study["seeds"])
-    draw_power(power[power["setting"] == "centre"], whole, MODELS, [ROOT / "docs/figures/study_power.png"])
+    comparable = keep_complete(power, study["seeds"])
+    draw_power(power[power["setting"] == "centre"], comparable, MODELS, [ROOT / "docs/figures/study_power.png"])
     draw_null(null, bounds, [ROOT / "docs/figures/study_null.png"])
     centre = power[power["setting"] == "centre"]
-    head = ["model", "tested in", "seeds", "n_samples", "λ", "planted found", "power", "false loci", "of all loci"]
+    head = ["model", "tested in", "seeds", "samples", "λ", "planted found", "power", "false loci", "of all loci"]
     models = ["setting", "simulated traits", "contig", "simclr", "pixel_pca", "untrained"]
-    calibrated = ["tested in", "nulls", "n_samples", "λ of MANOVA", "λ of single features", "outside bounds", "loci"]
+    calibrated = ["tested in", "nulls", "samples", "λ of MANOVA", "λ of single features", "outside bounds", "loci"]
     tables = {
-        "centre": markdown(head, by_model(centre)),
-        "settings": markdown(models, by_setting(whole, settings)),
-        "null": markdown(calibrated, of_nulls(null, bounds)),
+        "centre": format_markdown(head, summarise_models(centre)),
+        "settings": format_markdown(models, summarise_settings(comparable, settings)),
+        "null": format_markdown(calibrated, summarise_nulls(null, bounds)),
     }
     with replacing(PAGE) as temporary:
-        temporary.write_text(filled(PAGE.read_text(), tables))
+        temporary.write_text(fill_page(PAGE.read_text(), tables))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Embeddings of several networks in one space: one row a sample, from a network that did not train on them."""
+"""Align the embeddings of several networks: one row per sample, from a network that did not train on it."""
 
 from contigwas.align.align import align, external
 from contigwas.align.rotation import correlations, procrustes, standardise

@@ -1,4 +1,4 @@
-"""Stack the folds' embeddings: standardise, rotate onto fold 0, take each sample from the fold that held them out."""
+"""Combine the embeddings of all folds: standardise, rotate onto fold 0, select the held-out samples of each fold."""
 
 import json
 import logging
@@ -26,42 +26,47 @@ def align(
     genetics: bool,
     output_alignment: PathLike | None = None,
 ) -> None:
-    """Write one row a sample in the coordinates of the first of `embeddings` (one file a fold, in their order).
+    """Write one row per sample in the coordinates of the first of `embeddings` (one file per fold, in order).
 
-    Features are standardised on each network's own training samples; network f is rotated onto network 0 by the
-    orthogonal Procrustes solution on samples both trained on. obs: fold, role, gwas_eligible. With one file everyone stays:
-    the held-out are tested if the method saw `genetics`, everyone otherwise. With several, each sample comes from
-    the network that held them out, and is tested. uns: mean0, sd0 of network 0. The report has the samples shared and
-    the correlations of the features before and after rotation, by fold. `output_alignment` is a file of what was
-    fitted (see `contigwas.align.transforms`), by which another cohort is embedded. No genotype is used here.
+    Features are standardised on the training samples of each network. Network f is rotated onto network 0 by the
+    orthogonal Procrustes solution on the samples that both trained on. Genotypes are not used.
+
+    obs: fold, role, gwas_eligible. With several files, each sample comes from the network that held it out, and is
+    eligible. With one file, all samples are written: the held-out ones are eligible if the method used `genetics`,
+    otherwise all. uns: mean0, sd0 of network 0.
+
+    The report has, by fold, the number of shared samples and the correlations of the features before and after
+    rotation. `output_alignment` is a file with the fitted transforms (see `contigwas.align.transforms`), with which
+    another cohort is embedded. Raises UserError when a network has no training samples, or shares fewer than two with
+    network 0.
     """
     folds = [ad.read_h5ad(path) for path in embeddings]
-    reference, mean, sd = _standardised(folds[0], embeddings[0])
+    reference, mean, sd = _standardise(folds[0], embeddings[0])
     report = [{"fold": 0, "samples_shared": int((folds[0].obs["role"] == "train").sum()), "reference": True}]
     parts = [_rows(folds[0], reference, 0, len(folds) > 1)]
     fitted = [(mean, sd, np.eye(len(mean)))]
     for fold, data in enumerate(folds[1:], start=1):
-        values, *scale = _standardised(data, embeddings[fold])
-        rotation, figures = _rotation(values, data, reference, folds[0], fold)
+        values, *scale = _standardise(data, embeddings[fold])
+        rotation, entry = _rotation(values, data, reference, folds[0], fold)
         values = values @ rotation
-        report.append(figures)
+        report.append(entry)
         fitted.append((*scale, rotation))
         parts.append(_rows(data, values, fold, True))
     values = np.concatenate([part for part, _ in parts])
     obs = pd.concat([part for _, part in parts])
     repeated = obs.index.duplicated()
     if repeated.any():
-        log.warning("%d samples were held out by several networks: the first counts", int(repeated.sum()))
+        log.warning("%d samples were held out by several networks: the first network is used", int(repeated.sum()))
         values, obs = values[~repeated], obs[~repeated]
     never = len(folds[0].obs_names.difference(obs.index))
     if never:
-        log.warning("%d samples were held out by no network (their family has grown since) and are left out", never)
+        log.warning("%d samples were held out by no network (their family has changed since) and are excluded", never)
     order = np.argsort(folds[0].obs_names.get_indexer(obs.index), kind="stable")
     values, obs = values[order], obs.iloc[order]
     if len(folds) == 1:
         obs["gwas_eligible"] = (obs["role"] == "heldout").to_numpy() if genetics else True
     log.info(
-        "%d samples aligned from %d networks, %d of them are tested",
+        "aligned %d samples from %d networks; %d are eligible for the GWAS",
         len(obs),
         len(folds),
         int(obs["gwas_eligible"].sum()),
@@ -74,9 +79,10 @@ def align(
 
 
 def external(path: PathLike, cohort: PathLike, output: PathLike, output_report: PathLike) -> None:
-    """Give embeddings made elsewhere (.h5ad, samples x features) the form of aligned ones: everyone is tested.
+    """Write user-supplied embeddings (.h5ad, samples x features) in the form of aligned ones; all samples are eligible.
 
-    Samples outside the cohort and samples that miss a value are left out and counted; features are standardised.
+    Features are standardised. Samples outside the cohort and samples with a missing value are excluded and counted.
+    Raises UserError when the file has no features, or when no sample of the cohort is complete.
     """
     data = read_modality(path)
     samples = read_cohort(cohort)
@@ -88,9 +94,9 @@ def external(path: PathLike, cohort: PathLike, output: PathLike, output_report: 
     values = data.X.toarray() if hasattr(data.X, "toarray") else np.asarray(data.X)
     complete = np.isfinite(values.astype(np.float64)).all(axis=1)
     if not (inside & complete).any():
-        raise UserError(f"{path}: nobody of the cohort has a value for every feature: drop the features that lack them")
+        raise UserError(f"{path}: no sample of the cohort has a value for every feature: drop incomplete features")
     log.info(
-        "%d of %d samples are not in the cohort and %d miss a value: %d stay",
+        "%d of %d samples are not in the cohort and %d have a missing value: %d remain",
         int((~inside).sum()),
         len(values),
         int((inside & ~complete).sum()),
@@ -103,30 +109,33 @@ def external(path: PathLike, cohort: PathLike, output: PathLike, output_report: 
     _write_json(output_report, {"folds": [], "n_samples": len(obs), "tested": len(obs)})
 
 
-def _standardised(data: ad.AnnData, path: PathLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _standardise(data: ad.AnnData, path: PathLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Standardise the features of one network on its training samples: values, mean, sd."""
     if not (data.obs["role"] == "train").any():
-        raise UserError(f"{path} has no training sample: embed with the cohort that the network was trained on")
+        raise UserError(f"{path} has no training sample: run embed with the cohort that the network was trained on")
     return standardise(data.X, data.obs["role"].to_numpy())
 
 
 def _rotation(
     values: np.ndarray, data: ad.AnnData, reference: np.ndarray, first: ad.AnnData, fold: int
 ) -> tuple[np.ndarray, dict[str, object]]:
-    """The rotation of `values` onto network 0, and what the report says of it."""
+    """Return the rotation of `values` onto network 0, and its entry in the report."""
     both = data.obs_names[data.obs["role"] == "train"].intersection(first.obs_names[first.obs["role"] == "train"])
     if len(both) < 2:
-        raise UserError(f"networks 0 and {fold} share no training samples: embed with the cohort of their training")
+        raise UserError(
+            f"networks 0 and {fold} share fewer than two training samples: run embed with the cohort of their training"
+        )
     if len(both) <= values.shape[1]:
         log.warning(
-            "networks 0 and %d share only %d training samples for %d features: the rotation is not determined in full",
+            "networks 0 and %d share only %d training samples for %d features: the rotation is underdetermined",
             fold,
             len(both),
             values.shape[1],
         )
-    here, there = values[data.obs_names.get_indexer(both)], reference[first.obs_names.get_indexer(both)]
-    rotation = procrustes(here, there)
-    before, after = correlations(here, there), correlations(here @ rotation, there)
-    figures = {
+    source, target = values[data.obs_names.get_indexer(both)], reference[first.obs_names.get_indexer(both)]
+    rotation = procrustes(source, target)
+    before, after = correlations(source, target), correlations(source @ rotation, target)
+    entry = {
         "fold": fold,
         "samples_shared": len(both),
         "reference": False,
@@ -137,14 +146,15 @@ def _rotation(
     log.info(
         "network %d: mean correlation with network 0 %.3f before and %.3f after rotation, %d samples",
         fold,
-        figures["mean_correlation_before"],
-        figures["mean_correlation_after"],
+        entry["mean_correlation_before"],
+        entry["mean_correlation_after"],
         len(both),
     )
-    return rotation, figures
+    return rotation, entry
 
 
 def _rows(data: ad.AnnData, values: np.ndarray, fold: int, only_heldout: bool) -> tuple[np.ndarray, pd.DataFrame]:
+    """Return the values and obs of the samples that one network contributes."""
     role = data.obs["role"].astype(str).to_numpy()
     use = role == "heldout" if only_heldout else np.ones(len(role), dtype=bool)
     obs = pd.DataFrame({"fold": fold, "role": role, "gwas_eligible": use}, index=data.obs_names)
@@ -154,6 +164,7 @@ def _rows(data: ad.AnnData, values: np.ndarray, fold: int, only_heldout: bool) -
 def _write(
     path: PathLike, values: np.ndarray, obs: pd.DataFrame, names: pd.Index, mean: np.ndarray, sd: np.ndarray
 ) -> None:
+    """Write an .h5ad with the mean and SD of network 0."""
     data = ad.AnnData(
         X=values.astype(np.float32),
         obs=obs,

@@ -1,4 +1,4 @@
-"""How each network's features are standardised and rotated, kept to embed another cohort in the same way."""
+"""The fitted standardisation and rotation of each network, saved to embed another cohort in the same way."""
 
 import json
 import zipfile
@@ -14,13 +14,13 @@ from contigwas.tables.text import require
 
 @dataclass(frozen=True)
 class Alignment:
-    """The alignment of some networks, without anything about a sample.
+    """The alignment of the networks of a model; it holds no data of single samples.
 
     Attributes:
-        features: the names of the networks' features.
+        features: names of the features of the networks.
         mean, sd: of each network's features among its training samples, float64 (networks, features).
-        rotation: of each network onto network 0 (its own is the identity), float64 (networks, features, features).
-        embed: the settings of `embed` that made the features; empty where they are not known.
+        rotation: of each network onto network 0 (identity for network 0), float64 (networks, features, features).
+        embed: settings of `embed` that produced the features; empty if unknown.
     """
 
     features: list[str]
@@ -30,7 +30,7 @@ class Alignment:
     embed: Mapping[str, object]
 
     def __call__(self, values: np.ndarray, network: int) -> np.ndarray:
-        """`values` (samples, features) of one network in the coordinates of network 0, float64."""
+        """Return `values` (samples, features) of one network in the coordinates of network 0, float64."""
         values = np.asarray(values, dtype=np.float64)
         return (values - self.mean[network]) / self.sd[network] @ self.rotation[network]
 
@@ -43,7 +43,7 @@ def write_alignment(
     embed: Mapping[str, object],
     path: PathLike,
 ) -> None:
-    """Write alignment.npz: what `Alignment` holds, one entry a network in `mean`, `sd` and `rotation`."""
+    """Write alignment.npz with the attributes of `Alignment`: one entry per network in `mean`, `sd`, `rotation`."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
@@ -56,11 +56,11 @@ def write_alignment(
 
 
 def read_alignment(path: PathLike) -> Alignment:
-    """Read alignment.npz; raises UserError when it is something else."""
+    """Read alignment.npz. Raises UserError for any other file."""
     path = require(path, "the alignment of the model")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = [file[name] for name in ("mean", "sd", "rotation")]
             return Alignment(file["features"].tolist(), *arrays, embed=json.loads(str(file["embed"])))
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-        raise UserError(f"{path} is not an alignment of contigwas: run align again where it was made") from None
+        raise UserError(f"{path} is not an alignment of contigwas: run align again in the study of the model") from None

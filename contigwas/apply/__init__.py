@@ -1,1 +1,1 @@
-"""A frozen model in a second cohort: embedding, alignment, and the replication of loci."""
+"""Application of a frozen model to a second cohort: embedding, alignment, and replication of loci."""

@@ -1,4 +1,4 @@
-"""The features of a second cohort in the coordinates of the discovery's network 0, averaged over its networks."""
+"""Average the aligned features of a second cohort over the networks of a frozen model."""
 
 import json
 import logging
@@ -19,44 +19,47 @@ log = logging.getLogger(__name__)
 
 
 def average(embeddings: Sequence[PathLike], alignment: PathLike, output: PathLike, output_report: PathLike) -> None:
-    """Write one row a sample: each network's features (one file of `embeddings` a fold, in their order) standardised
-    with the mean and sd of its own training samples, rotated onto network 0 as in `alignment`, and averaged.
+    """Write one row per sample: the features of all networks in the coordinates of network 0, averaged.
 
-    obs: fold (0 for all), role, gwas_eligible. Whose IID a network was trained or validated on is not tested, and counted;
-    the others are. uns: mean0, sd0 of network 0. The report has, of each network, the mean correlation of its features
-    with the average. Raises UserError when the files are not of one cohort and model, and when nobody is left to test.
+    `embeddings` has one file per fold, in order. The features of each network are standardised with the mean and sd of
+    its own training samples, and rotated onto network 0 as in `alignment`.
+
+    obs: fold (0 for all), role, gwas_eligible. Samples with the IID of a training or validation sample are not
+    eligible, and are counted. uns: mean0, sd0 of network 0. The report has the mean correlation of each network's
+    features with the average. Raises UserError when the files are not of one cohort and model, and when no sample is
+    eligible.
     """
-    fitted = read_alignment(alignment)
-    if len(fitted.mean) != len(embeddings):
+    transforms = read_alignment(alignment)
+    if len(transforms.mean) != len(embeddings):
         raise UserError(
-            f"{alignment} holds {len(fitted.mean)} networks, but {len(embeddings)} have embedded the cohort: supply all "
-            "fold folders of the model, with the alignment of the same run"
+            f"{alignment} holds {len(transforms.mean)} networks, but {len(embeddings)} have embedded the cohort: "
+            "supply all fold folders of the model and the alignment of the same run"
         )
     first = read_modality(embeddings[0])
     parts, roles = [], []
     for fold, path in enumerate(embeddings):
         data = first if fold == 0 else read_modality(path)
-        if list(data.var_names) != fitted.features:
+        if list(data.var_names) != transforms.features:
             raise UserError(
-                f"{path} has {data.n_vars} features, but {alignment} is of {len(fitted.features)}: the checkpoints and "
-                "the alignment are not of one model"
+                f"{path} has {data.n_vars} features, but {alignment} has {len(transforms.features)}: supply the "
+                "checkpoints and the alignment of the same model"
             )
         if list(data.obs_names) != list(first.obs_names):
             raise UserError(f"{path} and {embeddings[0]} hold different samples: run apply again")
-        parts.append(fitted(data.X, fold))
+        parts.append(transforms(data.X, fold))
         roles.append(data.obs["role"].astype(str).to_numpy())
     values = np.mean(parts, axis=0)
-    obs = pd.DataFrame({"fold": 0, **_tested(np.stack(roles))}, index=first.obs_names)
+    obs = pd.DataFrame({"fold": 0, **_eligibility(np.stack(roles))}, index=first.obs_names)
     data = ad.AnnData(
         X=values.astype(np.float32),
         obs=obs,
         var=pd.DataFrame(index=first.var_names),
-        uns={"mean0": fitted.mean[0], "sd0": fitted.sd[0]},
+        uns={"mean0": transforms.mean[0], "sd0": transforms.sd[0]},
     )
     agreement = [float(np.nanmean(correlations(part, values))) for part in parts]
     log.info(
-        "%d samples embedded by %d networks, %d of them are tested; mean correlation of the networks with their average "
-        "%s",
+        "averaged %d samples over %d networks; %d are eligible for the GWAS; mean correlation of each network with the "
+        "average: %s",
         len(obs),
         len(parts),
         int(obs["gwas_eligible"].sum()),
@@ -74,22 +77,25 @@ def average(embeddings: Sequence[PathLike], alignment: PathLike, output: PathLik
         temporary.write_text(json.dumps(report, indent=2) + "\n")
 
 
-def _tested(roles: np.ndarray) -> dict[str, np.ndarray]:
-    """Each sample's role over all networks (networks, samples), the closest to training, and whether they are tested."""
+def _eligibility(roles: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the role of each sample over all networks, and whether it is eligible; `roles` is (networks, samples).
+
+    The role is that closest to training. Raises UserError when no sample is eligible.
+    """
     role = np.where((roles == NEW).all(axis=0), NEW, roles[0])
     for closer in (VALIDATION, TRAIN):
         role = np.where((roles == closer).any(axis=0), closer, role)
-    tested = ~np.isin(role, [TRAIN, VALIDATION])
-    if not tested.all():
+    eligible = ~np.isin(role, [TRAIN, VALIDATION])
+    if not eligible.all():
         log.warning(
-            "%d of %d samples have the IID of somebody whom the model was trained or validated on: they are not tested "
-            "(if they are other samples, give them IIDs of their own)",
-            int((~tested).sum()),
-            len(tested),
+            "%d of %d samples have the IID of a training or validation sample of the model: they are not tested (if "
+            "they are different samples, rename them to unused IIDs)",
+            int((~eligible).sum()),
+            len(eligible),
         )
-    if not tested.any():
+    if not eligible.any():
         raise UserError(
-            f"all {len(tested)} samples have IIDs of samples that the model was trained or validated on: nobody can be "
-            "tested: apply it to samples that it has not seen, or give other samples IIDs of their own"
+            f"all {len(eligible)} samples have the IIDs of training or validation samples of the model, so none can be "
+            "tested: apply the model to other samples, or rename different samples to unused IIDs"
         )
-    return {"role": role.astype(object), "gwas_eligible": tested}
+    return {"role": role.astype(object), "gwas_eligible": eligible}

@@ -55,8 +55,9 @@ class ListedSets:
         )
         if not self._n_found:
             raise UserError(
-                f"{self._path} lists {self._n_listed} variants, none of which is in the exome calls ({describe_files(genotype_files)}) by ID "
-                "or by position and alleles. Check that its variant IDs are those of the exome calls."
+                f"{self._path} lists {self._n_listed} variants, none of which is in the exome calls "
+                f"({describe_files(genotype_files)}) by ID or by position and alleles. Check that its variant IDs are "
+                "those of the exome calls."
             )
         without_set = int((~self._annotated["gene"].isin(self._sets["gene"])).sum())
         log.info("%s: %d annotations are of a variant that is not in the set of its gene, %d of a gene without a set",
@@ -101,5 +102,6 @@ class AnnotationSets:
         if self._not_found.all():
             raise UserError(
                 f"{annotations} lists {len(self._not_found)} variants of genes, none of which is in the exome calls "
-                f"({describe_files(genotype_files)}) by ID or by position and alleles. Check that both are on the same build."
+                f"({describe_files(genotype_files)}) by ID or by position and alleles. Check that both are on the "
+                "same build."
             )

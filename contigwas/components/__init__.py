@@ -1,1 +1,1 @@
-"""What varies along the components that are tested: images of samples, which stay private."""
+"""Images along the tested components; they show participants and stay private."""

@@ -1,4 +1,4 @@
-"""Images at quantiles of a model's features, and those nearest to one another. They show samples: private files only."""
+"""Images at quantiles of the features and of nearest neighbours. They show participants: private files only."""
 
 import logging
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from contigwas.runtime.errors import UserError
 from contigwas.tables.anndata_io import read_modality
 
 log = logging.getLogger(__name__)
-STAGE = 8103  # of the random numbers: no other stage draws the same
+STAGE = 8103  # of the random seed: each stage has its own
 QUANTILES = (2, 25, 50, 75, 98)  # percent
-NEAR = 3  # samples shown at a quantile
-FEATURES = 12  # of a model, at most
+PER_QUANTILE = 3  # samples shown at each quantile
+MAX_FEATURES = 12  # of a model
 SAMPLES, NEIGHBOURS = 8, 8
-TILE = 0.62  # inches of an image
+TILE = 0.62  # inches per image
 
 
 def quantiles(
@@ -34,46 +34,49 @@ def quantiles(
     outputs: Sequence[PathLike],
     title: str,
 ) -> Figure:
-    """Draw images of the 3 samples nearest to each of 5 quantiles of the tested features, the first 12, to `outputs`.
+    """Draw images of the 3 samples nearest to each of 5 quantiles of the first 12 tested features.
 
-    `phenotypes` is what the GWAS tests; `pca` tells what share of the variance a component has. One image a sample, the
-    first that is kept. A feature of fewer than 15 samples with an image is left out; where none is left, as may be
-    with user-supplied features, the figure says so.
+    `phenotypes` is the table of the GWAS; `pca` gives the share of variance of each component. Each sample is shown
+    with its first kept image. Features with fewer than 15 samples with an image are skipped. If none remains, as is
+    possible with user-supplied features, the figure says so. Writes `outputs` and returns the figure.
     """
     table = pd.read_parquet(phenotypes).set_index("iid")
-    pictures = Pictures.of(images_npy, images_table)
-    table = table[table.index.isin(pictures.row.index)]
-    chosen = {name: nearest_to_quantiles(table[name]) for name in table.columns[:FEATURES]}
+    images = SampleImages.of(images_npy, images_table)
+    table = table[table.index.isin(images.row.index)]
+    chosen = {name: nearest_to_quantiles(table[name]) for name in table.columns[:MAX_FEATURES]}
     chosen = {name: samples for name, samples in chosen.items() if len(samples)}
     if not chosen:
-        return _nothing(
-            f"no feature that {NEAR * len(QUANTILES)} samples with an image have", phenotypes, outputs, title
+        return _empty_figure(
+            f"no feature with {PER_QUANTILE * len(QUANTILES)} samples with an image", phenotypes, outputs, title
         )
     shares = read_modality(pca).obs["explained_ratio"].to_dict() if pca else {}
     rows = [
         (_label(name, shares.get(name)), [one for group in samples for one in group])
         for name, samples in chosen.items()
     ]
-    heads = {place * NEAR + NEAR // 2: f"{quantile} %" for place, quantile in enumerate(QUANTILES)}
-    figure = _sheet(pictures, rows, heads, title, gap=NEAR)
+    headings = {index * PER_QUANTILE + PER_QUANTILE // 2: f"{quantile} %" for index, quantile in enumerate(QUANTILES)}
+    figure = _sheet(images, rows, headings, title, gap=PER_QUANTILE)
     _save(figure, outputs)
     log.info("images at %d quantiles of %d features", len(QUANTILES), len(rows))
     return figure
 
 
 def nearest_to_quantiles(values: pd.Series) -> list[list[str]]:
-    """For each of `QUANTILES` the 3 samples whose value is nearest, the nearest first, nobody twice; none if too few."""
-    left = values[np.isfinite(values.astype(float))].astype(float).sort_index()
-    if len(left) < NEAR * len(QUANTILES):
+    """Return for each of `QUANTILES` the IIDs of the 3 samples with the nearest values, the nearest first.
+
+    No sample is selected twice. Empty if there are too few samples.
+    """
+    remaining = values[np.isfinite(values.astype(float))].astype(float).sort_index()
+    if len(remaining) < PER_QUANTILE * len(QUANTILES):
         return []
-    ends = np.percentile(left.to_numpy(), QUANTILES)
+    targets = np.percentile(remaining.to_numpy(), QUANTILES)
     found: dict[int, list[str]] = {}
-    # from the tails inwards: there are fewest samples
-    for place in sorted(range(len(ends)), key=lambda one: -abs(QUANTILES[one] - 50)):
-        order = (left - ends[place]).abs().sort_values(kind="stable").index[:NEAR]
-        found[place] = [*order]
-        left = left.drop(order)
-    return [found[place] for place in range(len(ends))]
+    # from the tails inwards, because the tails have the fewest samples
+    for index in sorted(range(len(targets)), key=lambda one: -abs(QUANTILES[one] - 50)):
+        order = (remaining - targets[index]).abs().sort_values(kind="stable").index[:PER_QUANTILE]
+        found[index] = [*order]
+        remaining = remaining.drop(order)
+    return [found[index] for index in range(len(targets))]
 
 
 def neighbours(
@@ -84,48 +87,49 @@ def neighbours(
     title: str,
     seed: int,
 ) -> Figure:
-    """Draw 8 samples, chosen by the seed, each with the 8 tested samples nearest to them.
+    """Draw 8 random samples, each with the 8 nearest tested samples, and write to `outputs`.
 
-    Near is Euclid's distance of standardised features. Where fewer than two of them have an image, the figure says so.
+    The distance is Euclidean on standardised features. If fewer than two tested samples have an image, the figure says
+    so.
     """
     iids, features = features_of_tested(embeddings)
-    pictures = Pictures.of(images_npy, images_table)
-    there = iids.isin(pictures.row.index)
-    iids, features = iids[there], features[there]
+    images = SampleImages.of(images_npy, images_table)
+    imaged = iids.isin(images.row.index)
+    iids, features = iids[imaged], features[imaged]
     if len(iids) < 2:
-        return _nothing("no two tested samples with an image", embeddings, outputs, title)
+        return _empty_figure("no two tested samples with an image", embeddings, outputs, title)
     order = np.argsort(iids)
     iids, features = iids[order], features[order]
-    some = np.random.default_rng([seed, STAGE]).choice(len(iids), min(SAMPLES, len(iids)), replace=False)
-    rows = [("", [iids[one], *iids[nearest(features, one)]]) for one in some]
+    chosen = np.random.default_rng([seed, STAGE]).choice(len(iids), min(SAMPLES, len(iids)), replace=False)
+    rows = [("", [iids[one], *iids[nearest(features, one)]]) for one in chosen]
     last = len(rows[0][1]) - 1
-    figure = _sheet(pictures, rows, {last: f"nearest {last}", 1: "nearest 1", 0: "sample"}, title, gap=0)
+    figure = _sheet(images, rows, {last: f"nearest {last}", 1: "nearest 1", 0: "sample"}, title, gap=0)
     _save(figure, outputs)
-    log.info("%d samples and their neighbours among %d", len(rows), len(iids))
+    log.info("images of %d samples and their nearest neighbours among %d", len(rows), len(iids))
     return figure
 
 
 def nearest(features: np.ndarray, one: int) -> np.ndarray:
-    """The rows of `features` (samples, features) nearest to row `one`, without it: at most 8, the nearest first."""
-    apart = ((features - features[one]) ** 2).sum(axis=1)
-    apart[one] = np.inf
-    return np.argsort(apart, kind="stable")[: min(NEIGHBOURS, len(features) - 1)]
+    """Return the 8 rows of `features` (samples, features) nearest to row `one`, the nearest first, without it."""
+    distance = ((features - features[one]) ** 2).sum(axis=1)
+    distance[one] = np.inf
+    return np.argsort(distance, kind="stable")[: min(NEIGHBOURS, len(features) - 1)]
 
 
-class Pictures:
-    """One image a sample: the first kept one."""
+class SampleImages:
+    """The first kept image of each sample."""
 
     def __init__(self, pixels: np.ndarray, row: pd.Series) -> None:
-        """`row` in `pixels`, by IID."""
+        """Take the rows of the samples in `pixels`, indexed by IID."""
         self.pixels, self.row = pixels, row
 
     @classmethod
-    def of(cls, npy: PathLike, table: PathLike) -> "Pictures":
-        """Of the stage images; UserError where the table names images that the array has not."""
+    def of(cls, npy: PathLike, table: PathLike) -> "SampleImages":
+        """Read the outputs of the images stage. Raises UserError when the table names rows outside the array."""
         images = first_images(table)
         pixels = np.load(npy, mmap_mode="r")
         if len(images) and images["row"].max() >= len(pixels):
-            raise UserError(f"{table} names images that {npy} has not: run the images stage again")
+            raise UserError(f"{table} names images that {npy} does not hold: run the images stage again")
         return cls(pixels, images.set_index("iid")["row"])
 
     def __getitem__(self, iid: str) -> np.ndarray:
@@ -138,34 +142,34 @@ def _label(name: str, share: float | None) -> str:
 
 
 def _sheet(
-    pictures: Pictures, rows: Sequence[tuple[str, Sequence[str]]], heads: dict[int, str], title: str, gap: int
+    images: SampleImages, rows: Sequence[tuple[str, Sequence[str]]], headings: dict[int, str], title: str, gap: int
 ) -> Figure:
-    """Rows of images with a label each, heads above columns, and a space after every `gap` columns (0: none)."""
+    """Draw rows of images with a label each and headings above columns; a space follows every `gap` columns."""
     columns = max(len(samples) for _, samples in rows)
-    places = [place + (place // gap if gap else 0) for place in range(columns)]  # what is skipped is space
-    widths = [1.0 if place in places else 0.3 for place in range(places[-1] + 1)]
+    positions = [column + (column // gap if gap else 0) for column in range(columns)]  # skipped positions are space
+    widths = [1.0 if position in positions else 0.3 for position in range(positions[-1] + 1)]
     with style.applied():
         figure = Figure(figsize=(1.3 + TILE * sum(widths), 0.8 + TILE * len(rows)), layout="constrained")
         figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
         grid = figure.add_gridspec(len(rows), len(widths), width_ratios=widths)
         for line, (label, samples) in enumerate(rows):
             for number, iid in enumerate(samples):
-                axis = figure.add_subplot(grid[line, places[number]])
-                axis.imshow(pictures[iid])
+                axis = figure.add_subplot(grid[line, positions[number]])
+                axis.imshow(images[iid])
                 axis.set_xticks([])
                 axis.set_yticks([])
                 axis.spines[:].set_visible(False)
                 if number == 0:
                     axis.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=7.5)
-                if line == 0 and number in heads:
-                    axis.set_title(heads[number], fontsize=7.5, loc="center", pad=3)
+                if line == 0 and number in headings:
+                    axis.set_title(headings[number], fontsize=7.5, loc="center", pad=3)
         figure.suptitle(title, fontsize=10, fontweight="bold", x=0.02, ha="left")
     return figure
 
 
-def _nothing(sentence: str, path: PathLike, outputs: Sequence[PathLike], title: str) -> Figure:
-    """A figure that says why it shows nobody: one model without pictures does not keep the others from theirs."""
-    log.warning("%s: %s, so nobody is shown", path, sentence)
+def _empty_figure(sentence: str, path: PathLike, outputs: Sequence[PathLike], title: str) -> Figure:
+    """Write a figure with a sentence instead of images, so that one model without images does not stop the others."""
+    log.warning("%s: %s, so no images are shown", path, sentence)
     with style.applied():
         figure = Figure(figsize=(6, 2), layout="constrained")
         axis = figure.subplots()
@@ -177,6 +181,7 @@ def _nothing(sentence: str, path: PathLike, outputs: Sequence[PathLike], title: 
 
 
 def _save(figure: Figure, outputs: Sequence[PathLike]) -> None:
+    """Save the figure in private folders."""
     for path in outputs:
         private_folder(Path(path).parent)
     with style.applied():

@@ -1,1 +1,1 @@
-"""The config: checked against its schema, defaults filled in, and read by the rules."""
+"""Check the config, fill in its defaults, and derive the values that rules need."""

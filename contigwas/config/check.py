@@ -1,4 +1,4 @@
-"""The config: checked against its schema with messages a user understands, defaults filled in, settings handed out."""
+"""Check the config against its schema and for contradictions, with readable messages, and fill in its defaults."""
 
 import copy
 import difflib
@@ -18,35 +18,35 @@ from contigwas.genotypes.chromosome_names import chromosome
 from contigwas.genotypes.genome_build import named_build
 from contigwas.runtime.errors import UserError
 
-TYPES = {"number": "a number", "integer": "a whole number", "string": "text", "boolean": "true or false"}
-TYPES |= {"object": "a block of keys", "array": "a list", "null": "null"}
+TYPE_NAMES = {"number": "a number", "integer": "a whole number", "string": "text", "boolean": "true or false"}
+TYPE_NAMES |= {"object": "a block of keys", "array": "a list", "null": "null"}
 
 
 def check_config(config: dict) -> None:
-    """Fill the schema's defaults into `config`, in place; raise UserError for the first thing that is wrong."""
+    """Fill the defaults of the schema into `config`, in place. Raises UserError for the first mistake."""
     schema = read_schema()
     _check_keys(config, "config")
     error = jsonschema.exceptions.best_match(_validator()(schema).iter_errors(config))
     if error is not None:
-        raise UserError(_sentence(error, schema))
+        raise UserError(_message(error))
     pcs = config["genotypes"]["pcs"]
     config["gwas"].setdefault("covariates", [f"PC1-PC{pcs}"] if pcs else [])
     if "images" in config:
         config["images"].setdefault("crop", "fundus" if config["images"]["dimensions"] == 2 else "none")
-    _check_meaning(config)
+    _check_references(config)
 
 
 def _check_keys(value: object, place: str) -> None:
-    """Every key must be text: YAML reads a model that is called 1, or yes, as something else."""
+    """Raise UserError for a key that is not text: YAML reads a model named 1 or yes as another type."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if not isinstance(key, str):
-                raise UserError(f"{place} has a key {key!r} that YAML does not read as text: give it a name of letters")
+                raise UserError(f"{place} has a key {key!r} that YAML does not read as text: use a name of letters")
             _check_keys(inner, f"{place}.{key}")
 
 
 def _validator() -> type:
-    """A validator that fills defaults as it descends, so that absent blocks are checked like present ones."""
+    """A validator that fills in defaults while it descends, so that omitted blocks are checked too."""
 
     def properties(validator, subschemas: Mapping, instance: object, schema: Mapping) -> Iterator:
         if validator.is_type(instance, "object"):
@@ -58,22 +58,23 @@ def _validator() -> type:
     return extend(Draft202012Validator, {"properties": properties})
 
 
-def _sentence(error: jsonschema.ValidationError, schema: Mapping) -> str:
+def _message(error: jsonschema.ValidationError) -> str:
+    """The message of a schema error: the key, the mistake and how to fix it."""
     where = ".".join(str(part) for part in error.absolute_path)
     place = f"config: {where}" if where else "config"
     value = error.instance
     if error.validator in ("additionalProperties", "unevaluatedProperties"):
-        known = sorted({*error.schema.get("properties", {})})
+        keys = sorted({*error.schema.get("properties", {})})
         patterns = error.schema.get("patternProperties", {})
-        odd = sorted(
-            str(key) for key in value if key not in known and not any(re.search(one, str(key)) for one in patterns)
+        unknown = sorted(
+            str(key) for key in value if key not in keys and not any(re.search(one, str(key)) for one in patterns)
         )
-        near = difflib.get_close_matches(odd[0], known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known keys are {', '.join(known)}" if known else "rename it"
-        return f"{place} has a key {odd[0]} that is not one of its settings: {hint}"
+        near = difflib.get_close_matches(unknown[0], keys, 1)
+        hint = f"did you mean {near[0]}?" if near else f"valid keys are {', '.join(keys)}" if keys else "rename it"
+        return f"{place} has an unknown key {unknown[0]}: {hint}"
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in value]
-        return f"{place} lacks {', '.join(missing)}: add it (docs/config.md explains every key)"
+        return f"{place}: {', '.join(missing)} is missing. Add it (docs/config.md describes every key)"
     if error.validator == "type":
         if isinstance(value, str) and _is_number(value) and {"number", "integer"} & set(_listed(error.validator_value)):
             if value.strip().lstrip("+-").isdigit():
@@ -82,7 +83,7 @@ def _sentence(error: jsonschema.ValidationError, schema: Mapping) -> str:
                 f"{place} is {value!r}, which YAML reads as text: write it without quotes and with a point, "
                 f"such as {_with_point(value)}"
             )
-        wanted = " or ".join(TYPES[one] for one in _listed(error.validator_value))
+        wanted = " or ".join(TYPE_NAMES[one] for one in _listed(error.validator_value))
         return f"{place} is {value!r}, but must be {wanted}: correct it"
     if error.validator == "enum":
         names = ", ".join("null" if one is None else str(one) for one in error.validator_value)
@@ -109,29 +110,32 @@ def _with_point(text: str) -> str:
     return f"{mantissa if '.' in mantissa else mantissa + '.0'}{exponent}{power}"
 
 
-def _check_meaning(config: Mapping) -> None:
-    """What a schema cannot say: blocks that refer to one another."""
-    taken = sorted({*config["modalities"]} & {*MODALITIES})
-    if taken:
-        raise UserError(f"config: modalities supplies {taken[0]}, which is a modality's own name here: choose another")
+def _check_references(config: Mapping) -> None:
+    """Raise UserError for keys that contradict keys of other blocks, which a schema cannot check."""
+    reserved = sorted({*config["modalities"]} & {*MODALITIES})
+    if reserved:
+        raise UserError(
+            f"config: modalities.{reserved[0]} has the name of a modality of contigwas: choose another name"
+        )
     for name, recipe in config["models"].items():
         for modality in recipe.get("modalities", []):
             if modality in config["modalities"]:
                 continue
             if modality not in MODALITIES:
-                known = ", ".join([*MODALITIES, *config["modalities"]])
+                names = ", ".join([*MODALITIES, *config["modalities"]])
                 raise UserError(
-                    f"config: models.{name}.modalities names {modality}, which must be one of {known}: supply it in the "
-                    "block modalities, or drop it"
+                    f"config: models.{name}.modalities names {modality}, which must be one of {names}: supply it in "
+                    "the block modalities, or remove it"
                 )
             if modality not in config:
                 raise UserError(
                     f"config: models.{name}.modalities names {modality}, but there is no {modality}: block: "
-                    "add the block or drop the modality"
+                    "add the block or remove the modality"
                 )
         if recipe.get("adjust_pcs", 0) > config["genotypes"]["pcs"]:
             raise UserError(
-                f"config: models.{name}.adjust_pcs is {recipe['adjust_pcs']}, more than genotypes.pcs: raise that"
+                f"config: models.{name}.adjust_pcs is {recipe['adjust_pcs']}, more than genotypes.pcs: raise "
+                "genotypes.pcs"
             )
         if "method" in recipe and "images" not in config:
             raise UserError(f"config: models.{name} trains on images, but there is no images: block: add it")
@@ -141,7 +145,9 @@ def _check_meaning(config: Mapping) -> None:
             raise UserError(f"config: models.{name} is applied to images, but there is no images: block: add it")
     images = config.get("images")
     if images and images["dimensions"] == 3 and images["crop"] == "fundus":
-        raise UserError("config: images.crop is fundus, but images.dimensions is 3: volumes are not cropped, drop it")
+        raise UserError(
+            "config: images.crop is fundus, but images.dimensions is 3: volumes are not cropped, remove crop"
+        )
     check_tasks(config)
     check_explain(config)
     _check_chromosomes(config)
@@ -149,18 +155,19 @@ def _check_meaning(config: Mapping) -> None:
     if snps and snps["offset"] >= snps["stride"]:
         raise UserError(f"config: snps.offset is {snps['offset']}, but must be below snps.stride ({snps['stride']})")
     if snps and snps["list"] and snps["pruned"]:
-        raise UserError("config: snps has a list and asks for the pruned variants: choose one of them")
+        raise UserError("config: snps.list and snps.pruned are both set: use only one of them")
     if "pgs" in config and config["pgs"]["scores"] is None and not config["pgs"]["download"]:
-        raise UserError("config: pgs names no score: name files in pgs.scores, or identifiers in pgs.download")
+        raise UserError("config: pgs has no score: name files in pgs.scores, or identifiers in pgs.download")
     if config["gwas"]["image_covariates"] and "images" not in config:
         raise UserError(
-            "config: gwas.image_covariates names columns of images, but there is no images: block: add it or drop them"
+            "config: gwas.image_covariates names columns of images, but there is no images: block: add it or remove "
+            "them"
         )
     test = config["loci"]["test"]
     if test in OMNIBUS and test not in config["gwas"]["tests"]:
-        raise UserError(f"config: loci.test is {test}, which gwas.tests does not list: add it there")
+        raise UserError(f"config: loci.test is {test}, which is not in gwas.tests: add it to gwas.tests")
     if config["loci"]["p2"] < config["loci"]["p1"]:
-        raise UserError("config: loci.p2 is smaller than loci.p1: the second threshold must be the laxer one")
+        raise UserError("config: loci.p2 is smaller than loci.p1: raise loci.p2 to at least loci.p1")
     _check_genes(config)
     patterns = [
         config["genotypes"]["array"],
@@ -171,40 +178,40 @@ def _check_meaning(config: Mapping) -> None:
     ]
     for pattern in filter(None, patterns):
         if "{" in pattern.replace("{chrom}", ""):
-            raise UserError(f"config: {pattern} holds braces other than {{chrom}}: that is the only wildcard")
+            raise UserError(f"config: {pattern} has braces other than {{chrom}}, the only wildcard: remove them")
 
 
 def _check_genes(config: Mapping) -> None:
-    """The list of genes must be of the genotypes' build, by its declaration, else by its name."""
+    """Raise UserError if the build of the list of genes, as declared or by its name, is not genotypes.build."""
     build, loci = config["genotypes"]["build"], config["loci"]
-    said = loci["genes_build"] or named_build(PurePath(loci["genes"] or "").name)
-    if loci["genes"] and said and said != build:
+    declared = loci["genes_build"] or named_build(PurePath(loci["genes"] or "").name)
+    if loci["genes"] and declared and declared != build:
         raise UserError(
-            f"config: loci.genes names {loci['genes']}, which is of {said} by its "
+            f"config: loci.genes names {loci['genes']}, which is on {declared} by its "
             f"{'declaration loci.genes_build' if loci['genes_build'] else 'name'}, but genotypes.build is {build}: "
-            f"supply a list of {build}, or correct the build (loci.genes_build declares that of the list)"
+            f"supply a list on {build}, or correct the build (loci.genes_build declares the build of the list)"
         )
 
 
 def _check_chromosomes(config: Mapping) -> None:
-    """1 to 22 and X, by those names, each once; X is analysed beside autosomes only."""
-    plain = chromosomes(config)
-    for chrom in plain:
+    """Raise UserError unless the chromosomes are 1 to 22 and X, each once, with at least one autosome."""
+    names = chromosomes(config)
+    for chrom in names:
         if chrom == "X":
             continue
         if chromosome(chrom) == "X":
-            raise UserError(f"config: genotypes.chromosomes holds {chrom}: write X")
+            raise UserError(f"config: genotypes.chromosomes has {chrom}: write X")
         if chromosome(chrom) in ("Y", "MT"):
-            raise UserError(f"config: genotypes.chromosomes holds {chrom}: Y and MT are not analysed, take it out")
+            raise UserError(f"config: genotypes.chromosomes has {chrom}: Y and MT are not analysed, remove it")
         if not chrom.isdigit() or chrom != str(int(chrom)) or not 1 <= int(chrom) <= 22:
             raise UserError(
-                f"config: genotypes.chromosomes holds {chrom}: write autosomes as plain numbers (1 to 22) and X, "
-                "and what stands before the name in file names before {chrom}"
+                f"config: genotypes.chromosomes has {chrom}: write autosomes as plain numbers (1 to 22) and X. "
+                "Write a prefix such as chr in the file names, before {chrom}"
             )
-    if len(set(plain)) < len(plain):
-        raise UserError("config: genotypes.chromosomes names a chromosome twice: keep one of them")
+    if len(set(names)) < len(names):
+        raise UserError("config: genotypes.chromosomes has a duplicated chromosome: remove one of them")
     if not autosomes(config):
         raise UserError(
-            "config: genotypes.chromosomes holds X alone: samples, relatives and components are judged on autosomes, "
-            "so add at least one"
+            "config: genotypes.chromosomes has only X, but sample QC, kinship and principal components use autosomes: "
+            "add at least one"
         )

@@ -1,4 +1,4 @@
-"""The files that the config names, and which of them are missing."""
+"""List the files that the config names, and find the missing ones."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,23 +10,23 @@ from contigwas.runtime.errors import UserError
 
 
 def check_files(config: Mapping) -> None:
-    """Raise UserError for the first file that the config names and that is not there. Nothing is opened."""
-    for _, sentence in missing_files(config):
-        raise UserError(sentence)
+    """Raise UserError for the first file that the config names and that does not exist. No file is opened."""
+    for _, message in missing_files(config):
+        raise UserError(message)
 
 
 def missing_files(config: Mapping) -> Iterator[tuple[str, str]]:
-    """The key and a sentence for every file that the config names, that is not there and that no run makes."""
+    """The key and an error message for every file that the config names, except files that a rule creates."""
     for key, path in named_files(config):
         if not made(config, path) and not Path(path).exists():
-            yield key, f"config: {key} names {path}, which does not exist: correct it or put it there"
+            yield key, f"config: {key} names {path}, which does not exist: correct the path or add the file"
     for model, recipe in config["models"].items():
         if "apply" in recipe:
-            yield from ((f"models.{model}.apply", one) for one in _frozen_lacks(config, model))
+            yield from ((f"models.{model}.apply", one) for one in _missing_frozen_files(config, model))
 
 
 def named_files(config: Mapping) -> list[tuple[str, str]]:
-    """Every file that the config names, with its key; frozen models and globs of scores aside."""
+    """The key and path of every file that the config names, except frozen models and globs of scores."""
     patterns = {"genotypes.array": config["genotypes"]["array"], "gwas.genotypes": config["gwas"]["genotypes"]}
     patterns |= {f"{stage}.genotypes": config.get(stage, {}).get("genotypes") for stage in ("burden", "pgs")}
     named = []
@@ -54,17 +54,17 @@ def named_files(config: Mapping) -> list[tuple[str, str]]:
     return [(key, path) for key, path in named if isinstance(path, str)]
 
 
-def _frozen_lacks(config: Mapping, model: str) -> Iterator[str]:
-    """What the folder of a frozen model lacks; it is what another run wrote to results/models."""
+def _missing_frozen_files(config: Mapping, model: str) -> Iterator[str]:
+    """Error messages for missing files of a frozen model, whose folder another run wrote to results/models."""
     folder = config["models"][model]["apply"]
     if not networks(config, model):
         yield (
             f"config: models.{model}.apply names {folder}, which has no fold0/model.ckpt: name the folder "
-            "results/models/<model> of another run, or supply its checkpoints too"
+            "results/models/<model> of another run, and copy its checkpoints too"
         )
     for name, target in (("alignment.npz", "align"), ("pca.h5ad", "phenotypes")):
         if not Path(folder, name).exists():
             yield (
                 f"config: models.{model}.apply names {folder}, which has no {name}: run the target {target} in the run "
-                "that made it, or supply that file too"
+                "that created the folder, or copy that file too"
             )

@@ -1,4 +1,4 @@
-"""Covariates as a modality of the contrast."""
+"""Covariates as a modality of the contrastive model."""
 
 from contigwas.covariates.table import write_covariates
 

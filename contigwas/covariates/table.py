@@ -1,4 +1,4 @@
-"""Covariates as a modality of the contrast: age, sex, smoking and the like, raw, for the samples of the cohort."""
+"""Covariates, such as age, sex and smoking, as a modality of the contrastive model."""
 
 import logging
 from collections.abc import Sequence
@@ -19,43 +19,43 @@ KEY = "covariates.columns"
 def write_covariates(
     names: Sequence[str], covariates: PathLike | None, pcs: PathLike | None, cohort: PathLike, output: PathLike
 ) -> None:
-    """Write the modality `covariates`: float32 (samples, columns), NaN where unknown; nothing is imputed or scaled.
+    """Write the modality `covariates`: float32 (samples, columns), NaN where missing; nothing is imputed or scaled.
 
-    The samples are those of the cohort who are not excluded, in its order. `names` are found as those of a GWAS are: in
-    the table `covariates`, among the components `pcs`, `sex` in the cohort too. A number is one column; a text, and
-    `factor(name)`, one indicator a level, `name=level`. No level is left out: nothing is inverted here, so columns may
-    depend on one another, and a level without its own would lie nearer to the others than these to each other. `.var`:
-    `covariate`, the name, and `known`, how many samples have it. Raises UserError when a name does not exist, a text has
-    too many levels, or nobody has any covariate.
+    The samples are those of the cohort that are not excluded, in its order. `names` are looked up as for a GWAS: in the
+    table `covariates`, in the genetic PCs `pcs`, and `sex` also in the cohort. A number is one column; a text, and
+    `factor(name)`, one indicator per level, `name=level`. No level is left out: linear dependence does no harm here,
+    and every level should have the same distance to the others. `.var` has the columns `covariate`, the name, and
+    `known`, the number of samples with a value. Raises UserError if a name does not exist, if a text has too many
+    levels, or if no sample has any covariate.
     """
-    everyone = read_cohort(cohort)
-    samples = included(everyone)
+    all_samples = read_cohort(cohort)
+    samples = included(all_samples)
     table = read_covariates(names, covariates, pcs, samples, KEY)
-    known = table.notna() & ~table.isin(UNKNOWN)
-    none = int((~known.any(axis=1)).sum())
-    if none == len(table):
+    observed = table.notna() & ~table.isin(UNKNOWN)
+    n_without = int((~observed.any(axis=1)).sum())
+    if n_without == len(table):
         raise UserError(
-            f"nobody of the cohort ({len(table)} samples) has any covariate of {KEY} ({covariates}): complete the table "
-            "or name other columns"
+            f"{covariates} ({KEY}): none of the {len(table)} samples of the cohort has a value. Complete the table or "
+            "name other columns"
         )
-    parts = {name: _columns(table[name].where(known[name]), covariates) for name in table.columns}
+    parts = {name: _columns(table[name].where(observed[name]), covariates) for name in table.columns}
     values = pd.concat(parts.values(), axis=1).astype(np.float32)
     features = pd.DataFrame(
         {"covariate": [name for name, part in parts.items() for _ in part], "known": values.notna().sum().to_numpy()},
         index=values.columns,
     )
-    reported = ", ".join(f"{name} {count}" for name, count in (~known).sum().items() if count)
-    log.info("%d columns of %d covariates for %d samples, %d of whom have none; samples that miss one: %s",
-             len(features), len(table.columns), len(table), none, reported or "none")  # fmt: skip
+    missing_counts = ", ".join(f"{name} {count}" for name, count in (~observed).sum().items() if count)
+    log.info("%d columns of %d covariates for %d samples, %d of them without any value; missing values: %s",
+             len(features), len(table.columns), len(table), n_without, missing_counts or "none")  # fmt: skip
     provenance = {
         "stage": "covariates", "table": str(covariates), "columns": [*names], "features": len(features),
-        "samples_in_cohort": len(everyone), "n_samples": len(table), "samples_with_none": none,
+        "samples_in_cohort": len(all_samples), "n_samples": len(table), "samples_with_none": n_without,
     }  # fmt: skip
     write_modality(output, values.to_numpy(), table.index, features, provenance)
 
 
 def _columns(values: pd.Series, where: PathLike | None) -> pd.DataFrame:
-    """A covariate as numbers: itself, or an indicator of each level, all of them NaN where it is."""
+    """Return a covariate as numeric columns: itself, or an indicator per level, NaN where the value is missing."""
     if pd.api.types.is_numeric_dtype(values):
         return values.to_frame()
     texts = values.dropna().map(_text)
@@ -65,5 +65,5 @@ def _columns(values: pd.Series, where: PathLike | None) -> pd.DataFrame:
 
 
 def _text(value: object) -> str:
-    """A level's name; a code is written as in the table, though a missing one beside it made them all decimals."""
+    """Return the name of a level; integer codes that pandas read as float are written as integers."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

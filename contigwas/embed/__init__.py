@@ -1,4 +1,4 @@
-"""Features of the trained image encoder for everyone with a photograph."""
+"""Features of the trained image encoder for all samples with a usable image."""
 
 from contigwas.embed.embed import embed
 

@@ -1,1 +1,1 @@
-"""What a network looks at: attributions of one sample's contrastive loss against a fixed reference batch."""
+"""Attributions of one sample's contrastive loss, against a fixed reference batch, to its inputs."""

@@ -1,4 +1,4 @@
-"""Attributions added up over samples as they come: nothing is held by sample and feature."""
+"""Sums of attributions over samples, so that no array of samples x features is held."""
 
 from dataclasses import dataclass, field
 
@@ -7,16 +7,21 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from contigwas.explain.attribution import Attribution, relative
+from contigwas.explain.attribution import Attribution, relative_error
 
-Z = 1.959964  # of a 95 % interval
+Z = 1.959964  # normal quantile of a 95 % interval
 
 
 @dataclass
 class Sums:
-    """Of one method and modality, over `features` as in the modality's file: sums of |a|, of its square, and of a.
+    """Sums of one method and modality over samples, per feature of the modality's file.
 
-    used: which features enter a network. samples: of each sample the sum of |a| over the features; error: relative.
+    Attributes:
+        absolute, square, signed: sums of |a|, a² and a (features,), where a is the attribution in nats.
+        used: whether a network uses the feature, bool (features,).
+        samples: of each sample, the sum of |a| over features.
+        error: of each sample, the relative completeness error.
+        steps: the maximum number of integration steps.
     """
 
     absolute: np.ndarray
@@ -29,27 +34,27 @@ class Sums:
 
     @classmethod
     def of(cls, features: int) -> "Sums":
-        """Of nobody."""
+        """Return sums over no sample."""
         return cls(*(np.zeros(features) for _ in range(3)), np.zeros(features, dtype=bool))
 
     def add(self, found: Attribution, columns: Tensor) -> None:
-        """Add some samples; column j of their values belongs to feature `columns[j]`, to none where that is -1."""
-        there = columns >= 0
-        where, values = columns[there].numpy(), found.values[:, there.to(found.values.device)].double()
-        size = values.abs()
-        for total, more in ((self.absolute, size), (self.square, size.square()), (self.signed, values)):
-            total[where] += more.sum(dim=0).cpu().numpy()
-        self.used[where] = True
-        self.samples += size.sum(dim=1).tolist()
+        """Add samples; column j of their values belongs to feature `columns[j]`, or to none if that is -1."""
+        present = columns >= 0
+        features, values = columns[present].numpy(), found.values[:, present.to(found.values.device)].double()
+        magnitude = values.abs()
+        for total, term in ((self.absolute, magnitude), (self.square, magnitude.square()), (self.signed, values)):
+            total[features] += term.sum(dim=0).cpu().numpy()
+        self.used[features] = True
+        self.samples += magnitude.sum(dim=1).tolist()
         self.steps = max(self.steps, found.steps)
 
     def close(self, error: list[Tensor], difference: list[Tensor]) -> None:
-        """Add the errors of the samples of one network."""
-        self.error += relative(torch.cat(error).double(), torch.cat(difference).double()).tolist()
+        """Add the relative errors of the samples of one network."""
+        self.error += relative_error(torch.cat(error).double(), torch.cat(difference).double()).tolist()
 
 
 def mean_and_interval(total: np.ndarray, square: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean over samples of something that is not negative, and its 95 % interval (normal), from sums."""
+    """Return the mean over samples of a non-negative quantity and its normal 95 % interval, from sums."""
     mean = total / samples
     variance = np.maximum(square / samples - mean**2, 0) * samples / max(samples - 1, 1)
     half = Z * np.sqrt(variance / samples)
@@ -57,28 +62,28 @@ def mean_and_interval(total: np.ndarray, square: np.ndarray, samples: int) -> tu
 
 
 def by_feature(sums: Sums, method: str, modality: str, described: pd.DataFrame) -> pd.DataFrame:
-    """One row a feature that some network uses, in the modality's order; `described`: feature name chrom pos.
+    """Return one row per feature that a network uses, in the modality's order; `described` has feature name chrom pos.
 
-    A network that does not use a feature attributes 0 to it.
+    A network that does not use a feature has an attribution of 0 to it.
     """
     samples = len(sums.samples)
     mean, low, high = mean_and_interval(sums.absolute, sums.square, samples)
-    figures = {"mean_abs": mean, "low": low, "high": high, "mean": sums.signed / samples}
-    table = described.assign(**figures, samples=np.int64(samples))
+    statistics = {"mean_abs": mean, "low": low, "high": high, "mean": sums.signed / samples}
+    table = described.assign(**statistics, n_samples=np.int64(samples))
     table.insert(0, "modality", modality)
     table.insert(0, "method", method)
     return table[sums.used]
 
 
 def by_modality(sums: Sums, method: str, modality: str) -> dict[str, object]:
-    """The sum over features of mean |attribution|, with its interval over samples, and the mean of a feature."""
-    each, features = np.array(sums.samples), int(sums.used.sum())
-    total, low, high = mean_and_interval(each.sum(), (each**2).sum(), len(each))
+    """Return the sum over features of the mean |attribution|, its interval over samples, and the mean per feature."""
+    totals, features = np.array(sums.samples), int(sums.used.sum())
+    total, low, high = mean_and_interval(totals.sum(), (totals**2).sum(), len(totals))
     return {
         "method": method,
         "modality": modality,
         "features": features,
-        "n_samples": len(each),
+        "n_samples": len(totals),
         "sum_abs": total,
         "mean_abs": total / features,
         "low": low,
@@ -87,7 +92,7 @@ def by_modality(sums: Sums, method: str, modality: str) -> dict[str, object]:
 
 
 def completeness(sums: Sums, method: str, modality: str) -> dict[str, object]:
-    """How far the sums of attributions are from the differences of the losses."""
+    """Return the relative differences between the sums of attributions and the differences of the losses."""
     return {
         "method": method,
         "modality": modality,

@@ -1,4 +1,4 @@
-"""Who is explained and who is the reference: drawn by hash from samples that the network did not train on."""
+"""Selection of explained samples and of the reference by hash, from samples that the network did not train on."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -26,24 +26,30 @@ BLOCK = 1024  # samples read at a time
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """IIDs: of the reference of each modality, of those who are explained, and of these by modality that they have."""
+class Selection:
+    """IIDs of the selected samples.
+
+    Attributes:
+        reference: of each modality, its reference samples.
+        chosen: the explained samples.
+        explained: of each modality, the explained samples that have it.
+    """
 
     reference: dict[str, list[str]]
     chosen: list[str]
     explained: dict[str, list[str]]
 
     @property
-    def everyone(self) -> list[str]:
-        """Each sample once."""
+    def all_samples(self) -> list[str]:
+        """Each selected sample once."""
         parts = [*self.reference.values(), self.chosen]
-        return [*dict.fromkeys(one for part in parts for one in part)]
+        return [*dict.fromkeys(iid for part in parts for iid in part)]
 
 
 def candidates(state: Mapping[str, object], cohort: PathLike, images: pd.DataFrame) -> pd.Index:
-    """IIDs with an image whom a network held out, or, where it held nobody out, who validated it.
+    """Return IIDs with an image that the network held out, or its validation samples if it held out none.
 
-    Raises UserError where there is nobody.
+    Raises UserError when there is none.
     """
     samples = read_included(cohort)
     require_overlap(samples["iid"], images["iid"].unique(), "the cohort", "the images")
@@ -53,63 +59,67 @@ def candidates(state: Mapping[str, object], cohort: PathLike, images: pd.DataFra
     found = pd.Index(samples.loc[roles == role, "iid"])
     if not len(found):
         raise UserError(
-            f"the network of fold {state['fold']} trained on everyone with an image, so nobody can explain it: give "
-            "the recipe folds, or raise samples.heldout or samples.validation"
+            f"the network of fold {state['fold']} was trained on all samples with an image, so none is left to "
+            "explain: set folds in the recipe, or raise samples.heldout or samples.validation"
         )
     return found
 
 
 def partner(sample: str, reference: Sequence[str], seed: int) -> int:
-    """Which of `reference` a sample is compared with, by hash: whoever's partner stays, stays with that one."""
+    """Return the index in `reference` of the sample that is the baseline of `sample`.
+
+    It is chosen by hash, so that it changes only if that reference sample is removed.
+    """
     return min(range(len(reference)), key=lambda one: stable_hash(f"baseline:{seed}:{sample}:{reference[one]}"))
 
 
-def left_since(state: Mapping[str, object], cohort: PathLike) -> int:
-    """How many samples of a network's training, of any role, are not in the cohort any more."""
+def count_removed(state: Mapping[str, object], cohort: PathLike) -> int:
+    """Return how many samples of the network's training, of any role, are not in the cohort any more."""
     return len({*known_roles(state)} - {stable_hash(one) for one in read_included(cohort)["iid"]})
 
 
-def draw(
+def select(
     samples: pd.Index, present: Mapping[str, np.ndarray], reference: int, explained: int, seed: int, fold: int
-) -> Drawn:
-    """Draw by hash of the IIDs, so that nobody else moves when one sample leaves; the two sets share nobody.
+) -> Selection:
+    """Select reference and explained samples by hash of the IIDs; no sample is in both sets.
 
-    `present`: who of `samples` has each modality, bool (samples,). Raises UserError where there are not enough.
+    When one sample is removed, the roles of the others stay the same. `present`: whether each of `samples` has a
+    modality, bool (samples,). Raises UserError when there are too few samples.
     """
     order = sorted(range(len(samples)), key=lambda one: stable_hash(f"reference:{seed}:{samples[one]}"))
-    beside = {name: [samples[one] for one in order if has[one]][:reference] for name, has in present.items()}
-    for name, found in beside.items():
+    references = {name: [samples[one] for one in order if has[one]][:reference] for name, has in present.items()}
+    for name, found in references.items():
         if len(found) < reference:
             raise UserError(
                 f"config: explain.reference is {reference}, but of the samples that the network of fold {fold} did not "
                 f"train on only {len(found)} have an image and {name}: lower it"
             )
-    taken = {one for found in beside.values() for one in found}
+    taken = {iid for found in references.values() for iid in found}
     order = sorted(range(len(samples)), key=lambda one: stable_hash(f"explained:{seed}:{samples[one]}"))
-    anything = np.any([*present.values()], axis=0)
-    chosen = [one for one in order if anything[one] and samples[one] not in taken][:explained]
+    has_any = np.any([*present.values()], axis=0)
+    chosen = [one for one in order if has_any[one] and samples[one] not in taken][:explained]
     if len(chosen) < explained:
         log.warning(
-            "fold %d: %d samples are left beside the reference, fewer than the %d who were to be explained: lower "
-            "explain.reference, or explain.n_samples",
+            "fold %d: the reference leaves %d samples, fewer than the %d to explain: lower explain.reference or "
+            "explain.n_samples",
             fold,
             len(chosen),
             explained,
         )
     found = {name: [samples[one] for one in chosen if has[one]] for name, has in present.items()}
-    for name, those in found.items():
+    for name, iids in found.items():
         if not any(one not in taken for one in samples[present[name]]):
             raise UserError(
-                f"config: explain.reference is {reference}, which leaves nobody with {name} to explain of those whom "
-                f"the network of fold {fold} did not train on: lower it"
+                f"config: explain.reference is {reference}, which leaves no sample with {name} to explain among those "
+                f"that the network of fold {fold} did not train on: lower it"
             )
-        log.info("fold %d: %d of the %d samples to explain lack %s", fold, len(chosen) - len(those), len(chosen), name)
-    return Drawn(beside, [samples[one] for one in chosen], found)
+        log.info("fold %d: %d of the %d explained samples have no %s", fold, len(chosen) - len(iids), len(chosen), name)
+    return Selection(references, [samples[one] for one in chosen], found)
 
 
-def who_has(path: PathLike, samples: pd.Index, components: pd.DataFrame | None) -> np.ndarray:
-    """Who has a value of a modality, and the components where those are taken out of it: bool (samples,)."""
-    with closing(_Open(path)) as data:
+def has_modality(path: PathLike, samples: pd.Index, components: pd.DataFrame | None) -> np.ndarray:
+    """Return whether each sample has a value of a modality, and its genetic components if needed: bool (samples,)."""
+    with closing(_ModalityFile(path)) as data:
         rows = rows_of(samples, data.names)
         has = rows >= 0
         if data.floating:
@@ -121,41 +131,41 @@ def who_has(path: PathLike, samples: pd.Index, components: pd.DataFrame | None) 
 
 
 def read_values(path: PathLike, samples: list[str]) -> Tensor:
-    """Raw values (samples, features) of samples that have the modality; nothing else is read."""
-    with closing(_Open(path)) as data:
+    """Read raw values (samples, features) of samples that have the modality. Raises UserError for infinite values."""
+    with closing(_ModalityFile(path)) as data:
         values = data.read(rows_of(samples, data.names))
     if values.dtype.kind == "f":
         values = values.astype(np.float32)
         if np.isinf(values).any():
-            raise UserError(f"{path} holds infinite values: correct them, or leave them empty where unknown")
+            raise UserError(f"{path} holds infinite values: correct them, or leave unknown values empty")
     return torch.from_numpy(np.ascontiguousarray(values))
 
 
 def components_of(pcs: PathLike | None, recipe: Mapping[str, object], modality: str) -> pd.DataFrame | None:
-    """The genetic components that a recipe takes out of a modality, by IID; None where it takes none."""
+    """Return the genetic components that a recipe regresses out of a modality, by IID; None if there are none."""
     if modality not in recipe.get("adjust", ()):
         return None
     return read_components(pcs, int(recipe.get("adjust_pcs", 0)))
 
 
-class _Open:
-    """A modality on disk, of which rows are read."""
+class _ModalityFile:
+    """A modality on disk, of which single rows are read."""
 
     def __init__(self, path: PathLike) -> None:
         try:
             self.data = ad.read_h5ad(require(path, "the modality"), backed="r")
         except (OSError, KeyError):
-            raise UserError(f"{path} is not an AnnData .h5ad file: make it again") from None
+            raise UserError(f"{path} is not an AnnData .h5ad file: create it again") from None
         self.names = self.data.obs_names
         require_unique(self.names, path)
 
     @property
     def floating(self) -> bool:
-        """Whether a missing value is NaN."""
+        """Whether the values are floats, in which NaN is missing."""
         return np.issubdtype(self.data.X.dtype, np.floating)
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Dense (rows, features), in the order of `rows`."""
+        """Return dense values (rows, features) in the order of `rows`."""
         order = np.sort(rows)  # HDF5 reads ascending rows only
         values = self.data.X[order]
         values = values.toarray() if sparse.issparse(values) else np.asarray(values)

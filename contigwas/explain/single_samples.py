@@ -1,6 +1,6 @@
-"""What the networks look at in single samples: their image with a map of attributions, and their strongest features.
+"""Attributions of single samples: the image with an attribution map, and the features with the strongest attributions.
 
-It shows and names samples: its files belong into results/private.
+The outputs show and name participants; they belong in results/private.
 """
 
 import logging
@@ -16,8 +16,8 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from contigwas.explain.attribution import Attribution, integrated_gradients, relative
-from contigwas.explain.explain import Files, Modality, Opened, shares
+from contigwas.explain.attribution import Attribution, integrated_gradients, relative_error
+from contigwas.explain.explain import ExplainedNetwork, Files, ModalityContrast, shares
 from contigwas.explain.feature_names import describe
 from contigwas.explain.genome import NAMES
 from contigwas.explain.network import at_once
@@ -31,15 +31,19 @@ from contigwas.runtime.memory import enough_memory
 from contigwas.samples.folds import stable_hash
 
 log = logging.getLogger(__name__)
-LISTED, SHOWN = 10, 6  # features at either end in the table, and in the figure
+LISTED, SHOWN = 10, 6  # features with the highest and the lowest attributions, in the table and in the figure
 WIDTH, ROWS, COLUMNS = 11.0, 3.4, 3  # inches; panels of features in a row
 
 
 @dataclass(frozen=True)
 class Sample:
-    """levels, map: the image 0 … 1 and its attributions (channels, sizes …); error: of the map, relative.
+    """The explanation of one sample.
 
-    features: `iid fold method modality feature name chrom pos attribution`, the strongest at both ends.
+    Attributes:
+        iid: the sample.
+        levels, map: the image in 0 … 1 and its attributions (channels, sizes …).
+        error: the completeness error of the map, as a share of the difference of the losses.
+        features: columns `iid fold method modality feature name chrom pos attribution`.
     """
 
     iid: str
@@ -56,9 +60,9 @@ def explain_samples(
     output_features: PathLike,
     output_pages: PathLike,
 ) -> None:
-    """Write a page a sample (PDF), and a table of the features that raise and lower the sample's loss the most.
+    """Write a page per sample (PDF), and a table of the features that raise and lower the sample's loss the most.
 
-    `settings` are those of `explain`, with `private`: of how many samples, shared among the networks.
+    `settings` are those of `explain`, with `private`: the number of samples, which the networks share.
     """
     for path in (output_features, output_pages):
         private_folder(Path(path).parent)
@@ -66,7 +70,7 @@ def explain_samples(
     tables, errors = [], []
     with (
         deterministic(int(settings["math_threads"])),
-        enough_memory("there is too little memory to explain samples: ask for more"),
+        enough_memory("there is too little memory to explain samples: request more memory"),
         replacing(output_pages) as temporary,
         PdfPages(temporary, metadata={"CreationDate": None}) as pages,
         style.applied(),
@@ -74,63 +78,66 @@ def explain_samples(
         networks = zip(
             checkpoints, *(shares(settings[key], len(checkpoints)) for key in ("n_samples", "private")), strict=True
         )
-        for checkpoint, count, pages_of in networks:
-            opened = Opened.of(checkpoint, files, settings, count)
-            if len(opened.drawn.chosen) < pages_of:
-                log.warning("fold %d: %d samples get a page, fewer than the %d of explain.private that fall to it",
-                            opened.network.fold, len(opened.drawn.chosen), pages_of)  # fmt: skip
-            for sample in _samples(opened, settings, described, pages_of):
+        for checkpoint, count, n_pages in networks:
+            opened = ExplainedNetwork.of(checkpoint, files, settings, count)
+            if len(opened.selected.chosen) < n_pages:
+                log.warning("fold %d: %d samples get a page, fewer than its share of %d of explain.private",
+                            opened.network.fold, len(opened.selected.chosen), n_pages)  # fmt: skip
+            for sample in _samples(opened, settings, described, n_pages):
                 pages.savefig(draw(sample, settings["methods"][0]))
                 tables.append(sample.features)
                 errors.append(sample.error)
     write_tsv(pd.concat(tables, ignore_index=True), output_features)
-    log.info("%d samples; completeness error of their images' maps %.2g (largest %.2g)", len(tables), np.mean(errors),
+    log.info("%d samples; completeness error of the image maps %.2g (maximum %.2g)", len(tables), np.mean(errors),
              np.max(errors))  # fmt: skip
 
 
 def _samples(
-    opened: Opened, settings: Mapping[str, object], described: Mapping[str, pd.DataFrame], count: int
+    opened: ExplainedNetwork, settings: Mapping[str, object], described: Mapping[str, pd.DataFrame], count: int
 ) -> Iterator[Sample]:
-    """The first samples that one network explains."""
-    modalities = {name: Modality.of(opened, name, settings) for name in opened.files.modalities}
-    for iid in opened.drawn.chosen[:count]:
-        here = {name: one for name, one in modalities.items() if iid in opened.drawn.explained[name]}
+    """Yield the explanations of the first samples of one network."""
+    modalities = {name: ModalityContrast.of(opened, name, settings) for name in opened.files.modalities}
+    for iid in opened.selected.chosen[:count]:
+        available = {name: one for name, one in modalities.items() if iid in opened.selected.explained[name]}
         inputs, tables = {}, []
-        for name, modality in here.items():
+        for name, modality in available.items():
             samples = modality.samples([iid])
             inputs[name] = samples[0]
             for method in settings["methods"]:
                 seed = stable_hash(f"{settings['seed']}:{iid}:{name}") % 2**32
                 found = modality.attribute(method, samples, settings, seed)
                 columns = modality.side.columns.numpy()
-                there = columns >= 0
-                chosen = described[name].iloc[columns[there]]
-                table = _ends(chosen.assign(attribution=found.values[0].cpu().numpy()[there]))
+                present = columns >= 0
+                chosen = described[name].iloc[columns[present]]
+                table = _ends(chosen.assign(attribution=found.values[0].cpu().numpy()[present]))
                 table.insert(0, "modality", name)
                 table.insert(0, "method", method)
                 tables.append(table)
-        levels, found = _image(opened, iid, here, inputs, settings)
+        levels, found = _image(opened, iid, available, inputs, settings)
         features = pd.concat(tables, ignore_index=True)
         features.insert(0, "fold", opened.network.fold)
         features.insert(0, "iid", iid)
-        error = float(relative(found.error, found.difference)[0])
+        error = float(relative_error(found.error, found.difference)[0])
         yield Sample(iid, levels[0].cpu().numpy(), found.values[0].cpu().numpy(), error, features)
 
 
 def _ends(table: pd.DataFrame) -> pd.DataFrame:
-    """The strongest features at both ends, from those that raise the loss the most to those that lower it the most."""
+    """Return the features with the highest and the lowest attributions, in decreasing order."""
     order = table.sort_values("attribution", ascending=False, kind="stable")
     return order if len(order) <= 2 * LISTED else pd.concat([order[:LISTED], order[-LISTED:]])
 
 
 def _image(
-    opened: Opened,
+    opened: ExplainedNetwork,
     iid: str,
-    modalities: Mapping[str, Modality],
+    modalities: Mapping[str, ModalityContrast],
     inputs: Mapping[str, Tensor],
     settings: Mapping[str, object],
 ) -> tuple[Tensor, Attribution]:
-    """A sample's image, and what of the mean loss over the modalities is due to its pixels, beside the mean colour."""
+    """Return a sample's image and the attributions of the mean loss over modalities to its pixels.
+
+    The baseline is the mean colour of the training images.
+    """
     network = opened.network
     scaler, trunk = network.trunk
     with torch.no_grad():
@@ -139,11 +146,11 @@ def _image(
     scaled = scaler(levels)
 
     def loss(features: Tensor, unused: Tensor) -> Tensor:
-        each = [
+        losses = [
             modality.loss(genetics[name].expand(len(features), -1), network.heads[name](features))
             for name, modality in modalities.items()
         ]
-        return torch.stack(each).mean(dim=0)
+        return torch.stack(losses).mean(dim=0)
 
     none = scaled.new_zeros((1, 1))
     rows = at_once(tuple(levels.shape[1:]), network.device, gradients=True)
@@ -153,7 +160,7 @@ def _image(
 
 
 def draw(sample: Sample, method: str) -> Figure:
-    """A sample's image, its map of attributions, and the features at both ends of each modality."""
+    """Draw a sample's image, its attribution map, and the highest and lowest attributions of each modality."""
     names = [*dict.fromkeys(sample.features["modality"])]
     rows = -(-len(names) // COLUMNS)
     size = WIDTH, 3.9 + ROWS * rows
@@ -167,17 +174,17 @@ def draw(sample: Sample, method: str) -> Figure:
     picture, attributions = _slice(sample.levels, sample.map)
     _show(photo, picture, "image")
     grey = picture.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
-    _show(mapped, 0.6 + 0.4 * grey, f"attributions of its pixels (completeness error {100 * sample.error:.1g} %)")
+    _show(mapped, 0.6 + 0.4 * grey, f"attributions to the pixels (completeness error {100 * sample.error:.1g} %)")
     limit = float(np.quantile(np.abs(attributions), 0.99)) or 1.0
     image = mapped.imshow(attributions, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=0.75)
     bar = figure.colorbar(image, ax=mapped, fraction=0.04, pad=0.02)
     bar.set_label("lowers the loss  ←  →  raises it", fontsize=7)
     bar.ax.tick_params(labelsize=6)
     for number, name in enumerate(names):
-        here = sample.features[(sample.features["modality"] == name) & (sample.features["method"] == method)]
-        _bars(figure.add_subplot(lower[divmod(number, COLUMNS)]), here, name)
+        part = sample.features[(sample.features["modality"] == name) & (sample.features["method"] == method)]
+        _bars(figure.add_subplot(lower[divmod(number, COLUMNS)]), part, name)
     fold = int(sample.features["fold"].iloc[0])
-    title = f"{sample.iid}, by the network of fold {fold}: {NAMES[method]} of the contrastive loss"
+    title = f"{sample.iid}, network of fold {fold}: {NAMES[method]} of the contrastive loss"
     figure.text(
         0.02, 1 - 0.15 / size[1], title, va="top", **fitting(title, WIDTH - 0.4, fontsize=11, fontweight="bold")
     )
@@ -185,11 +192,14 @@ def draw(sample: Sample, method: str) -> Figure:
 
 
 def _slice(levels: np.ndarray, attributions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """An image (height, width, channels) and its map summed over channels; of a volume the slice that counts most."""
+    """Return an image (height, width, channels) and its map summed over channels.
+
+    Of a volume, return the slice with the largest sum of |attribution|.
+    """
     picture, summed = np.moveaxis(levels, 0, -1), attributions.sum(axis=0)
     if summed.ndim == 3:
-        best = int(np.abs(summed).sum(axis=(1, 2)).argmax())
-        return shown(picture[best : best + 1]), shown(summed[best : best + 1, ..., None])[..., 0]
+        strongest = int(np.abs(summed).sum(axis=(1, 2)).argmax())
+        return shown(picture[strongest : strongest + 1]), shown(summed[strongest : strongest + 1, ..., None])[..., 0]
     return picture, summed
 
 
@@ -200,6 +210,7 @@ def _show(axis: Axes, picture: np.ndarray, title: str) -> None:
 
 
 def _bars(axis: Axes, table: pd.DataFrame, name: str) -> None:
+    """Draw a bar per feature with the highest and the lowest attributions of a modality."""
     order = table.sort_values("attribution", ascending=False, kind="stable")
     shown = order if len(order) <= 2 * SHOWN else pd.concat([order[:SHOWN], order[-SHOWN:]])
     y = np.arange(len(shown))

@@ -1,4 +1,4 @@
-"""The features of each modality with the largest attributions, with their intervals over samples."""
+"""The features of each modality with the largest attributions, with intervals over samples."""
 
 import logging
 from collections.abc import Sequence
@@ -14,48 +14,49 @@ from contigwas.plots.labels import fitting, measure, shorten_middle
 from contigwas.runtime.atomic_files import PathLike
 
 log = logging.getLogger(__name__)
-MOST = 12  # features of a modality
-COLUMNS = 3  # panels in a row
-ROW, BAR = 0.2, 2.1  # inches: a feature's height, the width of a panel without its names
-LONGEST = 34  # characters of a name
+N_FEATURES = 12  # per modality
+COLUMNS = 3  # panels per row
+ROW, BAR = 0.2, 2.1  # inches: height per feature, width of a panel without its labels
+MAX_LABEL = 34  # characters
 
 
 def top(features: PathLike, modalities: PathLike, outputs: Sequence[PathLike], title: str) -> Figure:
-    """Draw the features of features.parquet that have the largest mean |attribution| by the first method.
+    """Draw the features of features.parquet with the largest mean |attribution| by the first method.
 
-    A panel a modality, other methods beside it. PNG and PDF; returns the figure.
+    There is one panel per modality, with all methods. Writes PNG and PDF, and returns the figure.
     """
     table, sums = pd.read_parquet(features), pd.read_csv(modalities, sep="\t")
     methods, names = [*dict.fromkeys(table["method"])], [*dict.fromkeys(table["modality"])]
     with style.applied():
         figure = _draw(table, sums, methods, names, title)
         style.save(figure, outputs)
-    log.info("the first features of %d modalities by %s", len(names), ", ".join(methods))
+    log.info("strongest features of %d modalities by %s", len(names), ", ".join(methods))
     return figure
 
 
 def label(feature: str, name: str) -> str:
-    """A feature with what it is called.
+    """Return the label of a feature: its name and, if different, its identifier.
 
     >>> label("PGS000001", "body mass index"), label("APOE.lof", "APOE")
     ('body mass index (PGS000001)', 'APOE.lof')
     """
     if feature.startswith(name):
-        return feature if len(feature) <= LONGEST else shorten_middle(feature)
-    if len(name) + len(feature) + 3 <= LONGEST:
+        return feature if len(feature) <= MAX_LABEL else shorten_middle(feature)
+    if len(name) + len(feature) + 3 <= MAX_LABEL:
         return f"{name} ({feature})"
     short = shorten_middle(feature)
-    room = LONGEST - len(short) - 3
+    room = MAX_LABEL - len(short) - 3
     return f"{name if len(name) <= room else name[: room - 1] + '…'} ({short})"
 
 
 def _draw(table: pd.DataFrame, sums: pd.DataFrame, methods: list[str], names: list[str], title: str) -> Figure:
+    """Draw the panels of all modalities with the title and the legend of methods."""
     chosen = {}
     for name in names:
-        here = table[(table["modality"] == name) & (table["method"] == methods[0])]
-        chosen[name] = [*here.nlargest(MOST, "mean_abs")["feature"]]
-    called = table.drop_duplicates(["modality", "feature"]).set_index(["modality", "feature"])["name"]
-    texts = {name: [label(one, str(called[name, one])) for one in chosen[name]] for name in names}
+        part = table[(table["modality"] == name) & (table["method"] == methods[0])]
+        chosen[name] = [*part.nlargest(N_FEATURES, "mean_abs")["feature"]]
+    names_of = table.drop_duplicates(["modality", "feature"]).set_index(["modality", "feature"])["name"]
+    texts = {name: [label(one, str(names_of[name, one])) for one in chosen[name]] for name in names}
     lefts = [max(measure(text, fontsize=7)[0] for text in texts[name]) + 0.15 for name in names]
     columns = min(COLUMNS, len(names))
     wide = [max(lefts[column::columns]) + BAR + 0.3 for column in range(columns)]
@@ -91,12 +92,13 @@ def _heading(sums: pd.DataFrame, method: str, name: str) -> str:
 
 
 def _panel(axis: Axes, table: pd.DataFrame, features: list[str], texts: list[str], methods: list[str]) -> None:
+    """Draw one modality: a point with its interval per feature and method."""
     y = np.arange(len(features))
     for number, method in enumerate(methods):
-        here = table[table["method"] == method].set_index("feature").reindex(features)
+        part = table[table["method"] == method].set_index("feature").reindex(features)
         offset = (number - (len(methods) - 1) / 2) * 0.32
-        reach = [here["mean_abs"] - here["low"], here["high"] - here["mean_abs"]]
-        axis.errorbar(here["mean_abs"], y + offset, xerr=reach, fmt="os"[number % 2], ms=3.6, lw=1, mew=0,
+        reach = [part["mean_abs"] - part["low"], part["high"] - part["mean_abs"]]
+        axis.errorbar(part["mean_abs"], y + offset, xerr=reach, fmt="os"[number % 2], ms=3.6, lw=1, mew=0,
                       color=style.PALETTE[number], label=NAMES[method])  # fmt: skip
     axis.set_yticks(y, texts, fontsize=7)
     axis.set_ylim(len(features) - 0.4, -0.6)

@@ -1,1 +1,1 @@
-"""The results in the forms that other samples' programs read: GWAS-SSF, plink2's and LDSC's text, and phenotypes."""
+"""Export of results for other programs: GWAS-SSF, plink2 and LDSC text, burden masks, and phenotypes."""

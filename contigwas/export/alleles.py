@@ -1,4 +1,4 @@
-"""Which variants a format can name: their alleles, position and identifier."""
+"""Variants that a format cannot express, by their alleles, position and identifier."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,8 @@ from contigwas.export.text import text
 NO_ID = [".", "", "0", "NA"]
 
 
-def _alleles(frame: pd.DataFrame, pattern: str) -> np.ndarray:
+def _both_match(frame: pd.DataFrame, pattern: str) -> np.ndarray:
+    """Return where both alleles match `pattern`, bool (rows,)."""
     both = [
         pc.match_substring_regex(text(frame[name]), f"^{pattern}$", ignore_case=True)
         for name in ("effect_allele", "other_allele")
@@ -18,20 +19,20 @@ def _alleles(frame: pd.DataFrame, pattern: str) -> np.ndarray:
 
 
 def not_nucleotides(frame: pd.DataFrame) -> np.ndarray:
-    """Where an allele is anything but letters A, C, G and T (`<DEL>`, `I`, `*`, `0`), bool (rows,)."""
-    return ~_alleles(frame, "[ACGT]+")
+    """Return where an allele has characters other than A, C, G and T (`<DEL>`, `I`, `*`, `0`), bool (rows,)."""
+    return ~_both_match(frame, "[ACGT]+")
 
 
 def not_snp(frame: pd.DataFrame) -> np.ndarray:
-    """Where an allele is not one letter of A, C, G and T, bool (rows,)."""
-    return ~_alleles(frame, "[ACGT]")
+    """Return where an allele is not one of A, C, G and T, bool (rows,)."""
+    return ~_both_match(frame, "[ACGT]")
 
 
 def no_position(frame: pd.DataFrame) -> np.ndarray:
-    """Where the position is not at least 1, bool (rows,)."""
+    """Return where the position is below 1, bool (rows,)."""
     return frame["pos"].to_numpy() < 1
 
 
 def no_id(frame: pd.DataFrame) -> np.ndarray:
-    """Where the variant has no identifier, bool (rows,)."""
+    """Return where the variant has no identifier, bool (rows,)."""
     return frame["id"].isin(NO_ID).to_numpy()

@@ -1,4 +1,4 @@
-"""One gzipped text a result in a folder that is complete or absent, and a table of what is in it."""
+"""Writer of a folder with one gzipped text file per result and a table of contents."""
 
 import logging
 import re
@@ -19,7 +19,7 @@ from contigwas.runtime.atomic_files import PathLike, replacing_folder, write_tsv
 from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
-LONGEST = 100  # characters of a name in a file name: some file systems take 143 bytes in all
+MAX_NAME_LENGTH = 100  # characters; some file systems allow 143 bytes per file name
 CONTENTS = "files.tsv"
 
 Rows = Callable[[pd.DataFrame, Counter], Mapping[str, pa.Array]]
@@ -27,18 +27,28 @@ Rows = Callable[[pd.DataFrame, Counter], Mapping[str, pa.Array]]
 
 @dataclass(frozen=True)
 class Written:
-    """A finished file: its path, the rows in it, and the largest sample size among them (0 without rows)."""
+    """A finished file.
+
+    Attributes:
+        path: its path.
+        rows: number of rows.
+        max_n: maximum sample size of the rows; 0 without rows.
+    """
 
     path: Path
     rows: int
-    largest_n: int
+    max_n: int
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a result becomes text: the file's suffix, the names of the columns, and the rows of a frame of `frames`.
+    """Text format of a result.
 
-    `rows` gives one text column a name, and adds what it leaves out to the counts of reasons.
+    Attributes:
+        suffix: suffix of the file.
+        columns: names of the columns.
+        rows: function that converts a frame of `frames` to text columns, by name, and adds the rows that it leaves out
+            to a counter of reasons.
     """
 
     suffix: str
@@ -47,12 +57,12 @@ class Form:
 
 
 def file_name(name: str) -> str:
-    """A name that every file system takes; one that had to change ends in a digest of the name, so that none clash.
+    """Return a file name that is valid on every file system; a changed name ends in a digest, so that it is unique.
 
     >>> file_name("PC1"), file_name("a/b c")
     ('PC1', 'a_b_c-0af99a')
     """
-    safe = re.sub(r"[^A-Za-z0-9._+-]|^[.-]|^$", "_", name)[:LONGEST]
+    safe = re.sub(r"[^A-Za-z0-9._+-]|^[.-]|^$", "_", name)[:MAX_NAME_LENGTH]
     return safe if safe == name else f"{safe}-{sha256(name.encode()).hexdigest()[:6]}"
 
 
@@ -64,16 +74,16 @@ def write_folder(
     finish: Callable[[Result, Written], None] = lambda result, written: None,
     threads: int = 1,
 ) -> None:
-    """Write one file a result, and `CONTENTS` (test, file, rows, left_out, reasons), into the folder `output`.
+    """Write one file per result, and `CONTENTS` (test, file, rows, left_out, reasons), to the folder `output`.
 
-    `form` says how a result is written, `finish` is called for each finished file. `threads` results are written at a
-    time, each with one row group of the GWAS in memory; the files do not depend on it. Rows left out are counted in
-    the log and in the table.
+    `form` returns the format of a result, and `finish` is called for each finished file. `threads` results are written
+    at a time, each with one row group of the GWAS in memory. The files do not depend on `threads`. Rows that are left
+    out are counted in the log and in the table. Raises UserError if two features would have the same file name.
     """
     results = list(results)
     paths = {result: f"{file_name(result.name)}{form(result).suffix}" for result in results}
     if len(set(paths.values())) < len(paths):
-        raise UserError("two features would have the same file name: rename one")
+        raise UserError("two features would have the same file name: rename one of them")
 
     def write(result: Result) -> tuple[str, str, int, int, str]:
         counts: Counter = Counter()
@@ -89,18 +99,19 @@ def write_folder(
             done = tqdm(pool.map(write, results), desc="export", total=len(results), unit=" files", disable=None)
             contents = pd.DataFrame(done, columns=["test", "file", "rows", "left_out", "reasons"])
         finally:
-            pool.shutdown(cancel_futures=True)  # before the folder is renamed or removed
+            pool.shutdown(cancel_futures=True)  # stops the threads before the folder is renamed or removed
         write_tsv(contents, folder / CONTENTS)
     log.info("%d files in %s", len(contents), output)
 
 
 def _write(gwas: Mapping[str, PathLike], result: Result, form: Form, path: Path, counts: Counter) -> Written:
-    rows, largest = 0, 0
+    """Write the file of one result."""
+    rows, max_n = 0, 0
     with gzipped(path) as stream:
         stream.write(header(form.columns))
         for frame in frames(gwas, result):
             columns = form.rows(frame, counts)
             stream.write(lines({name: columns[name] for name in form.columns}))
             rows += len(columns[form.columns[0]])
-            largest = max(largest, int(frame["n"].max())) if len(frame) else largest
-    return Written(path, rows, largest)
+            max_n = max(max_n, int(frame["n"].max())) if len(frame) else max_n
+    return Written(path, rows, max_n)

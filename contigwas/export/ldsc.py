@@ -1,4 +1,4 @@
-"""Text for LD score regression: what munge_sumstats.py takes (Bulik-Sullivan et al. 2015, Nat Genet 47:291)."""
+"""Input of munge_sumstats.py for LD score regression (Bulik-Sullivan et al. 2015, Nat Genet 47:291)."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 
 from contigwas.export.alleles import no_id, not_snp
 from contigwas.export.folder import Form, write_folder
-from contigwas.export.results import chosen, leave_out, with_result
+from contigwas.export.results import leave_out, select_results, with_result
 from contigwas.export.text import number, p_value, text
 from contigwas.runtime.atomic_files import PathLike
 
 COLUMNS = ["SNP", "A1", "A2", "N", "Z", "P"]
-MOST_LOG10P = 300.0  # munge_sumstats drops a P that it reads as 0
+MAX_LOG10P = 300.0  # munge_sumstats.py drops variants whose P is read as 0
 REASONS = {
     "that are not SNPs": not_snp,
     "without an identifier": no_id,
@@ -26,17 +26,19 @@ REASONS = {
 def write_ldsc(
     gwas: Mapping[str, PathLike], settings: Mapping[str, object], output: PathLike, threads: int = 1
 ) -> None:
-    """Write `<feature>.sumstats.gz` into the folder `output`: A1 is the effect allele, Z = beta / se, P >= 1e-300.
+    """Write `<feature>.sumstats.gz` to the folder `output`: A1 is the effect allele, Z = beta / se, P >= 1e-300.
 
-    `gwas` maps chromosomes to the Parquet files of the GWAS. `settings`: features (None: all). Tests over features
-    have no direction and are passed over. Strand-ambiguous SNPs and repeated identifiers are left to munge_sumstats.
-    `threads` features are written at a time. Raises UserError for a feature that the GWAS has not.
+    `gwas` maps chromosomes to the Parquet files of the GWAS. `settings`: features (None: all). Tests over features are
+    skipped, because they have no direction. Strand-ambiguous SNPs and duplicate identifiers are not filtered, because
+    munge_sumstats.py does it. `threads` features are written at a time. Raises UserError for a feature that the GWAS
+    does not have.
     """
-    results = chosen(gwas, settings["features"], "LDSC input")
+    results = select_results(gwas, settings["features"], "LDSC input")
     write_folder(gwas, results, lambda result: Form(".sumstats.gz", COLUMNS, _rows), output, threads=threads)
 
 
 def _rows(frame: pd.DataFrame, counts: Counter) -> dict[str, pa.Array]:
+    """Return the text columns of a frame."""
     frame = leave_out(with_result(frame, counts), REASONS, counts)
     beta, se, log10p = (frame[name].to_numpy(np.float64) for name in ("beta", "se", "log10p"))
     return {
@@ -45,5 +47,5 @@ def _rows(frame: pd.DataFrame, counts: Counter) -> dict[str, pa.Array]:
         "A2": pc.utf8_upper(text(frame["other_allele"])),
         "N": number(frame["n"].to_numpy()),
         "Z": number((beta / se).astype(np.float32)),
-        "P": p_value(np.minimum(log10p, MOST_LOG10P)),
+        "P": p_value(np.minimum(log10p, MAX_LOG10P)),
     }

@@ -1,4 +1,4 @@
-"""Burdens as PLINK genotypes, as REGENIE's --write-mask has them, for programs that test single variants."""
+"""Burden masks as PLINK genotypes, like --write-mask of REGENIE, for programs that test single variants."""
 
 import json
 import logging
@@ -16,33 +16,35 @@ from contigwas.tables.sample_ids import rows_of
 log = logging.getLogger(__name__)
 
 CODES = np.array([0b11, 0b10, 0b00], np.uint8)  # 0, 1 and 2 copies of the first allele of the .bim
-BLOCK = 256  # masks at a time
+BLOCK = 256  # masks that are written at a time
 
 
 def write_mask_bed(burden: PathLike, cohort: PathLike, output: PathLike) -> None:
-    """Write the burden modality as `output` (.bed) with its .bim and .fam; a mask is a variant.
+    """Write the burden modality as `output` (.bed) with its .bim and .fam files; each mask is a variant.
 
-    As REGENIE does: chromosome and position are those of the set, the ID is `GENE.MASK.CUTOFF` (`singleton` in the
-    place of the cut-off), the first allele (counted) `MASK.CUTOFF` and the second `ref`. Other than in REGENIE's, a
-    sample that misses every qualifying call has 0 copies here, not a missing one; masks without a carrier are not
-    there; sex is PLINK's (2 for females). Raises UserError for the statistic `sum`, which REGENIE refuses as well,
-    and when a sample of `burden` is not in `cohort`.
+    As in REGENIE, chromosome and position are those of the set, the ID is `GENE.MASK.CUTOFF` (or `singleton` instead of
+    the cutoff), the first (counted) allele is `MASK.CUTOFF` and the second `ref`. There are three differences: a sample
+    without any qualifying call has 0 copies instead of a missing genotype, masks without carriers are left out, and sex
+    is coded as in PLINK (2 for females). Raises UserError for the statistic `sum`, which REGENIE rejects as well, and
+    if a sample of `burden` is not in `cohort`.
     """
     data = read_modality(burden)
-    reported = json.loads(data.uns["provenance"])
-    if reported["statistic"] == "sum":
+    provenance = json.loads(data.uns["provenance"])
+    if provenance["statistic"] == "sum":
         raise UserError(
-            f"{burden} holds sums of alleles, and a .bed counts 0 to 2: set burden.statistic to comphet (the sum, at "
-            "most 2), max or binary"
+            f"{burden} holds sums of alleles, but a .bed file can only hold 0 to 2. Set burden.statistic to comphet "
+            "(the sum, at most 2), max or binary"
         )
     samples = read_cohort(cohort)
     rows = rows_of(data.obs_names, samples["iid"].astype(str))
     if (rows < 0).any():
-        raise UserError(f"{cohort} lacks {(rows < 0).sum()} of the {len(rows)} samples of {burden}: run burden again")
+        raise UserError(
+            f"{cohort}: {(rows < 0).sum()} of the {len(rows)} samples of {burden} are missing. Run burden again"
+        )
     samples = samples.iloc[rows]
-    cutoff = f"{reported['max_aaf']:g}"
+    cutoff = f"{provenance['max_aaf']:g}"
     masks = [
-        mask if reported["singletons"] and mask.endswith(".singleton") else f"{mask}.{cutoff}"
+        mask if provenance["singletons"] and mask.endswith(".singleton") else f"{mask}.{cutoff}"
         for mask in data.var["mask"]
     ]
     values = data.X.tocsc()
@@ -61,9 +63,9 @@ def write_mask_bed(burden: PathLike, cohort: PathLike, output: PathLike) -> None
 
 
 def _packed(counts: np.ndarray) -> bytes:
-    """Counts (samples, variants) of 0, 1 or 2 as the bytes of a .bed: four samples a byte, the first in its low bits."""
+    """Return counts (samples, variants) of 0, 1 or 2 as .bed bytes: four samples per byte, first in the low bits."""
     samples, variants = counts.shape
-    codes = np.zeros((variants, -(-samples // 4) * 4), np.uint8)  # what is left of the last byte is 0
+    codes = np.zeros((variants, -(-samples // 4) * 4), np.uint8)  # unused bits of the last byte are 0
     codes[:, :samples] = CODES[counts.T]
     codes = codes.reshape(variants, -1, 4)
     return (codes[..., 0] | codes[..., 1] << 2 | codes[..., 2] << 4 | codes[..., 3] << 6).tobytes()

@@ -1,4 +1,4 @@
-"""The phenotypes of the tested samples as a table that plink and regenie read. It holds samples: a private file."""
+"""Phenotypes of the tested samples as a table for plink and REGENIE; a private file, because it has sample IDs."""
 
 import difflib
 import logging
@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 
 
 def write_phenotypes(phenotypes: PathLike, cohort: PathLike, wanted: Sequence[str] | None, output: PathLike) -> None:
-    """Write `FID IID`, then one column a feature (those `wanted`, or all), as TSV; NA is missing.
+    """Write FID, IID and one column per feature (those `wanted`, or all) as TSV, with NA for missing values.
 
-    `phenotypes` is the model's Parquet table, `cohort` says the families. The folder of `output` becomes readable by
-    its owner only. White space in a feature's name becomes `_`, since plink splits there. Raises UserError for a
-    feature that is not there, and for samples that the cohort has not.
+    `phenotypes` is the Parquet table of the model; the FID is that of `cohort`. The folder of `output` becomes readable
+    only by its owner. White space in the name of a feature becomes `_`, because plink splits there. Raises UserError
+    for a feature that does not exist, and for samples that are not in the cohort.
     """
     table = pd.read_parquet(require(phenotypes, "the phenotypes"))
     iid = table.pop("iid").astype(str)
@@ -31,22 +31,24 @@ def write_phenotypes(phenotypes: PathLike, cohort: PathLike, wanted: Sequence[st
     rows = rows_of(iid, samples["iid"])
     if (rows < 0).any():
         raise UserError(
-            f"{int((rows < 0).sum())} samples of {phenotypes} are not in {cohort}: run the stage samples again"
+            f"{int((rows < 0).sum())} samples of {phenotypes} are not in {cohort}. Run the stage samples again"
         )
     names = [name for name in wanted or [] if name not in OMNIBUS]
     for name in names:
         if name not in table.columns:
             near = difflib.get_close_matches(name, list(table.columns), 3)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(table.columns[:5])}"
-            raise UserError(f"config: export.features names {name}, which is no feature of {phenotypes}: {hint}")
+            hint = f"Did you mean {' or '.join(near)}?" if near else f"It has {', '.join(table.columns[:5])}"
+            raise UserError(f"config: export.features names {name}, but {phenotypes} has no such feature. {hint}")
     table = table[[name for name in table.columns if wanted is None or name in names]]
     if not len(table.columns):
         raise UserError(
-            "config: export.features names only tests over features, which are no phenotypes: add a feature"
+            "config: export.features names only tests over features, which are not phenotypes. Add a feature"
         )
     columns = [re.sub(r"\s", "_", name) for name in table.columns]
     if len(set(columns)) < len(columns):
-        raise UserError(f"{phenotypes}: two features differ only in white space, where plink splits: rename one")
+        raise UserError(
+            f"{phenotypes}: two feature names differ only in white space, which becomes _. Rename one of them"
+        )
     table = table.set_axis(columns, axis=1)
     table.insert(0, "FID", samples["fid"].to_numpy()[rows])
     table.insert(1, "IID", iid.to_numpy())

@@ -1,4 +1,4 @@
-"""Text as plink2 --glm writes it, for the tools that read that."""
+"""Results in the text format of plink2 --glm."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from contigwas.export.folder import Form, write_folder
-from contigwas.export.results import Result, chosen, stored, with_result
+from contigwas.export.results import Result, select_results, stored, with_result
 from contigwas.export.text import number, p_value, text
 from contigwas.runtime.atomic_files import PathLike
 
@@ -18,14 +18,14 @@ VARIANT = ["#CHROM", "POS", "ID", "REF", "ALT", "A1", "A1_FREQ", "TEST", "OBS_CT
 def write_plink2(
     gwas: Mapping[str, PathLike], settings: Mapping[str, object], output: PathLike, threads: int = 1
 ) -> None:
-    """Write `<feature>.glm.linear.gz` and `<test>.omnibus.gz` into the folder `output`.
+    """Write `<feature>.glm.linear.gz` and `<test>.omnibus.gz` to the folder `output`.
 
     `gwas` maps chromosomes to the Parquet files of the GWAS. `settings`: features (features and tests; None: all) and
-    log10_p: whether LOG10_P stands in place of P, as with plink2's modifier log10; a test over features has both. A1
-    and ALT are the effect allele, REF the other: PLINK 1 files do not say which one the reference genome has. A
-    variant that was not tested keeps its row, with NA and the GWAS's flag as ERRCODE; one whose result was not stored
-    is left out, as with plink2's --pfilter. `threads` results are written at a time. Raises UserError for a feature
-    that the GWAS has not.
+    log10_p (write LOG10_P instead of P, like the modifier log10 of plink2; a test over features has both columns). A1
+    and ALT are the effect allele and REF is the other one, because PLINK 1 files do not store which is the reference
+    allele. A variant that was not tested keeps its row, with NA and the flag of the GWAS as ERRCODE. A variant whose
+    result was not stored is left out, as with --pfilter of plink2. `threads` results are written at a time. Raises
+    UserError for a feature that the GWAS does not have.
     """
     p_column = "LOG10_P" if settings["log10_p"] else "P"
 
@@ -34,11 +34,11 @@ def write_plink2(
         suffix, test = (".omnibus.gz", result.name.upper()) if result.omnibus else (".glm.linear.gz", "ADD")
         return Form(suffix, [*VARIANT, *kinds, "ERRCODE"], lambda frame, counts: _rows(frame, counts, test))
 
-    write_folder(gwas, chosen(gwas, settings["features"]), form, output, threads=threads)
+    write_folder(gwas, select_results(gwas, settings["features"]), form, output, threads=threads)
 
 
 def _rows(frame: pd.DataFrame, counts: Counter, test: str) -> dict[str, pa.Array]:
-    """All columns that a file may have, as text."""
+    """Return all columns that a file may have, as text."""
     unstored = ~stored(frame) & (frame["flag"] == "").to_numpy()
     with_result(frame[unstored], counts)
     frame = frame[~unstored]

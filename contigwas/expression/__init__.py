@@ -1,4 +1,4 @@
-"""Gene expression as a modality: samples x genes on a log scale, in the order of the genome, nothing fitted."""
+"""Gene expression as a modality: samples x genes on a log scale, in genome order."""
 
 from contigwas.expression.table import write_expression
 

@@ -1,4 +1,4 @@
-"""What the values of an expression table are (TPM, counts, logarithms), whether they can be, and their logarithms."""
+"""Scales of an expression table (TPM, counts, logarithms): validation and log transformation."""
 
 import logging
 from collections import Counter
@@ -13,85 +13,89 @@ from contigwas.tables.sample_features import VALUES
 log = logging.getLogger(__name__)
 SCALES = {"tpm": "TPM", "counts": "counts", "log": "logarithms"}
 MILLION = 1e6
-LARGEST_LOG = 50  # a logarithm to base 2 of a million is 20
-LEAST_TPM = 25  # where no TPM is larger, they may be logarithms
-LARGEST_TOTAL = 1.1e6  # of a sample's TPM, which add up to a million
+MAX_LOG = 50  # the logarithm to base 2 of a million is 20
+MIN_MAX_TPM = 25  # if no TPM is larger, the values may be logarithms
+MAX_TOTAL = 1.1e6  # sum of the TPM of a sample, which is a million
 
 
 def require_scale(values: np.ndarray, scale: str, path: PathLike) -> None:
-    """Raise UserError where `values` (samples, genes), NaN where missing, cannot be what `scale` says; warn of doubt."""
-    seen: Counter[str] = Counter()
-    most = -np.inf
+    """Raise UserError if `values` (samples, genes), NaN where missing, cannot have the scale `scale`.
+
+    Logs a warning for TPM that look like counts or logarithms.
+    """
+    counts: Counter[str] = Counter()
+    maximum = -np.inf
     for rows in blocks(values):
-        known = values[rows][~np.isnan(values[rows])]
-        seen["known"] += known.size
-        seen["infinite"] += int(np.isinf(known).sum())
-        seen["negative"] += int((known < 0).sum())
-        seen["fractions"] += int((known != np.floor(known)).sum())
-        seen["large"] += int((known > LARGEST_LOG).sum())
-        seen["heavy"] += int((np.nansum(values[rows], axis=1, dtype=np.float64) > LARGEST_TOTAL).sum())
-        most = max(most, known.max(initial=-np.inf))
-    if not seen["known"]:
-        raise UserError(f"{path}: every value is missing: write numbers, and NA where a value is not known")
-    if seen["infinite"]:
+        observed = values[rows][~np.isnan(values[rows])]
+        counts["known"] += observed.size
+        counts["infinite"] += int(np.isinf(observed).sum())
+        counts["negative"] += int((observed < 0).sum())
+        counts["fractions"] += int((observed != np.floor(observed)).sum())
+        counts["large"] += int((observed > MAX_LOG).sum())
+        counts["heavy"] += int((np.nansum(values[rows], axis=1, dtype=np.float64) > MAX_TOTAL).sum())
+        maximum = max(maximum, observed.max(initial=-np.inf))
+    if not counts["known"]:
+        raise UserError(f"{path}: every value is missing. Write numbers, and NA where a value is missing")
+    if counts["infinite"]:
         raise UserError(
-            f"{path}: {seen['infinite']} values are infinite: leave them empty where unknown, or add a constant before "
-            "a logarithm is taken"
+            f"{path}: {counts['infinite']} values are infinite. Write NA where a value is missing, or add a constant "
+            "before you take logarithms"
         )
-    if scale != "log" and seen["negative"]:
+    if scale != "log" and counts["negative"]:
         raise UserError(
-            f"{path}: {seen['negative']} of {seen['known']} values are negative, which {SCALES[scale]} cannot be: "
-            "correct them, or write expression.scale: log if they are logarithms"
+            f"{path}: {counts['negative']} of {counts['known']} values are negative, but {SCALES[scale]} are not. "
+            "Correct them, or set expression.scale: log if they are logarithms"
         )
-    if scale == "counts" and seen["fractions"]:
+    if scale == "counts" and counts["fractions"]:
         raise UserError(
-            f"{path}: {seen['fractions']} of {seen['known']} values are no whole numbers, which counts are: round "
+            f"{path}: {counts['fractions']} of {counts['known']} values are not integers, but counts are. Round "
             "expected counts, or correct expression.scale"
         )
-    if scale == "log" and seen["large"]:
+    if scale == "log" and counts["large"]:
         raise UserError(
-            f"{path}: {seen['large']} of {seen['known']} values are above {LARGEST_LOG}, more than a logarithm of "
-            "expression is: they look like TPM or counts, correct expression.scale"
+            f"{path}: {counts['large']} of {counts['known']} values are above {MAX_LOG}, too large for logarithms "
+            "of expression. They look like TPM or counts: correct expression.scale"
         )
     if scale == "tpm":
-        _warn(path, seen["heavy"], len(values), most)
+        _warn_about_tpm(path, counts["heavy"], len(values), maximum)
 
 
-def _warn(path: PathLike, heavy: int, samples: int, most: float) -> None:
+def _warn_about_tpm(path: PathLike, heavy: int, samples: int, maximum: float) -> None:
+    """Warn if TPM look like counts (`heavy` of `samples` have a large sum) or like logarithms."""
     if heavy:
         log.warning(
-            "%s: the values of %d of %d samples add up to more than 1.1 million, where TPM add up to one: if they are "
-            "counts, write expression.scale: counts", path, heavy, samples
+            "%s: the values of %d of %d samples sum to more than 1.1 million, but TPM sum to one million. If they are "
+            "counts, set expression.scale: counts", path, heavy, samples
         )  # fmt: skip
-    elif most <= LEAST_TPM:
-        log.warning("%s: no value is above %d: if they are logarithms, write expression.scale: log", path, LEAST_TPM)
+    elif maximum <= MIN_MAX_TPM:
+        log.warning("%s: no value is above %d. If they are logarithms, set expression.scale: log", path, MIN_MAX_TPM)
 
 
 def logarithms(values: np.ndarray, scale: str) -> np.ndarray:
-    """The log scale of `values` (samples, genes): float32 of the same shape, NaN where they are.
+    """Return `values` (samples, genes) on a log scale: float32 of the same shape, NaN where missing.
 
-    log(1 + TPM); log(1 + count / library size x 1e6), the library size the sum of the sample's counts; logarithms as
-    they are. Whoever has no count must not be among them.
+    For `tpm` it is log(1 + TPM). For `counts` it is log(1 + count / library size x 1e6), where the library size is the
+    sum of the counts of a sample, which must not be 0. For `log` the values are unchanged.
     """
     if scale == "log":
         return values.astype(np.float32)
-    known = values.astype(np.float64)
+    observed = values.astype(np.float64)
     if scale == "counts":
-        known *= MILLION / np.nansum(known, axis=1, keepdims=True)
-    return np.log1p(known).astype(np.float32)
+        observed *= MILLION / np.nansum(observed, axis=1, keepdims=True)
+    return np.log1p(observed).astype(np.float32)
 
 
 def without_value(values: np.ndarray) -> np.ndarray:
-    """Who has no value at all: bool (samples,)."""
+    """Return which samples have no value: bool (samples,)."""
     return np.concatenate([np.isnan(values[rows]).all(axis=1) for rows in blocks(values)])
 
 
 def only_zeros(values: np.ndarray) -> np.ndarray:
-    """Whose values are all zero or missing: bool (samples,)."""
+    """Return which samples have only zero or missing values: bool (samples,)."""
     return np.concatenate([(np.nan_to_num(values[rows]) == 0).all(axis=1) for rows in blocks(values)])
 
 
 def blocks(values: np.ndarray) -> Iterator[slice]:
-    """Slices of samples, so that what is computed beside the values stays small."""
+    """Return slices of samples, so that temporary arrays stay small."""
     rows = max(1, VALUES // max(1, values.shape[1]))
     return (slice(start, start + rows) for start in range(0, len(values), rows))

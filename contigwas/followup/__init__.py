@@ -1,4 +1,4 @@
-"""sensitivity analyses of lead variants at lead variants: errors robust to heteroscedasticity, each sex alone, with and without offsets."""
+"""Sensitivity analyses of lead variants: HC3 standard errors, each sex alone, and with and without offsets."""
 
 from contigwas.followup.table import COLUMNS, write_followup
 

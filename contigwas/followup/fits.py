@@ -1,4 +1,4 @@
-"""Least-squares fits of one feature, or of all together, on one variant, with classical and with HC3 errors."""
+"""Least-squares fits of one feature, or of all features jointly, on one variant, with classical and HC3 errors."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,20 @@ from scipy.linalg import solve_triangular
 from statsmodels.api import OLS
 
 from contigwas.gwas.design import DEPENDENT_FEATURE, independent
-from contigwas.gwas.engine import LEAST_SHARE
+from contigwas.gwas.engine import MIN_RESIDUAL_SHARE
 from contigwas.gwas.pvalues import log10p_f, log10p_t
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Samples, residual degrees of freedom, effect of one allele, its standard error, and -log10 p; NaN if unfit."""
+    """A fit of one feature; the effect is NaN if it cannot be estimated.
+
+    Attributes:
+        n: number of samples.
+        df: residual degrees of freedom.
+        beta, se: effect of one allele and its standard error.
+        log10p: -log10 p.
+    """
 
     n: int
     df: int
@@ -24,7 +31,14 @@ class Fit:
 
 @dataclass(frozen=True)
 class Joint:
-    """A test over all features: samples, features that span them, -log10 p of Wilks' lambda and of the HC3 Wald test."""
+    """A test over all features.
+
+    Attributes:
+        n: number of samples.
+        span: number of linearly independent features.
+        classical: -log10 p of Wilks' lambda.
+        robust: -log10 p of the HC3 Wald test.
+    """
 
     n: int
     span: int
@@ -35,12 +49,13 @@ class Joint:
 def fit_one(values: np.ndarray, dosage: np.ndarray, basis: np.ndarray) -> tuple[Fit, Fit]:
     """Regress `values` (n,) on `dosage` (n,) and `basis` (n, c), which spans the covariates and the intercept.
 
-    Returns the fit with classical errors, and with HC3 errors (MacKinnon and White 1985, J Econometrics 29:305): both
-    -log10 p are of t on n - c - 1 degrees of freedom. NaN where the variant does not vary beyond the covariates.
+    Returns the fit with classical and with HC3 standard errors (MacKinnon and White 1985, J Econometrics 29:305). Both
+    p-values use the t distribution on n - c - 1 degrees of freedom. The effects are NaN if the covariates explain the
+    variant.
     """
     basis = basis[:, independent(basis)]
     n, df = len(values), len(values) - basis.shape[1] - 1
-    if df < 1 or _left(dosage, basis) is None:
+    if df < 1 or _residual_dosage(dosage, basis) is None:
         return Fit(n, df), Fit(n, df)
     result = OLS(values, np.column_stack([basis, dosage])).fit()
     beta = float(result.params[-1])
@@ -48,6 +63,7 @@ def fit_one(values: np.ndarray, dosage: np.ndarray, basis: np.ndarray) -> tuple[
 
 
 def _fit(n: int, df: int, beta: float, se: float) -> Fit:
+    """Return a fit with its -log10 p; its effect is NaN if `se` is not positive and finite."""
     if not (np.isfinite(se) and se > 0):
         return Fit(n, df)
     square = (beta / se) ** 2
@@ -55,22 +71,23 @@ def _fit(n: int, df: int, beta: float, se: float) -> Fit:
     return Fit(n, df, beta, se, float(log10p[0]))
 
 
-def _left(dosage: np.ndarray, basis: np.ndarray) -> np.ndarray | None:
-    """What the columns of `basis` leave of the dosage, None where that is less than the GWAS demands."""
+def _residual_dosage(dosage: np.ndarray, basis: np.ndarray) -> np.ndarray | None:
+    """Return the residuals of the dosage on `basis`; None if their share of its variance is too small."""
     orthonormal = np.linalg.qr(basis)[0]
-    left = dosage - orthonormal @ (orthonormal.T @ dosage)
-    left -= orthonormal @ (orthonormal.T @ left)
+    residual = dosage - orthonormal @ (orthonormal.T @ dosage)
+    residual -= orthonormal @ (orthonormal.T @ residual)
     total = ((dosage - dosage.mean()) ** 2).sum()
-    return left if total > 0 and (left**2).sum() >= LEAST_SHARE * total else None
+    return residual if total > 0 and (residual**2).sum() >= MIN_RESIDUAL_SHARE * total else None
 
 
 def fit_joint(values: np.ndarray, dosage: np.ndarray, basis: np.ndarray) -> Joint:
-    """Whether `dosage` (n,) moves any of the features `values` (n, P), given `basis` (n, c): classical and robust.
+    """Test whether `dosage` (n,) is associated with any of the features `values` (n, P), given `basis` (n, c).
 
-    classical is MANOVA. robust is the Wald test of the P effects with their P x P sandwich covariance (HC3): of
-    W = b' V^-1 b, W (df - P + 1) / (P df) is referred to F on P and df - P + 1 degrees of freedom, df = n - c - 1. That
-    is chi-squared of P degrees of freedom divided by P in many samples, and MANOVA itself where V is the classical
-    covariance. Features that depend on the others are left out. NaN where there are too few samples.
+    The classical test is MANOVA. The robust test is the Wald test of the P effects b with their HC3 sandwich covariance
+    V (P, P). With W = b' V^-1 b and df = n - c - 1, W (df - P + 1) / (P df) is compared with the F distribution on P
+    and df - P + 1 degrees of freedom. This tends to chi-squared on P degrees of freedom divided by P in large
+    samples, and equals MANOVA if V is the classical covariance. Linearly dependent features are left out. The results
+    are NaN if there are too few samples.
     """
     basis = basis[:, independent(basis)]
     n, df = len(values), len(values) - basis.shape[1] - 1
@@ -82,23 +99,23 @@ def fit_joint(values: np.ndarray, dosage: np.ndarray, basis: np.ndarray) -> Join
     residuals = residuals[:, scale > 0] / scale[scale > 0]
     residuals = residuals[:, independent(residuals, DEPENDENT_FEATURE)]
     span = residuals.shape[1]
-    left = _left(dosage, basis)
-    if left is None or not span or df + 1 - span < 1:
+    residual = _residual_dosage(dosage, basis)
+    if residual is None or not span or df + 1 - span < 1:
         return Joint(n, span)
-    sgg = left @ left
-    beta = residuals.T @ left / sgg
-    spread = 1 - (orthonormal**2).sum(axis=1) - left**2 / sgg  # one minus the leverage
-    errors = residuals - np.outer(left, beta)
-    classical = _square(residuals, beta) * sgg
+    sgg = residual @ residual
+    beta = residuals.T @ residual / sgg
+    complement = 1 - (orthonormal**2).sum(axis=1) - residual**2 / sgg  # one minus the leverage
+    errors = residuals - np.outer(residual, beta)
+    classical = _quadratic_form(residuals, beta) * sgg
     robust = np.nan
-    if spread.min() > 1e-9:  # a sample that the fit cannot miss has no HC3 error
-        wald = _square(errors * (left / sgg / spread)[:, None], beta)
+    if complement.min() > 1e-9:  # HC3 is undefined for a leverage of 1
+        wald = _quadratic_form(errors * (residual / sgg / complement)[:, None], beta)
         robust = _log10p(wald / (wald + df), span, df)
     return Joint(n, span, _log10p(classical, span, df), robust)
 
 
-def _square(rows: np.ndarray, beta: np.ndarray) -> float:
-    """b' (R'R)^-1 b of `rows` R (n, P) and `beta` (P,); NaN where R'R is singular."""
+def _quadratic_form(rows: np.ndarray, beta: np.ndarray) -> float:
+    """Return b' (R'R)^-1 b of `rows` R (n, P) and `beta` b (P,); NaN if R'R is singular."""
     triangle = np.linalg.qr(rows, mode="r")
     diagonal = np.abs(np.diagonal(triangle))
     if diagonal.min() <= 1e-12 * diagonal.max():
@@ -107,4 +124,5 @@ def _square(rows: np.ndarray, beta: np.ndarray) -> float:
 
 
 def _log10p(r2: float, span: int, df: int) -> float:
+    """Return -log10 p of the F test on `span` and df + 1 - span degrees of freedom."""
     return float(log10p_f(np.array([r2]), np.array([span]), np.array([df + 1 - span]))[0])

@@ -25,7 +25,7 @@ def genotype_files(pattern: str, chromosomes: Iterable[object]) -> dict[str, lis
 
 
 def files_by_chromosome(paths: Sequence[str], chromosomes: Sequence[str]) -> dict[str, str]:
-    """The path of each chromosome: `paths` has one per chromosome in the same order, or one for all.
+    """Return the path of each chromosome; `paths` has one per chromosome in the same order, or one for all.
 
     >>> files_by_chromosome(["chr1.bed", "chr2.bed"], ["1", "2"])
     {'1': 'chr1.bed', '2': 'chr2.bed'}
@@ -37,7 +37,7 @@ def files_by_chromosome(paths: Sequence[str], chromosomes: Sequence[str]) -> dic
 
 
 def describe_files(genotype_files: GenotypeFiles) -> str:
-    """Genotype files in words, for messages and provenance.
+    """Describe genotype files in words, for messages and provenance.
 
     >>> describe_files({"1": "chr1.bed", "2": "chr2.bed", "3": "chr3.bed"})
     'chr1.bed to chr3.bed'

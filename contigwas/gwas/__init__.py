@@ -1,1 +1,1 @@
-"""Linear regression of every feature on every variant: exact, all features in one pass, with tests over features."""
+"""GWAS: exact linear regression of every feature on every variant in one pass, with tests over features."""

@@ -1,4 +1,4 @@
-"""The GWAS of one chromosome: every feature on every variant, in one pass over the genotypes."""
+"""GWAS of one chromosome: every feature on every variant, in one pass over the genotypes."""
 
 import logging
 from collections.abc import Mapping
@@ -22,21 +22,21 @@ from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
-CELLS = 2**23  # genotypes of a block: read at once, tested by one thread
+BLOCK_GENOTYPES = 2**23  # a block is read at once and tested by one thread
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to test.
+    """Settings of the association tests.
 
     Attributes:
-        missing: what a missing call is, `exact` (the sample is left out) or `mean`.
-        tests: over features.
-        min_ac: least minor-allele count among the samples called.
-        maf, info: least minor-allele frequency, and least MaCH r2 of dosages, among the tested samples.
-        columns: which numbers of every feature to store; None is all.
-        max_p: effects with a larger p are left empty; None keeps all.
-        build: of the genome, which tells where X is pseudo-autosomal.
+        missing: treatment of missing calls: `exact` (leave the sample out) or `mean` (impute the mean).
+        tests: the tests over features, some of `OMNIBUS`.
+        min_ac: minimum minor-allele count among the samples with a call.
+        maf, info: minimum minor-allele frequency, and minimum MaCH r2 of dosages, among the tested samples.
+        columns: numbers to store for every feature, some of `NUMBERS`; None is all.
+        max_p: effects with a larger p-value are stored as missing; None keeps all.
+        build: genome build, which defines the pseudo-autosomal regions of X.
     """
 
     missing: str = "exact"
@@ -50,7 +50,7 @@ class Settings:
 
     @classmethod
     def of(cls, settings: Mapping[str, object]) -> "Settings":
-        """From the config's block `gwas`, which the schema has validated, with genotypes.build as `build`."""
+        """Return the settings of the config block `gwas`, which the config check validated, with `build`."""
         columns = settings.get("columns")
         return cls(
             settings["missing"],
@@ -65,9 +65,9 @@ class Settings:
 
 
 def device(gpus: int) -> str:
-    """The device for a job that was given `gpus` GPUs: cuda, or cpu where it was given none, or where none is there."""
+    """Return the device of a job with `gpus` allocated GPUs: cuda, or cpu if there is none or torch cannot use it."""
     if gpus and not torch.cuda.is_available():
-        log.warning("no GPU that torch can use: the CPU tests instead")
+        log.warning("torch cannot use a GPU: the tests run on the CPU instead")
     return "cuda" if gpus and torch.cuda.is_available() else "cpu"
 
 
@@ -86,19 +86,26 @@ def write_gwas(
     device: str = "cpu",
     block: int | None = None,
 ) -> None:
-    """Test every feature on every kept variant of `chrom`: one row a variant, in order of position.
+    """Test every feature on every variant of `chrom` that passed quality control, and write one row per variant.
 
-    `genotype_files` are .bed, .pgen or .bgen files; `variants` is the quality control of the chromosome (None: all
-    variants are tested); `phenotypes` and `covariates` are tables with `iid` and numeric columns; `offsets` is
-    REGENIE's list of leave-one-chromosome-out predictions, which are taken out of the features. `settings` are those
-    of `Settings`; variants below its frequency or imputation quality among the tested samples are left out and counted.
-    `threads` work on the CPU, `device` is cpu or cuda, `block` variants are read at a time: none of them changes the
-    results, a device but in their last digits.
+    Args:
+        genotype_files: the genotypes (.bed, .pgen or .bgen).
+        chrom: chromosome.
+        variants: quality control of the chromosome; None tests all variants.
+        phenotypes: Parquet table with `iid` and one numeric column per feature.
+        covariates: Parquet table with `iid` and numeric columns.
+        settings: the settings of `Settings.of`. Variants below its allele frequency or imputation quality among the
+            tested samples are left out and counted.
+        output: GWAS table in order of position, with the columns of docs/outputs.md. Features beyond the first 256 are
+            in `output.features_folder(output)`. The column `flag` says why a variant could not be tested.
+        output_summary: histograms of -log10 p of all tests.
+        offsets: REGENIE's list of leave-one-chromosome-out predictions, which are subtracted from the features.
+        threads: CPU threads. They do not change the results.
+        device: cpu or cuda. It changes only the last digits of the results.
+        block: variants that are read at a time. It does not change the results.
 
-    `output` has the columns of docs/files.md; further features lie in `output.features_folder(output)`; a row that
-    cannot be tested says why in `flag`. `output_summary` holds the histograms of -log10 p of all tests. On X outside
-    the pseudo-autosomal regions males count 0 or 2, and sex is a covariate. Raises UserError when files do not belong
-    together, share nobody, or leave nothing to test.
+    On X outside the pseudo-autosomal regions males count 0 or 2, and sex is a covariate. Raises UserError if the files
+    do not match, have no sample in common, or leave nothing to test.
     """
     options = Settings.of(settings)
     genotypes = open_genotypes(genotype_files, chrom, threads)
@@ -106,13 +113,13 @@ def write_gwas(
     names = list(samples.features.columns)
     reserved = [name for name in names if name in OMNIBUS]
     if reserved:
-        raise UserError(f"{phenotypes}: a feature is called {reserved[0]}, which is the name of a test: rename it")
-    tested = Variants(genotypes, variants_to_test(genotypes, variants), samples, options.build)
-    table, columns = tested.covariates(samples)
+        raise UserError(f"{phenotypes}: a feature has the name of a test, {reserved[0]}. Rename the feature")
+    test_variants = Variants(genotypes, variants_to_test(genotypes, variants), samples, options.build)
+    table, columns = test_variants.covariates(samples)
     predicted = read_offsets(offsets, chrom, names, samples.features.index) if offsets else None
-    plan = design(table, columns, samples.features.to_numpy(np.float64), names, predicted)
+    regression = design(table, columns, samples.features.to_numpy(np.float64), names, predicted)
     tester = Tester(
-        plan,
+        regression,
         names,
         len(samples.rows),
         tests=options.tests,
@@ -124,7 +131,7 @@ def write_gwas(
     notes = {
         "n_samples": len(samples.rows),
         "features": len(names),
-        "covariates": plan.covariates,
+        "covariates": regression.covariates,
         "missing": options.missing,
         "maf": options.maf,
         "info": options.info if genotypes.has_dosages else None,
@@ -133,43 +140,47 @@ def write_gwas(
     }
     rare = badly_imputed = 0
     flags = np.zeros(len(FLAGS), np.int64)
-    form = {
+    table_options = {
         "features": names,
         "partial": tester.partial,
         "tests": tester.tests,
         "columns": options.columns,
-        "least_log10p": None if options.max_p is None else -np.log10(options.max_p),
+        "min_log10p": None if options.max_p is None else -np.log10(options.max_p),
     }
     with (
-        gwas_table(output, notes, **form) as tables,
-        tqdm(total=len(tested), desc=f"gwas, chromosome {chrom}", unit=" variants", disable=None) as progress,
+        gwas_table(output, notes, **table_options) as tables,
+        tqdm(total=len(test_variants), desc=f"GWAS, chromosome {chrom}", unit=" variants", disable=None) as progress,
     ):
-        blocks = tested.blocks(block or max(CELLS // len(samples.rows), 1))
+        blocks = test_variants.blocks(block or max(BLOCK_GENOTYPES // len(samples.rows), 1))
         limits = Limits(options.maf, options.info)
-        for found in scan(blocks, tester, histogram, limits, tested.males, threads or 1):
+        for found in scan(blocks, tester, histogram, limits, test_variants.males, threads or 1):
             flags += np.bincount(found.flag, minlength=len(FLAGS))
-            described = {name: values[found.places] for name, values in tested.identity.items()}
+            described = {name: values[found.places] for name, values in test_variants.identity.items()}
             described |= {"eaf": found.eaf, "n": found.n, "flag": FLAGS[found.flag]}
             tables.append(described, found.numbers, found.partial_n, found.omnibus)
             rare, badly_imputed = rare + found.rare, badly_imputed + found.badly_imputed
             progress.update(len(found.places) + found.rare + found.badly_imputed)
         notes |= {"variants": tables.rows, "variants_below_maf": rare, "variants_below_info": badly_imputed}
-        notes["male_heterozygotes"] = tested.hets
+        notes["male_heterozygotes"] = test_variants.hets
         histogram.write(output_summary)
-    _tell(chrom, notes, options, flags, tables.emptied)
+    _log_summary(chrom, notes, options, flags, tables.emptied)
 
 
-def _tell(chrom: object, notes: Mapping[str, object], options: Settings, flags: np.ndarray, emptied: int) -> None:
-    log.info("chromosome %s: %d variants tested, %d left out below a minor-allele frequency of %g among the %d tested "
-             "samples", chrom, notes["variants"], notes["variants_below_maf"], options.maf, notes["samples"])  # fmt: skip
+def _log_summary(
+    chrom: object, notes: Mapping[str, object], options: Settings, flags: np.ndarray, emptied: int
+) -> None:
+    """Log the numbers of tested, filtered and flagged variants."""
+    log.info("chromosome %s: %d variants tested, %d left out with a minor-allele frequency below %g in the %d tested "
+             "samples", chrom, notes["variants"], notes["variants_below_maf"], options.maf,
+             notes["n_samples"])  # fmt: skip
     if notes["info"] is not None:
-        log.info("chromosome %s: %d variants left out below an imputation r2 of %g", chrom,
+        log.info("chromosome %s: %d variants left out with an imputation r2 below %g", chrom,
                  notes["variants_below_info"], options.info)  # fmt: skip
     if notes["male_heterozygotes"]:
-        log.warning("chromosome %s: %d heterozygous calls of males are taken as missing", chrom,
+        log.warning("chromosome %s: %d heterozygous calls of males on X are set to missing", chrom,
                     notes["male_heterozygotes"])  # fmt: skip
     if options.max_p is not None:
-        log.info("chromosome %s: %d effects with p above %g are left empty", chrom, emptied, options.max_p)
+        log.info("chromosome %s: %d effects with p above %g are stored as missing", chrom, emptied, options.max_p)
     for name, number in zip(FLAGS[1:], flags[1:], strict=True):
         if number:
-            log.info("chromosome %s: %d variants are %s", chrom, number, name)
+            log.info("chromosome %s: %d variants are flagged %s", chrom, number, name)

@@ -1,4 +1,4 @@
-"""Offsets: what the rest of the genome predicts of each feature, from REGENIE's first step."""
+"""Offsets: leave-one-chromosome-out predictions of the features from REGENIE step 1."""
 
 import gzip
 import logging
@@ -18,31 +18,31 @@ log = logging.getLogger(__name__)
 
 
 def read_offsets(predictions: PathLike, chrom: object, features: Sequence[str], iids: Sequence[str]) -> np.ndarray:
-    """Leave-one-chromosome-out predictions for `chrom`: float64 (samples, features), NaN where a sample has none.
+    """Return the leave-one-chromosome-out predictions for `chrom`: float64 (samples, features), NaN where missing.
 
-    `predictions` is REGENIE's list (`…_pred.list`: feature, then its `.loco` file, which may be gzipped; a relative
-    path is looked for in the working directory, then beside the list). A .loco file has the samples in its header
-    (FID_IID) and a row a chromosome. As in REGENIE's second step the numbers are in standard deviations of the
-    residualised feature, sqrt(RSS / (n - c)). Raises UserError when a file is missing or malformed, when a feature has
-    no prediction, or when nobody of `iids` has one.
+    `predictions` is REGENIE's list (`…_pred.list`), which names a feature and its `.loco` file, gzipped or not, in each
+    line. A relative path is looked up in the working directory, then in the folder of the list. A .loco file has the
+    samples in its header (FID_IID) and one row per chromosome. As in REGENIE step 2, the unit is the standard deviation
+    of the residualised feature, sqrt(RSS / (n - c)). Raises UserError if a file is missing or malformed, if a feature
+    has no predictions, or if none of `iids` has predictions.
     """
     files = listed_predictions(predictions)
-    absent = [name for name in features if name not in files]
-    if absent:
+    missing = [name for name in features if name not in files]
+    if missing:
         raise UserError(
-            f"{predictions} has no predictions for {len(absent)} of the {len(features)} features, such as {absent[0]}: "
-            "run REGENIE's step 1 on all of them, or take gwas.offsets out of the config"
+            f"{predictions}: {len(missing)} of the {len(features)} features, such as {missing[0]}, have no prediction. "
+            "Run REGENIE step 1 on all features, or remove gwas.offsets from the config"
         )
-    found = np.column_stack([_predictions(files[name], chrom, iids) for name in features])
-    without = int(np.isnan(found).any(axis=1).sum())
-    if without:
-        log.info("chromosome %s: %d of %d tested samples have no offset for some feature, and are not tested for it",
-                 chrom, without, len(found))  # fmt: skip
-    return found
+    predicted = np.column_stack([_predictions(files[name], chrom, iids) for name in features])
+    incomplete = int(np.isnan(predicted).any(axis=1).sum())
+    if incomplete:
+        log.info("chromosome %s: %d of %d tested samples have no offset for some feature and are not tested on it",
+                 chrom, incomplete, len(predicted))  # fmt: skip
+    return predicted
 
 
 def listed_predictions(path: PathLike) -> dict[str, Path]:
-    """The .loco file of each feature."""
+    """Return the .loco file of each feature; raise UserError for a malformed line."""
     files = {}
     with require(path, "gwas.offsets").open(encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
@@ -50,17 +50,19 @@ def listed_predictions(path: PathLike) -> dict[str, Path]:
             if not fields:
                 continue
             if len(fields) != 2:
-                raise UserError(f"{path}, line {number}: expected a feature and the path of its .loco file")
+                raise UserError(
+                    f"{path}, line {number}: {len(fields)} fields. Write a feature and the path of its .loco file"
+                )
             named = Path(fields[1])
-            beside = Path(path).parent / named
-            files[fields[0]] = beside if not named.is_file() and beside.is_file() else named
+            in_list_folder = Path(path).parent / named
+            files[fields[0]] = in_list_folder if not named.is_file() and in_list_folder.is_file() else named
     return files
 
 
 def _predictions(path: Path, chrom: object, iids: Sequence[str]) -> np.ndarray:
-    """The row of `chrom` of a .loco file for `iids`: float64 (samples,)."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(
+    """Return the predictions of a .loco file for `chrom` and `iids`: float64 (samples,), NaN where missing."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(
         require(path, "a .loco file that gwas.offsets lists"), "rt", encoding="utf-8", errors="replace"
     ) as file:
         header = _header(path, file)
@@ -73,30 +75,35 @@ def _predictions(path: Path, chrom: object, iids: Sequence[str]) -> np.ndarray:
                 row = rest.split()
                 if len(row) != len(header) - 1:
                     raise UserError(
-                        f"{path}, line {number} has {len(row)} predictions for the {len(header) - 1} samples of its "
-                        "header: write it again with REGENIE"
+                        f"{path}, line {number}: {len(row)} predictions, but the header has {len(header) - 1} samples. "
+                        "Write the file again with REGENIE"
                     )
     if row is None:
-        raise UserError(f"{path} has no row for chromosome {chrom}: run REGENIE's step 1 on the whole genome")
+        raise UserError(f"{path}: no row for chromosome {chrom}. Run REGENIE step 1 on the whole genome")
     try:
         values = np.array([np.nan if one in ("NA", "nan") else float(one) for one in row])
     except ValueError:
-        raise UserError(f"{path}: a prediction for chromosome {chrom} is not a number: write it again") from None
+        raise UserError(
+            f"{path}: a prediction for chromosome {chrom} is not a number. Write the file again with REGENIE"
+        ) from None
     places = _places(header[1:], iids, path)
     return np.where(places >= 0, values[places], np.nan)
 
 
 def _header(path: Path, file: TextIO) -> list[str]:
+    """Return the fields of the header; raise UserError unless it is that of a .loco file."""
     header = file.readline().split()
     if len(header) < 2 or header[0] != "FID_IID":
-        raise UserError(f"{path} is not a .loco file of REGENIE: its first line must be FID_IID and the samples")
+        raise UserError(
+            f"{path}, line 1: this is not the header of a REGENIE .loco file, which is FID_IID and the samples"
+        )
     return header
 
 
-def samples_of(path: Path, iids: Sequence[str]) -> int:
-    """How many of `iids` the header of a .loco file names; UserError where it names none."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(
+def count_predicted_samples(path: Path, iids: Sequence[str]) -> int:
+    """Return how many of `iids` the header of a .loco file names; raise UserError if it names none."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(
         require(path, "a .loco file that gwas.offsets lists"), "rt", encoding="utf-8", errors="replace"
     ) as file:
         names = _header(path, file)[1:]
@@ -104,13 +111,13 @@ def samples_of(path: Path, iids: Sequence[str]) -> int:
 
 
 def _places(names: Sequence[str], iids: Sequence[str], path: Path) -> np.ndarray:
-    """Where each of `iids` stands among `names`, FID_IID (both may hold underscores); -1 where it does not."""
+    """Return the position of each of `iids` in `names` (FID_IID; both may hold underscores), -1 if absent: int64."""
     wanted = {iid: number for number, iid in enumerate(iids)}
     places = np.full(len(iids), -1)
     matched = []
     for place, name in enumerate(names):
         parts = name.split("_")
-        # where FID and IID are the same, the half; else the longest end that is an IID
+        # If FID and IID are equal, the IID is one half of the name. Else it is the longest suffix that is a wanted IID.
         ends = ["_".join(parts[cut:]) for cut in range(1, len(parts))]
         same = [end for cut, end in enumerate(ends, 1) if "_".join(parts[:cut]) == end]
         sample = next((end for end in [*same, *ends] if end in wanted), None)
@@ -120,7 +127,7 @@ def _places(names: Sequence[str], iids: Sequence[str], path: Path) -> np.ndarray
     require_unique(matched, path)
     if not matched:
         raise UserError(
-            f"{path} has predictions for none of the {len(iids)} tested samples: its header has {len(names)} of the "
-            f"shape {shape(names)}, the tested samples are of the shape {shape(iids)} and stand there as FID_IID"
+            f"{path}: none of the {len(iids)} tested samples has predictions. The header has {len(names)} names of the "
+            f"form {shape(names)}, but the IIDs have the form {shape(iids)}. Write the names as FID_IID"
         )
     return places

@@ -1,4 +1,4 @@
-"""The GWAS tables of a chromosome, written as they grow."""
+"""GWAS tables of a chromosome, written in row groups."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from contigwas.runtime.atomic_files import PathLike, replacing, replacing_folder
 
 ROW_GROUP = 16_384  # variants
-FILE_FEATURES = 256  # features of a file; further ones go to files of their own
+FILE_FEATURES = 256  # features per file
 VARIANT = {
     "chrom": pa.string(),
     "pos": pa.int32(),
@@ -23,21 +23,21 @@ VARIANT = {
     "n": pa.int32(),
     "flag": pa.string(),
 }
-REPEATED = ["chrom", "effect_allele", "other_allele", "flag"]  # texts worth a dictionary
-NUMBERS = ("beta", "se", "log10p")  # of every feature
+REPEATED = ["chrom", "effect_allele", "other_allele", "flag"]  # columns with dictionary encoding
+NUMBERS = ("beta", "se", "log10p")  # stored for every feature
 OMNIBUS = ("minp", "manova", "acat")
 
 
 def features_folder(path: PathLike) -> Path:
-    """Where the features beyond the first 256 of the GWAS file `path` lie: chr1.features beside chr1.parquet."""
+    """Return the folder of the features beyond the first 256 of `path`: chr1.features next to chr1.parquet."""
     return Path(path).with_suffix(".features")
 
 
 class Table:
-    """Parquet files that take blocks of variants and write them in row groups of 16,384 or a little more.
+    """Writer of the Parquet files of a GWAS, in row groups of at least 16,384 variants.
 
-    `path` holds the variants, the first 256 features and the tests over features; 256 further features each go to a
-    file in `features_folder(path)`, row by row the same variants.
+    `path` holds the variants, the first 256 features and the tests over features. Each file in `features_folder(path)`
+    holds 256 further features of the same variants in the same order.
     """
 
     def __init__(
@@ -48,16 +48,16 @@ class Table:
         partial: Sequence[int],
         tests: Sequence[str],
         columns: Sequence[str] | None = None,
-        least_log10p: float | None = None,
+        min_log10p: float | None = None,
     ) -> None:
         """Open the files.
 
-        `partial` are positions of the features that have their own `n_<feature>`; `columns` are those of `NUMBERS` to
-        store (None: all). Effects with -log10 p below `least_log10p` are left empty; the rows stay.
+        `partial` holds the positions of the features with a column `n_<feature>`. `columns` are the columns of
+        `NUMBERS` to store (None: all). Effects with -log10 p below `min_log10p` are stored as missing; their rows stay.
         """
         self.kinds = [kind for kind in NUMBERS if columns is None or kind in columns]
         self.features, self.partial, self.tests = list(features), list(partial), list(tests)
-        self.least = least_log10p
+        self.min_log10p = min_log10p
         self.groups = [
             range(start, min(start + FILE_FEATURES, len(self.features)))
             for start in range(0, max(len(self.features), 1), FILE_FEATURES)
@@ -73,6 +73,7 @@ class Table:
         self._buffers: tuple[np.ndarray, ...] = ()
 
     def _schema(self, number: int) -> pa.Schema:
+        """Return the columns of file `number`."""
         columns = dict(VARIANT) if number == 0 else {name: VARIANT[name] for name in ("pos", "id")}
         for place in self.groups[number]:
             name = self.features[place]
@@ -84,7 +85,7 @@ class Table:
         return pa.schema(list(columns.items()))
 
     def _grow(self, size: int) -> None:
-        """Make the buffers, a row a column of the files, hold `size` variants, with those that wait."""
+        """Enlarge the buffers to `size` variants and keep the variants that are not written yet."""
         old, filled = self._buffers, slice(0, self._filled)
         self._buffers = (
             np.empty((len(NUMBERS), len(self.features), size), np.float32),
@@ -103,8 +104,8 @@ class Table:
     ) -> None:
         """Add B variants.
 
-        `variants` has the columns of `VARIANT`; `numbers` are beta, se and log10p (3, features, B); `partial_n` is
-        (those features, B); `omnibus` is -log10 p (tests, B).
+        `variants` has the columns of `VARIANT`. `numbers` holds beta, se and log10p (3, features, B), `partial_n` the
+        sample sizes of the partial features (partial features, B), and `omnibus` -log10 p (tests, B).
         """
         size = numbers.shape[2]
         if not self._buffers or self._filled + size > self._buffers[-1].shape[1]:
@@ -119,17 +120,17 @@ class Table:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits as one row group."""
+        """Write the buffered variants as one row group."""
         columns = {name: pa.array(np.concatenate([one[name] for one in self._variants]), kind)
                    for name, kind in VARIANT.items()}  # fmt: skip
         filled = slice(0, self._filled)
         numbers, partial_n, omnibus = self._buffers
         for kind, buffer in zip(NUMBERS, numbers, strict=True):
             for place, name in enumerate(self.features):
-                empty = None if self.least is None else ~(numbers[-1, place, filled] >= self.least)
+                empty = None if self.min_log10p is None else ~(numbers[-1, place, filled] >= self.min_log10p)
                 columns[f"{kind}_{name}"] = pa.array(buffer[place, filled], mask=empty)
-        if self.least is not None:
-            self.emptied += int((numbers[-1, :, filled] < self.least).sum())
+        if self.min_log10p is not None:
+            self.emptied += int((numbers[-1, :, filled] < self.min_log10p).sum())
         columns |= {f"n_{self.features[place]}": pa.array(row[filled])
                     for place, row in zip(self.partial, partial_n, strict=True)}  # fmt: skip
         columns |= {f"log10p_{test}": pa.array(row[filled])
@@ -139,7 +140,7 @@ class Table:
         self._filled, self._variants = 0, []
 
     def finish(self, notes: Mapping[str, object]) -> None:
-        """Write what waits, and `notes` as JSON under the key `contigwas` of the files' metadata."""
+        """Write the buffered variants, and `notes` as JSON under the key `contigwas` of the file metadata."""
         if self._filled:
             self.flush()
         for writer, schema in zip(self.writers, self.schemas, strict=True):
@@ -150,9 +151,9 @@ class Table:
 
 @contextmanager
 def gwas_table(path: PathLike, notes: dict, **options) -> Iterator[Table]:
-    """A `Table` whose files are complete or absent; `notes` may be filled until the end of the block."""
-    with replacing(path) as temporary, replacing_folder(features_folder(path)) as beside, ExitStack() as stack:
-        table = Table(temporary, beside, **options)
+    """Yield a `Table` whose files are written completely or not at all; the block may still add to `notes`."""
+    with replacing(path) as temporary, replacing_folder(features_folder(path)) as folder, ExitStack() as stack:
+        table = Table(temporary, folder, **options)
         for writer in table.writers:
             stack.enter_context(writer)
         yield table

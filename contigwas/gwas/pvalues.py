@@ -1,22 +1,23 @@
-"""-log10 p of t and F tests from the share of variance explained, without underflow."""
+"""-log10 p of t and F tests from the share of explained variance, without underflow."""
 
 import numpy as np
 import torch
 from numpy.polynomial import chebyshev
 from scipy.special import betaincc, betaln, erfcx
 
-HILL_DF = 100  # from here on Hill's expansion is accurate to 3e-5 or better
-LARGEST_R2 = 1 - 2.0**-53  # what float64 can tell from a perfect fit
-TAIL = 1e-280  # below it scipy's incomplete beta function nears its underflow
+HILL_DF = 100  # from these degrees of freedom on, the relative error of Hill's expansion is at most 3e-5
+MAX_R2 = 1 - 2.0**-53  # largest float64 below 1
+TAIL = 1e-280  # below it scipy's incomplete beta function is close to underflow
 LN10 = np.log(10.0)
 
 
 def log10p_t(r2: torch.Tensor | np.ndarray, df: torch.Tensor | np.ndarray) -> torch.Tensor | np.ndarray:
-    """-log10 of the two-sided p of t = sqrt(df r2 / (1 - r2)) on df degrees of freedom; broadcasts; NaN stays NaN.
+    """Return -log10 of the two-sided p of t = sqrt(df r2 / (1 - r2)) on df degrees of freedom, float64.
 
-    Tensors (of any device) give a tensor, arrays an array, float64. Hill's normal approximation (Hill 1970, CACM
-    13:617) for df >= 100, the incomplete beta function below. Against exact values the relative error at |t| >= 0.1 is
-    at most 3e-5 at df = 100 and 3e-9 at df >= 5000, |t| <= 200. An r2 of 1 counts as the largest float64 below it.
+    The arguments broadcast; NaN stays NaN. Tensors (on any device) give a tensor, arrays an array. For df >= 100 it is
+    Hill's normal approximation (Hill 1970, CACM 13:617), below the incomplete beta function. The relative error for
+    |t| from 0.1 to 200 is at most 3e-5 at df = 100 and 3e-9 at df >= 5000. An r2 of 1 is replaced by the largest
+    float64 below it.
     """
     if not isinstance(r2, torch.Tensor):
         return log10p_t(torch.as_tensor(np.asarray(r2, np.float64)), torch.as_tensor(df)).numpy()
@@ -30,9 +31,10 @@ def log10p_t(r2: torch.Tensor | np.ndarray, df: torch.Tensor | np.ndarray) -> to
 
 
 def _hill(r2: torch.Tensor, df: torch.Tensor) -> torch.Tensor:
+    """Return -log10 p by Hill's expansion, for df >= `HILL_DF`."""
     a = df - 0.5
     q = 48 * a**2
-    square = torch.log1p(-r2.clamp(0.0, LARGEST_R2)) * -a
+    square = torch.log1p(-r2.clamp(0.0, MAX_R2)) * -a
     z = square.sqrt()
     numerator = z * (85.5 + square * (24 + square * (3.3 + 0.4 * square)))
     z = z + (z * (square + 3) - numerator / (0.8 * square**2 + 100 + q)) / q
@@ -40,9 +42,9 @@ def _hill(r2: torch.Tensor, df: torch.Tensor) -> torch.Tensor:
 
 
 def _series(degree: int = 20) -> list[float]:
-    """Coefficients, highest first, of ln(erfcx(x) / s) in 2s - 1, where s = 2 / (2 + x): smooth for all x >= 0.
+    """Return the coefficients, highest first, of a polynomial in 2s - 1 for ln(erfcx(x) / s), s = 2 / (2 + x), x >= 0.
 
-    Interpolated at Chebyshev nodes; the relative error is below 1e-12.
+    It interpolates at Chebyshev nodes; the relative error is below 1e-12.
     """
 
     def values(place: np.ndarray) -> np.ndarray:
@@ -56,10 +58,10 @@ SERIES = _series()
 
 
 def log10p_normal(z: torch.Tensor) -> torch.Tensor:
-    """-log10 of the two-sided p of a standard normal z >= 0, float64, without underflow.
+    """Return -log10 of the two-sided p of a standard normal z >= 0, float64, without underflow.
 
-    p = erfc(x), x = z / sqrt(2), and ln erfc(x) = ln s - x^2 + a polynomial in s = 2 / (2 + x). Only multiplications
-    and a logarithm: several times faster than log_ndtr, on any device.
+    p = erfc(x) with x = z / sqrt(2), and ln erfc(x) = ln s - x^2 + a polynomial in s = 2 / (2 + x). This needs only
+    multiplications and one logarithm and is several times faster than log_ndtr on any device.
     """
     x = z * np.sqrt(0.5)
     s = 2 / (2 + x)
@@ -68,14 +70,15 @@ def log10p_normal(z: torch.Tensor) -> torch.Tensor:
     total = first.expand_as(z).clone()
     for coefficient in others:
         torch.addcmul(coefficient, total, place, out=total)
-    # log1p, because torch has a vectorised one and no such log
+    # torch has a vectorised log1p, but no vectorised log
     return ((x * x - (s - 1).log1p_() - total) * (1 / LN10)).clamp_(min=0)
 
 
 def log10p_f(r2: np.ndarray, numerator_df: np.ndarray, denominator_df: np.ndarray) -> np.ndarray:
-    """-log10 of the p of F = (r2 / numerator_df) / ((1 - r2) / denominator_df); broadcasts; NaN where a df is below 1.
+    """Return -log10 of the p of F = (r2 / numerator_df) / ((1 - r2) / denominator_df), float64.
 
-    p = I_{1-r2}(denominator_df / 2, numerator_df / 2), exact also where it underflows.
+    The arguments broadcast; the result is NaN where a df is below 1. p = I_{1-r2}(denominator_df / 2, numerator_df / 2)
+    is exact also where it underflows.
     """
     r2, one, two = np.broadcast_arrays(
         np.asarray(r2, np.float64), np.asarray(numerator_df, np.float64), np.asarray(denominator_df, np.float64)
@@ -87,11 +90,11 @@ def log10p_f(r2: np.ndarray, numerator_df: np.ndarray, denominator_df: np.ndarra
 
 
 def log10p_beta(r2: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """-log10 of the regularised incomplete beta function I_{1-r2}(a, b); broadcasts.
+    """Return -log10 of the regularised incomplete beta function I_{1-r2}(a, b), float64; the arguments broadcast.
 
-    scipy's where it does not underflow, else the logarithm of its continued fraction.
+    It uses scipy, and the logarithm of the continued fraction where scipy would underflow.
     """
-    r2, a, b = np.broadcast_arrays(np.clip(np.asarray(r2, np.float64), 0.0, LARGEST_R2), a, b)
+    r2, a, b = np.broadcast_arrays(np.clip(np.asarray(r2, np.float64), 0.0, MAX_R2), a, b)
     p = betaincc(b, a, r2)
     tail = p < TAIL
     with np.errstate(divide="ignore"):
@@ -101,7 +104,7 @@ def log10p_beta(r2: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _log10p_beta_tail(r2: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The continued fraction DLMF 8.17.22 by Lentz's method; it converges fast because 1 - r2 is far below a/(a+b)."""
+    """Evaluate the continued fraction DLMF 8.17.22 by Lentz's method, which converges fast for 1 - r2 << a/(a+b)."""
     x = 1 - r2
     tiny = 1e-300
     c = np.ones_like(x)

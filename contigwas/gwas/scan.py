@@ -1,4 +1,4 @@
-"""Blocks of genotypes through the tester, several at a time, in their order."""
+"""Tests of all blocks of a chromosome, several at a time, with results in order."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -13,31 +13,31 @@ from contigwas.gwas.counts import Counts, count
 from contigwas.gwas.output import NUMBERS
 from contigwas.gwas.summary import Histogram
 from contigwas.gwas.tester import Tester
-from contigwas.gwas.transfer import Moved, on_device
+from contigwas.gwas.transfer import DeviceBlock, copy_to_device
 from contigwas.gwas.variants import Block
 
-NUMBERS_AT_ONCE = {"cpu": 2**16, "cuda": 2**24}  # effects of variants tested together: what the caches hold
+MAX_EFFECTS = {"cpu": 2**16, "cuda": 2**24}  # effects (variants x features) computed together: fits into the caches
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Least minor-allele frequency, and least MaCH r2 of dosages, among the tested samples."""
+    """Minimum minor-allele frequency, and minimum MaCH r2 of dosages, among the tested samples."""
 
     maf: float
     info: float
 
 
 @dataclass(frozen=True)
-class Tested:
-    """What was found of B variants, as arrays.
+class VariantResults:
+    """Results of B variants as arrays.
 
     Attributes:
-        places: which variants, as in their `Block`.
-        eaf, n, flag: frequency of the effect allele, samples called, position in `engine.FLAGS`; (B,).
+        places: numbers of the variants, as in their `Block`.
+        eaf, n, flag: frequency of the effect allele, samples with a call, and position in `engine.FLAGS`; (B,).
         numbers: beta, se and log10p, float32 (3, P, B).
-        partial_n: samples called of the features that miss samples, int64 (those features, B).
+        partial_n: samples with a call of the features with missing samples, int64 (partial features, B).
         omnibus: -log10 p of the tests over features, float32 (tests, B).
-        rare, badly_imputed: variants of the block that were left out.
+        rare, badly_imputed: numbers of variants of the block that were left out.
     """
 
     places: np.ndarray
@@ -58,40 +58,43 @@ def scan(
     limits: Limits,
     males: np.ndarray | None = None,
     workers: int = 1,
-) -> Iterator[Tested]:
-    """Test blocks in their order, and count every test in `histogram`.
+) -> Iterator[VariantResults]:
+    """Yield the results of the blocks in order, and count every test in `histogram`.
 
-    On the CPU `workers` blocks are tested at a time, each by one thread from its first sum to its last p-value: the
-    numbers do not depend on how many there are, and no thread waits for another inside a block. On a GPU one block
-    after the other is tested, while the next is copied.
+    `males`, bool (samples,), is None if no variant is X-linked. On the CPU `workers` blocks are tested at a time, each
+    by one thread, so that the results do not depend on `workers`. On a GPU the blocks are tested one after the other,
+    while the next one is copied.
     """
-    men = None if males is None else torch.from_numpy(males).to(tester.device)
+    males_on_device = None if males is None else torch.from_numpy(males).to(tester.device)
 
-    def work(moved: Moved) -> list[Tested]:
-        step = int(np.clip(NUMBERS_AT_ONCE[tester.device.type] // max(len(tester.names), 1), 64, 8192))
-        starts = range(0, len(moved.places), step)
-        return [_test(moved, slice(start, start + step), tester, histogram, limits, men) for start in starts]
+    def test_block(block: DeviceBlock) -> list[VariantResults]:
+        step = int(np.clip(MAX_EFFECTS[tester.device.type] // max(len(tester.names), 1), 64, 8192))
+        starts = range(0, len(block.places), step)
+        return [
+            _test(block, slice(start, start + step), tester, histogram, limits, males_on_device) for start in starts
+        ]
 
     if tester.device.type != "cpu":
-        for moved in on_device(blocks, tester.device):
-            yield from work(moved)
+        for block in copy_to_device(blocks, tester.device):
+            yield from test_block(block)
         return
     with _one_thread_each(), ThreadPoolExecutor(workers) as pool:
         waiting: deque = deque()
         try:
-            for moved in on_device(blocks, tester.device):
-                waiting.append(pool.submit(work, moved))
+            for block in copy_to_device(blocks, tester.device):
+                waiting.append(pool.submit(test_block, block))
                 if len(waiting) > workers:
                     yield from waiting.popleft().result()
             while waiting:
                 yield from waiting.popleft().result()
         finally:
-            for one in waiting:
-                one.cancel()
+            for future in waiting:
+                future.cancel()
 
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
+    """Let torch use one thread per operation inside the block."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -101,37 +104,37 @@ def _one_thread_each() -> Iterator[None]:
 
 
 def _test(
-    moved: Moved, part: slice, tester: Tester, histogram: Histogram, limits: Limits, males: torch.Tensor | None
-) -> Tested:
-    """Test some variants of a block, without those outside the limits."""
-    places, values = moved.places[part], moved.dosages[part]
-    linked = None if males is None else moved.x_linked[part]
-    counted = count(values, males, linked)
+    block: DeviceBlock, part: slice, tester: Tester, histogram: Histogram, limits: Limits, males: torch.Tensor | None
+) -> VariantResults:
+    """Test the variants `part` of a block that pass the limits."""
+    places, values = block.places[part], block.dosages[part]
+    x_linked = None if males is None else block.x_linked[part]
+    counted = count(values, males, x_linked)
     common, good = _passing(counted[0], limits, values.is_floating_point())
     kept = common & good
     if not kept.all():
         places, values = places[kept.cpu().numpy()], values[kept]
-        linked = None if linked is None else linked[kept]
-        counted = count(values, males, linked)
-    found = tester(values, counted, males, linked)
-    histogram.add(found.log10p)
-    histogram.add(found.omnibus, first=len(tester.names))
-    numbers = torch.stack([getattr(found, name).float().T.contiguous() for name in NUMBERS])
-    return Tested(
+        x_linked = None if x_linked is None else x_linked[kept]
+        counted = count(values, males, x_linked)
+    results = tester(values, counted, males, x_linked)
+    histogram.add(results.log10p)
+    histogram.add(results.omnibus, first=len(tester.names))
+    numbers = torch.stack([getattr(results, name).float().T.contiguous() for name in NUMBERS])
+    return VariantResults(
         places,
         counted[0].eaf.float().cpu().numpy(),
         counted[0].called.cpu().numpy(),
-        found.flag.cpu().numpy(),
+        results.flag.cpu().numpy(),
         numbers.cpu().numpy(),
-        found.partial_n.T.cpu().numpy(),
-        found.omnibus.float().T.cpu().numpy(),
+        results.partial_n.T.cpu().numpy(),
+        results.omnibus.float().T.cpu().numpy(),
         int((~common).sum()),
         int((common & ~good).sum()),
     )
 
 
 def _passing(counts: Counts, limits: Limits, dosages: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Which variants are common enough, and which are imputed well enough (hard calls are)."""
+    """Return which variants pass the allele frequency, and which the imputation quality (hard calls do)."""
     eaf = counts.eaf
     common = ~(torch.minimum(eaf, 1 - eaf) < limits.maf)
     if limits.maf > 0:

@@ -1,4 +1,4 @@
-"""Histograms of -log10 p of every test: they add up over chromosomes, and give lambda and the QQ plot."""
+"""Histograms of -log10 p of every test, which are summed over chromosomes for lambda and the QQ plot."""
 
 from collections.abc import Sequence
 from threading import Lock
@@ -12,7 +12,7 @@ from contigwas.runtime.atomic_files import PathLike, write_parquet
 from contigwas.tables.text import require
 
 FINE, TURN, GROWTH, TOP = 0.001, 2.0, 1.01, 1e7
-# Bins of 0.001 up to 2, then each 1 % further; the last one is open.
+# The bins have a width of 0.001 up to 2. Above, each edge is 1 % larger than the one before. The last bin is open.
 EDGES = np.concatenate(
     [
         np.arange(round(TURN / FINE)) * FINE,
@@ -26,22 +26,22 @@ class Histogram:
     """Counts of -log10 p of some tests in the bins between `EDGES`."""
 
     def __init__(self, tests: Sequence[str], device: torch.device | str = "cpu") -> None:
-        """Start at nothing, counting on `device`."""
+        """Start with counts of 0 on `device`."""
         self.tests = list(tests)
         self.edges = torch.from_numpy(EDGES).to(device)
-        self._lock = Lock()  # blocks are tested by several threads
-        # the last bin takes what has no p
+        self._lock = Lock()  # several threads test blocks at the same time
+        # the last bin counts tests without a p-value
         self._counts = torch.zeros(len(self.tests) * len(EDGES), dtype=torch.int64, device=device)
 
     def add(self, log10p: torch.Tensor, first: int = 0) -> None:
-        """Count `log10p` (variants, some tests), float64: those from number `first` on; NaN is not counted."""
-        absent = log10p.isnan()
-        value = log10p.masked_fill(absent, 0.0).clamp_(min=0)
+        """Count `log10p`, float64 (variants, k), of the k tests from number `first` on; NaN is not counted."""
+        missing = log10p.isnan()
+        value = log10p.masked_fill(missing, 0.0).clamp_(min=0)
         bins = (value * (1 / FINE)).clamp_(max=TURN / FINE).long()
         rows, columns = torch.nonzero(value >= TURN, as_tuple=True)
-        far = torch.searchsorted(self.edges, value[rows, columns], right=True) - 1
-        bins[rows, columns] = far.clamp_(max=len(EDGES) - 2)
-        bins.masked_fill_(absent, len(EDGES) - 1)
+        outer_bins = torch.searchsorted(self.edges, value[rows, columns], right=True) - 1
+        bins[rows, columns] = outer_bins.clamp_(max=len(EDGES) - 2)
+        bins.masked_fill_(missing, len(EDGES) - 1)
         bins += torch.arange(first, first + bins.shape[1], device=bins.device) * len(EDGES)
         one = torch.ones(1, dtype=torch.int64, device=bins.device)
         with self._lock:
@@ -54,7 +54,7 @@ class Histogram:
         return dict(zip(self.tests, table, strict=True))
 
     def write(self, path: PathLike) -> None:
-        """Write `test bin_low bin_high count`; a test without any p keeps its first bin, with a count of 0."""
+        """Write the columns `test bin_low bin_high count`; a test without p-values gets one bin with a count of 0."""
         table = self._counts.reshape(len(self.tests), len(EDGES))[:, :-1].cpu().numpy()
         shown = table > 0
         shown[:, 0] |= ~shown.any(axis=1)
@@ -65,7 +65,7 @@ class Histogram:
 
 
 def read_summary(paths: Sequence[PathLike]) -> pd.DataFrame:
-    """The histograms of several files added up: `test bin_low bin_high count`, tests in the first file's order."""
+    """Return the sum of several histograms: `test bin_low bin_high count`, with the tests in their first order."""
     table = pd.concat([pd.read_parquet(require(path, "a summary of the GWAS")) for path in paths], ignore_index=True)
     order = {test: place for place, test in enumerate(table["test"].unique())}
     table = table.groupby(["test", "bin_low", "bin_high"], as_index=False)["count"].sum()
@@ -74,11 +74,11 @@ def read_summary(paths: Sequence[PathLike]) -> pd.DataFrame:
 
 
 def read_lambda(paths: Sequence[PathLike]) -> pd.DataFrame:
-    """The genomic inflation factor of each test: `test`, `n` (variants with a p) and `lambda`.
+    """Return the genomic inflation factor of each test: `test`, `n` (variants with a p-value) and `lambda`.
 
-    lambda is the 1-df chi-squared quantile of the median p over that of 0.5 (Devlin and Roeder 1999); the median is
-    interpolated inside its bin of 0.001, so a lambda near 1 is within 0.005, much nearer with many variants. NaN for a
-    test without a p.
+    lambda is the 1-df chi-squared quantile of the median p divided by that of 0.5 (Devlin and Roeder 1999). The median
+    is interpolated inside its bin of 0.001, so that a lambda near 1 has an error below 0.005. lambda is NaN for a test
+    without p-values.
     """
     rows = []
     for test, bins in read_summary(paths).groupby("test", sort=False):
@@ -87,13 +87,14 @@ def read_lambda(paths: Sequence[PathLike]) -> pd.DataFrame:
 
 
 def _inflation(bins: pd.DataFrame) -> float:
+    """Return lambda of the histogram of one test."""
     total = bins["count"].sum()
     if not total:
         return float("nan")
-    reached = bins["count"].cumsum().to_numpy()
-    place = int(np.searchsorted(reached, total / 2))
+    cumulative = bins["count"].cumsum().to_numpy()
+    place = int(np.searchsorted(cumulative, total / 2))
     row = bins.iloc[place]
-    inside = 1 - (reached[place] - total / 2) / row["count"]
+    inside = 1 - (cumulative[place] - total / 2) / row["count"]
     high = row["bin_high"] if np.isfinite(row["bin_high"]) else row["bin_low"]
     median = row["bin_low"] + inside * (high - row["bin_low"])
     return float(chdtri(1, 10.0**-median) / chdtri(1, 0.5))

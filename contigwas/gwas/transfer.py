@@ -1,4 +1,4 @@
-"""blocks of genotypes moved to the device that tests them."""
+"""Copies of genotype blocks to the device that tests them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,54 +10,54 @@ from contigwas.gwas.variants import Block
 
 
 @dataclass(frozen=True)
-class Moved:
-    """A `Block` on the device: `dosages` (B, samples), `x_linked` (B,)."""
+class DeviceBlock:
+    """A `Block` on the device, with `dosages` transposed to (B, samples); `x_linked` is bool (B,)."""
 
     places: np.ndarray
     dosages: torch.Tensor
     x_linked: torch.Tensor
 
 
-def on_device(blocks: Iterable[Block], device: torch.device) -> Iterator[Moved]:
-    """Supply blocks to `device` one by one.
+def copy_to_device(blocks: Iterable[Block], device: torch.device) -> Iterator[DeviceBlock]:
+    """Yield the blocks on `device`, one by one.
 
-    On a GPU hard calls cross the bus as int8, from two pinned buffers on a stream of their own, so that the next block
-    is copied while this one is tested. On the CPU nothing is copied.
+    For a GPU, hard calls are copied as int8 from two pinned buffers on a separate stream, so that the next block is
+    copied while this one is tested. On the CPU nothing is copied.
     """
     if device.type != "cuda":
         for block in blocks:
-            yield Moved(block.places, torch.from_numpy(block.dosages.T), torch.from_numpy(block.x_linked))
+            yield DeviceBlock(block.places, torch.from_numpy(block.dosages.T), torch.from_numpy(block.x_linked))
         return
     stream = torch.cuda.Stream(device)
     pinned: list[torch.Tensor | None] = [None, None]
     copied: list[torch.cuda.Event | None] = [None, None]
-    waiting = None
+    copying = None
     for number, block in enumerate(blocks):
         source, slot = torch.from_numpy(block.dosages.T), number % 2
         if copied[slot] is not None:
-            copied[slot].synchronize()  # until then the buffer is being read
+            copied[slot].synchronize()  # the previous copy from this buffer may still run
         buffer = pinned[slot]
         if buffer is None or len(buffer) < len(source):
             buffer = pinned[slot] = torch.empty(source.shape, dtype=source.dtype, pin_memory=True)
         buffer = buffer[: len(source)].copy_(source)
         with torch.cuda.stream(stream):
-            moved = Moved(
+            on_device = DeviceBlock(
                 block.places,
                 buffer.to(device, non_blocking=True),
                 torch.from_numpy(block.x_linked).to(device),
             )
             copied[slot] = stream.record_event()
-        if waiting is not None:
-            yield _arrived(*waiting, device)
-        waiting = moved, copied[slot]
-    if waiting is not None:
-        yield _arrived(*waiting, device)
+        if copying is not None:
+            yield _wait_for_copy(*copying, device)
+        copying = on_device, copied[slot]
+    if copying is not None:
+        yield _wait_for_copy(*copying, device)
 
 
-def _arrived(moved: Moved, event: torch.cuda.Event, device: torch.device) -> Moved:
-    """The block, once the stream that tests waits for its copy."""
+def _wait_for_copy(on_device: DeviceBlock, event: torch.cuda.Event, device: torch.device) -> DeviceBlock:
+    """Make the current stream wait for the copy of a block, and return the block."""
     current = torch.cuda.current_stream(device)
     current.wait_event(event)
-    moved.dosages.record_stream(current)
-    moved.x_linked.record_stream(current)
-    return moved
+    on_device.dosages.record_stream(current)
+    on_device.x_linked.record_stream(current)
+    return on_device

@@ -1,1 +1,1 @@
-"""Photographs and volumes become one uint8 array: size, quality measures, and which images were dropped and why."""
+"""Decode photographs and volumes into one uint8 array, with quality measures and exclusion reasons."""

@@ -1,17 +1,17 @@
-"""The round field of view of a fundus photograph: where its brightness profiles rise above the dark surround."""
+"""Find the round field of view of a fundus photograph from the edges of its dark surround."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-RIM = 0.12  # share of the way from the surround to the retina: the rim of a vignetted photograph is far darker
-LEAST_POINTS = 12
+RIM = 0.12  # threshold between surround (0) and retina (1): the rim of a vignetted photograph is much darker
+MIN_POINTS = 12
 ROUNDS = 6
 
 
 @dataclass(frozen=True)
 class Field:
-    """A circle in pixel coordinates (the centre of the first pixel is 0.5), or a square round something not round."""
+    """A circle in pixel coordinates (the centre of the first pixel is 0.5), or a square if `round` is false."""
 
     x: float
     y: float
@@ -20,17 +20,17 @@ class Field:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom of the square round the field; may reach beyond the photograph."""
+        """Left, top, right and bottom of the square around the field; may extend beyond the photograph."""
         return self.x - self.radius, self.y - self.radius, self.x + self.radius, self.y + self.radius
 
 
 def find_field(grey: np.ndarray) -> Field | None:
-    """Find the field of view in `grey` (height, width); None where there is no dark surround to tell it from.
+    """Find the field of view in `grey` (height, width); None if there is no dark surround.
 
-    Every row and column gives the first and last pixel above a threshold between the corners' and the retina's
-    brightness; a circle goes through those points by least squares (Kasa 1976), and points off it (dark edges,
-    labels, the straight cuts at the frame) are left out of the next round. Where no circle fits, the square round the
-    bright pixels is returned.
+    Every row and column gives its first and last pixel above a threshold between the brightness of the corners and of
+    the retina. A circle is fitted to these points by least squares (Kasa 1976). Outliers (dark edges, labels, straight
+    cuts at the frame) are removed before the next fit. If no circle fits, the square around the bright pixels is
+    returned.
     """
     grey = np.asarray(grey, dtype=np.float64)
     surround = _corners(grey)
@@ -43,14 +43,14 @@ def find_field(grey: np.ndarray) -> Field | None:
 
 
 def _corners(grey: np.ndarray) -> float:
-    """The median of the four corners' brightness: one of them may hold a label."""
+    """Return the median brightness of the four corners, one of which may hold a label."""
     side = max(2, min(grey.shape) // 32)
     corners = (grey[:side, :side], grey[:side, -side:], grey[-side:, :side], grey[-side:, -side:])
     return float(np.median([np.median(corner) for corner in corners]))
 
 
 def _edges(bright: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """x and y of the outer edges of `bright` along rows and columns, without those on the frame, which is a cut."""
+    """Return x and y of the outer edges of `bright` along rows and columns, except edges on the frame."""
     xs, ys = [], []
     for mask, along, across in ((bright, xs, ys), (bright.T, ys, xs)):
         length = mask.shape[1]
@@ -65,27 +65,28 @@ def _edges(bright: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fit(x: np.ndarray, y: np.ndarray, size: tuple[int, int]) -> Field | None:
+    """Fit a circle to points, with outlier removal; None if it is implausible."""
     height, width = size
-    use = np.ones(len(x), dtype=bool)
+    inliers = np.ones(len(x), dtype=bool)
     for _ in range(ROUNDS):
-        if use.sum() < LEAST_POINTS:
+        if inliers.sum() < MIN_POINTS:
             return None
-        design = np.column_stack([2 * x[use], 2 * y[use], np.ones(int(use.sum()))])
-        (a, b, c), *_ = np.linalg.lstsq(design, x[use] ** 2 + y[use] ** 2, rcond=None)
+        design = np.column_stack([2 * x[inliers], 2 * y[inliers], np.ones(int(inliers.sum()))])
+        (a, b, c), *_ = np.linalg.lstsq(design, x[inliers] ** 2 + y[inliers] ** 2, rcond=None)
         squared = c + a**2 + b**2
         if squared <= 0:
             return None
         radius = float(np.sqrt(squared))
-        off = np.abs(np.hypot(x - a, y - b) - radius)
-        use = off <= max(1.0, 3 * float(np.median(off[use])))
+        distance = np.abs(np.hypot(x - a, y - b) - radius)
+        inliers = distance <= max(1.0, 3 * float(np.median(distance[inliers])))
     plausible = 0 <= a <= width and 0 <= b <= height and 0.2 * min(size) <= radius <= 0.75 * max(size)
-    if not plausible or float(np.median(off)) > 0.05 * radius:
+    if not plausible or float(np.median(distance)) > 0.05 * radius:
         return None
     return Field(float(a), float(b), radius, round=True)
 
 
 def _bounding_square(bright: np.ndarray) -> Field | None:
-    """The square round the rows and columns of which at least 2 % are bright."""
+    """Return the square around the rows and columns with at least 2 % bright pixels."""
     columns = np.flatnonzero(bright.mean(axis=0) > 0.02)
     rows = np.flatnonzero(bright.mean(axis=1) > 0.02)
     if not len(columns) or not len(rows):

@@ -1,4 +1,4 @@
-"""All photographs or volumes of a study: one uint8 .npy, one table row an image, and a private list of the dropped."""
+"""Decode all images of a study into one uint8 .npy, a table with one row per image, and a private exclusion list."""
 
 import logging
 import os
@@ -22,10 +22,10 @@ from contigwas.tables.sample_ids import require_overlap
 from contigwas.tables.text import read_table
 
 log = logging.getLogger(__name__)
-AHEAD = 128  # images decoded ahead of the writer at most,
-AHEAD_BYTES = 2**28  # and the memory that they may take
+AHEAD = 128  # maximum images decoded ahead of the writer
+AHEAD_BYTES = 2**28  # maximum memory of these images
 COLUMNS = ["row", "iid", "eye", "visit", "source", "brightness", "contrast", "sharpness", "kept", "reason"]
-EXTERNAL = ["iid", "eye", "visit", "source"]  # those of COLUMNS that the images table gives
+EXTERNAL = ["iid", "eye", "visit", "source"]  # columns that come from the user's images table
 VOLUMES = (".nii", ".nii.gz")
 
 
@@ -37,14 +37,18 @@ def write_images(
     output_table: PathLike,
     output_private: PathLike,
 ) -> None:
-    """Decode the images of `table` (iid eye visit path …; paths relative to the table) for samples of `cohort`.
+    """Decode the images of `table` (iid eye visit path …) for the samples of `cohort`.
 
-    `settings` is the config block `images`. `output_npy` holds uint8 (images, size, size, 3), of volumes (images,
-    size, size, size, 1), in the table's order, every image that could be decoded; `output_table` one row for every
-    listed image: row (in the .npy, -1 where undecodable) iid eye visit source brightness contrast sharpness kept
-    reason, then the further columns of `table`. `output_private` names the dropped. Raises UserError when the table
-    names nobody of the cohort, names a file twice, has a column that is called like one of ours, or lists volumes
-    among photographs, and when no image is usable.
+    Paths are relative to the table. `settings` is the config block `images`. Outputs:
+
+    - `output_npy`: uint8 (images, size, size, 3), of volumes (images, size, size, size, 1): every decoded image, in the
+      order of the table.
+    - `output_table`: one row per listed image: row (in the .npy, -1 if not decoded) iid eye visit source brightness
+      contrast sharpness kept reason, then the further columns of `table`.
+    - `output_private`: the excluded images.
+
+    Raises UserError when the table has no sample of the cohort, names a file twice, has a column with a reserved name,
+    or mixes volumes and photographs, and when no image is usable.
     """
     volumes = int(settings.get("dimensions", 2)) == 3
     listed = listed_images(table, cohort)
@@ -77,24 +81,27 @@ def write_images(
 
 
 def listed_images(table: PathLike, cohort: PathLike | None) -> pd.DataFrame:
-    """The rows of the images table that are of the cohort: iid eye visit source, then its other columns, in its order.
+    """Return the rows of the images table that are of the cohort: iid eye visit source, then its other columns.
 
-    Raises UserError for other columns with names that the table of the decoded images needs itself.
+    Raises UserError for duplicated files, and for other columns with names of the table of decoded images.
     """
     listed = read_table(table, ["iid", "path"], "images.table")
-    taken = [name for name in COLUMNS if name in listed and name not in ("iid", "eye", "visit")]
-    if taken:
+    reserved = [name for name in COLUMNS if name in listed and name not in ("iid", "eye", "visit")]
+    if reserved:
         raise UserError(
-            f"{table} has a column {', '.join(taken)}, which the table of the decoded images fills itself: rename it"
+            f"{table} has a column {', '.join(reserved)}, which is a reserved name of the table of decoded images: "
+            "rename it"
         )
     listed = listed.rename(columns={"path": "source"})
     for name, default in (("eye", "unknown"), ("visit", 0)):
         if name not in listed:
             listed[name] = default
     listed["eye"], listed["source"] = listed["eye"].astype(str), listed["source"].astype(str)
-    twice = int(listed["source"].duplicated().sum())
-    if twice:
-        raise UserError(f"{table} names {twice} image files more than once: give each image one row and one sample")
+    duplicates = int(listed["source"].duplicated().sum())
+    if duplicates:
+        raise UserError(
+            f"{table} names {duplicates} image files more than once: give each image one row and one sample"
+        )
     listed = listed[[*EXTERNAL, *listed.columns.difference(EXTERNAL, sort=False)]]
     if cohort is None:
         return listed
@@ -102,12 +109,12 @@ def listed_images(table: PathLike, cohort: PathLike | None) -> pd.DataFrame:
     kept = included(samples)["iid"]
     require_overlap(listed["iid"].unique(), kept, f"images.table ({table})", f"the cohort ({cohort})")
     inside = listed["iid"].isin(kept)
-    log.info("%d of %d images are of samples outside the cohort and left out", int((~inside).sum()), len(listed))
+    log.info("%d of %d images are of samples outside the cohort and are excluded", int((~inside).sum()), len(listed))
     return listed[inside].reset_index(drop=True)
 
 
 def require_dimensions(sources: pd.Series, volumes: bool, table: PathLike) -> None:
-    """Raise UserError where files are of another kind than the one that is wanted, by their names."""
+    """Raise UserError when file names do not match the expected kind, volumes or photographs."""
     nifti = int(sources.str.lower().str.endswith(VOLUMES).sum())
     others = len(sources) - nifti
     if nifti and others:
@@ -117,7 +124,7 @@ def require_dimensions(sources: pd.Series, volumes: bool, table: PathLike) -> No
         )
     if volumes and others:
         raise UserError(
-            f"{table} lists {others} files that are no volumes (.nii, .nii.gz), but images.dimensions is 3: write 2 "
+            f"{table} lists {others} files that are not volumes (.nii, .nii.gz), but images.dimensions is 3: write 2 "
             "for photographs, or convert them to NIfTI"
         )
     if nifti and not volumes:
@@ -125,17 +132,20 @@ def require_dimensions(sources: pd.Series, volumes: bool, table: PathLike) -> No
 
 
 def _reader(settings: Mapping[str, object], volumes: bool) -> tuple[Callable[[Path], Decoded], AbstractContextManager]:
-    """What reads one file, and what must hold while threads do so."""
+    """Return the function that reads one file, and the context in which threads may call it."""
     size, min_sd = int(settings["size"]), settings["qc"]["min_sd"]
     if not volumes:
         return partial(read_photograph, size=size, crop=settings["crop"], min_sd=min_sd), nullcontext()
-    from contigwas.images import volume  # MONAI takes seconds to import, which a study of JPEGs need not wait for
+    from contigwas.images import volume  # importing MONAI takes seconds, and photographs do not need it
 
     return partial(volume.read_volume, size=size, min_sd=min_sd), volume.single_threaded()
 
 
 def _read_all(read: Callable[[Path], Decoded], paths: Sequence[Path], size: int) -> Iterator[Decoded]:
-    """Images of `size` bytes in the order of `paths`, decoded by threads: readers work outside the interpreter lock."""
+    """Yield decoded images in the order of `paths`; threads decode them ahead, because readers release the GIL.
+
+    `size` is the bytes of an image.
+    """
     workers = len(os.sched_getaffinity(0))
     ahead = min(AHEAD, max(2 * workers, AHEAD_BYTES // size))
     with ThreadPoolExecutor(workers) as pool:
@@ -148,7 +158,7 @@ def _read_all(read: Callable[[Path], Decoded], paths: Sequence[Path], size: int)
 
 
 def _write_header(file: BinaryIO, count: int, shape: tuple[int, ...]) -> None:
-    """The .npy header for `count` images of `shape`, at the file's start; numpy pads it so that the count may grow."""
+    """Write the .npy header for `count` images of `shape` at the start of the file; numpy pads it for larger counts."""
     file.seek(0)
     header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
     np.lib.format.write_array_header_1_0(file, header)
@@ -157,7 +167,7 @@ def _write_header(file: BinaryIO, count: int, shape: tuple[int, ...]) -> None:
 
 
 def _drop_extremes(images: pd.DataFrame, darkest: float, brightest: float) -> pd.DataFrame:
-    """Give the darkest and brightest shares of the usable images (rounded down) a reason; ties by table order."""
+    """Set the reason of the darkest and brightest shares of usable images (rounded down); ties by table order."""
     usable = images.loc[images["reason"] == "", "brightness"].sort_values(kind="stable")
     for reason, share, order in (("darkest", darkest, usable.index), ("brightest", brightest, usable.index[::-1])):
         images.loc[order[: int(share * len(usable))], "reason"] = reason
@@ -165,17 +175,18 @@ def _drop_extremes(images: pd.DataFrame, darkest: float, brightest: float) -> pd
 
 
 def _report(images: pd.DataFrame, table: PathLike, codecs: Sequence[str]) -> None:
+    """Log the numbers of kept and excluded images. Raises UserError when none is kept."""
     for codec, count in pd.Series(codecs, dtype=str).value_counts().items():
         log.warning(
-            "%d DICOM files are compressed as %s, for which pydicom has no decoder here: pylibjpeg may be one",
+            "%d DICOM files are compressed as %s, for which no decoder is installed: pylibjpeg may provide one",
             count,
             codec,
         )
     reasons = images.loc[images["reason"] != "", "reason"].value_counts()
     counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
     if not images["kept"].any():
-        raise UserError(f"none of the {len(images)} images that {table} lists is usable ({counts}): correct its paths")
+        raise UserError(f"{table}: none of the {len(images)} images is usable ({counts}): correct the paths")
     samples = images.loc[images["kept"], "iid"].nunique()
-    log.info("%d of %d images of %d samples kept", int(images["kept"].sum()), len(images), samples)
+    log.info("kept %d of %d images, of %d samples", int(images["kept"].sum()), len(images), samples)
     if counts:
-        log.warning("%d images dropped: %s", int(reasons.sum()), counts)
+        log.warning("excluded %d images: %s", int(reasons.sum()), counts)

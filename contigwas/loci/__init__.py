@@ -1,4 +1,4 @@
-"""Loci: clumps of significant variants, the feature each moves most, and the genes there."""
+"""Loci: clumps of significant variants, their most associated feature, and their genes."""
 
 from contigwas.loci.clump import Clump, clump
 from contigwas.loci.table import COLUMNS, write_loci

@@ -8,7 +8,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Thresholds:
-    """When a variant leads a clump (p1), is listed with it (p2), and is claimed by it (r2, kb); valid by the schema."""
+    """Clumping thresholds, as in plink1.9.
+
+    Attributes:
+        p1: maximum p-value of a lead variant (--clump-p1).
+        p2: maximum p-value of a clumped variant that is listed (--clump-p2).
+        r2: minimum r2 with the lead variant (--clump-r2).
+        kb: maximum distance from the lead variant in kilobases (--clump-kb).
+
+    The config check validates the values.
+    """
 
     p1: float
     p2: float
@@ -18,9 +27,12 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Clump:
-    """A lead variant and what it claimed. All are positions in the arrays given to `clump`.
+    """A clump; all variants are positions in the arrays given to `clump`.
 
-    index: the lead variant. claimed: the others of the clump, ascending. listed: those of `claimed` with p < p2.
+    Attributes:
+        index: the lead variant.
+        claimed: the other variants of the clump, ascending int64.
+        listed: the variants of `claimed` with p < p2.
     """
 
     index: int
@@ -35,37 +47,43 @@ def clump(
     r2: Callable[[int, np.ndarray], np.ndarray],
     order: np.ndarray | None = None,
 ) -> list[Clump]:
-    """Clumps of one chromosome, the most significant first.
+    """Return the clumps of one chromosome, the most significant first.
 
-    `log10p` (variants,) is -log10 p, NaN where the variant was not tested; `pos` base pairs; `order` breaks ties of p
-    (the order of the .bim; by default that of the arrays). Variants with p <= p1 lead in order of p unless already
-    claimed; each claims every unclaimed tested variant less than kb away whose haplotype r2 with it is above r2.
-    `r2(index, others)` gives those; it is asked only for the window around each lead.
+    Args:
+        log10p: -log10 p (variants,), NaN if a variant was not tested.
+        pos: positions in base pairs (variants,).
+        thresholds: the clumping thresholds.
+        r2: function of a variant and other variants, (others,), that returns their r2. It is called once per lead
+            variant, with the unclaimed variants of its window.
+        order: breaks ties of p, (variants,); the order of the .bim file. By default the order of the arrays.
+
+    Variants with p <= p1 become lead variants in order of p, unless they are already claimed. A lead variant claims
+    every unclaimed tested variant less than kb away with a haplotype r2 above r2.
     """
     order = np.arange(len(log10p)) if order is None else order
     tested = np.flatnonzero(~np.isnan(log10p))
     tested = tested[np.argsort(pos[tested], kind="stable")]
-    places = pos[tested].astype(np.int64)
-    free = ~np.isnan(log10p)
-    leads = np.flatnonzero(log10p >= threshold(thresholds.p1, log10p))
-    leads = leads[np.lexsort((order[leads], -log10p[leads]))]
-    lists = threshold(thresholds.p2, log10p)
+    tested_pos = pos[tested].astype(np.int64)
+    unclaimed = ~np.isnan(log10p)
+    lead_variants = np.flatnonzero(log10p >= threshold(thresholds.p1, log10p))
+    lead_variants = lead_variants[np.lexsort((order[lead_variants], -log10p[lead_variants]))]
+    p2_cutoff = threshold(thresholds.p2, log10p)
     clumps = []
-    for lead in leads:
-        if not free[lead]:
+    for lead in lead_variants:
+        if not unclaimed[lead]:
             continue
-        free[lead] = False
+        unclaimed[lead] = False
         reach = thresholds.kb * 1000
-        first = np.searchsorted(places, pos[lead] - reach, side="right")
-        last = np.searchsorted(places, pos[lead] + reach, side="left")
+        first = np.searchsorted(tested_pos, pos[lead] - reach, side="right")
+        last = np.searchsorted(tested_pos, pos[lead] + reach, side="left")
         window = np.sort(tested[first:last])
-        window = window[free[window]]
-        claimed = window[r2(int(lead), window) > thresholds.r2]  # NaN is never above
-        free[claimed] = False
-        clumps.append(Clump(int(lead), claimed, claimed[log10p[claimed] > lists]))
+        window = window[unclaimed[window]]
+        claimed = window[r2(int(lead), window) > thresholds.r2]  # False for NaN
+        unclaimed[claimed] = False
+        clumps.append(Clump(int(lead), claimed, claimed[log10p[claimed] > p2_cutoff]))
     return clumps
 
 
 def threshold(p: float, log10p: np.ndarray) -> np.floating:
-    """-log10 of a threshold in the precision of the column, so that a p equal to it compares as equal."""
+    """Return -log10 of `p` in the precision of `log10p`, so that a p-value equal to the threshold compares as equal."""
     return log10p.dtype.type(-np.log10(p))

@@ -1,4 +1,4 @@
-"""What the features do at given variants: the best one, its effect, and all that reach a threshold."""
+"""Feature effects at lead variants: the best feature, its effect, and all features below a p-value."""
 
 import difflib
 
@@ -12,24 +12,25 @@ from contigwas.runtime.errors import UserError
 
 
 def require_test(path: PathLike, test: str) -> None:
-    """Raise UserError unless `test` is a test over features or one of the features of the GWAS at `path`."""
+    """Raise UserError unless `test` is a test over features or a feature of the GWAS at `path`."""
     if test in OMNIBUS:
         return
     names = features(path)
     if test not in names:
         near = difflib.get_close_matches(test, [*names, *OMNIBUS], 3, 0.5)
-        some = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-        hint = f"did you mean {' or '.join(near)}?" if near else f"features are {some or 'none'}"
+        listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"The features are {listed or 'none'}"
         raise UserError(
-            f"config: loci.test is {test}, which is neither {', '.join(OMNIBUS)} nor a feature of {path}: {hint}"
+            f"config: loci.test is {test}, but it must be one of {', '.join(OMNIBUS)} or a feature of {path}. {hint}"
         )
 
 
 def effects_at(path: PathLike, rows: np.ndarray, feature_p: float) -> pd.DataFrame:
-    """`eaf n best_feature beta se features` at each of `rows` of a GWAS, in that order.
+    """Return `eaf n best_feature beta se features` of the GWAS at `rows`, in this order.
 
-    best_feature has the largest -log10 p (of equal ones the first in the file), beta and se are its, empty and NaN
-    where no feature has a p; features are all with p <= `feature_p`, the best first, joined by commas.
+    `best_feature` has the smallest p-value (of ties the first in the file), and `beta` and `se` are its effect. They
+    are empty and NaN if no feature has a p-value. `features` lists all features with p <= `feature_p`, the most
+    significant first, joined by commas.
     """
     names = features(path)
     wanted = [f"{kind}_{name}" for name in names for kind in ("log10p", "beta", "se")]
@@ -39,16 +40,16 @@ def effects_at(path: PathLike, rows: np.ndarray, feature_p: float) -> pd.DataFra
     if not names:
         return table.assign(best_feature="", beta=np.nan, se=np.nan, features="")
     log10p = found[[f"log10p_{name}" for name in names]].to_numpy()
-    reached = np.where(np.isnan(log10p), -np.inf, log10p)
-    order = np.argsort(-reached, axis=1, kind="stable")
-    best, none = order[:, 0], np.isnan(log10p).all(axis=1)
-    table["best_feature"] = np.where(none, "", np.array(names, dtype=object)[best])
+    comparable = np.where(np.isnan(log10p), -np.inf, log10p)
+    order = np.argsort(-comparable, axis=1, kind="stable")
+    best, untested = order[:, 0], np.isnan(log10p).all(axis=1)
+    table["best_feature"] = np.where(untested, "", np.array(names, dtype=object)[best])
     for kind in ("beta", "se"):
-        every = found.reindex(columns=[f"{kind}_{name}" for name in names]).to_numpy(dtype=np.float64)
-        table[kind] = np.where(none, np.nan, every[np.arange(len(best)), best])
-    cut = threshold(feature_p, log10p)
+        effects = found.reindex(columns=[f"{kind}_{name}" for name in names]).to_numpy(dtype=np.float64)
+        table[kind] = np.where(untested, np.nan, effects[np.arange(len(best)), best])
+    min_log10p = threshold(feature_p, log10p)
     table["features"] = [
-        ",".join(names[column] for column in columns if values[column] >= cut)
-        for columns, values in zip(order, reached, strict=True)
+        ",".join(names[column] for column in columns if values[column] >= min_log10p)
+        for columns, values in zip(order, comparable, strict=True)
     ]
     return table

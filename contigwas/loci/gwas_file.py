@@ -1,6 +1,6 @@
-"""Reading the GWAS of one chromosome: only the columns and the rows that are needed.
+"""Readers of the GWAS of one chromosome, which read only the columns and rows that are needed.
 
-A model of more than 256 features has several files a chromosome, which are read as one: `path` is always the first.
+A model of more than 256 features has several files per chromosome, which are read as one; `path` is the first of them.
 """
 
 import json
@@ -18,16 +18,16 @@ from contigwas.tables.text import require
 
 
 def open_gwas(path: PathLike) -> pq.ParquetFile:
-    """Open a GWAS Parquet file; UserError when it is missing or is not Parquet."""
+    """Open a GWAS Parquet file; raise UserError if it is missing or is not Parquet."""
     require(path, "the GWAS")
     try:
         return pq.ParquetFile(path)
     except pa.ArrowInvalid:
-        raise UserError(f"{path} is not a Parquet file: run the gwas stage again") from None
+        raise UserError(f"{path} is not a Parquet file. Run the stage gwas again") from None
 
 
 def _files(path: PathLike) -> dict[pq.ParquetFile, list[str]]:
-    """The files of a chromosome, each with the names of the columns that no earlier one has."""
+    """Return the files of a chromosome, each with the names of the columns that no earlier file has."""
     folder = features_folder(path)
     further = sorted(folder.glob("*.parquet"), key=lambda one: int(one.stem.rpartition("_")[2].partition("-")[0]))
     found: dict[pq.ParquetFile, list[str]] = {}
@@ -39,17 +39,17 @@ def _files(path: PathLike) -> dict[pq.ParquetFile, list[str]]:
 
 
 def names(path: PathLike) -> list[str]:
-    """Names of all columns, in file order."""
+    """Return the names of all columns, in file order."""
     return [name for columns in _files(path).values() for name in columns]
 
 
 def notes(path: PathLike) -> dict[str, object]:
-    """What the GWAS wrote about itself: samples, covariates and how it tested; empty where the file has no notes."""
+    """Return the metadata of the GWAS (samples, covariates, settings and counts); empty if the file has none."""
     return json.loads((open_gwas(path).metadata.metadata or {}).get(b"contigwas", b"{}"))
 
 
 def features(path: PathLike) -> list[str]:
-    """Names of the features that the file holds numbers of, in file order."""
+    """Return the names of the features with any stored number, in file order."""
     found = {}
     for name in names(path):
         kind, _, feature = name.partition("_")
@@ -59,46 +59,50 @@ def features(path: PathLike) -> list[str]:
 
 
 def read_columns(path: PathLike, columns: Sequence[str]) -> pd.DataFrame:
-    """The named columns of all variants; UserError when one is not there."""
-    parts = [file.read(columns=some).to_pandas() for file, some in _holding(path, columns).items()]
+    """Return the named columns of all variants; raise UserError if one is missing."""
+    parts = [file.read(columns=selected).to_pandas() for file, selected in _files_with(path, columns).items()]
     return pd.concat(parts, axis=1)[list(columns)]
 
 
 def read_groups(path: PathLike, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-    """The named columns, one row group at a time: memory does not grow with the file. Errors as of `read_columns`."""
-    files = _holding(path, columns)
+    """Yield the named columns, one row group at a time, so that memory use does not grow with the file.
+
+    Raises UserError if a column is missing.
+    """
+    files = _files_with(path, columns)
     for group in range(next(iter(files)).num_row_groups):
-        parts = [file.read_row_group(group, columns=some).to_pandas() for file, some in files.items()]
+        parts = [file.read_row_group(group, columns=selected).to_pandas() for file, selected in files.items()]
         yield pd.concat(parts, axis=1)[list(columns)]
 
 
-def _holding(path: PathLike, columns: Sequence[str]) -> dict[pq.ParquetFile, list[str]]:
-    """The files that hold the named columns, each with those it holds; UserError when a column is not there."""
+def _files_with(path: PathLike, columns: Sequence[str]) -> dict[pq.ParquetFile, list[str]]:
+    """Return the files that hold the named columns, each with its columns; raise UserError if one is missing."""
     files = _files(path)
-    known = {name for there in files.values() for name in there}
-    missing = [name for name in columns if name not in known]
+    stored = {name for names_in_file in files.values() for name in names_in_file}
+    missing = [name for name in columns if name not in stored]
     if missing:
-        tests = [f"log10p_{name}" for name in OMNIBUS if f"log10p_{name}" in known]
+        tests = [f"log10p_{name}" for name in OMNIBUS if f"log10p_{name}" in stored]
         raise UserError(
-            f"{path} has no column {', '.join(missing)} (tests in it: {', '.join(tests) or 'none'}): "
-            "set loci.test to one of gwas.tests, and keep that column in gwas.columns"
+            f"{path}: no column {', '.join(missing)} (the file has the tests {', '.join(tests) or 'none'}). "
+            "Set loci.test to one of gwas.tests, and keep that column in gwas.columns"
         )
-    wanted = {file: [name for name in columns if name in there] for file, there in files.items()}
-    return {file: some for file, some in wanted.items() if some}
+    wanted = {file: [name for name in columns if name in names_in_file] for file, names_in_file in files.items()}
+    return {file: selected for file, selected in wanted.items() if selected}
 
 
 def read_rows(path: PathLike, rows: np.ndarray, columns: Sequence[str]) -> pd.DataFrame:
-    """The named columns (those that exist) of `rows`, in that order; only their row groups are read."""
-    there = set(names(path))
-    columns = [name for name in columns if name in there]
+    """Return the named columns (those that exist) of `rows`, in this order; only their row groups are read."""
+    stored = set(names(path))
+    columns = [name for name in columns if name in stored]
     rows = np.asarray(rows, dtype=np.int64)
     if not len(rows) or not columns:
         return pd.DataFrame(columns=columns)
-    parts = [_rows(file, rows, some) for file, some in _holding(path, columns).items()]
+    parts = [_rows(file, rows, selected) for file, selected in _files_with(path, columns).items()]
     return pd.concat(parts, axis=1)[columns]
 
 
 def _rows(file: pq.ParquetFile, rows: np.ndarray, columns: Sequence[str]) -> pd.DataFrame:
+    """Return `columns` of `rows` of one file."""
     starts = np.cumsum([0, *(file.metadata.row_group(group).num_rows for group in range(file.num_row_groups))])
     groups = np.searchsorted(starts, rows, side="right") - 1
     parts = []

@@ -1,4 +1,4 @@
-"""The table of loci: one row a clump, with the feature that the lead variant moves most and the genes there."""
+"""Table of loci: one row per clump, with the most associated feature of the lead variant and the genes."""
 
 import logging
 from collections.abc import Mapping
@@ -34,19 +34,24 @@ def write_loci(
     settings: Mapping[str, object],
     output: PathLike,
 ) -> None:
-    """Write loci.tsv (columns `COLUMNS`): a header only when no variant reaches p1.
+    """Write loci.tsv with the columns `COLUMNS`, and only a header if no variant reaches p1.
 
-    `gwas` maps chromosomes to the Parquet files of the GWAS, `genotype_files` are the genotypes that it tested; linkage
-    is measured over the samples of `cohort` with gwas_included = 1. `settings`: test (over features, or the name of one)
-    p1 p2 r2 kb feature_p (None: p1) genes (a path or None) genes_build and build. start and end span the lead and all
-    variants it claimed, n_variants counts them; best_feature has the smallest p at the lead; beta and se are its;
-    features are all with p <= feature_p there, the best first, joined by commas. Loci are numbered along the genome.
-    Raises UserError for a test that was not made, and for files that do not belong
-    together.
+    Args:
+        gwas: Parquet files of the GWAS by chromosome.
+        genotype_files: the genotypes that the GWAS tested.
+        cohort: cohort.tsv. Linkage disequilibrium is computed in its samples with gwas_included = 1.
+        settings: test (a test over features or a feature), p1, p2, r2, kb, feature_p (None: p1), genes (a path or
+            None), genes_build and build.
+        output: path of loci.tsv.
+
+    `start` and `end` span the lead variant and the variants it claimed, and `n_variants` counts them. `best_feature`
+    has the smallest p-value at the lead variant, and `beta` and `se` are its effect. `features` lists all features with
+    p <= feature_p there, the most significant first, joined by commas. Loci are numbered along the genome. Raises
+    UserError for a test that the GWAS does not have, and for files that do not match.
     """
     thresholds = Thresholds(**{name: settings[name] for name in ("p1", "p2", "r2", "kb")})
-    listed = settings["genes"]
-    genes = read_genes(listed, settings["build"], settings["genes_build"]) if listed else None
+    gene_list = settings["genes"]
+    genes = read_genes(gene_list, settings["build"], settings["genes_build"]) if gene_list else None
     founders = read_gwas_iids(cohort)
     tables = [
         _loci_of(str(chrom), path, genotype_files, founders, cohort, settings, thresholds)
@@ -74,9 +79,10 @@ def _loci_of(
     settings: Mapping[str, object],
     thresholds: Thresholds,
 ) -> pd.DataFrame:
-    """The loci of one chromosome in order of position, without number and genes; `founders` are samples of `cohort`.
+    """Return the loci of one chromosome in order of position, without number and genes.
 
-    The genotypes are opened only if a variant is significant.
+    `founders` are the IIDs of the tested samples of `cohort`. The genotypes are opened only if a variant is
+    significant.
     """
     test = str(settings["test"])
     require_test(path, test)
@@ -90,7 +96,7 @@ def _loci_of(
     samples = rows_of(founders, bed.samples["iid"])
     require_overlap(founders, bed.samples["iid"], f"the tested samples of {cohort}", str(bed.path))
     if (samples < 0).any():
-        log.warning("chromosome %s: %d tested samples are not in the genotypes", chrom, int((samples < 0).sum()))
+        log.warning("chromosome %s: %d tested samples are missing from the genotypes", chrom, int((samples < 0).sum()))
     pos = tested["pos"].to_numpy()
     linkage = Linkage(bed, rows, np.sort(samples[samples >= 0]), x_linked(chrom, pos, str(settings["build"])))
     clumps = clump(values, pos, thresholds, linkage, rows)
@@ -100,16 +106,17 @@ def _loci_of(
 
 
 def match_variants(tested: pd.DataFrame, bed: Genotypes, path: PathLike) -> np.ndarray:
-    """Where each tested variant stands in `bed.variants`, by position, id and alleles; UserError if one does not.
+    """Return the row of each tested variant in `bed.variants`, by position, id and alleles: int64 (tested,).
 
-    Of variants that are repeated in the file, the first is meant: quality control drops the others.
+    Of duplicated variants the first is used, because quality control drops the others. Raises UserError if a variant
+    is missing.
     """
-    here = bed.variants[VARIANT].reset_index(names="row").drop_duplicates(VARIANT)
-    rows = tested[VARIANT].merge(here, on=VARIANT, how="left", validate="many_to_one")["row"]
+    variants = bed.variants[VARIANT].reset_index(names="row").drop_duplicates(VARIANT)
+    rows = tested[VARIANT].merge(variants, on=VARIANT, how="left", validate="many_to_one")["row"]
     if rows.isna().any():
         raise UserError(
-            f"{path} has {int(rows.isna().sum())} variants (of {len(rows)}) that {bed.path} has not: give "
-            "the genotypes that this GWAS tested"
+            f"{path}: {int(rows.isna().sum())} of its {len(rows)} variants are missing from {bed.path}. Supply the "
+            "genotypes that this GWAS tested"
         )
     return rows.to_numpy(np.int64)
 
@@ -117,8 +124,8 @@ def match_variants(tested: pd.DataFrame, bed: Genotypes, path: PathLike) -> np.n
 def _rows(
     chrom: str, test: str, path: PathLike, tested: pd.DataFrame, clumps: list[Clump], feature_p: float
 ) -> pd.DataFrame:
-    """One row a clump, with the features' effects read from the rows of the leads alone."""
-    leads = np.array([one.index for one in clumps])
+    """Return one row per clump, with the effects of the features at the lead variants."""
+    lead_variants = np.array([one.index for one in clumps])
     pos = tested["pos"].to_numpy()
     spans = [pos[np.append(one.claimed, one.index)] for one in clumps]
     table = pd.DataFrame(
@@ -127,12 +134,12 @@ def _rows(
             "chrom": chrom,
             "start": [int(one.min()) for one in spans],
             "end": [int(one.max()) for one in spans],
-            "lead_id": tested["id"].to_numpy()[leads],
+            "lead_id": tested["id"].to_numpy()[lead_variants],
             "test": test,
             "n_variants": [len(one) for one in spans],
             "genes": "",
         }
     )
     for name in ("pos", "effect_allele", "other_allele", "log10p"):
-        table[name] = tested[name].to_numpy()[leads]
-    return pd.concat([table, effects_at(path, leads, feature_p)], axis=1)[COLUMNS]
+        table[name] = tested[name].to_numpy()[lead_variants]
+    return pd.concat([table, effects_at(path, lead_variants, feature_p)], axis=1)[COLUMNS]

@@ -1,1 +1,1 @@
-"""User-supplied modalities: any table of samples x features."""
+"""User-supplied modalities: tables of samples x features."""

@@ -60,9 +60,10 @@ def write_pgs(
     A score is the average AVG = SUM/(2M), as in plink2 --score, where M is the number of rows that enter it. A missing
     call is replaced by 2 x the allele frequency among the samples written. `variants` maps each chromosome to the
     quality control of the array; rows of variants that failed it are `filtered`. If `settings["genotypes"]` is set,
-    `genotype_files` are not those of the array: `variants` then only names the chromosomes, dosages are scored if the
-    files have any, and variants are filtered by `settings["qc"]` (`maf`, `info`) among the samples written. `settings` also has `exclude` (names of excluded
-    scores), `min_overlap` (minimum share of rows that enter a score) and `ambiguous` (drop or keep).
+    `genotype_files` are not those of the array. Then `variants` only lists the chromosomes, dosages are scored if the
+    files have any, and variants are filtered by `settings["qc"]` (`maf`, `info`) among the samples written. `settings`
+    also has `exclude` (names of excluded scores), `min_overlap` (minimum share of rows that enter a score) and
+    `ambiguous` (drop or keep).
 
     The modality is float32 (samples, scores): averages, with the sums in the layer `sum`. The samples are the included
     samples of the cohort that have genotypes. `output_matching` has the number of rows of each outcome, overlap, kept

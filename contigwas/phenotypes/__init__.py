@@ -1,4 +1,4 @@
-"""Phenotypes for the GWAS: components or raw features of the tested samples, and the covariates' design columns."""
+"""Phenotypes of the GWAS: components or features of the tested samples, and the covariates as design columns."""
 
 from contigwas.phenotypes.embedding import write_phenotypes
 from contigwas.phenotypes.external import write_external

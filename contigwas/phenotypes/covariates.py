@@ -1,4 +1,4 @@
-"""The covariates that the config names, as numeric columns: complete samples, texts as indicators, folds added."""
+"""Covariates of the GWAS as numeric design columns of complete samples."""
 
 import logging
 
@@ -13,31 +13,36 @@ log = logging.getLogger(__name__)
 
 
 def complete(table: pd.DataFrame, samples: pd.Index, where: PathLike | None) -> pd.Index:
-    """The `samples` who have every covariate of `table`, in their order; the others are counted, by covariate.
+    """Return the `samples` with every covariate of `table`, in their order; log the others by covariate.
 
-    Raises UserError when nobody has.
+    `where` is the file of the covariates, for messages. Raises UserError if no sample is complete.
     """
     values = table.loc[samples]
-    known = values.notna() & ~values.isin(UNKNOWN)
-    use = known.all(axis=1)
-    if not use.all():
-        counts = ", ".join(f"{name} {int(count)}" for name, count in (~known).sum().items() if count)
-        log.warning("%d of %d samples miss a covariate and are left out (%s)", int((~use).sum()), len(samples), counts)
-    if len(samples) and not use.any():
-        counts = ", ".join(f"{name} by {int(count)}" for name, count in (~known).sum().items() if count)
-        raise UserError(
-            f"none of the {len(samples)} samples to test has every covariate of the GWAS ({where}; missing: "
-            f"{counts}): complete the table or drop the covariate"
+    observed = values.notna() & ~values.isin(UNKNOWN)
+    is_complete = observed.all(axis=1)
+    if not is_complete.all():
+        counts = ", ".join(f"{name} {int(count)}" for name, count in (~observed).sum().items() if count)
+        log.warning(
+            "%d of %d samples with a missing covariate are left out (%s)",
+            int((~is_complete).sum()),
+            len(samples),
+            counts,
         )
-    return samples[use.to_numpy()]
+    if len(samples) and not is_complete.any():
+        counts = ", ".join(f"{name} in {int(count)}" for name, count in (~observed).sum().items() if count)
+        raise UserError(
+            f"{where}: none of the {len(samples)} samples to test has every covariate of the GWAS (missing: {counts}). "
+            "Complete the table or drop the covariate"
+        )
+    return samples[is_complete.to_numpy()]
 
 
 def numeric(table: pd.DataFrame, folds: pd.Series | None, where: PathLike | None) -> pd.DataFrame:
-    """Design columns of samples that are complete, float64, without intercept; constant ones are left out and named.
+    """Return the design columns of complete samples, float64, without an intercept.
 
-    A text becomes one indicator a level but the first (`column=level`); `folds` become indicators fold1, fold2, … but
-    for the lowest. Raises UserError for a text with more than 20 levels (500 for a factor), and when there are not
-    more samples than columns.
+    A text becomes one indicator per level except the first (`column=level`). `folds` become indicators fold1, fold2, …
+    except for the lowest fold. Constant columns are left out with a warning. Raises UserError for a text with more than
+    20 levels (500 for a factor), and if there are too few samples for the columns.
     """
     columns: dict[str, np.ndarray] = {}
     for name in table.columns:
@@ -58,7 +63,7 @@ def numeric(table: pd.DataFrame, folds: pd.Series | None, where: PathLike | None
         result = result.drop(columns=constant)
     if len(result) < result.shape[1] + 3:
         raise UserError(
-            f"{len(result)} samples are too few for {result.shape[1]} covariates: shorten gwas.covariates, or complete "
-            f"the covariates ({where}) so that fewer samples are left out"
+            f"{where}: {len(result)} samples are too few for {result.shape[1]} covariates. Shorten gwas.covariates, or "
+            "complete the covariates so that fewer samples are left out"
         )
     return result

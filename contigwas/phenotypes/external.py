@@ -1,4 +1,4 @@
-"""Phenotypes that were made elsewhere: a table of samples and features."""
+"""User-supplied phenotypes: a table of samples x features."""
 
 import logging
 from collections.abc import Mapping
@@ -23,20 +23,20 @@ def write_external(
     output_covariates: PathLike,
     images: PathLike | None = None,
 ) -> None:
-    """Write the phenotypes of a user-supplied table (TSV or Parquet: FID and IID, then features) and their covariates.
+    """Write the phenotypes of a user-supplied table (text or Parquet: FID, IID, then features) and their covariates.
 
-    A feature may miss samples; samples without any feature are left out. `settings`: transform, covariates (names) and
-    image_covariates (columns of the table `images`).
-    Raises UserError for a table without features, with text in one, with a name twice or one that a test over features
-    has, for a sample that is duplicated, and when it shares nobody with the cohort.
+    A feature may have missing values; samples without any feature are left out. `settings`: transform, covariates
+    (names) and image_covariates (columns of the table `images`). Raises UserError for a table without features, for a
+    feature that is text, duplicated or named like a test over features, for duplicate samples, and if no sample is in
+    the cohort.
     """
     features = read_features(path)
     samples = read_cohort(cohort)
     require_overlap(features.index, samples["iid"], f"the phenotypes ({path})", f"the cohort ({cohort})")
-    some = features.notna().any(axis=1)
-    if not some.all():
-        log.warning("%d samples of %s have no feature at all and are left out", int((~some).sum()), path)
-    if not some.any():
-        raise UserError(f"{path}: every value is missing: write numbers, and NA where a value is not known")
+    has_feature = features.notna().any(axis=1)
+    if not has_feature.all():
+        log.warning("%d samples of %s without any feature are left out", int((~has_feature).sum()), path)
+    if not has_feature.any():
+        raise UserError(f"{path}: every value is missing. Write numbers, and NA where a value is missing")
     tables = (output_phenotypes, output_covariates)
-    write_tables(features[some], None, samples, covariates, pcs, settings, *tables, images)
+    write_tables(features[has_feature], None, samples, covariates, pcs, settings, *tables, images)

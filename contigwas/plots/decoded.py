@@ -47,7 +47,7 @@ class ImageDecoder:
     def of(cls, checkpoint: PathLike, which: str) -> "ImageDecoder":
         """Read the networks of a checkpoint whose method has a decoder; `which` weights: last or best."""
         learned = Pretrained.of(read_checkpoint(checkpoint), checkpoint, which)
-        return cls(learned.pixels(), learned.trunk(), learned.drawer(), learned.shape)
+        return cls(learned.pixels(), learned.trunk(), learned.decoder(), learned.shape)
 
     def __call__(self, features: Tensor) -> np.ndarray:
         """Return images (images, sizes …, channels) uint8 decoded from features (images, features)."""

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from contigwas.plots import style
 from contigwas.privacy.hexagons import TOO_FEW, hexagons, span
-from contigwas.privacy.small_counts import LARGE, LEAST, SMALL, reported
+from contigwas.privacy.small_counts import LARGE, MIN_COUNT, SMALL, suppress_small_counts
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.samples.cohort import read_cohort
 from contigwas.tables.text import require
@@ -42,7 +42,7 @@ def plot_call_rate(
         figure = Figure(figsize=(7.2, 2.8), layout="constrained")
         axes = figure.subplots(1, 2)
         for axis, values, limit, what, group in zip(
-            axes, rates, minimum, ("variants", "samples"), (1, LEAST), strict=True
+            axes, rates, minimum, ("variants", "samples"), (1, MIN_COUNT), strict=True
         ):
             missing, share = _curve(1 - values[~np.isnan(values)], group)
             axis.step([0, *missing], [0, *share], where="post", color=style.DARK, linewidth=1.6)
@@ -50,7 +50,7 @@ def plot_call_rate(
             top = max(1.15 * (1 - limit), np.interp(0.999, share, missing) if missing.size else 0, 0.002)
             axis.set(xlim=(0, top), ylim=(0, 1.02), xlabel="share of calls missing", ylabel=f"share of {what}")
             out = int((values < limit).sum())
-            number = f"{out:,}" if group == 1 else _format_count(reported([out, values.size - out])[0])
+            number = f"{out:,}" if group == 1 else _format_count(suppress_small_counts([out, values.size - out])[0])
             axis.set_title(f"{values.size:,} {what}", fontweight="bold")
             text = f"{number} above\nthe threshold"
             axis.text(0.98 * (1 - limit), 0.06, text, transform=axis.get_xaxis_transform(), ha="right", color=style.HIT)
@@ -138,16 +138,16 @@ def plot_kinship(kinship: PathLike, limit: float, samples: int, outputs: Sequenc
         for bars in BARS:
             edges = np.linspace(min(low, 0.45), 0.51, bars + 1)
             counts, _ = np.histogram(np.minimum(values, 0.51), edges)
-            few = (counts > 0) & (counts < LEAST)
+            few = (counts > 0) & (counts < MIN_COUNT)
             lower_bound = counts[~few].sum() + few.sum()  # each pale bar has at least one pair
-            if lower_bound >= LEAST * bars:
+            if lower_bound >= MIN_COUNT * bars:
                 break
-        counts = np.where(few, LEAST - 1, counts)
+        counts = np.where(few, MIN_COUNT - 1, counts)
         for shown, color in ((~few, style.DARK), (few, style.LIGHT)):
             axis.bar(edges[:-1][shown], counts[shown], np.diff(edges)[shown], align="edge", color=color)
         number = f"at least {lower_bound:,}" if few.any() else f"{lower_bound:,}"
         if few.any():
-            axis.bar(0, 0, color=style.LIGHT, label=f"1 to {LEAST - 1} pairs")
+            axis.bar(0, 0, color=style.LIGHT, label=f"1 to {MIN_COUNT - 1} pairs")
             axis.legend(loc="upper left", bbox_to_anchor=(1, 1), handlelength=1)
         axis.set_title(f"{number} related pairs among {samples:,} samples", fontweight="bold")
         axis.set(xlabel="kinship (KING-robust)", ylabel="pairs", xlim=(edges[0], 0.515))
@@ -193,7 +193,9 @@ def _curve(values: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _format_count(count: int | str) -> str:
-    return f"{count:,}" if isinstance(count, int) else count.replace(LARGE, "≥ ").replace(SMALL, f"fewer than {LEAST}")
+    return (
+        f"{count:,}" if isinstance(count, int) else count.replace(LARGE, "≥ ").replace(SMALL, f"fewer than {MIN_COUNT}")
+    )
 
 
 def _order(groups: pd.Series) -> list[str]:
@@ -213,7 +215,7 @@ def _draw_groups(axis: Axes, places: np.ndarray, groups: pd.Series) -> dict[str,
             continue
         drawn[name] = colors[number % len(colors)]
         if name == INSIDE:
-            collection.set_norm(LogNorm(1, max(collection.get_array().max(), 2 * LEAST)))
+            collection.set_norm(LogNorm(1, max(collection.get_array().max(), 2 * MIN_COUNT)))
         else:
             collection.set_array(None)
             collection.set(facecolor=(drawn[name], 0.45), edgecolor=drawn[name], linewidth=0.6)

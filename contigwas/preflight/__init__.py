@@ -1,1 +1,1 @@
-"""Preflight: what is wrong with the inputs and the plan, reported in seconds, before an hour is spent."""
+"""Preflight: checks the inputs, the plan and the machine within seconds, before a run starts."""

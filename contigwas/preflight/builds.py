@@ -1,54 +1,59 @@
-"""Which build of the human genome the positions of variants are on, against what the config says."""
+"""Check that the positions of variants are on the genome build that the config declares."""
 
 import numpy as np
 import pandas as pd
 
-from contigwas.preflight.context import Study, Variants
-from contigwas.preflight.reference_positions import KNOWN, LENGTHS
+from contigwas.preflight.context import PreflightContext, Variants
+from contigwas.preflight.reference_positions import CHROMOSOME_LENGTHS, REFERENCE_VARIANTS
 
-BUILDS = tuple(LENGTHS)
+BUILDS = tuple(CHROMOSOME_LENGTHS)
 
 
-def check(study: Study, key: str, variants: Variants) -> None:
-    """An error where positions are of another build than genotypes.build."""
-    said = study.config["genotypes"]["build"]
-    build, evidence = guess(variants.table)
+def check(context: PreflightContext, key: str, variants: Variants) -> None:
+    """Add an error if the positions are on another build than genotypes.build."""
+    declared = context.config["genotypes"]["build"]
+    build, evidence = guess_build(variants.table)
     if build is None:
-        study.findings.fact(key, f"build: cannot be reported from the positions ({evidence}); {said} is taken as given")
-    elif build == said:
-        study.findings.fact(key, f"build: {build} ({evidence})")
+        context.findings.fact(
+            key, f"build: cannot be determined from the positions ({evidence}); {declared} is assumed"
+        )
+    elif build == declared:
+        context.findings.fact(key, f"build: {build} ({evidence})")
     else:
-        study.findings.error(
+        context.findings.error(
             "genotypes.build",
-            f"the positions of {key} are of {build} ({evidence}), but genotypes.build is {said}: correct it, or supply "
-            f"genotypes of {said}",
+            f"the positions of {key} are on {build} ({evidence}), but genotypes.build is {declared}: correct it, or "
+            f"supply genotypes on {declared}",
         )
 
 
-def guess(variants: pd.DataFrame) -> tuple[str | None, str]:
-    """GRCh37, GRCh38 or None, and the evidence in words, from variants `chrom id pos`.
+def guess_build(variants: pd.DataFrame) -> tuple[str | None, str]:
+    """GRCh37, GRCh38 or None, and the evidence as text, from variants with the columns `chrom id pos`.
 
-    Known rsIDs decide where there are any, each at its place on one build; else positions beyond the end that a
-    chromosome has on one build alone.
+    If the reference rsIDs occur, they decide: each has a different position on each build. Otherwise positions decide
+    that are beyond the end of a chromosome on only one build.
     """
-    at = _known(variants)
-    beyond = {build: int(_beyond(variants, build)) for build in BUILDS}
-    reported = (
-        f"known rsIDs at their place: {', '.join(f'{at[one]} on {one}' for one in BUILDS)}; positions beyond the "
+    matching = _count_matching_rsids(variants)
+    beyond = {build: int(_count_beyond_end(variants, build)) for build in BUILDS}
+    evidence = (
+        f"reference rsIDs at their position: {', '.join(f'{matching[one]} on {one}' for one in BUILDS)}; positions "
+        f"beyond the end of a chromosome: {', '.join(f'{beyond[one]} on {one}' for one in BUILDS)}"
     )
-    reported += f"end of a chromosome: {', '.join(f'{beyond[one]} on {one}' for one in BUILDS)}"
     for one, other in (BUILDS, BUILDS[::-1]):
-        if at[one] > at[other] or (at[one] == at[other] == 0 and beyond[one] == 0 < beyond[other]):
-            return one, reported
-    return None, reported
+        if matching[one] > matching[other] or (
+            matching[one] == matching[other] == 0 and beyond[one] == 0 < beyond[other]
+        ):
+            return one, evidence
+    return None, evidence
 
 
-def _known(variants: pd.DataFrame) -> dict[str, int]:
-    known = pd.DataFrame(KNOWN, columns=["id", "chrom", *BUILDS])
-    found = variants[variants["id"].isin(known["id"])].merge(known, on=["id", "chrom"])
+def _count_matching_rsids(variants: pd.DataFrame) -> dict[str, int]:
+    """The number of reference rsIDs at their position, by build."""
+    reference = pd.DataFrame(REFERENCE_VARIANTS, columns=["id", "chrom", *BUILDS])
+    found = variants[variants["id"].isin(reference["id"])].merge(reference, on=["id", "chrom"])
     return {build: int((found["pos"] == found[build]).sum()) for build in BUILDS}
 
 
-def _beyond(variants: pd.DataFrame, build: str) -> int:
-    ends = variants["chrom"].map(LENGTHS[build]).fillna(np.inf)
+def _count_beyond_end(variants: pd.DataFrame, build: str) -> int:
+    ends = variants["chrom"].map(CHROMOSOME_LENGTHS[build]).fillna(np.inf)
     return (variants["pos"] > ends).sum()

@@ -1,4 +1,4 @@
-"""Gene burdens: annotations, sets, masks and frequencies, and whether the exome calls know their variants."""
+"""Check the files of the gene burdens, and that the exome genotypes contain the annotated variants."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,98 +10,104 @@ from contigwas.burden.names import UNKNOWN, VariantNames
 from contigwas.burden.regenie import read_aaf, read_sets
 from contigwas.burden.rules import Rules
 from contigwas.config import settings as config_settings
-from contigwas.preflight.context import Study
+from contigwas.preflight.context import PreflightContext
 from contigwas.preflight.partial_reads import head
 from contigwas.runtime.errors import UserError
 
-WHOLE = 32 * 2**20  # bytes: of a larger file the first lines are read
+MAX_BYTES = 32 * 2**20  # of a larger file only the first HEAD lines are read
 HEAD = 20_000  # lines
 
 
-def check(study: Study) -> None:
-    """The files of the block burden."""
-    settings = study.config.get("burden")
+def check(context: PreflightContext) -> None:
+    """Check the files of the block burden."""
+    settings = context.config.get("burden")
     if settings is None:
         return
     masks = settings["masks"]
     rules = None
-    if not isinstance(masks, str) or study.there("burden.masks", masks):
-        with study.findings.reported("burden.masks"):
+    if not isinstance(masks, str) or context.has_file("burden.masks", masks):
+        with context.findings.report_errors("burden.masks"):
             rules = Rules.of(settings)
     annotated = None
-    if study.there("burden.annotations", settings["annotations"]):
-        with study.findings.reported("burden.annotations"):
-            annotated = _annotations(study, settings, rules)
-    _sets(study, settings["sets"], annotated)
-    if study.there("burden.aaf", settings["aaf"]):
-        with study.findings.reported("burden.aaf"):
-            table, reported = _read(settings["aaf"], read_aaf)
-            study.findings.fact("burden.aaf", f"{reported}{len(table):,} frequencies")
+    if context.has_file("burden.annotations", settings["annotations"]):
+        with context.findings.report_errors("burden.annotations"):
+            annotated = _check_annotations(context, settings, rules)
+    _check_sets(context, settings["sets"], annotated)
+    if context.has_file("burden.aaf", settings["aaf"]):
+        with context.findings.report_errors("burden.aaf"):
+            table, prefix = _read(settings["aaf"], read_aaf)
+            context.findings.fact("burden.aaf", f"{prefix}{len(table):,} frequencies")
 
 
 def _read(path: str, read: Callable) -> tuple[pd.DataFrame, str]:
-    """The table of a file, of a large one its first lines, and in words which."""
-    if Path(path).stat().st_size <= WHOLE:
+    """The table of a file and an empty text; for a large file its first lines and a text that says so."""
+    if Path(path).stat().st_size <= MAX_BYTES:
         return read(path), ""
     return head(Path(path), HEAD, read), f"first {HEAD:,} lines: "
 
 
-def _annotations(study: Study, settings: dict, rules: Rules | None) -> pd.DataFrame | None:
-    """The annotations, None where only a part of them was read; errors where masks or calls do not know them."""
+def _check_annotations(context: PreflightContext, settings: dict, rules: Rules | None) -> pd.DataFrame | None:
+    """The annotations, or None if only a part of them was read.
+
+    Raises UserError if a mask has an unknown category, or if the exome genotypes have no annotated variant.
+    """
     path = settings["annotations"]
-    table, reported = _read(path, lambda one: read_annotations(one, settings["vep"]))
+    table, prefix = _read(path, lambda one: read_annotations(one, settings["vep"]))
     genes = table["gene"].nunique()
-    study.findings.fact(
+    context.findings.fact(
         "burden.annotations",
-        f"{reported}{len(table):,} annotations of {genes:,} genes, categories "
+        f"{prefix}{len(table):,} annotations of {genes:,} genes, categories "
         f"{', '.join(f'{name} {many:,}' for name, many in table['category'].value_counts(sort=False).head(8).items())}",
     )
-    if reported:
-        study.findings.fact("burden.annotations", "too large to be compared with the masks and the exome in seconds")
+    if prefix:
+        context.findings.fact("burden.annotations", "not compared with the masks and the exome: the file is too large")
         return None
-    study.counts["genes"] = genes
+    context.counts["genes"] = genes
     if rules is not None:
-        with study.findings.reported("burden.masks"):
+        with context.findings.report_errors("burden.masks"):
             check_masks(rules.masks, table, path)
-    _require_known(study, table, path)
+    _require_shared_variants(context, table, path)
     return table
 
 
-def _require_known(study: Study, table: pd.DataFrame, path: str) -> None:
-    """UserError where the exome calls have none of the annotated variants, by ID or by place and alleles."""
-    exome = study.variants.get("burden.genotypes")
-    if exome is None or not exome.whole:
+def _require_shared_variants(context: PreflightContext, table: pd.DataFrame, path: str) -> None:
+    """Raise UserError if the exome genotypes have no annotated variant, by ID or by position and alleles."""
+    exome = context.variants.get("burden.genotypes")
+    if exome is None or not exome.complete:
         return
-    known = 0
+    shared = 0
     for chrom, variants in exome.table.groupby("chrom", sort=False):
         names = VariantNames(variants.reset_index(drop=True), chrom)
-        known += int((names.rows(table["variant"], table.get("place")) != UNKNOWN).sum())
-    if not known:
+        shared += int((names.rows(table["variant"], table.get("place")) != UNKNOWN).sum())
+    if not shared:
         raise UserError(
-            f"{path} names {len(table)} variants of genes, none of which is in the exome calls "
-            f"({study.config['burden']['genotypes']}), by ID or by place and alleles: check that both are of one build"
+            f"{path}: none of the {len(table)} annotated variants is in the exome genotypes "
+            f"({context.config['burden']['genotypes']}), by ID or by position and alleles. Check that both are on the "
+            "same build"
         )
-    study.findings.fact(
-        "burden.annotations", f"{known:,} of {len(table):,} annotations are of variants of the exome calls"
+    context.findings.fact(
+        "burden.annotations", f"{shared:,} of {len(table):,} annotations are of variants of the exome genotypes"
     )
 
 
-def _sets(study: Study, path: str | None, annotated: pd.DataFrame | None) -> None:
-    if not study.there("burden.sets", path):
+def _check_sets(context: PreflightContext, path: str | None, annotated: pd.DataFrame | None) -> None:
+    if not context.has_file("burden.sets", path):
         return
     key = "burden.sets"
-    with study.findings.reported(key):
-        table, reported = _read(path, read_sets)
-        wanted = config_settings.autosomes(study.config)
-        here = table["chrom"].isin(wanted)
-        study.findings.fact(key, f"{reported}{len(table):,} genes, {here.sum():,} of them on the chromosomes analysed")
-        if reported:
+    with context.findings.report_errors(key):
+        table, prefix = _read(path, read_sets)
+        wanted = config_settings.autosomes(context.config)
+        analysed = table["chrom"].isin(wanted)
+        context.findings.fact(
+            key, f"{prefix}{len(table):,} genes, {analysed.sum():,} of them on the analysed chromosomes"
+        )
+        if prefix:
             return
-        study.counts["genes"] = int(here.sum())
-        if not here.any():
+        context.counts["genes"] = int(analysed.sum())
+        if not analysed.any():
             raise UserError(
-                f"{path} has no gene on the chromosomes of genotypes.chromosomes (it has "
-                f"{', '.join(table['chrom'].unique()[:25])}): correct one of them"
+                f"{path}: no gene is on the chromosomes of genotypes.chromosomes (the file has "
+                f"{', '.join(table['chrom'].unique()[:25])}). Correct one of them"
             )
         if annotated is not None and not table["gene"].isin(annotated["gene"]).any():
-            raise UserError(f"{path} and the annotations have no gene in common: both must name genes in the same way")
+            raise UserError(f"{path}: no gene is in the annotations. Use the same gene names in both files")

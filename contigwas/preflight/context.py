@@ -1,4 +1,4 @@
-"""What the checks share: the config, what they found, and what they have learnt about the inputs so far."""
+"""The state that the checks share: the config, the findings, and the samples and variants of the inputs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,28 +14,31 @@ from contigwas.preflight.findings import Findings
 class Variants:
     """The variants of one source of genotypes.
 
-    table: DataFrame `chrom id pos effect_allele other_allele`, all of them or a sample; whole: whether it is all;
-    counts: how many each analysed chromosome has, of a sampled file of all chromosomes under the name `all`.
+    Attributes:
+        table: DataFrame `chrom id pos effect_allele other_allele` of all variants, or of a part of them.
+        complete: whether `table` has all variants.
+        counts: number of variants by analysed chromosome; under the key `all` for a file of all chromosomes of which
+            only a part was read.
     """
 
     table: pd.DataFrame
-    whole: bool
+    complete: bool
     counts: Mapping[str, int]
 
     @property
     def total(self) -> int:
-        """How many variants there are."""
+        """The number of variants."""
         return sum(self.counts.values())
 
 
 @dataclass
-class Study:
-    """A config that has passed its schema, and what is known of its inputs.
+class PreflightContext:
+    """A config that has passed its schema, and what the checks have found in its inputs.
 
     Attributes:
-        samples: IIDs by source: genotypes, keep, images, …; withdrawn samples are taken out of none.
-        variants: by the key of the config that names the genotypes.
-        counts: whatever an estimate needs: images, scores, genes, features by model.
+        samples: IIDs by source (genotypes, keep, images, …). Withdrawn participants are still included.
+        variants: variants by the config key that names their genotypes.
+        counts: numbers for the estimate of the cost, such as images, scores, genes, and features by model.
     """
 
     config: Mapping
@@ -43,34 +46,37 @@ class Study:
     samples: dict[str, pd.Index] = field(default_factory=dict)
     variants: dict[str, Variants] = field(default_factory=dict)
     counts: dict[str, float] = field(default_factory=dict)
-    _made: dict[tuple[bool, ...], pd.Index | None] = field(default_factory=dict, repr=False)
+    _cached: dict[tuple[bool, ...], pd.Index | None] = field(default_factory=dict, repr=False)
 
-    def there(self, key: str, path: str | None) -> bool:
-        """Whether a file of the config can be looked at; tells of one that the run makes, not of missing ones."""
+    def has_file(self, key: str, path: str | None) -> bool:
+        """Whether a file of the config exists. If a rule of the run creates it, that is added as a fact.
+
+        A missing file is not reported here, but by `missing_files`.
+        """
         if not path:
             return False
         if Path(path).exists():
             return True
         if config_settings.made(self.config, path):
-            self.findings.fact(key, f"made by the run: {path}")
+            self.findings.fact(key, f"created by the run: {path}")
         return False
 
     @property
     def analysed(self) -> pd.Index | None:
-        """Who has genotypes, is in samples.keep and has not withdrawn; None where the genotypes are not known."""
-        return self._once("genotypes", "keep", "withdrawn", make=self._analysed)
+        """Samples with genotypes that are in samples.keep and not withdrawn; None if the genotypes are unknown."""
+        return self._compute_once("genotypes", "keep", "withdrawn", compute=self._analysed)
 
     @property
     def imaged(self) -> pd.Index | None:
-        """Those of the analysed who have an image; None where either is not known."""
-        return self._once("genotypes", "keep", "withdrawn", "images", make=self._imaged)
+        """Analysed samples with an image; None if the genotypes or the images are unknown."""
+        return self._compute_once("genotypes", "keep", "withdrawn", "images", compute=self._imaged)
 
-    def _once(self, *sources: str, make: Callable) -> pd.Index | None:
-        """What `make` gives, made again only where one of its sources has become known: 500,000 IDs take long."""
-        known = tuple(source in self.samples for source in sources)
-        if known not in self._made:
-            self._made[known] = make()
-        return self._made[known]
+    def _compute_once(self, *sources: str, compute: Callable) -> pd.Index | None:
+        """The result of `compute`, cached until another of its sources is read: 500,000 IDs take long to compare."""
+        present = tuple(source in self.samples for source in sources)
+        if present not in self._cached:
+            self._cached[present] = compute()
+        return self._cached[present]
 
     def _analysed(self) -> pd.Index | None:
         if "genotypes" not in self.samples:

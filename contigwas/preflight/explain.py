@@ -1,4 +1,4 @@
-"""Explanations: whether each network leaves enough samples for a reference batch and for those who are explained."""
+"""Check that each network has enough held-out samples for its reference batch and for the samples to explain."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,42 +6,45 @@ import pandas as pd
 
 from contigwas.config.explain import explained
 from contigwas.config.settings import folds
-from contigwas.preflight.context import Study
+from contigwas.preflight.context import PreflightContext
 
 
-def check(study: Study) -> None:
-    """A warning for each model whose networks leave about fewer samples than the block explain asks for, else a fact."""
-    imaged = study.imaged
+def check(context: PreflightContext) -> None:
+    """Add a warning for each model with fewer held-out samples than the block explain needs, else a fact."""
+    imaged = context.imaged
     if imaged is None:
         return
-    for model in explained(study.config):
-        block, networks = study.config["explain"], folds(study.config, model)
-        who, samples = _fewest(study, imaged, study.config["models"][model]["modalities"])
-        left = int(samples * _share(study.config, networks))
+    for model in explained(context.config):
+        block, networks = context.config["explain"], folds(context.config, model)
+        modality, samples = _rarest_modality(context, imaged, context.config["models"][model]["modalities"])
+        heldout = int(samples * _heldout_share(context.config, networks))
         needed = block["reference"] + -(-block["n_samples"] // networks)
-        reported = f"each network of {model} leaves about {left:,} samples with an image{who} untrained"
-        if left < needed:
-            study.findings.warn(
+        text = f"each network of {model} holds out about {heldout:,} samples with an image{modality}"
+        if heldout < needed:
+            context.findings.warn(
                 "explain.reference",
-                f"{reported}, fewer than the {needed:,} of the reference and to be explained: lower explain.reference or "
-                "explain.n_samples",
+                f"{text}, fewer than the {needed:,} samples of the reference batch and to explain: lower "
+                "explain.reference or explain.n_samples",
             )
         else:
-            study.findings.fact("explain", f"{reported}; {needed:,} of them are the reference or explained")
+            context.findings.fact("explain", f"{text}; {needed:,} of them are the reference batch or explained")
 
 
-def _fewest(study: Study, imaged: pd.Index, modalities: Sequence[str]) -> tuple[str, int]:
-    """How many samples have an image and the modality that the fewest have, and its name where somebody lacks it."""
-    fewest = "", len(imaged)
+def _rarest_modality(context: PreflightContext, imaged: pd.Index, modalities: Sequence[str]) -> tuple[str, int]:
+    """The modality with the smallest number of samples with an image, as ` and NAME`, and this number.
+
+    The text is empty if every sample with an image has every modality.
+    """
+    rarest = "", len(imaged)
     for name in modalities:
         source = {"burden": "exome"}.get(name, name)
-        if source in study.samples:
-            samples = int(imaged.isin(study.samples[source]).sum())
-            if samples < fewest[1]:
-                fewest = f" and {name}", samples
-    return fewest
+        if source in context.samples:
+            samples = int(imaged.isin(context.samples[source]).sum())
+            if samples < rarest[1]:
+                rarest = f" and {name}", samples
+    return rarest
 
 
-def _share(config: Mapping, networks: int) -> float:
-    """Of the samples, whom a network holds out."""
+def _heldout_share(config: Mapping, networks: int) -> float:
+    """The share of samples that a network holds out."""
     return 1 / networks if networks > 1 else config["samples"]["heldout"]

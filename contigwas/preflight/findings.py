@@ -1,4 +1,4 @@
-"""What preflight has to say: errors, warnings and facts, each about one key of the config."""
+"""The findings of preflight: errors, warnings and facts, each about one config key."""
 
 import logging
 import struct
@@ -15,13 +15,19 @@ from contigwas.runtime.job import places
 log = logging.getLogger(__name__)
 ERROR, WARNING, FACT = "error", "warning", "fact"
 LEVELS = (ERROR, WARNING, FACT)
-# what readers raise of a file that is cut short or overwritten
+# exceptions of readers on truncated or overwritten files
 DAMAGED = (EOFError, LookupError, ValueError, struct.error, zlib.error, ZstdError)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the table. level: error, warning or fact; key: of the config; text: a sentence, or several lines."""
+    """One entry of the table.
+
+    Attributes:
+        level: error, warning or fact.
+        key: config key.
+        text: a sentence, or several lines.
+    """
 
     level: str
     key: str
@@ -30,20 +36,20 @@ class Finding:
 
 @dataclass
 class Findings:
-    """All findings, in the order in which they were made."""
+    """All findings, in the order in which they were added."""
 
     found: list[Finding] = field(default_factory=list)
 
     def error(self, key: str, text: str) -> None:
-        """Add what will end the run."""
+        """Add a finding that would stop the run."""
         self._add(ERROR, key, text)
 
     def warn(self, key: str, text: str) -> None:
-        """Add what will not end the run, but may not be meant."""
+        """Add a finding that does not stop the run but may be a mistake."""
         self._add(WARNING, key, text)
 
     def fact(self, key: str, text: str) -> None:
-        """Add what is as it should be."""
+        """Add a finding that needs no action."""
         self._add(FACT, key, text)
 
     def of(self, level: str) -> list[Finding]:
@@ -51,33 +57,33 @@ class Findings:
         return [one for one in self.found if one.level == level]
 
     @contextmanager
-    def reported(self, key: str) -> Iterator[None]:
-        """Turn what a reader raises inside the block into an error about `key`, and what it warns of into warnings."""
-        heard = _Heard()
+    def report_errors(self, key: str) -> Iterator[None]:
+        """Add exceptions of readers in the block as an error of `key`, and their logged warnings as warnings."""
+        collector = _WarningCollector()
         library = logging.getLogger("contigwas")
-        library.addHandler(heard)
+        library.addHandler(collector)
         try:
             yield
         except UserError as error:
             self.error(key, str(error))
         except OSError as error:
-            # a path may name a sample; which key it is of is reported anyway
-            if error.errno is None:  # of gzip and HDF5, not of the system
-                self._damaged(key, error)
+            # without the path, which may contain an IID
+            if error.errno is None:  # raised by gzip or HDF5, not by the system
+                self._add_damaged(key, error)
             else:
                 self.error(
-                    key, f"a file cannot be read ({error.strerror or type(error).__name__}): see to its permissions"
+                    key, f"a file cannot be read ({error.strerror or type(error).__name__}): correct its permissions"
                 )
         except DAMAGED as error:
-            self._damaged(key, error)
+            self._add_damaged(key, error)
         finally:
-            library.removeHandler(heard)
-            for sentence in heard.sentences:
-                self.warn(key, sentence)
+            library.removeHandler(collector)
+            for message in collector.messages:
+                self.warn(key, message)
 
-    def _damaged(self, key: str, error: Exception) -> None:
-        self.error(key, f"a file is damaged or not of the kind expected ({type(error).__name__}): copy it again")
-        # without the message, which may quote a row
+    def _add_damaged(self, key: str, error: Exception) -> None:
+        self.error(key, f"a file is damaged or has an unexpected format ({type(error).__name__}): copy it again")
+        # without the message, which may contain a row of the file
         log.info("%s: %s, %s", key, type(error).__name__, " < ".join(places(error)))
 
     def _add(self, level: str, key: str, text: str) -> None:
@@ -86,13 +92,13 @@ class Findings:
             self.found.append(finding)
 
 
-class _Heard(logging.Handler):
-    """Keeps the warnings that the library logs."""
+class _WarningCollector(logging.Handler):
+    """Collects the warnings that contigwas logs."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.sentences: list[str] = []
+        self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one record."""
-        self.sentences.append(record.getMessage())
+        """Add the message of one record."""
+        self.messages.append(record.getMessage())

@@ -1,4 +1,4 @@
-"""Genotypes: sizes and headers, samples and variants, without reading a call."""
+"""Check genotype files by their sizes, headers, samples and variants, without reading genotype calls."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,68 +17,70 @@ from contigwas.genotypes.pgen_header import read_header as read_pgen_header
 from contigwas.genotypes.plink2_tables import read_pvar
 from contigwas.genotypes.reader import read_samples
 from contigwas.preflight import builds
-from contigwas.preflight.context import Study, Variants
-from contigwas.preflight.partial_reads import PLACES, SLICE, head, slices
+from contigwas.preflight.context import PreflightContext, Variants
+from contigwas.preflight.partial_reads import SLICE_BYTES, SLICES, head, slices
 from contigwas.runtime.errors import UserError
 from contigwas.tables.sample_ids import shape
 
-WHOLE = 48 * 2**20  # bytes of tables of variants that are read whole, over all files of a source
-MANY = 1_000_000  # variants of .bgen files that are read whole, from their index or by a pass
-HEAD = 20_000  # lines of a packed table that are looked at
+MAX_BYTES = 48 * 2**20  # larger variant tables (over all files of a source) are read in part
+MAX_VARIANTS = 1_000_000  # of .bgen files with more variants only the first ones are read
+HEAD = 20_000  # lines of a compressed variant table that are read
 COLUMNS = ["chrom", "id", "pos", "effect_allele", "other_allele"]
 
 
-def check(study: Study) -> None:
-    """The array's genotypes, those that the GWAS tests, those that are scored, and the exome calls."""
-    config = study.config
-    of_array = config_settings.chromosomes(config)
-    check_source(study, "genotypes.array", config["genotypes"]["array"], of_array, "genotypes")
-    check_source(study, "gwas.genotypes", config["gwas"]["genotypes"], of_array, "tested genotypes")
+def check(context: PreflightContext) -> None:
+    """Check the array genotypes, the genotypes of the GWAS and of the polygenic scores, and the exome genotypes."""
+    config = context.config
+    chromosomes = config_settings.chromosomes(config)
+    check_source(context, "genotypes.array", config["genotypes"]["array"], chromosomes, "genotypes")
+    check_source(context, "gwas.genotypes", config["gwas"]["genotypes"], chromosomes, "tested genotypes")
     for stage, source in (("pgs", "scored genotypes"), ("burden", "exome")):
         pattern = config.get(stage, {}).get("genotypes")
-        check_source(study, f"{stage}.genotypes", pattern, config_settings.autosomes(config), source)
+        check_source(context, f"{stage}.genotypes", pattern, config_settings.autosomes(config), source)
 
 
-def check_source(study: Study, key: str, pattern: str | None, chromosomes: Sequence[str], source: str) -> None:
-    """All files of one source; what they hold is kept in `study`."""
+def check_source(
+    context: PreflightContext, key: str, pattern: str | None, chromosomes: Sequence[str], source: str
+) -> None:
+    """Check all files of one source of genotypes, and add its samples and variants to `context`."""
     if pattern is None:
         return
     files = genotype_files(pattern, chromosomes)
     named = [path for paths in files.values() for path in paths]
-    absent = [path for path in named if not Path(path).exists()]
-    if absent and config_settings.made(study.config, pattern):
-        study.findings.fact(key, f"made by the run: {pattern}")
-    samples = _samples(study, key, [path for path in files["genotyped_samples"] if path not in absent], source)
+    missing = [path for path in named if not Path(path).exists()]
+    if missing and config_settings.made(context.config, pattern):
+        context.findings.fact(key, f"created by the run: {pattern}")
+    samples = _check_samples(context, key, [path for path in files["genotyped_samples"] if path not in missing], source)
     paths = [path for path in map(Path, files["genotypes"]) if path.exists()]
     if samples is None or not paths:
         return
-    _variants(study, key, pattern, paths, samples, chromosomes)
+    _check_variants(context, key, pattern, paths, samples, chromosomes)
 
 
-def _samples(study: Study, key: str, paths: Sequence[str], source: str) -> int | None:
-    """How many samples the files name; None, with errors, where they cannot be read or name different ones."""
-    first, seen, fine = None, {}, True
+def _check_samples(context: PreflightContext, key: str, paths: Sequence[str], source: str) -> int | None:
+    """The number of samples; None, with an error, if a file cannot be read or the files have different samples."""
+    first, seen, valid = None, set(), True
     for path in paths:
-        with study.findings.reported(key):
-            fine = False  # until this file is read
-            mark = _digest(Path(path))
-            if mark not in seen:
+        with context.findings.report_errors(key):
+            valid = False  # until this file is read
+            digest = _digest(Path(path))
+            if digest not in seen:
                 iids = pd.Index(read_samples(path)["iid"])
                 if first is not None:
                     _require_same(iids, path, first, paths[0], source)
                 first = iids if first is None else first
-                seen[mark] = True
-            fine = True
-        if not fine:
+                seen.add(digest)
+            valid = True
+        if not valid:
             break
-    if first is None or not fine:
+    if first is None or not valid:
         return None
-    study.samples[source] = first
+    context.samples[source] = first
     return len(first)
 
 
 def _digest(path: Path) -> bytes | str:
-    """The same for files of the same bytes; a .bgen, which names samples only in its header, is its own."""
+    """A digest of the bytes of a file; for a .bgen file, which is large and has the samples in its header, its path."""
     if path.suffix == ".bgen":
         return str(path)
     with path.open("rb") as file:
@@ -86,49 +88,49 @@ def _digest(path: Path) -> bytes | str:
 
 
 def _require_same(iids: pd.Index, path: str, first: pd.Index, other: str, source: str) -> None:
-    alone = len(iids.symmetric_difference(first, sort=False))
-    if alone:
+    different = len(iids.symmetric_difference(first, sort=False))
+    if different:
         raise UserError(
             f"{path} ({len(iids)} samples, IDs of {shape(iids)}) and {other} ({len(first)} samples, IDs of "
-            f"{shape(first)}) differ in {alone} samples: all files of the {source} must name the same samples"
+            f"{shape(first)}) differ in {different} samples. All files of the {source} must have the same samples"
         )
 
 
-def _variants(
-    study: Study, key: str, pattern: str, paths: Sequence[Path], samples: int, chromosomes: Sequence[str]
+def _check_variants(
+    context: PreflightContext, key: str, pattern: str, paths: Sequence[Path], samples: int, chromosomes: Sequence[str]
 ) -> None:
-    whole, tables, counts, sampled = _small(paths), [], {}, False
+    read_all, tables, counts, partial = _are_small(paths), [], {}, False
     for path in paths:
-        here = [one for one in chromosomes if Path(pattern.replace("{chrom}", one)) == path]
-        with study.findings.reported(key):
-            table, count, complete = READERS[path.suffix](path, samples, whole)
-            sampled |= not complete
-            if complete or len(here) == 1:
-                for chrom in here:
+        chroms = [one for one in chromosomes if Path(pattern.replace("{chrom}", one)) == path]
+        with context.findings.report_errors(key):
+            table, count, complete = READERS[path.suffix](path, samples, read_all)
+            partial |= not complete
+            if complete or len(chroms) == 1:
+                for chrom in chroms:
                     chosen = on_chromosome(table["chrom"], path, chrom)
                     counts[chrom] = int(chosen.sum()) if complete else count
-            else:  # a sample of a file of all chromosomes may miss a small one
+            else:  # the part read from a file of all chromosomes may have no variant of a small chromosome
                 counts["all"] = count
-            tables.append(table.loc[table["chrom"].isin(here), COLUMNS])
+            tables.append(table.loc[table["chrom"].isin(chroms), COLUMNS])
     if not tables:
         return
-    found = Variants(pd.concat(tables, ignore_index=True), not sampled, counts)
-    study.variants[key] = found
+    found = Variants(pd.concat(tables, ignore_index=True), not partial, counts)
+    context.variants[key] = found
     kinds = ", ".join(sorted({path.suffix for path in paths}))
-    reported = f"{found.total:,} variants of {samples:,} samples in {len(paths)} {kinds} file{'s' * (len(paths) > 1)}"
-    if not found.whole:
-        reported += f" (counted from sizes and headers; {len(found.table):,} of them looked at)"
-    study.findings.fact(key, reported)
-    study.findings.fact(
+    text = f"{found.total:,} variants of {samples:,} samples in {len(paths)} {kinds} file{'s' * (len(paths) > 1)}"
+    if not found.complete:
+        text += f" (counted from sizes and headers; {len(found.table):,} of them checked)"
+    context.findings.fact(key, text)
+    context.findings.fact(
         key,
         "by chromosome: "
         + ", ".join(f"chr{one}={many:,}" if one != "all" else f"{many:,} in all" for one, many in found.counts.items()),
     )
-    builds.check(study, key, found)
+    builds.check(context, key, found)
 
 
-def _small(paths: Sequence[Path]) -> bool:
-    """Whether the tables of variants can be read whole in seconds."""
+def _are_small(paths: Sequence[Path]) -> bool:
+    """Whether the variant tables of all files can be read in seconds."""
     size = variants = 0
     for path in paths:
         try:
@@ -137,52 +139,51 @@ def _small(paths: Sequence[Path]) -> bool:
             else:
                 size += (pvar_path(path) if path.suffix == ".pgen" else path.with_suffix(".bim")).stat().st_size
         except (UserError, OSError):
-            continue  # it is reported where the file is read
-    return size <= WHOLE and variants <= MANY
+            continue  # reported when the file is read
+    return size <= MAX_BYTES and variants <= MAX_VARIANTS
 
 
-def _bed(path: Path, samples: int, whole: bool) -> tuple[pd.DataFrame, int, bool]:
-    """Variants (all, or a sample), how many the file holds, and whether these are all; the same for every reader."""
+def _bed(path: Path, samples: int, read_all: bool) -> tuple[pd.DataFrame, int, bool]:
+    """The variants of a file (all, or a part), their number, and whether all were read; as the other readers."""
     bim = path.with_suffix(".bim")
-    if whole:
+    if read_all:
         table = read_bim(bim)
         check_bed(path, len(table), samples)
         return table, len(table), True
     require_magic(path)
     stride = -(-samples // 4)
-    count, rest = divmod(path.stat().st_size - 3, stride)
+    count, remainder = divmod(path.stat().st_size - 3, stride)
     table = slices(bim, read_bim)
     size = bim.stat().st_size
-    lines = max(size * len(table) / min(size, PLACES * SLICE), 1)
-    if rest or not 0.8 < count / lines < 1.25:
+    lines = max(size * len(table) / min(size, SLICES * SLICE_BYTES), 1)
+    if remainder or not 0.8 < count / lines < 1.25:
         raise UserError(
-            f"{path} has {path.stat().st_size} bytes: with the {samples} samples of its .fam that is {count} variants"
-            f"{' and a rest' if rest else ''}, where its .bim has about {lines:.0f} lines: it is cut short, or the "
-            "three files do not belong together"
+            f"{path}: {path.stat().st_size} bytes, which is {count} variants{' and a remainder' if remainder else ''} "
+            f"of the {samples} samples in its .fam file, but its .bim file has about {lines:.0f} lines. The file is "
+            "truncated, or the three files do not belong together"
         )
     return table, count, False
 
 
-def _pgen(path: Path, samples: int, whole: bool) -> tuple[pd.DataFrame, int, bool]:
+def _pgen(path: Path, samples: int, read_all: bool) -> tuple[pd.DataFrame, int, bool]:
     pvar = pvar_path(path)
-    if whole:
+    if read_all:
         table = read_pvar(pvar)
         check_pgen(path, pvar, len(table), samples)
         return table, len(table), True
     count = read_pgen_header(path).variants
     check_pgen(path, pvar, count, samples)
-    packed = pvar.suffix == ".zst"
-    return head(pvar, HEAD, read_pvar) if packed else slices(pvar, read_pvar), count, False
+    compressed = pvar.suffix == ".zst"
+    return head(pvar, HEAD, read_pvar) if compressed else slices(pvar, read_pvar), count, False
 
 
-def _bgen(path: Path, samples: int, whole: bool) -> tuple[pd.DataFrame, int, bool]:
+def _bgen(path: Path, samples: int, read_all: bool) -> tuple[pd.DataFrame, int, bool]:
     header = read_bgen_header(path)
     if header.samples != samples:
         raise UserError(
-            f"{path} holds {header.samples} samples, where {bgen_sample_path(path)} names {samples}: the files do not "
-            "belong together"
+            f"{path}: {header.samples} samples, but {bgen_sample_path(path)} has {samples}. The files do not belong together"
         )
-    if whole:
+    if read_all:
         return read_index(path), header.variants, True
     return peek_index(path, HEAD), header.variants, False
 

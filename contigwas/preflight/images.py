@@ -1,4 +1,4 @@
-"""The table of images, and a sample of the files: are they there, do they open, do they show anything."""
+"""Check the image table, and for a part of the files that they exist, can be opened and are not blank."""
 
 import gzip
 import os
@@ -15,97 +15,99 @@ from PIL import Image
 
 from contigwas.images.photograph import DECODE_ERRORS, is_dicom, read_photograph
 from contigwas.images.store import listed_images, require_dimensions
-from contigwas.preflight.context import Study
+from contigwas.preflight.context import PreflightContext
 from contigwas.preflight.partial_reads import spread
 from contigwas.preflight.samples import require_shared
 
 KEY = "images.table"
 EYES = ("left", "right", "unknown")
-STATTED, OPENED, DECODED, THREADS = 50_000, 300, 48, 16
-NIFTI = {348: 40, 540: 16}  # size of the header: where its dimensions begin, 16-bit in NIfTI-1, 64-bit in NIfTI-2
+MAX_LOOKUPS, MAX_OPENED, MAX_DECODED = 50_000, 300, 48  # number of files
+THREADS = 16
+NIFTI = {348: 40, 540: 16}  # header size: offset of its dimensions, which are 16-bit in NIfTI-1 and 64-bit in NIfTI-2
 
 
-def check(study: Study) -> None:
-    """Errors for a table that cannot be used and for files none of which can; warnings for those that cannot."""
-    settings = study.config.get("images")
-    if settings is None or not study.there(KEY, settings["table"]):
+def check(context: PreflightContext) -> None:
+    """Add an error if the table is unusable or none of the checked files is usable, and warnings for unusable files."""
+    settings = context.config.get("images")
+    if settings is None or not context.has_file(KEY, settings["table"]):
         return
     table = settings["table"]
-    with study.findings.reported(KEY):
+    with context.findings.report_errors(KEY):
         listed = listed_images(table, None)
         volumes = settings["dimensions"] == 3
         require_dimensions(listed["source"], volumes, table)
-        study.samples["images"] = pd.Index(listed["iid"]).unique()
-        study.counts["images"] = len(listed)
-        study.findings.fact(
-            KEY, f"{len(listed):,} images of {len(study.samples['images']):,} samples ({_eyes(listed['eye'])})"
+        context.samples["images"] = pd.Index(listed["iid"]).unique()
+        context.counts["images"] = len(listed)
+        context.findings.fact(
+            KEY,
+            f"{len(listed):,} images of {len(context.samples['images']):,} samples ({_describe_eyes(listed['eye'])})",
         )
-        require_shared(study, "images", table)
-        _files(study, [Path(table).parent / source for source in listed["source"]], volumes, settings)
+        require_shared(context, "images", table)
+        _check_files(context, [Path(table).parent / source for source in listed["source"]], volumes, settings)
 
 
-def _eyes(eyes: pd.Series) -> str:
-    """How many of which eye; other values only counted, since a column that was swapped may hold IIDs."""
-    known = eyes.where(eyes.isin(EYES), "of other values in the column eye")
-    return ", ".join(f"{many:,} {eye}" for eye, many in known.value_counts().items())
+def _describe_eyes(eyes: pd.Series) -> str:
+    """The number of images by eye. Other values are only counted, because a swapped column may contain IIDs."""
+    named = eyes.where(eyes.isin(EYES), "with other values in the column eye")
+    return ", ".join(f"{many:,} {eye}" for eye, many in named.value_counts().items())
 
 
-def _files(study: Study, paths: Sequence[Path], volumes: bool, settings: dict) -> None:
-    looked = spread(paths, STATTED)
-    missing = sum(not found for found in _all(os.path.isfile, looked))
-    present = [path for path in spread(paths, OPENED) if path.is_file()]
-    opened = _all(_nifti if volumes else _header, present)
-    looked_into, bad = len(present), sum(map(bool, opened))
-    odd = Counter(opened)
-    odd.pop("", None)
-    reported = f"{len(looked):,} files looked for, {len(looked) - missing:,} found; {len(present):,} opened"
+def _check_files(context: PreflightContext, paths: Sequence[Path], volumes: bool, settings: dict) -> None:
+    sought = spread(paths, MAX_LOOKUPS)
+    missing = sum(not found for found in _map_files(os.path.isfile, sought))
+    present = [path for path in spread(paths, MAX_OPENED) if path.is_file()]
+    opened = _map_files(_check_nifti if volumes else _check_photograph, present)
+    checked, unusable = len(present), sum(map(bool, opened))
+    reasons = Counter(opened)
+    reasons.pop("", None)
+    text = f"{len(sought):,} files looked up, {len(sought) - missing:,} found; {len(present):,} opened"
     if not volumes:
-        some = spread(list(zip(present, opened, strict=True)), DECODED)
-        plain = [path for path, reason in some if not reason and not is_dicom(path)]
-        decoded, study.counts["seconds_an_image"] = _decoded(plain, settings)
-        odd += decoded
-        looked_into, bad = len(some), sum(bool(reason) for _, reason in some) + decoded.total()
-        reported += f", {len(plain)} of these decoded"
-    study.findings.fact(KEY, f"{reported} (spread over the table)")
-    _missing(study, settings["table"], missing, len(looked))
-    if bad and bad == looked_into:
-        study.findings.error(
+        some = spread(list(zip(present, opened, strict=True)), MAX_DECODED)
+        photographs = [path for path, reason in some if not reason and not is_dicom(path)]
+        decoded, context.counts["seconds_per_image"] = _decode(photographs, settings)
+        reasons += decoded
+        checked, unusable = len(some), sum(bool(reason) for _, reason in some) + decoded.total()
+        text += f", {len(photographs)} of them decoded"
+    context.findings.fact(KEY, f"{text} (spread over the table)")
+    _check_missing(context, settings["table"], missing, len(sought))
+    if unusable and unusable == checked:
+        context.findings.error(
             KEY,
-            f"none of the {bad} files of {settings['table']} that were looked into is usable ({_reasons(odd)}): "
-            "correct its paths",
+            f"{settings['table']}: none of the {unusable} checked files is usable ({_join(reasons)}). Correct the "
+            "paths",
         )
-    elif odd:
-        study.findings.warn(
+    elif reasons:
+        context.findings.warn(
             KEY,
-            f"of the {len(present)} files of {settings['table']} that were opened some are not usable "
-            f"({_reasons(odd)}): such images are dropped and counted",
-        )
-
-
-def _reasons(odd: Counter) -> str:
-    return ", ".join(f"{many} {reason}" for reason, many in odd.items())
-
-
-def _missing(study: Study, table: str, missing: int, looked: int) -> None:
-    if missing == looked:
-        study.findings.error(
-            KEY, f"none of the {looked:,} files of {table} that were looked for exists: paths are relative to the table"
-        )
-    elif missing:
-        study.findings.warn(
-            KEY,
-            f"{missing:,} of the {looked:,} files of {table} that were looked for do not exist: put them there, or the "
+            f"{settings['table']}: some of the {len(present)} opened files are not usable ({_join(reasons)}). Such "
             "images are dropped and counted",
         )
 
 
-def _all(ask: Callable, paths: Sequence[Path]) -> list:
-    with ThreadPoolExecutor(THREADS) as pool:  # a network's files answer slowly, but many at once
-        return list(pool.map(ask, paths))
+def _join(reasons: Counter) -> str:
+    return ", ".join(f"{many} {reason}" for reason, many in reasons.items())
 
 
-def _header(path: Path) -> str:
-    """Empty, or `unreadable`; a DICOM file is known by its mark."""
+def _check_missing(context: PreflightContext, table: str, missing: int, sought: int) -> None:
+    if missing == sought:
+        context.findings.error(
+            KEY, f"{table}: none of the {sought:,} files that were looked up exists. Paths are relative to the table"
+        )
+    elif missing:
+        context.findings.warn(
+            KEY,
+            f"{table}: {missing:,} of the {sought:,} files that were looked up do not exist. Add them, or these images "
+            "are dropped and counted",
+        )
+
+
+def _map_files(check_file: Callable, paths: Sequence[Path]) -> list:
+    with ThreadPoolExecutor(THREADS) as pool:  # network file systems have a high latency
+        return list(pool.map(check_file, paths))
+
+
+def _check_photograph(path: Path) -> str:
+    """An empty text, or `unreadable`. A DICOM file is recognised by its magic bytes."""
     if is_dicom(path):
         with path.open("rb") as file:
             return "" if file.read(132)[128:] == b"DICM" else "unreadable"
@@ -116,8 +118,8 @@ def _header(path: Path) -> str:
         return "unreadable"
 
 
-def _nifti(path: Path) -> str:
-    """Empty, or `unreadable`, `flat`, `several volumes`, by the header of a NIfTI file."""
+def _check_nifti(path: Path) -> str:
+    """An empty text, or `unreadable`, `flat` or `several volumes`, from the header of a NIfTI file."""
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
             start = file.read(540)
@@ -133,8 +135,8 @@ def _nifti(path: Path) -> str:
     return "flat" if count < 3 or min(sides[:3]) < 2 else ""
 
 
-def _decoded(paths: Sequence[Path], settings: dict) -> tuple[Counter, float]:
-    """Why photographs that open are not usable, and the seconds that one of them takes on one core."""
+def _decode(paths: Sequence[Path], settings: dict) -> tuple[Counter, float]:
+    """The reasons why photographs are not usable, with their counts, and the seconds per photograph on one core."""
     start = time.perf_counter()
     reasons = Counter(
         read_photograph(path, settings["size"], settings["crop"], settings["qc"]["min_sd"]).reason for path in paths

@@ -1,4 +1,4 @@
-"""Parts of files that are too large to read whole in seconds."""
+"""Read parts of files that are too large to read completely in seconds."""
 
 import io
 import re
@@ -14,20 +14,20 @@ from zstandard import ZstdDecompressor
 from contigwas.runtime.errors import UserError
 from contigwas.tables.text import unpacked
 
-PLACES, SLICE = 24, 2**15  # where a text is looked into, and the bytes that are read there
+SLICES, SLICE_BYTES = 24, 2**15  # number of slices of a text file, and their size
 ZSTD = b"\x28\xb5\x2f\xfd"
 Item = TypeVar("Item")
 
 
-def spread(items: Sequence[Item], most: int) -> list[Item]:
-    """At most `most` of the items, evenly spread over them, the first and the last among them."""
-    if len(items) <= most:
+def spread(items: Sequence[Item], maximum: int) -> list[Item]:
+    """At most `maximum` items, evenly spaced, including the first and the last."""
+    if len(items) <= maximum:
         return list(items)
-    return [items[place] for place in np.linspace(0, len(items) - 1, most).round().astype(int)]
+    return [items[index] for index in np.linspace(0, len(items) - 1, maximum).round().astype(int)]
 
 
 def head(path: Path, lines: int, read: Callable) -> object:
-    """What `read` makes of the first lines of a text, plain, gzipped or of zstd; its errors name the file itself."""
+    """The result of `read` on the first lines of a text file: plain, gzip or zstd. Its errors name the file itself."""
     with path.open("rb") as raw, unpacked(path) as plain:
         zstd = raw.read(4) == ZSTD
         raw.seek(0)
@@ -37,20 +37,20 @@ def head(path: Path, lines: int, read: Callable) -> object:
 
 
 def slices(path: Path, read: Callable) -> object:
-    """What `read` makes of whole lines from places all over a plain text, a header at its start included."""
+    """The result of `read` on the header and on complete lines of slices spread over a plain text file."""
     size = path.stat().st_size
     with path.open("rb") as file:
         header = b"".join(takewhile(lambda line: line.startswith(b"#"), file))
         first = len(header)
         file.seek(first)
-        if size - first <= PLACES * SLICE:
+        if size - first <= SLICES * SLICE_BYTES:
             return _as_file(path, header + file.read(), read)
         parts = [header]
-        for start in np.linspace(first, size - SLICE, PLACES).astype(int):
+        for start in np.linspace(first, size - SLICE_BYTES, SLICES).astype(int):
             file.seek(int(start))
-            part = file.read(SLICE)
+            part = file.read(SLICE_BYTES)
             begin = 0 if start == first else part.find(b"\n") + 1
-            end = len(part) if start + SLICE >= size else part.rfind(b"\n") + 1
+            end = len(part) if start + SLICE_BYTES >= size else part.rfind(b"\n") + 1
             parts.append(part[begin:end])
     return _as_file(path, b"".join(parts), read)
 

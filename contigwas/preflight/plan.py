@@ -1,86 +1,90 @@
-"""Plans that cannot work, or hardly: too few samples for components, covariates, batches and the test."""
+"""Check that there are enough samples for genetic PCs, covariates, batches and the GWAS."""
 
 from collections.abc import Mapping
 
 import pandas as pd
 
 from contigwas.config import settings as config_settings
-from contigwas.preflight.context import Study
+from contigwas.preflight.context import PreflightContext
 
-PER_COVARIATE, FEWEST = 10, 100  # samples: below either a test over a few features is hardly worth a run
+MIN_PER_COVARIATE, MIN_TESTED = 10, 100  # samples below which a GWAS has hardly any power
 
 
-def check(study: Study) -> None:
-    """Compare what the config asks for with the samples that there are."""
-    analysed = study.analysed
+def check(context: PreflightContext) -> None:
+    """Compare the settings of the config with the number of samples."""
+    analysed = context.analysed
     if analysed is None or not len(analysed):
         return
-    pcs = study.config["genotypes"]["pcs"]
+    pcs = context.config["genotypes"]["pcs"]
     if pcs >= len(analysed):
-        study.findings.error(
+        context.findings.error(
             "genotypes.pcs", f"genotypes.pcs is {pcs}, but only {len(analysed)} samples are analysed: lower it"
         )
-    for model, recipe in study.config["models"].items():
+    for model, recipe in context.config["models"].items():
         if "method" in recipe:
-            _batch(study, model, recipe)
-        _tested(study, model, recipe)
+            _check_batch(context, model, recipe)
+        _check_tested(context, model, recipe)
 
 
-def _batch(study: Study, model: str, recipe: Mapping) -> None:
-    """A batch must not be larger than the samples that train in a fold."""
-    samples = _seen(study, recipe)
+def _check_batch(context: PreflightContext, model: str, recipe: Mapping) -> None:
+    """Add an error if a batch is larger than the number of training samples of a fold."""
+    samples = _training_samples(context, recipe)
     if samples is None or not len(samples):
         return
-    folds, samples = config_settings.folds(study.config, model), study.config["samples"]
-    heldout = samples["heldout"] if recipe.get("modalities") else 0
-    share = (1 - 1 / folds if folds > 1 else 1 - heldout) * (1 - samples["validation"])
+    folds, settings = config_settings.folds(context.config, model), context.config["samples"]
+    heldout = settings["heldout"] if recipe.get("modalities") else 0
+    share = (1 - 1 / folds if folds > 1 else 1 - heldout) * (1 - settings["validation"])
     train = int(share * len(samples))
     key = f"models.{model}"
-    study.counts[f"training samples of {model}"] = train
+    context.counts[f"training samples of {model}"] = train
     if recipe.get("batch", 1) > train:
-        study.findings.error(
+        context.findings.error(
             f"{key}.batch",
-            f"a batch is {recipe['batch']} samples, but only about {train} can be trained on in a fold of {model}: "
-            "lower batch, or take fewer folds",
+            f"batch is {recipe['batch']}, but a fold of {model} has only about {train} training samples: lower batch, "
+            "or use fewer folds",
         )
     elif recipe.get("batch", 0) * 2 > train:
-        study.findings.warn(
+        context.findings.warn(
             f"{key}.batch",
-            f"about {train} samples train in a fold of {model}, which is fewer than two batches of {recipe['batch']}: "
-            "lower batch, or contrasts will be few",
+            f"a fold of {model} has about {train} training samples, fewer than two batches of {recipe['batch']}: lower "
+            "batch for more steps per epoch",
         )
 
 
-def _seen(study: Study, recipe: Mapping) -> pd.Index | None:
-    """Who may train: those with an image, of a recipe of `inner` those with every modality that is known here."""
-    samples = study.imaged
+def _training_samples(context: PreflightContext, recipe: Mapping) -> pd.Index | None:
+    """Samples with an image and, if `aggregate` is `inner`, with every modality whose samples are known."""
+    samples = context.imaged
     if samples is None or recipe.get("aggregate") != "inner":
         return samples
     for name in recipe["modalities"]:
         source = {"burden": "exome", "covariates": "covariates"}.get(name, name)
-        if source in study.samples:
-            samples = samples[samples.isin(study.samples[source])]
+        if source in context.samples:
+            samples = samples[samples.isin(context.samples[source])]
     return samples
 
 
-def _tested(study: Study, model: str, recipe: Mapping) -> None:
-    """How many samples the GWAS of a model has, against its covariates."""
-    samples, share, key = study.imaged, 1.0, f"models.{model}"
+def _check_tested(context: PreflightContext, model: str, recipe: Mapping) -> None:
+    """Compare the number of tested samples of a model with the number of its covariates."""
+    samples, share, key = context.imaged, 1.0, f"models.{model}"
     for kind in ("phenotypes", "embeddings"):
         if isinstance(recipe.get(kind), str):
-            samples = study.samples.get(f"{model} ({kind})")
+            samples = context.samples.get(f"{model} ({kind})")
     if samples is None:
         return
     remedy = "supply more samples, or shorten gwas.covariates"
-    if recipe.get("modalities") and config_settings.folds(study.config, model) == 1:
-        share = study.config["samples"]["heldout"]
-        remedy = "raise samples.heldout, or cross-fit with folds: 3 or more, which tests everyone"
-    tested = int((study.analysed.get_indexer(samples) >= 0).sum() * share)
-    study.counts[f"tested samples of {model}"] = tested
-    covariates = int(study.counts.get("covariates", 0))
+    if recipe.get("modalities") and config_settings.folds(context.config, model) == 1:
+        share = context.config["samples"]["heldout"]
+        remedy = "raise samples.heldout, or cross-fit with folds: 3 or more, which tests all samples"
+    tested = int((context.analysed.get_indexer(samples) >= 0).sum() * share)
+    context.counts[f"tested samples of {model}"] = tested
+    covariates = int(context.counts.get("covariates", 0))
     if tested <= covariates + 1:
-        study.findings.error(
-            key, f"about {tested} samples would be tested with {covariates} covariates, which leaves nothing: {remedy}"
+        context.findings.error(
+            key,
+            f"about {tested} samples would be tested with {covariates} covariates, which leaves no degrees of freedom: "
+            f"{remedy}",
         )
-    elif tested < max(FEWEST, PER_COVARIATE * covariates):
-        study.findings.warn(key, f"only about {tested} samples would be tested, with {covariates} covariates: {remedy}")
+    elif tested < max(MIN_TESTED, MIN_PER_COVARIATE * covariates):
+        context.findings.warn(
+            key, f"only about {tested} samples would be tested, with {covariates} covariates: {remedy}"
+        )

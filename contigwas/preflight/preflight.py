@@ -1,4 +1,4 @@
-"""All checks, one table, and whether a run may begin."""
+"""Run all checks and print the table of their findings."""
 
 import copy
 from collections.abc import Mapping
@@ -10,30 +10,25 @@ from contigwas.preflight import (
     downstream,
     explain,
     expression,
+    external,
     genotypes,
     images,
     machine,
+    pgs,
     plan,
+    samples,
 )
-from contigwas.preflight import (
-    external as external,
-)
-from contigwas.preflight import (
-    pgs as scores,
-)
-from contigwas.preflight import (
-    samples as samples,
-)
-from contigwas.preflight.context import Study
+from contigwas.preflight.context import PreflightContext
 from contigwas.preflight.findings import ERROR
 from contigwas.preflight.machine import Plan
 from contigwas.preflight.table import render
 
+# in this order: later checks use the samples and counts of earlier ones
 CHECKS = (
     genotypes,
     samples,
     images,
-    scores,
+    pgs,
     burden,
     covariates,
     expression,
@@ -41,23 +36,23 @@ CHECKS = (
     downstream,
     explain,
     plan,
-)  # later ones use what earlier ones found
+)
 
 
-def examine(config: Mapping, how: Plan) -> Study:
-    """Look at every input of `config` (checked by its schema) and at the machine; the findings are in the study."""
-    study = Study(copy.deepcopy(dict(config)))
-    for key, sentence in missing_files(study.config):
-        study.findings.error(key, sentence.removeprefix("config: "))
+def examine(config: Mapping, plan_of_run: Plan) -> PreflightContext:
+    """Run all checks on `config`, which has passed its schema, and return their findings within the context."""
+    context = PreflightContext(copy.deepcopy(dict(config)))
+    for key, message in missing_files(context.config):
+        context.findings.error(key, message.removeprefix("config: "))
     for check in CHECKS:
-        check.check(study)
-    samples.overlaps(study)
-    machine.check(study, how)
-    return study
+        check.check(context)
+    samples.report_overlaps(context)
+    machine.check(context, plan_of_run)
+    return context
 
 
-def preflight(config: Mapping, how: Plan, width: int) -> int:
-    """Print the table of all findings; 1 where there is an error, else 0: the exit status."""
-    study = examine(config, how)
-    print(render(study.findings.found, width), flush=True)
-    return int(bool(study.findings.of(ERROR)))
+def preflight(config: Mapping, plan_of_run: Plan, width: int) -> int:
+    """Print the table of all findings and return the exit status: 1 if there is an error, else 0."""
+    context = examine(config, plan_of_run)
+    print(render(context.findings.found, width), flush=True)
+    return int(bool(context.findings.of(ERROR)))

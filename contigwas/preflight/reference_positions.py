@@ -1,7 +1,7 @@
-"""Places by which a build of the human genome is reported: the ends of chromosomes, and variants known in both."""
+"""Positions that identify a genome build: chromosome lengths, and variants with their position on both builds."""
 
-# base pairs, of the primary assemblies (Genome Reference Consortium, GRCh37 and GRCh38)
-LENGTHS = {
+# in base pairs, from the primary assemblies (Genome Reference Consortium, GRCh37 and GRCh38)
+CHROMOSOME_LENGTHS = {
     "GRCh37": {
         "1": 249250621,
         "2": 243199373,
@@ -53,8 +53,8 @@ LENGTHS = {
         "X": 156040895,
     },
 }
-# rsID, chromosome, position on GRCh37 and on GRCh38: variants of PGS000001, as the PGS Catalog harmonised it to both
-KNOWN = (
+# rsID, chromosome, position on GRCh37, position on GRCh38: variants of PGS000001, as harmonised by the PGS Catalog
+REFERENCE_VARIANTS = (
     ("rs616488", "1", 10566215, 10506158),
     ("rs11552449", "1", 114448389, 113905767),
     ("rs11249433", "1", 121280613, 121538815),

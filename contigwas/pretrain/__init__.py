@@ -1,1 +1,1 @@
-"""Contrastive pretraining of the image encoder, one network a fold."""
+"""Pretraining of the image encoder: one network per fold."""

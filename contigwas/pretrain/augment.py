@@ -1,4 +1,4 @@
-"""Random views of photographs and volumes, drawn image by image and made batch by batch on the images' device."""
+"""Random views (augmentations) of photographs and volumes, computed per batch on the device of the images."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +14,15 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a view may lie from its photograph or volume; everything at 0 (crop 1, flip false) changes nothing.
+    """Ranges of the random transformations of an image. The defaults change nothing.
 
-    rotation: degrees either way (of a volume: about each axis); flip: left for right, one time in two; crop: least
-    share of the area (volume) kept; brightness, contrast: factor 1 ± this; hue: shift ± this (of a full circle; colour
-    photographs only); blur: largest sigma in pixels (photographs only).
+    Attributes:
+        rotation: maximum angle in degrees, in both directions; of a volume, about each axis.
+        flip: mirror left and right with probability 0.5.
+        crop: minimum share of the area (of a volume: of the volume) that is kept.
+        brightness, contrast: factors are drawn from 1 ± this.
+        hue: shifts are drawn from ± this, as a share of the full circle; colour photographs only.
+        blur: maximum sigma in pixels; photographs only.
     """
 
     rotation: float = 0.0
@@ -31,7 +35,7 @@ class Augmentation:
 
     @classmethod
     def of(cls, settings: Mapping[str, object]) -> "Augmentation":
-        """From the block `augment` of a recipe."""
+        """Create the augmentation from the block `augment` of a recipe."""
         return cls(**{field.name: settings[field.name] for field in fields(cls) if field.name in settings})
 
     def __call__(
@@ -42,19 +46,23 @@ class Augmentation:
         rank: int = 0,
         world: int = 1,
     ) -> Tensor:
-        """A random view of each image: levels in 0 … 1, (images, channels, height, width) or with depth; the same out.
+        """Return a random view of each image: levels in 0 … 1, (images, channels, height, width [, depth]); same shape.
 
-        `generator` lives on the CPU, so that a seed gives the same views on every device; or there is one an image,
-        whose view then depends on no other. The images may be `views` copies of a batch, of which this is process
-        `rank` of `world`: each image's view is then what one process that had the whole batch would have drawn.
+        With one `generator`, it is on the CPU, so that a seed gives the same views on every device. With a sequence of
+        generators, one per image, the view of an image is independent of the other images.
+
+        `levels` may hold `views` copies of a batch. Process `rank` of `world` holds its share of the batch. Each image
+        gets the view that a single process with the whole batch would give it.
         """
-        each = len(levels) // views
+        images = len(levels) // views
 
         def draw(low: float, high: float) -> Tensor:
             if isinstance(generator, torch.Generator):
-                unit = torch.rand(len(levels) * world, generator=generator).view(views, world, each)[:, rank].flatten()
+                unit = (
+                    torch.rand(len(levels) * world, generator=generator).view(views, world, images)[:, rank].flatten()
+                )
             else:
-                unit = torch.stack([torch.rand((), generator=own) for own in generator])
+                unit = torch.stack([torch.rand((), generator=image_generator) for image_generator in generator])
             return (low + (high - low) * unit).to(levels.device)
 
         if levels.ndim == 5:
@@ -73,13 +81,13 @@ class Augmentation:
         return levels
 
     def _move(self, levels: Tensor, draw: Callable[[float, float], Tensor]) -> Tensor:
-        """Rotation, flip and crop as one resampling: three would cost three times as much and blur more."""
+        """Rotate, flip and crop in one resampling: three resamplings would blur more and take three times as long."""
         if not (self.rotation or self.flip or self.crop < 1):
             return levels
         height, width = levels.shape[-2:]
         angle = draw(-self.rotation, self.rotation)
         kept = draw(self.crop, 1.0).sqrt()
-        # the cropped square may lie anywhere inside the photograph: its centre moves by what the crop leaves over
+        # the position of the crop is uniform inside the photograph
         spare = (1 - kept) / (2 * kept)
         shift = torch.stack([draw(-1, 1) * spare * (width - 1), draw(-1, 1) * spare * (height - 1)], dim=1)
         mirror = torch.where(draw(0.0, 1.0) < 0.5, -1.0, 1.0) if self.flip else torch.ones_like(angle)
@@ -89,26 +97,26 @@ class Augmentation:
         return warp_affine(levels, matrix[:, :2], (height, width), align_corners=True)
 
     def _move_volume(self, levels: Tensor, draw: Callable[[float, float], Tensor]) -> Tensor:
-        """Rotations about the three axes, flip and crop as one trilinear resampling."""
+        """Rotate about the three axes, flip and crop in one trilinear resampling."""
         if not (self.rotation or self.flip or self.crop < 1):
             return levels
         kept = draw(self.crop, 1.0).pow(1 / 3)
         mirror = torch.where(draw(0.0, 1.0) < 0.5, -1.0, 1.0) if self.flip else torch.ones_like(kept)
-        turn = torch.eye(3, device=levels.device).expand(len(levels), 3, 3)
+        rotations = torch.eye(3, device=levels.device).expand(len(levels), 3, 3)
         for first, second in ((0, 1), (0, 2), (1, 2)):
             angle = torch.deg2rad(draw(-self.rotation, self.rotation))
-            about = torch.eye(3, device=levels.device).repeat(len(levels), 1, 1)
-            about[:, first, first] = about[:, second, second] = angle.cos()
-            about[:, first, second], about[:, second, first] = -angle.sin(), angle.sin()
-            turn = turn @ about
+            rotation = torch.eye(3, device=levels.device).repeat(len(levels), 1, 1)
+            rotation[:, first, first] = rotation[:, second, second] = angle.cos()
+            rotation[:, first, second], rotation[:, second, first] = -angle.sin(), angle.sin()
+            rotations = rotations @ rotation
         scale = torch.stack([mirror * kept, kept, kept], dim=1)
         shift = torch.stack([draw(-1, 1) * (1 - kept) for _ in range(3)], dim=1)
-        matrix = torch.cat([turn * scale[:, None, :], shift[:, :, None]], dim=2)
+        matrix = torch.cat([rotations * scale[:, None, :], shift[:, :, None]], dim=2)
         grid = functional.affine_grid(matrix, list(levels.shape), align_corners=False)
         return functional.grid_sample(levels, grid, align_corners=False)
 
     def _shade_volume(self, levels: Tensor, draw: Callable[[float, float], Tensor]) -> Tensor:
-        """Brightness as a factor, contrast round the mean of the volume."""
+        """Multiply by a brightness factor, and scale the contrast around the mean of the volume."""
         if self.brightness:
             levels = levels * draw(1 - self.brightness, 1 + self.brightness).view(-1, 1, 1, 1, 1)
         if self.contrast:

@@ -1,4 +1,4 @@
-"""MONAI's autoencoder in two halves: what codes an image as a latent vector, and what draws the image back from it."""
+"""Encoder and decoder of MONAI's VarAutoEncoder as separate modules."""
 
 import math
 
@@ -6,17 +6,17 @@ import torch
 from monai.networks.nets import VarAutoEncoder
 from torch import Tensor, nn
 
-COARSEST = 4  # pixels a side, about, of the map that becomes the latent vector
-MOST = 8  # times the first level's channels have the last ones
+COARSEST_SIZE = 4  # approximate pixels per side of the feature map that is flattened into the latent vector
+MAX_WIDENING = 8  # maximum ratio of a level's channels to those of the first level
 
 
 class LatentEncoder(nn.Module):
-    """(images, channels, sizes …) -> (images, latent): of a variational autoencoder, the mean of the posterior."""
+    """Encode (images, channels, sizes …) as (images, latent); a variational autoencoder gives the posterior mean."""
 
-    def __init__(self, whole: VarAutoEncoder, variational: bool) -> None:
+    def __init__(self, autoencoder: VarAutoEncoder, variational: bool) -> None:
         super().__init__()
-        self.encode, self.mean = whole.encode, whole.mu
-        self.log_variance = whole.logvar if variational else None
+        self.encode, self.mean = autoencoder.encode, autoencoder.mu
+        self.log_variance = autoencoder.logvar if variational else None
 
     @property
     def features(self) -> int:
@@ -24,30 +24,30 @@ class LatentEncoder(nn.Module):
         return self.mean.out_features
 
     def forward(self, images: Tensor) -> Tensor:
-        """The latent vector."""
+        """Return the latent vectors (images, latent)."""
         return self.mean(self.encode(images).flatten(1))
 
     def compile(self, *arguments: object, **keywords: object) -> None:
-        """Compile the convolutions, which training calls without `forward`."""
+        """Compile the convolutions, because `posterior` bypasses `forward` in training."""
         self.encode.compile(*arguments, **keywords)
 
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance (images, latent), in full precision, of a variational autoencoder."""
-        coded = self.encode(images).flatten(1)
-        return self.mean(coded).float(), self.log_variance(coded).float()
+        """Return mean and log variance (images, latent) of the posterior of a variational autoencoder, as float32."""
+        hidden = self.encode(images).flatten(1)
+        return self.mean(hidden).float(), self.log_variance(hidden).float()
 
 
 class LatentDecoder(nn.Module):
-    """(images, latent) -> (images, channels, sizes …) as the pixel scaler gives them."""
+    """Decode (images, latent) to scaled levels (images, channels, sizes …)."""
 
-    def __init__(self, whole: VarAutoEncoder, sizes: tuple[int, ...]) -> None:
+    def __init__(self, autoencoder: VarAutoEncoder, sizes: tuple[int, ...]) -> None:
         super().__init__()
-        self.widen, self.decode = whole.decodeL, whole.decode
-        self.start = (whole.channels[-1], *(int(size) for size in whole.final_size))
+        self.widen, self.decode = autoencoder.decodeL, autoencoder.decode
+        self.start = (autoencoder.channels[-1], *(int(size) for size in autoencoder.final_size))
         self.sizes = sizes
 
     def forward(self, latent: Tensor) -> Tensor:
-        """The image; halved odd sizes come back one pixel larger, which is cut off."""
+        """Return the images, cropped to `sizes`: the strided convolutions return odd sizes one pixel larger."""
         maps = torch.relu(self.widen(latent)).unflatten(1, self.start)
         return self.decode(maps)[(..., *(slice(size) for size in self.sizes))]
 
@@ -55,23 +55,23 @@ class LatentDecoder(nn.Module):
 def latent_coder(
     shape: tuple[int, ...], latent: int, width: int, units: int, variational: bool
 ) -> tuple[LatentEncoder, LatentDecoder]:
-    """Both halves of MONAI's VarAutoEncoder for images of `shape` (channels, then two or three sizes).
+    """Return encoder and decoder of MONAI's VarAutoEncoder for images of `shape` (channels, then two or three sizes).
 
-    Convolutions halve the image until it is about 4 pixels a side; `width` channels in the first level, twice as many
-    in each that follows, at most 8 times, `units` residual units in each. Without `variational` there is no variance:
-    an ordinary autoencoder.
+    Convolutions halve the image until it is about 4 pixels per side. The first level has `width` channels; each further
+    level has twice as many, up to 8 x `width`. Each level has `units` residual units. Without `variational` there is no
+    variance: an ordinary autoencoder.
     """
     channels, *sizes = shape
-    levels = max(2, round(math.log2(max(sizes) / COARSEST)))
-    whole = VarAutoEncoder(
+    levels = max(2, round(math.log2(max(sizes) / COARSEST_SIZE)))
+    autoencoder = VarAutoEncoder(
         spatial_dims=len(sizes),
         in_shape=shape,
         out_channels=channels,
         latent_size=latent,
-        channels=[width * min(2**level, MOST) for level in range(levels)],
+        channels=[width * min(2**level, MAX_WIDENING) for level in range(levels)],
         strides=[2] * levels,
         num_res_units=units,
         norm="batch",
         use_sigmoid=False,
     )
-    return LatentEncoder(whole, variational), LatentDecoder(whole, tuple(sizes))
+    return LatentEncoder(autoencoder, variational), LatentDecoder(autoencoder, tuple(sizes))

@@ -1,4 +1,4 @@
-"""The weights of the epoch with the least validation loss, beside those of the last."""
+"""The weights of the epoch with the lowest validation loss."""
 
 import math
 
@@ -7,8 +7,8 @@ from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
 
 
-class Best(Checkpoint):  # Lightning calls a Checkpoint after the module's own hook
-    """Keeps a copy of the weights whenever the validation loss is the least so far; part of the saved state."""
+class BestWeights(Checkpoint):  # Lightning calls a Checkpoint after the module's own hook
+    """Keep a copy of the weights whenever the validation loss is the lowest so far; part of the saved state."""
 
     def __init__(self) -> None:
         self.epoch = 0
@@ -16,16 +16,16 @@ class Best(Checkpoint):  # Lightning calls a Checkpoint after the module's own h
         self.weights: dict[str, Tensor] | None = None
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Look at the row of history that the module has just written."""
+        """Compare the row of history that the module has just appended with the best epoch."""
         row = module.history[-1]
         if row["val_loss"] < self.loss:
             self.epoch, self.loss = row["epoch"], row["val_loss"]
             self.weights = {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
 
     def state_dict(self) -> dict[str, object]:
-        """For a run that goes on later."""
+        """Return the state for a later resume."""
         return {"epoch": self.epoch, "loss": self.loss, "weights": self.weights}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Go on from there."""
+        """Restore the state."""
         self.epoch, self.loss, self.weights = state["epoch"], state["loss"], state["weights"]

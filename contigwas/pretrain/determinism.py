@@ -1,4 +1,4 @@
-"""The same numbers again: threads, kernels and the noise of the libraries."""
+"""Reproducible training: threads, deterministic kernels, and muted warnings."""
 
 import logging
 import warnings
@@ -10,24 +10,25 @@ import torch
 
 @contextmanager
 def deterministic(threads: int) -> Iterator[None]:
-    """Run torch with `threads` threads, Lightning and torch quietly; restore it all after.
+    """Run torch with `threads` threads and mute Lightning's messages; restore the former settings at the end.
 
-    On a CPU the kernels are the deterministic ones. On a GPU they are the fastest, which need not give the same bits.
+    On a CPU, the deterministic kernels are used. On a GPU, the fastest kernels are used, which may differ in the last
+    bits.
     """
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    former = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     filled = torch.utils.deterministic.fill_uninitialized_memory
     lightning_log = logging.getLogger("lightning.pytorch")
     level = lightning_log.level
     try:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(not torch.cuda.is_available(), warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
+        torch.utils.deterministic.fill_uninitialized_memory = False  # no code reads uninitialised memory
         lightning_log.setLevel(logging.WARNING)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")
             yield
     finally:
-        torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])
+        torch.set_num_threads(former[0])
+        torch.use_deterministic_algorithms(former[1])
         torch.utils.deterministic.fill_uninitialized_memory = filled
         lightning_log.setLevel(level)

@@ -1,4 +1,4 @@
-"""The networks: a trunk for images, small encoders for genetics, heads into the space of the contrast."""
+"""Networks: the image encoder (trunk), encoders of genetics, and projection heads."""
 
 from collections.abc import Mapping
 
@@ -18,9 +18,9 @@ LAYERS = {
     "resnet50": ("bottleneck", [3, 4, 6, 3]),
 }
 TRANSFORMERS = {"vit_mini": (96, 3), "vit_tiny": (192, 3), "vit_small": (384, 6), "vit_base": (768, 12)}  # width, heads
-STAGES = 4  # of a ResNet; as many maps come from a ViT
-SMALL = 128  # pixels: a smaller image has no resolution to give to a 7 x 7 stem and a max-pool
-GROUPS = 8  # of channels, in GroupNorm
+STAGES = 4  # of a ResNet; a ViT returns the same number of feature maps
+SMALL_IMAGE = 128  # pixels: smaller images get a 3 x 3 stem without max-pooling, which keeps their resolution
+GROUPS = 8  # of GroupNorm
 
 
 class VisionTransformer(ViT):
@@ -28,16 +28,16 @@ class VisionTransformer(ViT):
 
     @property
     def features(self) -> int:
-        """How many features it gives an image."""
+        """The number of features per image."""
         return self.norm.normalized_shape[0]
 
     def forward(self, images: Tensor) -> Tensor:
-        """The pooled tokens."""
+        """Return the mean over tokens (images, features)."""
         tokens, _ = super().forward(images)
         return tokens.mean(dim=1)
 
     def maps(self, images: Tensor) -> list[Tensor]:
-        """The tokens of STAGES evenly spread blocks, the last normalised, as maps: (images, features, patches …)."""
+        """Return the tokens of STAGES evenly spaced blocks as (images, features, patches …); the last is normalised."""
         tokens, grid = self.patch_embedding(images), [size // self.patch for size in images.shape[2:]]
         wanted = {len(self.blocks) * stage // STAGES for stage in range(1, STAGES + 1)}
         found = []
@@ -53,27 +53,28 @@ class ResidualNetwork(ResNet):
 
     @property
     def features(self) -> int:
-        """How many features it gives an image."""
+        """The number of features per image."""
         return self.in_planes
 
     def maps(self, images: Tensor) -> list[Tensor]:
-        """What its four stages give, fine to coarse: (images, channels, sizes …) each."""
-        here = self.act(self.bn1(self.conv1(images)))
+        """Return the outputs of the four stages, fine to coarse: (images, channels, sizes …) each."""
+        maps = self.act(self.bn1(self.conv1(images)))
         if not self.no_max_pool:
-            here = self.maxpool(here)
+            maps = self.maxpool(maps)
         found = []
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            here = stage(here)
-            found.append(here)
+            maps = stage(maps)
+            found.append(maps)
         return found
 
 
 def image_encoder(settings: Mapping[str, object], shape: tuple[int, ...]) -> nn.Module:
-    """The trunk of a recipe for images of `shape` (channels, then two or three sizes): -> (images, features).
+    """Return the image encoder of a recipe for images of `shape` (channels, then two or three sizes).
 
-    `settings["image_encoder"]` is a ResNet of MONAI, the last stage pooled, `width` channels in the first stage (8 x
-    as many features, 32 x for the bottlenecks of resnet50) and `norm` batch or group; or a ViT with patches of `patch`
-    pixels and `depth` blocks. `weights` names a file of weights to start from.
+    It maps (images, channels, sizes …) to (images, features). `settings["image_encoder"]` is a ResNet or a ViT of
+    MONAI. A ResNet has `width` channels in the first stage, the normalisation `norm` (batch or group), and 8 x `width`
+    features (resnet50 with its bottlenecks: 32 x). A ViT has patches of `patch` pixels and `depth` blocks. `weights`
+    names a file of initial weights. Raises UserError when the image size is not a multiple of `patch`.
     """
     name = settings["image_encoder"]
     trunk = _transformer(name, settings, shape) if name in TRANSFORMERS else _resnet(name, settings, shape)
@@ -83,8 +84,9 @@ def image_encoder(settings: Mapping[str, object], shape: tuple[int, ...]) -> nn.
 
 
 def _resnet(name: str, settings: Mapping[str, object], shape: tuple[int, ...]) -> ResidualNetwork:
+    """Return a ResNet; images below SMALL_IMAGE pixels get the small stem."""
     block, layers = LAYERS[name]
-    width, small = settings["width"], max(shape[1:]) < SMALL
+    width, small = settings["width"], max(shape[1:]) < SMALL_IMAGE
     trunk = ResidualNetwork(
         block=block,
         layers=layers,
@@ -97,7 +99,7 @@ def _resnet(name: str, settings: Mapping[str, object], shape: tuple[int, ...]) -
         feed_forward=False,
         bias_downsample=False,
     )
-    if settings["norm"] == "group":  # MONAI's own argument reaches the stem alone
+    if settings["norm"] == "group":  # MONAI's argument applies to the stem only
         for parent in [*trunk.modules()]:
             for name, child in parent.named_children():
                 if isinstance(child, nn.modules.batchnorm._BatchNorm):
@@ -106,6 +108,7 @@ def _resnet(name: str, settings: Mapping[str, object], shape: tuple[int, ...]) -
 
 
 def _transformer(name: str, settings: Mapping[str, object], shape: tuple[int, ...]) -> VisionTransformer:
+    """Return a ViT. Raises UserError when the image size is not a multiple of the patch size."""
     width, heads = TRANSFORMERS[name]
     patch = settings["patch"]
     if any(size % patch for size in shape[1:]):
@@ -126,20 +129,20 @@ def _transformer(name: str, settings: Mapping[str, object], shape: tuple[int, ..
     )
     trunk.patch = patch
     for block in trunk.blocks:
-        block.norm_cross_attn = nn.Identity()  # MONAI makes it without ever using it
+        block.norm_cross_attn = nn.Identity()  # MONAI creates it but never uses it
     for module in trunk.modules():
         if isinstance(module, nn.LayerNorm):
-            module.eps = 1e-6  # the published weights' own
+            module.eps = 1e-6  # as in the published weights
     return trunk
 
 
 def features_of(trunk: nn.Module) -> int:
-    """How many features the trunk gives an image."""
+    """Return the number of features per image."""
     return trunk.features
 
 
 def head(features: int, hidden: int, embedding: int) -> nn.Sequential:
-    """Linear - ReLU - Linear into the space of the contrast."""
+    """Return a projection head: Linear - ReLU - Linear."""
     return nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, embedding))
 
 
@@ -148,13 +151,14 @@ def _block(features: int, hidden: int) -> list[nn.Module]:
 
 
 class GeneticsEncoder(nn.Module):
-    """Raw values (samples, features) of one modality -> (samples, embedding). It must be given only samples that have it.
+    """Encoder of one modality: raw values (samples that have it, features) -> (samples, embedding).
 
-    `kind`: `linear` (one linear map into the space of the contrast), `none` (a head on the normalised values), `h1`
-    and `h12` (one or two layers of Linear - ReLU - BatchNorm, then a head). In training, each normalised value is
-    replaced with probability `corruption` by that of another sample of the batch (SCARF, Bahri et al., ICLR 2022),
-    `noise` columns of standard normal numbers are set beside them (0 outside training), and then `dropout` falls.
-    Where `perturbed` is set to False training neither replaces values nor draws noise.
+    `kind`: `linear` (one linear map to the embedding), `none` (a head on the normalised values), `h1` and `h12` (one or
+    two layers of Linear - ReLU - BatchNorm, then a head).
+
+    In training, each normalised value is replaced with probability `corruption` by the value of another sample of the
+    batch (SCARF, Bahri et al., ICLR 2022). Then `noise` columns of standard normal numbers are appended (zeros outside
+    training), and `dropout` is applied. With `perturbed` set to False, training neither replaces values nor adds noise.
     """
 
     def __init__(
@@ -183,27 +187,27 @@ class GeneticsEncoder(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, values: Tensor, components: Tensor | None = None) -> Tensor:
-        """(samples, features) raw, with their genetic components -> (samples, embedding)."""
+        """Encode raw values (samples, features), with the samples' genetic components, as (samples, embedding)."""
         values = self.normaliser(values, components)
         if self.training and self.perturbed and self.corruption and len(values):
-            values = corrupted(values, self.corruption)
+            values = corrupt(values, self.corruption)
         if self.noise:
             shape = len(values), self.noise
             noisy = self.training and self.perturbed
-            drawn = torch.randn(shape, device=values.device) if noisy else values.new_zeros(shape)
-            values = torch.cat([values, drawn], dim=1)
+            noise = torch.randn(shape, device=values.device) if noisy else values.new_zeros(shape)
+            values = torch.cat([values, noise], dim=1)
         return self.layers(self.dropout(values))
 
 
-def corrupted(values: Tensor, share: float) -> Tensor:
-    """(samples, features): each value replaced with probability `share` by that of somebody of these samples (SCARF)."""
+def corrupt(values: Tensor, share: float) -> Tensor:
+    """Replace each value of (samples, features) with probability `share` by that of a random sample (SCARF)."""
     other = torch.randint(len(values), values.shape, device=values.device)
     swapped = torch.rand(values.shape, device=values.device) < share
     return torch.where(swapped, values.gather(0, other), values)
 
 
 def genetics_encoders(normalisers: Mapping[str, Normaliser], settings: Mapping[str, object]) -> nn.ModuleDict:
-    """One encoder a modality. Scores and covariates are few and dense: dropout falls on the other modalities."""
+    """Return one encoder per modality. Scores and covariates are few and dense, so they get no dropout."""
     return nn.ModuleDict(
         {
             name: GeneticsEncoder(
@@ -221,9 +225,10 @@ def genetics_encoders(normalisers: Mapping[str, Normaliser], settings: Mapping[s
 
 
 def start_from_betas(encoder: GeneticsEncoder, values: Tensor, components: Tensor, targets: Tensor) -> None:
-    """Fill a `linear` encoder with GWAS betas: of each target (samples, embedding) on each normalised feature, singly.
+    """Initialise a `linear` encoder with GWAS betas: marginal effects of the normalised features on the targets.
 
-    The betas of a target are scaled so that its column of the encoder's output has unit variance among these samples.
+    The betas of each target (samples, embedding) are scaled so that its column of the encoder's output has unit
+    variance among these samples.
     """
     with torch.no_grad():
         scaled = encoder.normaliser(values, components).double()
@@ -237,5 +242,5 @@ def start_from_betas(encoder: GeneticsEncoder, values: Tensor, components: Tenso
 
 
 def channels_last(shape: tuple[int, ...]) -> torch.memory_format:
-    """The memory format in which convolutions of images of `shape` (channels, sizes …) are fast."""
+    """Return the memory format in which convolutions of images of `shape` (channels, sizes …) are fast."""
     return torch.channels_last if len(shape) == 3 else torch.channels_last_3d

@@ -1,4 +1,4 @@
-"""What is fitted to the training samples: imputation and scaling of genetics, colour of the photographs."""
+"""Statistics fitted on the training samples: imputation and scaling of genetics, scaling of pixels."""
 
 import numpy as np
 import torch
@@ -9,18 +9,18 @@ from contigwas.pretrain.precision import exactly
 from contigwas.runtime.errors import UserError
 from contigwas.tables.anndata_io import MISSING
 
-# a burden that one sample in a thousand carries would reach 30 SD: rare carriers must not shout down everything else
-LEAST_SD = {"burden": 0.1}
-CHUNK = 4096  # features summed at a time,
-PART = 32  # and images
+# without a minimum SD, a burden with one carrier in a thousand samples would reach 30 SD and dominate the embedding
+MIN_SD = {"burden": 0.1}
+CHUNK = 4096  # features summed at a time
+IMAGE_CHUNK = 32  # images summed at a time
 
 
 class Normaliser(nn.Module):
-    """Raw values of one modality to kept, imputed (training mean), centred and scaled (training SD) float32.
+    """Raw values of one modality -> imputed (training mean), centred and scaled (training SD) values, float32.
 
-    Buffers: `keep` (kept,) int64, the features used; `mean` and `scale` (kept,) float32. With `slopes` (pcs + 1, kept)
-    what a constant and genetic components predict of the scaled features is taken out, and the rest divided by `rest`
-    (kept,), its training SD.
+    Buffers: `keep` (kept,) int64, the used features; `mean` and `scale` (kept,) float32, where `scale` is 1 / SD. With
+    `slopes` (pcs + 1, kept), the scaled features are residualised on a constant and the genetic components, and divided
+    by `rest` (kept,), the SD of the residuals among the training samples.
     """
 
     def __init__(
@@ -39,25 +39,25 @@ class Normaliser(nn.Module):
         self.register_buffer("rest", rest)
 
     def forward(self, values: Tensor, components: Tensor | None = None) -> Tensor:
-        """(samples, features) raw, int8 with -127 or float with NaN missing -> (samples, kept) float32.
+        """Normalise raw values (samples, features), where int8 -127 and NaN are missing: (samples, kept) float32.
 
-        `components` (samples, pcs) are needed where they are taken out.
+        `components` (samples, pcs) are required if the normaliser has `slopes`.
         """
         chosen = values[:, self.keep]
-        scaled = torch.where(missing(chosen), 0.0, (chosen.float() - self.mean) * self.scale)
+        scaled = torch.where(is_missing(chosen), 0.0, (chosen.float() - self.mean) * self.scale)
         if self.slopes is None:
             return scaled
         with exactly(values):
-            return (scaled - design(components).float() @ self.slopes) / self.rest
+            return (scaled - design_matrix(components).float() @ self.slopes) / self.rest
 
 
-def design(components: Tensor) -> Tensor:
-    """A constant and the components (samples, pcs): float64 (samples, pcs + 1)."""
+def design_matrix(components: Tensor) -> Tensor:
+    """Return a constant and the components (samples, pcs) as float64 (samples, pcs + 1)."""
     return torch.cat([torch.ones(len(components), 1, device=components.device), components], dim=1).double()
 
 
-def missing(values: Tensor) -> Tensor:
-    """Where a raw value is missing: NaN in floats, -127 in integers."""
+def is_missing(values: Tensor) -> Tensor:
+    """Return where a raw value is missing: NaN in floats, -127 in integers."""
     return values.isnan() if values.is_floating_point() else values == MISSING
 
 
@@ -66,20 +66,20 @@ def fit(
     values: Tensor,
     min_carriers: int = 0,
     components: Tensor | None = None,
-    most: int | None = None,
+    max_features: int | None = None,
     by_variance: bool = False,
 ) -> Normaliser:
     """Fit a Normaliser to raw `values` (training samples, features) of modality `name`.
 
-    Features that are constant or wholly missing among these samples are left out; of `burden` also those with
-    fewer than `min_carriers` carriers. `components` (training samples, pcs) are taken out of the others by least squares
-    among these samples. Of the features the `most` variable are used (all where None), in their own order or, with
-    `by_variance`, the most variable first. Raises UserError when no feature is left.
+    Features that are constant or completely missing are dropped; of `burden`, also those with fewer than `min_carriers`
+    carriers. The others are residualised on `components` (training samples, pcs) by least squares. With `max_features`,
+    only that many features with the largest variance are used. They stay in their own order, or with `by_variance` are
+    sorted by decreasing variance. Raises UserError when no feature remains.
     """
     keep, means, sds, rare = [], [], [], 0
     for start in range(0, values.shape[1], CHUNK):
         block = values[:, start : start + CHUNK]
-        absent = missing(block)
+        absent = is_missing(block)
         numbers = torch.where(absent, 0, block).double()
         count = (~absent).sum(dim=0)
         mean = numbers.sum(dim=0) / count.clamp(min=1)
@@ -93,11 +93,11 @@ def fit(
         means.append(mean[use])
         sds.append(sd[use])
     keep, means, sds = torch.cat(keep), torch.cat(means), torch.cat(sds)
-    if most is not None or by_variance:
-        chosen = sds.sort(descending=True, stable=True).indices[:most]
+    if max_features is not None or by_variance:
+        chosen = sds.sort(descending=True, stable=True).indices[:max_features]
         chosen = chosen if by_variance else chosen.sort().values
         keep, means, sds = keep[chosen], means[chosen], sds[chosen]
-    scales = 1 / sds.clamp(min=LEAST_SD.get(name, 0.0))
+    scales = 1 / sds.clamp(min=MIN_SD.get(name, 0.0))
     normaliser = Normaliser(keep, means.float(), scales.float())
     if not len(normaliser.keep):
         if rare:
@@ -114,17 +114,17 @@ def fit(
 
 
 def _adjusted(normaliser: Normaliser, values: Tensor, components: Tensor) -> Normaliser:
-    """The same with what the components predict taken out."""
-    scaled, columns = normaliser(values).double(), design(components)
+    """Return the normaliser with the regression on the components added."""
+    scaled, columns = normaliser(values).double(), design_matrix(components)
     slopes = torch.linalg.lstsq(columns, scaled, driver="gelsd").solution
     rest = (scaled - columns @ slopes).square().mean(dim=0).sqrt().clamp(min=1e-6)
     return Normaliser(normaliser.keep, normaliser.mean, normaliser.scale, slopes.float(), rest.float())
 
 
 class PixelScaler(nn.Module):
-    """Levels in 0 … 1 to float32 of mean 0 and SD 1 a channel, over the training images.
+    """Levels in 0 … 1 -> float32 with mean 0 and SD 1 per channel over the training images.
 
-    Buffers `mean` and `sd` (channels,). Augmentations work on levels, so the two steps are apart.
+    Buffers: `mean` and `sd` (channels,). Augmentations need levels, so scaling is a separate step.
     """
 
     def __init__(self, mean: Tensor, sd: Tensor) -> None:
@@ -133,16 +133,16 @@ class PixelScaler(nn.Module):
         self.register_buffer("sd", sd)
 
     def forward(self, levels: Tensor) -> Tensor:
-        """(images, channels, sizes …), the same out."""
-        to = (-1, *[1] * (levels.ndim - 2))
-        return (levels - self.mean.view(to)) / self.sd.view(to)
+        """Scale levels (images, channels, sizes …); same shape."""
+        broadcast = (-1, *[1] * (levels.ndim - 2))
+        return (levels - self.mean.view(broadcast)) / self.sd.view(broadcast)
 
 
-def fit_pixels(photographs: Photographs, images: Tensor, at_most: int = 1000) -> PixelScaler:
-    """Fit a PixelScaler to `at_most` of `images` (positions), evenly spread."""
-    spread = torch.from_numpy(np.unique(np.linspace(0, len(images) - 1, at_most).astype(np.int64)))
-    total = square = torch.zeros((), dtype=torch.int64)  # exact: levels are whole numbers
-    for part in images[spread].split(PART):
+def fit_pixels(photographs: Photographs, images: Tensor, max_images: int = 1000) -> PixelScaler:
+    """Fit a PixelScaler to at most `max_images` of `images` (positions), evenly spaced."""
+    spread = torch.from_numpy(np.unique(np.linspace(0, len(images) - 1, max_images).astype(np.int64)))
+    total = square = torch.zeros((), dtype=torch.int64)  # exact sums of integer levels
+    for part in images[spread].split(IMAGE_CHUNK):
         levels = photographs.gather(part).movedim(1, -1).flatten(0, -2).long()
         total, square = total + levels.sum(dim=0), square + levels.square().sum(dim=0)
     count = len(spread) * photographs.pixels[0, ..., 0].numel()

@@ -1,4 +1,4 @@
-"""Principal components of pixels: the image encoder that needs no training, and a target for GWAS betas."""
+"""Principal components of pixels: an image encoder without training, and targets for GWAS betas."""
 
 import logging
 
@@ -11,12 +11,12 @@ from contigwas.images.array import Photographs
 from contigwas.pretrain.normalise import PixelScaler
 
 log = logging.getLogger(__name__)
-AT_MOST = 4096  # images that components are fitted on
-SIDE = {2: 32, 3: 16}  # pixels a side that a photograph, or a volume, is averaged down to before
+MAX_IMAGES = 4096  # images that the components are fitted to
+SIDE = {2: 32, 3: 16}  # pixels per side after average pooling, by number of dimensions
 
 
 class PixelComponents(nn.Module):
-    """(images, channels, sizes …) -> (images, components): a fixed linear map of the averaged-down pixels.
+    """A fixed linear map of average-pooled pixels: (images, channels, sizes …) -> (images, components).
 
     Buffers: mean (pixels,), loadings (components, pixels).
     """
@@ -31,30 +31,30 @@ class PixelComponents(nn.Module):
 
     @property
     def features(self) -> int:
-        """How many components there are."""
+        """The number of components."""
         return len(self.loadings)
 
     def flat(self, images: Tensor) -> Tensor:
-        """(images, pixels) after the averaging."""
+        """Return the average-pooled pixels (images, pixels)."""
         pool = functional.adaptive_avg_pool2d if len(self.sizes) == 2 else functional.adaptive_avg_pool3d
         return pool(images, self.sizes).flatten(1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Scores of the components."""
+        """Return the component scores (images, components)."""
         return (self.flat(images) - self.mean) @ self.loadings.T
 
 
 def fit_components(
     photographs: Photographs, images: Tensor, pixels: PixelScaler, components: int, seed: int
 ) -> PixelComponents:
-    """The components of at most 4,096 of `images` (positions), evenly spread; rows past their rank are 0."""
-    some = images[torch.linspace(0, len(images) - 1, min(AT_MOST, len(images))).round().long()]
+    """Fit the components to at most 4,096 of `images` (positions), evenly spaced; components beyond the rank are 0."""
+    subset = images[torch.linspace(0, len(images) - 1, min(MAX_IMAGES, len(images))).round().long()]
     fitted = PixelComponents(photographs.shape, components)
-    flat = torch.cat([fitted.flat(pixels(photographs.gather(part).float() / 255)) for part in some.split(256)])
+    flat = torch.cat([fitted.flat(pixels(photographs.gather(part).float() / 255)) for part in subset.split(256)])
     fitted.mean.copy_(flat.mean(dim=0))
     rank = min(components, len(flat) - 1, flat.shape[1])
     if rank < components:
-        log.warning("%d images of %d pixels have %d components: the others are 0", *flat.shape, rank)
+        log.warning("%d images of %d pixels have rank %d: the remaining components are 0", *flat.shape, rank)
     _, _, loadings = randomized_svd((flat - fitted.mean).double().numpy(), rank, random_state=seed % 2**32)
     fitted.loadings[:rank] = torch.from_numpy(loadings.copy())
     return fitted

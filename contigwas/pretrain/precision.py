@@ -1,12 +1,13 @@
-"""Where a network runs in half precision, what does not bear it."""
+"""Full precision inside a network that runs in half precision."""
 
 import torch
 from torch import Tensor
 
 
 def exactly(values: Tensor) -> torch.autocast:
-    """A context without autocast on the device of `values`: a bfloat16 has 8 bits.
+    """Return a context without autocast on the device of `values`.
 
-    Cosines over a temperature of 0.1, rotations of images and regressions on components need more.
+    bfloat16 has 8 significant bits. Cosines divided by a temperature of 0.1, rotations of images and regressions on
+    components need more.
     """
     return torch.autocast(values.device.type, enabled=False)

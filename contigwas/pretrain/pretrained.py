@@ -1,4 +1,4 @@
-"""What training wrote, read again: the trunk, its heads and the encoders of modalities, each when it is asked for."""
+"""Networks of a checkpoint: the trunk, its heads and the encoders of modalities, each built on request."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +20,13 @@ KEYS = {"settings", "fold", "state_dict", "best_state_dict", "shape", "roles"}
 
 
 def read_checkpoint(path: PathLike) -> dict:
-    """A checkpoint as `contigwas.pretrain.train` writes it; raises UserError when it is something else."""
+    """Read a checkpoint that `contigwas.pretrain.train` wrote. Raises UserError for any other file."""
     path = require(path, "the checkpoint")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
-    except Exception:  # a file of anything raises anything
+    except Exception:  # torch.load raises many types for files of other formats
         state = None
     if not isinstance(state, dict) or not state.keys() >= KEYS:
         raise UserError(f"{path} is not a checkpoint of contigwas: remove it and run pretrain again")
@@ -37,95 +37,105 @@ def read_checkpoint(path: PathLike) -> dict:
 class Pretrained:
     """The networks of a checkpoint, in evaluation mode on the CPU.
 
-    Each raises UserError where its weights are not those of the network that the checkpoint's settings describe.
+    Every method that returns a network raises UserError if the weights do not fit the settings of the checkpoint.
+
+    Attributes:
+        state: the checkpoint as `read_checkpoint` returns it.
+        weights: the state dict that is used.
+        path: the file, for messages.
     """
 
     state: Mapping[str, object]
     weights: Mapping[str, Tensor]
-    where: PathLike
+    path: PathLike
 
     @classmethod
-    def of(cls, state: Mapping[str, object], where: PathLike, which: str = "last") -> "Pretrained":
-        """From a checkpoint that was read from `where`: the weights of the last epoch, or those of the best."""
+    def of(cls, state: Mapping[str, object], path: PathLike, which: str = "last") -> "Pretrained":
+        """Select the weights of the last or the best epoch of a checkpoint that was read from `path`."""
         if which == "best":
             if state["best_state_dict"]:
-                return cls(state, state["best_state_dict"], where)
+                return cls(state, state["best_state_dict"], path)
             if int(state["settings"].get("epochs", 0)):
-                log.warning("%s has no best weights, because nobody validated: the last ones are taken", where)
-        return cls(state, state["state_dict"], where)
+                log.warning(
+                    "%s: no best weights without validation samples; the weights of the last epoch are used", path
+                )
+        return cls(state, state["state_dict"], path)
 
     @property
     def settings(self) -> Mapping[str, object]:
-        """The recipe that was trained."""
+        """The recipe, with the settings of its training."""
         return self.state["settings"]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of an image: channels, then the sizes."""
+        """Shape of an image: channels, then the sizes."""
         return tuple(self.state["shape"])
 
     @property
     def modalities(self) -> list[str]:
-        """Those that there is an encoder of."""
+        """The modalities with an encoder."""
         return [*dict.fromkeys(name.split(".")[1] for name in self.weights if name.startswith("genetics."))]
 
     def pixels(self) -> PixelScaler:
-        """Levels 0 … 1 to what the trunk takes."""
-        return self._filled("pixels", lambda: PixelScaler(torch.zeros(self.shape[0]), torch.ones(self.shape[0])))
+        """Return the scaler from levels 0 … 1 to the input of the trunk."""
+        return self._load("pixels", lambda: PixelScaler(torch.zeros(self.shape[0]), torch.ones(self.shape[0])))
 
     def trunk(self) -> nn.Module:
-        """(images, channels, sizes …) -> (images, features)."""
-        return self._filled("trunk", self.new_trunk)
+        """Return the trunk: (images, channels, sizes …) -> (images, features)."""
+        return self._load("trunk", self.new_trunk)
 
     def new_trunk(self) -> nn.Module:
-        """The same network with weights drawn anew, from torch's generator."""
+        """Return the same network with new random weights from torch's generator."""
         return self._method().encoder({**self.settings, "weights": None}, self.shape)
 
     def head(self, name: str) -> nn.Module:
-        """(images, features) -> (images, embedding); raises UserError when there is no head of that name."""
+        """Return a head: (images, features) -> (images, embedding). Raises UserError if none has that name."""
         if f"heads.{name}.0.weight" not in self.weights:
-            raise UserError(f"config: embed.layer is {name}, but {self.where} has no head of that name: write trunk")
-        return self._filled(
+            raise UserError(f"config: embed.layer is {name}, but {self.path} has no head of that name: write trunk")
+        return self._load(
             f"heads.{name}",
             lambda: head(features_of(self.trunk()), self.settings["hidden"], self.settings["embedding"]),
         )
 
-    def drawer(self) -> nn.Module:
-        """(images, features) -> (images, channels, sizes …) as `pixels` gives them, of a method that draws images."""
-        return self._filled("decoder", lambda: self._method().drawer(self.settings, self.shape))
+    def decoder(self) -> nn.Module:
+        """Return the image decoder: (images, features) -> (images, channels, sizes …), scaled as by `pixels`.
+
+        Only methods with an image decoder have one.
+        """
+        return self._load("decoder", lambda: self._method().image_decoder(self.settings, self.shape))
 
     def encoder(self, modality: str) -> nn.Module:
-        """Raw values of a modality (samples, features as in its file) -> (samples, embedding)."""
-        return self._filled(f"genetics.{modality}", lambda: self.new_encoder(modality))
+        """Return the encoder of a modality: raw values (samples, features as in its file) -> (samples, embedding)."""
+        return self._load(f"genetics.{modality}", lambda: self.new_encoder(modality))
 
     def new_encoder(self, modality: str) -> nn.Module:
-        """The same network with weights drawn anew; its normaliser is the fitted one."""
-        fitted = self._part(f"genetics.{modality}.normaliser")
+        """Return the same network with new random weights and the fitted normaliser."""
+        fitted = self._weights_of(f"genetics.{modality}.normaliser")
         return self._method().encoders({modality: Normaliser(**fitted)}, self.settings)[modality]
 
     def columns(self, modality: str, features: Sequence[str], path: PathLike) -> Tensor:
-        """Where the features that the encoder takes stand now among the `features` of the file at `path`, by name.
+        """Return the positions of the encoder's features among the `features` of the file at `path`, matched by name.
 
-        int64 (kept,), -1 for one that the file has no more: a modality that is made again after samples left may lack a
-        feature, or have one more. Raises UserError where the file has none of them.
+        int64 (kept,); -1 for a feature that the file does not have. A modality that was recomputed after withdrawals
+        may have more or fewer features than at training time. Raises UserError when the file has none of the features.
         """
         names = self.state.get("features", {}).get(modality)
         if names is None:
-            raise UserError(f"{self.where} does not name the features of {modality} that it learned from: train again")
+            raise UserError(f"{self.path} has no list of the features of {modality}: run pretrain again")
         found = pd.Index(features).get_indexer(pd.Index(names))
-        gone = int((found < 0).sum())
-        if gone == len(found):
+        missing = int((found < 0).sum())
+        if missing == len(found):
             raise UserError(
-                f"{path} has none of the {gone:,} features of {modality} that {self.where} learned from: the two "
-                "are not of one run, train again"
+                f"{path} has none of the {missing:,} features of {modality} that {self.path} was trained with: the "
+                "files are from different runs, so run pretrain again"
             )
-        if gone:
+        if missing:
             log.warning(
-                "fold %d: %s lacks %d of the %d features of %s that the network learned from: training means stand in "
-                "for them",
+                "fold %d: %s does not have %d of the %d features of %s that the network was trained with: training "
+                "means replace them",
                 int(self.state["fold"]),
                 path,
-                gone,
+                missing,
                 len(found),
                 modality,
             )
@@ -134,29 +144,31 @@ class Pretrained:
     def _method(self) -> type:
         return METHODS[self.settings["method"]]
 
-    def _part(self, name: str) -> dict[str, Tensor]:
+    def _weights_of(self, name: str) -> dict[str, Tensor]:
         prefix = f"{name}."
         return {key.removeprefix(prefix): value for key, value in self.weights.items() if key.startswith(prefix)}
 
-    def _filled(self, name: str, make: Callable[[], nn.Module]) -> nn.Module:
+    def _load(self, name: str, build: Callable[[], nn.Module]) -> nn.Module:
+        """Build a network and load its weights. Raises UserError when the weights do not fit."""
         try:
-            module = make()
-            module.load_state_dict(self._part(name))
+            module = build()
+            module.load_state_dict(self._weights_of(name))
         except (RuntimeError, KeyError, TypeError):
             recipe = self.settings
             raise UserError(
-                f"{self.where}: its weights are not those of the network that its settings describe (method "
+                f"{self.path}: the weights do not fit the network that the settings describe (method "
                 f"{recipe.get('method')}, image_encoder {recipe.get('image_encoder')}, width {recipe.get('width')}): "
-                "it is of another version or was altered, so supply the file as training wrote it, or train again"
+                "the file is from another version or was altered. Restore the original file, or run pretrain again"
             ) from None
         return module.eval()
 
 
 def take_from(encoder: nn.Module, columns: Tensor) -> nn.Module:
-    """The same encoder, which now reads `columns` (kept,) of a modality; -1: a feature that stays at its mean."""
+    """Make the encoder read `columns` (kept,) of a modality, and return it; -1 is a feature that stays at its mean."""
     fitted = encoder.normaliser
-    there = columns >= 0
-    # with a scale and slopes of 0 nothing of the column that is read in its place, nor of components, comes through
-    slopes = None if fitted.slopes is None else fitted.slopes * there
-    encoder.normaliser = Normaliser(columns.clamp(min=0), fitted.mean, fitted.scale * there, slopes, fitted.rest)
+    present = columns >= 0
+    # an absent feature reads column 0; with a scale and slopes of 0, neither that column nor the components have an
+    # effect
+    slopes = None if fitted.slopes is None else fitted.slopes * present
+    encoder.normaliser = Normaliser(columns.clamp(min=0), fitted.mean, fitted.scale * present, slopes, fitted.rest)
     return encoder

@@ -1,4 +1,4 @@
-"""Retrieval: how often a sample's other view is among the k nearest of all samples."""
+"""Retrieval recall@k between two embeddings of the same samples."""
 
 import torch
 from torch import Tensor
@@ -9,10 +9,10 @@ CHUNK = 4096  # queries at a time
 
 
 def retrieval(queries: Tensor, targets: Tensor) -> dict[int, float]:
-    """Share of queries (samples, width) whose own target is among the k nearest by cosine, for k = 1, 5, 10.
+    """Return recall@k for k = 1, 5, 10: the share of queries whose own target is among the k nearest by cosine.
 
-    Ties, and what is no number, count against the query: a collapsed embedding does not look perfect.
-    Chance is k / samples.
+    Queries and targets are (samples, width), in the same order. Ties and non-finite values count against the query, so
+    that a collapsed embedding has no recall. The recall of random guesses is k / samples.
     """
     queries, targets = functional.normalize(queries, dim=1), functional.normalize(targets, dim=1)
     ranks = []
@@ -25,5 +25,5 @@ def retrieval(queries: Tensor, targets: Tensor) -> dict[int, float]:
 
 
 def chance(samples: int) -> dict[int, float]:
-    """What guessing reaches among `samples`."""
+    """Return the recall@k of random guesses among `samples`."""
     return {k: min(1.0, k / samples) for k in RANKS}

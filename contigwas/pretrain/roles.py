@@ -1,4 +1,4 @@
-"""Who trains, who validates and who is held out from the network of one fold."""
+"""Roles of samples for the network of one fold: training, validation or held out."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,16 @@ from contigwas.samples.folds import assign_folds, heldout_share, stable_hash
 log = logging.getLogger(__name__)
 
 ROLES = TRAIN, VALIDATION, HELDOUT = "train", "validation", "heldout"
-UNUSED = "unused"  # not held out, but the network never saw them: they lack what the recipe asks for
-NEW = "new"  # of another cohort than that of the training
+UNUSED = "unused"  # neither trained on nor held out: a modality that the recipe needs is missing
+NEW = "new"  # from a cohort other than that of the training
 
 
 def split(families: Sequence[str], settings: Mapping[str, object], fold: int) -> np.ndarray:
-    """The role of each sample, by hash of the family: str, the shape of `families`.
+    """Return the role of each sample by hash of its family: str (samples,).
 
-    With three or more `folds`, fold `fold` is held out. With one, a method with `modalities` leaves out the share
-    `heldout`, and a method that never sees genetics holds nobody out. The share `validation` of the other families
-    is kept from training. Relatives share a role.
+    With `folds` of 3 or more, fold `fold` is held out. With one fold, a method with `modalities` holds out the share
+    `heldout`; a method without genetics holds out no sample. The share `validation` of the other families is used for
+    validation. Relatives have the same role.
     """
     folds, seed = int(settings["folds"]), int(settings["seed"])
     roles = np.full(len(families), TRAIN, dtype=object)
@@ -33,18 +33,18 @@ def split(families: Sequence[str], settings: Mapping[str, object], fold: int) ->
 
 
 def known_roles(state: Mapping[str, object]) -> dict[int, str]:
-    """The role of everyone whom a checkpoint knows, by the hash of the IID."""
-    return {one: role for role, hashes in state["roles"].items() for one in hashes}
+    """Return the role of each sample that a checkpoint records, by the hash of the IID."""
+    return {iid_hash: role for role, hashes in state["roles"].items() for iid_hash in hashes}
 
 
 def roles_of(samples: pd.DataFrame, state: Mapping[str, object]) -> np.ndarray:
-    """The role of each of `samples` (iid, family) in the training of a checkpoint: str (samples,).
+    """Return the role of each of `samples` (iid, family) in the training of a checkpoint: str (samples,).
 
-    Whoever joined the cohort since has the role of the family's hash.
+    A sample that joined the cohort after the training has the role of its family's hash.
     """
-    known, hashes = known_roles(state), samples["iid"].map(stable_hash)
+    recorded, hashes = known_roles(state), samples["iid"].map(stable_hash)
     roles = split(samples["family"].tolist(), state["settings"], state["fold"])
-    there = hashes.isin(list(known)).to_numpy()
-    if not there.all():
-        log.warning("%d samples were not in the cohort when the network was trained", int((~there).sum()))
-    return np.array([known.get(one, role) for one, role in zip(hashes, roles, strict=True)], dtype=object)
+    is_recorded = hashes.isin(list(recorded)).to_numpy()
+    if not is_recorded.all():
+        log.warning("%d samples were not in the cohort when the network was trained", int((~is_recorded).sum()))
+    return np.array([recorded.get(one, role) for one, role in zip(hashes, roles, strict=True)], dtype=object)

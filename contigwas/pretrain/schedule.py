@@ -1,4 +1,4 @@
-"""The optimizer and the learning rate's course, both torch's."""
+"""Optimizer and learning-rate schedule of torch."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -14,28 +14,29 @@ OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
 def optimizer_and_schedule(
     parameters: Iterable[tuple[str, nn.Parameter]], settings: Mapping[str, object], steps: int
 ) -> tuple[Optimizer, LRScheduler]:
-    """AdamW or Adam without decay on biases, normalisation and the temperature; one-cycle or cosine with a warm-up.
+    """Return AdamW or Adam, and a one-cycle schedule or a cosine with warm-up.
 
-    `settings`: optimizer, lr, weight_decay, schedule, warmup (share of the `steps` over which a cosine rises).
+    Biases, normalisation parameters and the temperature have no weight decay. `settings`: optimizer, lr, weight_decay,
+    schedule, warmup (share of the `steps` in which the learning rate of a cosine rises).
     """
-    known = [one for _, one in parameters if one.requires_grad]
-    # flagged are the decay rates of Mamba's states, and what says where a token stands
-    decays = [one.ndim > 1 and not getattr(one, "_no_weight_decay", False) for one in known]
+    trainable = [one for _, one in parameters if one.requires_grad]
+    # flagged are the decay rates of Mamba's states and the biases of tokens, which encode positions
+    decays = [one.ndim > 1 and not getattr(one, "_no_weight_decay", False) for one in trainable]
     groups = [
         {
-            "params": [one for one, decay in zip(known, decays, strict=True) if decay],
+            "params": [one for one, decay in zip(trainable, decays, strict=True) if decay],
             "weight_decay": settings["weight_decay"],
         },
-        {"params": [one for one, decay in zip(known, decays, strict=True) if not decay], "weight_decay": 0.0},
+        {"params": [one for one, decay in zip(trainable, decays, strict=True) if not decay], "weight_decay": 0.0},
     ]
     optimizer = OPTIMIZERS[settings["optimizer"]](groups, lr=settings["lr"], fused=True)
     if settings["schedule"] == "onecycle":
         return optimizer, OneCycleLR(optimizer, settings["lr"], total_steps=steps)
-    rising = int(settings["warmup"] * steps)
+    warmup_steps = int(settings["warmup"] * steps)
 
     def factor(step: int) -> float:
-        if step < rising:
-            return (step + 1) / rising
-        return (1 + math.cos(math.pi * (step - rising) / max(steps - rising, 1))) / 2
+        if step < warmup_steps:
+            return (step + 1) / warmup_steps
+        return (1 + math.cos(math.pi * (step - warmup_steps) / max(steps - warmup_steps, 1))) / 2
 
     return optimizer, LambdaLR(optimizer, factor)

@@ -1,4 +1,4 @@
-"""Train the network of one fold and write everything that was fitted on its training samples."""
+"""Train the network of one fold and write the checkpoint and the history."""
 
 import logging
 import sys
@@ -16,15 +16,15 @@ from lightning.pytorch.plugins.environments import LightningEnvironment, TorchEl
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from contigwas.pretrain.best_weights import Best
-from contigwas.pretrain.data import DEVICE_SHARE, Batches, Chunks, Genetics, Study, load_study
+from contigwas.pretrain.best_weights import BestWeights
+from contigwas.pretrain.data import DEVICE_SHARE, Batches, Genetics, TrainingData, ValidationBatches, load_training_data
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.distributed import rank
 from contigwas.pretrain.methods import METHODS, Pretraining
 from contigwas.pretrain.normalise import Normaliser, PixelScaler, fit, fit_pixels
 from contigwas.pretrain.resume import Resume, fingerprint
 from contigwas.pretrain.roles import HELDOUT
-from contigwas.pretrain.weights import refuse_leak, seen
+from contigwas.pretrain.weights import refuse_leak, seen_samples
 from contigwas.runtime.atomic_files import PathLike, replacing
 from contigwas.runtime.errors import UserError
 from contigwas.runtime.memory import enough_memory
@@ -48,76 +48,87 @@ def train(
     tensorboard: PathLike | None = None,
     code: str = "",
 ) -> None:
-    """Train fold `fold` of a recipe; the same seed and math_threads give the same weights on one machine's CPU.
+    """Train fold `fold` of a recipe; on a CPU, the same seed and math_threads reproduce the weights exactly.
 
     `settings` is the recipe with `folds`, `seed`, `math_threads`, `validation` and `heldout`. `modalities` maps names
-    to .h5ad files; empty for a method without genetics. `pcs` are the genetic components for `adjust_pcs`. With
-    `scratch` the state of training is kept there every `minutes`, under a digest of the settings, the inputs and `code` (a digest of the code);
-    a run that was killed resumes from it to the same weights, and it is removed in the end. `devices` processes share
-    each batch: GPUs, or processes of the CPU where there is none. `tensorboard` is a folder for its files.
+    to .h5ad files; it is empty for a method without genetics. `pcs` are the genetic components for `adjust_pcs`.
 
-    The checkpoint loads with `weights_only=True`: settings, fold, shape (of an image), state_dict (trunk, pixel scaler,
-    heads, genetics encoders with their normalisers) of the last epoch, best_state_dict and best_epoch (of the least
-    validation loss), features (names kept, by modality), roles (hashes of IIDs), seen (hashes of those whose genetics
-    the weights it started from saw). The history has a row an epoch. Raises UserError when there are too few samples for
-    a batch, when a modality has nobody or nothing that varies, when a loss or weight is no longer a number, when
-    memory does not suffice, when the weights to start from saw the genetics of samples that are to be tested, and when a
-    scheduler stopped it.
+    With `scratch`, the state of training is saved there every `minutes`, under a digest of the settings, the inputs and
+    `code` (a digest of the code). An interrupted run resumes from it and ends with the same weights. The state is
+    removed at the end. `devices` processes share each batch: GPUs, or CPU processes if there is no GPU. `tensorboard`
+    is a folder for TensorBoard files.
+
+    The checkpoint loads with `weights_only=True`. Its keys:
+
+    - settings, fold, shape: the recipe, the fold, the shape of an image.
+    - state_dict: trunk, pixel scaler, heads and genetics encoders with their normalisers, of the last epoch.
+    - best_state_dict, best_epoch: the same of the epoch with the lowest validation loss.
+    - features: names of the used features by modality.
+    - roles: hashes of IIDs by role.
+    - seen: hashes of the samples whose genetics the initial weights were trained with.
+
+    The history has one row per epoch. Raises UserError when there are fewer training samples than a batch, when a
+    modality has no training sample or no variable feature, when a loss or weight is not finite, when memory is
+    insufficient, when the initial weights were trained with the genetics of samples to be tested, and when a signal
+    stops the training.
     """
     start, network = settings.get("weights"), settings.get("image_encoder", settings["method"])
     with deterministic(int(settings["math_threads"])):
         with enough_memory(
-            f"there is too little memory to load the images ({images_npy}) and modalities: ask for more, or lower "
-            "images.size"
+            f"there is too little memory to load the images ({images_npy}) and modalities: request more memory, or "
+            "lower images.size"
         ):
-            study = load_study(cohort, images_npy, images_table, modalities, settings, fold, pcs)
-            everyone = [one for hashes in study.roles.values() for one in hashes]
-            saw = seen(start)
-            refuse_leak(start, saw, study.roles[HELDOUT] or everyone, fold)  # with nobody held out, everyone is tested
-            first = study.photographs.first[study.train]
-            pixels = fit_pixels(study.photographs, first)
-            fitted = {name: _fit(name, one, study, settings) for name, one in study.genetics.items()}
-        best, resume = Best(), None
+            data = load_training_data(cohort, images_npy, images_table, modalities, settings, fold, pcs)
+            all_hashes = [one for hashes in data.roles.values() for one in hashes]
+            seen = seen_samples(start)
+            # without held-out samples, all samples are tested
+            refuse_leak(start, seen, data.roles[HELDOUT] or all_hashes, fold)
+            first = data.photographs.first[data.train]
+            pixels = fit_pixels(data.photographs, first)
+            normalisers = {name: _fit_normaliser(name, one, data, settings) for name, one in data.genetics.items()}
+        best, resume = BestWeights(), None
         if scratch is not None:
             files = [cohort, images_npy, images_table, *modalities.values(), *([pcs] if pcs else [])]
             state = fingerprint(settings, fold, [*files, *([start] if start else [])], code)
             resume = Resume(Path(scratch) / state, minutes)
         with enough_memory(
             f"the device has too little memory for batches of {settings.get('batch', 1)} images of "
-            f"{' x '.join(map(str, study.photographs.shape[1:]))} pixels through {network}: "
+            f"{' x '.join(map(str, data.photographs.shape[1:]))} pixels through {network}: "
             f"lower {METHODS[str(settings['method'])].lower}"
         ):
-            module = _train(study, pixels, fitted, settings, fold, best, resume, devices, tensorboard)
+            module = _train(data, pixels, normalisers, settings, fold, best, resume, devices, tensorboard)
     if rank() > 0:
         return
     weights = {name: value.cpu() for name, value in module.state_dict().items()}
     checkpoint = {
         "settings": dict(settings),
         "fold": fold,
-        "shape": list(study.photographs.shape),
+        "shape": list(data.photographs.shape),
         "state_dict": weights,
         "best_epoch": best.epoch,
-        # by the same names, the same objects: pickle tells them from equal ones, and equal weights must be equal files
+        # the same key objects as in state_dict: pickle refers to repeated objects, so equal weights give equal files
         "best_state_dict": {name: best.weights[name] for name in weights} if best.weights else None,
         "features": {
-            name: [study.genetics[name].features[index] for index in one.keep.tolist()] for name, one in fitted.items()
+            name: [data.genetics[name].features[index] for index in normaliser.keep.tolist()]
+            for name, normaliser in normalisers.items()
         },
-        "roles": study.roles,
-        "seen": saw,
+        "roles": data.roles,
+        "seen": seen,
     }
     with replacing(output_history) as temporary:
         columns = None if module.history else ["epoch", "step", "lr", "train_loss", "val_loss"]
         history = pd.DataFrame(module.history, columns=columns)
         history.to_csv(temporary, index=False, lineterminator="\n", float_format="%.6g")
         with replacing(output_checkpoint) as place, place.open("wb") as file:
-            # through a file object: torch writes a path's name into the archive
+            # a file object, because torch would write the name of the path into the archive
             torch.save(checkpoint, file)
     if resume is not None:
         resume.remove()
 
 
-def _fit(name: str, genetics: Genetics, study: Study, settings: Mapping[str, object]) -> Normaliser:
-    row = genetics.row[study.train]
+def _fit_normaliser(name: str, genetics: Genetics, data: TrainingData, settings: Mapping[str, object]) -> Normaliser:
+    """Fit the normaliser of a modality to its training samples."""
+    row = genetics.row[data.train]
     row = row[row >= 0]
     carriers = int(settings.get("min_carriers", 0))
     by_variance = settings.get("gene_order") == "variance"
@@ -127,37 +138,38 @@ def _fit(name: str, genetics: Genetics, study: Study, settings: Mapping[str, obj
 
 
 def _train(
-    study: Study,
+    data: TrainingData,
     pixels: PixelScaler,
-    fitted: Mapping[str, Normaliser],
+    normalisers: Mapping[str, Normaliser],
     settings: Mapping[str, object],
     fold: int,
-    best: Best,
+    best: BestWeights,
     resume: Resume | None,
     devices: int,
     tensorboard: PathLike | None,
 ) -> Pretraining:
+    """Train the module and return it; a method without training returns it as initialised."""
     method = str(settings["method"])
     entropy = np.random.SeedSequence([int(settings["seed"]), crc32(method.encode()), fold])
     weights, order, views = (int(seed) for seed in entropy.generate_state(3))
     torch.manual_seed(weights)  # initial weights and dropout
-    module = METHODS[method].of(study, pixels, fitted, settings, views)
+    module = METHODS[method].of(data, pixels, normalisers, settings, views)
     module.begin()
     if not module.trains:
         return module
-    if len(study.validation) < 2:
-        log.warning("fewer than two samples validate: no validation loss and no retrieval")
+    if len(data.validation) < 2:
+        log.warning("fewer than two validation samples: the history has no validation loss and no retrieval")
     gpu = torch.cuda.is_available()
     devices = _devices(module, settings, devices, gpu)
     callbacks: list[Callback] = [best, *([resume] if resume is not None else [])]
-    resident = not gpu or study.size() < DEVICE_SHARE * torch.cuda.mem_get_info()[0]
+    resident = not gpu or data.size() < DEVICE_SHARE * torch.cuda.mem_get_info()[0]
     trainer = lightning.Trainer(
         max_epochs=settings["epochs"],
         accelerator="gpu" if gpu else "cpu",
         devices=devices,
-        # buffers need not be sent round: what fills them (SyncBatchNorm, a queue) sees every process's samples already
+        # no broadcast of buffers: SyncBatchNorm and the queue compute them from the samples of all processes
         strategy="auto" if devices == 1 else DDPStrategy(find_unused_parameters=True, broadcast_buffers=False),
-        # a scheduler's own environment would start one process a task: here the first process starts the others
+        # Lightning's SLURM environment expects one process per task; here, the first process starts the others
         plugins=None if TorchElasticEnvironment.detect() else [LightningEnvironment()],
         precision="bf16-mixed" if gpu and settings["bf16"] else "32-true",
         sync_batchnorm=gpu and devices > 1,
@@ -165,36 +177,36 @@ def _train(
         logger=_tensorboard(tensorboard) if tensorboard else False,
         callbacks=callbacks,
         enable_model_summary=False,
-        enable_progress_bar=sys.stdout.isatty(),  # where Lightning writes it
+        enable_progress_bar=sys.stdout.isatty(),  # Lightning writes it to stdout
         num_sanity_val_steps=0,
     )
     if gpu and resident:
-        module.study = study = study.to(torch.device("cuda", trainer.strategy.root_device.index or 0))
+        module.data = data = data.to(torch.device("cuda", trainer.strategy.root_device.index or 0))
     if settings["compile"]:
         module.trunk.compile()
     generator = torch.Generator().manual_seed(order)
     share = trainer.global_rank, trainer.world_size
-    module.batches = Batches(study.train, study.photographs, settings["batch"], generator, not resident, *share)
-    # not shared: a validation batch is one contrast, and its views are the next ones of one generator
-    chunks = Chunks(study.validation, study.photographs, settings["batch"])
+    module.batches = Batches(data.train, data.photographs, settings["batch"], generator, not resident, *share)
+    # every process validates all samples: a validation batch is one contrast, and its views come from one generator
+    validation = ValidationBatches(data.validation, data.photographs, settings["batch"])
     state = resume.saved() if resume is not None else None
     if state is not None:
-        log.info("training resumes from where it was saved")
+        log.info("training resumes from the saved state")
     try:
         trainer.fit(
-            module, module.batches, chunks if len(study.validation) > 1 else None, ckpt_path=state, weights_only=True
+            module, module.batches, validation if len(data.validation) > 1 else None, ckpt_path=state, weights_only=True
         )
     except SIGTERMException:
         if resume is None or resume.saved() is None:
-            raise UserError("training was stopped by a signal and nothing was saved: run it again") from None
+            raise UserError("training was stopped by a signal before its state was saved: run it again") from None
         raise UserError(
-            "training was stopped by a signal and saved: run the same command again and it resumes from there"
+            "training was stopped by a signal and its state was saved: run the same command again to resume"
         ) from None
     return module
 
 
 def _tensorboard(folder: PathLike) -> TensorBoardLogger:
-    """Writes the rows of the history. Raises UserError where no package can."""
+    """Return a logger for the rows of the history. Raises UserError when no TensorBoard package is installed."""
     try:
         return TensorBoardLogger(folder, name="", version="")
     except ModuleNotFoundError:
@@ -205,16 +217,16 @@ def _tensorboard(folder: PathLike) -> TensorBoardLogger:
 
 
 def _devices(module: Pretraining, settings: Mapping[str, object], devices: int, gpu: bool) -> int:
-    """How many processes share each batch. Raises UserError when they cannot share it evenly."""
+    """Return the number of processes that share each batch. Raises UserError when they cannot share it evenly."""
     if gpu:
         devices = min(devices, torch.cuda.device_count())
     elif devices > 1 and any(isinstance(one, torch.nn.modules.batchnorm._BatchNorm) for one in module.modules()):
-        # each process would normalise by its own samples, and the network would depend on how many there are
-        log.warning("BatchNorm cannot be shared by processes of the CPU: one trains instead of %d", devices)
+        # each process would normalise by its own samples, so the network would depend on the number of processes
+        log.warning("BatchNorm cannot be synchronised between CPU processes: one process trains instead of %d", devices)
         return 1
     if settings["batch"] % devices:
         raise UserError(
             f"a batch of {settings['batch']} samples does not divide among {devices} devices: make batch in the recipe "
-            f"a multiple of {devices}, or ask for fewer devices"
+            f"a multiple of {devices}, or request fewer devices"
         )
     return devices

@@ -1,4 +1,4 @@
-"""Weights of image encoders from files that torchvision, timm, MONAI or this program wrote."""
+"""Read image-encoder weights from files of torchvision, timm, MONAI or contigwas."""
 
 import logging
 import re
@@ -16,7 +16,7 @@ from contigwas.runtime.errors import UserError
 from contigwas.tables.text import require
 
 log = logging.getLogger(__name__)
-WRAPPERS = ("state_dict", "model", "teacher", "model_state_dict")  # under which others store the weights
+WRAPPERS = ("state_dict", "model", "teacher", "model_state_dict")  # keys of a checkpoint that hold the state dict
 PREFIXES = ("module.", "backbone.", "encoder.", "trunk.", "model.")
 TIMM = [
     (r"^patch_embed\.proj\.", "patch_embedding.patch_embeddings."),
@@ -36,89 +36,90 @@ TORCHVISION = [
 ]
 CLASSIFIER = re.compile(
     r"^(fc|head|heads|fc_norm|head_drop|classification_head|cls_token|class_token|dist_token|mask_token)(\.|$)"
-    r"|^blocks\.\d+\.(norm_)?cross_attn\."  # MONAI makes these without ever using them
+    r"|^blocks\.\d+\.(norm_)?cross_attn\."  # MONAI creates these but never uses them
 )
-LISTED = 5  # names of a mismatch that are reported
+MAX_LISTED = 5  # names per kind of mismatch in the message
 
 
 def load_weights(trunk: nn.Module, path: PathLike) -> None:
-    """Fill the trunk from a file: .safetensors, or what torch.save wrote (a state dict, or one inside a checkpoint).
+    """Load weights into the trunk from a .safetensors file, or from a state dict or checkpoint that torch.save wrote.
 
-    Names of torchvision's and timm's ResNets and ViTs are understood; classifiers and class tokens are left out and
-    counted; the position embeddings of a ViT are interpolated to another grid. Raises UserError that lists what is
-    missing, what is left over and which shapes differ: weights are loaded whole or not at all.
+    The names of torchvision's and timm's ResNets and ViTs are translated. Classifiers and class tokens are skipped and
+    counted. Position embeddings of a ViT are interpolated to the grid of the trunk. The weights are loaded completely
+    or not at all: raises UserError that lists missing weights, unknown weights and differing shapes.
     """
-    found = {_plain(name): value for name, value in read_weights(path).items()}
-    dropped = [name for name in found if CLASSIFIER.match(name)]
+    stored = {_strip_prefixes(name): value for name, value in read_weights(path).items()}
+    dropped = [name for name in stored if CLASSIFIER.match(name)]
     wanted = trunk.state_dict()
-    known = {_named(name): value for name, value in found.items() if name not in dropped}
-    place = "patch_embedding.position_embeddings"
-    # MONAI's class token has no position
-    tokens = 0 if place in found else sum(name in found for name in ("cls_token", "class_token", "dist_token"))
-    if place in known and place in wanted:
-        known[place] = _resized(known[place][:, tokens:], wanted[place])
+    weights = {_monai_name(name): value for name, value in stored.items() if name not in dropped}
+    position = "patch_embedding.position_embeddings"
+    # timm and torchvision store positions of the class tokens first; MONAI's class token has no position
+    tokens = 0 if position in stored else sum(name in stored for name in ("cls_token", "class_token", "dist_token"))
+    if position in weights and position in wanted:
+        weights[position] = _interpolate(weights[position][:, tokens:], wanted[position])
     for name in wanted:
-        if name.endswith("attn.qkv.bias") and name.replace("bias", "weight") in known:
-            known.setdefault(name, torch.zeros_like(wanted[name]))  # MONAI's attention has none unless asked for
-    # BatchNorm's counters may lack: they change nothing
+        if name.endswith("attn.qkv.bias") and name.replace("bias", "weight") in weights:
+            weights.setdefault(name, torch.zeros_like(wanted[name]))  # MONAI's attention has no bias by default
+    # BatchNorm's counters may be missing: they do not affect the output
     counters = {name for name in wanted if name.endswith("num_batches_tracked")}
-    missing = [name for name in wanted if name not in known and name not in counters]
-    extra = [name for name in known if name not in wanted]
+    missing = [name for name in wanted if name not in weights and name not in counters]
+    extra = [name for name in weights if name not in wanted]
     shapes = [
-        f"{name} {tuple(known[name].shape)} instead of {tuple(wanted[name].shape)}"
-        for name in known
-        if name in wanted and known[name].shape != wanted[name].shape
+        f"{name} {tuple(weights[name].shape)} instead of {tuple(wanted[name].shape)}"
+        for name in weights
+        if name in wanted and weights[name].shape != wanted[name].shape
     ]
     if missing or extra or shapes:
-        reported = [
-            f"{what}: {', '.join(names[:LISTED])}{f' and {len(names) - LISTED} more' if len(names) > LISTED else ''}"
+        mismatches = [
+            f"{what}: {', '.join(names[:MAX_LISTED])}"
+            f"{f' and {len(names) - MAX_LISTED} more' if len(names) > MAX_LISTED else ''}"
             for what, names in (("missing", missing), ("unknown", extra), ("of another shape", shapes))
             if names
         ]
         raise UserError(
-            f"{path} does not fit the image encoder ({'; '.join(reported)}): correct image_encoder, width, norm or patch "
-            "in the recipe, or images.size"
+            f"{path} does not fit the image encoder ({'; '.join(mismatches)}): correct image_encoder, width, norm or "
+            "patch in the recipe, or images.size"
         )
-    trunk.load_state_dict({**wanted, **known})
-    log.info("%d weights of the image encoder from %s; %d of a classifier left out", len(known), path, len(dropped))
+    trunk.load_state_dict({**wanted, **weights})
+    log.info("%s: loaded %d weights of the image encoder, skipped %d of a classifier", path, len(weights), len(dropped))
 
 
-def seen(path: PathLike | None) -> list[int]:
-    """Hashes of the samples whose genetics the network of a contigwas checkpoint saw, through its own weights too.
+def seen_samples(path: PathLike | None) -> list[int]:
+    """Return hashes of the samples whose genetics a contigwas checkpoint, or its initial weights, were trained with.
 
-    Empty for other files, and where no genetics were seen.
+    Empty for other files, and for training without genetics.
     """
     state = None if path is None else _read(path)
     if not isinstance(state, Mapping) or not {"settings", "roles"} <= state.keys():
         return []
-    own = [*state["roles"].get(TRAIN, []), *state["roles"].get(VALIDATION, [])]
-    return sorted({*(own if state["settings"].get("modalities") else []), *state.get("seen", [])})
+    trained_on = [*state["roles"].get(TRAIN, []), *state["roles"].get(VALIDATION, [])]
+    return sorted({*(trained_on if state["settings"].get("modalities") else []), *state.get("seen", [])})
 
 
-def refuse_leak(path: PathLike | None, saw: Iterable[int], samples: Iterable[int], fold: int) -> None:
-    """Raise UserError where the weights `saw` the genetics of some of `samples`, whom fold `fold` will test (hashes)."""
-    known = set(saw) & set(samples)
-    if known:
+def refuse_leak(path: PathLike | None, seen: Iterable[int], samples: Iterable[int], fold: int) -> None:
+    """Raise UserError if `samples` (hashes), which fold `fold` will test, include some of `seen` by the weights."""
+    leaked = set(seen) & set(samples)
+    if leaked:
         raise UserError(
-            f"{path} was trained with the genetics of {len(known)} samples that the network of fold {fold} is to be "
-            "tested on, so that their features would know the answer: take weights that saw nobody's genetics, or "
-            "those of other samples"
+            f"{path} was trained with the genetics of {len(leaked)} samples that the network of fold {fold} is to be "
+            "tested on, so that their features would leak their genetics: use weights that were trained without "
+            "genetics, or on other samples"
         )
 
 
 def _read(path: PathLike) -> object:
-    """What is in the file; None where it cannot be read. Nothing but tensors and plain values is ever unpickled."""
+    """Return the content of the file; None where it cannot be read. Only tensors and plain values are unpickled."""
     path = Path(require(path, "the weights"))
     try:
         return load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except MemoryError:
         raise
-    except Exception:  # a file of anything raises anything
+    except Exception:  # the readers raise many types for files of other formats
         return None
 
 
 def read_weights(path: PathLike) -> dict[str, Tensor]:
-    """Names and tensors of a file of weights. Raises UserError where there is none, or a value is no number."""
+    """Return names and tensors of a weights file. Raises UserError when it has none, or when a value is not finite."""
     state = _read(path)
     while isinstance(state, Mapping):
         inner = next((state[name] for name in WRAPPERS if isinstance(state.get(name), Mapping)), None)
@@ -126,38 +127,40 @@ def read_weights(path: PathLike) -> dict[str, Tensor]:
             break
         state = inner
     items = state.items() if isinstance(state, Mapping) else ()
-    tensors = {name: one for name, one in items if isinstance(one, Tensor)}
+    tensors = {name: value for name, value in items if isinstance(value, Tensor)}
     if not tensors:
         raise UserError(f"{path} holds no weights: supply a state dict saved by torch.save, or a .safetensors file")
-    odd = [name for name, one in tensors.items() if not bool(one.isfinite().all())]
-    if odd:
+    invalid = [name for name, value in tensors.items() if not bool(value.isfinite().all())]
+    if invalid:
         raise UserError(
-            f"{path}: {odd[0]} (and {len(odd) - 1} others) holds values that are no numbers: supply a sound file"
+            f"{path}: {invalid[0]} and {len(invalid) - 1} other weights hold values that are not finite: supply "
+            "another file"
         )
-    trunk = {name: one for name, one in tensors.items() if name.startswith("trunk.")}
+    trunk = {name: value for name, value in tensors.items() if name.startswith("trunk.")}
     return trunk or tensors
 
 
-def _plain(name: str) -> str:
-    """Without the prefixes of wrappers; `encoder.layers` is torchvision's own."""
+def _strip_prefixes(name: str) -> str:
+    """Return the name without the prefixes of wrappers; `encoder.layers` is part of torchvision's own names."""
     while name.startswith(PREFIXES) and not name.startswith(("encoder.layers.", "encoder.ln.", "encoder.pos_")):
         name = name.partition(".")[2]
     return name
 
 
-def _named(name: str) -> str:
+def _monai_name(name: str) -> str:
+    """Return MONAI's name of a weight of timm or torchvision."""
     for pattern, into in (*TIMM, *TORCHVISION):
         name = re.sub(pattern, into, name)
     return name
 
 
-def _resized(embeddings: Tensor, wanted: Tensor) -> Tensor:
-    """Position embeddings (1, tokens, width) of a square grid, bicubic on another square grid."""
+def _interpolate(embeddings: Tensor, wanted: Tensor) -> Tensor:
+    """Interpolate position embeddings (1, tokens, width) of a square grid bicubically to another square grid."""
     have, want = (round(one.shape[1] ** 0.5) for one in (embeddings, wanted))
     square = have**2 == embeddings.shape[1] and want**2 == wanted.shape[1]
     if embeddings.shape == wanted.shape or not square or embeddings.shape[2] != wanted.shape[2]:
         return embeddings
     grid = embeddings.reshape(1, have, have, -1).permute(0, 3, 1, 2).float()
     grid = functional.interpolate(grid, (want, want), mode="bicubic", antialias=True)
-    log.info("position embeddings interpolated from %d x %d to %d x %d patches", have, have, want, want)
+    log.info("interpolated position embeddings from %d x %d to %d x %d patches", have, have, want, want)
     return grid.permute(0, 2, 3, 1).reshape(1, want**2, -1)

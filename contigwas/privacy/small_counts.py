@@ -1,90 +1,95 @@
-"""Counts of samples as they may be reported: none of 1 to 4, and none from which such a one could be worked out."""
+"""Suppression of small counts: no count of 1 to 4 samples is reported, or can be derived from other counts."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-LEAST = 5  # samples: a smaller count could point at somebody
-ROUND = 10
-SMALL, LARGE, SOME = f"<{LEAST}", ">=", ">0"
+MIN_COUNT = 5  # samples; a smaller count could identify a participant
+ROUNDING = 10
+SMALL, LARGE, SOME = f"<{MIN_COUNT}", ">=", ">0"
 
 
 def hidden(count: int) -> int | str:
-    """A count of samples as it may be reported.
+    """Return a count of samples, or `<5` if it is from 1 to 4.
 
     >>> hidden(3), hidden(0), hidden(12)
     ('<5', 0, 12)
     """
-    return SMALL if 0 < count < LEAST else int(count)
+    return SMALL if 0 < count < MIN_COUNT else int(count)
 
 
-def reported(counts: Sequence[int]) -> list[int | str]:
-    """Counts whose sum is known, as they may be reported: a small one would be the sum without the others.
+def suppress_small_counts(counts: Sequence[int]) -> list[int | str]:
+    """Return counts whose sum is public, with small counts suppressed so that they cannot be derived from the sum.
 
-    The largest are hidden beside it, as many as leave all small counts together free to be anything from 1 to 4. What
-    is reported of a hidden one, that it does not fall below a number, follows from the sum and from what is reported exactly,
-    and so tells nothing more. Where hiding all large ones does not suffice, or several small ones are alone, it is only
-    reported which counts are not 0. Nothing helps where the sum tells by itself (of one count, or of as many samples as
-    counts).
+    The largest counts are suppressed too: as many as are needed so that the small counts could have any values from 1
+    to 4. For a suppressed large count a lower bound is reported. This bound depends only on the sum and on the counts
+    that are reported exactly, so it discloses nothing more. If suppressing all large counts is not enough, or if there
+    are only several small counts, the result only shows which counts are not 0. A count cannot be protected if the sum
+    itself discloses it (a single count, or as many samples as counts).
 
-    >>> reported([237, 3]), reported([60, 20, 8, 0]), reported([90, 60, 20, 2])
+    >>> suppress_small_counts([237, 3]), suppress_small_counts([60, 20, 8, 0]), suppress_small_counts([90, 60, 20, 2])
     (['>=230', '<5'], [60, 20, 8, 0], ['>=80', 60, 20, '<5'])
-    >>> reported([300, 300, 90, 2]), reported([6, 2]), reported([0, 4, 4])
+    >>> suppress_small_counts([300, 300, 90, 2]), suppress_small_counts([6, 2]), suppress_small_counts([0, 4, 4])
     (['>=90', '>=90', 90, '<5'], ['>0', '>0'], [0, '>0', '>0'])
     """
     counts = [int(count) for count in counts]
     result = [hidden(count) for count in counts]
-    small = [count for count in counts if 0 < count < LEAST]
+    small = [count for count in counts if 0 < count < MIN_COUNT]
     if not small:
         return result
-    most = LEAST - 1
-    large = sorted((place for place, count in enumerate(counts) if count >= LEAST), key=lambda place: -counts[place])
+    max_small = MIN_COUNT - 1
+    large = sorted(
+        (place for place, count in enumerate(counts) if count >= MIN_COUNT), key=lambda place: -counts[place]
+    )
     if not large and len(small) == 1:
         return result
-    spare = sum(small) - most * len(small)  # of the hidden large ones together, if the small ones were all 4
+    margin = sum(small) - max_small * len(small)  # sum of the suppressed large counts if all small counts were 4
     for number, place in enumerate(large, start=1):
-        spare += counts[place]
-        below = counts[large[number]] if number < len(large) else 0
-        # by 2 above the next one: else it could be reported from hiding this many, and not fewer, what the small ones are
-        if spare >= number * max(LEAST, below + 2 * (below > 0)):
-            least = max(LEAST, (spare if number == 1 else below) // ROUND * ROUND)
+        margin += counts[place]
+        next_count = counts[large[number]] if number < len(large) else 0
+        # The margin of 2 above the next count prevents that the number of suppressed counts discloses the small ones.
+        if margin >= number * max(MIN_COUNT, next_count + 2 * (next_count > 0)):
+            bound = max(MIN_COUNT, (margin if number == 1 else next_count) // ROUNDING * ROUNDING)
             for one in large[:number]:
-                result[one] = f"{LARGE}{least}"
+                result[one] = f"{LARGE}{bound}"
             return result
     return [SOME if count else 0 for count in counts]
 
 
-def reported_table(counts: np.ndarray, without: int) -> list[list[int | str]]:
-    """Counts (clusters, labels) as they may be reported beside other tables of the same labels.
+def suppress_small_cells(counts: np.ndarray, unlabelled: int) -> list[list[int | str]]:
+    """Return counts (clusters, labels) with small cells suppressed, given that other tables of these labels are public.
 
-    `without` samples have no label; with them the sum of all is known. The other tables may tell how many samples have
-    each label. Where this would tell a small label, or `without`, a label's number is hidden in every table.
+    `unlabelled` is the number of samples without a label; the sum of all samples is public. The other tables may
+    disclose the total of each label. If this would disclose a small label, or a small `unlabelled`, the column of a
+    label is suppressed in every table.
     """
-    totals = [*counts.sum(axis=0).tolist(), without]
-    as_told = reported(totals)
-    small = [total for total in totals if 0 < total < LEAST]
-    hides = [not isinstance(cell, int) and total >= LEAST for cell, total in zip(as_told, totals, strict=True)]
+    totals = [*counts.sum(axis=0).tolist(), unlabelled]
+    suppressed_totals = suppress_small_counts(totals)
+    small = [total for total in totals if 0 < total < MIN_COUNT]
+    hide_column = [
+        not isinstance(cell, int) and total >= MIN_COUNT for cell, total in zip(suppressed_totals, totals, strict=True)
+    ]
     columns = []
-    for hide, column in zip(hides, counts.T.tolist(), strict=False):
+    for hide, column in zip(hide_column, counts.T.tolist(), strict=False):
         if not hide:
-            columns.append(reported(column))
-        elif sum(hides) == 1:  # with the small ones it has a sum that is known
-            columns.append(reported([*column, *small])[: len(column)])
+            columns.append(suppress_small_counts(column))
+        elif sum(hide_column) == 1:  # its sum together with the small totals is public
+            columns.append(suppress_small_counts([*column, *small])[: len(column)])
         else:
             columns.append([SOME if count else 0 for count in column])
     return [list(row) for row in zip(*columns, strict=True)]
 
 
 def any_hidden(values: Sequence) -> bool:
-    """Whether any count, in whatever nesting, is hidden."""
+    """Return whether any count in nested lists is suppressed."""
     return any(any_hidden(one) if isinstance(one, list) else isinstance(one, str) for one in values)
 
 
 def coarse(value: float, samples: int) -> float:
-    """A share of `samples`, or a measure of their table, to the nearest multiple of what 10 samples make of it.
+    """Return a share of `samples`, or a measure of their table, rounded to multiples of the share of 10 samples.
 
     >>> round(coarse(0.9875, 240), 4), coarse(0.98, 5)
     (1.0, 1.0)
     """
-    step = min(2 * LEAST / samples, 1.0)
+    step = min(2 * MIN_COUNT / samples, 1.0)
     return float(np.clip(round(value / step) * step, -1, 1))

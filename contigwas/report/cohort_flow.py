@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from contigwas.config.settings import folds
-from contigwas.privacy.small_counts import hidden, reported
+from contigwas.privacy.small_counts import hidden, suppress_small_counts
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.tables.text import read_table
 
@@ -112,7 +112,9 @@ def image_steps(table: PathLike) -> list[Step]:
 
 def _reportable(counts: Sequence[tuple[str, int]]) -> list[tuple[str, int | str]]:
     """Return the reasons with small counts hidden; the sum of the counts is known from the steps."""
-    return list(zip([reason for reason, _ in counts], reported([count for _, count in counts]), strict=True))
+    return list(
+        zip([reason for reason, _ in counts], suppress_small_counts([count for _, count in counts]), strict=True)
+    )
 
 
 def _with_texts(step: Step) -> Step:

@@ -246,7 +246,7 @@ def _tests(config: Mapping) -> Iterator[str]:
 def _explanations(config: Mapping) -> Iterator[str]:
     block = config.get("explain")
     if block:
-        noise = " averaged over noisy inputs [@noise_tunnel]" if block["noise"]["samples"] else ""
+        noise = " averaged over noisy inputs [@noise_tunnel]" if block["noise"]["copies"] else ""
         names = {
             "integrated_gradients": f"integrated gradients [@integrated_gradients]{noise}",
             "deeplift": "DeepLIFT [@deeplift]",

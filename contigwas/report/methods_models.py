@@ -62,7 +62,7 @@ def _views(name: str, recipe: Mapping, network: str) -> str:
     """Return the sentence on a method without genetics. Methods with a decoder have their own network."""
     method = recipe["method"]
     title = kind(recipe)
-    if not methods()[method].draws:
+    if not methods()[method].has_decoder:
         return f"{name} is {title} [@{method}] with {network}, without genetics."
     if recipe.get("contrast"):
         return f"{name} is a {title} after [@{method}], without genetics."

@@ -1,1 +1,1 @@
-"""What every job shares: errors, logs, atomic files, disk, memory, SLURM, code digests and training inputs."""
+"""Runtime services of every job: errors, logs, atomic files, disk, memory, SLURM, code digest, training inputs."""

@@ -1,4 +1,4 @@
-"""Atomic files: a file is complete or absent."""
+"""Atomic writes: a file or folder is written completely or not at all."""
 
 import glob
 import os
@@ -10,25 +10,25 @@ from pathlib import Path
 
 import pandas as pd
 
-from contigwas.runtime.disk import reported
+from contigwas.runtime.disk import report_disk_errors
 
 PathLike = str | os.PathLike
 
 
 @contextmanager
 def replacing(path: PathLike, crowded: bool = False) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, with the same suffix; rename it to `path` if the block succeeds.
+    """Yield a temporary path in the folder of `path`, with the same suffix; rename it to `path` if the block succeeds.
 
-    What killed processes left of `path` is removed, unless its folder is `crowded` with thousands of files that are
-    made one by one: then its maker calls `sweep`, and is spared a flush to the disk for each. Raises UserError when the
-    disk is full or may not be written; nothing is left behind then, as after any error.
+    Temporary files that killed processes left of `path` are removed first. `crowded` skips this and the flush to the
+    disk, for folders with thousands of files; the caller then calls `sweep` once. Raises UserError if the disk is full
+    or not writable. After any error the temporary file is removed.
     """
     path = Path(path)
-    with reported(path):
+    with report_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not crowded:
             sweep(path.parent, path.name)
-        temporary = _beside(path, "tmp")
+        temporary = _temporary_name(path, "tmp")
         try:
             yield temporary
             if not crowded:
@@ -40,15 +40,15 @@ def replacing(path: PathLike, crowded: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: PathLike) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; rename it to `path`, whatever stood there, if the block succeeds.
+    """Yield a temporary folder next to `path`; if the block succeeds, it replaces the folder `path`.
 
-    The same promises as those of `replacing`.
+    Errors and temporary files are handled as in `replacing`.
     """
     path = Path(path)
-    with reported(path):
+    with report_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent, path.name)
-        temporary, old = _beside(path, "tmp"), _beside(path, "old")
+        temporary, old = _temporary_name(path, "tmp"), _temporary_name(path, "old")
         temporary.mkdir()
         try:
             yield temporary
@@ -64,7 +64,7 @@ def replacing_folder(path: PathLike) -> Iterator[Path]:
 
 
 def sweep(folder: PathLike, name: str = "*") -> None:
-    """Remove what processes that were killed left in `folder` of the file or folder `name` (a pattern: of all)."""
+    """Remove temporary files that killed processes left in `folder`, of the file or folder `name` (`*`: of all)."""
     pattern = name if name == "*" else glob.escape(name)
     for kind in ("tmp", "old"):
         for path in Path(folder).glob(f".*.{kind}.{pattern}"):
@@ -74,39 +74,39 @@ def sweep(folder: PathLike, name: str = "*") -> None:
                 path.unlink(missing_ok=True)
 
 
-def _beside(path: Path, kind: str) -> Path:
-    """A name that no other process takes, on this machine or on another one."""
+def _temporary_name(path: Path, kind: str) -> Path:
+    """Return a temporary name in the same folder that no other process uses, on any machine."""
     return path.with_name(f".{secrets.token_hex(4)}.{kind}.{path.name}")
 
 
 def _flush(path: Path) -> None:
-    """Supply a file's content to the disk: else a machine that fails after the rename may leave it empty."""
+    """Write the content of a file to the disk; otherwise a crash after the rename could leave an empty file."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def private_folder(path: PathLike) -> Path:
-    """Make the folder for files that name samples, readable by its owner only (mode 0700), and return it.
+    """Make a folder for files with sample IDs, readable only by its owner (mode 0700), and return it.
 
-    So are those above it, up to the nearest that is called private.
+    Its parents get the same mode, up to the nearest one called `private`.
     """
     path = Path(path)
-    with reported(path):
+    with report_disk_errors(path):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         upwards = path.parts[::-1]
-        above = upwards.index("private") if "private" in upwards else 0
-        for one in [path, *list(path.parents)[:above]]:
-            one.chmod(0o700)
+        n_parents = upwards.index("private") if "private" in upwards else 0
+        for folder in [path, *list(path.parents)[:n_parents]]:
+            folder.chmod(0o700)
     return path
 
 
 def write_tsv(table: pd.DataFrame, path: PathLike) -> None:
-    """Write a table as TSV with a header, complete or not at all."""
+    """Write a table as TSV with a header and NA for missing values, completely or not at all."""
     with replacing(path) as temporary:
         table.to_csv(temporary, sep="\t", index=False, na_rep="NA", lineterminator="\n")
 
 
 def write_parquet(table: pd.DataFrame, path: PathLike) -> None:
-    """Write a table as zstd Parquet without the index, complete or not at all."""
+    """Write a table as zstd Parquet without the index, completely or not at all."""
     with replacing(path) as temporary:
         table.to_parquet(temporary, index=False, compression="zstd")

@@ -1,4 +1,4 @@
-"""A disk that is full, or that may not be written, in one sentence."""
+"""Error messages for a disk that is full or not writable."""
 
 import errno
 import os
@@ -8,78 +8,80 @@ from pathlib import Path
 
 from contigwas.runtime.errors import UserError
 
-AGAIN = "then run the same command again"
+RERUN = "then run the same command again"
 FULL = {
-    errno.ENOSPC: f"the disk is full: free some space there, {AGAIN}",
-    errno.EDQUOT: f"your quota of disk space is used up: free some there, {AGAIN}",
-    errno.EFBIG: f"no file may be that large there: lift that limit (ulimit -f), {AGAIN}",
+    errno.ENOSPC: f"the disk is full: free some space there, {RERUN}",
+    errno.EDQUOT: f"your disk quota is exceeded: free some space there, {RERUN}",
+    errno.EFBIG: f"the file exceeds the maximum file size: raise that limit (ulimit -f), {RERUN}",
 }
-CLOSED = {
+NOT_WRITABLE = {
     errno.EROFS: "the disk is read-only: mount it for writing, or work in another folder (--directory)",
     errno.EACCES: "you may not write there: change its permissions or owner, or work in another folder (--directory)",
 }
-CLOSED[errno.EPERM] = CLOSED[errno.EACCES]
-LEAST = 1 << 20  # bytes: with less Snakemake cannot write its own notes
+NOT_WRITABLE[errno.EPERM] = NOT_WRITABLE[errno.EACCES]
+MIN_FREE_BYTES = 1 << 20  # with less Snakemake cannot write its own metadata
 
 
 @contextmanager
-def reported(path: str | os.PathLike) -> Iterator[None]:
-    """Raise UserError where the block fails because the disk of `path`, which it writes, is full or closed.
+def report_disk_errors(path: str | os.PathLike) -> Iterator[None]:
+    """Raise UserError if the block, which writes `path`, fails because the disk is full or not writable.
 
-    Where the error names a file elsewhere, on a disk that is full (of TMPDIR, say), its folder is reported instead.
+    If the disk of another file is full (such as one in TMPDIR), the message names the folder of that file instead.
     """
     try:
         yield
     except UserError:
         raise
     except Exception as error:
-        place, why = path, full(error)
+        location, why = path, full(error)
         if why is not None:
-            place = _elsewhere(error, Path(path)) or path
+            location = _other_folder(error, Path(path)) or path
         else:
-            why = _closed(error, Path(path))
+            why = _not_writable(error, Path(path))
         if why is None:
             raise
-        raise UserError(f"{place} cannot be written, because {why}") from error
+        raise UserError(f"{location} cannot be written, because {why}") from error
 
 
 def full(error: BaseException | None) -> str | None:
-    """Why there was no room, with the remedy; None where that is not the reason.
+    """Return why there is no space on the disk, with the remedy, or None if this is not the reason of the error.
 
-    Libraries hide it: bed-reader gives no number, HDF5 sometimes a RuntimeError that quotes it, torch an error of its
-    own in whose context the real one stands.
+    Libraries hide the reason: bed-reader omits the error number, HDF5 may raise a RuntimeError that quotes the message,
+    and torch raises another error with the original one as its context.
     """
     return next(filter(None, map(_full, _chain(error))), None)
 
 
 def _full(error: BaseException) -> str | None:
+    """Return the message of an error about disk space, without its causes; else None."""
     for number, why in FULL.items():
-        known = isinstance(error, OSError) and error.errno == number
-        if known or (isinstance(error, OSError | RuntimeError) and os.strerror(number) in str(error)):
+        has_number = isinstance(error, OSError) and error.errno == number
+        if has_number or (isinstance(error, OSError | RuntimeError) and os.strerror(number) in str(error)):
             return why
     return None
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
-def _elsewhere(error: Exception, path: Path) -> Path | None:
-    """The folder of the file that had no room, where it is not of `path`; only the folder, a name may be a sample's."""
+def _other_folder(error: Exception, path: Path) -> Path | None:
+    """Return the folder of the file without space if it is not `path`; the file name may be a sample ID."""
     name = next((_name(one) for one in _chain(error) if _full(one)), None)
     return None if name is None or _belongs(name, path) else name.parent
 
 
-def _closed(error: Exception, path: Path) -> str | None:
-    """Not where the block was refused an input."""
+def _not_writable(error: Exception, path: Path) -> str | None:
+    """Return why `path` is not writable; None if the error is about another file, such as an input."""
     name = _name(error)
-    return CLOSED.get(error.errno) if name is not None and _belongs(name, path) else None
+    return NOT_WRITABLE.get(error.errno) if name is not None and _belongs(name, path) else None
 
 
 def _name(error: BaseException) -> Path | None:
-    """The file that an error names, of two the one that was to be written."""
+    """Return the file that an error names; of two files, the one to be written."""
     if not isinstance(error, OSError):
         return None
     name = error.filename if error.filename2 is None else error.filename2
@@ -87,7 +89,7 @@ def _name(error: BaseException) -> Path | None:
 
 
 def _belongs(name: Path, path: Path) -> bool:
-    """Whether it is `path`, one of its folders, something inside it, or its temporary file or folder beside it."""
+    """Return whether `name` is `path`, a parent of it, inside it, or its temporary file or folder."""
     name, path = name.absolute(), path.absolute()
     if name in path.parents:
         return True
@@ -96,18 +98,20 @@ def _belongs(name: Path, path: Path) -> bool:
 
 
 def require_writable(folders: Iterable[str | os.PathLike]) -> None:
-    """Raise UserError for a folder (its nearest parent where it is not there yet) without room or right to write."""
+    """Raise UserError for a folder (or its nearest existing parent) that is full or not writable."""
     for folder in folders:
-        place = Path(folder).resolve()
-        while not place.exists():
-            place = place.parent
-        found = os.statvfs(place)
+        location = Path(folder).resolve()
+        while not location.exists():
+            location = location.parent
+        found = os.statvfs(location)
         why = None
         if found.f_flag & os.ST_RDONLY:
-            why = CLOSED[errno.EROFS]
-        elif not os.access(place, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-            why = CLOSED[errno.EACCES]
-        elif found.f_blocks and found.f_bavail * found.f_frsize < LEAST:  # some network disks give zeros only
+            why = NOT_WRITABLE[errno.EROFS]
+        elif not os.access(location, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+            why = NOT_WRITABLE[errno.EACCES]
+        elif (
+            found.f_blocks and found.f_bavail * found.f_frsize < MIN_FREE_BYTES
+        ):  # some network file systems report only zeros
             why = FULL[errno.ENOSPC]
         if why is not None:
-            raise UserError(f"{place} cannot be written, because {why}")
+            raise UserError(f"{location} cannot be written, because {why}")

@@ -1,9 +1,9 @@
-"""The one exception that speaks to the user."""
+"""The exception for mistakes in the data or the config of a user."""
 
 
 class UserError(Exception):
-    """A mistake in the user's data or config, reported in one sentence: what is wrong, in which file and where, what to do.
+    """A mistake in the user's data or config. The message says where it is, what is wrong, and how to fix it.
 
-    Adapters print the sentence and exit with status 1, without a traceback. The sentence never names a sample:
-    it gives counts and the shape of an ID (`contigwas.tables.sample_ids.shape`).
+    Jobs print the message and exit with status 1, without a traceback. The message never contains a sample ID. It
+    gives counts and the form of the IDs (`contigwas.tables.sample_ids.shape`).
     """

@@ -1,4 +1,4 @@
-"""What a rule's adapter wraps around its one library call: the rule's log, one-sentence errors, math threads."""
+"""Context of a job: the log of the rule, one-sentence errors, one process per job, and math threads."""
 
 import ctypes
 import fcntl
@@ -21,29 +21,29 @@ from threadpoolctl import threadpool_limits
 
 from contigwas.runtime import disk
 from contigwas.runtime.errors import UserError
-from contigwas.runtime.memory import MORE, short
+from contigwas.runtime.memory import MORE_MEMORY, is_out_of_memory
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
-LOCKS = Path(".snakemake/contigwas")  # no results, and Snakemake, which removes a job's log, leaves it alone
-STOPPED = "stopped by a signal: the same command resumes from here"
-SELF = Path(__file__).resolve()
-PACKAGE = SELF.parents[1]
+PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
+LOCK_FOLDER = Path(".snakemake/contigwas")  # not next to the log, which Snakemake removes
+STOPPED_MESSAGE = "stopped by a signal: run the same command again to resume"
+THIS_FILE = Path(__file__).resolve()
+PACKAGE = THIS_FILE.parents[1]
 
 
 @contextmanager
 def job(log: str | os.PathLike, math_threads: int | None = None) -> Iterator[None]:
-    """Run one stage: log to `log`, limit BLAS and torch to `math_threads`, end what a user can fix in one sentence.
+    """Run one stage with its log in `log` and with BLAS and torch limited to `math_threads` threads.
 
     A `UserError`, a full disk, too little memory and an interrupt are logged and printed to stderr in one sentence,
-    then the process exits with a status that is not 0. Any other exception is written to the log with its traceback
-    and raised again. SIGTERM unwinds the stage, so that nothing half-written stays; the death of the Snakemake that
-    started it counts as one. A job that another process is still at waits for that one to end.
+    and the process exits with a status other than 0. Any other exception is logged with its traceback and raised again.
+    SIGTERM, or the end of the parent Snakemake process, interrupts the stage, so that temporary files are removed. If
+    another process still runs the same job, this one waits until it ends.
     """
     log = Path(log)
-    # of processes that train together the first one tells; all append, or they would write over each other's lines
+    # In distributed training only the first process logs at level INFO. All processes append to the same file.
     first = os.environ.get("LOCAL_RANK", "0") == "0"
-    with _stopped_by_sigterm(), _own_log(log, first) as lock:
+    with _interrupt_on_sigterm(), _job_log(log, first) as lock:
         try:
             if math_threads is None:
                 yield
@@ -53,98 +53,100 @@ def job(log: str | os.PathLike, math_threads: int | None = None) -> Iterator[Non
                 with threadpool_limits(math_threads):
                     yield
         except UserError as error:
-            _end(str(error), cause=error, lock=lock)
+            _exit_with(str(error), cause=error, lock=lock)
         except KeyboardInterrupt:
-            _end(STOPPED, 128 + signal.SIGINT)
+            _exit_with(STOPPED_MESSAGE, 128 + signal.SIGINT)
         except Exception as error:
             if why := disk.full(error):
-                _end(f"the job cannot write, because {why}", cause=error, lock=lock)
-            if short(error):
-                _end(f"the job ran out of memory ({_where(error)}): {MORE}")
+                _exit_with(f"the job cannot write, because {why}", cause=error, lock=lock)
+            if is_out_of_memory(error):
+                _exit_with(f"the job ran out of memory ({_last_line_in_package(error)}): {MORE_MEMORY}")
             logging.getLogger("contigwas").exception("the stage failed")
             raise
         finally:
-            gc.freeze()  # spares half a second at the end, in which Python would look through every object of torch
+            gc.freeze()  # saves half a second at exit, in which Python would visit every object of torch
 
 
 @contextmanager
-def _own_log(log: Path, first: bool) -> Iterator[TextIO | None]:
-    """Set up logging to `log`; yield the lock of the job, None where this process is not the first."""
+def _job_log(log: Path, first: bool) -> Iterator[TextIO | None]:
+    """Set up logging to `log`; yield the lock of the job, or None if this is not the first process."""
     try:
-        with disk.reported(log):
+        with disk.report_disk_errors(log):
             log.parent.mkdir(parents=True, exist_ok=True)
-            lock = _only_one(log) if first else None
+            lock = _acquire_lock(log) if first else None
             if first:
                 log.write_bytes(b"")
-            handler = _File(log)
+            handler = _LogFile(log)
     except UserError as error:
-        sys.exit(_said(str(error)))
+        sys.exit(_print_error(str(error)))
     except KeyboardInterrupt:
-        _said(STOPPED)
+        _print_error(STOPPED_MESSAGE)
         sys.exit(128 + signal.SIGINT)
     logging.basicConfig(level=logging.WARNING, format=FORMAT, force=True, handlers=[handler])
-    ours = logging.getLogger("contigwas")
-    ours.setLevel(logging.INFO if first else logging.WARNING)
+    logger = logging.getLogger("contigwas")
+    logger.setLevel(logging.INFO if first else logging.WARNING)
     logging.captureWarnings(True)
-    ours.info("process %d", os.getpid())
-    before = sys.excepthook, sys.unraisablehook
-    # HDF5 complains again, through Cython and through Python, for everything that it closes on a full disk
-    sys.excepthook = lambda *error: disk.full(error[1]) or before[0](*error)
-    sys.unraisablehook = lambda what: disk.full(what.exc_value) or before[1](what)
+    logger.info("process %d", os.getpid())
+    previous = sys.excepthook, sys.unraisablehook
+    # On a full disk HDF5 raises further errors, through Cython and Python, for everything that it closes.
+    sys.excepthook = lambda *error: disk.full(error[1]) or previous[0](*error)
+    sys.unraisablehook = lambda what: disk.full(what.exc_value) or previous[1](what)
     try:
         yield lock
     finally:
-        sys.excepthook, sys.unraisablehook = before
+        sys.excepthook, sys.unraisablehook = previous
         if lock is not None:
             _release(lock)
 
 
 def lock_of(log: str | os.PathLike) -> Path:
-    """The file that a job with this log locks while it runs, relative to the folder that it runs in."""
-    return LOCKS / f"{blake2b(os.fsencode(log), digest_size=12).hexdigest()}.lock"
+    """Return the lock file of the job with this log, relative to the working directory."""
+    return LOCK_FOLDER / f"{blake2b(os.fsencode(log), digest_size=12).hexdigest()}.lock"
 
 
-def _only_one(log: Path) -> TextIO:
-    """The lock of the job, held until `_release`; waits for a process that holds it.
+def _acquire_lock(log: Path) -> TextIO:
+    """Acquire the lock of the job, which is held until `_release`; wait for a process that holds it.
 
-    Jobs may outlive a Snakemake that was killed. The next one starts such a job again, and two processes would save
-    their training in one place.
+    Jobs may outlive a Snakemake process that was killed. The next Snakemake starts such a job again, and without the
+    lock two processes would write the same training state.
     """
-    path, reported = lock_of(log), False
+    path, reported_waiting = lock_of(log), False
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         file = path.absolute().open("a+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if not reported:
-                _said(_waiting(file, path))
-                reported = True
+            if not reported_waiting:
+                _print_error(_waiting_message(file, path))
+                reported_waiting = True
             file.close()
-            time.sleep(1)  # asked again by name, so that removing the file helps where its holder cannot let go
+            time.sleep(1)  # The file is opened again by name, so that users can remove it if its process hangs.
             continue
         except OSError:
-            pass  # a file system without locks
-        if _is_there(file, path):
+            pass  # the file system does not support locks
+        if _still_exists(file, path):
             break
-        file.close()  # its last holder removed it meanwhile: the lock of a file that nobody else will open
+        file.close()  # its last holder has removed it, so that no other process can lock this file
     file.truncate(0)
     file.write(f"{os.getpid()} {socket.gethostname()}")
     file.flush()
     return file
 
 
-def _waiting(file: TextIO, path: Path) -> str:
+def _waiting_message(file: TextIO, path: Path) -> str:
+    """Return the message about the process that holds the lock."""
     file.seek(0)
     process, _, host = file.read().partition(" ")
     which = f"process {process} on {host}" if host else "another process"
     return (
-        f"{which}, of a Snakemake that was killed, is still at this job: waiting until it ends, or you end it; if that "
-        f"machine is gone, remove {path}"
+        f"{which}, started by a Snakemake that was killed, still runs this job: waiting until it ends or you stop it; "
+        f"if that machine is down, remove {path}"
     )
 
 
-def _is_there(file: TextIO, path: Path) -> bool:
+def _still_exists(file: TextIO, path: Path) -> bool:
+    """Return whether `path` is still the open `file`."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
@@ -152,15 +154,15 @@ def _is_there(file: TextIO, path: Path) -> bool:
 
 
 def _release(file: TextIO) -> None:
-    """Remove the file while it is locked, then let go: whoever waits finds that it is another one now."""
+    """Remove the lock file while it is locked, then close it; a waiting process notices that it was removed."""
     with suppress(OSError):
-        if _is_there(file, Path(file.name)):
+        if _still_exists(file, Path(file.name)):
             Path(file.name).unlink()
     file.close()
 
 
-class _File(logging.FileHandler):
-    """A line that has no room on the disk is lost without a traceback: the stage's files will tell."""
+class _LogFile(logging.FileHandler):
+    """Log file that drops lines without a traceback if the disk is full; the files of the stage raise the error."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         error = sys.exc_info()[1]
@@ -169,49 +171,53 @@ class _File(logging.FileHandler):
 
 
 @contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """SIGTERM unwinds the block, which removes its temporary files; it also comes where the parent dies (Linux)."""
+def _interrupt_on_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into KeyboardInterrupt inside the block; on Linux also send it if the parent process dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)
 
 
-def _end(sentence: str, status: int = 1, cause: Exception | None = None, lock: TextIO | None = None) -> NoReturn:
+def _exit_with(sentence: str, status: int = 1, cause: Exception | None = None, lock: TextIO | None = None) -> NoReturn:
+    """Log and print `sentence`, then exit with `status`."""
     logging.getLogger("contigwas").error("%s", sentence)
-    behind = cause.__cause__ if isinstance(cause, UserError) else cause
-    if behind is not None:
-        # without the message, which may quote a sample's row, and in a line, as Snakemake prints the log of what failed
-        logging.getLogger("contigwas").info("behind it: %s, %s", type(behind).__name__, " < ".join(places(behind)))
-    _said(sentence)
+    underlying = cause.__cause__ if isinstance(cause, UserError) else cause
+    if underlying is not None:
+        # Without the message, which may quote the row of a sample, and in one line, because Snakemake prints this log.
+        logging.getLogger("contigwas").info(
+            "underlying error: %s, %s", type(underlying).__name__, " < ".join(places(underlying))
+        )
+    _print_error(sentence)
     if cause is not None and disk.full(cause) and "h5py" in sys.modules:
         logging.shutdown()
         if lock is not None:
             _release(lock)
-        os._exit(status)  # HDF5 crashes where Python frees a file whose last bytes had no room
+        os._exit(status)  # HDF5 crashes when Python closes a file that could not be written completely
     sys.exit(status)
 
 
-def _said(sentence: str) -> int:
+def _print_error(sentence: str) -> int:
+    """Print `sentence` to stderr and return the exit status 1."""
     print(f"contigwas: {sentence}", file=sys.stderr, flush=True)
     return 1
 
 
-def _where(error: BaseException) -> str:
-    """The last line of ours that an error passed."""
+def _last_line_in_package(error: BaseException) -> str:
+    """Return the last line of this package in the traceback of an error."""
     places = [(Path(one.filename), one.lineno) for one in traceback.extract_tb(error.__traceback__)]
-    ours = [(path, line) for path, line in places if path.is_relative_to(PACKAGE) and path != SELF]
-    return f"{ours[-1][0].relative_to(PACKAGE.parent)}, line {ours[-1][1]}" if ours else "in its script"
+    logger = [(path, line) for path, line in places if path.is_relative_to(PACKAGE) and path != THIS_FILE]
+    return f"{logger[-1][0].relative_to(PACKAGE.parent)}, line {logger[-1][1]}" if logger else "in its script"
 
 
 def places(error: BaseException) -> list[str]:
-    """The lines that an error passed, the last first; of others' files the two last parts of their path."""
+    """Return the lines in the traceback of an error, the last one first, each with the last two parts of its path."""
     return [
         f"{'/'.join(Path(one.filename).parts[-2:])}:{one.lineno}"
         for one in reversed(traceback.extract_tb(error.__traceback__))

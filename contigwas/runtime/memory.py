@@ -1,4 +1,4 @@
-"""How much memory a process may still take, and one sentence for the several errors that say it was too little."""
+"""Available memory of a process, and error messages for too little memory."""
 
 import os
 import re
@@ -8,22 +8,21 @@ from pathlib import Path
 
 from contigwas.runtime.errors import UserError
 
-CGROUP, OWN, MEMINFO = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"), Path("/proc/meminfo")
-# what torch says where its allocator for CPUs gets nothing: on Linux, and elsewhere
-SAID = ("can't allocate memory", "not enough memory")
+CGROUP, OWN_CGROUPS, MEMINFO = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"), Path("/proc/meminfo")
+# messages of torch's CPU allocator, on Linux and on other systems
+TORCH_MESSAGES = ("can't allocate memory", "not enough memory")
 
-MORE = (
+MORE_MEMORY = (
     "give it more memory (on a cluster, --set-resources RULE:mem_mb=…), or run fewer jobs at a time (--cores), then "
     "run the same command again"
 )
 
 
-def available(cgroup: Path = CGROUP, own: Path = OWN, meminfo: Path = MEMINFO) -> int:
-    """Bytes: what the machine can give, or what the control groups of this process leave it, where that is less.
+def available(cgroup: Path = CGROUP, own: Path = OWN_CGROUPS, meminfo: Path = MEMINFO) -> int:
+    """Return the available memory in bytes: the minimum over the machine and the control groups of this process.
 
-    Pages of files that were read count as free, since the system drops them when asked.
-
-    A scheduler limits its jobs by control groups (version 2, or 1), of which the machine's free memory knows nothing.
+    Schedulers limit jobs by control groups (version 1 or 2), which the free memory of the machine does not reflect.
+    Cached pages of files count as available, because the system can drop them.
     """
     free = _of_machine(meminfo)
     try:
@@ -35,13 +34,13 @@ def available(cgroup: Path = CGROUP, own: Path = OWN, meminfo: Path = MEMINFO) -
             root = cgroup / controllers
             folder = root / path.lstrip("/")
             places = [folder, *folder.parents] if folder.is_relative_to(root) else []
-            left = [_left(place) for place in places if place.is_relative_to(root)]
-            free = min([free, *(one for one in left if one is not None)])
+            limits = [_left(place) for place in places if place.is_relative_to(root)]
+            free = min([free, *(one for one in limits if one is not None)])
     return max(free, 0)
 
 
 def _of_machine(meminfo: Path) -> int:
-    """MemAvailable of Linux; elsewhere what is free, which the pages of files that were read make small."""
+    """Return MemAvailable on Linux; on other systems the free memory, which does not include cached pages."""
     try:
         return 1024 * int(re.search(r"^MemAvailable:\s+(\d+) kB$", meminfo.read_text(), re.MULTILINE)[1])
     except (OSError, TypeError):
@@ -49,41 +48,41 @@ def _of_machine(meminfo: Path) -> int:
 
 
 def _left(folder: Path) -> int | None:
-    """What one control group leaves, the pages of files that it could give back included; None without a limit."""
+    """Return the bytes that a control group leaves, including its inactive cached pages; None without a limit."""
     for limit, used, cache in (
         ("memory.max", "memory.current", "inactive_file"),
         ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     ):
         try:
-            most, now = (folder / limit).read_text().strip(), int((folder / used).read_text())
+            maximum, now = (folder / limit).read_text().strip(), int((folder / used).read_text())
             stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
         except (OSError, ValueError):
             continue
-        return None if most == "max" else int(most) - now + int(stat.get(cache, 0))
+        return None if maximum == "max" else int(maximum) - now + int(stat.get(cache, 0))
     return None
 
 
 @contextmanager
 def enough_memory(sentence: str) -> Iterator[None]:
-    """Raise UserError of `sentence` where the memory of a GPU or of the CPU runs out inside the block."""
+    """Raise UserError with `sentence` if the block runs out of memory on the GPU or the CPU."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not short(error):
+        if not is_out_of_memory(error):
             raise
         raise UserError(sentence) from None
 
 
-def short(error: Exception) -> bool:
-    """Whether memory was short. By the class's name: torch takes seconds to import."""
-    known = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return known or any(said in str(error) for said in SAID)
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error means too little memory; by class name, because importing torch takes seconds."""
+    is_memory_error = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return is_memory_error or any(message in str(error) for message in TORCH_MESSAGES)
 
 
 def killed(logs: Iterable[str | os.PathLike]) -> str | None:
-    """What to do about a job that was killed outright, where Snakemake's logs tell of one; None elsewhere."""
+    """Return advice if the Snakemake logs report a job that was killed by SIGKILL; else None."""
     for log in map(Path, logs):
         text = log.read_text(errors="replace") if log.is_file() else ""
-        if re.search(r"died with <Signals\.SIGKILL|exit status 137\b", text):  # 137: inside a shell
-            return f"A job was killed, as the system does where memory runs out (dmesg tells): {MORE}."
+        if re.search(r"died with <Signals\.SIGKILL|exit status 137\b", text):  # 137: killed inside a shell
+            return f"A job was killed, probably because memory ran out (see dmesg): {MORE_MEMORY}."
     return None

@@ -1,4 +1,4 @@
-"""What can be reported about a run through SLURM before its first job is submitted."""
+"""Checks of a SLURM run before the first job is submitted."""
 
 import re
 import subprocess
@@ -7,31 +7,32 @@ from collections.abc import Mapping
 from contigwas.runtime.errors import UserError
 
 NAMES = re.compile(r"[\w.-]+(,[\w.-]+)*")
-SECONDS = 20  # a controller that does not answer must not hold up the run
+TIMEOUT_SECONDS = 20  # so that an unresponsive controller does not delay the run
 
 
 def partitions() -> set[str]:
-    """The partitions of the cluster, hidden ones too; none where `sinfo` is absent or gets no answer."""
+    """Return the partitions of the cluster, including hidden ones; empty if `sinfo` is absent or does not answer."""
     command = ["sinfo", "--all", "--noheader", "--format=%R"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return set()
-    return set(done.stdout.split()) if done.returncode == 0 else set()
+    return set(result.stdout.split()) if result.returncode == 0 else set()
 
 
-def check_partitions(named: Mapping[str, str]) -> None:
-    """Refuse partitions that the cluster does not have; `named` maps places to names, with commas if several.
+def check_partitions(requested: Mapping[str, str]) -> None:
+    """Raise UserError for partitions that the cluster does not have.
 
-    Without this the executor would submit every job as often as `retries` says and print each refusal in full. An
-    expression instead of a name is left to SLURM, and so is everything where the cluster's partitions are unknown.
+    `requested` maps a place in the profile to comma-separated names. Without this check the executor would submit
+    every job `retries` times and print each error. Expressions are not checked, and nothing is if the partitions of the
+    cluster are unknown.
     """
-    plain = {where: name for where, name in named.items() if NAMES.fullmatch(name)}
-    known = partitions() if plain else set()
-    for where, name in plain.items():
-        missing = [one for one in name.split(",") if one not in known]
-        if known and missing:
+    plain_names = {where: name for where, name in requested.items() if NAMES.fullmatch(name)}
+    existing = partitions() if plain_names else set()
+    for where, name in plain_names.items():
+        missing = [one for one in name.split(",") if one not in existing]
+        if existing and missing:
             raise UserError(
-                f"the profile or the command line names the SLURM partition {missing[0]} (slurm_partition in {where}), "
-                f"but the cluster has only {', '.join(sorted(known))}: name one of these"
+                f"profile or command line, slurm_partition in {where}: the cluster has no partition {missing[0]}. "
+                f"Choose from {', '.join(sorted(existing))}"
             )

@@ -123,7 +123,8 @@ def simulate_chromosome(name: str, settings: Simulation, pedigree: Pedigree, rng
         import msprime  # an optional dependency that only the simulation needs
     except ModuleNotFoundError:
         raise UserError(
-            "config: simulate needs the package msprime, which is not installed. Install it: pip install 'contigwas[demo]'"
+            "config: simulate needs the package msprime, which is not installed. "
+            "Install it: pip install 'contigwas[demo]'"
         ) from None
 
     demography = msprime.Demography()

@@ -94,7 +94,8 @@ def _effect_alleles(genotype_files: GenotypeFiles, chromosomes: Sequence[object]
             return alleles
     names = ", ".join(map(str, chromosomes))
     raise UserError(
-        f"{describe_files(genotype_files)} has no variant {variant} on chromosomes {names}. Correct pairing.planted.variant in the config."
+        f"{describe_files(genotype_files)} has no variant {variant} on chromosomes {names}. Correct "
+        "pairing.planted.variant in the config."
     )
 
 

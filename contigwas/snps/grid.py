@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from contigwas.genotypes.files import describe_files
 from contigwas.genotypes.pruned import sample_rows
 from contigwas.genotypes.reader import GenotypeFiles, open_genotypes
 from contigwas.runtime.atomic_files import PathLike
@@ -53,7 +54,8 @@ def write_snps(
             f"{', '.join(variants)}). Change snps or relax genotypes.qc."
         )
     provenance = {
-        "stage": "snps", "genotypes": str(genotype_files), **settings, "chromosomes": len(tables), "how": description,
+        "stage": "snps", "genotypes": describe_files(genotype_files), **settings, "chromosomes": len(tables),
+        "how": description,
         "variants_chosen": int(chosen.sum()), "variants": len(selected), "samples_in_cohort": len(samples),
         "n_samples": len(iids),
     }  # fmt: skip
@@ -106,7 +108,7 @@ def listed_variants(all_variants: pd.DataFrame, path: PathLike) -> np.ndarray:
 
 
 def _blocks(
-    genotype_files: PathLike, selected: pd.DataFrame, iids: np.ndarray, features: pd.DataFrame
+    genotype_files: GenotypeFiles, selected: pd.DataFrame, iids: np.ndarray, features: pd.DataFrame
 ) -> Iterator[np.ndarray]:
     """Yield the hard calls of the selected variants in blocks, then add `eaf` and `missing` to `features`."""
     alleles, called = [], []

@@ -1,4 +1,4 @@
-"""The covariates that the config names: where they are found, and what their values are."""
+"""Covariates named in the config: lookup in the tables, and the levels of categorical ones."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,15 +11,15 @@ from contigwas.runtime.errors import UserError
 from contigwas.tables.sample_ids import require_overlap, require_unique
 from contigwas.tables.text import MISSING_VALUES, read_table, require
 
-LEVELS = 20  # most different texts in a covariate that is not said to be a factor
-FACTOR_LEVELS = 500
+MAX_LEVELS = 20  # distinct strings in a covariate that is not declared as a factor
+MAX_FACTOR_LEVELS = 500
 FACTOR = re.compile(r"factor\((.+)\)")
 UNKNOWN = [*MISSING_VALUES, np.inf, -np.inf]
 RANGE = re.compile(r"(.*?)(\d+)-(.*?)(\d+)")
 
 
 def expand(names: Iterable[str]) -> list[str]:
-    """Names with ranges written out, each once.
+    """Return the names with ranges expanded, each once.
 
     >>> expand(["sex", "PC1-PC3", "PC2"])
     ['sex', 'PC1', 'PC2', 'PC3']
@@ -41,11 +41,11 @@ def read_covariates(
     cohort: pd.DataFrame,
     key: str = "gwas.covariates",
 ) -> pd.DataFrame:
-    """The named covariates of everyone in `cohort` (columns iid, sex), indexed by iid; NaN or None where unknown.
+    """Return the named covariates of the samples of `cohort` (columns iid, sex) by iid; NaN or None if missing.
 
-    A name is looked up in the table `covariates`, then among the genetic PCs; `sex` also in the cohort. `factor(name)`
-    takes the values of `name` as codes of categories. Raises
-    UserError when a name is in none of them, and lists those that exist; `key` of the config names them.
+    A name is looked up in the table `covariates`, then in the genetic PCs, and `sex` also in the cohort. `factor(name)`
+    treats the values of `name` as categories. Raises UserError if a name does not exist, and lists the existing ones.
+    `key` is the config key of the names.
     """
     samples = pd.Index(cohort["iid"].astype(str))
     sources: list[pd.DataFrame] = []
@@ -60,7 +60,7 @@ def read_covariates(
 
 
 def read_covariate_table(path: PathLike) -> pd.DataFrame:
-    """All columns of the table samples.covariates, indexed by iid; UserError where a sample is duplicated."""
+    """Return all columns of the table samples.covariates, indexed by iid; raise UserError for duplicate samples."""
     table = read_table(path, ["iid"], "samples.covariates")
     require_unique(table["iid"], path)
     return table.set_index("iid").drop(columns="fid", errors="ignore")
@@ -73,7 +73,7 @@ def look_up(
     covariates: PathLike | None,
     key: str = "gwas.covariates",
 ) -> pd.DataFrame:
-    """As `read_covariates`, from tables that were read before (`sources`, indexed by iid): the first that has it."""
+    """Return the same as `read_covariates`, from tables that are already read (`sources`, indexed by iid), in order."""
     samples = pd.Index(cohort["iid"].astype(str))
     sources = [*sources]
     sources.append(pd.DataFrame({"sex": cohort["sex"].where(cohort["sex"] != 0).to_numpy(np.float64)}, index=samples))
@@ -86,24 +86,24 @@ def look_up(
         if source is not None:
             values = source[column].reindex(samples)
             columns[name] = values.astype(object).where(values.notna(), None) if factor else values
-    absent = [name for name in wanted if name not in columns]
-    if absent:
+    missing = [name for name in wanted if name not in columns]
+    if missing:
         exist = list(dict.fromkeys(name for source in sources for name in source.columns))
-        place = f"{covariates}" if covariates is not None else "samples.covariates (not given)"
+        table_name = f"{covariates}" if covariates is not None else "samples.covariates (not given)"
         raise UserError(
-            f"config: {key} names {', '.join(absent[:5])}, but {place} and the genetic PCs have only "
-            f"{', '.join(map(str, exist[:40]))}: correct the names, or raise genotypes.pcs"
+            f"config: {key} names {', '.join(missing[:5])}, but {table_name} and the genetic PCs have only "
+            f"{', '.join(map(str, exist[:40]))}. Correct the names, or increase genotypes.pcs"
         )
     return pd.DataFrame(columns, index=samples)
 
 
 def levels_of(texts: pd.Series, name: str, where: PathLike | None, key: str = "gwas.covariates") -> list[str]:
-    """The different values of a text, sorted; raises UserError for more than 20 (500 where `name` is a factor)."""
+    """Return the distinct strings, sorted; raise UserError for more than 20 (500 if `name` is declared a factor)."""
     levels = sorted(texts.unique())
-    most = FACTOR_LEVELS if FACTOR.fullmatch(name) else LEVELS
-    if len(levels) > most:
+    max_levels = MAX_FACTOR_LEVELS if FACTOR.fullmatch(name) else MAX_LEVELS
+    if len(levels) > max_levels:
         raise UserError(
-            f"{where}: covariate {name} is text with {len(levels)} different values (at most {most} become "
-            f"indicators): write numbers, factor(name) in {key} for categories, or NA where unknown"
+            f"{where}: covariate {name} is text with {len(levels)} different values, but the maximum is {max_levels}. "
+            f"Write numbers, use factor(name) in {key} for categories, or write NA where unknown"
         )
     return levels

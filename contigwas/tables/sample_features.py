@@ -1,4 +1,4 @@
-"""Tables of samples x features as they are user-supplied, text, Parquet or .h5ad, read a block of samples at a time."""
+"""User-supplied tables of samples x features (text, Parquet or .h5ad), read in blocks of samples."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -19,88 +19,96 @@ from contigwas.runtime.errors import UserError
 from contigwas.tables.sample_ids import require_overlap, require_unique
 from contigwas.tables.text import read_blocks, read_column, read_header, require
 
-VALUES = 2**24  # that are read at a time
+VALUES = 2**24  # maximum number of values in a block
 IDS = ("iid", "fid")
 NUMBERS = "iuf"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is asked of a table: key names it in the config; id is its column of IIDs, drop are columns that are left
-    out; without, text and noun are for sentences: what to do without that column, or about text, and what a feature is.
+class TableOptions:
+    """How to read a table.
+
+    Attributes:
+        key: config key of the table.
+        id: name of the column with IIDs.
+        drop: columns to leave out.
+        no_id_hint: what to do if the column of IIDs is missing, for error messages.
+        text_hint: what to do if a feature is text, for error messages.
+        noun: what a feature is called in error messages.
     """
 
     key: str
     id: str = "IID"
     drop: Sequence[str] = ()
-    without: str = "add it"
-    text: str = "supply samples x numbers, empty or NA where missing"
+    no_id_hint: str = "Add it"
+    text_hint: str = "Supply samples x numbers, empty or NA where missing"
     noun: str = "feature"
 
 
 @dataclass(frozen=True)
 class SampleTable(ABC):
-    """A table of samples x features. Nothing of it is read before it is asked for.
+    """A table of samples x features, which is read only when it is needed.
 
-    Whatever is wrong raises UserError: no column of IIDs, no feature, one twice or of text, a damaged file.
+    Raises UserError for a missing column of IIDs, for a table without features, for a feature that is duplicated or
+    text, and for a damaged file.
     """
 
     path: Path
-    asked: Asked
+    options: TableOptions
 
     @cached_property
     @abstractmethod
     def names(self) -> list[str]:
-        """All columns, the one of IIDs where it is one too."""
+        """Names of all columns, including the column of IIDs if there is one."""
 
     @abstractmethod
     def _blocks(self, rows: int) -> Iterator[tuple[Sequence[int], np.ndarray, pd.DataFrame | np.ndarray]]:
-        """The lines of some rows (none where the file has no lines), their IIDs, and the features' values."""
+        """Yield line numbers (empty if the file has no lines), IIDs and values of `rows` rows at a time."""
 
     @property
     def _has_ids(self) -> bool:
-        return self.asked.id.lower() in (name.lower() for name in self.names)
+        return self.options.id.lower() in (name.lower() for name in self.names)
 
     @cached_property
     def key(self) -> int:
-        """The place of the column of IIDs."""
+        """Position of the column of IIDs."""
         if not self._has_ids:
-            # a table that is turned round would show samples here
+            # names with digits are left out, because in a transposed table they may be sample IDs
             seen = [name for name in self.names if not any(letter.isdigit() for letter in name)][:8]
-            reported = f"its header names {', '.join(seen)}" if seen else "its header names no column"
-            raise UserError(f"{self.path} has no column {self.asked.id}, {reported}: {self.asked.without}")
-        if self.asked.id in self.names:
-            return self.names.index(self.asked.id)
-        return [name.lower() for name in self.names].index(self.asked.id.lower())
+            found_columns = f"the header has {', '.join(seen)}" if seen else "the header has no column name"
+            raise UserError(f"{self.path}: no column {self.options.id}; {found_columns}. {self.options.no_id_hint}")
+        if self.options.id in self.names:
+            return self.names.index(self.options.id)
+        return [name.lower() for name in self.names].index(self.options.id.lower())
 
     @cached_property
     def columns(self) -> list[int]:
-        """The places of the features."""
-        absent = [name for name in self.asked.drop if name not in self.names]
-        if absent:
-            block = self.asked.key.partition(".")[0]
-            raise UserError(f"{self.path} has no column {absent[0]}, which {block}.drop names: correct it")
-        left_out = {*self.asked.drop}
+        """Positions of the features."""
+        missing = [name for name in self.options.drop if name not in self.names]
+        if missing:
+            block = self.options.key.partition(".")[0]
+            raise UserError(f"{self.path}: no column {missing[0]}, which {block}.drop names. Correct {block}.drop")
+        left_out = {*self.options.drop}
         named = enumerate(self.names)
         found = [one for one, name in named if one != self.key and name.lower() not in IDS and name not in left_out]
         if not found:
-            raise UserError(f"{self.path} has no {self.asked.noun} beside {self.asked.id}: {self.asked.text}")
+            raise UserError(f"{self.path}: no {self.options.noun} besides {self.options.id}. {self.options.text_hint}")
         return found
 
     @cached_property
     def features(self) -> list[str]:
-        """The features' names, each once."""
+        """Names of the features; raises UserError for a duplicate."""
         names = pd.Index([self.names[one] for one in self.columns])
-        twice = names[names.duplicated()]
-        if len(twice):
+        duplicates = names[names.duplicated()]
+        if len(duplicates):
             raise UserError(
-                f"{self.path}: {twice.nunique()} {self.asked.noun}s appear more than once (the first is {twice[0]}): "
-                "name each once"
+                f"{self.path}: {duplicates.nunique()} {self.options.noun}s are duplicated (first {duplicates[0]}). "
+                "Rename or drop them"
             )
         return names.tolist()
 
     def blocks(self, rows: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """IIDs, object (rows,), and values, float32 (rows, features), NaN where missing, of `rows` samples at a time."""
+        """Yield IIDs, object (rows,), and values, float32 (rows, features), NaN where missing, `rows` at a time."""
         rows, seen = rows or max(1, VALUES // len(self.features)), 0
         for lines, iids, values in self._blocks(rows):
             seen += len(iids)
@@ -108,9 +116,10 @@ class SampleTable(ABC):
                 self._require_numbers(values, lines)
                 values = values.to_numpy(np.float32)
             yield iids.astype(str).astype(object), values
-        self._require_somebody(seen)
+        self._require_samples(seen)
 
     def _require_numbers(self, values: pd.DataFrame, lines: Sequence[int]) -> None:
+        """Raise UserError if a feature is text; `lines` are the line numbers of the rows."""
         text = np.flatnonzero([kind.kind not in NUMBERS for kind in values.dtypes])
         if not text.size:
             return
@@ -118,69 +127,70 @@ class SampleTable(ABC):
         first = values.iloc[:, text[0]]
         if lines:
             bad = first.notna() & pd.to_numeric(first.astype(str), errors="coerce").isna()
-            where = f", in line {lines[int(bad.to_numpy().argmax())]}"
+            where = f", line {lines[int(bad.to_numpy().argmax())]}"
         raise UserError(
-            f"{self.path} holds text in {text.size} columns (the first is {self.features[text[0]]}{where}): "
-            f"{self.asked.text}"
+            f"{self.path}: {text.size} columns hold text (the first is {self.features[text[0]]}{where}). "
+            f"{self.options.text_hint}"
         )
 
     def samples(self) -> pd.Index:
-        """The IIDs of everyone, without the values; UserError where somebody is duplicated."""
+        """Return all IIDs, without reading the values; raise UserError for duplicate samples."""
         samples = pd.Index(self._samples()).astype(str).astype(object)
-        self._require_somebody(len(samples))
+        self._require_samples(len(samples))
         require_unique(samples, self.path)
         return samples
 
-    def _require_somebody(self, samples: int) -> None:
+    def _require_samples(self, samples: int) -> None:
+        """Raise UserError if the table has no samples."""
         if not samples:
-            raise UserError(f"{self.path} names nobody: write one row a sample ({self.asked.key})")
+            raise UserError(f"{self.path} ({self.options.key}): the table has no samples. Write one row per sample")
 
     @abstractmethod
     def _samples(self) -> np.ndarray:
-        """The column of IIDs."""
+        """Return the column of IIDs."""
 
     def read_all(self) -> tuple[pd.Index, np.ndarray]:
-        """IIDs and values, float32 (samples, features), of everyone; UserError where a sample is duplicated."""
+        """Return all IIDs and values, float32 (samples, features); raise UserError for duplicate samples."""
         iids, values = zip(*self.blocks(), strict=True)
         samples = pd.Index(np.concatenate(iids))
         require_unique(samples, self.path)
         return samples, np.concatenate(values)
 
     def read(self, wanted: pd.Index, name: str) -> tuple[pd.Index, np.ndarray, int]:
-        """IIDs and values, float32 (samples, features), of those samples of the table who are `wanted`, in its order, and
-        how many samples it has. The values take 4 bytes each, and there is one block of them beside.
+        """Return IIDs and values, float32 (samples, features), of the `wanted` samples, and the number of all samples.
 
-        Raises UserError where a sample is duplicated, nobody is wanted (`name` says who was), or samples and values are
-        not of the same rows.
+        The samples are in the order of the table. The memory is that of the values and of one further block. Raises
+        UserError for duplicate samples, if no sample is wanted (`name` describes the wanted ones), or if IIDs and
+        values have different numbers of rows.
         """
         self.require_upright(wanted)
         features, samples = len(self.features), self.samples()
-        require_overlap(wanted, samples, name, f"{self.asked.key} ({self.path})")
+        require_overlap(wanted, samples, name, f"{self.options.key} ({self.path})")
         listed, samples = len(samples), samples[samples.isin(wanted)]
         values, filled, seen = np.empty((len(samples), features), np.float32), np.zeros(len(samples), bool), 0
         for iids, block in self.blocks():
             places = samples.get_indexer(iids)
-            here = places >= 0
-            values[places[here]] = block[here]
-            filled[places[here]] = True
+            is_wanted = places >= 0
+            values[places[is_wanted]] = block[is_wanted]
+            filled[places[is_wanted]] = True
             seen += len(iids)
         if seen != listed or not filled.all():
             raise UserError(
-                f"{self.path} names {listed} samples, but has values in {seen} rows, of {filled.sum()} of the "
-                f"{len(samples)} samples that are wanted: write it again, with each IID as plain text"
+                f"{self.path}: {listed} IIDs, but {seen} rows of values, with {filled.sum()} of the {len(samples)} "
+                "wanted samples. Write the file again, with each IID as plain text"
             )
         return samples, values, listed
 
     def require_upright(self, wanted: pd.Index) -> None:
-        """Raise UserError where columns are named like the samples that are `wanted`, and no row is.
+        """Raise UserError if columns, but no rows, are named like `wanted` samples.
 
-        Before anything else is said: sentences about columns name them, and these would be samples.
+        This check comes first, because other messages quote column names, which would be sample IDs here.
         """
-        turned = int(pd.Index(self.names).isin(wanted).sum())
-        if turned and not (self._has_ids and pd.Index(self._samples()).astype(str).isin(wanted).any()):
+        n_transposed = int(pd.Index(self.names).isin(wanted).sum())
+        if n_transposed and not (self._has_ids and pd.Index(self._samples()).astype(str).isin(wanted).any()):
             raise UserError(
-                f"{self.path} looks transposed: {turned} of its columns are IIDs of the cohort, and none of its rows: "
-                f"{self.asked.key} must have one row a sample and one column a {self.asked.noun}"
+                f"{self.path} looks transposed: {n_transposed} of its columns are IIDs of the cohort, but no row is. "
+                f"Write {self.options.key} with one row per sample and one column per {self.options.noun}"
             )
 
 
@@ -189,7 +199,7 @@ class TextTable(SampleTable):
 
     @cached_property
     def names(self) -> list[str]:
-        return read_header(self.path, self.asked.key)
+        return read_header(self.path, self.options.key)
 
     def _blocks(self, rows: int) -> Iterator[tuple[list[int], np.ndarray, pd.DataFrame]]:
         return read_blocks(self.path, self.names, self.key, self.columns, rows)
@@ -207,7 +217,7 @@ class ParquetTable(SampleTable):
             return [str(name) for name in file.schema_arrow.names]
 
     def _file(self) -> pq.ParquetFile:
-        return open_parquet(self.path, self.asked.key)
+        return open_parquet(self.path, self.options.key)
 
     def _blocks(self, rows: int) -> Iterator[tuple[tuple, np.ndarray, pd.DataFrame]]:
         with self._file() as file:
@@ -223,7 +233,7 @@ class ParquetTable(SampleTable):
 
 
 class AnnDataTable(SampleTable):
-    """An .h5ad: X, with the IIDs in obs_names, or in a column of obs where `asked.id` names one."""
+    """An .h5ad file: X, with the IIDs in obs_names, or in a column of obs if `options.id` names one."""
 
     _has_ids = True
 
@@ -239,18 +249,16 @@ class AnnDataTable(SampleTable):
     def _samples(self) -> np.ndarray:
         with self._file() as file:
             obs = file["obs"]
-            if self.asked.id == Asked.id:
+            if self.options.id == TableOptions.id:
                 names = strings(index_of(obs))
-            elif self.asked.id in obs:
-                stored = obs[self.asked.id]
-                plain = isinstance(stored, h5py.Dataset) and stored.dtype.kind in NUMBERS
-                names = stored[:].astype(object) if plain else strings(stored)
+            elif self.options.id in obs:
+                stored = obs[self.options.id]
+                is_numeric = isinstance(stored, h5py.Dataset) and stored.dtype.kind in NUMBERS
+                names = stored[:].astype(object) if is_numeric else strings(stored)
             else:
-                raise UserError(f"{self.path} has no column {self.asked.id} in obs: {self.asked.without}")
+                raise UserError(f"{self.path}: no column {self.options.id} in obs. {self.options.no_id_hint}")
         if pd.isna(names).any():
-            raise UserError(
-                f"{self.path} has {pd.isna(names).sum()} samples without a name: write an IID for each in obs"
-            )
+            raise UserError(f"{self.path}: {pd.isna(names).sum()} samples have no IID. Write one for each in obs")
         return names
 
     @contextmanager
@@ -260,7 +268,7 @@ class AnnDataTable(SampleTable):
                 yield file
         except (OSError, LookupError, AttributeError, TypeError, ValueError) as error:
             raise UserError(
-                f"{self.path} is not an AnnData .h5ad file ({type(error).__name__}): write it with anndata"
+                f"{self.path} is not an AnnData .h5ad file ({type(error).__name__}). Write it with anndata"
             ) from None
 
     def _blocks(self, rows: int) -> Iterator[tuple[tuple, np.ndarray, np.ndarray]]:
@@ -271,13 +279,13 @@ class AnnDataTable(SampleTable):
 
 
 def matrix_blocks(stored: h5py.Dataset | h5py.Group, rows: int, path: Path) -> Iterator[tuple[int, np.ndarray]]:
-    """The first row and the values of blocks of an AnnData's X, dense or sparse. Raises UserError for no numbers.
+    """Yield the first row and the values (rows, columns) of blocks of X of an AnnData file, dense or sparse.
 
-    A matrix that is sparse by columns is read whole.
+    A CSC matrix is read completely. Raises UserError if X is not numeric.
     """
     dense = isinstance(stored, h5py.Dataset)
     if (stored if dense else stored["data"]).dtype.kind not in NUMBERS:
-        raise UserError(f"{path} has no numbers in X: store the samples x features there")
+        raise UserError(f"{path}: X is not numeric. Store the samples x features in X")
     shape = tuple(int(one) for one in (stored.shape if dense else stored.attrs["shape"]))
     by_columns = None
     if not dense and stored.attrs["encoding-type"] == "csc_matrix":
@@ -297,12 +305,12 @@ def matrix_blocks(stored: h5py.Dataset | h5py.Group, rows: int, path: Path) -> I
 
 
 def index_of(group: h5py.Group) -> h5py.Dataset | h5py.Group:
-    """The names of obs or var as they are stored."""
+    """Return the stored index of obs or var."""
     return group[group.attrs.get("_index", "_index")]
 
 
 def strings(stored: h5py.Dataset | h5py.Group) -> np.ndarray:
-    """What anndata stores of strings: object (samples,), None where one is missing. A group: categories, or nullable."""
+    """Return stored strings, also categorical or nullable ones: object (samples,), None where missing."""
     if isinstance(stored, h5py.Dataset):
         return stored.asstr()[:]
     if "codes" in stored:
@@ -312,15 +320,15 @@ def strings(stored: h5py.Dataset | h5py.Group) -> np.ndarray:
 
 
 def open_parquet(path: PathLike, key: str) -> pq.ParquetFile:
-    """The Parquet file at `path`, which `key` names in the config; UserError where it is none."""
+    """Open the Parquet file `path` of the config key `key`; raise UserError if it is not Parquet."""
     try:
         return pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid):
-        raise UserError(f"{path} is not a Parquet file ({key}): write it again") from None
+        raise UserError(f"{path} is not a Parquet file ({key}). Write it again") from None
 
 
-def open_samples_table(path: PathLike, asked: Asked) -> SampleTable:
-    """The table at `path`: the suffix says .parquet or .h5ad, anything else is text."""
-    path = require(path, asked.key)
+def open_samples_table(path: PathLike, options: TableOptions) -> SampleTable:
+    """Return the table at `path`; the suffix is .parquet or .h5ad, any other is text."""
+    path = require(path, options.key)
     kind = {".parquet": ParquetTable, ".h5ad": AnnDataTable}.get(path.suffix, TextTable)
-    return kind(path, asked)
+    return kind(path, options)

@@ -1,4 +1,4 @@
-"""A sample is an IID string. Joins, duplicates, and the shape of an ID for messages that must not name anyone."""
+"""Sample IDs (IIDs): joins, duplicates, and the form of an ID for messages, which must not contain IDs."""
 
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ from contigwas.runtime.errors import UserError
 
 
 def shape(ids: Iterable[str]) -> str:
-    """The most common shape among IDs, without naming one: `7 digits`, `HG and 5 digits`, `no ID at all`.
+    """Return the most common form of the IDs, without an ID: `7 digits`, `HG and 5 digits`, `no ID at all`.
 
     >>> shape(["1000014", "2000025"])
     '7 digits'
@@ -23,35 +23,37 @@ def shape(ids: Iterable[str]) -> str:
 
 
 def _shape(one: str) -> str:
+    """Return the form of one ID."""
     parts = []
     pieces = re.findall(r"\d+|[^\d]+", one)
     for piece in pieces:
         if piece.isdigit():
             parts.append(f"{len(piece)} digits" if len(piece) > 1 else "1 digit")
         else:
-            # a short prefix before digits is a study's, letters alone may be a sample's
+            # a short prefix before digits is that of a study, but letters alone may be a sample ID
             parts.append(piece if len(piece) <= 4 and len(pieces) > 1 else f"{len(piece)} characters")
     return " and ".join(parts) if parts else "empty"
 
 
 def require_unique(ids: Sequence[str], path: object) -> None:
-    """Raise UserError when an IID is duplicated in `path`."""
+    """Raise UserError if an IID is duplicated in `path`."""
     ids = pd.Index(ids)
-    twice = int(ids[ids.duplicated()].nunique())
-    if twice:
+    duplicates = ids[ids.duplicated()]
+    n_duplicates = int(duplicates.nunique())
+    if n_duplicates:
         raise UserError(
-            f"{path}: {twice} individual IDs appear more than once (of the shape {shape(ids[ids.duplicated()])}): "
-            "keep one row a sample"
+            f"{path}: {n_duplicates} individual IDs appear more than once (of the shape {shape(duplicates)}). "
+            "Keep one row per sample"
         )
 
 
 def rows_of(wanted: Sequence[str], have: Sequence[str]) -> np.ndarray:
-    """Where each wanted IID stands in `have`; -1 where it does not. int64, shape (wanted,)."""
+    """Return the position of each wanted IID in `have`, -1 if absent: int64 (wanted,)."""
     return pd.Index(have).get_indexer(pd.Index(wanted))
 
 
 def require_overlap(left: Sequence[str], right: Sequence[str], left_name: str, right_name: str) -> None:
-    """Raise UserError when two sets of samples share nobody: counts on each side and the shape of the IDs."""
+    """Raise UserError if two sets of samples have no IID in common, with their counts and the form of the IDs."""
     if not pd.Index(left).intersection(pd.Index(right)).size:
         raise UserError(
             f"no sample is in both {left_name} ({len(left)} samples, IDs of {shape(left)}) and {right_name} "

@@ -1,4 +1,4 @@
-"""Text tables that users supply, read with errors that name the file and the line."""
+"""Readers of user-supplied text tables; error messages name the file and the line."""
 
 import csv
 import gzip
@@ -15,15 +15,15 @@ import pandas as pd
 from contigwas.runtime.atomic_files import PathLike
 from contigwas.runtime.errors import UserError
 
-# columns that stay strings, whatever stands in them
+# columns that are always read as strings
 TEXT = ["fid", "iid", "id", "lead_id", "family", "chrom", "best_feature"]
-FIELDS = 2**24  # of a text table that are held at a time where one column is asked for
+FIELDS = 2**24  # maximum number of fields in memory when one column is read
 MISSING_VALUES = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>", "."]
 NUMBER = r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
 
 
 def require(path: PathLike, what: str) -> Path:
-    """Return `path` as a Path, or raise a UserError that says which file of the config (`what`) is missing."""
+    """Return `path` as a Path; raise UserError if the file, described by `what`, does not exist."""
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path} does not exist: correct {what} in the config, or put the file there")
@@ -31,11 +31,11 @@ def require(path: PathLike, what: str) -> Path:
 
 
 def unpacked(path: PathLike) -> BinaryIO:
-    """The bytes of a file, decompressed where it is gzipped or bgzipped, whatever its name says."""
+    """Open a file in binary mode, decompressed if its content is gzipped or bgzipped, whatever its name."""
     path = Path(path)
     with path.open("rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path) if zipped else path.open("rb")
+        is_gzipped = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if is_gzipped else path.open("rb")
 
 
 def read_table(
@@ -43,31 +43,30 @@ def read_table(
 ) -> pd.DataFrame:
     """Read a text table with a header, separated by tabs, commas or white space.
 
-    The columns of `TEXT`, and those of `text`, are strings, also where names are numbers; other columns are numbers
-    where all of their values are.
-
-    The names of `columns`, iid and fid are lower-cased, a leading `#` is taken off the header. Raises UserError when
-    the file is missing, empty, ragged, lacks one of `columns`, or has it in upper and in lower case.
+    The columns `TEXT` and `text` are read as strings, even if all values are numbers. Any other column is numeric if
+    all its values are numbers. The names of `columns`, iid and fid are converted to lower case, and a leading `#` is
+    removed from the header. Raises UserError if the file is missing, empty or ragged, or if one of `columns` is missing
+    or is present in both upper and lower case.
     """
     path = require(path, what)
-    with _told_of_text(path, columns):
+    with _report_text_errors(path, columns):
         table = pd.read_csv(
             path, sep=_separator(path), dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig"
         )
     short = table.isna().any(axis=1)
     if short.any():
         line = int(short.to_numpy().argmax()) + 2
-        raise UserError(f"{path}, line {line} has fewer columns than the header: fix that line (NA where unknown)")
+        raise UserError(f"{path}, line {line} has fewer columns than the header: fix that line (NA where missing)")
     table.columns = [str(name).strip().lstrip("#") for name in table.columns]
     lower = {name: name.lower() for name in table.columns if name.lower() in {"fid", "iid", *columns}}
     require_distinct(path, [*lower])
     table = table.rename(columns=lower)
     missing = [name for name in columns if name not in table.columns]
     if missing:
-        # a file without a header would show a sample's row here
+        # names with digits are left out, because without a header they may be the values of a sample
         names = [name for name in table.columns if not any(letter.isdigit() for letter in name)][:8]
-        seen = f"names {', '.join(names)}" if names else "names no column: is the first line a sample?"
-        raise UserError(f"{path} has no column {', '.join(missing)}: its header {seen}")
+        seen = f"has {', '.join(names)}" if names else "has no column name. Is the first line a sample?"
+        raise UserError(f"{path} has no column {', '.join(missing)}: the header {seen}")
     for name in table.columns.difference([*TEXT, *text]):
         table[name] = _numeric(table[name])
     for name in table.columns.intersection(["fid", "iid"]):
@@ -76,38 +75,37 @@ def read_table(
 
 
 def require_distinct(path: PathLike, names: Sequence[str]) -> None:
-    """Raise UserError where two of the names of columns differ by upper and lower case alone."""
+    """Raise UserError if two column names differ only in case."""
     lower = [name.lower() for name in names]
-    twice = [name for name in names if lower.count(name.lower()) > 1]
-    if twice:
+    duplicates = [name for name in names if lower.count(name.lower()) > 1]
+    if duplicates:
         raise UserError(
-            f"{path} has the columns {', '.join(twice)}, which differ by upper and lower case alone: "
-            "rename or drop all but one"
+            f"{path} has the columns {', '.join(duplicates)}, which differ only in case: rename or drop all but one"
         )
 
 
 def read_header(path: PathLike, what: str = "table") -> list[str]:
-    """The names in the header of such a table as they stand there, also one that is duplicated; without a leading `#`.
+    """Return the column names of a text table, including duplicates, without a leading `#`.
 
-    Raises UserError when the file is missing or empty.
+    Raises UserError if the file is missing or empty.
     """
     path = require(path, what)
-    with _told_of_text(path, ()):
+    with _report_text_errors(path, ()):
         line, separator = _first_line(path), _separator(path)
     names = line.split() if len(separator) > 1 else next(csv.reader([line], delimiter=separator))
     return [name.strip().strip('"').lstrip("#") for name in names]
 
 
 def read_blocks(path: PathLike, names: Sequence[str], key: int, columns: Sequence[int], rows: int) -> Iterator[tuple]:
-    """A text table too wide to be held as text: blocks of `rows` rows as (lines, keys, values).
+    """Yield blocks of `rows` rows of a text table, as (lines, keys, values); for tables too wide to hold as text.
 
-    `names` is its header, `key` and `columns` are places there. lines: where the rows stand in the file; keys: object
-    (rows,) of texts; values: DataFrame (rows, columns) named by place, of numbers where all of a column's are
-    (`MISSING_VALUES` are NaN), else of what stands there. A line of separators alone is blank, and no row. Raises
-    UserError when a row has fewer or more columns than the header.
+    `names` is the header; `key` and `columns` are positions in it. `lines` are line numbers in the file; `keys` are
+    the strings of the column `key`, object (rows,); `values` is a DataFrame (rows, columns) named by position. A column
+    of it is numeric if all its values are numbers (`MISSING_VALUES` are NaN). Blank lines, and lines with only
+    separators, are skipped. Raises UserError if a row has fewer or more fields than the header.
     """
     path = Path(path)
-    with _told_of_text(path, ()):
+    with _report_text_errors(path, ()):
         separator = _separator(path)
         for lines, texts in _rows(path, rows, separator):
             _require_fields(path, lines, texts, separator, len(names))
@@ -120,10 +118,10 @@ def read_blocks(path: PathLike, names: Sequence[str], key: int, columns: Sequenc
 
 
 def _rows(path: Path, rows: int, separator: str) -> Iterator[tuple[list[int], list[bytes]]]:
-    """The lines below the header that are not blank, `rows` at a time, with their numbers."""
-    nothing = b" \t\r\n" + (b"," if separator == "," else b"")
+    """Yield the numbers and the text of the lines below the header that are not blank, `rows` at a time."""
+    blank_characters = b" \t\r\n" + (b"," if separator == "," else b"")
     with unpacked(path) as file:
-        numbered = ((number, line) for number, line in enumerate(file, 1) if line.strip(nothing))
+        numbered = ((number, line) for number, line in enumerate(file, 1) if line.strip(blank_characters))
         next(numbered)
         while block := list(islice(numbered, rows)):
             lines, texts = zip(*block, strict=True)
@@ -131,31 +129,33 @@ def _rows(path: Path, rows: int, separator: str) -> Iterator[tuple[list[int], li
 
 
 def _require_fields(path: Path, lines: Sequence[int], texts: Sequence[bytes], separator: str, fields: int) -> None:
-    """Raise UserError where a row has not as many fields as the header: pandas would fill it up, or cut it."""
+    """Raise UserError if a row has more or fewer fields than the header; pandas would pad or truncate it."""
     for line, text in zip(lines, texts, strict=True):
         if b'"' in text:
-            have = len(next(csv.reader([text.decode("utf-8")], delimiter=separator if len(separator) == 1 else " ")))
+            n_fields = len(
+                next(csv.reader([text.decode("utf-8")], delimiter=separator if len(separator) == 1 else " "))
+            )
         else:
-            have = len(text.split()) if len(separator) > 1 else text.count(separator.encode()) + 1
-        if have != fields:
+            n_fields = len(text.split()) if len(separator) > 1 else text.count(separator.encode()) + 1
+        if n_fields != fields:
             raise UserError(
-                f"{path}, line {line} has {'fewer' if have < fields else 'more'} columns than the header: fix that "
-                "line (NA where unknown)"
+                f"{path}, line {line} has {'fewer' if n_fields < fields else 'more'} columns than the header: fix that "
+                "line (NA where missing)"
             )
 
 
 def read_column(path: PathLike, names: Sequence[str], key: int) -> np.ndarray:
-    """The texts in one column of such a table, object (rows,), of the rows that `read_blocks` gives.
+    """Return the strings of one column of a text table, object (rows,), for the rows of `read_blocks`.
 
-    `names` is its header, `key` a place there. Raises UserError as `read_blocks` does.
+    `names` is the header, `key` a position in it. Raises UserError as `read_blocks` does.
     """
     blocks = read_blocks(path, names, key, [], max(1, FIELDS // len(names)))
     return np.concatenate([np.empty(0, object), *(keys for _, keys, _ in blocks)])
 
 
 @contextmanager
-def _told_of_text(path: Path, columns: Sequence[str]) -> Iterator[None]:
-    """Tell what is wrong with a text table that pandas does not read."""
+def _report_text_errors(path: Path, columns: Sequence[str]) -> Iterator[None]:
+    """Raise UserError if pandas cannot read the text table inside the block."""
     try:
         yield
     except UnicodeDecodeError:
@@ -168,15 +168,15 @@ def _told_of_text(path: Path, columns: Sequence[str]) -> Iterator[None]:
 
 
 def _first_line(path: Path) -> str:
-    """The first line that is not blank."""
-    # a separator that no text has: one column, whatever the table is
+    """Return the first line that is not blank."""
+    # With a separator that never occurs, pandas reads the line as one column.
     line = pd.read_csv(path, sep="\1", header=None, nrows=1, dtype=str, keep_default_na=False, encoding="utf-8-sig",
                        quoting=csv.QUOTE_NONE)  # fmt: skip
     return line.iat[0, 0]
 
 
 def _separator(path: Path) -> str:
-    """A tab where the header has one; else a comma, in a .csv or a header without white space; else white space."""
+    """Return the separator: a tab if the header has one, a comma for a .csv or without spaces, else white space."""
     header = _first_line(path)
     if "\t" in header:
         return "\t"
@@ -185,11 +185,11 @@ def _separator(path: Path) -> str:
 
 
 def _numeric(column: pd.Series) -> pd.Series:
-    """Numbers where every value is one (`MISSING_VALUES` are missing), else the strings as they are."""
+    """Return numbers if every value is a number or missing (`MISSING_VALUES`), else the strings unchanged."""
     values = column.str.strip()
     blank = values.isin(MISSING_VALUES)
-    # pandas.to_numeric crashes on hashes such as 1e99999999999, and would take 007 for 7
+    # pandas.to_numeric crashes on hashes such as 1e99999999999 and converts 007 to 7
     if not bool((values.str.fullmatch(NUMBER) | blank).all()):
         return column
-    whole = not bool(blank.any()) and bool(values.str.fullmatch(r"[+-]?\d{1,18}").all())
-    return values.astype("int64") if whole else values.mask(blank).astype(float)
+    is_integer = not bool(blank.any()) and bool(values.str.fullmatch(r"[+-]?\d{1,18}").all())
+    return values.astype("int64") if is_integer else values.mask(blank).astype(float)

@@ -71,7 +71,7 @@ def test_plink2_counts_the_same_alleles(study, oracle):
 
 def test_sums_cannot_be_exported(study):
     folder, cohort = study
-    with pytest.raises(UserError, match="holds sums of alleles.*set burden.statistic to comphet"):
+    with pytest.raises(UserError, match="holds sums of alleles.*Set burden.statistic to comphet"):
         write(folder, cohort, statistic="sum")
     assert not list(folder.glob("masks.*"))
 

@@ -120,7 +120,7 @@ def test_real_genotypes_with_calls_removed(glm, shared_data, tmp_path):
     np.testing.assert_allclose(table["eaf"], frequency, atol=1e-5)
 
 
-def test_features_that_miss_samples(glm, tmp_path):
+def test_features_with_missing_samples(glm, tmp_path):
     rng = np.random.default_rng(43)
     dosages = simulate(rng, 300, 80, missing=0.02)
     covariates, values = rng.normal(size=(300, 3)), rng.normal(size=(300, 3))

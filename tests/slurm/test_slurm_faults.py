@@ -127,7 +127,7 @@ def test_an_unknown_partition_is_told_before_anything_is_submitted(root, idle_cl
     going = submit(idle_cluster, folder, profile=profile.parent, config=config)
     run = going.finish(seconds=60)
     assert run.status == 1
-    assert "partition night (slurm_partition in default-resources), but the cluster has only cpu, gpu" in run.text
+    assert "slurm_partition in default-resources: the cluster has no partition night. Choose from cpu, gpu" in run.text
     assert "Traceback" not in run.text and "sbatch" not in run.text
     assert len(idle_cluster.jobs()) == before
     assert {job.state for job in idle_cluster.jobs()} <= set(ENDED)

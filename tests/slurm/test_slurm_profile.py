@@ -84,7 +84,7 @@ def test_what_a_grouped_job_needs_is_known_when_its_group_starts(finished, tmp_p
     targets += [f"results/models/latents/{name}" for name in found]
     for target in targets:
         remove(folder / target)
-    text = Study(folder, folder / "study.yaml").dry(*targets).text
+    text = Study(folder, folder / "study.yaml")("--dry-run", *targets).text
     asked = dict(re.findall(r"\nrule (\w+):.*?\n    resources: ([^\n]*)", text, re.DOTALL))
     grouped = yaml.safe_load(PROFILE.read_text())["groups"]
     assert len(set(asked) & set(grouped)) == 8

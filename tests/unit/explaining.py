@@ -1,4 +1,4 @@
-"""A small trained study for the tests of explanations."""
+"""Train a small study for the tests of explanations."""
 
 from pretraining import RECIPE, write_study
 
@@ -12,7 +12,7 @@ SETTINGS = {
     "n_samples": 24,
     "reference": 16,
     "steps": 16,
-    "noise": {"samples": 0, "sd": 0.1},
+    "noise": {"copies": 0, "sd": 0.1},
     "checkpoint": "last",
     "seed": 3,
     "math_threads": 1,
@@ -20,7 +20,7 @@ SETTINGS = {
 
 
 def trained(folder, samples=150, fold=0, pcs=None, **changed):
-    """A study on disk and a network of it: the checkpoint and the files that an explanation reads."""
+    """Write a study, train a network, and return its checkpoint and the files that an explanation reads."""
     files = write_study(folder, samples)
     checkpoint, history = folder / f"fold{fold}.ckpt", folder / f"fold{fold}.csv"
     recipe = RECIPE | {"augment": {}} | changed
@@ -30,7 +30,7 @@ def trained(folder, samples=150, fold=0, pcs=None, **changed):
 
 
 def explained(folder, checkpoints, files, **changed):
-    """The three files that `explain` writes."""
+    """Run `explain` and return its three output files."""
     outputs = [folder / name for name in ("features.parquet", "modalities.tsv", "completeness.tsv")]
     explain(checkpoints, files, SETTINGS | changed, *outputs)
     return outputs

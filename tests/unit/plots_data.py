@@ -14,7 +14,7 @@ SETTINGS = {"test": "manova", "p1": P1}
 
 
 def write_gwas(folder: Path, chromosomes: int, variants: int, hits: int = 0, top: float = 40.0, seed: int = 1) -> dict:
-    """GWAS files of uniform p-values, with `hits` variants of each chromosome between p1 and `top`."""
+    """Write GWAS files of uniform p-values, with `hits` variants of each chromosome between p1 and `top`."""
     rng = np.random.default_rng(seed)
     paths = {}
     for number in range(1, chromosomes + 1):
@@ -33,7 +33,7 @@ def write_gwas(folder: Path, chromosomes: int, variants: int, hits: int = 0, top
 
 
 def write_loci(folder: Path, gwas: dict, count: int, genes: str = "") -> Path:
-    """loci.tsv with the `count` strongest variants as leads."""
+    """Write loci.tsv with the `count` strongest variants as lead variants."""
     parts = [pd.read_parquet(path).assign(chrom=chrom) for chrom, path in gwas.items()]
     table = pd.concat(parts).nlargest(count, "log10p_manova").rename(columns={"id": "lead_id"})
     table = table.assign(log10p=table["log10p_manova"], genes=genes, n=100, n_variants=1, eaf=0.3)
@@ -44,7 +44,7 @@ def write_loci(folder: Path, gwas: dict, count: int, genes: str = "") -> Path:
 
 
 def write_summary(path: Path, values: dict[str, np.ndarray]) -> Path:
-    """Histograms of -log10 p, fine below 2 and wider above, with an open last bin."""
+    """Return histograms of -log10 p, fine below 2 and wider above, with an open last bin."""
     counts = {name: np.histogram(one, EDGES)[0] for name, one in values.items()}
     parts = [
         pd.DataFrame({"test": name, "bin_low": EDGES[:-1], "bin_high": EDGES[1:], "count": count})

@@ -1,4 +1,4 @@
-"""A small study on disk for the tests of pretraining, embedding and alignment: brightness follows one score."""
+"""Write a small study for the tests of pretraining, embedding and alignment; image brightness follows one score."""
 
 from pathlib import Path
 
@@ -73,11 +73,11 @@ MGI = {
 MGI = {key: RECIPE[key] for key in RECIPE if key not in ("loss", "alpha", "genetics_encoder", "genetics_init")} | MGI
 
 
-def write_study(folder: Path, samples: int = 60, seed: int = 0, lacking: float = 0.1) -> dict[str, object]:
-    """Write cohort, images and modalities; returns the keyword arguments of `train` that name the files.
+def write_study(folder: Path, samples: int = 60, seed: int = 0, missing_rate: float = 0.1) -> dict[str, object]:
+    """Write cohort, images and modalities, and return the keyword arguments of `train` that name the files.
 
-    The IIDs are not sorted, images lie in random order, and each modality lacks some samples and has them in an order
-    of its own. The last sample is excluded, the first has no image.
+    The IIDs are not sorted, images are in random order, and each modality misses some samples and has them in an order
+    different from the others. The last sample is excluded, the first has no image.
     """
     rng = np.random.default_rng([seed, 1])
     iids = pd.Index(rng.permutation(np.arange(1000001, 1000001 + samples)).astype(str))
@@ -105,7 +105,7 @@ def write_study(folder: Path, samples: int = 60, seed: int = 0, lacking: float =
     values["pgs"][:, 0] = shine
     paths = {}
     for name, array in values.items():
-        has = rng.permutation(samples)[: int((1 - lacking) * samples)]
+        has = rng.permutation(samples)[: int((1 - missing_rate) * samples)]
         paths[name] = folder / f"{name}.h5ad"
         features = pd.DataFrame(index=[f"{name}{number}" for number in range(array.shape[1])])
         write_modality(paths[name], array[has], iids[has], features, {})
@@ -118,7 +118,7 @@ def write_study(folder: Path, samples: int = 60, seed: int = 0, lacking: float =
 
 
 def run(folder, files, settings, fold=0, name="a"):
-    """Train on files as `write_study` gives them, in `folder`/`name`; returns the checkpoint and the history."""
+    """Train on the files of `write_study` in `folder`/`name`, and return the checkpoint and the history."""
     if "modalities" not in settings:
         files = files | {"modalities": {}}
     checkpoint, history = folder / name / "model.ckpt", folder / name / "history.csv"

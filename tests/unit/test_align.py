@@ -1,4 +1,4 @@
-"""Alignment: rotated networks agree again, each sample comes from the network that held them out."""
+"""Alignment: rotated networks agree, and each sample comes from the network that held it out."""
 
 import json
 
@@ -18,7 +18,7 @@ def rotation(seed, size=FEATURES):
 
 
 def write_folds(folder, folds=3, noise=0.0, seed=0):
-    """Networks that see one truth, each in its own rotation, with samples in an order of its own."""
+    """Networks with the same features in different rotations and orders of samples."""
     rng = np.random.default_rng(seed)
     truth = rng.normal(size=(SAMPLES, FEATURES))
     iids = pd.Index([str(1000001 + number) for number in range(SAMPLES)])
@@ -58,7 +58,7 @@ def test_procrustes_is_the_best_of_many_rotations():
     assert all(best <= np.linalg.norm(source @ rotation(seed, 4) - target) for seed in range(200))
 
 
-def test_standardise_uses_the_training_samples_and_survives_a_dead_feature():
+def test_standardise_uses_the_training_samples_and_accepts_a_constant_feature():
     values = np.array([[1.0, 7], [3, 7], [100, 8]])
     got, mean, sd = standardise(values, np.array(["train", "train", "heldout"]))
     assert got.tolist() == [[-1, 0], [1, 0], [98, 1]]
@@ -72,7 +72,7 @@ def test_correlations_against_numpy():
     assert np.isnan(correlations(np.ones((5, 1)), np.arange(5.0)[:, None]))[0]
 
 
-def test_everyone_comes_from_the_network_that_held_them_out_in_the_coordinates_of_fold_0(tmp_path):
+def test_each_sample_comes_from_the_network_that_held_it_out_in_the_coordinates_of_fold_0(tmp_path):
     paths, held, iids = write_folds(tmp_path)
     data, report = run(tmp_path, paths)
     assert data.obs_names.tolist() == iids.tolist()
@@ -88,8 +88,8 @@ def test_everyone_comes_from_the_network_that_held_them_out_in_the_coordinates_o
         assert figures["mean_correlation_after"] > 0.97 > 0.5 > figures["mean_correlation_before"]
 
 
-def test_rotation_is_fitted_on_samples_whom_both_trained_on(tmp_path):
-    """Whatever the held-out samples look like, the rotation stays."""
+def test_rotation_is_fitted_on_samples_that_both_networks_trained_on(tmp_path):
+    """The rotation does not depend on the held-out samples."""
     paths, held, _ = write_folds(tmp_path, noise=0.3)
     before, report = run(tmp_path, paths)
     changed = ad.read_h5ad(paths[1])
@@ -105,7 +105,7 @@ def test_rotation_is_fitted_on_samples_whom_both_trained_on(tmp_path):
 
 
 @pytest.mark.parametrize("genetics", [True, False])
-def test_one_network_tests_the_held_out_only_where_it_saw_genetics(tmp_path, genetics):
+def test_one_network_tests_only_the_held_out_samples_if_it_used_genetics(tmp_path, genetics):
     paths, *_ = write_folds(tmp_path, folds=1)
     first = ad.read_h5ad(paths[0])
     role = np.where(np.arange(SAMPLES) % 3 == 0, "heldout", "train")

@@ -1,4 +1,4 @@
-"""A frozen model in a second cohort: the discovery's numbers again, by hand, and the replication of loci."""
+"""A frozen model in a second cohort: the discovery's values, manual calculations, and the replication of loci."""
 
 import json
 from types import SimpleNamespace
@@ -109,15 +109,15 @@ def test_samples_of_the_training_are_counted_and_not_tested(single, tmp_path, ca
     seen = roles.index[roles.isin(["train", "validation"])]
     assert set(data.obs_names[~data.obs["gwas_eligible"]]) == set(seen)
     assert not set(phenotypes.index) & set(seen)
-    assert f"{len(seen)} of {len(roles)} samples have the IID of somebody whom the model was trained" in caplog.text
+    assert f"{len(seen)} of {len(roles)} samples have the IID of a training or validation sample" in caplog.text
     assert not any(iid in caplog.text for iid in cohort["iid"])
     assert json.loads((tmp_path / "alignment.json").read_text())["in_training"] == len(seen)
-    with pytest.raises(UserError, match=rf"all {len(seen)} samples have IIDs of samples that the model was trained"):
+    with pytest.raises(UserError, match=rf"all {len(seen)} samples have the IIDs of training or validation samples"):
         second(single, tmp_path, cohort[cohort["iid"].isin(seen)])
 
 
 def test_three_networks_agree_with_the_discovery_on_strangers(crossed, tmp_path):
-    """The same images under other IIDs: all are new, and near what the network gave that held them out."""
+    """The same images with other IIDs: all are new, and close to the features of the network that held them out."""
     cohort = samples_of(crossed)
     table = pd.read_parquet(crossed.files["images_table"])
     for one in (cohort, table):
@@ -141,7 +141,7 @@ def test_the_alignment_gives_every_fold_its_aligned_features(tmp_path):
 
 
 def test_the_average_agrees_with_the_aligned_features_of_the_discovery(tmp_path):
-    """Three networks see one truth, each in a rotation of its own: without the rotations they would not agree."""
+    """Three networks have the same features in different rotations: without the rotations they would not agree."""
     paths, *_ = write_folds(tmp_path, noise=0.3)
     align(paths, tmp_path / "a.h5ad", tmp_path / "a.json", True, tmp_path / "a.npz")
     aligned, fitted = ad.read_h5ad(tmp_path / "a.h5ad"), read_alignment(tmp_path / "a.npz")
@@ -216,7 +216,7 @@ def test_files_that_do_not_belong_together(tmp_path):
     with pytest.raises(UserError, match="hold different samples"):
         average([paths[0], tmp_path / "fewer.h5ad"], tmp_path / "alignment.npz", *outputs)
     fewer[:, :3].write_h5ad(tmp_path / "narrow.h5ad")
-    with pytest.raises(UserError, match="has 3 features, but .* is of 4"):
+    with pytest.raises(UserError, match="has 3 features, but .* has 4"):
         average([paths[0], tmp_path / "narrow.h5ad"], tmp_path / "alignment.npz", *outputs)
     for content in (b"", b"no archive", b"PK\x03\x04 cut short"):
         (tmp_path / "odd.npz").write_bytes(content)
@@ -238,14 +238,17 @@ def test_a_model_that_cannot_be_applied_is_refused_before_the_work(single, tmp_p
 
     _, names, mean, sd = read_pca(single.folder / "pca.h5ad")
     write_pca(None, names, mean, sd, tmp_path / "raw.h5ad")
-    refused(r"has no components, because that model's phenotypes are its raw features", tmp_path / "raw.h5ad")
+    refused(r"no components, because the phenotypes of this model are raw features", tmp_path / "raw.h5ad")
     write_pca(read_pca(single.folder / "pca.h5ad")[0], names, mean + 1, sd, tmp_path / "other.h5ad")
-    refused("are not of one model", tmp_path / "other.h5ad")
+    refused("are not of the same model", tmp_path / "other.h5ad")
     refused(r"embed has layer: pgs, but .*alignment\.npz was fitted to features of layer: trunk", layer="pgs")
     state = torch.load(checkpoint, weights_only=True)
     state["settings"]["width"] = 16
     torch.save(state, tmp_path / "altered.ckpt")
-    refused(r"altered\.ckpt: its weights are not those of .*resnet10, width 16\)", checkpoint=tmp_path / "altered.ckpt")
+    refused(
+        r"altered\.ckpt: the weights do not fit the network .*resnet10, width 16\)",
+        checkpoint=tmp_path / "altered.ckpt",
+    )
     state["settings"]["image_encoder"] = "resnet9000"
     torch.save(state, tmp_path / "unknown.ckpt")
     refused(r"image_encoder resnet9000", checkpoint=tmp_path / "unknown.ckpt")
@@ -312,7 +315,7 @@ def test_replication_by_hand(lookups, caplog):
     ]  # fmt: skip
     assert second[["beta", "n", "eaf", "effect_allele"]].tolist() == [0.25, 80, 0.875, "A"], "turned to the discovery"
     assert opposite["beta"] == -0.75
-    assert "3 of 8 loci were tested here: 2 in the same direction, 2 of them at p <= 0.05" in caplog.text
+    assert "3 of 8 loci were tested: 2 have the same direction, 2 of these with p <= 0.05" in caplog.text
 
 
 def test_no_locus_to_replicate(lookups):
@@ -345,7 +348,7 @@ def test_the_folder_of_a_frozen_model(tmp_path):
     for fold in (0, 1, 3):
         (tmp_path / "model" / f"fold{fold}").mkdir(parents=True)
         (tmp_path / "model" / f"fold{fold}" / "model.ckpt").touch()
-    reported(r"which has no alignment\.npz: run the target align in the run that made it")
+    reported(r"which has no alignment\.npz: run the target align in the run that created the folder")
     (tmp_path / "model" / "alignment.npz").touch()
     reported(r"which has no pca\.h5ad: run the target phenotypes")
     (tmp_path / "model" / "pca.h5ad").touch()

@@ -1,4 +1,4 @@
-"""Random views: reproducible, within bounds, one draw an image."""
+"""Random views: reproducible, within bounds, random per image."""
 
 import math
 
@@ -20,7 +20,7 @@ def views(seed=0, images=4, **strength):
     return Augmentation(**strength)(disc(images), torch.Generator().manual_seed(seed))
 
 
-def test_no_strength_changes_nothing():
+def test_zero_strength_changes_nothing():
     assert torch.equal(views(), disc())
 
 
@@ -36,7 +36,7 @@ def test_no_strength_changes_nothing():
     ],
     ids=lambda one: next(iter(one)),
 )
-def test_each_strength_acts_image_by_image_and_by_the_seed(strength):
+def test_each_transformation_is_random_per_image_and_reproducible(strength):
     first = views(**strength)
     assert torch.equal(first, views(**strength))
     assert not torch.equal(first, views(seed=1, **strength))
@@ -81,16 +81,16 @@ def volume_views(levels, seed=0, **strength):
     return Augmentation(**strength)(levels, torch.Generator().manual_seed(seed))
 
 
-def test_no_strength_changes_no_volume():
+def test_zero_strength_changes_no_volume():
     assert torch.equal(volume_views(bricks()), bricks())
 
 
 @pytest.mark.parametrize("strength", [{"hue": 0.1}, {"blur": 2.0}], ids=lambda one: next(iter(one)))
-def test_what_is_for_photographs_alone_changes_no_volume(strength):
+def test_hue_and_blur_do_not_change_volumes(strength):
     assert torch.equal(volume_views(bricks(), **strength), bricks())
 
 
-def test_a_flip_of_a_volume_is_left_for_right_half_the_time():
+def test_a_flip_of_a_volume_mirrors_left_and_right_half_the_time():
     plain = bricks(64)
     got = volume_views(plain, flip=True)
     mirrored = [torch.allclose(one, other.flip(-1), atol=1e-5) for one, other in zip(got, plain, strict=True)]
@@ -120,7 +120,7 @@ def test_a_quarter_turn_of_a_volume_moves_every_voxel_where_it_should(turn, plan
     assert torch.allclose(got, expected, atol=1e-5)
 
 
-def test_a_small_turn_moves_a_voxel_by_its_angle():
+def test_a_small_rotation_moves_a_voxel_by_its_angle():
     levels = torch.zeros(1, 1, 65, 65, 65)
     levels[0, 0, 32, 32, 56] = 1  # 24 voxels from the middle along the width
     got = Fixed(rotation=30.0).at(levels, [0.5, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5])[0, 0]

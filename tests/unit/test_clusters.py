@@ -219,7 +219,7 @@ def test_parquet_is_read_as_text_is(tmp_path, iid, column, asked, indexed):
 @pytest.mark.parametrize(
     ("columns", "sentence"),
     [
-        (["iid", "Kind", "kind"], "has the columns Kind, kind, which differ by upper and lower case alone"),
+        (["iid", "Kind", "kind"], "has the columns Kind, kind, which differ only in case"),
         (["iid", "IID", "kind"], "has the columns iid, IID, which differ"),
         (["iid", "sort", "more"], "has no column kind"),
     ],
@@ -367,11 +367,14 @@ def test_models_with_embeddings_are_clustered():
 @pytest.mark.parametrize(
     ("downstream", "sentence"),
     [
-        ({"models": ["latents"]}, "downstream.kinds.models names latents, which has no embeddings"),
-        ({"models": ["other"]}, "downstream.kinds.models names other, which is not among models"),
+        (
+            {"models": ["latents"]},
+            "downstream.kinds.models names latents, which has user-supplied phenotypes, but no embeddings",
+        ),
+        ({"models": ["other"]}, "downstream.kinds.models names other, which is not one of models"),
         ({"k": 12}, "downstream.kinds.k is 12, more than its k_max of 10"),
-        ({"labels": {"table": "t.tsv"}}, "downstream.kinds.labels lacks column"),
-        ({"steps": 3}, "downstream.kinds has a key steps"),
+        ({"labels": {"table": "t.tsv"}}, "downstream.kinds.labels: column is missing"),
+        ({"steps": 3}, "downstream.kinds has an unknown key steps"),
     ],
 )
 def test_settings_that_make_no_sense(downstream, sentence):

@@ -1,17 +1,17 @@
-"""Images at quantiles of components, and nearest neighbours: the samples shown, and the private folder."""
+"""Images at quantiles of components, and of nearest neighbours: shown samples and private folders."""
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 
-from contigwas.components.images import Pictures, nearest, nearest_to_quantiles, neighbours, quantiles
+from contigwas.components.images import SampleImages, nearest, nearest_to_quantiles, neighbours, quantiles
 from contigwas.images.table import first_images
 
 
 @pytest.fixture
 def study(tmp_path):
-    """60 samples with two images each, the first of which is as bright as their number; no other image is so bright."""
+    """Write 60 samples with two images each; the brightness of the first is the number of the sample and unique."""
     samples = [f"{i:04d}" for i in range(60)]
     values = np.arange(60.0)
     images = np.zeros((120, 8, 8, 3), np.uint8)
@@ -49,14 +49,14 @@ def test_neighbours_are_those_of_a_loop():
 
 
 def test_explanations_and_sheets_show_the_same_image_of_a_sample(study):
-    pictures = Pictures.of(study / "images.npy", study / "images.parquet")
+    pictures = SampleImages.of(study / "images.npy", study / "images.parquet")
     first = first_images(study / "images.parquet")
     pd.testing.assert_series_equal(first.set_index("iid")["row"], pictures.row)
     assert first["row"].tolist() == [1, *range(2, 120, 2)]
 
 
 def test_the_first_kept_image_is_shown(study):
-    pictures = Pictures.of(study / "images.npy", study / "images.parquet")
+    pictures = SampleImages.of(study / "images.npy", study / "images.parquet")
     assert pictures["0005"].max() == 20
     assert pictures.row["0000"] == 1
 
@@ -84,7 +84,7 @@ def test_neighbours_of_samples_look_like_them(study):
     assert [axis.get_images()[0].get_array().mean() for axis in again.axes] == means.ravel().tolist()
 
 
-def test_a_model_of_samples_without_images_gets_a_sheet_that_says_so(study, caplog):
+def test_samples_without_images_give_a_figure_that_says_so(study, caplog):
     pd.read_parquet(study / "phenotypes.parquet").head(14).to_parquet(study / "few.parquet", index=False)
     data = ad.read_h5ad(study / "embeddings.h5ad")
     data.obs_names = [f"x{name}" for name in data.obs_names[:-1]] + [data.obs_names[-1]]
@@ -94,7 +94,7 @@ def test_a_model_of_samples_without_images_gets_a_sheet_that_says_so(study, capl
         few = quantiles(study / "few.parquet", None, *images, [out / "quantiles.png"], "m")
         strangers = neighbours(study / "strangers.h5ad", *images, [out / "neighbours.png"], "m", seed=1)
     for figure, sentence in (
-        (few, "no feature that 15 samples with an image have"),
+        (few, "no feature with 15 samples with an image"),
         (strangers, "no two tested samples with an image"),
     ):
         assert [text.get_text() for axis in figure.axes for text in axis.texts] == [sentence]

@@ -39,7 +39,7 @@ def test_defaults_are_filled_in(demo):
 
 
 @pytest.mark.parametrize(("dimensions", "crop"), [(None, "fundus"), (2, "fundus"), (3, "none")])
-def test_photographs_are_cropped_unless_told_otherwise_and_volumes_are_not(demo, dimensions, crop):
+def test_photographs_are_cropped_by_default_and_volumes_are_not(demo, dimensions, crop):
     demo["images"] = {"table": "images.tsv"} | ({"dimensions": dimensions} if dimensions else {})
     check_config(demo)
     assert (demo["images"]["dimensions"], demo["images"]["crop"]) == (dimensions or 2, crop)
@@ -123,33 +123,33 @@ def test_the_order_of_keys_is_no_setting(value):
         (lambda c: c["loci"].update(genes="a.bed", genes_build="GRCh38"), "GRCh38 by its declaration loci.genes_build"),
         (lambda c: c["loci"].update(genes="glist-hg38.txt"), "GRCh38 by its name, but genotypes.build is GRCh37"),
         (lambda c: c["loci"].update(genes_build="hg19"), "must be one of GRCh37, GRCh38, null"),
-        (lambda c: c["models"].update({"a b": {"phenotypes": "x"}}), "a key a b"),
+        (lambda c: c["models"].update({"a b": {"phenotypes": "x"}}), "an unknown key a b"),
         (lambda c: c["genotypes"].update(array="{chr}.bed"), "braces other than"),
-        (lambda c: c["genotypes"].pop("array"), "genotypes lacks array"),
-        (lambda c: c["genotypes"].update(chromosomes=["chr1"]), "holds chr1: write autosomes as plain numbers"),
-        (lambda c: c["genotypes"].update(chromosomes=[1, "1"]), "names a chromosome twice"),
+        (lambda c: c["genotypes"].pop("array"), "genotypes: array is missing"),
+        (lambda c: c["genotypes"].update(chromosomes=["chr1"]), "has chr1: write autosomes as plain numbers"),
+        (lambda c: c["genotypes"].update(chromosomes=[1, "1"]), "has a duplicated chromosome"),
         (lambda c: c.update(plots={"features": "PC1"}), "a list of names, all, or null"),
         (lambda c: c.update(plots={"recombination": "{build}.map"}), "braces other than {chrom}"),
-        (lambda c: c["genotypes"].update(chromosomes=["X"]), "holds X alone"),
-        (lambda c: c["genotypes"].update(chromosomes=[1, 23]), "holds 23: write X"),
+        (lambda c: c["genotypes"].update(chromosomes=["X"]), "has only X"),
+        (lambda c: c["genotypes"].update(chromosomes=[1, 23]), "has 23: write X"),
         (lambda c: c["genotypes"].update(chromosomes=[1, "Y"]), "Y and MT are not analysed"),
-        (lambda c: c["genotypes"].update(chromosomes=[1, 26]), "holds 26: Y and MT are not analysed"),
-        (lambda c: c["genotypes"].update(chromosomes=[1, "PAR1"]), "holds PAR1: write autosomes"),
+        (lambda c: c["genotypes"].update(chromosomes=[1, 26]), "has 26: Y and MT are not analysed"),
+        (lambda c: c["genotypes"].update(chromosomes=[1, "PAR1"]), "has PAR1: write autosomes"),
         (lambda c: c["genotypes"].update(array="chr{chrom}.vcf.gz"), "array.*not valid.*bed, .pgen or .bgen"),
         (lambda c: c["models"].update({1: {"phenotypes": "x"}}), "a key 1 that YAML does not read as text"),
-        (lambda c: c["models"]["simclr"].update(dropout=0.5), "simclr has a key dropout"),
+        (lambda c: c["models"]["simclr"].update(dropout=0.5), "simclr has an unknown key dropout"),
         (lambda c: c["models"]["contig"].update(epochs=True), "must be a whole number"),
         (lambda c: c["phenotypes"].update(components="10"), "reads as text: write it without quotes$"),
     ],
 )
-def test_what_makes_no_sense_is_refused(change, sentence):
+def test_contradicting_keys_are_errors(change, sentence):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     change(config)
     with pytest.raises(UserError, match=sentence):
         check_config(config)
 
 
-def test_a_list_of_genes_and_a_test_that_are_well(demo):
+def test_a_list_of_genes_with_a_declared_build_and_a_test_of_one_feature(demo):
     demo["loci"] |= {"test": "disc", "genes": "glist-hg38.txt", "genes_build": "GRCh37"}
     check_config(demo)
     assert demo["loci"]["test"] == "disc"
@@ -158,29 +158,34 @@ def test_a_list_of_genes_and_a_test_that_are_well(demo):
 @pytest.mark.parametrize(
     ("model", "change", "sentence"),
     [
-        ("contig", {"noise": 4}, "models.contig.noise is 4, but its modalities lack covariates"),
+        ("contig", {"noise": 4}, "models.contig.noise is 4, but covariates are not among its modalities"),
         (
             "contig",
             {"genetics_init": "gwas", "genetics_encoder": "h1"},
             "genetics_init is gwas, .*encoder is h1: only",
         ),
-        ("contig", {"adjust_pcs": 5, "adjust": ["snps", "blood"]}, "adjust names blood, which is not among its modal"),
-        ("contig", {"adjust_pcs": 5, "modalities": ["snps"]}, "adjust names pgs, .*: name those of snps that"),
-        ("contig", {"adjust_pcs": 5, "adjust": []}, "adjust is empty: name those of snps, pgs, burden that"),
+        ("contig", {"adjust_pcs": 5, "adjust": ["snps", "blood"]}, "adjust names blood, which is not one of its modal"),
+        ("contig", {"adjust_pcs": 5, "modalities": ["snps"]}, "adjust names pgs, .*: name modalities .* .of snps\\)"),
+        ("contig", {"adjust_pcs": 5, "adjust": []}, "adjust is empty: name modalities .*of snps, pgs, burden"),
         ("contig", {"warmup": 0.1}, "warmup is 0.1, but its schedule is onecycle, .* schedule: cosine"),
-        ("simclr", {"image_encoder": "vit_tiny", "patch": 12}, "patch is 12, into which images.size of 64 does not"),
+        (
+            "simclr",
+            {"image_encoder": "vit_tiny", "patch": 12},
+            "patch is 12, but images.size is 64, which is not a multiple",
+        ),
         (
             "contig",
             {"embed": {"layer": "mri"}},
             "models.contig.embed.layer is mri, .*: write trunk or snps or pgs or burden$",
         ),
         ("simclr", {"embed": {"layer": "pgs"}}, "models.simclr.embed.layer is pgs, .*: write trunk or views$"),
-        ("simclr", {"method": "byol", "embed": {"layer": "views"}}, "has no head of that name: write trunk$"),
+        ("simclr", {"method": "byol", "embed": {"layer": "views"}}, "has no such head: write trunk$"),
         ("simclr", {"method": "nnclr", "queue": 64}, "queue is 64, less than its batch of 128"),
         (
             "simclr",
             {"method": "mgi", "modalities": ["pgs"], "gene_encoder": "transformer", "gene_width": 100},
-            "models.simclr.gene_width is 100, which a transformer's heads do not share evenly: write a multiple of 32",
+            "models.simclr.gene_width is 100, which the heads of a transformer cannot share evenly: write a multiple "
+            "of 32",
         ),
     ],
 )

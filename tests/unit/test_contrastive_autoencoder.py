@@ -1,4 +1,4 @@
-"""The contrastive autoencoder: its terms written out, what a weight of 0 leaves, what is embedded, sizes."""
+"""The contrastive autoencoder: loss terms against explicit formulas, weights of 0, embeddings, image sizes."""
 
 import math
 
@@ -11,7 +11,7 @@ from torch.distributions import Normal, kl_divergence
 
 from contigwas.embed import embed
 from contigwas.pretrain.autoencoder_halves import latent_coder
-from contigwas.pretrain.data import Batch, load_study
+from contigwas.pretrain.data import Batch, load_training_data
 from contigwas.pretrain.losses import kl_loss
 from contigwas.pretrain.methods.contrastive_autoencoder import ContrastiveAutoencoder
 from contigwas.pretrain.normalise import fit_pixels
@@ -38,24 +38,24 @@ def study(tmp_path_factory):
 def module(study, **settings):
     torch.manual_seed(5)
     settings = RECIPE | settings
-    loaded = load_study(**study[1] | {"modalities": {}}, settings=settings, fold=0)
+    loaded = load_training_data(**study[1] | {"modalities": {}}, settings=settings, fold=0)
     pixels = fit_pixels(loaded.photographs, loaded.photographs.first[loaded.train])
     return ContrastiveAutoencoder(loaded, pixels, settings, 9)
 
 
 def batch_of(one):
-    samples = one.study.train[:8]
-    return Batch(samples, one.study.photographs.first[samples])
+    samples = one.data.train[:8]
+    return Batch(samples, one.data.photographs.first[samples])
 
 
 def views_of(one, batch):
-    """What the module's generator gives the batch: two views of each image."""
+    """Return the two views of each image that the module's generator gives."""
     levels = one.levels(batch)
     return one.view(torch.cat([levels, levels]), torch.Generator().manual_seed(9), views=2)
 
 
 @pytest.mark.parametrize("variational", [False, True])
-def test_the_terms_are_those_written_out(study, variational):
+def test_the_terms_match_explicit_formulas(study, variational):
     one = module(study, variational=variational)
     batch = batch_of(one)
     views = views_of(one, batch)
@@ -90,7 +90,7 @@ def test_the_terms_are_those_written_out(study, variational):
     assert float(one.total(losses)) == pytest.approx(total + float(error), rel=1e-4)
 
 
-def test_the_divergence_is_torchs_and_its_gradient_is_right():
+def test_the_divergence_matches_torch_and_its_gradient_is_correct():
     mean, log_variance = torch.randn(2, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     expected = kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(0.0, 1.0)).sum(dim=1).mean()
     assert float(kl_loss(mean, log_variance)) == pytest.approx(float(expected))
@@ -99,7 +99,7 @@ def test_the_divergence_is_torchs_and_its_gradient_is_right():
 
 
 def test_without_contrast_it_is_the_plain_autoencoder(study):
-    """The gradients are those of the reconstruction alone, and what is not learned from is still reported."""
+    """The gradients are those of the reconstruction only; the contrast is still reported."""
     one = module(study, contrast=0)
     batch = batch_of(one)
     views = views_of(one, batch)
@@ -132,29 +132,29 @@ def test_it_trains_and_the_mean_is_embedded(study, variational):
     data = ad.read_h5ad(path)
     assert data.n_vars == RECIPE["latent"]
     learned = Pretrained.of(read_checkpoint(checkpoint), checkpoint)
-    loaded = load_study(**files | {"modalities": {}}, settings=RECIPE, fold=0)
+    loaded = load_training_data(**files | {"modalities": {}}, settings=RECIPE, fold=0)
     photographs, samples = loaded.photographs, data.obs_names
     levels = learned.pixels()(photographs.gather(torch.arange(4)).float() / 255)
     trunk = learned.trunk()
     mean = trunk.posterior(levels)[0] if variational else trunk(levels)
     expected = mean.reshape(2, 2, -1).mean(dim=1).detach().numpy()  # two photographs each
     assert np.allclose(data[samples[:2]].X, expected, atol=1e-5)
-    drawn = learned.drawer()(trunk(levels))
+    drawn = learned.decoder()(trunk(levels))
     assert drawn.shape == levels.shape
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 30, 45), (1, 16, 18, 21)])
 @pytest.mark.parametrize("units", [0, 1])
-def test_images_come_back_in_their_own_size(shape, units):
+def test_reconstructions_have_the_size_of_the_images(shape, units):
     encoder, decoder = latent_coder(shape, 5, 8, units, variational=False)
     latents = encoder(torch.randn(2, *shape))
     assert latents.shape == (2, 5) and encoder.features == 5
     assert decoder(latents).shape == (2, *shape)
 
 
-def test_it_learns_to_draw(study):
-    """Brightness is all that the images of the study share: the latents follow it."""
+def test_the_latents_follow_brightness(study):
+    """Brightness is the only feature that the images of the study have in common."""
     folder, files = study
     settings = RECIPE | {"contrast": 0, "epochs": 30, "lr": 5.0e-3, "augment": {}}
-    _, history = run(folder, files, settings, name="draws")
+    _, history = run(folder, files, settings, name="reconstructs")
     assert history["val_reconstruction"].iloc[-1] < 0.7 * history["val_reconstruction"].iloc[0]

@@ -62,12 +62,12 @@ def test_every_kind_of_covariate(study, caplog):
     assert data.var["covariate"].tolist() == ["age", *["smoking"] * 3, *["factor(centre)"] * 3, "PC1"]
     assert data.var["known"].tolist() == [7, 6, 6, 6, 7, 7, 7, 9]
     assert json.loads(data.uns["provenance"])["n_samples"] == 9
-    reported = "8 columns of 4 covariates for 9 samples, 0 of whom have none; samples that miss one: age 2, smoking 3"
+    reported = "8 columns of 4 covariates for 9 samples, 0 of them without any value; missing values: age 2, smoking 3"
     assert reported in caplog.text
     assert not any(name in caplog.text for name in NAMES)
 
 
-def test_codes_that_nobody_misses_have_the_same_names(study):
+def test_complete_codes_have_the_same_names(study):
     cohort, folder = study
     table = pd.read_csv(folder / "covariates.tsv", sep="\t", dtype=str)
     write_tsv(table[table["centre"].notna()], folder / "covariates.tsv")
@@ -92,7 +92,7 @@ def test_an_infinite_value_is_unknown_and_a_blank_column_stays(study):
     assert data.var["known"].tolist() == [8, 0]
 
 
-def test_training_takes_it_with_noise_beside(study):
+def test_training_with_covariates_and_noise(study):
     """Who has none of them has no such modality; what is missing of the others is the training mean: 0 when scaled."""
     cohort, folder = study
     written(cohort, folder, ["age", "smoking"])
@@ -117,7 +117,7 @@ def test_refusals(study):
     ):
         written(cohort, folder, ["height"])
     write_tsv(pd.DataFrame({"iid": NAMES, "code": [f"x{one}" for one in NAMES], "b": "NA"}), folder / "covariates.tsv")
-    with pytest.raises(UserError, match=r"nobody of the cohort \(9 samples\) has any covariate of covariates\.columns"):
+    with pytest.raises(UserError, match=r"\(covariates\.columns\): none of the 9 samples of the cohort has a value"):
         written(cohort, folder, ["b"])
     names = iids(30)
     write_tsv(pd.DataFrame({"iid": names, "code": [f"x{number}" for number in range(30)]}), folder / "covariates.tsv")

@@ -1,4 +1,4 @@
-"""A disk that is full or closed: every writer of this library ends in one sentence and leaves nothing."""
+"""Full or read-only disks: every writer reports them in one sentence and leaves no files."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from contigwas.runtime.atomic_files import private_folder, replacing
-from contigwas.runtime.disk import full, reported, require_writable
+from contigwas.runtime.disk import full, report_disk_errors, require_writable
 from contigwas.runtime.errors import UserError
 from contigwas.runtime.job import lock_of
 
@@ -86,7 +86,7 @@ with job(sys.argv[2] + ".log"):
         ("folder", "features"),
     ],
 )
-def test_a_writer_without_room_ends_in_one_sentence_and_leaves_nothing(root, tmp_path, writer, suffix):
+def test_full_disk_is_reported_and_leaves_no_files(root, tmp_path, writer, suffix):
     path = tmp_path / "a" / f"out.{suffix}"
     done = subprocess.run(
         [sys.executable, "-c", CHILD, writer, path],
@@ -96,7 +96,9 @@ def test_a_writer_without_room_ends_in_one_sentence_and_leaves_nothing(root, tmp
         text=True,
         check=False,
     )
-    why = "because no file may be that large there: lift that limit (ulimit -f), then run the same command again"
+    why = (
+        "because the file exceeds the maximum file size: raise that limit (ulimit -f), then run the same command again"
+    )
     name = path.with_suffix(".fam" if writer == "bed" else path.suffix)  # which of the three files is written first
     assert done.stderr == f"contigwas: {name} cannot be written, {why}\n"
     assert done.returncode == 1
@@ -121,23 +123,23 @@ def test_the_reason_is_found_behind_other_errors():
     assert full(ValueError("No space left on device")) is None, "a user's text"
 
 
-def test_who_is_refused_an_input_is_not_told_that_of_the_output(tmp_path):
+def test_unreadable_input_is_not_reported_as_output(tmp_path):
     output = tmp_path / "results" / "a.tsv"
     for number, why in ((errno.EROFS, "the disk is read-only"), (errno.EACCES, "you may not write there")):
-        with pytest.raises(UserError, match=f"a.tsv cannot be written, because {why}"), reported(output):
+        with pytest.raises(UserError, match=f"a.tsv cannot be written, because {why}"), report_disk_errors(output):
             raise OSError(number, "", str(tmp_path / "results" / ".1.tmp.a.tsv"))
-        with pytest.raises(UserError, match=why), reported(output):
+        with pytest.raises(UserError, match=why), report_disk_errors(output):
             raise OSError(number, "", str(tmp_path / "results"))  # its folder could not be made
     for folder in ("data", "results"):
-        with pytest.raises(PermissionError), reported(output):
+        with pytest.raises(PermissionError), report_disk_errors(output):
             raise PermissionError(errno.EACCES, "", str(tmp_path / folder / "genotypes.bed"))
-    with pytest.raises(PermissionError), reported(output):
+    with pytest.raises(PermissionError), report_disk_errors(output):
         raise PermissionError(errno.EACCES, "", "data.tsv", None, str(tmp_path / "results" / "b.tsv"))
-    with pytest.raises(UserError, match="you may not write there"), reported(output):
+    with pytest.raises(UserError, match="you may not write there"), report_disk_errors(output):
         raise PermissionError(errno.EACCES, "", "data.tsv", None, str(output))
 
 
-def test_the_disk_that_is_full_is_told_not_that_of_the_output(tmp_path):
+def test_full_disk_of_another_file_is_reported(tmp_path):
     output = tmp_path / "results" / "exports"
     for name, place in (
         (tmp_path / "tmp" / "tmpabc" / "P1.txt", tmp_path / "tmp" / "tmpabc"),
@@ -147,15 +149,18 @@ def test_the_disk_that_is_full_is_told_not_that_of_the_output(tmp_path):
         (tmp_path / "results", output),
         (None, output),
     ):
-        with pytest.raises(UserError, match=f"^{place} cannot be written, because the disk is full"), reported(output):
+        with (
+            pytest.raises(UserError, match=f"^{place} cannot be written, because the disk is full"),
+            report_disk_errors(output),
+        ):
             raise OSError(errno.ENOSPC, "No space left", name)
-    with pytest.raises(UserError, match="^/data cannot be written"), reported(output):
+    with pytest.raises(UserError, match="^/data cannot be written"), report_disk_errors(output):
         raise OSError(errno.ENOSPC, "", str(output), None, "/data/copy.tsv")
 
 
 @pytest.fixture
 def closed():
-    """A folder in which nobody may write; root, who may everywhere, becomes nobody."""
+    """A folder that is not writable; root becomes the user nobody."""
     with TemporaryDirectory() as folder:
         Path(folder).chmod(0o555)
         user = os.geteuid()
@@ -166,7 +171,7 @@ def closed():
         Path(folder).chmod(0o700)
 
 
-def test_a_closed_folder_is_told(closed):
+def test_folder_that_is_not_writable(closed):
     with pytest.raises(UserError, match="you may not write there"):
         require_writable([closed / "results"])
     with pytest.raises(UserError, match="you may not write there"), replacing(closed / "results" / "a.tsv"):
@@ -175,7 +180,7 @@ def test_a_closed_folder_is_told(closed):
         private_folder(closed / "private")
 
 
-def test_what_is_not_there_yet_is_judged_by_its_nearest_parent(tmp_path, monkeypatch):
+def test_missing_folders_are_checked_by_their_nearest_parent(tmp_path, monkeypatch):
     require_writable([tmp_path / "results" / "deep", tmp_path])
     real = os.statvfs(tmp_path)
 

@@ -1,9 +1,8 @@
-"""Two processes that share each batch learn what one process with the whole batch learns."""
+"""Two processes that share each batch train the same network as one process with the whole batch."""
 
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +14,7 @@ from contigwas.images.array import Photographs
 from contigwas.pretrain.data import Batches
 from contigwas.pretrain.train import train
 from contigwas.runtime.errors import UserError
+from tests.studies import forking_python
 
 SCRIPT = """
 import json, os, signal, sys
@@ -34,7 +34,7 @@ train(**json.loads(sys.argv[1]))
 """
 # GroupNorm and no random number of a device: nothing then depends on which process a sample is in. SimCLR at a lower
 # rate: at 0.02 it makes of a rounding error 0.2 % in three epochs
-EVEN = {"norm": "group", "dropout": 0.0, "epochs": 3, "batch": 8, "lr": 0.02}
+EVEN = {"norm": "group", "dropout": 0.0, "epochs": 2, "batch": 8, "lr": 0.02}
 METHODS = {
     "contig": RECIPE | EVEN,
     "learned": RECIPE | EVEN | {"learn_temperature": True, "genetics_encoder": "none"},
@@ -49,7 +49,7 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("together")
     script = folder / "script.py"
     script.write_text(SCRIPT)
-    return folder, script, write_study(folder, lacking=0.4)
+    return folder, script, write_study(folder, missing_rate=0.4)
 
 
 def command_of(study, settings, name, devices, **more):
@@ -58,7 +58,7 @@ def command_of(study, settings, name, devices, **more):
     outputs = {"output_checkpoint": folder / name / "model.ckpt", "output_history": folder / name / "history.csv"}
     keywords = files | {"modalities": modalities, "settings": settings, "fold": 0, "devices": devices} | outputs | more
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    return [sys.executable, script, json.dumps(keywords, default=str), "-1"], {
+    return [forking_python(), script, json.dumps(keywords, default=str), "-1"], {
         "env": environment,
         "cwd": folder,
         "text": True,
@@ -73,6 +73,7 @@ def run(study, settings, name, devices, **more):
     return pd.read_csv(folder / "history.csv"), torch.load(folder / "model.ckpt", weights_only=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_two_processes_follow_the_loss_curve_of_one(study, method):
     alone, first = run(study, METHODS[method], f"{method}1", 1)
@@ -83,15 +84,16 @@ def test_two_processes_follow_the_loss_curve_of_one(study, method):
         assert torch.allclose(value, second["state_dict"][name], rtol=1e-3, atol=1e-4), name
 
 
-def test_two_processes_that_are_told_to_stop_go_on_to_the_same_weights(study):
-    """Dropout: each process goes on with its own random numbers."""
+@pytest.mark.slow
+def test_two_stopped_processes_resume_to_the_same_weights(study):
+    """With dropout, each process resumes with its own random numbers."""
     settings = METHODS["contig"] | {"dropout": 0.2, "corruption": 0.1}
     whole, expected = run(study, settings, "whole", 2)
     scratch = study[0] / "scratch"
     command, keywords = command_of(study, settings, "stopped", 2, scratch=scratch, minutes=1000)
     command[-1] = "4"
-    said = subprocess.run(command, **keywords, capture_output=True, timeout=300).stderr
-    assert "stopped by a signal and saved" in said
+    stderr = subprocess.run(command, **keywords, capture_output=True, timeout=300).stderr
+    assert "stopped by a signal and its state was saved" in stderr
     state = torch.load(next(scratch.glob("*/state.ckpt")), weights_only=True)
     first, second = state["resume"]["processes"]
     assert not torch.equal(first["torch"], second["torch"])
@@ -102,7 +104,7 @@ def test_two_processes_that_are_told_to_stop_go_on_to_the_same_weights(study):
 
 
 @pytest.mark.parametrize(("samples", "batch", "world"), [(37, 8, 2), (50, 12, 3), (9, 4, 4)])
-def test_a_sample_stands_in_one_process_once_an_epoch_in_the_order_of_one_process(samples, batch, world):
+def test_each_sample_is_in_one_process_once_per_epoch_in_the_order_of_one_process(samples, batch, world):
     who = torch.arange(samples)
     photographs = Photographs(
         torch.zeros(2 * samples, 1, 1, 1), torch.arange(2 * samples), 2 * who, torch.full_like(who, 2)
@@ -120,19 +122,19 @@ def test_a_sample_stands_in_one_process_once_an_epoch_in_the_order_of_one_proces
     assert len(torch.cat([one.samples for one in alone]).unique()) == samples // batch * batch
 
 
-def test_a_batch_that_does_not_divide_says_both_numbers(study):
+def test_an_indivisible_batch_reports_both_numbers(study):
     folder, _, files = study
     outputs = {"output_checkpoint": folder / "never.ckpt", "output_history": folder / "never.csv"}
     with pytest.raises(UserError, match="a batch of 9 samples does not divide among 2 devices"):
         train(**files, settings=METHODS["contig"] | {"batch": 9}, fold=0, devices=2, **outputs)
 
 
-def test_batch_norm_is_not_shared_by_processes_of_the_cpu(study, caplog):
-    """One process trains instead, to the weights of one."""
+def test_batch_norm_is_not_synchronised_between_cpu_processes(study, caplog):
+    """One process trains instead and gets the same weights."""
     folder, _, files = study
     for devices in (1, 2):
         place = folder / f"norm{devices}"
         outputs = {"output_checkpoint": place / "model.ckpt", "output_history": place / "history.csv"}
         train(**files, settings=RECIPE | {"epochs": 1}, fold=0, devices=devices, **outputs)
-    assert "BatchNorm cannot be shared by processes of the CPU: one trains instead of 2" in caplog.text
+    assert "BatchNorm cannot be synchronised between CPU processes: one process trains instead of 2" in caplog.text
     assert (folder / "norm1/model.ckpt").read_bytes() == (folder / "norm2/model.ckpt").read_bytes()

@@ -1,4 +1,4 @@
-"""Counts as they are reported: every small one may still be anything that it is said to be."""
+"""Suppression of small counts: every suppressed count may still have several values."""
 
 from collections import defaultdict
 from itertools import pairwise, product
@@ -24,11 +24,11 @@ def support(counts):
 
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize(("places", "most"), [(2, 60), (3, 45), (4, 32)])
-def test_hidden_counts_cannot_be_worked_out(places, most, ordered):
-    """The rule and the sum leave more than one value possible for each hidden count.
+def test_suppressed_counts_cannot_be_derived(places, most, ordered):
+    """Given the rule and the sum, every suppressed count has more than one possible value.
 
-    The same holds if all but the last (noise) are known to be in descending order. Only what the sum and the zeros
-    imply is known: of 2 samples in two clusters each has one.
+    This also holds if all but the last count (noise) are known to be in descending order. An exception is what the
+    sum and the zero counts disclose anyway: of 2 samples in two clusters each cluster has one.
     """
     met = 0
     for total in range(most + 1):
@@ -36,7 +36,7 @@ def test_hidden_counts_cannot_be_worked_out(places, most, ordered):
         for one in vectors(places, total):
             if ordered and any(a < b for a, b in pairwise(one[:-1])):
                 continue
-            alike[tuple(hide.reported(one))].append(one)
+            alike[tuple(hide.suppress_small_counts(one))].append(one)
             known[support(one)].append(one)
         for reported, those in alike.items():
             if not hide.any_hidden([*reported]):
@@ -59,35 +59,37 @@ def test_hidden_counts_cannot_be_worked_out(places, most, ordered):
                 elif len({one[place] for one in known[support(those[0])]}) > 1:
                     assert len(values) > 1, (reported, total)
     assert met > 20
-    assert hide.reported([60, 7, 0]) == [60, 7, 0]
+    assert hide.suppress_small_counts([60, 7, 0]) == [60, 7, 0]
 
 
-def test_what_is_reported_follows_from_the_sum():
+def test_bound_depends_only_on_the_sum():
     """The bound of the largest count does not depend on the small count."""
     for total in range(60, 300):
-        assert len({tuple(hide.reported([total - small, small])) for small in range(1, 5)}) == 1
-        assert len({tuple(hide.reported([20, total - 20 - small, small, 0])) for small in range(1, 5)}) == 1
+        assert len({tuple(hide.suppress_small_counts([total - small, small])) for small in range(1, 5)}) == 1
+        assert (
+            len({tuple(hide.suppress_small_counts([20, total - 20 - small, small, 0])) for small in range(1, 5)}) == 1
+        )
 
 
-def test_a_label_or_no_label_of_few_samples_cannot_be_worked_out():
-    """The tables of a label do not add up to its number of samples, which is hidden in each."""
+def test_small_labels_cannot_be_derived():
+    """The total of a small label is suppressed in every table."""
     first, second = np.array([[50, 0], [0, 60]]), np.array([[25, 20], [25, 40]])
     for table in (first, second):
-        assert hide.reported_table(table, 0) == table.tolist()
-        reported = hide.reported_table(table, 3)
+        assert hide.suppress_small_cells(table, 0) == table.tolist()
+        reported = hide.suppress_small_cells(table, 3)
         assert any(isinstance(row[1], str) for row in reported), "113 samples are tested"
-    reported = [hide.reported_table(np.array(table), 0) for table in ([[50, 3], [40, 0]], [[90, 0], [0, 3]])]
+    reported = [hide.suppress_small_cells(np.array(table), 0) for table in ([[50, 3], [40, 0]], [[90, 0], [0, 3]])]
     assert reported[0][0][1] == "<5" and all(isinstance(one[0][0], str) for one in reported)
 
 
 @pytest.mark.parametrize("everybody", [9, 14, 19])
-def test_two_tables_together_give_no_small_label_away(everybody):
-    """Two tables of the same labels leave more than one number of samples possible for each small label."""
+def test_two_tables_together_disclose_no_small_label(everybody):
+    """Two tables of the same labels leave more than one possible number of samples for each small label."""
     numbers, tables = defaultdict(set), defaultdict(set)
     for first, second, without in vectors(3, everybody):
         for one, other in product(range(first + 1), range(second + 1)):
             table = np.array([[one, other], [first - one, second - other]])
-            reported = tuple(map(tuple, hide.reported_table(table, without)))
+            reported = tuple(map(tuple, hide.suppress_small_cells(table, without)))
             numbers[reported].add((first, second, without))
             tables[first, second, without].add(reported)
     for totals, found in tables.items():

@@ -1,4 +1,4 @@
-"""Embedding: the trunk's features, a sample's photographs averaged, roles as trained, errors."""
+"""Embedding: trunk features, averages over images, roles in the training, errors."""
 
 import sys
 
@@ -56,7 +56,7 @@ def test_features_are_the_mean_over_a_samples_photographs(trained):
     assert data.X.dtype == np.float32 and data.var_names.tolist() == [f"F{number}" for number in range(1, 65)]
 
 
-def test_roles_are_those_of_the_training_and_everyone_with_a_photograph_is_there(trained):
+def test_roles_are_those_of_the_training_and_all_samples_with_an_image_are_embedded(trained):
     folder, files = trained
     data = run(folder, files)
     cohort = pd.read_csv(files["cohort"], sep="\t", dtype=str, keep_default_na=False)
@@ -81,7 +81,7 @@ def test_images_that_were_dropped_do_not_count(trained):
     assert np.allclose(data[data.obs_names != first].X, whole[whole.obs_names != first].X)
 
 
-def test_who_joined_later_is_held_out_by_hash(trained, tmp_path):
+def test_later_samples_get_the_role_of_their_hash(trained, tmp_path):
     folder, files = trained
     cohort = files["cohort"].read_text().replace("call rate", "")
     (tmp_path / "cohort.tsv").write_text(cohort)
@@ -105,14 +105,14 @@ def plain(tmp_path_factory):
     outputs = {"output_checkpoint": folder / "model.ckpt", "output_history": folder / "history.csv"}
     train(**files, settings=RECIPE | {"augment": {}, "epochs": 2}, fold=1, **outputs)
     state = torch.load(folder / "model.ckpt", weights_only=True)
-    # whatever the validation said, the two must differ for a test that tells them apart
+    # the test needs different last and best weights
     weight = state["best_state_dict"]["trunk.conv1.weight"]
     state["best_state_dict"] |= {"trunk.conv1.weight": 1.5 * weight}
     torch.save(state, folder / "model.ckpt")
     return folder, files
 
 
-def test_views_of_an_augmentation_of_nothing_change_nothing(plain):
+def test_views_without_augmentation_change_nothing(plain):
     folder, files = plain
     alone, averaged = run(folder, files), run(folder, files, output="tta.h5ad", settings={"augment": 3})
     assert np.allclose(averaged.X, alone.X, rtol=1e-5, atol=1e-6)
@@ -141,40 +141,40 @@ def test_photographs_of_another_size_are_refused(trained, tmp_path):
     folder, files = trained
     np.save(tmp_path / "images.npy", np.load(files["images_npy"])[:, ::2, ::2])
     with pytest.raises(
-        UserError, match=r"trained on photographs of 32 x 32 pixels, 3 channels, but .* holds 16 x 16, 3"
+        UserError, match=r"trained on images of 32 x 32 pixels with 3 channels, but .* have 16 x 16 pixels with 3"
     ):
         run(folder, files, images_npy=tmp_path / "images.npy", output="never.h5ad")
     assert not (folder / "never.h5ad").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
-def test_something_else_is_no_checkpoint(trained, content):
+def test_other_files_are_not_accepted_as_a_checkpoint(trained, content):
     folder, files = trained
     (folder / "odd.ckpt").write_bytes(content)
     with pytest.raises(UserError, match="is not a checkpoint"):
         run(folder, files, checkpoint="odd.ckpt")
 
 
-def test_simclr_embeds_everyone_without_a_heldout_share(tmp_path):
+def test_simclr_embeds_all_samples_without_a_heldout_share(tmp_path):
     files = write_study(tmp_path)
     outputs = {"output_checkpoint": tmp_path / "model.ckpt", "output_history": tmp_path / "history.csv"}
     train(**files | {"modalities": {}}, settings=SIMCLR | {"epochs": 1}, fold=0, **outputs)
     assert set(run(tmp_path, files).obs["role"]) == {"train", "validation"}
 
 
-def test_a_samples_random_views_depend_on_nobody_else(trained, tmp_path):
+def test_random_views_of_a_sample_are_independent_of_other_samples(trained, tmp_path):
     folder, files = trained
     alone = run(folder, files, settings={"augment": 0})
-    everyone = run(folder, files, settings={"augment": 2})
-    assert not np.allclose(everyone.X, alone.X, rtol=1e-3)
+    all_samples = run(folder, files, settings={"augment": 2})
+    assert not np.allclose(all_samples.X, alone.X, rtol=1e-3)
     table = pd.read_parquet(files["images_table"])
-    gone = set(sorted(everyone.obs_names)[::3])
-    table[~table["iid"].isin(gone)].to_parquet(tmp_path / "images.parquet")
+    removed = set(sorted(all_samples.obs_names)[::3])
+    table[~table["iid"].isin(removed)].to_parquet(tmp_path / "images.parquet")
     fewer = run(folder, files, settings={"augment": 2}, images_table=tmp_path / "images.parquet")
-    np.testing.assert_allclose(fewer.X, everyone[fewer.obs_names].X, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(fewer.X, all_samples[fewer.obs_names].X, rtol=1e-4, atol=1e-5)
 
 
-def test_a_layer_is_what_its_head_gives(trained):
+def test_a_layer_is_the_output_of_its_head(trained):
     folder, files = trained
     state = torch.load(folder / "model.ckpt", weights_only=True)["state_dict"]
     part = {name.removeprefix("heads.pgs."): value for name, value in state.items() if name.startswith("heads.pgs.")}
@@ -197,27 +197,27 @@ def test_large_images_go_in_small_batches_to_the_same_features(trained, monkeypa
     np.testing.assert_allclose(run(folder, files).X, whole.X, rtol=1e-4, atol=1e-5)
 
 
-def test_best_weights_that_nobody_chose_are_the_last_with_a_warning(trained, caplog):
+def test_missing_best_weights_are_replaced_by_the_last_with_a_warning(trained, caplog):
     folder, files = trained
     state = torch.load(folder / "model.ckpt", weights_only=True)
     torch.save(state | {"best_state_dict": None}, folder / "unvalidated.ckpt")
     best = run(folder, files, checkpoint="unvalidated.ckpt", settings={"checkpoint": "best"})
-    assert "has no best weights, because nobody validated" in caplog.text
+    assert "no best weights without validation samples" in caplog.text
     np.testing.assert_array_equal(best.X, run(folder, files).X)
 
 
-def test_features_that_are_no_numbers_are_refused(trained):
+def test_features_that_are_not_finite_are_refused(trained):
     folder, files = trained
     state = torch.load(folder / "model.ckpt", weights_only=True)
     name = next(one for one in state["state_dict"] if one.startswith("trunk.") and one.endswith("weight"))
     state["state_dict"][name][:] = float("nan")
     torch.save(state, folder / "diverged.ckpt")
-    with pytest.raises(UserError, match="gives features that are no numbers: train again"):
+    with pytest.raises(UserError, match="gives features that are not finite: run pretrain again"):
         run(folder, files, checkpoint="diverged.ckpt")
 
 
 @pytest.mark.parametrize("content", [b"hello, this is a note about eyes", b"", b"\x80\x04K\x01."])
-def test_a_file_of_anything_is_no_checkpoint(trained, content):
+def test_arbitrary_files_are_not_accepted_as_a_checkpoint(trained, content):
     folder, files = trained
     (folder / "note.ckpt").write_bytes(content)
     with pytest.raises(UserError, match="is not a checkpoint of contigwas"):

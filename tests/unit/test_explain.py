@@ -1,4 +1,4 @@
-"""The explanation of a model on disk: against a loop that rebuilds everything, its files, its sentences."""
+"""Explanations of a model: against an explicit loop, output files, and messages."""
 
 import logging
 import math
@@ -13,7 +13,7 @@ import torch
 from explaining import SETTINGS, explained, trained
 from pretraining import MGI
 
-from contigwas.explain import selection as drawing
+from contigwas.explain import selection
 from contigwas.explain.network import Network
 from contigwas.images.table import first_images
 from contigwas.pretrain.losses import contig_loss
@@ -29,7 +29,7 @@ FEATURES = {"mean_abs", "low", "high", "mean", "n_samples", "method", "modality"
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Networks of two folds of three, and the files that their explanation reads."""
+    """Train networks of two of three folds, and return the files that their explanation reads."""
     folder = tmp_path_factory.mktemp("explained")
     checkpoint, files = trained(folder, fold=0)
     again, _ = trained(folder, fold=1)
@@ -41,13 +41,13 @@ def read(outputs):
 
 
 def by_loop(checkpoint, files, modality, settings):
-    """|attribution| (samples, kept) of the samples of one network: all similarities anew at every point of every path."""
+    """Return |attribution| (samples, kept) of one network; all similarities are recomputed at every point."""
     state = read_checkpoint(checkpoint)
     learned = Pretrained.of(state, checkpoint)
     images = first_images(files.images_table)
-    samples = drawing.candidates(state, files.cohort, images)
-    present = {name: drawing.who_has(path, samples, None) for name, path in files.modalities.items()}
-    drawn = drawing.draw(
+    samples = selection.candidates(state, files.cohort, images)
+    present = {name: selection.has_modality(path, samples, None) for name, path in files.modalities.items()}
+    selected = selection.select(
         samples, present, settings["reference"], settings["n_samples"], settings["seed"], state["fold"]
     )
     pixels, rows = np.load(files.images_npy), images.set_index("iid")["row"]
@@ -57,23 +57,23 @@ def by_loop(checkpoint, files, modality, settings):
     def embedded(iids):
         levels = torch.from_numpy(pixels[rows[iids]]).movedim(-1, 1).float() / 255
         with torch.no_grad():
-            return network(levels), encoder.normaliser(drawing.read_values(files.modalities[modality], iids))
+            return network(levels), encoder.normaliser(selection.read_values(files.modalities[modality], iids))
 
-    beside, beside_inputs = embedded(drawn.reference[modality])
-    beside_genetics = encoder.layers(beside_inputs).detach()
+    reference_images, reference_inputs = embedded(selected.reference[modality])
+    reference_genetics = encoder.layers(reference_inputs).detach()
     found = []
-    for image, values in zip(*embedded(drawn.explained[modality]), strict=True):
+    for image, values in zip(*embedded(selected.explained[modality]), strict=True):
         total, points = torch.zeros_like(values), 200
         for point in (np.arange(points) + 0.5) / points:
             at = (point * values).requires_grad_()
-            genetics = torch.cat([beside_genetics, encoder.layers(at[None])])
-            loss = contig_loss(torch.cat([beside, image[None]]), genetics, 0.1, 0.75) * len(genetics)
+            genetics = torch.cat([reference_genetics, encoder.layers(at[None])])
+            loss = contig_loss(torch.cat([reference_images, image[None]]), genetics, 0.1, 0.75) * len(genetics)
             total += torch.autograd.grad(loss, at)[0] / points
         found.append((total * values).abs())
     return torch.stack(found).numpy()
 
 
-def test_the_figures_are_those_of_a_loop_over_samples_and_points(study, tmp_path):
+def test_the_attributions_match_a_loop_over_samples_and_points(study, tmp_path):
     _, (checkpoint, _), files = study
     settings = SETTINGS | {"n_samples": 8}
     table, sums, _ = read(explained(tmp_path, [checkpoint], files, **settings))
@@ -91,7 +91,7 @@ def test_the_figures_are_those_of_a_loop_over_samples_and_points(study, tmp_path
         assert (row["features"], row["n_samples"]) == (len(names), len(expected))
 
 
-def test_the_files_hold_what_they_promise(study, tmp_path):
+def test_the_output_files_have_the_documented_content(study, tmp_path):
     _, checkpoints, files = study
     table, sums, complete = read(explained(tmp_path, checkpoints, files))
     assert set(table.columns) == FEATURES
@@ -107,28 +107,28 @@ def test_the_files_hold_what_they_promise(study, tmp_path):
         assert row["low"] < row["sum_abs"] < row["high"]
 
 
-def test_each_sample_is_explained_by_a_network_that_did_not_train_on_them(study, monkeypatch, tmp_path):
+def test_each_sample_is_explained_by_a_network_that_did_not_train_on_it(study, monkeypatch, tmp_path):
     _, checkpoints, files = study
-    asked, draw = [], drawing.draw
+    calls, select = [], selection.select
 
     def watched(samples, present, reference, share, seed, fold):
-        drawn = draw(samples, present, reference, share, seed, fold)
-        asked.append((fold, share, drawn))
-        return drawn
+        selected = select(samples, present, reference, share, seed, fold)
+        calls.append((fold, share, selected))
+        return selected
 
-    monkeypatch.setattr(drawing, "draw", watched)
+    monkeypatch.setattr(selection, "select", watched)
     explained(tmp_path, checkpoints, files)
     cohort = read_included(files.cohort)
-    assert [(fold, share) for fold, share, _ in asked] == [(0, 12), (1, 12)]
-    for (_, _, drawn), checkpoint in zip(asked, checkpoints, strict=True):
+    assert [(fold, share) for fold, share, _ in calls] == [(0, 12), (1, 12)]
+    for (_, _, selected), checkpoint in zip(calls, checkpoints, strict=True):
         roles = pd.Series(roles_of(cohort, read_checkpoint(checkpoint)), cohort["iid"])
-        assert set(roles[drawn.everyone]) == {"heldout"}
+        assert set(roles[selected.all_samples]) == {"heldout"}
 
 
-def test_the_same_again(study, tmp_path):
+def test_repeated_runs_give_identical_files(study, tmp_path):
     _, checkpoints, files = study
     (tmp_path / "again").mkdir()
-    settings = {"noise": {"samples": 2, "sd": 0.1}, "baseline": "sample"}
+    settings = {"noise": {"copies": 2, "sd": 0.1}, "baseline": "sample"}
     first = explained(tmp_path, checkpoints, files, **settings)
     again = explained(tmp_path / "again", checkpoints, files, **settings)
     assert all(one.read_bytes() == other.read_bytes() for one, other in zip(first, again, strict=True))
@@ -145,12 +145,12 @@ def test_baselines(study, tmp_path):
     assert not np.allclose(tables["mean"], tables["sample"])
     burden = ad.read_h5ad(files.modalities["burden"]).to_df()
     carried = burden.columns[(burden != 0).mean() > 0.05]
-    # whoever carries nothing of a gene is no other than raw values of 0
+    # for samples without a carried variant, the baseline `zero` equals the input
     share = tables["zero"][carried].mean() / tables["mean"][carried].mean()
     assert share < 0.8
 
 
-def test_a_feature_that_is_as_at_the_baseline_explains_nothing(study, tmp_path):
+def test_a_feature_equal_to_its_baseline_has_no_attribution(study, tmp_path):
     _, checkpoints, files = study
     burden = ad.read_h5ad(files.modalities["burden"])
     values = np.asarray(burden.X).copy()
@@ -164,20 +164,20 @@ def test_a_feature_that_is_as_at_the_baseline_explains_nothing(study, tmp_path):
     assert here.loc[("deeplift", "burden2")] > 0
 
 
-def test_whoever_lacks_a_modality_is_left_out_and_counted_and_nobody_is_named(study, tmp_path, caplog):
+def test_samples_without_a_modality_are_counted_and_no_sample_is_named(study, tmp_path, caplog):
     _, checkpoints, files = study
     with caplog.at_level(logging.INFO, "contigwas.explain"):
         _, sums, _ = read(explained(tmp_path, checkpoints, files))
     reported = [record.getMessage() for record in caplog.records]
-    lacking = {name: sum(int(one.split(": ")[1].split(" ")[0]) for one in reported if one.endswith(f"lack {name}"))
+    missing = {name: sum(int(one.split(": ")[1].split(" ")[0]) for one in reported if one.endswith(f"have no {name}"))
                for name in files.modalities}  # fmt: skip
     samples = sums[sums["method"] == "deeplift"].set_index("modality")["n_samples"]
-    assert all(samples[name] == 24 - lacking[name] for name in files.modalities) and sum(lacking.values())
+    assert all(samples[name] == 24 - missing[name] for name in files.modalities) and sum(missing.values())
     iids = read_included(files.cohort)["iid"]
     assert not [one for one in iids if any(one in text for text in reported)]
 
 
-def test_components_that_are_taken_out(tmp_path, caplog):
+def test_components_that_are_regressed_out(tmp_path, caplog):
     rng = np.random.default_rng(0)
     iids = [str(number) for number in range(1000001, 1000151)]
     pcs = pd.DataFrame({"iid": iids, "PC1": rng.normal(size=150), "PC2": rng.normal(size=150)})
@@ -197,7 +197,7 @@ def test_components_that_are_taken_out(tmp_path, caplog):
     cohort[1:].to_csv(tmp_path / "fewer.tsv", sep="\t", index=False)
     explained(tmp_path, [checkpoint], replace(files, cohort=tmp_path / "fewer.tsv"))
     assert "1 samples left the cohort after the network was trained" in caplog.text
-    assert "differ from those that it takes out of pgs" in caplog.text
+    assert "differ from those that it regresses out of pgs" in caplog.text
 
 
 @pytest.mark.parametrize("changed", [
@@ -208,7 +208,7 @@ def test_components_that_are_taken_out(tmp_path, caplog):
 ])  # fmt: skip
 def test_other_recipes(changed, tmp_path):
     checkpoint, files = trained(tmp_path, **{"epochs": 1, **changed})
-    _, sums, complete = read(explained(tmp_path, [checkpoint], files, samples=8, reference=8))
+    _, sums, complete = read(explained(tmp_path, [checkpoint], files, n_samples=8, reference=8))
     assert len(sums) == 2 * len(files.modalities)
     assert (complete.loc[complete["method"] == "deeplift", "max_error"] < 0.01).all()
     assert (complete["mean_error"] < 0.01).all()
@@ -221,8 +221,8 @@ def test_other_recipes(changed, tmp_path):
     (MGI | {"modalities": ["snps"], "gene_encoder": "mlp", "image_encoder": "resnet10", "genes": None},
      {"log_temperature": 0.4}),
 ])  # fmt: skip
-def test_losses_are_those_of_the_training_that_the_checkpoint_is_of(changed, weights, tmp_path):
-    """Temperature, bias and weights of the directions, of a network whose learned ones lie far from the recipe's."""
+def test_losses_are_those_of_the_training_of_the_checkpoint(changed, weights, tmp_path):
+    """Temperature, bias and weights of the directions, where the learned values differ much from the recipe's."""
     checkpoint, files = trained(tmp_path, **{"epochs": 1, **changed})
     state = read_checkpoint(checkpoint)
     for name, value in weights.items():
@@ -247,37 +247,42 @@ def test_losses_are_those_of_the_training_that_the_checkpoint_is_of(changed, wei
     assert float(found) == pytest.approx(float(expected), rel=1e-4)
 
 
-def test_a_network_that_gives_no_numbers_is_told(study, tmp_path):
+def test_values_that_are_not_finite_are_an_error(study, tmp_path):
     _, (checkpoint, _), files = study
     state = torch.load(checkpoint, weights_only=True)
     for part, sentence in (("heads.snps.2.bias", "embeddings"), ("genetics.pgs.layers.0.weight", "embeddings")):
         broken = {**state, "state_dict": {**state["state_dict"]}}
         broken["state_dict"][part] = torch.full_like(broken["state_dict"][part], float("nan"))
         torch.save(broken, tmp_path / "broken.ckpt")
-        with pytest.raises(UserError, match=f"fold 0 gives {sentence} that are no numbers: train again"):
+        with pytest.raises(UserError, match=f"fold 0 gives {sentence} that are not finite: run pretrain again"):
             explained(tmp_path, [tmp_path / "broken.ckpt"], files)
     assert not (tmp_path / "features.parquet").exists()
 
 
 def test_too_few_samples_for_an_interval(study, tmp_path):
     _, (checkpoint, _), files = study
-    with pytest.raises(UserError, match="config: explain.n_samples is 1, of whom 1 have snps: raise it"):
-        explained(tmp_path, [checkpoint], files, samples=1)
+    with pytest.raises(
+        UserError, match="config: explain.n_samples is 1, but only 1 of these samples have snps: raise it"
+    ):
+        explained(tmp_path, [checkpoint], files, n_samples=1)
 
 
 def test_a_reference_that_leaves_too_few_for_an_interval(study, tmp_path):
-    """All but one of those who have it are the reference of pgs: to ask for more samples would not help."""
+    """All but one of the samples with pgs are in its reference, so a larger n_samples would not help."""
     _, (checkpoint, _), files = study
-    samples = drawing.candidates(read_checkpoint(checkpoint), files.cohort, first_images(files.images_table))
+    samples = selection.candidates(read_checkpoint(checkpoint), files.cohort, first_images(files.images_table))
     data = ad.read_h5ad(files.modalities["pgs"])
     some = data[data.obs_names.isin(samples[:17])]
     assert 12 < len(some) < len(samples)
     path = tmp_path / "pgs.h5ad"
     write_modality(path, np.asarray(some.X), some.obs_names, data.var, {})
     other = replace(files, modalities={**files.modalities, "pgs": path})
-    sentence = "explain.n_samples is 1000, but the reference leaves [0-9]+, of whom 1 have pgs: lower explain.reference"
+    sentence = (
+        "explain.n_samples is 1000, but the reference leaves [0-9]+ samples, of which 1 have pgs: "
+        "lower explain.reference"
+    )
     with pytest.raises(UserError, match=sentence):
-        explained(tmp_path, [checkpoint], other, samples=1000, reference=len(some) - 1)
+        explained(tmp_path, [checkpoint], other, n_samples=1000, reference=len(some) - 1)
 
 
 def test_too_large_a_reference(study, tmp_path):
@@ -286,7 +291,7 @@ def test_too_large_a_reference(study, tmp_path):
         explained(tmp_path, checkpoints, files, reference=100)
 
 
-def test_names_and_places(study, tmp_path):
+def test_names_and_positions(study, tmp_path):
     _, (checkpoint, _), files = study
     new = {}
     var = {
@@ -307,7 +312,7 @@ def test_names_and_places(study, tmp_path):
 
 
 def another_file(path, source, drop=None, insert=None, blank=None):
-    """A modality again: without a feature, with one more in front, or with a feature that is wholly missing."""
+    """Rewrite a modality: without a feature, with an additional first feature, or with a completely missing feature."""
     data = ad.read_h5ad(source)
     values, names = np.asarray(data.X).copy(), [*data.var_names]
     if blank is not None:
@@ -321,22 +326,22 @@ def another_file(path, source, drop=None, insert=None, blank=None):
 
 
 @pytest.mark.parametrize("name", ["snps", "burden"])
-def test_features_are_found_by_name_in_a_file_that_was_made_again(study, name, tmp_path, caplog):
+def test_features_are_matched_by_name_in_a_recomputed_file(study, name, tmp_path, caplog):
     _, checkpoints, files = study
-    gone = read_checkpoint(checkpoints[0])["features"][name][2]
+    removed = read_checkpoint(checkpoints[0])["features"][name][2]
     tables = {}
-    for what, changes in (("now", {"drop": gone, "insert": "another"}), ("blank", {"blank": gone})):
+    for what, changes in (("now", {"drop": removed, "insert": "another"}), ("blank", {"blank": removed})):
         (tmp_path / what).mkdir()
         path = another_file(tmp_path / f"{what}.h5ad", files.modalities[name], **changes)
         other = replace(files, modalities={**files.modalities, name: path})
         caplog.clear()
         tables[what], _, complete = read(explained(tmp_path / what, checkpoints, other))
         assert (complete["max_error"] < 0.01).all()
-        assert (f"lacks 1 of the {len(read_checkpoint(checkpoints[0])['features'][name])} features of {name}" in
+        assert (f"does not have 1 of the {len(read_checkpoint(checkpoints[0])['features'][name])} features of {name}" in
                 caplog.text) == (what == "now")  # fmt: skip
     blank = tables["blank"].set_index("feature")
-    assert (blank.loc[gone, "mean_abs"] == 0).all()
-    expected = tables["blank"][tables["blank"]["feature"] != gone].reset_index(drop=True)
+    assert (blank.loc[removed, "mean_abs"] == 0).all()
+    expected = tables["blank"][tables["blank"]["feature"] != removed].reset_index(drop=True)
     pd.testing.assert_frame_equal(tables["now"].reset_index(drop=True), expected)
 
 
@@ -346,14 +351,14 @@ def test_a_file_without_any_feature_of_the_network(study, tmp_path):
     data = ad.read_h5ad(files.modalities["pgs"])
     names = [f"other{number}" for number in range(5)]
     write_modality(path, np.asarray(data.X), data.obs_names, pd.DataFrame(index=names), {})
-    with pytest.raises(UserError, match="none of the 5 features of pgs that .* learned from"):
+    with pytest.raises(UserError, match="none of the 5 features of pgs that .* was trained with"):
         explained(tmp_path, checkpoints, replace(files, modalities={**files.modalities, "pgs": path}))
 
 
-def test_a_method_that_the_encoders_cannot_have_is_told(study, tmp_path, caplog):
+def test_an_unsupported_method_is_skipped_with_a_warning(study, tmp_path, caplog):
     _, checkpoints, files = study
-    explained(tmp_path, checkpoints, files, methods=["integrated_gradients"], left_out=["deeplift"], samples=6)
-    assert "deeplift has no rule for the encoders of this model and is left out" in caplog.text
+    explained(tmp_path, checkpoints, files, methods=["integrated_gradients"], left_out=["deeplift"], n_samples=6)
+    assert "deeplift does not support the encoders of this model and is skipped" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["mamba", "transformer", "mlp"])

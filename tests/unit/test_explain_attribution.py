@@ -1,11 +1,11 @@
-"""Attributions against closed forms and rules worked out by hand; how complete they are."""
+"""Attributions against closed forms and manual calculations, and their completeness."""
 
 import pytest
 import torch
 from torch import nn
 
 from contigwas.explain import attribution
-from contigwas.explain.attribution import COMPLETE, Noise, deeplift, integrated_gradients, relative
+from contigwas.explain.attribution import MAX_ERROR, Noise, deeplift, integrated_gradients, relative_error
 
 ROWS = 64
 
@@ -15,7 +15,7 @@ def drawn(*shape, seed=0):
 
 
 def square(embedding, images):
-    """Of a linear embedding of width 1 integrated gradients have a closed form."""
+    """Integrated gradients of a linear embedding of width 1 have a closed form."""
     return embedding[:, 0] ** 2 + 0 * images[:, 0]
 
 
@@ -47,26 +47,26 @@ def test_kinks_get_more_steps_until_the_attributions_are_complete():
     x, images = 3 * drawn(20, 5), drawn(20, 2)
     found = integrated_gradients(encoder, square, x, torch.zeros_like(x), images, steps=4, rows=ROWS)
     assert found.steps > 4
-    assert relative(found.error, found.difference).max() <= COMPLETE
+    assert relative_error(found.error, found.difference).max() <= MAX_ERROR
     with torch.no_grad():
         expected = square(encoder(x), images) - square(encoder(torch.zeros_like(x)), images)
     torch.testing.assert_close(found.difference, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_noise_is_averaged_over_and_so_is_the_difference():
+def test_attributions_and_differences_are_averaged_over_noise():
     encoder = nn.Linear(3, 1, bias=False)
     x, images = drawn(4, 3), drawn(4, 2)
-    noise = Noise(samples=200, sd=0.5, seed=1)
+    noise = Noise(copies=200, sd=0.5, seed=1)
     found = integrated_gradients(encoder, square, x, torch.zeros_like(x), images, 4, ROWS, noise)
     # E[(w (x + e))^2] = (w x)^2 + sd^2 |w|^2
     expected = encoder(x)[:, 0] ** 2 + 0.25 * encoder.weight.square().sum()
     torch.testing.assert_close(found.difference, expected.detach(), rtol=0.25, atol=0.15)
-    assert relative(found.error, found.difference).max() < 1e-3
+    assert relative_error(found.error, found.difference).max() < 1e-3
     again = integrated_gradients(encoder, square, x, torch.zeros_like(x), images, 4, ROWS, noise)
     assert torch.equal(found.values, again.values)
     before = torch.random.get_rng_state()
     integrated_gradients(encoder, square, x, torch.zeros_like(x), images, 4, ROWS, noise)
-    assert torch.equal(before, torch.random.get_rng_state()), "nobody else's random numbers move"
+    assert torch.equal(before, torch.random.get_rng_state()), "the global random state is unchanged"
 
 
 def test_deeplift_is_the_rescale_rule():
@@ -98,21 +98,21 @@ def test_deeplift_through_a_head_that_is_not_elementwise_is_complete():
     found = deeplift(encoder, loss, x, torch.zeros_like(x), images, steps=16, rows=ROWS)
     with torch.no_grad():
         expected = loss(encoder(x), images) - loss(encoder(torch.zeros_like(x)), images)
-    torch.testing.assert_close(found.values.sum(dim=1), expected, rtol=COMPLETE, atol=COMPLETE)
+    torch.testing.assert_close(found.values.sum(dim=1), expected, rtol=MAX_ERROR, atol=MAX_ERROR)
 
 
-def test_an_error_is_relative_to_a_tenth_of_the_mean_at_least():
+def test_an_error_is_relative_to_at_least_a_tenth_of_the_mean():
     error, difference = torch.tensor([0.01, 0.01, -0.2]), torch.tensor([0.0, 1.0, -2.0])
-    assert relative(error, difference).tolist() == pytest.approx([0.1, 0.01, 0.1])
+    assert relative_error(error, difference).tolist() == pytest.approx([0.1, 0.01, 0.1])
 
 
-def test_a_linear_encoder_need_not_be_passed_at_every_point(monkeypatch):
+def test_a_linear_encoder_gives_the_same_result_without_evaluation_at_every_point(monkeypatch):
     encoder, x, baseline, images = nn.Linear(5, 1), drawn(7, 5), drawn(7, 5, seed=1), drawn(7, 2)
     passed = []
     encoder.register_forward_hook(lambda module, given, made: passed.append(len(made)))
     short = integrated_gradients(encoder, square, x, baseline, images, steps=20, rows=ROWS)
     assert sum(passed) == 3 * 7
-    monkeypatch.setattr(attribution, "linear", lambda encoder: False)
+    monkeypatch.setattr(attribution, "is_linear", lambda encoder: False)
     whole = integrated_gradients(encoder, square, x, baseline, images, steps=20, rows=ROWS)
     assert sum(passed) > 20 * 7
     torch.testing.assert_close(short.values, whole.values, rtol=1e-4, atol=1e-5)

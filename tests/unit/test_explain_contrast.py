@@ -1,4 +1,4 @@
-"""The rank-one update of the similarity matrix against rebuilding the whole matrix for every sample."""
+"""The rank-one update of the similarity matrix against a new matrix for every sample."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def embeddings(seed=0):
 
 
 def rebuilt(loss, reference, images, genetics):
-    """(N + 1) x the loss of everyone - N x that of the reference, the matrix made anew for each sample."""
+    """Return (N + 1) x the loss of all samples - N x that of the reference, with a new matrix for each sample."""
     alone = loss(*reference)
     each = []
     for image, one in zip(images, genetics, strict=True):
@@ -50,7 +50,7 @@ def test_losses_and_gradients_are_those_of_the_whole_matrix(name):
         torch.testing.assert_close(updated, expected, rtol=1e-10, atol=1e-10)
 
 
-def test_samples_do_not_see_each_other():
+def test_losses_of_samples_are_independent():
     first, second, images, genetics = embeddings(1)
     reference = Reference.of(first, second, 0.1, 0.75)
     together = reference.losses(images, genetics)
@@ -58,7 +58,7 @@ def test_samples_do_not_see_each_other():
     torch.testing.assert_close(together, alone)
 
 
-def test_only_directions_count():
+def test_losses_do_not_depend_on_the_length_of_embeddings():
     first, second, images, genetics = embeddings(2)
     plain = Reference.of(first, second, 0.1, 0.75).losses(images, genetics)
     longer = Reference.of(3 * first, functional.normalize(second, dim=1), 0.1, 0.75).losses(2 * images, 0.5 * genetics)

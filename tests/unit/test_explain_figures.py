@@ -1,4 +1,4 @@
-"""The figures of explanations: what is drawn where; pages of single samples, in private."""
+"""The figures of explanations, and the private pages of single samples."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ INDEL = "12:123456789:" + 2 * "ACGTACGTACGT" + "A:T"
 
 
 def write_features(folder, methods=("integrated_gradients", "deeplift"), placed=True):
-    """features.parquet and modalities.tsv of SNPs, genes and scores."""
+    """Write features.parquet and modalities.tsv of SNPs, genes and scores."""
     rng = np.random.default_rng(0)
     snps = pd.DataFrame({"chrom": np.repeat(["1", "2", "3"], EACH), "pos": np.tile(np.arange(EACH) * 12_000 + 1, 3)})
     snps["feature"] = snps["name"] = [f"rs{number}" for number in range(len(snps))]
@@ -74,14 +74,14 @@ def test_attributions_lie_above_the_gwas_on_one_axis(drawn):
     leads = pd.read_csv(loci, sep="\t", dtype={"chrom": str})
     for axis, method in zip(panels, ("integrated_gradients", "deeplift"), strict=True):
         points = {one.get_gid(): one for one in axis.collections if isinstance(one, PathCollection) and one.get_gid()}
-        assert set(points) == {"snps", "burden"}, "scores have no place"
+        assert set(points) == {"snps", "burden"}, "scores have no position"
         here = table[(table["method"] == method) & (table["modality"] == "snps")]
         assert points["snps"].get_offsets()[:, 1].max() == pytest.approx(here["mean_abs"].max())
         near = np.zeros(len(here), dtype=bool)
         for lead in leads.itertuples():
             near |= ((here["chrom"] == lead.chrom) & ((here["pos"] - lead.pos).abs() <= 100_000)).to_numpy()
         red = np.all(np.isclose(points["snps"].get_facecolors()[:, :3], _rgb(style.HIT)), axis=1)
-        assert red.sum() == near.sum() > 0, "each feature near a lead is drawn, and red"
+        assert red.sum() == near.sum() > 0, "each feature near a lead variant is drawn in red"
         assert sum(line.get_gid() == "lead" for line in axis.lines) == 4
     (planted,) = [line for line in manhattan.lines if line.get_gid() == "planted"]
     assert len(planted.get_xdata()) == 2
@@ -91,13 +91,13 @@ def _rgb(color):
     return [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
 
 
-def test_a_model_without_places_says_so(tmp_path):
+def test_a_model_without_positions_says_so(tmp_path):
     _, features, _ = write_features(tmp_path, methods=("deeplift",), placed=False)
     gwas = write_gwas(tmp_path, 1, 200)
     settings = {"test": "manova", "p1": P1, "kb": 100}
     figure = genome(features, gwas, write_loci(tmp_path, gwas, 0), settings, [tmp_path / "a.png"], "contig")
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert "no modality of this model has places on the genome" in texts
+    assert "no modality of this model has genomic positions" in texts
 
 
 def test_the_strongest_features_of_each_modality(tmp_path):
@@ -125,7 +125,7 @@ def test_long_names_are_shortened(feature, name, expected):
     assert label(feature, name) == expected
 
 
-def test_images_at_once_follow_their_size():
+def test_the_number_of_images_per_pass_depends_on_their_size():
     cpu, gpu = torch.device("cpu"), torch.device("cuda")
     assert at_once((3, 32, 32), cpu, gradients=False) == at_once((3, 32, 32), cpu, gradients=True) == 64
     assert at_once((3, 448, 448), cpu, gradients=False) == 20 and at_once((3, 448, 448), cpu, gradients=True) == 1
@@ -133,7 +133,7 @@ def test_images_at_once_follow_their_size():
     assert at_once((1, 160, 160, 160), cpu, gradients=False) == at_once((1, 160, 160, 160), cpu, gradients=True) == 1
 
 
-def test_no_more_images_pass_the_trunk_than_their_pixels_allow(tmp_path, monkeypatch):
+def test_the_number_of_images_per_pass_is_limited_by_pixels(tmp_path, monkeypatch):
     checkpoint, files = trained(tmp_path, epochs=1)
     passed, forward = [], ResidualNetwork.forward
 
@@ -148,8 +148,8 @@ def test_no_more_images_pass_the_trunk_than_their_pixels_allow(tmp_path, monkeyp
     assert max(images for kept, images in passed if kept) == 2
 
 
-def test_volumes_stand_as_in_the_other_figures():
-    """The slice with the largest attributions, anterior on top, and its map alike."""
+def test_volumes_are_oriented_as_in_the_other_figures():
+    """The slice with the largest attributions and its map, with anterior at the top."""
     levels, attributions = np.random.default_rng(0).random((2, 1, 6, 5, 4))
     attributions[0, 4] *= 9
     picture, mapped = _slice(levels, attributions)
@@ -158,7 +158,7 @@ def test_volumes_stand_as_in_the_other_figures():
     np.testing.assert_array_equal(mapped, attributions[0, 4, ::-1])
 
 
-def test_pages_name_features_of_a_file_that_was_made_again(tmp_path):
+def test_pages_name_features_of_a_recomputed_file(tmp_path):
     checkpoint, files = trained(tmp_path, epochs=1)
     data, found = ad.read_h5ad(files.modalities["pgs"]), {}
     for name in ("before", "after"):
@@ -175,12 +175,12 @@ def test_pages_name_features_of_a_file_that_was_made_again(tmp_path):
     assert np.corrcoef(here, found["before"].loc[here.index, "attribution"])[0, 1] > 0.5
 
 
-def test_fewer_pages_than_asked_for_are_told(tmp_path, caplog):
+def test_fewer_pages_than_requested_are_reported(tmp_path, caplog):
     checkpoint, files = trained(tmp_path, samples=90, epochs=1)
     outputs = tmp_path / "a.tsv", tmp_path / "a.pdf"
     explain_samples([checkpoint], files, SETTINGS | {"private": 20, "steps": 2, "reference": 18}, *outputs)
     pages = pd.read_csv(outputs[0], sep="\t")["iid"].nunique()
-    assert pages < 20 and f"{pages} samples get a page, fewer than the 20 of explain.private" in caplog.text
+    assert pages < 20 and f"{pages} samples get a page, fewer than its share of 20 of explain.private" in caplog.text
 
 
 def test_pages_of_single_samples(tmp_path):

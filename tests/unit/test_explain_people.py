@@ -1,4 +1,4 @@
-"""Who is explained and who is the reference."""
+"""Selection of the explained samples and of the reference."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 from pretraining import RECIPE, write_study
 
 from contigwas.explain.feature_names import describe
-from contigwas.explain.selection import candidates, draw, partner, read_values, who_has
+from contigwas.explain.selection import candidates, has_modality, partner, read_values, select
 from contigwas.images.table import first_images
 from contigwas.pretrain.roles import split
 from contigwas.runtime.errors import UserError
@@ -16,33 +16,33 @@ SAMPLES = pd.Index([f"{number}" for number in range(1000001, 1000061)])
 PRESENT = {"snps": np.ones(60, dtype=bool), "pgs": np.arange(60) % 4 != 0}
 
 
-def test_the_two_sets_share_nobody_and_have_the_modality():
-    drawn = draw(SAMPLES, PRESENT, reference=20, explained=15, seed=1, fold=0)
-    assert len(drawn.chosen) == 15 and all(len(one) == 20 for one in drawn.reference.values())
-    assert not {one for those in drawn.reference.values() for one in those} & set(drawn.chosen)
-    lacking = set(SAMPLES[::4])
-    assert not lacking & {*drawn.reference["pgs"], *drawn.explained["pgs"]}
-    assert set(drawn.explained["snps"]) == set(drawn.chosen)
-    assert set(drawn.explained["pgs"]) == set(drawn.chosen) - lacking
+def test_the_two_sets_are_disjoint_and_have_the_modality():
+    selected = select(SAMPLES, PRESENT, reference=20, explained=15, seed=1, fold=0)
+    assert len(selected.chosen) == 15 and all(len(one) == 20 for one in selected.reference.values())
+    assert not {one for those in selected.reference.values() for one in those} & set(selected.chosen)
+    missing = set(SAMPLES[::4])
+    assert not missing & {*selected.reference["pgs"], *selected.explained["pgs"]}
+    assert set(selected.explained["snps"]) == set(selected.chosen)
+    assert set(selected.explained["pgs"]) == set(selected.chosen) - missing
 
 
-def test_fewer_samples_than_asked_for_are_told(caplog):
-    assert len(draw(SAMPLES, PRESENT, reference=20, explained=15, seed=1, fold=2).chosen) == 15 and not caplog.text
-    left = len(draw(SAMPLES, PRESENT, reference=40, explained=30, seed=1, fold=2).chosen)
+def test_fewer_samples_than_requested_are_reported(caplog):
+    assert len(select(SAMPLES, PRESENT, reference=20, explained=15, seed=1, fold=2).chosen) == 15 and not caplog.text
+    left = len(select(SAMPLES, PRESENT, reference=40, explained=30, seed=1, fold=2).chosen)
     assert left < 20
-    assert f"fold 2: {left} samples are left beside the reference, fewer than the 30" in caplog.text
+    assert f"fold 2: the reference leaves {left} samples, fewer than the 30" in caplog.text
 
 
-def test_nobody_else_moves_when_one_sample_leaves():
-    whole = draw(SAMPLES, PRESENT, 20, 15, seed=1, fold=0)
-    gone = whole.chosen[3]
-    stay = ~SAMPLES.isin([gone])
-    fewer = draw(SAMPLES[stay], {name: has[stay] for name, has in PRESENT.items()}, 20, 15, seed=1, fold=0)
+def test_removing_one_sample_does_not_change_the_role_of_others():
+    whole = select(SAMPLES, PRESENT, 20, 15, seed=1, fold=0)
+    removed = whole.chosen[3]
+    stay = ~SAMPLES.isin([removed])
+    fewer = select(SAMPLES[stay], {name: has[stay] for name, has in PRESENT.items()}, 20, 15, seed=1, fold=0)
     assert fewer.reference == whole.reference
-    assert fewer.chosen[:14] == [one for one in whole.chosen if one != gone]
+    assert fewer.chosen[:14] == [one for one in whole.chosen if one != removed]
 
 
-def test_only_those_compared_with_somebody_who_leaves_get_another_partner():
+def test_only_samples_whose_partner_is_removed_get_another_partner():
     samples, reference = [f"{number}" for number in range(200)], [f"r{number}" for number in range(20)]
     fewer = reference[:7] + reference[8:]
     before = [reference[partner(one, reference, seed=1)] for one in samples]
@@ -53,25 +53,25 @@ def test_only_those_compared_with_somebody_who_leaves_get_another_partner():
 
 
 def test_a_seed_and_the_order_of_the_cohort():
-    one = draw(SAMPLES, PRESENT, 20, 15, seed=1, fold=0)
+    one = select(SAMPLES, PRESENT, 20, 15, seed=1, fold=0)
     order = np.random.default_rng(0).permutation(60)
-    assert draw(SAMPLES[order], {name: has[order] for name, has in PRESENT.items()}, 20, 15, seed=1, fold=0) == one
-    assert draw(SAMPLES, PRESENT, 20, 15, seed=2, fold=0).chosen != one.chosen
+    assert select(SAMPLES[order], {name: has[order] for name, has in PRESENT.items()}, 20, 15, seed=1, fold=0) == one
+    assert select(SAMPLES, PRESENT, 20, 15, seed=2, fold=0).chosen != one.chosen
 
 
 @pytest.mark.parametrize(
     ("reference", "sentence"),
     [
         (50, "explain.reference is 50, but of the samples that the network of fold 2 .* only 45 have an image and pgs"),
-        (45, "explain.reference is 45, which leaves nobody with pgs to explain"),
+        (45, "explain.reference is 45, which leaves no sample with pgs to explain"),
     ],
 )
-def test_a_reference_larger_than_the_samples_there_are(reference, sentence):
+def test_a_reference_larger_than_the_number_of_samples(reference, sentence):
     with pytest.raises(UserError, match=sentence):
-        draw(SAMPLES, PRESENT, reference, 10, seed=1, fold=2)
+        select(SAMPLES, PRESENT, reference, 10, seed=1, fold=2)
 
 
-def test_candidates_are_held_out_else_validate(tmp_path):
+def test_candidates_are_held_out_or_validation_samples(tmp_path):
     files = write_study(tmp_path, 90)
     cohort = pd.read_csv(files["cohort"], sep="\t", dtype={"iid": str}, keep_default_na=False)
     images = first_images(files["images_table"])
@@ -84,30 +84,30 @@ def test_candidates_are_held_out_else_validate(tmp_path):
         assert set(found) == set(kept.loc[roles == role, "iid"]) and len(found)
 
 
-def test_a_network_that_trained_on_everyone_has_nobody_to_explain(tmp_path):
+def test_a_network_trained_on_all_samples_cannot_be_explained(tmp_path):
     files = write_study(tmp_path)
     state = {"settings": RECIPE | {"folds": 1, "modalities": [], "validation": 0.0}, "fold": 0, "roles": {}}
-    with pytest.raises(UserError, match="trained on everyone with an image, so nobody can explain it"):
+    with pytest.raises(UserError, match="trained on all samples with an image, so none is left to explain"):
         candidates(state, files["cohort"], first_images(files["images_table"]))
 
 
-def test_who_has_a_modality_and_their_rows(tmp_path):
+def test_samples_with_a_modality_and_their_values(tmp_path):
     values = np.arange(12, dtype=np.float32).reshape(4, 3)
     values[1] = np.nan
     values[2, 0] = np.nan
     path = tmp_path / "scores.h5ad"
     write_modality(path, values, pd.Index(["d", "b", "a", "c"]), pd.DataFrame(index=["x", "y", "z"]), {})
-    samples = pd.Index(["a", "b", "c", "nobody", "d"])
-    assert who_has(path, samples, None).tolist() == [True, False, True, False, True]
+    samples = pd.Index(["a", "b", "c", "absent", "d"])
+    assert has_modality(path, samples, None).tolist() == [True, False, True, False, True]
     pcs = pd.DataFrame({"PC1": [0.1, np.nan]}, index=["a", "c"])
-    assert who_has(path, samples, pcs).tolist() == [True, False, False, False, False]
+    assert has_modality(path, samples, pcs).tolist() == [True, False, False, False, False]
     np.testing.assert_array_equal(read_values(path, ["c", "d", "a"]).numpy(), values[[3, 0, 2]])
 
 
-def test_a_file_that_is_no_modality_is_told(tmp_path):
+def test_a_file_that_is_not_a_modality_is_an_error(tmp_path):
     (tmp_path / "odd.h5ad").write_text("odd")
     with pytest.raises(UserError, match="is not an AnnData"):
-        who_has(tmp_path / "odd.h5ad", SAMPLES, None)
+        has_modality(tmp_path / "odd.h5ad", SAMPLES, None)
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_a_file_that_is_no_modality_is_told(tmp_path):
         (pd.array([1, None, 23], dtype="Int64"), ["1", "", "X"]),
     ],
 )
-def test_places_of_features_whatever_chromosomes_are_written_as(chrom, expected, tmp_path):
-    """A column of whole numbers with a gap is one of floats."""
+def test_positions_of_features_with_any_notation_of_chromosomes(chrom, expected, tmp_path):
+    """A column of integers with a missing value has the dtype float."""
     features = pd.DataFrame({"chrom": chrom, "pos": [5, 6, 7]}, index=["a", "b", "c"])
     write_modality(tmp_path / "m.h5ad", np.zeros((2, 3)), pd.Index(["x", "y"]), features, {})
     found = describe(tmp_path / "m.h5ad")

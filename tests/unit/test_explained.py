@@ -43,7 +43,7 @@ def test_mgi_has_no_deeplift():
 @pytest.mark.parametrize(
     ("block", "models", "sentence"),
     [
-        ({"models": ["nobody"]}, {}, "explain.models names nobody, which is not among models"),
+        ({"models": ["nobody"]}, {}, "explain.models names nobody, which is not one of models"),
         ({"models": ["latents"]}, {}, r"names latents, which has no checkpoint of this run \(phenotypes:\)"),
         (
             {"models": ["own"]},
@@ -52,7 +52,11 @@ def test_mgi_has_no_deeplift():
         ),
         ({"models": ["frozen"]}, {"frozen": {"apply": "a"}}, r"names frozen, which has no checkpoint .* \(apply:\)"),
         ({"models": ["simclr"]}, {}, "names simclr, which contrasts images with no modality"),
-        ({"models": ["mgi"]}, {"mgi": {"method": "mgi"}}, "explain.methods has deeplift, which has no rule for .* mgi"),
+        (
+            {"models": ["mgi"]},
+            {"mgi": {"method": "mgi"}},
+            "explain.methods has deeplift, which does not support .* mgi",
+        ),
         ({"methods": ["saliency"]}, {}, "explain.methods.0 is 'saliency'"),
         ({"reference": 1}, {}, "explain.reference"),
         (
@@ -69,7 +73,9 @@ def test_what_cannot_be_explained_is_one_sentence(block, models, sentence):
 
 def test_a_block_without_a_model():
     config = yaml.safe_load((ROOT / "tests/config/phenotypes.yaml").read_text()) | {"explain": {}}
-    with pytest.raises(UserError, match="config: explain has no model: none of .* is trained here on a modality"):
+    with pytest.raises(
+        UserError, match="config: explain has no model: none of .* is trained in this run on a modality"
+    ):
         config_check.check_config(config)
 
 

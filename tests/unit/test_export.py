@@ -1,4 +1,4 @@
-"""What every export shares: which results, which rows, names of files, and folders that are complete or absent."""
+"""Features common to all exports: results, rows, file names, and atomic folders."""
 
 import errno
 import gzip
@@ -18,7 +18,7 @@ from contigwas.export.folder import file_name
 from contigwas.export.gwas_ssf import write_gwas_ssf
 from contigwas.export.ldsc import write_ldsc
 from contigwas.export.plink2 import write_plink2
-from contigwas.export.results import Result, chosen, frames
+from contigwas.export.results import Result, frames, select_results
 from contigwas.export.text import number, p_value
 from contigwas.runtime.errors import UserError
 from tests.export_files import random_table, write_gwas_files
@@ -61,7 +61,7 @@ def test_features_beyond_the_first_file_of_a_chromosome(tmp_path):
     gwas = write_gwas_files(tmp_path / "gwas", {"1": table.drop(columns=further)})
     files = write_gwas_files(tmp_path / "gwas" / "chr1.features", {"1": table[["pos", "id", *further]]})
     files["1"].rename(files["1"].with_name("features_3-5.parquet"))
-    assert [result.name for result in chosen(gwas, None)] == ["F1", "F2", "F3", "F4", "F5", "manova"]
+    assert [result.name for result in select_results(gwas, None)] == ["F1", "F2", "F3", "F4", "F5", "manova"]
     WRITERS["ssf"](gwas, tmp_path / "out", ["F2", "F4"])
     for name, n in (("F2", "n"), ("F4", "n_F4")):
         written = pd.read_csv(tmp_path / "out" / f"{name}.tsv.gz", sep="\t")
@@ -70,30 +70,30 @@ def test_features_beyond_the_first_file_of_a_chromosome(tmp_path):
         assert written["n"].tolist() == table[n].tolist()
 
 
-def test_all_results_or_those_asked_for(gwas):
+def test_all_or_selected_results(gwas):
     every = [Result("PC1", False), Result("PC2", False), Result("manova", True)]
-    assert chosen(gwas, None) == every
-    assert chosen(gwas, None, "table") == every[:2]
-    assert chosen(gwas, ["manova", "PC2"]) == every[1:]
+    assert select_results(gwas, None) == every
+    assert select_results(gwas, None, "table") == every[:2]
+    assert select_results(gwas, ["manova", "PC2"]) == every[1:]
 
 
-def test_a_test_over_features_is_passed_over_and_said(gwas, caplog):
-    assert chosen(gwas, ["manova", "PC2"], "GWAS-SSF file") == [Result("PC2", False)]
-    assert "manova: no effect size, so no GWAS-SSF file" in caplog.text
+def test_tests_over_features_are_skipped_with_a_warning(gwas, caplog):
+    assert select_results(gwas, ["manova", "PC2"], "GWAS-SSF file") == [Result("PC2", False)]
+    assert "manova: skipped, because a test over features has no effect size for a GWAS-SSF file" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("wanted", "effects", "sentence"),
     [
-        (["PC3"], None, "names PC3, which is no feature and no test of .*did you mean PC2 or PC1"),
-        (["height"], None, "names height, .*there are PC1, PC2; tests: manova"),
-        (["minp"], None, "names minp, which is no feature"),
+        (["PC3"], None, "names PC3, but .* has no such feature or test. Did you mean PC2 or PC1"),
+        (["height"], None, "names height, .*It has PC1, PC2; tests: manova"),
+        (["minp"], None, "names minp, but .* has no such feature"),
         (["manova"], "GWAS-SSF file", "only tests over features .manova., which have no effect size"),
     ],
 )
-def test_what_cannot_be_exported_is_told(gwas, wanted, effects, sentence):
+def test_invalid_selections(gwas, wanted, effects, sentence):
     with pytest.raises(UserError, match=sentence):
-        chosen(gwas, wanted, effects)
+        select_results(gwas, wanted, effects)
 
 
 def test_a_column_that_the_gwas_left_out_is_named(tmp_path):
@@ -129,7 +129,7 @@ def test_numbers_read_back_as_they_were(values):
 ODD = ["HDL/LDL ratio", "a b", "a_b", "..", ".hidden", "-x", "größe", "PC1 ", "x" * 300, "a:b|c*?", "CON\n", "%", ""]
 
 
-def test_odd_names_make_files_of_their_own(tmp_path):
+def test_unusual_names_give_distinct_files(tmp_path):
     names = [file_name(name) for name in ODD]
     assert len(set(names)) == len(ODD)
     for name in names:
@@ -171,7 +171,7 @@ def test_threads_change_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("form", WRITERS)
-def test_a_full_disk_leaves_nothing_new(gwas, tmp_path, form, monkeypatch):
+def test_full_disk_leaves_the_old_folder(gwas, tmp_path, form, monkeypatch):
     WRITERS[form](gwas, tmp_path / "out", ["PC1"])
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     written = Counter()
@@ -193,7 +193,7 @@ def test_a_full_disk_leaves_nothing_new(gwas, tmp_path, form, monkeypatch):
 
 
 @pytest.mark.parametrize("form", WRITERS)
-def test_a_broken_gwas_file_is_one_sentence_and_leaves_nothing(gwas, tmp_path, form):
+def test_broken_gwas_file_is_reported_and_leaves_no_files(gwas, tmp_path, form):
     gwas["X"].write_bytes(b"PAR1")
     with pytest.raises(UserError, match="chrX.parquet is not a Parquet file"):
         WRITERS[form](gwas, tmp_path / "out")
@@ -207,7 +207,7 @@ def test_a_gwas_without_variants_gives_a_header(tmp_path):
 
 
 @pytest.mark.parametrize("form", WRITERS)
-def test_memory_is_a_row_group_and_no_more(tmp_path, form, monkeypatch):
+def test_memory_is_one_row_group(tmp_path, form, monkeypatch):
     """No frame is longer than a row group, and each file's text is compressed as it comes."""
     gwas = write_gwas_files(tmp_path / "gwas", {"1": random_table(1, "1", 400, ["PC1"])}, row_group=25)
     sizes = []

@@ -1,4 +1,4 @@
-"""What stands in a file of each format, against the Parquet files that it was made of."""
+"""Content of the files of each format, against the Parquet files of the GWAS."""
 
 import gzip
 import hashlib
@@ -119,10 +119,10 @@ def test_the_metadata_describes_the_file(study, tmp_path, monkeypatch):
     assert meta["date_metadata_last_modified"].isoformat() == "1970-01-02"
 
 
-def test_what_the_catalog_will_ask_for_is_said(study, tmp_path, caplog):
+def test_missing_metadata_is_logged(study, tmp_path, caplog):
     write_gwas_ssf(study[1], "m", SETTINGS, tmp_path / "out")
-    assert "asks for genotyping_technology and sample_ancestry_category" in caplog.text
-    assert "takes files of all autosomes (or of X alone): these have 3 chromosomes" in caplog.text
+    assert "requires genotyping_technology and sample_ancestry_category" in caplog.text
+    assert "requires all autosomes (or X alone), but these files have 3 chromosomes" in caplog.text
 
 
 def test_the_header_of_gzip_holds_no_name_and_no_time(study, tmp_path):

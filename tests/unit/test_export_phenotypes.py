@@ -43,31 +43,31 @@ def test_families_come_first_and_the_numbers_are_the_same(study):
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_only_the_features_asked_for(study):
+def test_selected_features_only(study):
     assert write(study, ["PC2", "manova"]).read_text().splitlines()[0] == "FID\tIID\tPC2"
 
 
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [
-        (["PC3"], "names PC3, which is no feature of .*p.parquet: did you mean"),
+        (["PC3"], "names PC3, but .*p.parquet has no such feature. Did you mean"),
         (["manova"], "only tests over features"),
     ],
 )
-def test_a_feature_that_is_not_there(study, wanted, sentence):
+def test_unknown_feature(study, wanted, sentence):
     with pytest.raises(UserError, match=sentence):
         write(study, wanted)
     assert not (study / "private" / "m.phenotypes.tsv").exists()
 
 
-def test_names_that_plink_would_mix_up(study):
+def test_names_that_differ_in_white_space(study):
     table = pd.read_parquet(study / "p.parquet")
     table.rename(columns={"PC1": "eye_colour"}).to_parquet(study / "p.parquet")
     with pytest.raises(UserError, match="differ only in white space"):
         write(study)
 
 
-def test_samples_whom_the_cohort_has_not_are_counted_and_not_named(study):
+def test_samples_outside_the_cohort_are_counted_and_not_named(study):
     cohort = pd.read_csv(study / "cohort.tsv", sep="\t", dtype=str)
     write_tsv(cohort.head(5), study / "cohort.tsv")
     with pytest.raises(UserError, match=r"^\d+ samples of .* are not in") as error:

@@ -109,7 +109,7 @@ def test_kinds_of_files(study, name, values, monkeypatch, caplog):
     assert data.var["chrom"].tolist() == ["8", "13", "17", "X", ""]
     assert data.var["start"].tolist()[:4] == [PLACES[one][1] for one in wanted[:4]]
     assert "8 samples, 6 of them in the cohort of 7; 5 genes" in caplog.text
-    assert "4 of 5 genes are in" in caplog.text and "1 are not" in caplog.text
+    assert "4 of 5 genes are in" in caplog.text and "the other 1 follow them" in caplog.text
     assert "1 values of 1 genes are missing" in caplog.text
     assert not any(one in caplog.text for one in [*NAMES, STRANGER])
 
@@ -133,7 +133,7 @@ def test_genes_are_found_by_name_identifier_and_without_version(tmp_path):
     assert along == ["B", "ENSG00000000002", "ENSG00000000001.5", "ENSG00000000003.9", "D", "ENSG00000000005", "none.1"]
 
 
-def test_who_was_not_measured_is_left_out_and_counted(study, caplog):
+def test_samples_without_measurements_are_left_out_and_counted(study, caplog):
     cohort, counts, folder = study
     counts.loc[0, GENES] = 0
     counts.loc[1, GENES] = np.nan
@@ -141,13 +141,13 @@ def test_who_was_not_measured_is_left_out_and_counted(study, caplog):
     path = save(counts, folder / "x.tsv")
     data = written(cohort, path, scale="counts")
     assert data.obs_names.tolist() == [counts["IID"][row] for row in (2, 5, 6)]
-    assert "1 samples have no value and 2 have zeros alone: they are left out" in caplog.text
+    assert "1 samples without a value and 2 with only zeros are left out" in caplog.text
     reported = json.loads(data.uns["provenance"])
     assert (reported["samples_without_value"], reported["samples_with_zeros_alone"], reported["n_samples"]) == (1, 2, 3)
     assert len(written(cohort, path, scale="log")) == 5, "a logarithm of zero is a value"
 
 
-def test_a_column_of_iids_and_columns_that_are_no_genes(study):
+def test_id_and_drop_columns(study):
     cohort, counts, folder = study
     other = counts.rename(columns={"IID": "Barcode"}).assign(subtype="LumA", batch=1)
     data = written(cohort, save_plain(other, folder / "x.csv"), id="barcode", drop=["subtype", "batch"])
@@ -202,11 +202,11 @@ def strangers(counts):
 @pytest.mark.parametrize(
     ("spoil", "kind", "reported"),
     [
-        (negative, "counts", r"2 of 29 values are negative, which counts cannot be: correct them, or"),
-        (negative, "tpm", r"2 of 29 values are negative, which TPM cannot be: .*expression.scale: log if"),
-        (fractions, "counts", r"3 of 29 values are no whole numbers, which counts are: round"),
-        (large, "log", r"2 of 29 values are above 50, .*look like TPM or counts, correct expression.scale"),
-        (infinite, "log", r"1 values are infinite: leave them empty"),
+        (negative, "counts", r"2 of 29 values are negative, but counts are not. Correct them, or"),
+        (negative, "tpm", r"2 of 29 values are negative, but TPM are not. .*expression.scale: log if"),
+        (fractions, "counts", r"3 of 29 values are not integers, but counts are. Round"),
+        (large, "log", r"2 of 29 values are above 50, .*look like TPM or counts: correct expression.scale"),
+        (infinite, "log", r"1 values are infinite. Write NA"),
         (nothing, "tpm", r"every value is missing"),
         (zeros, "counts", r"all values of the 6 samples of the cohort are zero or missing"),
         (twice, "tpm", r"1 individual IDs appear more than once .of the shape 7 digits"),
@@ -231,30 +231,30 @@ def test_refusals(study, spoil, kind, reported, name):
 def test_text_among_genes(study, name):
     cohort, counts, folder = study
     counts["MYC"] = ["high", *counts["MYC"].astype(str)[1:]]
-    with pytest.raises(UserError, match=r"holds text in 1 columns .the first is MYC"):
+    with pytest.raises(UserError, match=r"1 columns hold text .the first is MYC"):
         written(cohort, save(counts, folder / name))
 
 
 @pytest.mark.filterwarnings("ignore:Variable names are not unique")
 @pytest.mark.parametrize("name", ["x.tsv", "x.csv", "x.h5ad"])
-def test_a_gene_twice(study, name):
+def test_duplicate_gene(study, name):
     cohort, counts, folder = study
     counts.columns = ["IID", "TP53", "MYC", "TP53", "MYC", "XIST"]
     path = save(counts, folder / name)
-    with pytest.raises(UserError, match=r"2 genes appear more than once .the first is TP53.: name each once"):
+    with pytest.raises(UserError, match=r"2 genes are duplicated .first TP53.. Rename or drop them"):
         written(cohort, path)
 
 
 @pytest.mark.parametrize("name", ["x.tsv", "x.csv", "x.parquet", "x.h5ad"])
 @pytest.mark.parametrize("first", ["gene", "IID"])
-def test_a_table_that_is_turned_round(study, name, first):
+def test_transposed_table(study, name, first):
     cohort, counts, folder = study
     turned = counts.set_index("IID").T.reset_index(names="IID" if name == "x.h5ad" else first)
-    with pytest.raises(UserError, match=r"looks transposed: 6 of its columns are IIDs of the cohort, and none of its"):
+    with pytest.raises(UserError, match=r"looks transposed: 6 of its columns are IIDs of the cohort, but no row is"):
         written(cohort, save(turned, folder / name))
 
 
-def test_a_table_that_is_turned_round_with_a_sample_twice_names_nobody(study):
+def test_transposed_table_with_duplicates_discloses_no_ids(study):
     cohort, counts, folder = study
     turned = counts.set_index("IID").T.reset_index(names="gene")
     turned = pd.concat([turned, turned.iloc[:, 1:3]], axis=1).assign(**{NAMES[0]: "text"})
@@ -286,7 +286,7 @@ def test_samples_and_values_of_different_rows_are_refused(study, monkeypatch, lo
             yield np.delete(samples, lost), np.delete(values, lost, axis=0)
 
     monkeypatch.setattr(SampleTable, "blocks", without)
-    with pytest.raises(UserError, match=r"names 8 samples, but has values in 7 rows") as refused:
+    with pytest.raises(UserError, match=r"8 IIDs, but 7 rows of values") as refused:
         opened.read(pd.Index(NAMES), "the cohort")
     assert not any(one in str(refused.value) for one in [*NAMES, STRANGER])
 
@@ -294,15 +294,15 @@ def test_samples_and_values_of_different_rows_are_refused(study, monkeypatch, lo
 @pytest.mark.parametrize(
     ("lines", "reported"),
     [
-        (["IID\tA"], "x.tsv names nobody"),
+        (["IID\tA"], "x.tsv .expression.table.: the table has no samples"),
         (["IID\tA\tB", f"{NAMES[0]}\t2"], "line 2 has fewer columns than the header"),
         (["IID\tA\tB", f"{NAMES[0]}\t2\t3", "", "2\t2\t3\t4"], "line 4 has more columns than the header"),
-        (["IID\tA\tB", f"{NAMES[0]}\t2\t3", "2\t2\tx"], "the first is B, in line 3"),
-        (["sample\tA\tB", "1\t2\t3"], "no column IID, its header names sample, A, B: name the column of IIDs in"),
-        (["IID\tsubtype", "1\tLumA"], "x.tsv has no gene beside IID"),
+        (["IID\tA\tB", f"{NAMES[0]}\t2\t3", "2\t2\tx"], "the first is B, line 3"),
+        (["sample\tA\tB", "1\t2\t3"], "no column IID; the header has sample, A, B. Name the column of IIDs in"),
+        (["IID\tsubtype", "1\tLumA"], "x.tsv: no gene besides IID"),
     ],
 )
-def test_tables_that_are_no_tables(study, lines, reported):
+def test_invalid_tables(study, lines, reported):
     cohort, _, folder = study
     (folder / "x.tsv").write_text("\n".join(lines) + "\n")
     with pytest.raises(UserError, match=reported):
@@ -312,10 +312,10 @@ def test_tables_that_are_no_tables(study, lines, reported):
 def test_other_refusals(study):
     cohort, counts, folder = study
     path = save(counts, folder / "x.tsv")
-    with pytest.raises(UserError, match=r"has no column subtype, which expression.drop names"):
+    with pytest.raises(UserError, match=r"no column subtype, which expression.drop names"):
         written(cohort, path, drop=["subtype"])
     (folder / "others.txt").write_text("1 5 9 ABC\n")
-    with pytest.raises(UserError, match=r"others.txt .expression.genes. has none of the 5 genes of expression.table"):
+    with pytest.raises(UserError, match=r"others.txt .expression.genes.: none of the 5 genes of expression.table"):
         written(cohort, path, folder / "others.txt")
     with pytest.raises(UserError, match=r"none.txt does not exist: correct expression.genes in the config"):
         written(cohort, path, folder / "none.txt")
@@ -326,19 +326,19 @@ def test_other_refusals(study):
         with pytest.raises(UserError, match=rf"{name} is not (a Parquet|an AnnData .h5ad) file"):
             written(cohort, folder / name)
     save(counts, folder / "x.h5ad")
-    with pytest.raises(UserError, match=r"has no column barcode in obs: name the column of IIDs in expression.id"):
+    with pytest.raises(UserError, match=r"no column barcode in obs. Name the column of IIDs in expression.id"):
         written(cohort, folder / "x.h5ad", id="barcode")
 
 
 @pytest.mark.parametrize(
     ("factor", "reported"),
     [
-        (1e6, "the values of 6 of 6 samples add up to more than 1.1 million, where TPM add up to one"),
-        (0.1, "no value is above 25: if they are logarithms, write expression.scale: log"),
+        (1e6, "the values of 6 of 6 samples sum to more than 1.1 million, but TPM sum to one million"),
+        (0.1, "no value is above 25. If they are logarithms, set expression.scale: log"),
         (100, ""),
     ],
 )
-def test_doubts_about_tpm(study, factor, reported, caplog):
+def test_tpm_warnings(study, factor, reported, caplog):
     cohort, counts, folder = study
     counts[GENES] *= factor
     written(cohort, save(counts, folder / "x.tsv"))
@@ -354,7 +354,7 @@ def test_training_reads_it(study):
     assert genetics.features == GENES
 
 
-def test_memory_holds_no_more_than_who_is_both_in_the_table_and_the_cohort(study, monkeypatch):
+def test_memory_is_limited_to_samples_in_table_and_cohort(study, monkeypatch):
     """A cohort of 500,000 with a table of a thousand must not ask for room for all of them."""
     cohort, counts, folder = study
     sizes = []
@@ -371,16 +371,16 @@ def test_memory_holds_no_more_than_who_is_both_in_the_table_and_the_cohort(study
 
 
 def test_real_tumours(shared_data, tmp_path):
-    """TCGA: `sample` and `subtype` beside 200 genes, logarithms; nothing but the order of the columns changes."""
+    """TCGA: `sample` and `subtype` and 200 genes, logarithms; nothing but the order of the columns changes."""
     path = shared_data / "expression" / "tcga_brca_mrna_train.csv"
     known = pd.read_csv(path, index_col="sample")
     cohort = write_cohort(tmp_path, known.index[:140])
     settings = {"scale": "log", "id": "sample", "drop": ["subtype"]}
     with pytest.raises(UserError, match="has no column IID, its header names sample, subtype"):
         write_expression(path, None, cohort, PLAIN, tmp_path / "x.h5ad")
-    with pytest.raises(UserError, match="holds text in 1 columns .the first is subtype, in line 2.*expression.drop"):
+    with pytest.raises(UserError, match="1 columns hold text .the first is subtype, line 2.*expression.drop"):
         write_expression(path, None, cohort, settings | {"drop": []}, tmp_path / "x.h5ad")
-    with pytest.raises(UserError, match="28000 of 28000 values are no whole numbers"):
+    with pytest.raises(UserError, match="28000 of 28000 values are not integers"):
         write_expression(path, None, cohort, settings | {"scale": "counts"}, tmp_path / "x.h5ad")
     genes = shared_data / "genes" / "glist-hg19.txt"
     write_expression(path, genes, cohort, settings, tmp_path / "x.h5ad")

@@ -1,4 +1,4 @@
-"""Files that are complete or absent, and tables that say what is wrong with them."""
+"""Atomic files, and error messages of text tables."""
 
 import os
 from pathlib import Path
@@ -98,7 +98,7 @@ def test_blocks_of_any_size_hold_every_row_once(tmp_path_factory, rows):
 
 @pytest.mark.parametrize("blank", ["\t\t", "\t", "  ", ",,", " , , ", ""])
 @pytest.mark.parametrize("separator", ["\t", ",", " "])
-def test_lines_of_nothing_but_separators_are_no_rows(tmp_path, separator, blank):
+def test_lines_with_only_separators_are_blank(tmp_path, separator, blank):
     """In the middle of the table and at its end; of commas in a table of commas only."""
     if "," in blank and separator != ",":
         blank = ""
@@ -117,13 +117,13 @@ def test_lines_of_nothing_but_separators_are_no_rows(tmp_path, separator, blank)
     ("text", "sentence"),
     [
         ("", "is empty"),
-        ("iid\tGroup\tgroup\n1\t2\t3\n", "has the columns Group, group, which differ by upper and lower case alone"),
+        ("iid\tGroup\tgroup\n1\t2\t3\n", "has the columns Group, group, which differ only in case"),
         ("IID\tiid\tgroup\n1\t2\t3\n", "has the columns IID, iid, which differ"),
         ("id\tx\n1\t2\n", "has no column iid"),
         ("iid\tx\n1\t2\n2\t3\t4\n", "line 3"),
     ],
 )
-def test_broken_tables_are_told(tmp_path, text, sentence):
+def test_broken_tables(tmp_path, text, sentence):
     path = tmp_path / "t.tsv"
     path.write_text(text)
     with pytest.raises(UserError, match=sentence):

@@ -1,4 +1,4 @@
-"""Folds and shares: stable, independent of the other samples, of the right size."""
+"""Folds and shares: stable, independent of other samples, of the right size."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_sizes(folds):
     assert np.abs(counts - 6000 / folds).max() < 5 * np.sqrt(6000 / folds)
 
 
-def test_no_sample_changes_its_fold():
+def test_removing_samples_does_not_change_folds():
     fold = dict(zip(FAMILIES, assign_folds(FAMILIES, 3, 1), strict=True))
     fewer = FAMILIES[::-7]
     assert assign_folds(fewer, 3, 1).tolist() == [fold[family] for family in fewer]

@@ -1,4 +1,4 @@
-"""sensitivity analyses of lead variants at lead variants: what heteroscedasticity does, whose sex is known, and what does not agree."""
+"""Sensitivity analyses of lead variants: heteroscedasticity, sex, offsets, and results that do not agree."""
 
 import logging
 
@@ -56,7 +56,7 @@ def test_an_effect_is_found_by_both_forms():
     assert found.robust == pytest.approx(found.classical, rel=0.1)
 
 
-def test_far_beyond_what_a_float_holds():
+def test_joint_p_values_beyond_float64():
     rng = np.random.default_rng(54)
     dosage = rng.binomial(2, 0.4, 5000).astype(float)
     values = rng.normal(size=(5000, 2)) * 0.1 + dosage[:, None]
@@ -81,7 +81,7 @@ def test_dependent_features_span_fewer_dimensions():
     [(np.ones(40), 40), (np.array([0.0, 1, 2]), 3), (np.arange(40) % 2 + 1e-3, 40)],
     ids=["does not vary", "too few samples", "is a covariate"],
 )
-def test_what_cannot_be_fitted_is_missing(dosage, samples):
+def test_fits_that_are_impossible_are_missing(dosage, samples):
     rng = np.random.default_rng(56)
     basis = np.column_stack([np.ones(samples), np.arange(samples) % 2, rng.normal(size=samples)])
     for found in fit_one(rng.normal(size=samples), dosage, basis):
@@ -90,7 +90,7 @@ def test_what_cannot_be_fitted_is_missing(dosage, samples):
     assert np.isnan([joint.classical, joint.robust]).all()
 
 
-def test_a_sample_of_whom_the_fit_is_certain_leaves_no_robust_error():
+def test_leverage_of_one_gives_no_robust_error():
     rng = np.random.default_rng(57)
     dosage = rng.binomial(2, 0.4, 50).astype(float)
     alone = np.zeros(50)
@@ -114,10 +114,10 @@ def test_a_sample_of_whom_the_fit_is_certain_leaves_no_robust_error():
         ([0, 0, 0, 0], {"age": [1, 2, 2, 1], "sex_site": [1, 2, 2, 1]}, [0, 0, 0, 0]),
     ],
 )
-def test_whose_sex_is_known(genotyped, columns, expected, caplog):
+def test_sources_of_sex(genotyped, columns, expected, caplog):
     found = sexes(np.array(genotyped), pd.DataFrame(columns, dtype=float))
     assert found.tolist() == expected
-    assert ("nobody's sex is known" in caplog.text) == (not any(expected))
+    assert ("the sex of all samples is unknown" in caplog.text) == (not any(expected))
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_only_the_strongest_features(study):
 
 
 @pytest.mark.parametrize(("kind", "share"), [("beta", 0.001), ("se", 1.001)])
-def test_a_gwas_that_says_something_else(study, kind, share, caplog):
+def test_disagreement_with_the_gwas(study, kind, share, caplog):
     path = study[0] / "chr1.parquet"
     before = pd.read_parquet(path)
     shift = before["se_E2"] * share if kind == "beta" else before["se_E2"] * (share - 1)
@@ -199,7 +199,7 @@ def test_without_sexes_there_are_no_fits_by_sex(study, caplog):
     samples[4] = "0"
     samples.to_csv(fam, sep=" ", header=False, index=False)
     assert set(run(study)["fit"]) == {"ols", "hc3", "manova", "manova_hc3"}
-    assert "nobody's sex is known" in caplog.text
+    assert "the sex of all samples is unknown" in caplog.text
 
 
 def test_chromosome_x_as_the_gwas_takes_it(tmp_path):
@@ -245,12 +245,12 @@ def test_no_locus_is_a_header_only(study):
 
 def test_a_feature_of_another_study(study):
     change(study[0] / "loci.tsv", features=["E2,B7", ""])
-    with pytest.raises(UserError, match="name a feature B7, which .*phenotypes.parquet has not"):
+    with pytest.raises(UserError, match="phenotypes.parquet: no feature B7, which the loci name"):
         run(study)
     assert not (study[0] / "followup.tsv").exists()
 
 
 def test_loci_of_another_gwas(study):
     change(study[0] / "chr1.parquet", other_allele="T")
-    with pytest.raises(UserError, match="lacks 2 of 2 lead variants: run the stage loci again"):
+    with pytest.raises(UserError, match="2 of 2 lead variants are missing. Run the stage loci again"):
         run(study)

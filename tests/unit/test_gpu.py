@@ -1,4 +1,4 @@
-"""What only a GPU can show: run by hand where there is one, `python -m pytest tests/unit/test_gpu.py`.
+"""Tests that need a GPU: run by hand where there is one, `python -m pytest tests/unit/test_gpu.py`.
 
 The machines that test every change have none, and skip this file.
 """
@@ -79,7 +79,7 @@ def test_a_compiled_trunk_trains_as_an_eager_one(study):
     np.testing.assert_allclose(compiled["train_loss"], eager["train_loss"], rtol=1e-2)
 
 
-def test_views_are_those_of_the_cpu_whatever_the_precision(study):
+def test_views_are_those_of_the_cpu_in_any_precision(study):
     augment = Augmentation(rotation=20, flip=True, crop=0.8, brightness=0.2, contrast=0.2, hue=0.1, blur=1.0)
     levels = torch.rand(8, 3, 448, 448, generator=torch.Generator().manual_seed(1))
     wanted = augment(levels, torch.Generator().manual_seed(2))
@@ -87,7 +87,7 @@ def test_views_are_those_of_the_cpu_whatever_the_precision(study):
     assert float((found - wanted).abs().mean()) < 1e-4
 
 
-def test_training_goes_on_from_its_state(study, monkeypatch):
+def test_training_resumes_from_its_state(study, monkeypatch):
     _whole, before = run(study, "whole")
     calls = []
     step = Pretraining.training_step
@@ -107,7 +107,7 @@ def test_training_goes_on_from_its_state(study, monkeypatch):
     np.testing.assert_allclose(after["train_loss"], before["train_loss"], rtol=2e-2)
 
 
-def test_too_little_memory_is_one_sentence(study):
+def test_too_little_memory_raises_a_user_error(study):
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(1e-3)
     try:

@@ -75,7 +75,7 @@ def test_the_summary_holds_all_tests(study):
 
 
 @pytest.mark.parametrize("block", [1, 7, 39, 1000])
-def test_the_size_of_a_block_changes_nothing(study, block):
+def test_results_do_not_depend_on_block_size(study, block):
     paths, _, folder = study
     whole = run(paths, folder)
     pd.testing.assert_frame_equal(run(paths, folder, block=block), whole, rtol=1e-6, atol=1e-7)
@@ -83,14 +83,14 @@ def test_the_size_of_a_block_changes_nothing(study, block):
     assert summary.loc[summary["test"] == "manova", "count"].sum() == 40
 
 
-def test_only_the_tests_asked_for(study):
+def test_selected_tests_only(study):
     paths, _, folder = study
     table = run(paths, folder, tests=["acat"])
     assert [name for name in table.columns if name.startswith("log10p_") and "_E" not in name] == ["log10p_acat"]
     assert "minp" not in set(pd.read_parquet(folder / "summary.parquet")["test"])
 
 
-def test_features_that_miss_samples(tmp_path):
+def test_features_with_missing_samples(tmp_path):
     dosages, design, values = arrays(22)
     values[:40, 1] = np.nan
     values[30:90, 2] = np.nan
@@ -125,7 +125,7 @@ def test_rare_variants_are_left_out_and_counted(study, caplog):
     with caplog.at_level(logging.INFO):
         table = run(paths, folder, qc={"maf": 0.02}, min_ac=20)
     assert table["id"].tolist() == [f"rs1_{k}" for k in range(4, 40)]
-    assert "36 variants tested, 4 left out below a minor-allele frequency of 0.02" in caplog.text
+    assert "36 variants tested, 4 left out with a minor-allele frequency below 0.02" in caplog.text
     notes = json.loads(pq.ParquetFile(folder / "out.parquet").metadata.metadata[b"contigwas"])
     assert (notes["n_samples"], notes["variants"], notes["variants_below_maf"]) == (300, 36, 4)
     table = run(paths, folder, min_ac=20)
@@ -133,7 +133,7 @@ def test_rare_variants_are_left_out_and_counted(study, caplog):
     assert table.loc[:3, ["beta_E1", "log10p_E1", "log10p_manova", "log10p_acat", "log10p_minp"]].isna().all(axis=None)
 
 
-def test_nothing_common_gives_an_empty_table(study):
+def test_no_common_variant_gives_an_empty_table(study):
     paths, _, folder = study
     table = run(paths, folder, qc={"maf": 0.5})
     assert len(table) == 0
@@ -141,7 +141,7 @@ def test_nothing_common_gives_an_empty_table(study):
     assert read_lambda([folder / "summary.parquet"])["n"].tolist() == [0] * 7
 
 
-def test_the_qc_table_says_which_variants(study):
+def test_qc_table_selects_the_variants(study):
     paths, _, folder = study
     kept = np.arange(40) % 3 == 0
     qc = pd.DataFrame({"id": [f"rs1_{k}" for k in range(40)], "kept": kept, "index": np.arange(40, dtype=np.int32)})
@@ -150,7 +150,7 @@ def test_the_qc_table_says_which_variants(study):
     assert table["id"].tolist() == qc.loc[kept, "id"].tolist()
     qc["id"] = qc["id"].to_numpy()[::-1]
     qc.to_parquet(folder / "qc.parquet")
-    with pytest.raises(UserError, match="does not describe"):
+    with pytest.raises(UserError, match="the variants are not those of"):
         run(paths, folder, variants=folder / "qc.parquet")
 
 
@@ -178,7 +178,7 @@ def test_row_groups_are_large(study, monkeypatch):
     assert not column.has_dictionary_page
 
 
-def test_samples_are_joined_by_name_and_counted(study, caplog):
+def test_samples_are_joined_by_iid_and_counted(study, caplog):
     paths, (dosages, design, values), folder = study
     phenotypes = pd.read_parquet(paths["phenotypes"])
     names = iids(300)
@@ -215,7 +215,7 @@ def test_null_calibration(tmp_path):
     assert (10.0 ** -table["log10p_minp"] < 0.05).mean() == pytest.approx(0.05, abs=0.02)
 
 
-def test_strangers(study):
+def test_no_common_samples(study):
     paths, _, folder = study
     table = pd.read_parquet(paths["phenotypes"])
     table.assign(iid=[f"HG{k:05d}" for k in range(300)]).to_parquet(paths["phenotypes"])
@@ -233,7 +233,7 @@ def test_covariates_of_other_samples(study):
         run(paths, folder)
 
 
-def test_covariates_missing_for_everyone(study):
+def test_covariates_missing_for_all_samples(study):
     paths, _, folder = study
     pd.read_parquet(paths["covariates"]).assign(c1=np.nan).to_parquet(paths["covariates"])
     with pytest.raises(UserError, match="none of the 300 samples"):
@@ -258,11 +258,11 @@ def test_a_constant_covariate_is_named(study, caplog):
     assert table["se_E1"][3] == pytest.approx(exact["se"][0], rel=1e-5)
 
 
-def test_tables_that_are_not_ours(study):
+def test_invalid_tables(study):
     paths, _, folder = study
     good = pd.read_parquet(paths["phenotypes"])
     for bad, sentence in (
-        (good[["iid"]], "no feature beside iid"),
+        (good[["iid"]], "no column other than iid"),
         (good.drop(columns="iid"), "no column iid"),
         (good.assign(E1="text"), "column E1 is not numeric"),
         (pd.concat([good, good.head(1)]), "1 individual IDs appear more than once"),

@@ -47,7 +47,7 @@ def test_independent_columns(rng):
     assert (np.diff(found) > 0).all()
 
 
-def test_features_are_grouped_by_who_is_missing(rng):
+def test_features_are_grouped_by_missing_samples(rng):
     covariates, values = rng.normal(size=(80, 2)), rng.normal(size=(80, 5))
     values[:10, [1, 3]] = np.nan
     values[70:, 4] = np.nan
@@ -77,18 +77,18 @@ def test_features_that_cannot_be_tested(rng, caplog):
     assert [one.features.tolist() for one in plan.setups] == [[4, 5]]
     assert plan.joint is plan.setups[0]
     assert "are not tested: u, w" in caplog.text
-    assert "known for 0 samples and are not tested: v" in caplog.text
-    assert "known for 4 samples, too few for 2 covariates, and are not tested: x" in caplog.text
+    assert "observed in 0 samples and are not tested: v" in caplog.text
+    assert "observed in 4 samples, too few for 2 covariates, and are not tested: x" in caplog.text
 
 
 def test_nothing_left_to_test(rng):
-    with pytest.raises(UserError, match=r"known for too few samples to fit 9 covariates \(there are 8 samples\)"):
+    with pytest.raises(UserError, match=r"observed in too few samples to fit 9 covariates \(there are 8 samples\)"):
         design(rng.normal(size=(8, 9)), list("abcdefghi"), rng.normal(size=(8, 2)), ["u", "v"])
     with pytest.raises(UserError, match="none of the 1 features can be tested"):
         design(rng.normal(size=(50, 1)), ["a"], np.ones((50, 1)), ["u"])
 
 
-def test_features_that_share_nobody(rng):
+def test_features_without_common_samples(rng):
     values = rng.normal(size=(60, 2))
     values[:30, 0] = np.nan
     values[30:, 1] = np.nan

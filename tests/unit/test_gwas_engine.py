@@ -39,7 +39,7 @@ def test_float64_is_exact(missing):
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.03])
-def test_float32_products_are_enough(missing):
+def test_float32_products_are_precise_enough(missing):
     dosages, covariates, values = arrays(2, samples=1500, missing=missing)
     result = associate(kernel(covariates, values, dtype=torch.float32), dosages)
     assert len(compare(result, dosages, covariates, values, 1e-6)) == 40
@@ -53,7 +53,7 @@ def test_without_covariates_and_with_one_feature():
     np.testing.assert_allclose(result.joint_r2, result.r2[:, 0], rtol=1e-11)
 
 
-def test_variants_next_to_the_covariates_are_done_again_in_float64():
+def test_variants_close_to_the_covariates_are_recomputed_in_float64():
     dosages, covariates, values = arrays(4, samples=2000, missing=0.02)
     rng = np.random.default_rng(5)
     covariates[:, 0] = np.where(dosages[:, 7] < 0, 1, dosages[:, 7]) + rng.normal(size=2000) * 0.15

@@ -46,7 +46,7 @@ def test_predictions_are_joined_by_name(tmp_path, gzipped):
     np.testing.assert_allclose(found, expected, rtol=1e-8)
 
 
-def test_a_step_one_in_regenies_own_layout(tmp_path):
+def test_regenie_step_1_file_layout(tmp_path):
     # the layout that REGENIE documents: FID_IID then samples, a row a chromosome
     (tmp_path / "fit_1.loco").write_text("FID_IID 1_11 2_22 3_33\n1 0.5 -0.25 0.125\n2 1 2 3\n")
     (tmp_path / "fit_pred.list").write_text("E1 fit_1.loco\n")
@@ -56,10 +56,13 @@ def test_a_step_one_in_regenies_own_layout(tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda folder: (folder / "step1_pred.list").write_text("E1\n"), "line 1: expected a feature and the path"),
+        (
+            lambda folder: (folder / "step1_pred.list").write_text("E1\n"),
+            "line 1: 1 fields. Write a feature and the path",
+        ),
         (lambda folder: (folder / "step1_1.loco").unlink(), "step1_1.loco does not exist"),
-        (lambda folder: (folder / "step1_1.loco").write_text("1 2 3\n"), "is not a .loco file of REGENIE"),
-        (lambda folder: (folder / "step1_1.loco").write_text("FID_IID 1_1 2_2\n1 0.5\n"), "line 2 has 1 predictions"),
+        (lambda folder: (folder / "step1_1.loco").write_text("1 2 3\n"), "not the header of a REGENIE .loco file"),
+        (lambda folder: (folder / "step1_1.loco").write_text("FID_IID 1_1 2_2\n1 0.5\n"), "line 2: 1 predictions"),
         (lambda folder: (folder / "step1_1.loco").write_text("FID_IID 1_1\n2 0.5\n"), "no row for chromosome 1"),
         (lambda folder: (folder / "step1_1.loco").write_text("FID_IID 1_1\n1 zero\n"), "is not a number"),
         (lambda folder: (folder / "step1_1.loco").write_text("FID_IID A_A1\n1 0.5\n"), "none of the 3 tested samples"),
@@ -75,7 +78,7 @@ def test_broken_predictions(tmp_path, change, sentence):
 
 def test_a_feature_without_predictions(tmp_path):
     path = write_loco(tmp_path, np.zeros((2, 3, 1)), ["1", "2", "3"], ["E1"])
-    with pytest.raises(UserError, match="no predictions for 1 of the 2 features, such as E2"):
+    with pytest.raises(UserError, match="1 of the 2 features, such as E2, have no prediction"):
         read_offsets(path, 1, ["E1", "E2"], ["1", "2", "3"])
 
 
@@ -91,7 +94,7 @@ def test_offsets_in_standard_deviations_of_the_residuals():
     np.testing.assert_allclose((setup.residuals**2).sum(0), 89)
 
 
-def test_the_gwas_is_that_of_the_features_less_their_offsets(tmp_path, caplog):
+def test_offsets_are_subtracted_from_the_features(tmp_path, caplog):
     dosages, covariates, values = arrays(71, samples=250, missing=0.03)
     offsets = np.random.default_rng(3).normal(size=(2, 250, 4)) * 0.5
     offsets[0, :7, 2] = np.nan

@@ -40,7 +40,7 @@ def test_acat(row):
     assert acat(np.array([row]))[0] == pytest.approx(plain_acat(row), rel=1e-6, abs=1e-12)
 
 
-def test_acat_goes_on_past_the_range_of_floats():
+def test_acat_beyond_the_range_of_float64():
     # P of one feature of four: four times its p.
     assert acat(np.array([[5000.0, 1.0, 0.2, 0.3]]))[0] == pytest.approx(5000 - np.log10(4), abs=1e-9)
 

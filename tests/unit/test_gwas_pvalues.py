@@ -1,4 +1,4 @@
-"""P-values: what is asked of them at the edges."""
+"""P-values: edge cases."""
 
 import numpy as np
 from scipy import stats
@@ -20,7 +20,7 @@ def test_no_effect_is_zero_and_nan_stays():
     assert np.isnan(log10p_f(np.array([0.5, 0.5]), np.array([3, 0]), np.array([0, 5]))).all()
 
 
-def test_scipy_where_it_can():
+def test_agrees_with_scipy():
     t, df = np.array([[0.3, 2.0, 9.0]]), np.array([[8], [120], [4000]])
     expected = -(stats.t.logsf(t, df) + np.log(2)) / np.log(10)
     np.testing.assert_allclose(log10p_t(t**2 / (df + t**2), df), expected, rtol=3e-5)
@@ -30,7 +30,7 @@ def test_scipy_where_it_can():
     )
 
 
-def test_the_two_branches_meet():
+def test_both_approximations_agree_at_the_boundary():
     # Around the switch to the continued fraction the slope is smooth.
     r2 = np.linspace(0.2764, 0.2844, 801)
     values = log10p_beta(r2, 2000.0, 5.0)

@@ -1,4 +1,4 @@
-"""What must not change the numbers, and what must change them in a known way."""
+"""Invariances of the GWAS, and changes with a known effect."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ def study(tmp_path):
 
 
 @pytest.mark.parametrize("threads", [2, 5])
-def test_threads_change_not_a_bit(study, threads):
+def test_results_do_not_depend_on_threads(study, threads):
     paths, _, folder = study
     one = run(paths, folder, threads=1, block=20)
     pd.testing.assert_frame_equal(run(paths, folder, threads=threads, block=20), one, check_exact=True)
@@ -175,15 +175,15 @@ def test_a_feature_with_the_name_of_a_test(study):
     paths, _, folder = study
     table = pd.read_parquet(paths["phenotypes"]).rename(columns={"E2": "minp"})
     table.to_parquet(paths["phenotypes"])
-    with pytest.raises(UserError, match="a feature is called minp, which is the name of a test: rename it"):
+    with pytest.raises(UserError, match="a feature has the name of a test, minp. Rename the feature"):
         run(paths, folder)
 
 
-def test_x_without_anyones_sex(tmp_path):
+def test_chromosome_x_without_sex(tmp_path):
     dosages, design, values = arrays(64, samples=60, variants=8)
     paths = write_study(tmp_path, dosages, design, values)
     write_plink(paths["pattern"], dosages, iids(60), "X", sex=[0] * 60, bp_position=[5_000_000 + k for k in range(8)])
-    with pytest.raises(UserError, match="nobody's sex is known, which chromosome X calls for"):
+    with pytest.raises(UserError, match="the sex of all samples is unknown, but chromosome X needs it"):
         run(paths, tmp_path, chrom="X")
     # a covariate tells it
     table = pd.read_parquet(paths["covariates"])
@@ -192,7 +192,7 @@ def test_x_without_anyones_sex(tmp_path):
     assert len(run(paths, tmp_path, chrom="X")) == 8
 
 
-def test_a_full_disk_leaves_nothing(study):
+def test_full_disk_leaves_no_files(study):
     paths, _, folder = study
     program = f"""
         import resource, signal
@@ -207,5 +207,5 @@ def test_a_full_disk_leaves_nothing(study):
     )
     assert done.returncode != 0
     assert "UserError" in done.stderr
-    assert "parquet cannot be written, because no file may be that large there" in done.stderr
+    assert "parquet cannot be written, because the file exceeds the maximum file size" in done.stderr
     assert not [one for one in folder.iterdir() if "full" in one.name]

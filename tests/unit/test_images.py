@@ -1,4 +1,4 @@
-"""Photographs: the field of view is found, sizes and orders hold, the unusable are dropped with a reason."""
+"""Photographs: field of view, sizes, order, and exclusion of unusable images with a reason."""
 
 import logging
 import stat
@@ -43,12 +43,12 @@ def test_label_in_a_corner_does_not_move_the_field():
     assert (found.x, found.y, found.radius) == pytest.approx((150, 100, 90), abs=2)
 
 
-def test_no_surround_no_field():
+def test_without_a_dark_surround_there_is_no_field():
     assert find_field(np.full((50, 60), 120.0)) is None
     assert find_field(np.zeros((50, 60))) is None
 
 
-def test_crop_is_the_square_round_the_field_padded_with_black(tmp_path):
+def test_crop_is_the_square_around_the_field_padded_with_black(tmp_path):
     Image.fromarray(disc(200, 300, 150, 100, 130)).save(tmp_path / "a.png")
     pixels = read_photograph(tmp_path / "a.png", 64, "fundus", 4.0).pixels
     assert pixels.shape == (64, 64, 3)
@@ -65,7 +65,7 @@ def test_resizing_is_antialiased(tmp_path):
     assert np.abs(pixels[:, 2:-2].astype(float) - 100).max() <= 3
 
 
-def test_a_field_that_fills_its_frame_is_left_as_it_is(tmp_path):
+def test_a_field_that_fills_its_frame_is_not_cropped(tmp_path):
     picture = disc(64, 64, 32, 32, 31)
     Image.fromarray(picture).save(tmp_path / "a.png")
     assert np.array_equal(read_photograph(tmp_path / "a.png", 64, "fundus", 4.0).pixels, picture)
@@ -85,7 +85,7 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path):
 
 
 def study(folder, kinds):
-    """Write one image a kind and the table; returns its path."""
+    """Write one image per kind and the table, and return its path."""
     rows = []
     for number, kind in enumerate(kinds):
         name = f"{number:03d}.png"
@@ -133,7 +133,7 @@ def test_unusable_images_are_dropped_counted_and_listed_privately(tmp_path, capl
     assert "2 unreadable" in caplog.text and "100000" not in caplog.text
 
 
-def test_order_is_the_tables_beyond_what_is_decoded_ahead(tmp_path, monkeypatch):
+def test_order_is_that_of_the_table_with_more_images_than_decoded_ahead(tmp_path, monkeypatch):
     monkeypatch.setattr("contigwas.images.store.AHEAD", 4)
     pixels, images, _ = run(tmp_path, study(tmp_path, ["good"] * 22))
     assert images["row"].tolist() == list(range(22))
@@ -155,19 +155,19 @@ def write_cohort(folder, iids, excluded):
     return folder / "cohort.tsv"
 
 
-def test_samples_outside_the_cohort_are_left_out(tmp_path):
+def test_samples_outside_the_cohort_are_excluded(tmp_path):
     cohort = write_cohort(tmp_path, ["1000001", "1000003"], ["", "call rate"])
     _, images, _ = run(tmp_path, study(tmp_path, ["good"] * 6), cohort=cohort)
     assert images["iid"].tolist() == ["1000001", "1000001"]
 
 
-def test_no_sample_in_common_is_one_sentence_with_counts(tmp_path):
+def test_no_common_sample_is_an_error_with_counts(tmp_path):
     cohort = write_cohort(tmp_path, ["HG00096"], [""])
     with pytest.raises(UserError, match=r"3 samples, IDs of 7 digits.*HG and 5 digits"):
         run(tmp_path, study(tmp_path, ["good"] * 6), cohort=cohort)
 
 
-def test_no_usable_image_is_an_error_and_leaves_nothing(tmp_path):
+def test_no_usable_image_is_an_error_without_outputs(tmp_path):
     with pytest.raises(UserError, match="none of the 2 images"):
         run(tmp_path, study(tmp_path, ["black", "text"]))
     assert not (tmp_path / "images.npy").exists() and not (tmp_path / "images.parquet").exists()
@@ -194,7 +194,7 @@ def test_further_columns_are_kept_as_numbers_or_text(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["row", "kept", "reason", "source", "brightness"])
-def test_a_column_with_a_name_of_ours_is_refused(tmp_path, name):
+def test_a_column_with_a_reserved_name_is_refused(tmp_path, name):
     table = study(tmp_path, ["good", "good"])
     table.write_text(table.read_text().replace("visit", name, 1))
     with pytest.raises(UserError, match=f"has a column {name}, which .* rename it"):
@@ -206,7 +206,7 @@ def test_a_column_with_a_name_of_ours_is_refused(tmp_path, name):
     [
         (["a.nii.gz", "b.NII", "c.jpg"], 2, "2 volumes .* and 1 photographs: keep one kind"),
         (["a.nii.gz", "b.png", "c.dcm"], 3, "1 volumes .* and 2 photographs: keep one kind"),
-        (["a.png", "b.dcm"], 3, "2 files that are no volumes .* images.dimensions is 3: write 2"),
+        (["a.png", "b.dcm"], 3, "2 files that are not volumes .* images.dimensions is 3: write 2"),
         (["a.nii", "b.nii.gz"], 2, "2 volumes .* images.dimensions is 2: write 3"),
     ],
 )

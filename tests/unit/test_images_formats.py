@@ -1,4 +1,4 @@
-"""TIFF and DICOM: the grey levels that the standard says, and a reason for what cannot be read."""
+"""TIFF and DICOM: the grey levels of the standard, and a reason for unreadable files."""
 
 import logging
 import struct
@@ -62,7 +62,7 @@ def ramp(top, dtype):
 
 
 @pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_deflate"])
-def test_an_rgb_tiff_is_read_as_it_is(tmp_path, compression):
+def test_an_rgb_tiff_is_read_unchanged(tmp_path, compression):
     Image.fromarray(colours()).save(tmp_path / "a.tif", compression=compression)
     assert np.array_equal(read(tmp_path / "a.tif").pixels, colours())
 
@@ -87,7 +87,7 @@ def test_a_sixteen_bit_rgb_tiff_is_scaled(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.dcm", "a.DCM", "without_a_suffix"])
-def test_an_rgb_dicom_is_read_as_it_is(tmp_path, name):
+def test_an_rgb_dicom_is_read_unchanged(tmp_path, name):
     write_dicom(tmp_path / name, colours(), "RGB")
     assert np.array_equal(read(tmp_path / name).pixels, colours())
 
@@ -145,7 +145,7 @@ def test_a_palette_gives_its_colours(tmp_path):
     assert np.array_equal(read(tmp_path / "a.dcm").pixels, palette[values])
 
 
-def test_a_dicom_with_a_jpeg_inside_is_that_jpeg(tmp_path):
+def test_a_dicom_with_a_jpeg_equals_that_jpeg(tmp_path):
     smooth = np.asarray(Image.fromarray(colours()).resize((4, 4)).resize((SIZE, SIZE)))
     Image.fromarray(smooth).save(tmp_path / "a.jpg", quality=95)
     inside = encapsulate([(tmp_path / "a.jpg").read_bytes()])

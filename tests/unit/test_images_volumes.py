@@ -1,4 +1,4 @@
-"""Volumes: one orientation, the anatomy's proportions, no aliasing, grey levels; and trained on, end to end."""
+"""Volumes: orientation, proportions, aliasing, grey levels, and training from end to end."""
 
 import logging
 from pathlib import Path
@@ -54,7 +54,7 @@ def stretched(values):
 
 @pytest.mark.parametrize("axes", ["RAS", "LPS", "LAS", "SRA", "AIL", "PIR"])
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
-def test_a_cube_of_the_right_size_is_turned_and_stretched_only(tmp_path, axes, suffix):
+def test_a_cube_of_the_target_size_is_only_reoriented_and_rescaled(tmp_path, axes, suffix):
     values = textured(16, 16, 16)
     got = cube(save(tmp_path / f"a{suffix}", values, axes=axes))
     assert got.shape == (16, 16, 16) and got.dtype == np.uint8
@@ -102,7 +102,7 @@ def test_shorter_sides_are_padded_with_black_on_both_sides(tmp_path):
 
 @settings(deadline=None, max_examples=40)
 @given(length=st.integers(3, 50), size=st.integers(2, 40), seed=st.integers(0, 99))
-def test_resampling_of_a_side_is_torchs_in_two_dimensions(length, size, seed):
+def test_resampling_of_a_side_matches_torch_in_two_dimensions(length, size, seed):
     values = torch.from_numpy(np.random.default_rng(seed).random((1, 1, 5, length))).float()
     expected = torch.nn.functional.interpolate(values, (5, size), mode="bilinear", antialias=True)
     assert torch.allclose(values @ _weights(length, size / length, size).T, expected, atol=1e-5)
@@ -131,14 +131,14 @@ def test_outliers_and_background_do_not_set_the_grey_levels(tmp_path):
     assert np.abs(got[plain] - ((values[plain] - low) / (high - low) * 255).clip(0, 255)).max() <= 0.51
 
 
-def test_water_is_no_background_in_hounsfield_units(tmp_path):
+def test_water_is_not_background_in_hounsfield_units(tmp_path):
     values = np.full((16, 16, 16), -1000, np.int16)
     values[3:13, 3:13, 3:13] = np.random.default_rng(0).integers(-80, 81, (10, 10, 10))
     got = cube(save(tmp_path / "a.nii", values)).transpose(2, 1, 0)
     assert got[values == 0].size and got[values == 0].min() > 200 and (got[values == -1000] == 0).all()
 
 
-def test_figures_are_of_the_voxels_that_are_not_zero(tmp_path):
+def test_quality_measures_are_of_the_voxels_that_are_not_zero(tmp_path):
     values = np.zeros((16, 16, 16), np.int16)
     values[4:12, 4:12, 4:12] = textured(8, 8, 8)
     got = read_volume(save(tmp_path / "a.nii", values), 16, 4.0)
@@ -155,7 +155,7 @@ def test_figures_are_of_the_voxels_that_are_not_zero(tmp_path):
     assert got.sharpness == pytest.approx(np.var(differences), rel=1e-4)
 
 
-def test_volumes_that_are_of_no_use_are_counted_by_reason(tmp_path, caplog):
+def test_unusable_volumes_are_counted_by_reason(tmp_path, caplog):
     save(tmp_path / "good.nii.gz", textured(20, 18, 16))
     save(tmp_path / "other.nii.gz", textured(16, 18, 20, seed=1))
     nib.save(nib.Nifti1Image(textured(16, 16, 16)[..., None], np.eye(4)), tmp_path / "single.nii")
@@ -188,7 +188,7 @@ def test_memory_bounds_how_far_volumes_are_decoded_ahead(tmp_path, monkeypatch):
     assert np.array_equal(pixels, np.stack([read_volume(tmp_path / name, 16, 4.0).pixels for name in names]))
 
 
-def test_torchs_threads_are_as_before(tmp_path):
+def test_the_number_of_torch_threads_is_restored(tmp_path):
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
@@ -208,7 +208,7 @@ def run(folder, samples):
 
 
 def test_volumes_are_decoded_trained_on_and_embedded(tmp_path):
-    files = write_study(tmp_path, samples=40, lacking=0.0)
+    files = write_study(tmp_path, samples=40, missing_rate=0.0)
     cohort = pd.read_csv(files["cohort"], sep="\t", dtype={"iid": str})
     rng = np.random.default_rng(0)
     score = rng.normal(size=40)

@@ -23,6 +23,8 @@ from contigwas.samples.cohort import read_included
 from tests.label_files import SIZE, TASK, outputs, write_grades, write_table
 from tests.unit.pretraining import RECIPE, run, write_study
 
+pytestmark = pytest.mark.slow
+
 EMBED = {"checkpoint": "last", "augment": 0, "layer": "trunk", "math_threads": 1}
 
 

@@ -10,7 +10,7 @@ def given(r2):
     return lambda index, others: r2[index, others]
 
 
-def test_the_strongest_claims_first():
+def test_most_significant_variant_claims_first():
     r2 = np.eye(5)
     r2[1, [0, 2, 3]] = [0.9, 0.3, 0.2]
     r2[4, 3] = 0.5
@@ -22,7 +22,7 @@ def test_the_strongest_claims_first():
     assert found[1].claimed.tolist() == [3]
 
 
-def test_ties_go_by_the_order_of_the_bim():
+def test_ties_are_broken_by_bim_order():
     everything = np.ones((3, 3))
     log10p = np.full(3, 10.0, np.float32)
     positions = np.array([5, 6, 7])
@@ -32,7 +32,7 @@ def test_ties_go_by_the_order_of_the_bim():
     assert [one.index for one in other] == [2]
 
 
-def test_beyond_what_a_float_holds():
+def test_p_values_beyond_float64():
     # p = 1e-400 and 1e-350 are both 0 as floats; in -log10 they have an order.
     found = clump(np.array([350.0, 400.0]), np.array([1, 2]), Thresholds(5e-8, 5e-8, 0.1, 1), given(np.ones((2, 2))))
     assert [one.index for one in found] == [1]
@@ -55,7 +55,7 @@ def test_untested_and_unlinked_are_never_claimed():
     assert found[0].claimed.tolist() == [3]
 
 
-def test_the_window_is_all_that_is_asked_for():
+def test_r2_is_computed_only_in_the_window():
     asked = []
 
     def spy(index, others):

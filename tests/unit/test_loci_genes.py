@@ -25,7 +25,7 @@ def test_overlap_nearest_to_the_lead_first(genes):
     assert genes_of(genes, "1", 200, 200, 200) == "A,B"
 
 
-def test_otherwise_the_nearest_with_its_distance(genes):
+def test_nearest_gene_with_its_distance(genes):
     assert genes_of(genes, "1", 500, 600, 550) == "B (100 bp)"
     assert genes_of(genes, "1", 800, 880, 810) == "C (20 bp)"
     assert genes_of(genes, "3", 1, 2, 1) == ""
@@ -81,12 +81,12 @@ def test_gzipped_lists(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (GTF.replace("\tgene\t", "\texon\t"), "lists no gene: lines of type gene"),
-        (GTF.replace('gene_id "ENSG2"', 'id "ENSG2"'), "line 4: expected nine columns with gene_name"),
+        (GTF.replace("\tgene\t", "\texon\t"), "no gene found. Supply a file with lines of type gene"),
+        (GTF.replace('gene_id "ENSG2"', 'id "ENSG2"'), "line 4: expected nine columns, the last with gene_name"),
         (GTF.replace("\t30\t30", "\t30\t29"), "line 4: the gene ends before it starts"),
     ],
 )
-def test_gtf_files_that_are_none(tmp_path, text, message):
+def test_invalid_gtf_files(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
         read_genes(write(tmp_path / "genes.gtf", text))
 
@@ -94,10 +94,15 @@ def test_gtf_files_that_are_none(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("name", "first", "declared", "refused"),
     [
-        ("genes.gtf", "#!genome-build GRCh38.p14\n", None, "by its header"),
-        ("genes.gtf", "##description: the human genome (GRCh38), version 44\n", "GRCh37", "by its header"),
-        ("genes.bed", "track db=hg38\n", None, "by its header"),
-        ("glist-hg38.txt", "", None, "by its name.* or declare loci.genes_build: GRCh37"),
+        ("genes.gtf", "#!genome-build GRCh38.p14\n", None, "the header names build GRCh38"),
+        (
+            "genes.gtf",
+            "##description: the human genome (GRCh38), version 44\n",
+            "GRCh37",
+            "the header names build GRCh38",
+        ),
+        ("genes.bed", "track db=hg38\n", None, "the header names build GRCh38"),
+        ("glist-hg38.txt", "", None, "the file name names build .* or set loci.genes_build: GRCh37"),
         ("glist-hg38.txt", "", "GRCh37", None),
         ("glist-hg38.txt", "# lifted to hg19\n", None, None),
         ("hg19_to_hg38.txt", "", None, None),
@@ -105,7 +110,7 @@ def test_gtf_files_that_are_none(tmp_path, text, message):
         ("gencode.v38.txt", "", None, None),
     ],
 )
-def test_lists_of_another_build(tmp_path, name, first, declared, refused):
+def test_gene_lists_of_another_build(tmp_path, name, first, declared, refused):
     line = '1\tx\tgene\t1\t5\t.\t+\t.\tgene_id "A";\n' if name.endswith("gtf") else "1\t1\t5\tA\n"
     path = write(tmp_path / name, first + line)
     if refused is None:
@@ -121,10 +126,10 @@ def test_lists_of_another_build(tmp_path, name, first, declared, refused):
         ("1 100 200 A\n1 100 B\n", "line 2: expected chrom start end name"),
         ("1 x 200 A\n", "line 1"),
         ("1 300 200 A\n", "line 1: the gene ends before it starts"),
-        ("# nothing\n", "lists no gene"),
+        ("# nothing\n", "no gene found"),
     ],
 )
-def test_lists_that_are_none(tmp_path, text, message):
+def test_invalid_gene_lists(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
         read_genes(write(tmp_path / "genes.txt", text))
 

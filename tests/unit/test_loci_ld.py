@@ -46,7 +46,7 @@ def test_the_most_likely_phase(numbers):
     assert low - step - 1e-9 <= found <= high + step + 1e-9
 
 
-def test_by_hand():
+def test_worked_examples():
     perfect = np.diag([4.0, 6.0, 3.0])
     opposite = perfect[::-1]
     unlinked = np.outer([1, 2, 1], [1, 2, 1]) * 5.0
@@ -69,7 +69,7 @@ def test_counts_against_a_loop():
                 assert counts[a, b, variant] == expected
 
 
-def test_symmetric_and_blind_to_the_counted_allele():
+def test_symmetric_and_independent_of_the_counted_allele():
     dosages = simulate(np.random.default_rng(5), 80, 20, missing=0.05, blocks=4)
     flipped = np.where(dosages < 0, dosages, 2 - dosages)
     for first in range(6):
@@ -81,7 +81,7 @@ def test_symmetric_and_blind_to_the_counted_allele():
 
 @pytest.mark.parametrize("cells", [1, 2**24])
 def test_linkage_reads_blocks_of_the_founders(tmp_path, monkeypatch, cells):
-    monkeypatch.setattr(ld, "CELLS", cells)
+    monkeypatch.setattr(ld, "BLOCK_GENOTYPES", cells)
     dosages = simulate(np.random.default_rng(6), 50, 60, missing=0.1, blocks=5)
     bed = open_genotypes(write_plink(tmp_path / "a.bed", dosages, iids(50)), 1)
     founders, report = np.arange(0, 50, 2), np.arange(3, 60)

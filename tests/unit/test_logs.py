@@ -1,4 +1,4 @@
-"""What wraps a stage: its log, one-sentence errors, tracebacks for what is ours."""
+"""Job context: its log, one-sentence errors, and tracebacks of internal errors."""
 
 import errno
 import fcntl
@@ -47,13 +47,13 @@ def test_a_users_mistake_ends_in_one_sentence(tmp_path, capsys):
     assert "Traceback" not in text
 
 
-def test_our_own_mistake_leaves_its_traceback_in_the_log(tmp_path):
+def test_internal_error_logs_its_traceback(tmp_path):
     with pytest.raises(ZeroDivisionError), job(tmp_path / "b.log"):
         _ = 1 / 0
     assert "Traceback" in (tmp_path / "b.log").read_text()
 
 
-def test_the_stage_speaks_into_its_log_and_threads_are_limited(tmp_path):
+def test_stage_log_and_thread_limit(tmp_path):
     with job(tmp_path / "b.log", 1):
         logging.getLogger("contigwas.stage").info("a column was dropped")
         logging.getLogger("chatty").info("not ours")
@@ -109,20 +109,20 @@ def ended(status, sentence, tmp_path, capsys, error):
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "ran out of memory"),
     ],
 )
-def test_what_a_user_can_mend_has_no_traceback(tmp_path, capsys, error, sentence, monkeypatch):
+def test_user_errors_have_no_traceback(tmp_path, capsys, error, sentence, monkeypatch):
     monkeypatch.delitem(sys.modules, "h5py", raising=False)  # with it, a full disk ends the process at once
     ended(1, sentence, tmp_path, capsys, error)
 
 
-def test_what_stands_behind_a_full_disk_is_in_the_log(tmp_path, capsys, monkeypatch):
+def test_underlying_error_of_a_full_disk_is_logged(tmp_path, capsys, monkeypatch):
     """Where, not what it says: it may quote a row."""
     monkeypatch.delitem(sys.modules, "h5py", raising=False)
     with pytest.raises(SystemExit), job(tmp_path / "b.log"), replacing(tmp_path / "out"):
         raise OSError(errno.ENOSPC, "P000001 had no room")
-    line = next(one for one in (tmp_path / "b.log").read_text().splitlines() if "behind it" in one)
-    assert re.search(r"behind it: OSError, unit/test_logs\.py:\d+ < contigwas/files\.py:\d+", line), line
+    line = next(one for one in (tmp_path / "b.log").read_text().splitlines() if "underlying error" in one)
+    assert re.search(r"underlying error: OSError, unit/test_logs\.py:\d+ < runtime/atomic_files\.py:\d+", line), line
     assert "P000001" not in line
-    assert "behind it" not in capsys.readouterr().err
+    assert "underlying error" not in capsys.readouterr().err
 
 
 def test_memory_names_our_line(tmp_path, capsys):
@@ -141,11 +141,11 @@ def test_a_signal_unwinds_the_stage(tmp_path, capsys):
             signal.raise_signal(number)
         assert end.value.code == 130
         assert [path.name for path in tmp_path.iterdir()] == ["b.log"]
-        assert capsys.readouterr().err == "contigwas: stopped by a signal: the same command resumes from here\n"
+        assert capsys.readouterr().err == "contigwas: stopped by a signal: run the same command again to resume\n"
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_log_that_cannot_be_written_is_told(tmp_path, capsys, monkeypatch):
+def test_log_that_is_not_writable(tmp_path, capsys, monkeypatch):
     def refuse(path, *_, **__):
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
@@ -156,7 +156,7 @@ def test_a_log_that_cannot_be_written_is_told(tmp_path, capsys, monkeypatch):
     assert "logs/b.log cannot be written, because the disk is read-only: mount it" in capsys.readouterr().err
 
 
-def test_a_log_line_without_room_stops_nothing(root, tmp_path):
+def test_full_disk_for_the_log_does_not_stop_the_stage(root, tmp_path):
     text = """
 import logging, resource, sys
 from contigwas.runtime.job import job, lock_of
@@ -197,8 +197,10 @@ def test_a_job_waits_for_the_one_that_a_killed_snakemake_left(root, tmp_path):
         time.sleep(0.01)
     second = start(tmp_path / "begun too")
     said = second.stderr.readline()
-    assert said.startswith(f"contigwas: process {orphan.pid} on {socket.gethostname()}, of a Snakemake that was killed")
-    assert f"if that machine is gone, remove {lock_of(log)}" in said
+    assert said.startswith(
+        f"contigwas: process {orphan.pid} on {socket.gethostname()}, started by a Snakemake that was killed"
+    )
+    assert f"if that machine is down, remove {lock_of(log)}" in said
     assert not (tmp_path / "begun too").exists()
     assert f"process {orphan.pid}" in log.read_text(), "the log is still the first one's"
     orphan.kill()
@@ -221,7 +223,7 @@ def test_a_lock_whose_holder_is_gone_for_good_can_be_removed(root, tmp_path):
         fcntl.flock(held, fcntl.LOCK_EX)
         words = [sys.executable, "-c", CHILD, log, tmp_path / "begun", tmp_path / "end"]
         second = subprocess.Popen(words, cwd=root, stderr=subprocess.PIPE, text=True)
-        assert "another process, of a Snakemake that was killed" in second.stderr.readline()
+        assert "another process, started by a Snakemake that was killed" in second.stderr.readline()
         lock.unlink()
         second.communicate(timeout=60)
         assert second.returncode == 0
@@ -238,7 +240,7 @@ def test_a_job_that_waits_is_stopped_in_one_sentence(root, tmp_path):
         second = subprocess.Popen(words, cwd=root, stderr=subprocess.PIPE, text=True)
         second.stderr.readline()
         second.terminate()
-        assert second.communicate()[1] == "contigwas: stopped by a signal: the same command resumes from here\n"
+        assert second.communicate()[1] == "contigwas: stopped by a signal: run the same command again to resume\n"
         assert second.returncode == 130
     lock.unlink()
 
@@ -271,7 +273,7 @@ def test_snakemake_removes_a_jobs_log_and_the_job_waits_all_the_same(root, tmp_p
     said = []
     for line in snakemake.stderr:
         said.append(line)
-        if "still at this job" in line:
+        if "still runs this job" in line:
             break
     log = tmp_path / "results/logs/training.log"
     assert f"process {orphan.pid} on " in said[-1], said

@@ -136,7 +136,7 @@ def test_gradients_of_one_side_against_finite_differences(name):
     assert torch.autograd.gradcheck(loss, moving.requires_grad_())
 
 
-def test_no_gradient_reaches_what_stands_still():
+def test_no_gradient_flows_to_detached_targets():
     first, second = (one.requires_grad_() for one in pair())
     byol_loss(first, second).backward()
     assert second.grad is None and first.grad.abs().sum() > 0
@@ -145,7 +145,7 @@ def test_no_gradient_reaches_what_stands_still():
     assert still[0].grad is None and still[1].grad is None and second.grad.abs().sum() > 0
 
 
-def test_figures_of_a_space():
+def test_embedding_metrics():
     generator = torch.Generator().manual_seed(0)
     even = torch.randn(500, 32, generator=generator)
     same = torch.ones(500, 32)
@@ -159,7 +159,7 @@ def test_figures_of_a_space():
     assert rank_me(wide[:, :1] @ torch.ones(1, 32)) == pytest.approx(1, abs=1e-3)
 
 
-def test_figures_of_a_space_against_their_formulas_in_numpy():
+def test_embedding_metrics_against_formulas_in_numpy():
     rng = np.random.default_rng(3)
     first, second = rng.normal(size=(2, 60, 7)) @ np.diag([5, 3, 2, 1, 1, 0.1, 0.01])
     a, b = (one / np.linalg.norm(one, axis=1, keepdims=True) for one in (first, second))
@@ -175,7 +175,7 @@ def test_figures_of_a_space_against_their_formulas_in_numpy():
 
 
 @pytest.mark.parametrize("loss", [lambda a, b: contig_loss(a, b, 0.1, 0.75), lambda a, b: ntxent_loss(a, b, 0.1)])
-def test_right_pairs_cost_least_and_length_does_not_matter(loss):
+def test_matching_pairs_have_the_lowest_loss_and_length_has_no_effect(loss):
     sides = torch.from_numpy(np.linalg.qr(np.random.default_rng(0).normal(size=(6, 6)))[0])
     right = float(loss(sides, sides))
     assert right < 0.01 < float(loss(sides, sides.roll(1, dims=0)))

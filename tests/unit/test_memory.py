@@ -1,4 +1,4 @@
-"""Memory: what the job's control groups leave, and one sentence when it is not enough."""
+"""Available memory in control groups, and the message if it is not enough."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def group(folder, limit, used, cache, names):
         ("memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")),
     ],
 )
-def test_the_narrowest_group_counts_and_gives_back_the_pages_of_files(tmp_path, controllers, names):
+def test_smallest_cgroup_limit_plus_cached_pages(tmp_path, controllers, names):
     root, own = tmp_path / "cgroup" / controllers, tmp_path / "own"
     group(root / "slurm/job_1", 5_000_000, 3_000_000, 1_000_000, names)
     group(root / "slurm/job_1/step_0", "max", 2_000_000, 0, names)
@@ -32,7 +32,7 @@ def test_the_narrowest_group_counts_and_gives_back_the_pages_of_files(tmp_path, 
     assert available(tmp_path / "cgroup", own) == 3_000_000
 
 
-def test_without_a_limit_it_is_what_the_machine_can_give(tmp_path):
+def test_without_limit_machine_memory_is_available(tmp_path):
     """The pages of files that were read are not free, but given back."""
     group(tmp_path / "cgroup", "max", 1, 0, ("memory.max", "memory.current", "inactive_file"))
     (tmp_path / "own").write_text("0::/\n")
@@ -52,7 +52,7 @@ def test_without_meminfo_it_is_what_the_machine_has_free(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("ask", [lambda: torch.empty(1 << 55, dtype=torch.uint8), lambda: np.empty(1 << 55, np.uint8)])
-def test_memory_that_does_not_suffice_is_a_sentence(ask):
+def test_out_of_memory_is_reported(ask):
     with pytest.raises(UserError, match="^lower batch$"), enough_memory("lower batch"):
         ask()
 

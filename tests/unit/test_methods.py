@@ -1,4 +1,4 @@
-"""A method is one module, one line of the registry and its keys in the schema: nothing else knows it by name."""
+"""A method is one module, one line of the registry and its keys in the schema; no other code names it."""
 
 import ast
 import inspect
@@ -25,7 +25,7 @@ SCRIPTS = [
 
 
 def texts(path: Path) -> set[str]:
-    """Every text in a file's code."""
+    """Return every string constant in a file's code."""
     tree = ast.parse(path.read_text())
     return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
@@ -37,7 +37,7 @@ def test_the_schema_and_the_registry_name_the_same_methods():
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_module_of_the_library_knows_a_method_by_name_or_by_class(path):
+def test_no_module_of_the_library_names_a_method_or_its_class(path):
     assert not texts(path) & {*METHODS}
     classes = {kind.__name__ for kind in METHODS.values()}
     imported = {
@@ -50,7 +50,7 @@ def test_no_module_of_the_library_knows_a_method_by_name_or_by_class(path):
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
-def test_no_rule_knows_a_method_by_name(path):
+def test_no_rule_names_a_method(path):
     code = "\n".join(line.partition("#")[0] for line in path.read_text().splitlines())
     assert not {name for name in METHODS if re.search(rf"[\"']{name}[\"']", code)}
 

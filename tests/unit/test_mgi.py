@@ -1,4 +1,4 @@
-"""MGI: trained on samples of whom some lack expression, read again by its checkpoint, symmetric."""
+"""MGI: training with missing expression, reading its checkpoint, the symmetric contrast."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from contigwas.tables.anndata_io import write_modality
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """A study whose images' brightness is that of six of 30 genes."""
+    """Write a study where image brightness follows six of 30 genes."""
     folder = tmp_path_factory.mktemp("mgi")
     files = write_study(folder)
     pixels, table = np.load(folder / "images.npy"), pd.read_parquet(folder / "images.parquet")
@@ -40,7 +40,7 @@ def test_it_learns_with_each_gene_encoder(study, kind):
     assert len(state["features"]["expression"]) == 24
 
 
-def test_the_checkpoint_gives_back_trunk_maps_and_gene_encoder(study):
+def test_the_checkpoint_restores_trunk_maps_and_gene_encoder(study):
     folder, files = study
     state, _ = run(folder, files, MGI, name="again")
     learned = Pretrained.of(state, "model.ckpt")
@@ -58,7 +58,7 @@ def test_the_checkpoint_gives_back_trunk_maps_and_gene_encoder(study):
         assert torch.equal(value, state["state_dict"][f"genetics.expression.{name}"])
 
 
-def test_the_contrast_is_symmetric_and_is_ntxent_both_ways():
+def test_the_contrast_is_ntxent_in_both_directions_with_equal_weights():
     torch.manual_seed(0)
     first, second = torch.randn(6, 4), torch.randn(6, 4)
     module = Method.__new__(Method)

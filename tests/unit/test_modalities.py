@@ -1,4 +1,4 @@
-"""Modalities that are user-supplied: cut to the cohort, raw, whatever the file's kind."""
+"""User-supplied modalities of every file format: samples of the cohort, raw values."""
 
 import anndata as ad
 import numpy as np
@@ -64,14 +64,14 @@ def test_genotypes_stay_genotypes(study, tmp_path):
     assert external(cohort, tmp_path / "x.h5ad").X.dtype == np.int8
     values[1, 1] = 3
     ad.AnnData(values, obs=pd.DataFrame(index=table["IID"])).write_h5ad(tmp_path / "x.h5ad")
-    with pytest.raises(UserError, match="holds the int8 value 3: genotypes are 0, 1, 2, or -127"):
+    with pytest.raises(UserError, match="has the int8 value 3, but genotypes are 0, 1, 2, or -127"):
         external(cohort, tmp_path / "x.h5ad")
 
 
 @pytest.mark.parametrize(
     ("change", "reported"),
     [
-        ({"LDL": "high"}, "holds text in 1 columns .the first is LDL, in line 2"),
+        ({"LDL": "high"}, "1 columns hold text .the first is LDL, line 2"),
         ({"IID": NAMES[0]}, "1 individual IDs appear more than once"),
         ({"IID": [f"X{number}" for number in range(8)]}, "no sample is in both the cohort .*modalities.blood"),
     ],
@@ -82,6 +82,6 @@ def test_refusals(study, tmp_path, change, reported):
     with pytest.raises(UserError, match=reported):
         external(cohort, tmp_path / "x.tsv")
     table[["IID"]].to_csv(tmp_path / "x.tsv", sep="\t", index=False)
-    with pytest.raises(UserError, match="has no feature beside IID"):
+    with pytest.raises(UserError, match="no feature besides IID"):
         external(cohort, tmp_path / "x.tsv")
     assert not (tmp_path / "out.h5ad").exists()

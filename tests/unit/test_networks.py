@@ -1,4 +1,4 @@
-"""Image encoders and encoders of genetics: their shapes, where they start, what they do in training alone."""
+"""Image encoders and encoders of genetics: shapes, initial weights, and behaviour in training only."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from contigwas.runtime.errors import UserError
 
 @pytest.mark.parametrize("name", ["resnet10", "resnet18", "resnet34", "resnet50", "vit_tiny"])
 @pytest.mark.parametrize("shape", [(3, 64, 64), (1, 32, 32, 32)])
-def test_image_encoders_give_the_pooled_last_stage(name, shape):
+def test_image_encoders_return_the_pooled_last_stage(name, shape):
     trunk = image_encoder(RECIPE | {"image_encoder": name}, shape).eval()
     assert trunk(torch.randn(2, *shape)).shape == (2, features_of(trunk))
     assert features_of(trunk) == (192 if name == "vit_tiny" else 256 if name == "resnet50" else 64)
@@ -48,7 +48,7 @@ def test_betas_are_those_of_regressions_one_feature_at_a_time():
     assert encoder(values).std(dim=0).tolist() == pytest.approx([1, 1, 1], rel=1e-4)
 
 
-def test_corruption_swaps_its_share_of_values_for_those_of_others_in_the_batch():
+def test_corruption_replaces_its_share_of_values_by_those_of_other_samples():
     values = torch.arange(400.0).reshape(100, 4) + torch.tensor([0, 1000, 2000, 3000])
     encoder = GeneticsEncoder(fit("x", values), "linear", 8, 4, 0.0, corruption=0.3).train()
     encoder.layers = torch.nn.Identity()
@@ -60,7 +60,7 @@ def test_corruption_swaps_its_share_of_values_for_those_of_others_in_the_batch()
     assert torch.equal(encoder.eval()(values), clean)
 
 
-def test_noise_stands_beside_the_covariates_in_training_alone():
+def test_noise_is_appended_to_the_covariates_in_training_only():
     values = torch.randn(50, 2)
     encoder = GeneticsEncoder(fit("covariates", values), "linear", 8, 4, 0.0, noise=3)
     encoder.layers = torch.nn.Identity()
@@ -68,7 +68,7 @@ def test_noise_stands_beside_the_covariates_in_training_alone():
     assert not encoder.eval()(values)[:, 2:].any()
 
 
-def test_components_are_taken_out_of_any_modality():
+def test_components_are_regressed_out_of_any_modality():
     rng = np.random.default_rng(0)
     components = torch.from_numpy(rng.normal(size=(300, 2)).astype(np.float32))
     values = torch.from_numpy((rng.random((300, 5)) < torch.sigmoid(components[:, :1]).numpy()).astype(np.int8))

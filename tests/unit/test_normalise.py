@@ -1,4 +1,4 @@
-"""What is fitted to training samples: means, SDs, carrier filter, colour."""
+"""Statistics of the training samples: means, SDs, carrier filter, pixel scaling."""
 
 import numpy as np
 import pytest
@@ -10,12 +10,12 @@ from contigwas.runtime.errors import UserError
 from contigwas.tables.anndata_io import MISSING
 
 
-def test_snps_are_imputed_by_the_mean_and_scaled_by_the_called():
+def test_snps_are_imputed_by_the_mean_and_scaled_by_called_genotypes():
     rng = np.random.default_rng(0)
     raw = rng.integers(0, 3, (50, 6)).astype(np.int8)
     raw[rng.random(raw.shape) < 0.2] = MISSING
     raw[:, 2] = 1  # constant
-    raw[:, 4] = MISSING  # nobody called
+    raw[:, 4] = MISSING  # no called genotype
     normaliser = normalise.fit("snps", torch.from_numpy(raw))
     assert normaliser.keep.tolist() == [0, 1, 3, 5]
     new = rng.integers(0, 3, (9, 6)).astype(np.int8)
@@ -35,16 +35,16 @@ def test_blocks_of_features_join(monkeypatch):
     assert torch.equal(normalise.fit("pgs", raw)(raw), whole)
 
 
-def test_components_are_taken_out_as_least_squares_would():
+def test_components_are_regressed_out_by_least_squares():
     rng = np.random.default_rng(4)
     pcs = rng.normal(size=(80, 3)) * 0.01 + 0.002
     raw = rng.normal(size=(80, 6)) + 200 * pcs @ rng.normal(size=(3, 6))
     raw[rng.random(raw.shape) < 0.05] = np.nan
     raw[:, 4] = 7.0
-    values, beside = (torch.from_numpy(one.astype(np.float32)) for one in (raw, pcs))
-    normaliser = normalise.fit("pgs", values[:50], components=beside[:50])
+    values, components = (torch.from_numpy(one.astype(np.float32)) for one in (raw, pcs))
+    normaliser = normalise.fit("pgs", values[:50], components=components[:50])
     assert normaliser.keep.tolist() == [0, 1, 2, 3, 5]
-    got = normaliser(values, beside).numpy()
+    got = normaliser(values, components).numpy()
     mean, sd = np.nanmean(raw[:50], axis=0), np.nanstd(raw[:50], axis=0)
     filled = (np.where(np.isnan(raw), mean, raw) - mean)[:, [0, 1, 2, 3, 5]] / sd[[0, 1, 2, 3, 5]]
     columns = np.column_stack([np.ones(80), pcs])
@@ -54,7 +54,7 @@ def test_components_are_taken_out_as_least_squares_would():
     assert np.abs(np.corrcoef(got[:50].T, pcs[:50].T)[:5, 5:]).max() < 1e-3
     again = normalise.Normaliser(*(torch.empty_like(one) for one in normaliser.state_dict().values()))
     again.load_state_dict(normaliser.state_dict())
-    assert torch.equal(again(values, beside), normaliser(values, beside))
+    assert torch.equal(again(values, components), normaliser(values, components))
 
 
 def test_missing_scores_become_the_mean():
@@ -70,13 +70,13 @@ def test_carriers_are_counted_among_the_training_samples_only():
     assert normalise.fit("burden", raw, min_carriers=3).keep.tolist() == [2, 3]
 
 
-def test_rare_carriers_do_not_shout():
+def test_rare_carriers_are_not_scaled_to_extreme_values():
     raw = torch.zeros(1000, 1, dtype=torch.int8)
     raw[0] = 1
     assert float(normalise.fit("burden", raw)(raw).max()) == pytest.approx(9.99, abs=0.01)
 
 
-def test_nothing_that_varies_is_an_error():
+def test_constant_features_only_raise_an_error():
     with pytest.raises(UserError, match="no feature of burden varies among the 10 training samples"):
         normalise.fit("burden", torch.zeros(10, 3, dtype=torch.int8))
 

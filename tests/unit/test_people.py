@@ -23,7 +23,7 @@ def test_shape(ids, text):
 
 
 @given(st.lists(st.from_regex(r"[0-9]{5,9}", fullmatch=True), min_size=1, max_size=10))
-def test_the_shape_names_nobody(ids):
+def test_the_shape_discloses_no_id(ids):
     assert not any(one in shape(ids) for one in ids)
 
 
@@ -35,7 +35,7 @@ def test_rows_are_found_by_id(wanted, have):
         assert row == -1 or have[row] == one
 
 
-def test_duplicates_and_no_overlap_are_told_without_names():
+def test_duplicates_and_missing_overlap_are_reported_without_ids():
     with pytest.raises(UserError, match="1 individual IDs appear more than once .*7 digits") as error:
         require_unique(["1000014", "1000014", "1000015"], "a.fam")
     assert "1000014" not in str(error.value)

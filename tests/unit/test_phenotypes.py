@@ -1,4 +1,4 @@
-"""Phenotypes from embeddings and from user-supplied tables: who is in them, and what the numbers are."""
+"""Phenotypes from embeddings and from user-supplied tables: samples and values."""
 
 import logging
 
@@ -89,8 +89,8 @@ def test_components_of_the_training_samples_for_the_tested(study, caplog):
     ours = phenotypes.loc[[NAMES[k] for k in tested]].to_numpy()
     sign = np.sign((ours * left).sum(0))
     np.testing.assert_allclose(ours, inverse_normal(left * sign), atol=2e-3)
-    assert "118 of 120 samples with features are in the cohort and tested" in caplog.text
-    assert "3 of 118 samples miss a covariate and are left out (age 3)" in caplog.text
+    assert "118 of 120 samples with features are included in the GWAS" in caplog.text
+    assert "3 of 118 samples with a missing covariate are left out (age 3)" in caplog.text
     assert not any(name in caplog.text for name in NAMES)
     data = ad.read_h5ad(folder / "out" / "pca.h5ad")
     assert data.shape == (3, 6)
@@ -132,7 +132,7 @@ def test_a_constant_covariate_is_named(study, caplog):
     assert "constant covariates are left out: site" in caplog.text
 
 
-def test_mistakes_in_embeddings(study):
+def test_invalid_embeddings(study):
     folder, *_ = study
     with pytest.raises(UserError, match="names weight, but"):
         embedded(folder, covariates=["weight"])
@@ -141,7 +141,7 @@ def test_mistakes_in_embeddings(study):
     other = ad.read_h5ad(folder / "fold0.h5ad")
     other.var_names = [f"G{k}" for k in range(6)]
     other.write_h5ad(folder / "other.h5ad")
-    with pytest.raises(UserError, match="hold different features"):
+    with pytest.raises(UserError, match="have different features"):
         embedded(folder, reference="other.h5ad")
     aligned = ad.read_h5ad(folder / "aligned.h5ad")
     aligned.obs_names = [f"HG{k:05d}" for k in range(SAMPLES)]
@@ -152,7 +152,7 @@ def test_mistakes_in_embeddings(study):
 
 
 @pytest.mark.parametrize("name", ["traits.tsv", "traits.parquet"])
-def test_a_external_table(study, caplog, name):
+def test_external_table(study, caplog, name):
     folder, *_ = study
     rng = np.random.default_rng(1)
     table = pd.DataFrame(
@@ -174,13 +174,13 @@ def test_a_external_table(study, caplog, name):
     assert phenotypes["height"].std() == pytest.approx(1, abs=0.03)
 
 
-def test_mistakes_in_a_external_table(study):
+def test_invalid_external_tables(study):
     folder, *_ = study
     good = pd.DataFrame({"FID": NAMES, "IID": NAMES, "height": np.arange(SAMPLES) * 1.5})
     for bad, sentence in (
-        (good[["FID", "IID"]], "no feature beside FID and IID"),
+        (good[["FID", "IID"]], "no column other than FID and IID"),
         (good.assign(height="tall"), "column height holds text"),
-        (good.assign(manova=good["height"]), "cannot be named manova"),
+        (good.assign(manova=good["height"]), "column manova has the name of a test"),
         (good.assign(height=np.nan), "every value is missing"),
         (pd.concat([good, good.head(1)]), "1 individual IDs appear more than once"),
         (good.assign(IID=[f"HG{k:05d}" for k in range(SAMPLES)]), r"no sample is in both.*HG and 5 digits"),

@@ -1,4 +1,4 @@
-"""Covariates by name: where they are found, how they become numbers, and what is refused."""
+"""Covariates by name: lookup, conversion to numbers, and errors."""
 
 import logging
 
@@ -44,7 +44,7 @@ def test_joined_by_name_from_every_source(files):
 def test_a_name_that_does_not_exist(files):
     with pytest.raises(UserError, match="names height_cm, but .*covariates.tsv.* only age, site, PC1, PC2, sex"):
         read_covariates(["age", "height_cm"], *files)
-    with pytest.raises(UserError, match=r"names PC3, PC4, but .* raise genotypes\.pcs"):
+    with pytest.raises(UserError, match=r"names PC3, PC4, but .* increase genotypes\.pcs"):
         read_covariates(["PC1-PC4"], *files)
     with pytest.raises(UserError, match=r"names age, but samples\.covariates \(not given\)"):
         read_covariates(["age"], None, files[1], files[2])
@@ -56,15 +56,15 @@ def test_the_table_is_of_other_samples(files, tmp_path):
         read_covariates(["age"], tmp_path / "other.tsv", files[1], files[2])
 
 
-def test_samples_who_miss_one_are_counted(files, caplog):
+def test_incomplete_samples_are_counted(files, caplog):
     table = read_covariates(["age", "site", "sex"], *files)
     table.loc[NAMES[4], "site"] = "NA"
     table.loc[NAMES[5], "age"] = np.inf
     with caplog.at_level(logging.WARNING):
         samples = complete(table, pd.Index(NAMES), files[0])
     assert samples.tolist() == [NAMES[k] for k in (1, 2, 7, 8, 10)]
-    assert "7 of 12 samples miss a covariate and are left out (age 2, site 2, sex 4)" in caplog.text
-    with pytest.raises(UserError, match=r"none of the 12 samples .* missing: age by 12, site by 2, sex by 4\)"):
+    assert "7 of 12 samples with a missing covariate are left out (age 2, site 2, sex 4)" in caplog.text
+    with pytest.raises(UserError, match=r"none of the 12 samples .*.missing: age in 12, site in 2, sex in 4\)"):
         complete(table.assign(age=np.nan), pd.Index(NAMES), files[0])
 
 
@@ -98,7 +98,7 @@ def test_no_covariates(files):
     assert numeric(table.loc[complete(table, pd.Index(NAMES), None)], None, None).shape == (12, 0)
 
 
-def test_coded_categories_are_no_amounts(tmp_path, files):
+def test_coded_categories_are_not_numeric(tmp_path, files):
     """UK Biobank's centres and batches are numbers that mean nothing as numbers."""
     centres = [11010, 11011, 11012, 11011, "NA", 11010, 11012, 11011, 11010, 11010, 11012, 11011]
     write_tsv(pd.DataFrame({"iid": NAMES, "centre": centres}), tmp_path / "centres.tsv")

@@ -1,4 +1,4 @@
-"""Technical covariates of images: means and shares by hand, who misses them, and what is refused."""
+"""Technical covariates of images: means, shares, missing values and errors."""
 
 import logging
 
@@ -50,7 +50,7 @@ def test_means_and_shares_by_hand(images):
     np.testing.assert_allclose(found, pd.DataFrame(expected).T)
 
 
-def test_levels_are_those_of_samples_who_miss_nothing(images):
+def test_levels_are_those_of_complete_samples(images):
     """Canon, the first level, goes with A, the only one who has it: then topcon is the level left out."""
     table = pd.read_parquet(images)
     table.loc[table["iid"] == A, "brightness"] = np.nan
@@ -61,7 +61,7 @@ def test_levels_are_those_of_samples_who_miss_nothing(images):
     ]
 
 
-def test_coded_categories_are_no_amounts(images):
+def test_coded_categories_are_not_numeric(images):
     found = image_covariates(["site", "factor(site)"], images, pd.Index(SAMPLES))
     assert found.columns.tolist() == ["site", "factor(site)=7"]
     assert found.loc[C].tolist() == [pytest.approx(17 / 3), pytest.approx(1 / 3)]
@@ -69,7 +69,7 @@ def test_coded_categories_are_no_amounts(images):
 
 def test_mistakes(images, tmp_path):
     samples = pd.Index(SAMPLES)
-    with pytest.raises(UserError, match=r"names exposure, but .*only eye, brightness, camera, site, wave: correct"):
+    with pytest.raises(UserError, match=r"names exposure, but .*only eye, brightness, camera, site, wave. Correct"):
         image_covariates(["brightness", "exposure"], images, samples)
     with pytest.raises(UserError, match="names reason, but"):
         image_covariates(["reason"], images, samples)
@@ -77,7 +77,7 @@ def test_mistakes(images, tmp_path):
         image_covariates(["eye"], images, pd.Index(["HG00001"]))
     many = pd.DataFrame({"iid": SAMPLES * 4, "kept": True, "lens": [f"l{number}" for number in range(24)]})
     many.to_parquet(tmp_path / "many.parquet")
-    with pytest.raises(UserError, match=r"lens has 24 different values \(at most 20"):
+    with pytest.raises(UserError, match=r"lens has 24 different values, but the maximum is 20"):
         image_covariates(["lens"], tmp_path / "many.parquet", samples)
 
 
@@ -102,7 +102,7 @@ def test_they_join_the_other_covariates(images, tmp_path, caplog):
         found = design(tmp_path, images, image_covariates=["brightness", "wave"])
     assert found["iid"].tolist() == [A, B, C, D, F]
     assert found.drop(columns="iid").to_numpy().T.tolist() == [[50, 61, 55, 58, 49], [110, 90, 60, 10, 30]]
-    assert "1 of 6 samples miss a covariate and are left out (brightness 1, wave 1)" in caplog.text
+    assert "1 of 6 samples with a missing covariate are left out (brightness 1, wave 1)" in caplog.text
     assert "constant covariates are left out: wave" in caplog.text
     assert not any(one in caplog.text for one in SAMPLES)
 
@@ -111,7 +111,7 @@ def test_without_them_the_images_are_not_read(tmp_path):
     assert design(tmp_path, tmp_path / "absent.parquet", image_covariates=[]).columns.tolist() == ["iid", "age"]
 
 
-def test_what_cannot_join(images, tmp_path):
+def test_conflicting_covariates(images, tmp_path):
     with pytest.raises(UserError, match="there is no images: block"):
         design(tmp_path, image_covariates=["eye"])
     table = pd.read_parquet(images).rename(columns={"brightness": "age"})

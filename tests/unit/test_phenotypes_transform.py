@@ -66,7 +66,7 @@ def test_components_are_those_of_sklearn(rng):
 
 
 def test_too_many_components(rng, caplog):
-    with pytest.raises(UserError, match=r"components is 9, but there are 8 features of 200 samples .* at most 8"):
+    with pytest.raises(UserError, match=r"components is 9, but there are 8 features and 200 samples. .* at most 8"):
         fit(rng.normal(size=(200, 8)), 9)
     with pytest.raises(UserError, match="at most 4"):
         fit(rng.normal(size=(5, 8)), 6)
@@ -75,7 +75,7 @@ def test_too_many_components(rng, caplog):
     with caplog.at_level(logging.WARNING):
         flat = fit(rng.normal(size=(200, 2)) @ rng.normal(size=(2, 6)), 5)
     assert flat.names == ["E1", "E2"]
-    assert "only 2 of the 5 components" in caplog.text
+    assert "only 2 of the 5 requested components" in caplog.text
 
 
 def test_the_file_of_components(rng, tmp_path):

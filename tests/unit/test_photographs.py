@@ -1,4 +1,4 @@
-"""The array of images and its table must be of one run."""
+"""The array of images and its table must be from the same run."""
 
 import numpy as np
 import pandas as pd
@@ -25,18 +25,18 @@ def test_the_pixels_of_each_sample(images):
 
 
 @pytest.mark.parametrize("row", [6, -1])
-def test_rows_outside_the_array_are_one_sentence(images, row):
+def test_rows_outside_the_array_are_an_error(images, row):
     npy, table = images
     table.loc[3, "row"] = row
     with pytest.raises(
-        UserError, match=r"holds 6 images, but 1 of the 6 kept ones .* run the images stage again"
+        UserError, match=r"holds 6 images, but 1 of the 6 kept images .* run the images stage again"
     ) as reported:
         load_photographs(npy, table, pd.Index(["1000002"]))
     assert "100000" not in str(reported.value)
 
 
-def test_an_array_that_was_cut_is_one_sentence(images):
+def test_a_truncated_array_is_an_error(images):
     npy, table = images
     npy.write_bytes(npy.read_bytes()[:-48])
-    with pytest.raises(UserError, match=r"images\.npy is not a whole array"):
+    with pytest.raises(UserError, match=r"images\.npy is not a complete array"):
         load_photographs(npy, table, pd.Index(["1000002"]))

@@ -1,13 +1,13 @@
-"""The rates of preflight are those of the benchmarks' tables; its table is as wide as it is reported; builds are reported."""
+"""The rates of preflight come from the benchmarks. Its table has the given width. Genome builds are guessed."""
 
 import pandas as pd
 import pytest
 
 from contigwas.preflight import cost
-from contigwas.preflight.builds import guess
-from contigwas.preflight.context import Study, Variants
+from contigwas.preflight.builds import guess_build
+from contigwas.preflight.context import PreflightContext, Variants
 from contigwas.preflight.findings import Finding
-from contigwas.preflight.reference_positions import KNOWN
+from contigwas.preflight.reference_positions import REFERENCE_VARIANTS
 from contigwas.preflight.table import render
 
 
@@ -36,10 +36,12 @@ def test_rates_of_genetics(rows):
 
 
 def test_rates_of_the_gwas(rows):
-    middle, large = (rows("gwas", program="contigwas", samples=50_000, variants=many)[0] for many in (50_000, 100_000))
+    middle, large = (
+        rows("gwas", program="contigwas", n_samples=50_000, variants=many)[0] for many in (50_000, 100_000)
+    )
     work = 50_000 * 50_000 * large["features"]
     assert pytest.approx(large["wall_s"] - middle["wall_s"]) == cost.GWAS * work
-    small = rows("gwas", program="contigwas", samples=8_000, features=128, variants=40_000, missing=0.0)[0]
+    small = rows("gwas", program="contigwas", n_samples=8_000, features=128, variants=40_000, missing=0.0)[0]
     assert small["peak_mib"] * 2**20 == cost.GWAS_BASE
     more = cost.GWAS_SAMPLE * 128 * (50_000 - 8_000)
     assert pytest.approx((large["peak_mib"] - small["peak_mib"]) * 2**20) == more
@@ -51,7 +53,7 @@ def test_rates_of_the_gwas(rows):
 def test_rates_of_networks(rows, program, rates):
     for device, name in (("cpu", "cpu, 2 threads"), ("gpu", "NVIDIA H200")):
         row = rows("pretrain", program=program, device=name)[-1]
-        gflops = cost.GFLOPS[row["network"]] * (row["pixels"] / cost.AT) ** 2
+        gflops = cost.GFLOPS[row["network"]] * (row["pixels"] / cost.REFERENCE_SIZE) ** 2
         assert pytest.approx(row["images_s"]) == rates[device] / gflops
 
 
@@ -75,34 +77,34 @@ def study(**task):
     }
     array = Variants(pd.DataFrame(), True, {"1": 1000})
     counts = {f"tested samples of {model}": 100 * many for many, model in enumerate(models, start=1)}
-    return Study(config, variants={"genotypes.array": array}, counts=counts)
+    return PreflightContext(config, variants={"genotypes.array": array}, counts=counts)
 
 
 def test_the_comparison_at_common_samples_is_a_gwas_more():
     hours, disk = {}, {}
-    cost._gwas(study(), hours, {}, disk)
+    cost._add_gwas(study(), hours, {}, disk)
     assert hours["gwas (mine)"] == pytest.approx(cost.GWAS * 200 * 1000 * 512)
     assert hours["evaluate (common samples)"] == pytest.approx(cost.GWAS * 100 * 1000 * (10 + 512 + 10))
     assert disk["evaluate (common samples)"] == sum(size for name, size in disk.items() if name.startswith("gwas"))
     alone, hours = study(), {}
     alone.config["evaluate"]["common_samples"] = False
-    cost._gwas(alone, hours, {}, {})
+    cost._add_gwas(alone, hours, {}, {})
     assert hours.keys() == {"gwas (contig)", "gwas (mine)", "gwas (simclr)"}
 
 
 def test_fine_tuning_is_counted_by_its_steps():
     """Of models with a network; a cross-fitted one has as many splits as networks. A quarter of the pixels of 224."""
     hours = {}
-    cost._fine_tuning(study(), False, hours)
+    cost._add_fine_tuning(study(), False, hours)
     images = 100 * 16 * 5 * 2  # steps, batch, seeds, shares
     gflops = cost.GFLOPS["resnet18"] / 4
     assert hours["downstream (age)"] == pytest.approx(images * (3 * gflops / 4 + 4 * gflops) / cost.TRAIN["cpu"])
     for task in ({"arms": ["probe", "knn"]}, {"models": ["mine"]}):
         hours = {}
-        cost._fine_tuning(study(**task), False, hours)
+        cost._add_fine_tuning(study(**task), False, hours)
         assert not hours
     hours = {}
-    cost._fine_tuning(study(cohort=False, size=224, models=["simclr"]), True, hours)
+    cost._add_fine_tuning(study(cohort=False, size=224, models=["simclr"]), True, hours)
     assert hours["downstream (age)"] == pytest.approx(images * 4 * 4 * gflops / cost.TRAIN["gpu"])
 
 
@@ -124,11 +126,13 @@ def test_the_table_keeps_its_width_and_every_word(width):
     assert lines[-1] == "preflight: 1 error and 1 warning: fix the errors before a run"
 
 
-def test_builds_are_told_by_rsids_and_by_ends():
-    known = pd.DataFrame([(rsid, chrom, there) for rsid, chrom, _, there in KNOWN], columns=["id", "chrom", "pos"])
-    assert guess(known)[0] == "GRCh38"
+def test_builds_are_guessed_from_rsids_and_chromosome_ends():
+    known = pd.DataFrame(
+        [(rsid, chrom, position) for rsid, chrom, _, position in REFERENCE_VARIANTS], columns=["id", "chrom", "pos"]
+    )
+    assert guess_build(known)[0] == "GRCh38"
     ends = pd.DataFrame({"id": ["a", "b"], "chrom": ["17", "20"], "pos": [83_000_000, 64_000_000]})
-    assert guess(ends)[0] == "GRCh38", "beyond the ends on GRCh37"
+    assert guess_build(ends)[0] == "GRCh38", "beyond the ends on GRCh37"
     ends = pd.DataFrame({"id": ["a", "b"], "chrom": ["1", "19"], "pos": [249_000_000, 59_000_000]})
-    assert guess(ends)[0] == "GRCh37", "beyond the ends on GRCh38"
-    assert guess(pd.DataFrame({"id": ["a"], "chrom": ["1"], "pos": [1000]}))[0] is None
+    assert guess_build(ends)[0] == "GRCh37", "beyond the ends on GRCh38"
+    assert guess_build(pd.DataFrame({"id": ["a"], "chrom": ["1"], "pos": [1000]}))[0] is None

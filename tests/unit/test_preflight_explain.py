@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from contigwas.preflight import explain
-from contigwas.preflight.context import Study
+from contigwas.preflight.context import PreflightContext
 from contigwas.preflight.findings import FACT, WARNING
 
 
@@ -15,7 +15,7 @@ def findings(reference, samples=None, **recipe):
         "models": {"contig": {"method": "contig", "modalities": ["snps"], **recipe}, "simclr": {"method": "simclr"}},
         "explain": {"models": None, "methods": ["deeplift"], "n_samples": 30, "reference": reference},
     }
-    study = Study(config, samples={"genotypes": iids, "images": iids[:270], **(samples or {})})
+    study = PreflightContext(config, samples={"genotypes": iids, "images": iids[:270], **(samples or {})})
     explain.check(study)
     return study.findings
 
@@ -23,7 +23,7 @@ def findings(reference, samples=None, **recipe):
 @pytest.mark.parametrize(("recipe", "left", "most"), [({}, 90, 80), ({"folds": 1}, 54, 24)])
 def test_samples_that_a_network_leaves(recipe, left, most):
     (found,) = findings(most, **recipe).of(FACT)
-    assert f"each network of contig leaves about {left} samples" in found.text
+    assert f"each network of contig holds out about {left} samples" in found.text
     (found,) = findings(most + 1, **recipe).of(WARNING)
     assert found.key == "explain.reference" and f"about {left} samples" in found.text and "lower" in found.text
 
@@ -34,12 +34,12 @@ def test_the_modality_that_the_fewest_have_is_the_one_that_counts(source):
     name = "burden" if source == "exome" else source
     having = {source: pd.Index([f"{number}" for number in range(180, 300)])}
     (found,) = findings(20, having, modalities=["snps", name]).of(FACT)
-    assert f"leaves about 30 samples with an image and {name} untrained" in found.text
+    assert f"holds out about 30 samples with an image and {name}" in found.text
     (found,) = findings(21, having, modalities=["snps", name]).of(WARNING)
-    assert f"about 30 samples with an image and {name} untrained, fewer than the 31" in found.text
+    assert f"about 30 samples with an image and {name}, fewer than the 31" in found.text
 
 
-def test_nothing_is_said_without_the_block():
-    study = Study({"models": {}}, samples={"genotypes": pd.Index(["a"]), "images": pd.Index(["a"])})
+def test_without_the_block_nothing_is_reported():
+    study = PreflightContext({"models": {}}, samples={"genotypes": pd.Index(["a"]), "images": pd.Index(["a"])})
     explain.check(study)
     assert not study.findings.found

@@ -1,4 +1,4 @@
-"""Pretraining: who takes part, what BatchNorm sees, one image a sample in a batch, the same weights again."""
+"""Pretraining: included samples, BatchNorm, one image per sample in a batch, reproducible weights."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ import torch
 from pretraining import RECIPE, SIMCLR, run, write_study
 
 from contigwas.images.array import Photographs
-from contigwas.pretrain.data import Batch, Batches, Genetics, Study, load_study
+from contigwas.pretrain.data import Batch, Batches, Genetics, TrainingData, load_training_data
 from contigwas.pretrain.losses import barlow_twins_loss, contig_loss, ntxent_loss, siglip_loss
 from contigwas.pretrain.methods import METHODS
 from contigwas.pretrain.methods.contig import Contig
@@ -28,23 +28,23 @@ def study(tmp_path_factory):
 def test_folds_and_shares_keep_families_together():
     families = [f"f{number // 3}" for number in range(3000)]
     held = [split(families, RECIPE, fold) == "heldout" for fold in range(3)]
-    assert np.array_equal(np.sum(held, axis=0), np.ones(3000))  # everyone is held out exactly once
+    assert np.array_equal(np.sum(held, axis=0), np.ones(3000))  # every sample is held out exactly once
     roles = pd.DataFrame({"family": families, "role": split(families, RECIPE, 1)})
     assert (roles.groupby("family")["role"].nunique() == 1).all()
     share = (roles["role"] == "validation").sum() / (roles["role"] != "heldout").sum()
     assert share == pytest.approx(RECIPE["validation"], abs=0.04)
 
 
-def test_one_fold_holds_out_a_share_only_where_genetics_are_seen():
+def test_one_fold_holds_out_a_share_only_with_genetics():
     families = [str(number) for number in range(2000)]
     assert (split(families, RECIPE | {"folds": 1}, 0) == "heldout").mean() == pytest.approx(0.3, abs=0.04)
     assert not (split(families, SIMCLR, 0) == "heldout").any()
 
 
 @pytest.mark.parametrize("aggregate", ["inner", "outer"])
-def test_who_takes_part(study, aggregate):
+def test_included_samples(study, aggregate):
     _, files = study
-    loaded = load_study(**files, settings=RECIPE | {"aggregate": aggregate}, fold=0)
+    loaded = load_training_data(**files, settings=RECIPE | {"aggregate": aggregate}, fold=0)
     have = {name: set(read_modality(path).obs_names) for name, path in files["modalities"].items()}
     wanted = set.intersection(*have.values()) if aggregate == "inner" else set.union(*have.values())
     cohort = pd.read_csv(files["cohort"], sep="\t", dtype=str, keep_default_na=False)
@@ -56,9 +56,9 @@ def test_who_takes_part(study, aggregate):
 
 
 def test_values_and_pixels_are_joined_by_iid(study):
-    """Brightness was drawn from the first score, so joining by anything else would lose the correlation."""
+    """Brightness was simulated from the first score, so a wrong join would lose the correlation."""
     _, files = study
-    loaded = load_study(**files, settings=RECIPE, fold=0)
+    loaded = load_training_data(**files, settings=RECIPE, fold=0)
     pgs, photographs = loaded.genetics["pgs"], loaded.photographs
     has = torch.nonzero(pgs.present).flatten()
     for eye in (0, 1):
@@ -66,9 +66,9 @@ def test_values_and_pixels_are_joined_by_iid(study):
         assert np.corrcoef(bright, pgs.values[pgs.row[has], 0])[0, 1] > 0.99
 
 
-def test_a_batch_has_one_image_a_sample_and_draws_the_eye(study):
+def test_a_batch_has_one_random_image_per_sample(study):
     _, files = study
-    loaded = load_study(**files, settings=RECIPE, fold=0)
+    loaded = load_training_data(**files, settings=RECIPE, fold=0)
     batches = Batches(loaded.train, loaded.photographs, 8, torch.Generator().manual_seed(0))
     epochs = [list(batches) for _ in range(3)]
     eyes = set()
@@ -85,7 +85,7 @@ def test_a_batch_has_one_image_a_sample_and_draws_the_eye(study):
 
 
 def memory_study(present, features=6, seed=0, pcs=0):
-    """A study in memory; `present` maps modalities to who has them, and who has not has no row of values."""
+    """Return training data in memory; `present` maps modalities to whether each sample has them."""
     rng = np.random.default_rng(seed)
     samples = len(next(iter(present.values())))
     pixels = torch.from_numpy(rng.integers(0, 256, (samples, 16, 16, 3)).astype(np.uint8))
@@ -102,7 +102,7 @@ def memory_study(present, features=6, seed=0, pcs=0):
             [str(one) for one in range(features)],
             torch.from_numpy(rng.normal(size=(len(values), pcs)).astype(np.float32)),
         )
-    return Study(photographs, genetics, torch.arange(samples), torch.arange(0), {})
+    return TrainingData(photographs, genetics, torch.arange(samples), torch.arange(0), {})
 
 
 def contig(study, settings):
@@ -124,8 +124,8 @@ PLAIN = RECIPE | {"genetics_encoder": "h1", "augment": {}, "dropout": 0.0}
 
 @pytest.mark.parametrize("encoder", ["h1", "h12"])
 @pytest.mark.parametrize("pcs", [0, 2])
-def test_absent_samples_never_reach_an_encoder_of_genetics(encoder, pcs):
-    """One step of `outer` is the step on the samples present, modality by modality: weights and BatchNorm alike."""
+def test_samples_without_a_modality_never_reach_its_encoder(encoder, pcs):
+    """One step of `outer` equals a step on the samples with each modality: weights and BatchNorm statistics."""
     has = {"snps": torch.tensor([1, 0, 1, 1, 0, 1, 1, 1]).bool(), "pgs": torch.tensor([1, 1, 1, 0, 1, 0, 0, 1]).bool()}
     study, samples = memory_study(has, pcs=pcs), torch.arange(8)
     settings = PLAIN | {"genetics_encoder": encoder}
@@ -156,7 +156,7 @@ def test_absent_samples_never_reach_an_encoder_of_genetics(encoder, pcs):
         assert torch.allclose(stepped[name], value, atol=1e-6), name
 
 
-def test_a_learned_temperature_has_a_gradient_even_at_its_floor():
+def test_a_learned_temperature_has_a_gradient_at_its_minimum():
     study, samples = memory_study({"pgs": torch.ones(8).bool()}), torch.arange(8)
     module = contig(study, PLAIN | {"learn_temperature": True, "temperature": 0.0101, "genetics_encoder": "linear"})
     optimizer = torch.optim.SGD([module.log_temperature], lr=1.0)
@@ -178,7 +178,7 @@ IN_FULL = {
 
 
 @pytest.mark.parametrize("method", IN_FULL)
-def test_losses_are_in_full_precision_whatever_the_network_computes_in(method):
+def test_losses_are_in_full_precision_with_any_precision_of_the_network(method):
     study, samples = memory_study({"pgs": torch.ones(8).bool()}), torch.arange(8)
     torch.manual_seed(0)
     pixels = fit_pixels(study.photographs, study.train)
@@ -205,7 +205,7 @@ def test_the_contrast_is_in_full_precision(loss):
     assert found.dtype == torch.float32 and float(found) == pytest.approx(float(wanted), rel=1e-5)
 
 
-def test_a_modality_with_one_sample_in_the_batch_costs_nothing():
+def test_a_modality_with_one_sample_in_the_batch_has_loss_0():
     has = {"snps": torch.ones(8).bool(), "pgs": torch.arange(8) == 3}
     study, samples = memory_study(has), torch.arange(8)
     study.genetics["pgs"].values.copy_(torch.arange(6))
@@ -218,7 +218,7 @@ def test_a_modality_with_one_sample_in_the_batch_costs_nothing():
 
 
 @pytest.mark.parametrize("method", [Contig, SimCLR])
-def test_the_trunk_runs_once_a_batch(method):
+def test_the_trunk_runs_once_per_batch(method):
     study, samples = memory_study({"snps": torch.ones(8).bool(), "pgs": torch.ones(8).bool()}), torch.arange(8)
     settings = PLAIN | {"augment": RECIPE["augment"]}
     pixels = fit_pixels(study.photographs, study.train)
@@ -242,10 +242,10 @@ def test_same_seed_same_weights_other_seed_or_fold_other_weights(study):
     assert "seconds" not in history and history.notna().all().all()
 
 
-def test_checkpoint_holds_what_was_fitted_and_who_trained(study):
+def test_checkpoint_holds_fitted_statistics_and_roles(study):
     folder, files = study
     state, _ = run(folder, files, RECIPE, fold=2, name="e")
-    loaded = load_study(**files, settings=RECIPE, fold=2)
+    loaded = load_training_data(**files, settings=RECIPE, fold=2)
     assert state["roles"] == loaded.roles and state["fold"] == 2 and state["shape"] == [3, 32, 32]
     assert not set(state["roles"]["heldout"]) & set(state["roles"]["train"])
     snps = loaded.genetics["snps"]
@@ -286,7 +286,7 @@ def test_every_method_lowers_its_loss_and_embeds(study, method):
 
 
 @pytest.mark.parametrize("method", ["untrained", "pixel_pca"])
-def test_methods_that_learn_nothing_have_no_history(study, method):
+def test_untrained_methods_have_no_history(study, method):
     folder, files = study
     settings = {key: SIMCLR[key] for key in SIMCLR if key not in ("epochs", "batch", "lr")} | {"method": method}
     state, history = run(folder, files, settings, name=method)
@@ -328,7 +328,7 @@ def test_a_warm_up_rises_and_a_cosine_falls():
 
 
 def test_training_learns_what_photographs_and_scores_share(tmp_path):
-    """Brightness follows one score of five. Many samples and few epochs: nobody can be learned by heart."""
+    """Brightness follows one score of five. With many samples and few epochs, no sample is memorised."""
     files = write_study(tmp_path, samples=1200)
     only = files | {"modalities": {"pgs": files["modalities"]["pgs"]}}
     settings = RECIPE | {"modalities": ["pgs"], "epochs": 6, "batch": 32, "lr": 0.01, "augment": {}, "dropout": 0.0}
@@ -338,7 +338,7 @@ def test_training_learns_what_photographs_and_scores_share(tmp_path):
     assert last["image_to_pgs@10"] > 2 * last["chance_pgs@10"]
 
 
-def test_nothing_is_left_beside_the_outputs(study, tmp_path, monkeypatch, capsys):
+def test_no_other_file_remains_next_to_the_outputs(study, tmp_path, monkeypatch, capsys):
     _, files = study
     monkeypatch.chdir(tmp_path)
     run(tmp_path, files, RECIPE | {"epochs": 1})

@@ -1,4 +1,4 @@
-"""What is wrong with the data or the machine of a training: one sentence, and nothing half written."""
+"""Errors of training data and hardware: one clear message, and no partial output."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 import torch
 from pretraining import RECIPE, run, write_study
 
-from contigwas.pretrain.data import load_study
+from contigwas.pretrain.data import load_training_data
 from contigwas.pretrain.methods.contig import Contig
 from contigwas.pretrain.roles import split
 from contigwas.runtime.errors import UserError
@@ -27,7 +27,7 @@ def test_infinite_values_name_the_feature(study, tmp_path):
     values[3, 2] = np.inf
     write_modality(tmp_path / "pgs.h5ad", values, data.obs_names, data.var, {})
     changed = files | {"modalities": files["modalities"] | {"pgs": tmp_path / "pgs.h5ad"}}
-    with pytest.raises(UserError, match="feature pgs2 has infinite values"):
+    with pytest.raises(UserError, match="feature pgs2 and 0 other features have infinite values"):
         run(folder, changed, RECIPE, name="never")
 
 
@@ -37,18 +37,18 @@ def test_a_fold_without_images_is_named(study, tmp_path, role):
     cohort = pd.read_csv(files["cohort"], sep="\t", dtype=str)
     table = pd.read_parquet(files["images_table"])
     roles = split(cohort["family"].tolist(), RECIPE, 1)
-    lacking = cohort.loc[roles == ("train" if role == "training" else "heldout"), "iid"]
-    table[~table["iid"].isin(lacking)].to_parquet(tmp_path / "images.parquet")
-    with pytest.raises(UserError, match=rf"of the \d+ {role} samples of fold 1 nobody has a usable image"):
+    missing = cohort.loc[roles == ("train" if role == "training" else "heldout"), "iid"]
+    table[~table["iid"].isin(missing)].to_parquet(tmp_path / "images.parquet")
+    with pytest.raises(UserError, match=rf"none of the \d+ {role} samples of fold 1 has a usable image"):
         run(folder, files | {"images_table": tmp_path / "images.parquet"}, RECIPE, fold=1, name="never")
 
 
-def test_a_feature_that_nobody_in_training_has_is_dropped_and_counted(study, tmp_path, caplog):
+def test_a_feature_without_training_values_is_dropped_and_counted(study, tmp_path, caplog):
     folder, files = study
     caplog.set_level("INFO")
     data = read_modality(files["modalities"]["pgs"])
     values = np.asarray(data.X).copy()
-    loaded = load_study(**files, settings=RECIPE, fold=0)
+    loaded = load_training_data(**files, settings=RECIPE, fold=0)
     trains = data.obs_names.map(stable_hash).isin(loaded.roles["train"])
     values[trains, 2] = np.nan
     write_modality(tmp_path / "pgs.h5ad", values, data.obs_names, data.var, {})
@@ -68,7 +68,7 @@ def test_a_feature_that_nobody_in_training_has_is_dropped_and_counted(study, tmp
     ],
     ids=["gpu", "cpu", "numpy"],
 )
-def test_too_little_memory_says_what_to_lower(study, monkeypatch, error):
+def test_too_little_memory_reports_what_to_lower(study, monkeypatch, error):
     folder, files = study
 
     def fail(self, batch, index):
@@ -79,7 +79,7 @@ def test_too_little_memory_says_what_to_lower(study, monkeypatch, error):
         run(folder, files, RECIPE, name="never")
 
 
-def test_another_failure_is_not_called_a_lack_of_memory(study, monkeypatch):
+def test_other_errors_are_not_reported_as_too_little_memory(study, monkeypatch):
     folder, files = study
 
     def fail(self, batch, index):
@@ -90,9 +90,9 @@ def test_another_failure_is_not_called_a_lack_of_memory(study, monkeypatch):
         run(folder, files, RECIPE, name="never")
 
 
-def test_too_large_a_batch_says_both_numbers(study):
+def test_too_large_a_batch_reports_both_numbers(study):
     folder, files = study
-    with pytest.raises(UserError, match=r"a batch is 500 samples, but only \d+ can be trained on in fold 0"):
+    with pytest.raises(UserError, match=r"batch is 500, but fold 0 has only \d+ training samples"):
         run(folder, files, RECIPE | {"batch": 500}, name="never")
     assert not (folder / "never").exists()
 
@@ -106,8 +106,8 @@ def test_a_modality_without_samples_is_named(study, tmp_path):
         run(folder, changed, RECIPE, name="never")
 
 
-def test_a_loss_that_is_no_number_says_the_epoch(study):
+def test_a_loss_that_is_not_finite_reports_the_epoch(study):
     folder, files = study
-    with pytest.raises(UserError, match=r"not a number any more in epoch \d"):
+    with pytest.raises(UserError, match=r"the training loss is no longer finite in epoch \d"):
         run(folder, files, RECIPE | {"lr": 1e30, "schedule": "cosine"}, name="never")
     assert not (folder / "never").exists()

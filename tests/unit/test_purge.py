@@ -1,4 +1,4 @@
-"""The search for participants who withdrew: every format is read, leftovers go, current files must be clean."""
+"""Search for withdrawn participants: every format is read, outdated files are removed, current files are checked."""
 
 import os
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from contigwas.privacy.withdrawal import purge
-from contigwas.privacy.withdrawal.named import samples
+from contigwas.privacy.withdrawal.named import read_iids
 from contigwas.runtime.errors import UserError
 from contigwas.samples.folds import stable_hash
 
@@ -49,25 +49,25 @@ FORMATS = {
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_is_read(name, tmp_path):
     FORMATS[name](tmp_path / name)
-    assert samples(tmp_path / name) >= set(IIDS[:2])
+    assert read_iids(tmp_path / name) >= set(IIDS[:2])
 
 
 def test_the_name_of_a_family_is_no_sample(tmp_path):
     pd.DataFrame({"fid": IIDS[:1], "iid": IIDS[1:2]}).to_csv(tmp_path / "cohort.tsv", sep="\t", index=False)
     (tmp_path / "a.fam").write_text(f"{IIDS[0]} {IIDS[1]} 0 0 1 -9\n")
-    assert samples(tmp_path / "cohort.tsv") == samples(tmp_path / "a.fam") == {IIDS[1]}
+    assert read_iids(tmp_path / "cohort.tsv") == read_iids(tmp_path / "a.fam") == {IIDS[1]}
 
 
-def test_files_of_variants_name_nobody(tmp_path):
+def test_variant_files_have_no_iids(tmp_path):
     pd.DataFrame({"chrom": "1", "pos": [1000014], "id": "rs1"}).to_parquet(tmp_path / "chr1.parquet")
     pd.DataFrame({"chrom": ["1"], "pos": [1000014]}).to_csv(tmp_path / "loci.tsv", sep="\t", index=False)
     (tmp_path / "page.html").write_text("1000014")
-    assert not any(samples(path) for path in tmp_path.iterdir())
+    assert not any(read_iids(path) for path in tmp_path.iterdir())
 
 
 @pytest.fixture
 def results(tmp_path):
-    """A folder of results with a list of one sample, whom nothing current names: (folder, list, candidates)."""
+    """A folder of results with a list of one sample, whom no current file names: (folder, list, candidates)."""
     folder = tmp_path / "results"
     folder.mkdir()
     gone, candidates = tmp_path / "withdrawn.txt", folder / "candidates.tsv"
@@ -83,7 +83,7 @@ def searched(results, made=()):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_is_not_made_again_is_removed(name, results):
+def test_outdated_files_are_removed(name, results):
     path = results[0] / name
     FORMATS[name](path)
     found = searched(results)
@@ -91,7 +91,7 @@ def test_what_is_not_made_again_is_removed(name, results):
     assert found["removed"].sum() == 1 and found["named"].sum() == 1
 
 
-def test_rows_without_names_go_with_their_table(results):
+def test_companion_files_are_removed(results):
     folder = results[0]
     pd.DataFrame({"row": [0], "iid": IIDS[:1]}).to_parquet(folder / "images.parquet")
     np.save(folder / "images.npy", np.zeros((1, 4, 4, 3), np.uint8))
@@ -109,10 +109,10 @@ def test_files_of_others_stay(results):
     assert path.exists()
 
 
-def test_a_current_file_that_names_someone_is_an_error_without_names(results):
+def test_current_file_with_withdrawn_participant_is_an_error(results):
     path = results[0] / "phenotypes.parquet"
     parquet(path)
-    with pytest.raises(UserError, match=r"phenotypes\.parquet first.*forcerun samples_candidates") as error:
+    with pytest.raises(UserError, match=r"phenotypes\.parquet still names.*forcerun samples_candidates") as error:
         searched(results, [path])
     assert IIDS[0] not in str(error.value)
     assert path.exists() and not (results[0] / "searched.tsv").exists()
@@ -125,13 +125,13 @@ def test_a_damaged_file_is_an_error(name, results):
         searched(results)
 
 
-def test_an_empty_table_names_nobody(results):
+def test_empty_table_has_no_iids(results):
     (results[0] / "empty.tsv").touch()
     searched(results)
     assert (results[0] / "empty.tsv").exists()
 
 
-def test_what_killed_jobs_left_half_written_goes(results):
+def test_temporary_files_of_killed_jobs_are_removed(results):
     folder, _, candidates = results
     for name, seconds in ((".a1b2c3d4.tmp.x.parquet", -10), (".a1b2c3d4.tmp.y.parquet", 10)):
         (folder / name).write_bytes(b"half")
@@ -141,7 +141,7 @@ def test_what_killed_jobs_left_half_written_goes(results):
     assert (folder / ".a1b2c3d4.tmp.y.parquet").exists(), "a job beside this one may be writing it"
 
 
-def test_images_that_this_run_does_not_make_go(results):
+def test_outdated_images_are_removed(results):
     folder = results[0]
     shown = ["private/montage.png", "private/components/m/quantiles.png", "private/explanations/old/explanations.pdf"]
     for name in (*shown, "images/images.npy"):
@@ -162,7 +162,7 @@ def test_folders_on_another_disk_are_searched(results, tmp_path):
     assert not (elsewhere / "phenotypes.parquet").exists()
 
 
-def test_checkpoints_forget_and_keep_their_weights_and_their_time(results):
+def test_checkpoints_keep_weights_and_modification_time(results):
     path = results[0] / "model.ckpt"
     hashes = [stable_hash(iid) for iid in IIDS]
     weights = {"trunk.weight": torch.arange(4.0)}
@@ -178,7 +178,7 @@ def test_checkpoints_forget_and_keep_their_weights_and_their_time(results):
     assert searched(results).loc["ckpt"].tolist() == [1, 0, 0, 0]
 
 
-def test_states_of_trainings_of_other_samples_go(results):
+def test_training_states_of_other_samples_are_removed(results):
     folder, _, candidates = results
     for name, seconds in (("old", -10), ("new", 10)):
         state = folder / "scratch/contig/fold0" / name / "state.ckpt"

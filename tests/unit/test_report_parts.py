@@ -74,7 +74,7 @@ def test_explanations_are_cited_where_there_are_some(root):
     block = {"methods": ["integrated_gradients"], "baseline": "mean"}
     quiet = methods(read(root, "config/config.yaml", explain=block), {})
     assert not any("SmoothGrad" in one for one in quiet.references) and "noisy" not in " ".join(quiet.paragraphs)
-    found = methods(read(root, "config/config.yaml", explain={**block, "noise": {"samples": 4}}), {})
+    found = methods(read(root, "config/config.yaml", explain={**block, "noise": {"copies": 4}}), {})
     assert sum("Captum" in one or "Axiomatic" in one or "SmoothGrad" in one for one in found.references) == 3
     assert "with the baseline mean" in " ".join(found.paragraphs) and "captum" in found.packages
 
@@ -123,7 +123,7 @@ def test_an_example_claims_what_its_keys_ask_for(root, name, arms):
     models = text["models"] | {"imagenet": {"method": "untrained", "image_encoder": "resnet50"}}
     models["contig"] = models["contig"] | {"learn_temperature": True, "temperature": 0.07}
     genotypes = text["genotypes"] | {"chromosomes": [1, 2, 3, 4]}
-    explain, plots = {"models": ["contig"], "noise": {"samples": 4}}, {"map": {"method": "umap"}}
+    explain, plots = {"models": ["contig"], "noise": {"copies": 4}}, {"map": {"method": "umap"}}
     other = read(root, f"config/examples/{name}.yaml", models=models, genotypes=genotypes, explain=explain, plots=plots)
     assert claimed(other) == {"random", "learned", "noise", "umap"} | arms
 

@@ -1,10 +1,9 @@
-"""Training that was killed, or reported to stop, goes on to the same weights to the last bit."""
+"""Killed or stopped training resumes and gives bit-identical weights."""
 
 import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from contigwas.pretrain.methods import Pretraining
 from contigwas.pretrain.resume import fingerprint
 from contigwas.pretrain.train import train
 from contigwas.runtime.errors import UserError
+from tests.studies import forking_python
 
 SLOW = RECIPE | {"epochs": 6, "genetics_encoder": "h1", "learn_temperature": True, "corruption": 0.1}
 METHODS = {
@@ -29,6 +29,8 @@ CHILD = """
 import json, sys, time
 from contigwas.pretrain.methods.base import Pretraining
 from contigwas.pretrain.train import train
+
+pytestmark = pytest.mark.slow
 step = Pretraining.training_step
 def slowly(self, batch, index):
     time.sleep(0.05)
@@ -54,11 +56,11 @@ def arguments(folder, files, settings, name, **more):
 def child(keywords):
     text = json.dumps(keywords, default=str)
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    return subprocess.Popen([sys.executable, "-c", CHILD, text], env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([forking_python(), "-c", CHILD, text], env=environment, stderr=subprocess.PIPE, text=True)
 
 
 def wait_for_state(scratch, after=0.0):
-    """Until a state was written later than `after`; the time of it."""
+    """Wait until a state was written later than `after`, and return its time."""
     for _ in range(1200):
         found = [path.stat().st_mtime_ns for path in Path(scratch).glob("*/state.ckpt")]
         if found and found[0] > after:
@@ -68,7 +70,7 @@ def wait_for_state(scratch, after=0.0):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_killed_again_and_again_it_reaches_the_same_weights(study, method):
+def test_training_killed_several_times_gives_the_same_weights(study, method):
     folder, files = study
     whole = arguments(folder, files, METHODS[method], f"{method}_whole", scratch=None)
     train(**whole)
@@ -89,7 +91,7 @@ def test_killed_again_and_again_it_reaches_the_same_weights(study, method):
     assert not any(broken["scratch"].iterdir())
 
 
-def test_a_scheduler_that_says_stop_gets_a_saved_state_and_one_sentence(study):
+def test_sigterm_saves_the_state_and_reports_it(study):
     folder, files = study
     whole = arguments(folder, files, SLOW, "term_whole", scratch=None)
     train(**whole)
@@ -101,15 +103,18 @@ def test_a_scheduler_that_says_stop_gets_a_saved_state_and_one_sentence(study):
         time.sleep(0.05)
     time.sleep(0.6)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate()
-    assert process.returncode != 0 and "stopped by a signal and saved: run the same command again" in said
+    _, stderr = process.communicate()
+    assert (
+        process.returncode != 0
+        and "stopped by a signal and its state was saved: run the same command again to resume" in stderr
+    )
     assert len([*stopped["scratch"].glob("*/state.ckpt")]) == 1
     assert not stopped["output_checkpoint"].exists()
     train(**stopped)
     assert stopped["output_checkpoint"].read_bytes() == whole["output_checkpoint"].read_bytes()
 
 
-def test_a_state_of_other_settings_or_inputs_is_not_taken_up(study, tmp_path):
+def test_a_state_of_other_settings_or_inputs_is_not_resumed(study, tmp_path):
     _, files = study
     first = fingerprint(RECIPE, 0, [files["cohort"]])
     assert fingerprint(dict(reversed(RECIPE.items())), 0, [files["cohort"]]) == first
@@ -119,10 +124,10 @@ def test_a_state_of_other_settings_or_inputs_is_not_taken_up(study, tmp_path):
     assert fingerprint(RECIPE, 0, [tmp_path / "cohort.tsv"]) != first
 
 
-def test_a_loss_that_is_no_number_keeps_the_last_good_state(study):
+def test_a_loss_that_is_not_finite_keeps_the_last_good_state(study):
     folder, files = study
     bad = arguments(folder, files, RECIPE | {"lr": 1e30, "schedule": "cosine", "epochs": 3}, "nan")
-    with pytest.raises(UserError, match=r"not a number any more in epoch \d"):
+    with pytest.raises(UserError, match=r"is no longer finite in epoch \d"):
         train(**bad)
     assert not bad["output_checkpoint"].exists()
     state = torch.load(next(bad["scratch"].glob("*/state.ckpt")), weights_only=True)
@@ -130,12 +135,12 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_state(study):
 
 
 class Stopped(Exception):
-    """What a test stops training with."""
+    """The exception with which a test stops training."""
 
 
 @contextmanager
 def stopping_at(epoch, batch):
-    """Training that dies before a batch of an epoch, both counted from 0."""
+    """Stop training before a batch of an epoch, both counted from 0."""
     step = Pretraining.training_step
 
     def until(self, given, index):
@@ -149,7 +154,7 @@ def stopping_at(epoch, batch):
 
 
 @pytest.mark.parametrize("at", [(0, 0), (0, 1), (1, 0), (2, 2)], ids=str)
-def test_it_goes_on_from_any_batch_with_the_best_weights_kept(study, at):
+def test_it_resumes_from_any_batch_with_the_best_weights_kept(study, at):
     """Before the first state, inside an epoch, and between epochs."""
     folder, files = study
     whole = arguments(folder, files, SLOW, "at_whole", scratch=None)
@@ -168,7 +173,7 @@ def test_it_goes_on_from_any_batch_with_the_best_weights_kept(study, at):
 
 
 @pytest.mark.parametrize("damaged", ["state.ckpt.tmp", "state.ckpt", "empty"])
-def test_a_save_that_was_cut_off_costs_what_came_after_the_last_good_one(study, damaged, caplog):
+def test_an_interrupted_save_loses_only_the_steps_after_the_last_good_state(study, damaged, caplog):
     folder, files = study
     whole = arguments(folder, files, SLOW, "cut_whole", scratch=None)
     train(**whole)
@@ -183,13 +188,13 @@ def test_a_save_that_was_cut_off_costs_what_came_after_the_last_good_one(study, 
     train(**broken)
     good = damaged == "state.ckpt.tmp"
     assert ("is damaged: training starts over" in caplog.text) != good
-    assert ("resumes from where it was saved" in caplog.text) == good
+    assert ("resumes from the saved state" in caplog.text) == good
     assert broken["output_checkpoint"].read_bytes() == whole["output_checkpoint"].read_bytes()
     assert not any(broken["scratch"].iterdir())
 
 
 def test_a_changed_recipe_starts_anew_and_leaves_no_state_behind(study):
-    """Another width, whose weights the old state would not fit."""
+    """The old state does not fit the weights of another width."""
     folder, files = study
     other = SLOW | {"width": 16}
     whole = arguments(folder, files, other, "changed_whole", scratch=None)

@@ -1,4 +1,4 @@
-"""No file that is read can run code, and no shell sees what a user wrote."""
+"""No input file can run code, and no shell gets user-supplied text."""
 
 import ast
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ FILES = sorted([*(ROOT / "contigwas").rglob("*.py"), *(ROOT / "workflow/scripts"
 
 
 def calls(path: Path) -> Iterator[tuple[str, dict[str, ast.expr]]]:
-    """Every call in a file: what is called, as written, and its keywords."""
+    """Return every call in a file: the called expression and its keywords."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             yield ast.unparse(node.func), {one.arg: one.value for one in node.keywords if one.arg}
@@ -31,7 +31,7 @@ def test_nothing_unpickles_and_nothing_is_a_shell_command(path):
             assert is_true(keywords.get("weights_only")), f"{name} without weights_only=True"
 
 
-def test_a_training_goes_on_from_weights_only():
+def test_a_training_resumes_with_weights_only():
     fits = [keywords for path in FILES for name, keywords in calls(path) if name == "trainer.fit"]
     assert fits and all(is_true(keywords["weights_only"]) for keywords in fits)
 

@@ -1,4 +1,4 @@
-"""Genes as tokens, and what reads them: against loops written out, and where a token may look."""
+"""Encoders of gene tokens against explicit loops, and the context of each token."""
 
 import numpy as np
 import pytest
@@ -59,7 +59,7 @@ def test_a_mamba_block_is_the_recurrence_of_its_paper():
             assert torch.allclose(found[sample], wanted, atol=1e-5)
 
 
-def test_a_token_of_mamba_sees_those_before_it_and_one_of_a_transformer_all():
+def test_a_mamba_token_depends_on_earlier_tokens_and_a_transformer_token_on_all():
     values = torch.randn(1, 22)
     other = values.clone()
     other[0, 9] += 1  # the third of six tokens
@@ -80,7 +80,7 @@ def test_samples_do_not_depend_on_one_another(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_weight_learns(kind):
+def test_every_weight_has_a_gradient(kind):
     model = encoder(kind, corruption=0.2, dropout=0.1).train()
     model(torch.randn(16, 22)).square().mean().backward()
     assert not [name for name, one in model.named_parameters() if one.grad is None or not one.grad.abs().sum() > 0]
@@ -90,15 +90,15 @@ def test_variable_genes_are_chosen_among_the_training_samples_in_either_order():
     rng = np.random.default_rng(0)
     sds = np.array([1.0, 5.0, 0.0, 3.0, 2.0, 4.0])
     values = torch.from_numpy((rng.normal(size=(400, 6)) * sds).astype(np.float32))
-    assert fit("expression", values, most=3).keep.tolist() == [1, 3, 5]
-    assert fit("expression", values, most=3, by_variance=True).keep.tolist() == [1, 5, 3]
+    assert fit("expression", values, max_features=3).keep.tolist() == [1, 3, 5]
+    assert fit("expression", values, max_features=3, by_variance=True).keep.tolist() == [1, 5, 3]
     assert fit("expression", values, by_variance=True).keep.tolist() == [1, 5, 3, 4, 0]
-    scaled = fit("expression", values, most=3, by_variance=True)(values)
+    scaled = fit("expression", values, max_features=3, by_variance=True)(values)
     assert torch.allclose(scaled.mean(dim=0), torch.zeros(3), atol=1e-5)
     assert torch.allclose(scaled.std(dim=0, correction=0), torch.ones(3), atol=1e-5)
 
 
-def test_a_sequence_longer_than_memory_says_what_to_lower(monkeypatch):
+def test_a_sequence_longer_than_memory_reports_what_to_lower(monkeypatch):
     settings = {"gene_encoder": "mamba", "genes_per_token": 1, "batch": 32, "gene_width": 16, "gene_depth": 2}
     normalisers = {"expression": fit("expression", torch.randn(20, 500))}
     needed = scan_bytes(32, 500, 16, 2)

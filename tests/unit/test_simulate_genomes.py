@@ -23,15 +23,15 @@ def family():
 
 def where(pedigree):
     """Row in the cohort of each founder (by simulated diploid), and of each child."""
-    rank = np.empty(PLAN.samples, dtype=int)
-    rank[pedigree.order] = np.arange(PLAN.samples)
+    rank = np.empty(PLAN.n_samples, dtype=int)
+    rank[pedigree.order] = np.arange(PLAN.n_samples)
     founders = dict(zip(pedigree.founders.tolist(), rank[: len(pedigree.founders)], strict=True))
     return founders, rank[len(pedigree.founders) :]
 
 
 def test_number_of_children_and_pairs(family):
     pedigree, chromosome = family
-    assert len(pedigree.founders) + len(pedigree.parents) == PLAN.samples == chromosome.counts.shape[1]
+    assert len(pedigree.founders) + len(pedigree.parents) == PLAN.n_samples == chromosome.counts.shape[1]
     couples, children = np.unique(pedigree.parents, axis=0, return_counts=True)
     mother_inside = np.isin(couples[:, 0], pedigree.founders)
     assert not np.isin(couples[:, 1], pedigree.founders).any()
@@ -48,7 +48,7 @@ def test_a_child_shares_an_allele_with_its_parent_at_every_variant(family):
         if mother in founders:
             difference = np.abs(chromosome.counts[:, child] - chromosome.counts[:, founders[mother]])
             assert difference.max() <= 1
-            stranger = chromosome.counts[:, (founders[mother] + 1) % PLAN.samples]
+            stranger = chromosome.counts[:, (founders[mother] + 1) % PLAN.n_samples]
             opposite += int((np.abs(chromosome.counts[:, child] - stranger) == 2).sum())
     assert opposite > 100
 
@@ -62,7 +62,7 @@ def test_siblings_share_half_of_their_genome(family):
     centred = common - common.mean(axis=1, keepdims=True)
     correlation = np.corrcoef(centred.T)
     pairs = correlation[children[11::2], children[12::2]]
-    strangers = correlation[np.triu_indices(PLAN.samples, 1)]
+    strangers = correlation[np.triu_indices(PLAN.n_samples, 1)]
     assert pairs.mean() == pytest.approx(0.5, abs=0.15)
     assert abs(strangers.mean()) < 0.05
     assert pairs.std() > 0.02
@@ -88,7 +88,7 @@ def test_variants_are_by_position_and_vary(family):
     assert (np.diff(chromosome.pos) > 0).all()
     total = chromosome.counts.sum(axis=1, dtype=int)
     assert total.min() >= 1
-    assert total.max() < 2 * PLAN.samples
+    assert total.max() < 2 * PLAN.n_samples
     pairs = np.char.add(chromosome.ref, chromosome.alt)
     transitions = np.isin(pairs, ["AG", "GA", "CT", "TC"]).mean()
     assert 0.55 < transitions < 0.78

@@ -117,7 +117,7 @@ def test_blocks_of_any_size_make_the_same_file(tmp_path, chunk, monkeypatch):
 
 def test_duplicated_feature(tmp_path):
     modality.write_modality(tmp_path / "x.h5ad", np.zeros((30, 2)), NAMES, pd.DataFrame(index=["a", "a"]), {})
-    with pytest.raises(UserError, match="1 features appear more than once .the first is a"):
+    with pytest.raises(UserError, match="1 features are duplicated .first a"):
         read_modality(tmp_path / "x.h5ad")
 
 

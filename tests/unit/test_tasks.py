@@ -26,9 +26,9 @@ def config(task=None, images=None, **models):
 
 
 def refused(*arguments, **models) -> str:
-    with pytest.raises(UserError) as reported:
+    with pytest.raises(UserError) as error:
         config(*arguments, **models)
-    return str(reported.value)
+    return str(error.value)
 
 
 def test_size_and_crop_are_those_of_the_images():
@@ -66,40 +66,43 @@ def test_the_default_arms():
 
 
 @pytest.mark.parametrize(
-    ("task", "said"),
+    ("task", "message"),
     [
         ({"models": ["pixels"]}, "names pixels, which has no network with feature maps"),
         ({"models": ["latents"]}, "names latents, which has no network with feature maps"),
-        ({"models": ["nobody"]}, "names nobody, which is not among models"),
+        ({"models": ["nobody"]}, "names nobody, which is not one of models"),
         ({"models": ["simclr"], "arms": [GENES]}, "names simclr, which has no encoder of a modality to fuse with"),
         (
             {"models": ["contig"], "arms": [ASKS]},
-            "names contig, which has no tokens of genes for cross_attention to ask",
+            "names contig, which has no gene tokens for cross_attention",
         ),
-        ({"arms": [ASKS]}, "with tokens where by cross_attention): add one"),
+        ({"arms": [ASKS]}, "and gene tokens for cross_attention): add one"),
         ({"steps": 9}, "9 is less than the minimum of 10"),
         ({"models": ["contig"], "modality": "blood"}, "names contig, which has no encoder of blood"),
         ({"modality": "blood"}, "has no model"),
-        ({"cohort": False, "arms": [GENES]}, "are not of the cohort: write fusion: none"),
-        ({"cohort": False, "modality": "snps"}, "modality is snps, but with cohort: false its samples have no genes"),
-        ({"arms": [{"name": "a"}], "modality": "snps"}, "modality is snps, but none of its arms fuses genes"),
-        ({"mask": {"disc": "a", "cup": "b"}, "labels": {"disc": 1}}, "or drop labels"),
-        ({"labels": {"disc": 1, "cup": [2, 1]}}, "gives one value to two classes"),
+        ({"cohort": False, "arms": [GENES]}, "is an external data set without genetics: write fusion: none"),
+        (
+            {"cohort": False, "modality": "snps"},
+            "modality is snps, but with cohort: false its samples have no genetics",
+        ),
+        ({"arms": [{"name": "a"}], "modality": "snps"}, "modality is snps, but none of its arms fuses genetics"),
+        ({"mask": {"disc": "a", "cup": "b"}, "labels": {"disc": 1}}, "or remove labels"),
+        ({"labels": {"disc": 1, "cup": [2, 1]}}, "labels has a value in two classes"),
         ({"labels": {"disc": 0}}, "is not valid"),
-        ({"arms": [{"name": "a"}, {"name": "a"}]}, "has two of one name"),
-        ({"arms": [{"name": "a", "network": "unet", "encoder": "pretrained"}]}, "which starts from scratch"),
-        ({"arms": [{"name": "a", "freeze": True}]}, "freezes an encoder that learned nothing"),
-        ({"size": 40}, "the arm unet (unet) takes multiples of 16"),
+        ({"arms": [{"name": "a"}, {"name": "a"}]}, "arms has a duplicated name"),
+        ({"arms": [{"name": "a", "network": "unet", "encoder": "pretrained"}]}, "which is trained from scratch"),
+        ({"arms": [{"name": "a", "freeze": True}]}, "freezes an encoder that is not pretrained"),
+        ({"size": 40}, "the arm unet (unet) requires multiples of 16"),
         ({"crop": "circle"}, "must be one of fundus, none, null"),
         ({"step": 3}, "did you mean steps?"),
         ({"task": "segment"}, "must be one of"),
     ],
 )
-def test_keys_that_contradict_each_other(task, said):
-    assert said in refused(task)
+def test_keys_that_contradict_each_other(task, message):
+    assert message in refused(task)
 
 
-def test_a_vit_takes_the_size_that_it_was_pretrained_with():
+def test_a_vit_requires_the_size_that_it_was_pretrained_with():
     vit = {"method": "simclr", "image_encoder": "vit_tiny", "patch": 8}
     assert "but vit is a ViT" in refused({"size": 64}, vit=vit)
     assert "vit" in tasks.models(config(vit=vit), "tumour")
@@ -144,20 +147,26 @@ def test_an_external_set_is_embedded_by_networks_that_are_trained_here():
 
 
 @pytest.mark.parametrize(
-    ("task", "said"),
+    ("task", "message"),
     [
-        (LABELS | {"models": ["latents"]}, "names latents, which has no embeddings, but user-supplied phenotypes"),
-        (OUTSIDE | {"models": ["given"]}, "names given, which has no network that is trained here"),
+        (LABELS | {"models": ["latents"]}, "names latents, which has user-supplied phenotypes, but no embeddings"),
+        (OUTSIDE | {"models": ["given"]}, "names given, which has no network trained in this run"),
         (LABELS | {"models": ["given"], "arms": ["finetuned"]}, "names given, which has no network to fine-tune"),
-        (LABELS | {"column": ["a", "b"]}, "column names several columns, but only a multilabel task has several"),
-        (LABELS | {"kind": "multilabel"}, "column names one column, but only a multilabel task has several"),
-        (LABELS | {"size": 64}, "grade.size is given, but the samples are those of the cohort"),
-        (LABELS | {"image": "{id}.png"}, "grade.image is given, but the samples are those of the cohort"),
-        (OUTSIDE | {"image": None}, "does not say where their images are"),
+        (
+            LABELS | {"column": ["a", "b"]},
+            "column names several columns, but a list of columns is for kind: multilabel",
+        ),
+        (LABELS | {"kind": "multilabel"}, "column names one column, but a list of columns is for kind: multilabel"),
+        (LABELS | {"size": 64}, "grade.size is given, but the images of the cohort are already decoded"),
+        (LABELS | {"image": "{id}.png"}, "grade.image is given, but the images of the cohort are already decoded"),
+        (OUTSIDE | {"image": None}, "grade.image is missing, but cohort is false"),
         (OUTSIDE | {"image": "Grade"}, "grade.image names the column Grade, which is a label (column)"),
         (OUTSIDE | {"image": "b", "column": ["a", "b"], "kind": "multilabel"}, "image names the column b, which is a"),
         (LABELS | {"kind": "several"}, "must be one of binary, multiclass, ordinal, multilabel"),
-        (LABELS | {"column": ["a"], "kind": "multilabel", "classes": [0, 1]}, "are the values of one column"),
+        (
+            LABELS | {"column": ["a"], "kind": "multilabel", "classes": [0, 1]},
+            "must be two or more values of a single column",
+        ),
         ({key: value for key, value in LABELS.items() if key != "kind"}, "kind"),
         (LABELS | {"shares": [0]}, "shares"),
         (LABELS | {"arms": ["probe", "tree"]}, "must be one of probe, knn, finetuned, scratch"),
@@ -165,22 +174,22 @@ def test_an_external_set_is_embedded_by_networks_that_are_trained_here():
         ({"task": "regression", "table": "t.tsv", "column": "age", "kind": "binary"}, "kind"),
     ],
 )
-def test_keys_of_labels_that_contradict_each_other(task, said):
-    with pytest.raises(UserError) as reported:
+def test_keys_of_labels_that_contradict_each_other(task, message):
+    with pytest.raises(UserError) as error:
         of_labels(task)
-    assert said in str(reported.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("recipe", "said"),
+    ("recipe", "message"),
     [
-        ({"method": "simclr", "image_encoder": "vit_tiny", "patch": 8}, "but one is a ViT, .* take a ResNet"),
+        ({"method": "simclr", "image_encoder": "vit_tiny", "patch": 8}, "but one is a ViT, .* use a ResNet"),
         ({"method": "contrastive_autoencoder"}, "but one is a contrastive autoencoder, .* name other models"),
     ],
 )
-def test_some_networks_embed_no_external_set_of_another_size(recipe, said):
+def test_some_networks_embed_no_external_set_of_another_size(recipe, message):
     """Of a map of pixels that ends in a linear layer, or in position embeddings, the size is fixed."""
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         of_labels(OUTSIDE | {"size": 64}, one=recipe)
     assert "one" in tasks.models(of_labels(OUTSIDE, one=recipe), "grade")
     assert (

@@ -1,4 +1,4 @@
-"""Every key of a recipe reaches the training, and what goes wrong there is said and never kept."""
+"""Every key of a recipe reaches the training; errors are reported and leave no output."""
 
 import re
 import struct
@@ -41,7 +41,7 @@ def differ(first, second):
     return not np.allclose(first["train_loss"], second["train_loss"], rtol=1e-6)
 
 
-def test_an_encoder_that_starts_from_betas_predicts_the_brightness_that_a_score_gives(study):
+def test_an_encoder_initialised_with_betas_predicts_brightness(study):
     still = {"epochs": 1, "lr": 1e-12, "schedule": "cosine", "modalities": ["pgs"]}
     _, files = study
     only = {"modalities": {"pgs": files["modalities"]["pgs"]}}
@@ -56,13 +56,13 @@ def test_an_encoder_that_starts_from_betas_predicts_the_brightness_that_a_score_
     assert not torch.allclose(weights["gwas"], weights["random"])
 
 
-def test_corruption_changes_what_is_learned_from(study):
+def test_corruption_changes_the_training(study):
     histories = [run(study, f"corrupt{share}", RECIPE | {"corruption": share})[1] for share in (0.0, 0.5)]
     assert differ(*histories)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
-def test_the_optimizer_is_the_recipes(study, name, kind, monkeypatch):
+def test_the_optimizer_is_that_of_the_recipe(study, name, kind, monkeypatch):
     made = []
 
     class Watched(kind):
@@ -75,7 +75,7 @@ def test_the_optimizer_is_the_recipes(study, name, kind, monkeypatch):
     assert made == [(kind, 0.004, [0.3, 0.0])]
 
 
-def test_the_schedule_is_the_recipes(study):
+def test_the_schedule_is_that_of_the_recipe(study):
     rates = {}
     cosine = {"schedule": "cosine"}
     for name, keys in {"one": {}, "cosine": cosine, "warm": cosine | {"warmup": 0.9}}.items():
@@ -85,7 +85,7 @@ def test_the_schedule_is_the_recipes(study):
     assert rates["one"][0] < rates["one"].max() and not np.allclose(rates["one"], rates["cosine"])
 
 
-def test_components_reach_the_modalities_they_are_taken_out_of(study):
+def test_components_are_regressed_out_of_the_listed_modalities(study):
     folder, files = study
     cohort = pd.read_csv(files["cohort"], sep="\t", dtype=str)
     rng = np.random.default_rng(4)
@@ -122,7 +122,7 @@ def test_tensorboard_that_is_not_installed(study, monkeypatch):
 
 @contextmanager
 def dying_at(step):
-    """Training that dies before step `step`, counted from 0."""
+    """Stop training before step `step`, counted from 0."""
     training_step = Pretraining.training_step
 
     def dying(self, batch, index):
@@ -137,7 +137,7 @@ def dying_at(step):
 
 @contextmanager
 def last_step_spoils_the_weights(monkeypatch):
-    """What an infinite gradient does: losses are numbers to the end, weights are not."""
+    """Simulate an infinite gradient in the last step: the losses are finite, the weights are not."""
     step = Pretraining.training_step
 
     def spoiled(self, batch, index):
@@ -150,10 +150,13 @@ def last_step_spoils_the_weights(monkeypatch):
 
 
 @pytest.mark.parametrize("settings", [RECIPE, SIMCLR])
-def test_weights_that_are_no_numbers_are_never_kept(study, monkeypatch, settings):
+def test_weights_that_are_not_finite_are_never_saved(study, monkeypatch, settings):
     name = f"spoiled_{settings['method']}"
     scratch = study[0] / name / "scratch"
-    with last_step_spoils_the_weights(monkeypatch), pytest.raises(UserError, match="any more in epoch 2: lower lr"):
+    with (
+        last_step_spoils_the_weights(monkeypatch),
+        pytest.raises(UserError, match="a weight is no longer finite in epoch 2: lower lr"),
+    ):
         run(study, name, settings, scratch=scratch, minutes=0)
     assert not (study[0] / name / "model.ckpt").exists()
     state = torch.load(next(scratch.glob("*/state.ckpt")), weights_only=True)
@@ -162,18 +165,18 @@ def test_weights_that_are_no_numbers_are_never_kept(study, monkeypatch, settings
     assert np.isfinite(history["train_loss"]).all() and len(history) == 2
 
 
-def test_what_is_no_number_is_never_retrieved():
+def test_values_that_are_not_finite_are_never_retrieved():
     assert retrieval(torch.full((20, 4), float("nan")), torch.randn(20, 4)) == {1: 0.0, 5: 0.0, 10: 0.0}
 
 
-def test_weights_that_saw_the_genetics_of_held_out_samples_are_refused(study):
+def test_weights_trained_with_genetics_of_held_out_samples_are_refused(study):
     folder, _ = study
     run(study, "fold0", RECIPE)
     start = {"weights": str(folder / "fold0" / "model.ckpt")}
     with pytest.raises(UserError, match=r"model\.ckpt was trained with the genetics of \d+ samples that .* fold 1"):
         run(study, "fold1", RECIPE | start, fold=1)
     untrained = {key: value for key, value in SIMCLR.items() if key not in ("epochs", "lr")} | {"method": "untrained"}
-    with pytest.raises(UserError, match="would know the answer"):
+    with pytest.raises(UserError, match="would leak their genetics"):
         run(study, "untrained", untrained | start)
     # the same samples are held out: nothing is given away
     state, _ = run(study, "again", RECIPE | start | {"seed": RECIPE["seed"]})
@@ -181,7 +184,7 @@ def test_weights_that_saw_the_genetics_of_held_out_samples_are_refused(study):
     assert not set(state["seen"]) & set(state["roles"]["heldout"])
 
 
-def test_weights_hand_on_whose_genetics_they_saw(study):
+def test_checkpoints_inherit_the_seen_samples_of_initial_weights(study):
     folder, _ = study
     state, _ = run(study, "views", SIMCLR)
     assert state["seen"] == []
@@ -192,7 +195,7 @@ def test_weights_hand_on_whose_genetics_they_saw(study):
         run(study, "second", SIMCLR | {"weights": str(folder / "views" / "second.ckpt")})
 
 
-def test_a_state_of_other_weights_is_not_taken_up(study, caplog):
+def test_a_state_of_other_initial_weights_is_not_resumed(study, caplog):
     folder, _ = study
     caplog.set_level("INFO")
     trunk = {name: value for name, value in run(study, "start", SIMCLR)[0]["state_dict"].items() if "trunk" in name}
@@ -202,10 +205,10 @@ def test_a_state_of_other_weights_is_not_taken_up(study, caplog):
         run(study, "w", settings, scratch=scratch, minutes=0)
     torch.save({name: value * 0.5 for name, value in trunk.items()}, folder / "w.pth")
     run(study, "w", settings, scratch=scratch, minutes=0)
-    assert "resumes from where it was saved" not in caplog.text
+    assert "resumes from the saved state" not in caplog.text
 
 
-def test_another_number_of_processes_goes_on_and_says_so(study, caplog):
+def test_resuming_with_another_number_of_processes_warns(study, caplog):
     scratch = study[0] / "others" / "scratch"
     with dying_at(5):
         run(study, "others", RECIPE, scratch=scratch, minutes=0)
@@ -214,7 +217,7 @@ def test_another_number_of_processes_goes_on_and_says_so(study, caplog):
     state["resume"]["processes"] *= 2  # as if two had shared it
     torch.save(state, path)
     _, history = run(study, "others", RECIPE, scratch=scratch, minutes=0)
-    assert "the state was saved by 2 processes, 1 go on" in caplog.text
+    assert "the state was saved by 2 processes and 1 resume it" in caplog.text
     assert np.isfinite(history["train_loss"]).all() and len(history) == RECIPE["epochs"]
 
 
@@ -228,12 +231,12 @@ def test_missing_values_are_counted_and_the_worst_feature_named(study, tmp_path,
     assert f"10 values of 2 features are missing, most of pgs3 (9 of {len(data)} samples)" in caplog.text
 
 
-def test_too_few_carriers_are_told_from_too_little_variation(study):
+def test_too_few_carriers_and_constant_features_have_different_errors(study):
     with pytest.raises(UserError, match=r"12 features of burden vary .* none has 1000 carriers: lower min_carriers"):
         run(study, "rare", RECIPE | {"min_carriers": 1000})
 
 
-def test_nobody_with_all_modalities_is_named_so(study, tmp_path):
+def test_no_sample_with_all_modalities_is_an_error(study, tmp_path):
     _, files = study
     paths = {}
     for half, name in enumerate(("snps", "pgs")):
@@ -251,5 +254,5 @@ def test_one_fold_whose_held_out_samples_have_no_image_stops_before_training(stu
     table = pd.read_parquet(files["images_table"])
     held = table["iid"].map(stable_hash).isin(state["roles"]["heldout"])
     table[~held].to_parquet(tmp_path / "images.parquet")
-    with pytest.raises(UserError, match="held-out samples of fold 0 nobody has a usable image"):
+    with pytest.raises(UserError, match="held-out samples of fold 0 has a usable image"):
         run(study, "one_less", RECIPE | {"folds": 1}, images_table=tmp_path / "images.parquet")

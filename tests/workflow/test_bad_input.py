@@ -1,4 +1,4 @@
-"""A user's mistake ends in one sentence, a status that is not 0, and no half-written output."""
+"""A mistake in the inputs gives one error message, a non-zero exit status and no partial output."""
 
 import gzip
 import json
@@ -14,7 +14,7 @@ SAMPLES = [f"{1000000 + 7 * i}" for i in range(80)]
 
 
 def cohort(folder, seed=0, variants=60):
-    """Genotypes, covariates and traits of 80 samples, as tests/config/phenotypes.yaml names them."""
+    """Write genotypes, covariates and traits of 80 samples, as named in tests/config/phenotypes.yaml."""
     rng = np.random.default_rng(seed)
     frequency = rng.uniform(0.2, 0.8, variants)
     genotypes = rng.binomial(2, frequency, (len(SAMPLES), variants)).astype(np.int8)
@@ -104,6 +104,7 @@ def score_without_alleles(study):
     set_config(study, pgs={"scores": "score.txt.gz"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mistake", "target", "sentence", "absent"),
     [
@@ -136,8 +137,9 @@ def test_a_mistake_ends_in_one_sentence(study, mistake, target, sentence, absent
     assert not list((run.folder / "results").rglob(".*.tmp.*"))
 
 
+@pytest.mark.slow
 def test_external_phenotypes_need_nothing_else(study):
-    """Also: a constant covariate is dropped with a warning, samples without a covariate are counted."""
+    """A constant covariate is dropped with a warning, and samples with a missing covariate are counted."""
     run = study("phenotypes.yaml")
     genotypes = cohort(run.folder)
     table = pd.read_csv(run.folder / "covariates.tsv", sep="\t")
@@ -149,7 +151,7 @@ def test_external_phenotypes_need_nothing_else(study):
     assert done.status == 0, done.text[-4000:]
     log = "".join(path.read_text() for path in (run.folder / "results/logs/phenotypes_external").glob("*.log"))
     assert "constant covariates are left out: batch" in log
-    assert "5 of 80 samples miss a covariate" in log
+    assert "5 of 80 samples with a missing covariate" in log
     results = run.folder / "results/models/traits"
     assert len(pd.read_parquet(results / "phenotypes.parquet")) == 75
     gwas = pd.read_parquet(results / "gwas/chr1.parquet")

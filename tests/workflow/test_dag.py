@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.studies import Study, clone
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "config" / "examples").glob("*.yaml"))
 
 
 def touch_inputs(config: dict, folder: Path) -> None:
-    """Make every file that the config names, empty: a dry run asks only whether it is there."""
+    """Create every file that the config names, empty: a dry run only checks that files exist."""
     chromosomes = [str(one) for one in config["genotypes"]["chromosomes"]]
     beds = [config["genotypes"]["array"], config.get("burden", {}).get("genotypes")]
     names = [bed.replace("{chrom}", chrom) for bed in beds if bed for chrom in chromosomes]
@@ -32,6 +34,32 @@ def touch_inputs(config: dict, folder: Path) -> None:
             (folder / name).touch()
 
 
+@pytest.fixture(scope="module")
+def workflow(root, tmp_path_factory):
+    """A copy of the workflow for dry runs that write nothing, each with a config of its own."""
+    return clone(root, tmp_path_factory.mktemp("dag") / "study")
+
+
+@pytest.fixture
+def configured(workflow, tmp_path):
+    """A function: the study of a config."""
+
+    def make(config: dict | str) -> Study:
+        if isinstance(config, str):
+            config = yaml.safe_load((ROOT / "tests/config" / config).read_text())
+        path = tmp_path / "my study.yaml"
+        path.write_text(yaml.safe_dump(config).replace("'5e-8'", "5e-8"))
+        return Study(workflow, path)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def demo(workflow):
+    """The jobs of the demo."""
+    return Study(workflow, None).dry().jobs()
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_make_a_dag(path, study):
     run = study()
@@ -39,10 +67,8 @@ def test_examples_make_a_dag(path, study):
     shutil.copy(path, target)
     config = yaml.safe_load(path.read_text())
     touch_inputs(config, run.folder)
-    dry = type(run)(run.folder, target).dry()
-    assert dry.status == 0, dry.text[-3000:]
+    jobs = Study(run.folder, target).dry().jobs()
     trained = [name for name, model in config["models"].items() if "method" in model]
-    jobs = dry.jobs()
     for name in config["models"]:
         assert jobs[("gwas_chromosome", name)] == len(config["genotypes"]["chromosomes"])
     for name in trained:
@@ -50,73 +76,100 @@ def test_examples_make_a_dag(path, study):
         assert jobs[("pretrain_fold", name)] == folds
 
 
-def test_a_dry_run_imports_nothing_heavy(study):
-    """Every job of a cluster parses the Snakefile again."""
+def test_a_dry_run_imports_nothing_heavy(workflow):
+    """Each cluster job parses the Snakefile again."""
     command = [sys.executable, "-X", "importtime", "-m", "snakemake", "--dry-run", "--cores", "1"]
-    done = subprocess.run(command, cwd=study().folder, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=workflow, capture_output=True, text=True, check=True)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
     assert "contigwas.config.check" in imported
     assert not imported & {"torch", "lightning", "monai", "kornia", "anndata", "sklearn", "scipy.stats", "matplotlib"}
 
 
-def test_demo_makes_a_dag(study):
-    jobs = study().dry().jobs()
-    assert jobs[("pretrain_fold", "contig")] == 3
-    assert jobs[("pretrain_fold", "simclr")] == 1
-    assert jobs[("phenotypes_external", "latents")] == 1
+def test_demo_makes_a_dag(demo):
+    assert demo[("pretrain_fold", "contig")] == 3
+    assert demo[("pretrain_fold", "simclr")] == 1
+    assert demo[("phenotypes_external", "latents")] == 1
 
 
-def test_the_picture_in_the_docs_has_every_rule(study, root):
+def test_a_dry_run_in_this_process_has_the_jobs_of_the_command(demo, workflow):
+    """Other tests ask for dry runs in their own process, which are faster."""
+    run = Study(workflow, None, cold=True)("--dry-run")
+    assert run.status == 0, run.text[-3000:]
+    assert run.jobs() == demo
+
+
+def test_the_picture_in_the_docs_has_every_rule(demo, root):
     drawn = set(re.findall(r"<title>(\w+)</title>", (root / "docs/figures/rulegraph.svg").read_text())) - {"rules"}
-    demo = {rule for rule, _ in study().dry().jobs()}
-    assert drawn == {"plots" if rule.startswith("plots_") else rule for rule in demo}, "make docs"
+    rules = {rule for rule, _ in demo}
+    assert drawn == {"plots" if rule.startswith("plots_") else rule for rule in rules}, "make docs"
 
 
 def test_a_given_config_stands_alone(study):
     run = study("phenotypes.yaml")
     touch_inputs(yaml.safe_load(run.config.read_text()), run.folder)
-    dry = run.dry()
-    assert dry.status == 0, dry.text[-3000:]
-    assert {model for _, model in dry.jobs()} == {"", "traits"}
-    assert not {rule for rule, _ in dry.jobs()} & {"simulate_cohort", "pgs", "burden", "images", "pretrain_fold"}
+    jobs = run.dry().jobs()
+    assert {model for _, model in jobs} == {"", "traits"}
+    assert not {rule for rule, _ in jobs} & {"simulate_cohort", "pgs", "burden", "images", "pretrain_fold"}
 
 
-def test_single_keys_can_be_set_on_the_demo(study):
-    dry = study().dry("--config", "seed=2")
-    assert dry.status == 0, dry.text[-3000:]
-    assert dry.jobs()[("simulate_cohort", "")] == 1
+def test_single_keys_can_be_set_on_the_demo(workflow, demo):
+    other = Study(workflow, None).dry(seed=2, evaluate={"kb": 7})
+    assert other.jobs() == demo
+    settings = {one.rule.name: one.params.get("settings", {}) for one in other.needed}
+    assert settings["simulate_cohort"]["seed"] == 2
 
 
-def test_covariates_are_read_for_their_modality_alone(study):
-    """Their table says nobody into the study, and retrains no other model."""
-    run = study("small.yaml")
-    config = yaml.safe_load(run.config.read_text())
+def test_covariates_are_read_for_their_modality_alone(configured):
+    """Their table does not select samples and does not retrain other models."""
+    config = yaml.safe_load((ROOT / "tests/config/small.yaml").read_text())
     config["models"] = {"pgs": config["models"]["inner"] | {"modalities": ["pgs"]}, "both": config["models"]["inner"]}
     config["models"]["both"] = config["models"]["both"] | {"modalities": ["pgs", "covariates"], "noise": 4}
     config["covariates"] = {"columns": ["sex", "age"]}
-    run.config.write_text(yaml.safe_dump(config))
-    dry = run.dry("pretrain")
-    assert dry.status == 0, dry.text[-3000:]
+    dry = configured(config).dry("pretrain")
     assert dry.jobs()[("covariates", "")] == 1
-    chunks = re.split(r"\n(?:local)?rule ", dry.text)
-    readers = {one.partition(":")[0] for one in chunks if re.search(r"input: .*demo/covariates\.tsv", one)}
-    assert readers == {"covariates", "training_inputs_digest"}
-    readers = [one for one in chunks if re.search(r"input: .*training_inputs/covariates\.ready", one)]
-    users = {one.partition("model=")[2][:4] for one in readers}
-    assert users == {"both"}
-    run.config.write_text(yaml.safe_dump(config | {"covariates": {"columns": ["sex", "PC1"]}}))
-    assert "results/genotypes/pcs.parquet" in run.dry("covariates").text
-    assert "results/genotypes/pcs.parquet" not in dry.text
+    assert rules(dry.readers("resources/demo/covariates.tsv")) == {"covariates", "training_inputs_digest"}
+    users = dry.readers("results/training_inputs/covariates.ready")
+    assert {job.wildcards_dict["model"] for job in users} == {"both"}
+    pcs = "results/genotypes/pcs.parquet"
+    assert not dry.readers(pcs)
+    config |= {"covariates": {"columns": ["sex", "PC1"]}}
+    assert "covariates" in rules(configured(config).dry("covariates").readers(pcs))
+
+
+def rules(jobs) -> set[str]:
+    return {job.rule.name for job in jobs}
 
 
 @pytest.mark.parametrize("target", ["images", "pgs", "burden", "snps", "covariates", "expression"])
-def test_a_target_without_its_block_says_so(target, study):
-    run = study("phenotypes.yaml")
-    touch_inputs(yaml.safe_load(run.config.read_text()), run.folder)
-    dry = run.dry(target)
+def test_a_target_without_its_block_says_so(target, workflow, configured):
+    one = configured("phenotypes.yaml")
+    touch_inputs(yaml.safe_load(one.config.read_text()), workflow)
+    dry = one.dry(target)
     assert dry.status != 0
     assert f"there is no {target}: block" in dry.text
     assert "Traceback" not in dry.text
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "keys", "sentence"),
+    [
+        ("phenotypes.yaml", "images", {}, "there is no images: block"),
+        ("small.yaml", "all", {"gwas": {"covariate": ["sex"]}}, "did you mean covariates?"),
+        ("small.yaml", "all", {"burden": {"masks": "nowhere.txt"}}, "burden.masks names nowhere.txt, which does not"),
+    ],
+    ids=["a block that a target needs", "the schema", "a file"],
+)
+def test_the_sentence_reaches_the_terminal_without_a_traceback(name, target, keys, sentence, workflow, configured):
+    """Of every kind of mistake one by the command; further sentences are asked of dry runs in this process."""
+    config = yaml.safe_load((ROOT / "tests/config" / name).read_text())
+    touch_inputs(yaml.safe_load((ROOT / "tests/config/phenotypes.yaml").read_text()), workflow)
+    for block, values in keys.items():
+        config[block] = config.get(block, {}) | values
+    one = configured(config)
+    run = Study(one.folder, one.config, cold=True)("--dry-run", target)
+    assert run.status != 0
+    assert sentence in run.text, run.text[-2000:]
+    assert "Traceback" not in run.text
 
 
 @pytest.mark.parametrize(
@@ -135,16 +188,14 @@ def test_a_target_without_its_block_says_so(target, study):
         ("models.contig.modalities", ["mri"], "must be one of snps, pgs, burden"),
     ],
 )
-def test_mistakes_in_the_config_end_in_one_sentence(key, value, sentence, study):
-    run = study("small.yaml")
-    config = yaml.safe_load(run.config.read_text())
+def test_mistakes_in_the_config_end_in_one_sentence(key, value, sentence, configured):
+    config = yaml.safe_load((ROOT / "tests/config/small.yaml").read_text())
     *blocks, last = key.split(".")
     place = config
     for one in blocks:
         place = place[one]
     place[last] = value
-    run.config.write_text(yaml.safe_dump(config).replace("'5e-8'", "5e-8"))
-    dry = run.dry()
+    dry = configured(config).dry()
     assert dry.status != 0
     assert sentence in dry.text, dry.text[-2000:]
     assert "Traceback" not in dry.text

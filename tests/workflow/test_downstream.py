@@ -11,6 +11,8 @@ from PIL import Image
 
 from tests.studies import Study, clone
 
+pytestmark = pytest.mark.slow
+
 TASK = {
     "task": "segmentation",
     "table": "masks/masks.tsv",
@@ -142,7 +144,7 @@ def test_no_sample_is_named_outside_private(labelled):
 
 
 def test_a_plain_run_and_the_report_ask_for_the_tasks(labelled):
-    jobs = labelled.dry("--forcerun", "downstream_segmentation").jobs()
+    jobs = labelled.dry(forcerun=["downstream_segmentation"]).jobs()
     assert jobs["downstream_segmentation", "contig"] == 2
     assert jobs["report", ""] == 1
 

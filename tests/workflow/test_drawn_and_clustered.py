@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 CODER = {
     "method": "contrastive_autoencoder",
     "latent": 6,

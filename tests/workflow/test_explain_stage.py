@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 BLOCK = {"n_samples": 12, "reference": 24, "steps": 8, "private": 2}
 RULES = {"explain_model", "explain_plots", "explain_samples"}
 
@@ -63,7 +65,7 @@ def test_samples_are_named_in_private_alone(explained):
 
 def test_a_key_reruns_what_reads_it(explained):
     assert not changed(explained)
-    for key, value in (("n_samples", 15), ("noise", {"samples": 1}), ("baseline", "zero"), ("methods", ["deeplift"])):
+    for key, value in (("n_samples", 15), ("noise", {"copies": 1}), ("baseline", "zero"), ("methods", ["deeplift"])):
         assert {rule for rule, _ in changed(explained, **{key: value})} == RULES | {"explain"}, key
     pages = {("explain_samples", "contig"), ("explain_samples", "inner"), ("explain", "")}
     assert changed(explained, private=3) == pages

@@ -26,6 +26,7 @@ def test_the_demo_exports_every_model_and_only_when_asked(study):
     assert not rules(run.dry()) & RULES
 
 
+@pytest.mark.slow
 def test_export_and_what_runs_again(study):
     run = study("phenotypes.yaml")
     cohort(run.folder)
@@ -44,8 +45,7 @@ def test_export_and_what_runs_again(study):
     assert private.stat().st_mode & 0o777 == 0o700
     assert "60 rows, 0 left out" in (results / "logs/export_gwas_ssf/traits.log").read_text()
 
-    again = run.dry("export")
-    assert "Nothing to be done" in again.text or rules(again) <= {"export"}, again.text[-2000:]
+    assert rules(run.dry("export")) <= {"export"}
     changes = [
         ({"features": ["weight"]}, RULES),
         ({"log10_p": True}, {"export_plink2", "export"}),
@@ -60,6 +60,7 @@ def test_export_and_what_runs_again(study):
         run.config.write_text(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("features", "sentence"),
     [(["hight"], "did you mean height"), (["minp"], "only tests over features (minp), which have no effect size")],

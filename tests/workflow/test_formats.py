@@ -8,6 +8,8 @@ import yaml
 from tests.genotype_files import expected_dosages, write_bgen, write_pgen, write_sample
 from tests.plink_files import iids
 
+pytestmark = pytest.mark.slow
+
 SAMPLES, AUTOSOMAL, LINKED = 90, 60, 20
 CHROMS = ["1"] * AUTOSOMAL + ["X"] * LINKED
 SEXES = np.array([1, 2] * (SAMPLES // 2))

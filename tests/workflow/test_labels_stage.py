@@ -125,7 +125,7 @@ def test_only_what_a_key_is_of_runs_again(labelled):
 
 
 def test_a_plain_run_and_the_report_ask_for_the_tasks(labelled):
-    jobs = labelled.dry("--forcerun", "downstream_regression").jobs()
+    jobs = labelled.dry(forcerun=["downstream_regression"]).jobs()
     assert jobs["downstream_regression", "given"] == 1
     assert jobs["report", ""] == 1
 

@@ -1,4 +1,4 @@
-"""Preflight catches what would end a run, says what to do, and names nobody. No inputs are read whole for it."""
+"""Preflight finds mistakes that would stop a run and says how to fix them. It prints no IIDs."""
 
 import errno
 import gzip
@@ -71,22 +71,22 @@ def test_a_study_without_a_mistake(spoiled, root, capsys):
     for fact in (
         "80 variants of 90 samples in 2 .bed files",
         "by chromosome: chr1=40, chr2=40",
-        f"build: GRCh37 (known rsIDs at their place: {places} on GRCh37, 0 on GRCh38",
+        f"build: GRCh37 (reference rsIDs at their position: {places} on GRCh37, 0 on GRCh38",
         "90 images of 90 samples (90 left)",
-        "90 files looked for, 90 found; 90 opened, 48 of these decoded",
+        "90 files looked up, 90 found; 90 opened, 48 of them decoded",
         "1 scores in 1 files",
-        "the genotypes have 100% to 100% of a score's rows",
+        "100% to 100% of the rows of a score are in the genotypes",
         "20 annotations of 2 genes, categories LoF 10, missense 10",
-        "20 of 20 annotations are of variants of the exome calls",
-        "2 genes, 2 of them on the chromosomes analysed",
+        "20 of 20 annotations are of variants of the exome genotypes",
+        "2 genes, 2 of them on the analysed chromosomes",
         "84 of 84 samples have every covariate of sex, age, PC1-PC2",
-        "2 features of 90 samples, 0 of them without any",
-        "3 genes; 90 samples; the values of all are looked at as counts",
+        "2 features of 90 samples, 0 of them without a value",
+        "3 genes; 90 samples; the values of all samples were checked against scale: counts",
         "2 of 3 genes have a position",
         "expression 90 90 84",
-        "6 features of 90 samples (90 of them looked at)",
-        "contig: 2 features; the first has predictions for 84 samples analysed",
-        "2 labels; 75 of the 84 samples analysed have one",
+        "6 features of 90 samples (90 of them checked)",
+        "contig: 2 features; the first has predictions for 84 analysed samples",
+        "2 labels; 75 of the 84 analysed samples have one",
         "kinds (labels) 80 80 75",
         "84 samples are analysed",
         "withdrawn 1 1 0",
@@ -100,7 +100,7 @@ def test_missing_files_are_all_listed(spoiled, root):
     spoiled.set(samples={"covariates": "c.tsv", "keep": "k.tsv"}, loci={"genes": "g.gtf"}, images={"table": "i.tsv"})
     (spoiled.folder / "chr2.bim").unlink()
     errors = examine(checked(spoiled, root), Plan()).findings.of("error")
-    keys = {one.key for one in errors if "does not exist: correct it or put it there" in one.text}
+    keys = {one.key for one in errors if "does not exist: correct the path or add the file" in one.text}
     assert keys == {"samples.covariates", "samples.keep", "loci.genes", "images.table", "genotypes.array"}
 
 
@@ -116,27 +116,27 @@ def test_a_warning_lets_the_run_begin(spoiled, root, capsys, mistake, key, remed
 
 
 @pytest.mark.parametrize(
-    ("named", "reported"), [(2**29, "90 samples"), (0, "samples not counted in a file this large")]
+    ("named", "reported"), [(2**29, "90 samples"), (0, "samples not counted: the file is too large")]
 )
 def test_a_large_table_of_expression_is_looked_at_in_part(spoiled, root, monkeypatch, named, reported):
     """Its header, its samples where they are quickly read, and the values of the first: the mistake below is later."""
     spoiled.lines("expression.csv", lambda lines: [*lines[:-1], lines[-1].replace(",", ",-", 1)])
     checked(spoiled, root)
     assert [one for one in examine(spoiled.config, Plan()).findings.of("error") if "negative" in one.text]
-    monkeypatch.setattr(expression, "WHOLE", 0)
-    monkeypatch.setattr(expression, "NAMED", named)
+    monkeypatch.setattr(expression, "MAX_BYTES", 0)
+    monkeypatch.setattr(expression, "MAX_BYTES_OF_IIDS", named)
     study = examine(spoiled.config, Plan())
     assert not study.findings.of("error"), study.findings.of("error")
     facts = [one.text for one in study.findings.of("fact") if one.key.startswith("expression")]
-    assert facts == [f"3 genes; {reported}; the values of the first 20 are looked at as counts",
-                     "too large to be read in seconds"]  # fmt: skip
+    assert facts == [f"3 genes; {reported}; the values of the first 20 samples were checked against scale: counts",
+                     "not read: the file is too large"]  # fmt: skip
     assert ("expression" in study.samples) == bool(named)
 
 
 @pytest.mark.parametrize("spoil", [lambda data: data[:-40], lambda data: data[:40] + b"\0" * 40 + data[80:]])
 def test_a_large_file_that_is_damaged_is_one_error_among_others(spoiled, root, monkeypatch, spoil):
     """Cut short, or overwritten: of a large table of annotations the first lines are read."""
-    monkeypatch.setattr(burden, "WHOLE", 0)
+    monkeypatch.setattr(burden, "MAX_BYTES", 0)
     lines = gzip.compress((spoiled.folder / "annotations.txt").read_bytes() * 50)
     (spoiled.folder / "annotations.txt").write_bytes(spoil(lines))
     absent_covariate(spoiled)
@@ -154,12 +154,12 @@ def test_a_large_file_that_is_damaged_is_one_error_among_others(spoiled, root, m
         (ValueError("5183007 is no number"), "copy it again"),
         (KeyError("5183007"), "copy it again"),
         (gzip.BadGzipFile("CRC check failed"), "copy it again"),
-        (PermissionError(errno.EACCES, "Permission denied", "5183007.png"), "see to its permissions"),
+        (PermissionError(errno.EACCES, "Permission denied", "5183007.png"), "correct its permissions"),
     ],
 )
 def test_what_a_reader_raises_is_an_error_of_its_key(caplog, error, remedy):
     findings = Findings()
-    with caplog.at_level("INFO", "contigwas"), findings.reported("snps.list"):
+    with caplog.at_level("INFO", "contigwas"), findings.report_errors("snps.list"):
         raise error
     assert [(one.level, one.key) for one in findings.found] == [("error", "snps.list")]
     assert findings.found[0].text.endswith(remedy)
@@ -182,7 +182,7 @@ def test_the_index_of_embeddings_may_be_of_any_kind_that_anndata_writes(spoiled,
         index = file["obs/_index"]
         index["mask" if kind == "string" else "codes"][3] = True if kind == "string" else -1
     errors = examine(spoiled.config, Plan()).findings.of("error")
-    assert "has 1 samples without a name: write an IID for each in obs" in errors[0].text
+    assert "1 samples have no name. Write an IID for each in obs" in errors[0].text
 
 
 @pytest.mark.parametrize(("bad", "level"), [(50, "warning"), (90, "error")])
@@ -213,7 +213,7 @@ def test_photographs_are_judged_by_those_looked_into(spoiled, root, black, level
     reported = examine(checked(spoiled, root), Plan()).findings
     found = [one for one in reported.found if one.key == "images.table" and f"({black} black)" in one.text]
     assert [one.level for one in found] == [level], reported.found
-    assert f"{black} of these decoded" in " ".join(one.text for one in reported.of("fact"))
+    assert f"{black} of them decoded" in " ".join(one.text for one in reported.of("fact"))
 
 
 def test_values_of_a_swapped_column_are_not_printed(spoiled, root):
@@ -224,7 +224,7 @@ def test_values_of_a_swapped_column_are_not_printed(spoiled, root):
 
     spoiled.lines("images.tsv", swap)
     reported = [one.text for one in examine(checked(spoiled, root), Plan()).findings.found]
-    assert "90 images of 90 samples (87 of other values in the column eye, 3 right)" in reported
+    assert "90 images of 90 samples (87 with other values in the column eye, 3 right)" in reported
     assert not [text for text in reported if any(iid in text for iid in SAMPLES)]
 
 
@@ -253,26 +253,26 @@ def test_gpus_that_are_not_there(spoiled, root, monkeypatch):
     reported = {one.key: one.text for one in examine(config, Plan(gpus=4)).findings.of("warning")}
     assert "resources: gpu=4" in reported["gpu"]
     assert "gpu" not in {one.key for one in examine(config, Plan(gpus=1)).findings.of("warning")}
-    monkeypatch.setattr(machine, "LONG", 0)
+    monkeypatch.setattr(machine, "MAX_CPU_HOURS", 0)
     reported = {one.key: one.text for one in examine(config, Plan(gpus=1)).findings.of("warning")}
-    assert "run on a machine or a cluster with one" in reported["gpu"]
+    assert "run on a machine or a cluster with a GPU" in reported["gpu"]
 
 
 def test_samples_of_large_files_tell_the_same(spoiled, root, monkeypatch):
     """What is too large to be read whole is counted from sizes; truncation is still seen."""
     whole = examine(checked(spoiled, root), Plan())
     for module in (genotypes, burden, scores):
-        monkeypatch.setattr(module, "WHOLE", 0)
+        monkeypatch.setattr(module, "MAX_BYTES", 0)
     part = examine(spoiled.config, Plan())
     assert not part.findings.of("error")
     for key in ("genotypes.array", "burden.genotypes"):
-        assert not part.variants[key].whole
+        assert not part.variants[key].complete
         assert part.variants[key].counts == whole.variants[key].counts
     texts = [one.text for one in part.findings.of("fact")]
     assert any("counted from sizes and headers" in one for one in texts)
-    assert any("1 of them by their header alone" in one for one in texts)
+    assert any("of 1 of them only the header was read" in one for one in texts)
     spoiled.edit("chr1.bed", lambda data: data[:-5])
-    assert any("it is cut short" in one.text for one in examine(spoiled.config, Plan()).findings.of("error"))
+    assert any("is truncated" in one.text for one in examine(spoiled.config, Plan()).findings.of("error"))
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -289,8 +289,8 @@ def test_other_formats(spoiled, root, monkeypatch, suffix, whole):
             write_sample(path.with_suffix(".sample"), SAMPLES, ["0"] * 90)
     spoiled.set(gwas={"genotypes": f"imputed{{chrom}}.{suffix}"})
     if not whole:
-        monkeypatch.setattr(genotypes, "WHOLE", 0)
-        monkeypatch.setattr(genotypes, "MANY", 0)
+        monkeypatch.setattr(genotypes, "MAX_BYTES", 0)
+        monkeypatch.setattr(genotypes, "MAX_VARIANTS", 0)
     study = examine(checked(spoiled, root), Plan())
     assert not study.findings.of("error"), study.findings.of("error")
     assert study.variants["gwas.genotypes"].counts == {"1": 50, "2": 50}

@@ -15,6 +15,8 @@ from tests.preflight_mistakes import (
     truncated,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(study):
@@ -37,7 +39,7 @@ def test_the_target(run):
     ("mistakes", "remedies"),
     [
         ([truncated, headerless_keep], ["it is truncated", "keep.tsv has no column iid"]),
-        ([absent_covariate, results_is_a_file], ["correct the names", "elsewhere with --directory"]),
+        ([absent_covariate, results_is_a_file], ["Correct the names", "another folder with --directory"]),
         ([kinship_without_column, score_of_other_build], ["has no column KINSHIP", "harmonised to GRCh37"]),
     ],
 )
@@ -64,14 +66,14 @@ def test_missing_files_end_other_targets_at_once(run):
     assert "g.gtf, which does not exist" in kept(both.text)
     other = workflow.dry("samples")
     assert other.status == 1
-    assert other.text.count("which does not exist: correct it or put it there") == 1
-    assert workflow.dry("preflight", "samples").status == 1
+    assert other.text.count("which does not exist: correct the path or add the file") == 1
+    assert workflow("--dry-run", "preflight", "samples").status == 1
 
 
 @pytest.mark.parametrize(
     ("blocks", "sentence"),
     [
-        ({"genotypes": {"chromosomes": ["X"]}}, "so add at least one"),
+        ({"genotypes": {"chromosomes": ["X"]}}, "add at least one"),
         ({"gwas": {"covariate": ["sex"]}}, "did you mean covariates?"),
         ({"loci": {"p1": "5e-8"}}, "write it without quotes and with a point"),
     ],
@@ -92,13 +94,13 @@ def test_a_lock_does_not_stop_it(run):
     spoiled.save(workflow.config)
     done = workflow("preflight")
     assert done.status == 0, done.text[-3000:]
-    assert "open it with snakemake --unlock" in kept(done.text)
+    assert "unlock it with snakemake --unlock" in kept(done.text)
 
 
 def test_the_demo_before_anything_is_made(study):
     done = study()("preflight")
     assert done.status == 0, done.text[-3000:]
     text = kept(done.text)
-    assert "made by the run: resources/demo/genotypes/chr{chrom}.bed" in text
-    assert "made by the run: resources/demo/images.tsv" in text
-    assert "made by the run: resources/demo/pgs/*.txt.gz" in text
+    assert "created by the run: resources/demo/genotypes/chr{chrom}.bed" in text
+    assert "created by the run: resources/demo/images.tsv" in text
+    assert "created by the run: resources/demo/pgs/*.txt.gz" in text

@@ -1,8 +1,17 @@
-"""A second run from nothing gives the same files, with another number of cores too."""
+"""A second run from nothing gives the same files, with another number of cores too.
+
+It is as users run it: each job is a Python of its own. The first run, which other tests share, is made of forks.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_second_run_with_one_core_gives_the_same_loci(finished, study):
-    again = study("small.yaml")
+    again = replace(study("small.yaml"), cold=True)
     same = [
         "results/models/contig/loci.tsv",
         "results/models/latents/loci.tsv",

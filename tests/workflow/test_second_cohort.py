@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 
 from tests.studies import Study, clone
@@ -61,8 +62,8 @@ def test_mistakes_end_in_one_sentence(study):
     for recipe, sentence in (
         ({"apply": "nowhere"}, "models.first.apply names nowhere, which has no fold0/model.ckpt"),
         ({"apply": "old"}, "old, which has no alignment.npz: run the target align"),
-        ({"apply": MODEL, "phenotypes": {"components": 3}}, "first.phenotypes has a key components"),
-        ({"apply": MODEL, "epochs": 3}, "models.first has a key epochs"),
+        ({"apply": MODEL, "phenotypes": {"components": 3}}, "first.phenotypes has an unknown key components"),
+        ({"apply": MODEL, "epochs": 3}, "models.first has an unknown key epochs"),
     ):
         set_config(run, models={"first": recipe})
         dry = run.dry()
@@ -76,6 +77,7 @@ def test_mistakes_end_in_one_sentence(study):
     assert "models.first is applied to images, but there is no images: block" in run.dry().text
 
 
+@pytest.mark.slow
 def test_the_same_images_under_other_names_give_the_discovery_again(finished, root, tmp_path):
     """Strangers with the genotypes and images of the discovery: its effects come back, through three networks."""
     folder = clone(root, tmp_path / "second")

@@ -82,6 +82,7 @@ def test_images_are_decoded_with_the_settings_that_the_workflow_gives(study):
     assert [int(mask.max()) for mask in masks] == [1, 1, 2, 1, 1, 1]
 
 
+@pytest.mark.slow
 def test_withdrawn_participants_are_left_out_without_a_cohort(study):
     """The job itself: settings that are mappings, and participants who withdrew."""
     external = {"cohort": False, "crop": "none", "labels": {"size": 255}}

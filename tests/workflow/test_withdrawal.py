@@ -15,6 +15,8 @@ import yaml
 
 from contigwas.samples.folds import stable_hash
 
+pytestmark = pytest.mark.slow
+
 
 def decoded(path: Path) -> str:
     """Everything in a file that is text, whatever its format; compressed ones unpacked."""

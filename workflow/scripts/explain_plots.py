@@ -11,6 +11,6 @@ with job(snakemake.log[0]):
         settings["loci"],
         [made.genome, made.genome_pdf],
         title=snakemake.wildcards.model,
-        truth=next(iter(read.truth), None),
+        ground_truth=next(iter(read.truth), None),
     )
     top(read.features, read.modalities, [made.top, made.top_pdf], title=snakemake.wildcards.model)

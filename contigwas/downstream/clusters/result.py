@@ -6,7 +6,7 @@ import pandas as pd
 
 from contigwas.downstream.clusters.agreement import Agreement
 from contigwas.downstream.clusters.partitions import Partition
-from contigwas.privacy.small_counts import reported, reported_table
+from contigwas.privacy.small_counts import suppress_small_cells, suppress_small_counts
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class ClusteringResult:
 
     def sizes(self, arm: str) -> list[int | str]:
         """Return the sizes of the clusters and of noise (last), small counts hidden, for a task without labels."""
-        return reported([*self.partitions[arm].sizes, self.partitions[arm].noise])
+        return suppress_small_counts([*self.partitions[arm].sizes, self.partitions[arm].noise])
 
     def table(self, arm: str) -> list[list[int | str]]:
         """Return the contingency table of an arm, small counts hidden."""
-        return reported_table(self.agreements[arm].counts, self.without)
+        return suppress_small_cells(self.agreements[arm].counts, self.without)

@@ -26,7 +26,7 @@ from contigwas.downstream.clusters.partitions import (
 from contigwas.downstream.clusters.result import ClusteringResult
 from contigwas.downstream.folds import family_codes
 from contigwas.phenotypes.pca import fit
-from contigwas.privacy.small_counts import LEAST, any_hidden, coarse, hidden
+from contigwas.privacy.small_counts import MIN_COUNT, any_hidden, coarse, hidden
 from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_parquet, write_tsv
 from contigwas.runtime.errors import UserError
 from contigwas.tables.anndata_io import read_modality
@@ -118,7 +118,7 @@ def _require_samples(samples: int, settings: Mapping[str, object], embeddings: P
 def _report_complement(samples: int, others: int) -> int | str:
     """Return `samples` - `others` for a report, hidden if either number has to be hidden."""
     if any_hidden([hidden(others)]):
-        return f"all but <{LEAST}"
+        return f"all but <{MIN_COUNT}"
     return hidden(samples - others)
 
 

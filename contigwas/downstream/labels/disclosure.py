@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from contigwas.downstream.labels.kinds import MULTILABEL, ORDINAL, REGRESSION, Target
-from contigwas.privacy.small_counts import SMALL, SOME, any_hidden, coarse, reported
+from contigwas.privacy.small_counts import SMALL, SOME, any_hidden, coarse, suppress_small_counts
 
 NUMBERS = ["value", "low", "high"]
 
@@ -15,11 +15,11 @@ def count_tested(kind: Target, values: np.ndarray) -> dict[str, int | str]:
         return {}
     if kind.kind == MULTILABEL:
         return {
-            name: reported([int(column.sum()), int((1 - column).sum())])[0]
+            name: suppress_small_counts([int(column.sum()), int((1 - column).sum())])[0]
             for name, column in zip(kind.names, values.T, strict=True)
         }
     sizes = np.bincount(values[:, 0].astype(int), minlength=len(kind.classes))
-    return dict(zip(kind.classes, reported(sizes), strict=True))
+    return dict(zip(kind.classes, suppress_small_counts(sizes), strict=True))
 
 
 def reportable_scores(table: pd.DataFrame, kind: Target, counts: dict[str, int | str]) -> pd.DataFrame:

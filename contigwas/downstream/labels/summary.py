@@ -12,7 +12,7 @@ from contigwas.downstream.figures import DIFFERENCE, draw_arms
 from contigwas.downstream.labels.disclosure import count_tested, reportable_scores
 from contigwas.downstream.labels.kinds import BINARY, MULTICLASS, MULTILABEL, ORDINAL, REGRESSION, Target, read_target
 from contigwas.downstream.labels.metrics import measures, tabulate
-from contigwas.privacy.small_counts import reported
+from contigwas.privacy.small_counts import suppress_small_counts
 from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_parquet, write_tsv
 from contigwas.runtime.errors import UserError
 
@@ -138,7 +138,7 @@ def describe(
                 "test": len(part),
                 "test_samples_whose_images_the_pretraining_saw": None
                 if pd.isna(part["seen"].iloc[0])
-                else reported([int(part["seen"].iloc[0]), len(part) - int(part["seen"].iloc[0])])[0],
+                else suppress_small_counts([int(part["seen"].iloc[0]), len(part) - int(part["seen"].iloc[0])])[0],
             }
             for number, part in one.groupby("split")
         ],

@@ -22,7 +22,7 @@ from contigwas.downstream.segmentation.masks import (
     reader,
 )
 from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_parquet, write_tsv
-from contigwas.runtime.disk import reported
+from contigwas.runtime.disk import report_disk_errors
 from contigwas.runtime.errors import UserError
 from contigwas.runtime.memory import enough_memory
 from contigwas.samples.cohort import included, read_cohort
@@ -108,7 +108,7 @@ def write_labelled(
     for path in (output_samples, output_images, output_masks, output_left_out):
         private_folder(Path(path).parent)
     for path, array in ((output_images, images), (output_masks, masks)):
-        with reported(path), replacing(path) as temporary, temporary.open("wb") as file:
+        with report_disk_errors(path), replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, array)
     kept["row"] = np.arange(len(kept))
     write_tsv(unusable[["iid", "source", "reason"]], output_left_out)

@@ -21,7 +21,7 @@ from contigwas.pretrain.data import Genetics, load_genetics, read_components
 from contigwas.pretrain.determinism import deterministic
 from contigwas.pretrain.pretrained import Pretrained, read_checkpoint, take_from
 from contigwas.runtime.atomic_files import PathLike, private_folder, replacing, write_parquet
-from contigwas.runtime.disk import reported
+from contigwas.runtime.disk import report_disk_errors
 from contigwas.runtime.errors import UserError
 from contigwas.runtime.memory import enough_memory
 
@@ -85,7 +85,7 @@ def segment(
             rows, kept = _fit_all(data, settings, seed)
     private_folder(Path(output_scores).parent)
     shown = _select_examples(data, rows, kept)
-    with reported(output_examples), replacing(output_examples) as temporary, temporary.open("wb") as file:
+    with report_disk_errors(output_examples), replacing(output_examples) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **shown)
     write_parquet(rows, output_scores)
 

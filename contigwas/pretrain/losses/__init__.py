@@ -1,4 +1,4 @@
-"""Losses of self-supervised training: one a file, pure functions of embeddings."""
+"""Losses of self-supervised learning: one per file, pure functions of embeddings."""
 
 from contigwas.pretrain.losses.barlow_twins import barlow_twins_loss
 from contigwas.pretrain.losses.byol import byol_loss

@@ -1,4 +1,4 @@
-"""The loss of ContIG: each image against everyone's genetics, and each sample's genetics against every image."""
+"""The ContIG loss: each image against the genetics of all samples, and each sample's genetics against all images."""
 
 import torch
 from torch import Tensor
@@ -6,14 +6,15 @@ from torch.nn import functional
 
 
 def contig_loss(images: Tensor, genetics: Tensor, temperature: float | Tensor, alpha: float) -> Tensor:
-    """Scalar loss of two embeddings (samples, width) of the same samples, in the same order; they need not be normalised.
+    """Return the loss (scalar) of two embeddings (samples, width) of the same samples in the same order.
 
-    With S the cosine similarities over the temperature: `alpha` x the cross-entropy of the rows of S (image to
-    genetics, the diagonal is right) + (1 - `alpha`) x that of its columns. Images are never contrasted with
-    images, nor genetics with genetics. Taleb et al., CVPR 2022, equations 1 to 3.
+    The embeddings need not be normalised. S is the matrix of cosine similarities divided by the temperature. The loss
+    is `alpha` x the cross-entropy of the rows of S (image to genetics, with the diagonal as the target) + (1 - `alpha`)
+    x that of its columns. Images are not contrasted with images, nor genetics with genetics. Taleb et al., CVPR 2022,
+    equations 1 to 3.
     """
     similarity = functional.normalize(images, dim=1) @ functional.normalize(genetics, dim=1).T / temperature
-    right = torch.arange(len(images), device=images.device)
-    forward = functional.cross_entropy(similarity, right)
-    backward = functional.cross_entropy(similarity.T, right)
+    target = torch.arange(len(images), device=images.device)
+    forward = functional.cross_entropy(similarity, target)
+    backward = functional.cross_entropy(similarity.T, target)
     return alpha * forward + (1 - alpha) * backward

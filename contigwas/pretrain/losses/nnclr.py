@@ -1,4 +1,4 @@
-"""NNCLR: the nearest neighbour of one view, from a queue of earlier images, finds the other view."""
+"""NNCLR: the nearest neighbour of one view, in a queue of earlier images, is contrasted with the other view."""
 
 import torch
 from torch import Tensor
@@ -6,11 +6,12 @@ from torch.nn import functional
 
 
 def nnclr_loss(projected: Tensor, predicted: Tensor, queue: Tensor, temperature: float) -> Tensor:
-    """Scalar loss of one view's projections and the other's predictions (images, width), given a queue (kept, width).
+    """Return the loss (scalar) of projections of one view and predictions of the other, given a queue.
 
-    Each projection is replaced by its nearest row of `queue` (cosine), which then has to pick its image's prediction
-    among those of the batch: cross-entropy of the cosines over the temperature. No gradient reaches the neighbours.
-    Dwibedi et al., ICCV 2021, equations 2 and 3.
+    `projected` and `predicted` are (images, width), `queue` is (queue length, width). Each projection is replaced by
+    its nearest row of `queue` (by cosine). The loss is the cross-entropy of identifying the prediction of the same
+    image in the batch, by cosine similarity divided by the temperature. No gradient flows to the neighbours. Dwibedi et
+    al., ICCV 2021, equations 2 and 3.
     """
     queue = functional.normalize(queue, dim=1)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""NT-Xent, the loss of SimCLR: two views of one image find each other among all other views."""
+"""NT-Xent, the loss of SimCLR: each view identifies the other view of its image among all views."""
 
 import torch
 from torch import Tensor
@@ -6,13 +6,14 @@ from torch.nn import functional
 
 
 def ntxent_loss(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """Scalar loss of the embeddings (images, width) of two views of the same images; they need not be normalised.
+    """Return the loss (scalar) of the embeddings (images, width) of two views of the same images.
 
-    The mean over all 2N views of the cross-entropy with which a view picks its partner among the 2N - 1 others, by
-    cosine similarity over the temperature. Chen et al., ICML 2020, equation 1.
+    The embeddings need not be normalised. The loss is the mean over all 2N views of the cross-entropy of identifying
+    the other view of the image among the 2N - 1 other views, by cosine similarity divided by the temperature. Chen et
+    al., ICML 2020, equation 1.
     """
     views = functional.normalize(torch.cat([first, second]), dim=1)
     similarity = views @ views.T / temperature
-    itself = torch.eye(len(views), dtype=torch.bool, device=views.device)
+    diagonal = torch.eye(len(views), dtype=torch.bool, device=views.device)
     partner = torch.arange(len(views), device=views.device).roll(len(first))
-    return functional.cross_entropy(similarity.masked_fill(itself, -torch.inf), partner)
+    return functional.cross_entropy(similarity.masked_fill(diagonal, -torch.inf), partner)

@@ -1,4 +1,4 @@
-"""How an image encoder learns: one method a file, by the name that a recipe gives it."""
+"""Training methods of the image encoder: one per file, by the name in a recipe."""
 
 from contigwas.pretrain.methods.autoencoder import Autoencoder
 from contigwas.pretrain.methods.barlow_twins import BarlowTwins

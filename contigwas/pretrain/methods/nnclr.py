@@ -1,4 +1,4 @@
-"""NNCLR: the nearest earlier image of one view finds the other view."""
+"""NNCLR: the nearest earlier image of one view is contrasted with the other view."""
 
 from collections.abc import Mapping
 
@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from contigwas.pretrain.data import Study
-from contigwas.pretrain.distributed import gathered
+from contigwas.pretrain.data import TrainingData
+from contigwas.pretrain.distributed import gather_rows
 from contigwas.pretrain.losses import nnclr_loss
 from contigwas.pretrain.methods.views import TwoViews, predictor
 from contigwas.pretrain.normalise import PixelScaler
@@ -15,10 +15,10 @@ from contigwas.pretrain.precision import exactly
 
 
 class NNCLR(TwoViews):
-    """Dwibedi et al., ICCV 2021: a queue of the last `queue` projections, the oldest replaced first."""
+    """Dwibedi et al., ICCV 2021: a queue of the last `queue` projections; new ones replace the oldest."""
 
-    def __init__(self, study: Study, pixels: PixelScaler, settings: Mapping[str, object], seed: int) -> None:
-        super().__init__(study, pixels, settings, seed)
+    def __init__(self, data: TrainingData, pixels: PixelScaler, settings: Mapping[str, object], seed: int) -> None:
+        super().__init__(data, pixels, settings, seed)
         width = settings["embedding"]
         self.project = self.projector(width)
         self.predict = predictor(width, settings["hidden"])
@@ -26,23 +26,23 @@ class NNCLR(TwoViews):
         self.register_buffer("oldest", torch.zeros((), dtype=torch.int64))
 
     def compare(self, features: Tensor, views: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Both ways, each over the whole batch."""
+        """Return the mean loss of both directions over the whole batch."""
         projected = self.project(features)
         predicted = self.predict(projected).float().chunk(2)
         projected = projected.detach().float().chunk(2)
         sides = projected[0], predicted[1]
         if self.training:
-            projected, predicted = ([gathered(one) for one in pair] for pair in (projected, predicted))
+            projected, predicted = ([gather_rows(one) for one in pair] for pair in (projected, predicted))
         temperature = self.settings["temperature"]
         with exactly(features):
-            there = nnclr_loss(projected[0], predicted[1], self.queue, temperature)
-            back = nnclr_loss(projected[1], predicted[0], self.queue, temperature)
+            forward = nnclr_loss(projected[0], predicted[1], self.queue, temperature)
+            backward = nnclr_loss(projected[1], predicted[0], self.queue, temperature)
         if self.training:
-            self._remember(projected[0])
-        return (there + back) / 2, sides
+            self._enqueue(projected[0])
+        return (forward + backward) / 2, sides
 
-    def _remember(self, projected: Tensor) -> None:
-        """The batch's first views take the places of the oldest."""
+    def _enqueue(self, projected: Tensor) -> None:
+        """Replace the oldest entries by the batch's first views."""
         place = (self.oldest + torch.arange(len(projected), device=projected.device)) % len(self.queue)
         self.queue[place] = functional.normalize(projected, dim=1)
         self.oldest.copy_((self.oldest + len(projected)) % len(self.queue))

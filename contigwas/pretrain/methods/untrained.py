@@ -1,4 +1,4 @@
-"""What there is before any training: random weights (or a file's), and principal components of the pixels."""
+"""Image encoders without training: random or loaded weights, and principal components of pixels."""
 
 from collections.abc import Mapping
 
@@ -10,29 +10,29 @@ from contigwas.pretrain.pixels import PixelComponents, fit_components
 
 
 class Untrained(Pretraining):
-    """The trunk as it was initialised, or as `weights` fill it: nothing is learned here."""
+    """The trunk with its initial weights, or with the weights of the file `weights`; not trained."""
 
     trains = False
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """None: it is never trained."""
+        """Return no losses: the method is not trained."""
         return {}
 
-    def judge(self, batch: Batch) -> ValidationOutput:
-        """The features alone."""
+    def validation_output(self, batch: Batch) -> ValidationOutput:
+        """Return the features only."""
         return ValidationOutput({}, self.trunk(self.pixels(self.levels(batch))))
 
 
 class PixelPCA(Untrained):
-    """The trunk is a fixed linear map: the first `embedding` principal components of the training samples' pixels."""
+    """A fixed linear map: the first `embedding` principal components of the training samples' pixels."""
 
     @staticmethod
     def encoder(settings: Mapping[str, object], shape: tuple[int, ...]) -> PixelComponents:
-        """The map, before it is fitted."""
+        """Return the map before fitting."""
         return PixelComponents(shape, settings["embedding"])
 
     def begin(self) -> None:
-        """Fit it."""
-        photographs = self.study.photographs
-        first = photographs.first[self.study.train]
+        """Fit the components."""
+        photographs = self.data.photographs
+        first = photographs.first[self.data.train]
         self.trunk = fit_components(photographs, first, self.pixels, self.settings["embedding"], self.seed)

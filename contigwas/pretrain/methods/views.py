@@ -1,4 +1,4 @@
-"""What the methods of two views share: they see no genetics."""
+"""Base class of the methods that compare two views of an image and use no genetics."""
 
 from abc import abstractmethod
 
@@ -11,31 +11,35 @@ from contigwas.pretrain.networks import features_of
 
 
 class TwoViews(Pretraining):
-    """Two random views of every image go through the trunk in one pass; each method adds `compare`."""
+    """Two random views of every image pass the trunk together; each method adds `compare`."""
 
     @abstractmethod
     def compare(self, features: Tensor, views: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The loss, and the two sides (images, width), of `features` and pixels of 2 x images `views`."""
+        """Return the loss and both sides (images, width), given `features` and pixels of the 2 x images `views`."""
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The loss of the method."""
-        return {"views": self._compared(batch, self.generator)[0]}
+        """Return the loss of the method."""
+        return {"views": self._compare_views(batch, self.generator)[0]}
 
-    def judge(self, batch: Batch) -> ValidationOutput:
-        """The same of two augmented views, which are those of every epoch."""
-        loss, sides, features = self._compared(batch, self.validation_generator)
+    def validation_output(self, batch: Batch) -> ValidationOutput:
+        """Return the same for two augmented views, which are the same in every epoch."""
+        loss, sides, features = self._compare_views(batch, self.validation_generator)
         return ValidationOutput(
             {"views": (len(batch.samples), float(loss))}, features[: len(batch.samples)], {"views": sides}
         )
 
-    def _compared(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor]:
+    def _compare_views(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor]:
+        """Return the loss, both sides, and the features of two random views of each image."""
         levels = self.levels(batch)
         views = self.view(torch.cat([levels, levels]), generator, views=2)
         features = self.trunk(views)
         return *self.compare(features, views), features
 
     def projector(self, width: int) -> nn.Sequential:
-        """Linear - BatchNorm - ReLU - Linear - BatchNorm - ReLU - Linear, as Barlow Twins, NNCLR, SimSiam have it."""
+        """Return Linear - BatchNorm - ReLU - Linear - BatchNorm - ReLU - Linear.
+
+        The projector of Barlow Twins, NNCLR and SimSiam.
+        """
         hidden = self.settings["hidden"]
         return nn.Sequential(
             nn.Linear(features_of(self.trunk), hidden, bias=False),
@@ -49,7 +53,7 @@ class TwoViews(Pretraining):
 
 
 def predictor(width: int, hidden: int) -> nn.Sequential:
-    """Linear - BatchNorm - ReLU - Linear: what one view says of the other."""
+    """Return Linear - BatchNorm - ReLU - Linear, which predicts one view's projection from the other's."""
     return nn.Sequential(
         nn.Linear(width, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, width)
     )

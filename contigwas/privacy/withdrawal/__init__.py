@@ -1,4 +1,4 @@
-"""Whoever withdraws leaves every result: what the run made anew is searched, what it did not is removed."""
+"""Removal of withdrawn participants: outputs of this run are checked, outdated outputs that name them are deleted."""
 
 from contigwas.privacy.withdrawal.purge import purge
 

@@ -1,4 +1,4 @@
-"""Whom a file names: the samples of every format that this library writes."""
+"""Readers of the IIDs in a file, for every format that this package writes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,14 +7,18 @@ import anndata as ad
 import pandas as pd
 import pyarrow.parquet as pq
 
-COLUMNS = {"iid", "iid1", "iid2"}  # of tables, whatever their case; a family's name may be anybody's
+COLUMNS = {
+    "iid",
+    "iid1",
+    "iid2",
+}  # compared in lower case; fid is left out, because a family ID does not identify a participant
 
 
-def samples(path: Path) -> set[str] | None:
-    """The identifiers in a file; None where its format, or its columns, hold none.
+def read_iids(path: Path) -> set[str] | None:
+    """Return the IIDs in a file, or None if its format or its columns have none.
 
-    Read are Parquet, `.h5ad`, tables with a header (`.tsv`, `.csv`, gzipped or not) and PLINK's `.fam`. Only the
-    columns of samples are read, never their values. A damaged file raises what its reader raises.
+    The formats are Parquet, `.h5ad`, text tables with a header (`.tsv`, `.tsv.gz`, `.csv`) and PLINK `.fam`. Only the
+    columns with IIDs are read. For a damaged file the exception of its reader is raised.
     """
     for suffix, read in READERS.items():
         if path.name.endswith(suffix):
@@ -30,7 +34,7 @@ def _parquet(path: Path) -> set[str] | None:
 def _anndata(path: Path) -> set[str]:
     data = ad.read_h5ad(path, backed="r")
     try:
-        return {*data.obs_names.astype(str)} | (_values(data.obs[_of_samples(data.obs)]) or set())
+        return {*data.obs_names.astype(str)} | (_values(data.obs[_iid_columns(data.obs)]) or set())
     finally:
         data.file.close()
 
@@ -38,7 +42,7 @@ def _anndata(path: Path) -> set[str]:
 def _table(path: Path) -> set[str] | None:
     separator = "," if ".csv" in path.suffixes else "\t"
     try:
-        columns = _of_samples(pd.read_csv(path, sep=separator, nrows=0))
+        columns = _iid_columns(pd.read_csv(path, sep=separator, nrows=0))
     except pd.errors.EmptyDataError:
         return None
     if not columns:
@@ -50,7 +54,8 @@ def _fam(path: Path) -> set[str] | None:
     return _values(pd.read_csv(path, sep=r"\s+", header=None, usecols=[1], dtype=str, keep_default_na=False))
 
 
-def _of_samples(table: pd.DataFrame) -> list[str]:
+def _iid_columns(table: pd.DataFrame) -> list[str]:
+    """Return the columns with IIDs."""
     return [name for name in table.columns if str(name).lstrip("#").lower() in COLUMNS]
 
 
