@@ -280,8 +280,8 @@ def test_fewer_samples_than_clusters(tmp_path):
 @pytest.mark.parametrize(
     ("samples", "settings", "sentence"),
     [
-        (22, {"min_cluster_size": 20}, r"min_cluster_size is 20, but only 22 samples .*\(17\): lower it to 17 at most"),
-        (10, {"k": 9, "k_max": 9, "min_cluster_size": 2}, r"10 samples .*\(8\), too few for 9 clusters: lower k to 8"),
+        (22, {"min_cluster_size": 20}, r"min_cluster_size is 20, but only 22 samples .*\(17\)\. Set it to at most 17"),
+        (10, {"k": 9, "k_max": 9, "min_cluster_size": 2}, r"10 samples .*\(8\), too few for 9 .*Set k to at most 8"),
     ],
 )
 def test_samples_that_suffice_except_for_the_resamples(tmp_path, samples, settings, sentence):
