@@ -350,7 +350,7 @@ clone, another profile.
 | a chromosome is added | everything, including training, because its files contain samples |
 | a model is added | its training, GWAS, loci and plots; `evaluate`, with its GWAS on common samples; `report` |
 | a covariate is added to the table of covariates | `phenotypes` and the stages that depend on it |
-| a listed image file is replaced under its own name, or deleted (size and modification time count) | `images` and the stages that depend on it, including training |
+| a listed image file is replaced or deleted | `images` and the stages that depend on it, including training |
 | a statement of the library is edited | the rules that run it, and the stages that depend on them |
 | a docstring, a comment or a type annotation is edited | nothing |
 | results are deleted | the rules that write them, if another rule needs them |

@@ -113,7 +113,7 @@ class Study:
             with rerun_dag.building(
                 self.folder,
                 self.config,
-                self.folder / "Snakefile",
+                self.folder / "workflow/Snakefile",
                 targets or ["all"],
                 force=False,
                 forcerun=forcerun,

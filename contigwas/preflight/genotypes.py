@@ -181,7 +181,8 @@ def _bgen(path: Path, samples: int, read_all: bool) -> tuple[pd.DataFrame, int, 
     header = read_bgen_header(path)
     if header.samples != samples:
         raise UserError(
-            f"{path}: {header.samples} samples, but {bgen_sample_path(path)} has {samples}. The files do not belong together"
+            f"{path}: {header.samples} samples, but {bgen_sample_path(path)} has {samples}. The files do not belong "
+            "together"
         )
     if read_all:
         return read_index(path), header.variants, True

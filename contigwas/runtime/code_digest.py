@@ -19,8 +19,8 @@ MEANINGFUL = {"ClassVar", "InitVar", "KW_ONLY"}  # annotations that change what 
 def code_digest(script: Path) -> str:
     """A digest of what `script` and the library files behind it do: 24 hex digits.
 
-    Python files are hashed as syntax trees without docstrings, comments, type annotations and the texts of log lines and
-    of UserErrors; other files are hashed as they are. Modification times do not count.
+    Python files are hashed as syntax trees, without docstrings, comments, type annotations, and the texts of log lines
+    and of UserErrors. Other files are hashed as they are. Modification times do not count.
     """
     found = blake2b(_file_digest(script).encode(), digest_size=12)
     for path in library_files(script):
@@ -48,7 +48,8 @@ def file_digest(path: Path) -> str:
 def syntax_digest(source: str) -> str:
     """A digest of what Python code does, whatever its prose: 32 hex digits.
 
-    >>> syntax_digest("def f(x: int):\\n    'Double.'\\n    return 2 * x") == syntax_digest("def f(x): return 2 * x  # double")
+    >>> documented = "def double(x: int):\\n    'Return 2x.'\\n    return 2 * x"
+    >>> syntax_digest(documented) == syntax_digest("def double(x): return 2 * x  # twice x")
     True
     """
     return blake2b("\0".join(_tokens(ast.parse(source))).encode(), digest_size=16).hexdigest()

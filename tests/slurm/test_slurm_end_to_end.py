@@ -15,7 +15,7 @@ FOLLOWED = "results/models/latents/followup.tsv"
 
 @pytest.fixture(scope="module")
 def through_slurm(cluster, root, tmp_path_factory):
-    """The loci of every model and the sensitivity analyses of lead variants of one, made by jobs of the cluster: folder, run, jobs."""
+    """Run the loci of every model and one followup as cluster jobs; return the folder, the run and the jobs."""
     folder = clone(root, tmp_path_factory.mktemp("slurm") / "a study")
     config = shutil.copy(root / "tests" / "config" / "small.yaml", folder / "study.yaml")
     profile = profile_without_accounting(folder)

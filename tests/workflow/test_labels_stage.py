@@ -30,7 +30,7 @@ TASKS = {
 
 @pytest.fixture(scope="module")
 def labelled(root, tmp_path_factory):
-    """A model that holds samples out and user-supplied embeddings, labels of the cohort and of 45 photographs of others."""
+    """A cross-fitted model, user-supplied embeddings, labels of the cohort and labels of 45 external photographs."""
     study = Study(clone(root, tmp_path_factory.mktemp("labels") / "study"), None)
     small = yaml.safe_load((root / "tests/config/small.yaml").read_text())
     small["simulate"]["n_samples"] = 120

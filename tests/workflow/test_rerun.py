@@ -230,7 +230,7 @@ KEYS = [
 def before(finished):
     """The DAG of the finished study, as docs/reruns.md compares it."""
     with rerun_dag.building(
-        finished.folder, finished.config, finished.folder / "Snakefile", ["all"], force=True
+        finished.folder, finished.config, finished.folder / "workflow/Snakefile", ["all"], force=True
     ) as one:
         return rerun_dag.read(one)
 

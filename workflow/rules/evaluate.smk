@@ -1,7 +1,7 @@
 # Comparison of all models: on common samples, with simulated traits (ground truth), and in downstream tasks.
 
 # Common samples are compared only if there are two models.
-EQUAL = MODELS if config["evaluate"]["common_samples"] and len(MODELS) > 1 else []
+COMMON = MODELS if config["evaluate"]["common_samples"] and len(MODELS) > 1 else []
 EVALUATION = "results/evaluation"
 # the training history of every fold, model by model
 HISTORIES = [
@@ -52,7 +52,7 @@ rule evaluate_gwas:
     benchmark:
         "results/benchmarks/evaluate_gwas/{model}.chr{chrom}.tsv"
     wildcard_constraints:
-        model=one_of(EQUAL),
+        model=one_of(COMMON),
     threads: 4
     resources:
         mem_mb=grows(4000, phenotypes=25, covariates=25),
@@ -80,7 +80,7 @@ rule evaluate_loci:
     benchmark:
         "results/benchmarks/evaluate_loci/{model}.tsv"
     wildcard_constraints:
-        model=one_of(EQUAL),
+        model=one_of(COMMON),
     resources:
         mem_mb=grows(4000, cohort=100),
         runtime=grows(120),
@@ -151,11 +151,11 @@ rule evaluate:
         covariates=expand("results/models/{model}/covariates.parquet", model=MODELS),
         embeddings=expand("results/models/{model}/embeddings.h5ad", model=WITH_EMBEDDINGS),
         histories=HISTORIES,
-        counts=[rules.evaluate_samples.output.counts] if EQUAL else [],
-        samples=[rules.evaluate_samples.output.samples] if EQUAL else [],
-        common_sample_loci=expand(rules.evaluate_loci.output.loci, model=EQUAL),
+        counts=[rules.evaluate_samples.output.counts] if COMMON else [],
+        samples=[rules.evaluate_samples.output.samples] if COMMON else [],
+        common_sample_loci=expand(rules.evaluate_loci.output.loci, model=COMMON),
         common_sample_summaries=expand(
-            rules.evaluate_gwas.output.summary, model=EQUAL, chrom=CHROMOSOMES
+            rules.evaluate_gwas.output.summary, model=COMMON, chrom=CHROMOSOMES
         ),
         scores=[f"results/models/{model}/downstream/{task}.tsv" for model, task in DOWNSTREAM],
         attributions=rules.evaluate_attributions.output.attributions,
@@ -202,7 +202,7 @@ rule evaluate:
         chrom=CHROMOSOMES[0],
         embedded=WITH_EMBEDDINGS,
         trained=[[model, len(folds(model))] for model in TRAINED],
-        equal=EQUAL,
+        common=COMMON,
         tasks=[[model, task, config["downstream"][task]["task"]] for model, task in DOWNSTREAM],
     script:
         "../scripts/evaluate.py"

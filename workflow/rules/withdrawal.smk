@@ -11,7 +11,7 @@ FILES_WITH_IDS = [
     *expand("results/models/{model}/phenotypes.parquet", model=MODELS),
     *expand("results/models/{model}/covariates.parquet", model=MODELS),
     *expand("results/models/{model}/embeddings.h5ad", model=WITH_EMBEDDINGS),
-    *([rules.evaluate_samples.output.samples] if EQUAL else []),
+    *([rules.evaluate_samples.output.samples] if COMMON else []),
 ]
 
 

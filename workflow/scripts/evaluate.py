@@ -5,7 +5,7 @@ from contigwas.runtime.job import job
 read, params, settings = snakemake.input, snakemake.params, snakemake.params.settings
 with job(snakemake.log[0], settings["math_threads"]):
     evaluate(
-        models_of(dict(read.items()), params.models, params.embedded, params.trained, params.equal),
+        models_of(dict(read.items()), params.models, params.embedded, params.trained, params.common),
         EvaluationInputs(
             genotype_files=files_by_chromosome(read.genotypes, settings["chromosomes"]),
             chrom=params.chrom,

@@ -1,4 +1,4 @@
-"""A study that supplies its relatives, components, scores and a modality: nothing that was user-supplied is computed."""
+"""A study with user-supplied relatives, components, scores and a modality: none of these is computed."""
 
 import numpy as np
 import pandas as pd
