@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 from contigwas.simulate.settings import POPULATION_SHARE, Simulation
 
 log = logging.getLogger(__name__)

@@ -376,7 +376,7 @@ def test_real_tumours(shared_data, tmp_path):
     known = pd.read_csv(path, index_col="sample")
     cohort = write_cohort(tmp_path, known.index[:140])
     settings = {"scale": "log", "id": "sample", "drop": ["subtype"]}
-    with pytest.raises(UserError, match="has no column IID, its header names sample, subtype"):
+    with pytest.raises(UserError, match="no column IID; the header has sample, subtype"):
         write_expression(path, None, cohort, PLAIN, tmp_path / "x.h5ad")
     with pytest.raises(UserError, match="1 columns hold text .the first is subtype, line 2.*expression.drop"):
         write_expression(path, None, cohort, settings | {"drop": []}, tmp_path / "x.h5ad")

@@ -19,6 +19,8 @@ from contigwas.pretrain.train import train
 from contigwas.runtime.errors import UserError
 from tests.studies import forking_python
 
+pytestmark = pytest.mark.slow
+
 SLOW = RECIPE | {"epochs": 6, "genetics_encoder": "h1", "learn_temperature": True, "corruption": 0.1}
 METHODS = {
     "contig": SLOW,
@@ -30,7 +32,6 @@ import json, sys, time
 from contigwas.pretrain.methods.base import Pretraining
 from contigwas.pretrain.train import train
 
-pytestmark = pytest.mark.slow
 step = Pretraining.training_step
 def slowly(self, batch, index):
     time.sleep(0.05)

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from contigwas.errors import UserError
+from contigwas.runtime.errors import UserError
 from contigwas.simulate.genomes import draw_pedigree, simulate_chromosome
 from contigwas.simulate.settings import Scores, Simulation
 

@@ -44,11 +44,11 @@ def test_jobs_run_in_the_image_only_with_sdm_apptainer(study, calls):
     assert not calls.read_text()
     # Snakemake compares the name of the image as software-env, one of the rerun triggers of profiles/
     contained = (TARGET, "--sdm", "apptainer")
-    assert set(run.dry(*contained).jobs()) == RULES
-    assert not run.dry(*contained, "--rerun-triggers", "mtime", "params", "input").jobs()
+    assert set(run("--dry-run", *contained).jobs()) == RULES
+    assert not run("--dry-run", *contained, "--rerun-triggers", "mtime", "params", "input").jobs()
     done = run(*contained)
     assert done.status == 0, done.text
     (call,) = calls.read_text().splitlines()
     assert f" {IMAGE} " in call and "samples_candidates.py" in call
-    assert not run.dry(*contained).jobs()
-    assert set(run.dry(TARGET).jobs()) == RULES
+    assert not run("--dry-run", *contained).jobs()
+    assert set(run("--dry-run", TARGET).jobs()) == RULES

@@ -328,4 +328,4 @@ def test_a_score_cut_short(spoiled, root):
     (spoiled.folder / "PGS3.txt.gz").write_bytes(data[:-40])
     errors = examine(checked(spoiled, root), Plan()).findings.of("error")
     assert [one.key for one in errors] == ["pgs.scores"]
-    assert "download it again" in errors[0].text
+    assert "Download it again" in errors[0].text

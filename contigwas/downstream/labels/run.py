@@ -229,7 +229,7 @@ def build(arm: str, data: LabelData, network: int) -> Encoder:
     learned = data.networks[network]
     if learned.shape[0] != data.photographs.shape[0]:
         raise UserError(
-            f"{learned.where} was trained on images with {learned.shape[0]} channels, but those of the task have "
+            f"{learned.path} was trained on images with {learned.shape[0]} channels, but those of the task have "
             f"{data.photographs.shape[0]}: train the model again"
         )
     trunk = learned.new_trunk() if arm == SCRATCH else learned.trunk()

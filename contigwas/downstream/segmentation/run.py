@@ -200,7 +200,7 @@ def build(arm: Mapping[str, object], data: SegmentationData, network: int, setti
         return Light(pixels, trunk, shape, classes, settings["width"], arm["fusion"], genes, arm["freeze"])
     except (RuntimeError, AssertionError):
         raise UserError(
-            f"{learned.where}: the network takes images of {' x '.join(map(str, learned.shape[1:]))} pixels, but those "
+            f"{learned.path}: the network takes images of {' x '.join(map(str, learned.shape[1:]))} pixels, but those "
             f"of the task have {' x '.join(map(str, shape[1:]))}. Remove size from the task."
         ) from None
 
@@ -211,7 +211,7 @@ def _gene_branch(encoder: nn.Module, arm: Mapping[str, object], data: Segmentati
         return Genes(encoder, learned.settings["embedding"], tokens=False)
     if not hasattr(encoder, "tokens"):
         raise UserError(
-            f"arm {arm['name']} has fusion: cross_attention, but the encoder of {data.modality} ({learned.where}) has "
+            f"arm {arm['name']} has fusion: cross_attention, but the encoder of {data.modality} ({learned.path}) has "
             "no tokens. Set fusion: film."
         )
     return Genes(encoder, encoder.width, tokens=True)
