@@ -110,5 +110,6 @@ def _check_labels(context: PreflightContext, key: str, source: str, table: str, 
         labels = labels_of(given, table, column, analysed, "the analysed samples")
         context.findings.fact(
             f"{key}.column",
-            f"{len(labels.names)} labels; {labels.is_labelled.sum():,} of the {len(analysed):,} analysed samples have one",
+            f"{len(labels.names)} labels; {labels.is_labelled.sum():,} of the {len(analysed):,} analysed samples have "
+            "one",
         )

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -40,7 +39,7 @@ def write_report(
     evaluation: Mapping[str, Sequence[PathLike] | PathLike],
     explained: Mapping[str, Mapping[str, PathLike]],
     tasks: Sequence[Mapping[str, PathLike]],
-    captions: Mapping[str, PathLike],
+    captions: Mapping[str, str],
     config: Mapping[str, object],
     output: PathLike,
 ) -> None:
@@ -51,7 +50,7 @@ def write_report(
     polygenic scores, or None. burden: the gene burdens, or None. models: files of each model (phenotypes, loci,
     followup, points, manhattan, overview, regional (a folder), qq; training, decoded and map can be None). evaluation:
     tables (a list) and png. explained: features, modalities, completeness, genome and top of each model. tasks: model,
-    task, kind, tsv and png of each downstream task. captions: files with the caption of each kind of figure. config:
+    task, kind, tsv and png of each downstream task. captions: the caption of each kind of figure. config:
     the config, with or without the blocks pretrain and export.
     """
     environment = Environment(
@@ -95,7 +94,7 @@ def write_report(
         evaluation={"png": evaluation["png"], "tables": tables},
         explained={name: explanations(files) for name, files in explained.items()},
         tasks=tasks,
-        captions={name: " ".join(Path(path).read_text().split()) for name, path in captions.items()},
+        captions={name: " ".join(text.split()) for name, text in captions.items()},
         downloads=downloads,
         methods=methods(config, tested, clustered),
         build=config["genotypes"]["build"],

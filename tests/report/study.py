@@ -148,8 +148,8 @@ def _shared(folder: Path, config: dict, models: dict, planted: bool = False) -> 
             "tables": [folder / f"{name}.tsv" for name in ("models", *(["planted"] if planted else []))],
             "png": _figure(folder / "evaluation.png"),
         },
-        "captions": {path.stem: path for path in (ROOT / "workflow/report").glob("*.rst")}
-        | {name: _caption(folder / f"{name}.rst") for name in ("explain_genome", "explain_top", "map")},
+        "captions": {path.stem: path.read_text() for path in (ROOT / "workflow/report").glob("*.rst")}
+        | dict.fromkeys(("explain_genome", "explain_top", "map"), "A caption."),
         # as workflow/rules/report.smk passes it
         "config": {key: value for key, value in config.items() if key not in ("pretrain", "export")},
     }
@@ -185,9 +185,4 @@ def _figure(path: Path) -> Path:
     image = Image.new("RGB", (700, 400), "white")
     ImageDraw.Draw(image).line([(30, 370), (670, 40)], fill="#2b5d87", width=3)
     image.save(path)
-    return path
-
-
-def _caption(path: Path) -> Path:
-    path.write_text("What this figure shows.\n")
     return path

@@ -16,7 +16,17 @@ DOWNSTREAM_FILES = [
     for kind in ("json", "tsv", "png", "pdf")
 ]
 PRIVATE = "results/private/downstream"
-LABEL_TABLE_KEYS = ("table", "id", "column", "kind", "classes", "min_class_size", "rare", "cohort", "image")
+LABEL_TABLE_KEYS = (
+    "table",
+    "id",
+    "column",
+    "kind",
+    "classes",
+    "min_class_size",
+    "rare",
+    "cohort",
+    "image",
+)
 IMAGE_KEYS = ("size", "crop")
 
 

@@ -44,7 +44,9 @@ rule evaluate_gwas:
         phenotypes="results/models/{model}/phenotypes.parquet",
         covariates="results/models/{model}/covariates.parquet",
     output:
-        gwas=ensure(f"{EVALUATION}/common_samples/{{model}}/gwas/chr{{chrom}}.parquet", non_empty=True),
+        gwas=ensure(
+            f"{EVALUATION}/common_samples/{{model}}/gwas/chr{{chrom}}.parquet", non_empty=True
+        ),
         summary=f"{EVALUATION}/common_samples/{{model}}/gwas/chr{{chrom}}.summary.parquet",
         features=directory(f"{EVALUATION}/common_samples/{{model}}/gwas/chr{{chrom}}.features"),
     log:

@@ -1,7 +1,9 @@
 # Figures of the GWAS, the loci, the genotypes, the training, the reconstructed images, and a montage of images.
 
 WITH_DECODER = [
-    name for name in TRAINED if config_models.methods()[config["models"][name]["method"]].has_decoder
+    name
+    for name in TRAINED
+    if config_models.methods()[config["models"][name]["method"]].has_decoder
 ]
 
 

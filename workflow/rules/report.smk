@@ -16,6 +16,27 @@ REPORT_CONFIG["samples"] = {
 REPORT_CONFIG = config_settings.ordered(REPORT_CONFIG)
 
 
+CAPTIONS = (
+    "manhattan",
+    "overview",
+    "regional",
+    "qq",
+    "training",
+    "decoded",
+    "loci",
+    "followup",
+    "call_rate",
+    "hwe",
+    "pcs",
+    "kinship",
+    "matching",
+    "evaluation",
+    *(["explain_genome", "explain_top"] if EXPLAINED else []),
+    *(["map"] if WITH_EMBEDDINGS else []),
+    *TASKS,
+)
+
+
 rule report:
     input:
         candidates=rules.samples_candidates.output.candidates,
@@ -48,28 +69,6 @@ rule report:
         downstream=[path for path in DOWNSTREAM_FILES if path.endswith((".tsv", ".png"))],
         evaluation=[path for path in rules.evaluate.output if path.endswith(".tsv")],
         figure=rules.evaluate.output.png,
-        captions=[
-            os.path.relpath(workflow.source_path(f"../report/{caption}.rst"))
-            for caption in (
-                "manhattan",
-                "overview",
-                "regional",
-                "qq",
-                "training",
-                "decoded",
-                "loci",
-                "followup",
-                "call_rate",
-                "hwe",
-                "pcs",
-                "kinship",
-                "matching",
-                "evaluation",
-                *(["explain_genome", "explain_top"] if EXPLAINED else []),
-                *(["map"] if WITH_EMBEDDINGS else []),
-                *TASKS,
-            )
-        ],
     output:
         page="results/report.html",
     log:
@@ -81,6 +80,10 @@ rule report:
         runtime=grows(20),
     params:
         code=code_of("report"),
+        captions={
+            name: Path(workflow.source_path(f"../report/{name}.rst")).read_text()
+            for name in CAPTIONS
+        },
         config=REPORT_CONFIG,
         models=MODELS,
         trained=TRAINED,

@@ -32,7 +32,7 @@ with job(snakemake.log[0]):
         evaluation={"tables": read.evaluation, "png": read.figure},
         explained=explained,
         tasks=tasks,
-        captions={Path(path).stem: path for path in read.captions},
+        captions=params.captions,
         config=params.config,
         output=snakemake.output.page,
     )
