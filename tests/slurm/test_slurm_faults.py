@@ -118,7 +118,7 @@ def test_a_job_over_its_memory_or_time_is_tried_again_with_more(tiny, tmp_path):
     assert (tmp_path / "memory.txt").read_text() == "1200\n"
 
 
-def test_an_unknown_partition_is_told_before_anything_is_submitted(root, idle_cluster, tmp_path):
+def test_an_unknown_partition_is_reported_before_anything_is_submitted(root, idle_cluster, tmp_path):
     folder = clone(root, tmp_path / "study")
     config = shutil.copy(root / "tests" / "config" / "small.yaml", folder / "study.yaml")
     profile = profile_without_accounting(folder) / "config.yaml"

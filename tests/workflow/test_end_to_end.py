@@ -80,7 +80,7 @@ def test_models_are_compared_at_the_samples_whom_all_test(results):
     assert (results / "evaluation/common_samples/inner/loci.tsv").read_bytes() == own
 
 
-def test_what_training_took_is_told_of_every_fold(results):
+def test_training_cost_is_reported_for_every_fold(results):
     cost = pd.read_csv(results / "evaluation/cost.tsv", sep="\t").set_index("model")
     assert cost["folds"].to_dict() == {"contig": 3, "inner": 1, "simclr": 1}
     assert (cost["measured"] == cost["folds"]).all() and (cost["seconds"] > 0).all()

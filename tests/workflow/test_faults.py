@@ -92,7 +92,7 @@ def read_only(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_results_that_cannot_be_written_are_told_before_any_job(tmp_path, read_only):
+def test_results_that_cannot_be_written_are_reported_before_any_job(tmp_path, read_only):
     study = Study(tmp_path / "study", ["simulate"])
     (study.folder / "results").symlink_to(read_only)
     assert study.run("--dry-run", *study.targets) == 0, "a dry run writes nothing there"

@@ -163,7 +163,7 @@ def test_the_grid_of_snps_does_not_move(withdrawn):
     assert kept and kept <= grid
 
 
-def test_the_search_is_told(withdrawn):
+def test_the_search_is_reported(withdrawn):
     study, _, _, _ = withdrawn
     table = pd.read_csv(study.folder / "results/withdrawal/searched.tsv", sep="\t").set_index("kind")
     assert table.loc["fam", "removed"] == 1, "the masks that a plain run does not make again"
