@@ -14,7 +14,7 @@ from tests.slurm.cluster import Cluster, Job
 from tests.studies import Run
 
 PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
-WITHOUT_ACCOUNTING = "# A cluster without accounting"
+WITHOUT_ACCOUNTING = "# Clusters without accounting"
 # a quick cluster is asked more often, and its disk is local
 QUICK = ["--slurm-init-seconds-before-status-checks=1", "--seconds-between-status-checks=1", "--latency-wait=5"]
 RUN_NAME = re.compile(r"SLURM run ID: (\S+)")

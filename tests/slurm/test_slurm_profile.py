@@ -61,7 +61,7 @@ def test_a_group_asks_for_the_most_memory_and_all_the_time(idle_cluster, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "title, partition", [("# A partition for GPUs", "gpu"), ("# A cluster that wants --gres", "cpu")]
+    "title, partition", [("# GPU partition", "gpu"), ("# Clusters that require --gres", "cpu")]
 )
 def test_the_commented_lines_bring_a_gpu(title, partition, idle_cluster, tmp_path):
     (tmp_path / "Snakefile").write_text(GPU)
