@@ -63,7 +63,7 @@ def test_export_and_what_runs_again(study):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("features", "sentence"),
-    [(["hight"], "did you mean height"), (["minp"], "only tests over features (minp), which have no effect size")],
+    [(["hight"], "Did you mean height"), (["minp"], "only tests over features (minp), which have no effect size")],
 )
 def test_a_feature_that_cannot_be_exported_ends_in_one_sentence(study, features, sentence):
     run = study("phenotypes.yaml")

@@ -78,4 +78,4 @@ def test_mistakes_end_in_one_sentence(study):
         assert not (run.folder / "results/modalities/expression.h5ad").exists()
         run.config.write_text(before)
     set_config(run, modalities={"expression": "counts.csv"})
-    assert "modalities supplies expression, which is a modality's own name here" in run.dry("expression").text
+    assert "modalities.expression has the name of a modality" in run.dry("expression").text

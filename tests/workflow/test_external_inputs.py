@@ -68,7 +68,7 @@ def test_mistakes_end_in_one_sentence(study):
     run = study("phenotypes.yaml")
     bring(run)
     for blocks, target, sentence in (
-        ({"modalities": {"snps": "blood.tsv"}}, "gwas", "modalities supplies snps, which is a modality's own name"),
+        ({"modalities": {"snps": "blood.tsv"}}, "gwas", "modalities.snps has the name of a modality"),
         ({"modalities": {"blood": "absent.tsv"}}, "gwas", "modalities.blood names absent.tsv, which does not exist"),
         ({"snps": {"stride": 5, "offset": 5}}, "gwas", "snps.offset is 5, but must be below snps.stride"),
         ({"snps": {"pruned": True}}, "gwas", "choose one of them"),
