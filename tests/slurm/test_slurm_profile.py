@@ -60,9 +60,7 @@ def test_a_group_asks_for_the_most_memory_and_all_the_time(idle_cluster, tmp_pat
     assert {path.read_text().strip() for path in tmp_path.glob("*.txt")} == {str(job.number)}
 
 
-@pytest.mark.parametrize(
-    "title, partition", [("# GPU partition", "gpu"), ("# Clusters that require --gres", "cpu")]
-)
+@pytest.mark.parametrize("title, partition", [("# GPU partition", "gpu"), ("# Clusters that require --gres", "cpu")])
 def test_the_commented_lines_bring_a_gpu(title, partition, idle_cluster, tmp_path):
     (tmp_path / "Snakefile").write_text(GPU)
     profile = profile_without_accounting(tmp_path, title) / "config.yaml"
