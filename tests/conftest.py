@@ -21,6 +21,7 @@ FIRST += ["test_segmentation_run", "test_distributed", "test_resume"]
 NEEDS = {"oracle": "oracle", "validator": "oracle", "chromium": "browser"}  # a marker for what uses a fixture
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by what they need, keep those of a file (or of the finished study) together, and the longest first."""
     for item in items:

@@ -20,6 +20,8 @@ from contigwas.downstream.clusters.task import cluster, features_of_tested
 from contigwas.downstream.folds import family_codes
 from contigwas.runtime.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {
     "scale": "standard",
     "components": 3,

@@ -85,9 +85,15 @@ def external_imports(*folders: str) -> dict[str, list[tuple[str, bool]]]:
     return found
 
 
+@cache
+def provided_by() -> dict[str, list[str]]:
+    """The distributions that provide each top-level name. Reading all installed files takes seconds."""
+    return packages_distributions()
+
+
 def distributions(name: str) -> set[str]:
     """The distributions that provide a top-level name; all of them are installed for the tests."""
-    found = {canonical(one) for one in packages_distributions().get(name, [])}
+    found = {canonical(one) for one in provided_by().get(name, [])}
     assert found, f"{name} is imported, but no installed distribution provides it"
     return found
 

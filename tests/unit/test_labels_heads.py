@@ -12,6 +12,8 @@ from contigwas.downstream.labels import heads
 from contigwas.downstream.labels.finetune import loss
 from contigwas.downstream.labels.kinds import Target
 
+pytestmark = pytest.mark.slow
+
 GRADE = Target("ordinal", ("grade",), ("0", "1", "2", "3"))
 CLASSES = Target("multiclass", ("kind",), ("a", "b", "c"))
 PAIR = Target("binary", ("ill",), ("0", "1"))

@@ -16,6 +16,8 @@ from contigwas.simulate.groups import choose_groups, mark
 from contigwas.simulate.images import simulate_images
 from contigwas.simulate.settings import GROUPS, LATENTS, Simulation
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"missing_rate": 0.1, "unusable_images": 0, "image_size": 64, "nuisance": 1.0}
 GROUPED = {**SETTINGS, "groups": {"count": 4, "strength": 1.0, "traits": 1.0}}
 

@@ -36,6 +36,7 @@ def calls(tmp_path, monkeypatch) -> Path:
     return calls
 
 
+@pytest.mark.slow
 def test_jobs_run_in_the_image_only_with_sdm_apptainer(study, calls):
     run = study("phenotypes.yaml")
     cohort(run.folder)
