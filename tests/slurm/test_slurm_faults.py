@@ -79,7 +79,7 @@ def test_jobs_of_a_lost_node_run_elsewhere(tiny, idle_cluster, tmp_path):
     assert {path.read_text().strip() for path in tmp_path.glob("?.txt")} == {"node2"}
 
 
-def test_an_interrupted_training_is_cancelled_and_goes_on(finished, idle_cluster, tmp_path):
+def test_an_interrupted_training_is_cancelled_and_resumes(finished, idle_cluster, tmp_path):
     folder = shutil.copytree(finished.folder, tmp_path / "study")
     config, profile = folder / "study.yaml", profile_without_accounting(folder)
     longer = re.sub(r"(simclr: .*epochs: )1\b", r"\g<1>60", config.read_text())
@@ -97,7 +97,7 @@ def test_an_interrupted_training_is_cancelled_and_goes_on(finished, idle_cluster
     run = second.finish(seconds=240)
     assert run.status == 0, run.text[-4000:]
     assert [job.state for job in second.jobs()] == ["COMPLETED"]
-    assert "goes on" in log.read_text()
+    assert "training resumes" in log.read_text()
     assert (folder / TRAINED).stat().st_size
     assert len((folder / TRAINED).with_name("history.csv").read_text().splitlines()) == 1 + 60
 
